@@ -1,0 +1,50 @@
+# Everyday acts; `make help` lists them. Each makes what it needs, first of all the virtual environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TYPES := .build/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak check format bench lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/.installed ## a real order service, thousands of requests, and what landed where
+	$(BIN)/logweir demo
+
+test: $(VENV)/.installed ## all tests, soak tests in their short form
+	$(BIN)/python -m pytest
+
+soak: $(VENV)/.installed ## the soak tests in their long form
+	LOGWEIR_SOAK=long $(BIN)/python -m pytest -m soak --timeout 3600
+
+check: $(VENV)/.installed ## format, lint, strict types of the installed package, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	rm -rf $(TYPES) build
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target $(TYPES) .
+	rm -rf build
+	MYPYPATH=$(TYPES) $(BIN)/mypy -p logweir
+	MYPYPATH=$(TYPES) $(BIN)/mypy tests/typing
+	cd $(TYPES) && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../.importlinter --no-cache
+
+format: $(VENV)/.installed ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed ## the benchmarks of capture, routing, a dead sink and `logweir run`
+	$(BIN)/python -m logweir.benchmarks
+
+lock: $(VENV)/.installed ## pin the dependencies anew, with hashes
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --all-extras --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove what the other commands made
+	rm -rf $(VENV) .build build .mypy_cache .ruff_cache .pytest_cache .hypothesis .logweir

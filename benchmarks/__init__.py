@@ -1,0 +1,1 @@
+"""The benchmarks: what logweir costs, beside its rivals, in one run."""

@@ -1,0 +1,147 @@
+"""Assembly: from a configuration to the parts that run, in one place.
+
+Nothing here does IO beyond reading the configuration: sinks are made, not opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from logweir.capture import Capture
+from logweir.classification import Classifier
+from logweir.config.delivery import WhenFull
+from logweir.config.loading import ConfigSource, load
+from logweir.config.models import RouteConfig, RoutingConfig
+from logweir.delivery.acknowledgement import AckTracker
+from logweir.delivery.channel import Channel
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.memory import MemoryQueue
+from logweir.delivery.worker import Clock
+from logweir.errors import ConfigError
+from logweir.event import Kind
+from logweir.redaction import Redactor
+from logweir.routing import Router
+from logweir.sinks import registry
+from logweir.sinks.adapter import as_async
+from logweir.sinks.contract import SinkConfig, SinkContext
+from logweir.snapshot import Snapshotter
+
+__all__ = ["ConfigSource", "Pipeline", "Surroundings", "assemble", "load_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the parts need from the runtime.
+
+    Attributes:
+        wake: Runs a callback soon on the host's loop.
+        acknowledgements: Receipts that wait for sinks.
+        clock: Time.
+    """
+
+    wake: Callable[[Callable[[], None]], None]
+    acknowledgements: AckTracker
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Everything that one configuration makes; replaced as a whole by a reload.
+
+    Attributes:
+        config: The configuration.
+        classifier: Decides kinds.
+        capture: Makes events.
+        router: Finds the channels of an event.
+        channels: By sink name.
+    """
+
+    config: RoutingConfig
+    classifier: Classifier
+    capture: Capture
+    router: Router[Channel]
+    channels: dict[str, Channel]
+
+
+def load_config(source: ConfigSource) -> RoutingConfig:
+    """Read and validate a configuration: a path, a mapping, or one that is ready.
+
+    Raises:
+        ConfigError: With every problem and its place.
+    """
+    return load(source, resolve=registry.resolve, inspect=_inspect)
+
+
+def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
+    """Find what is wrong with the patterns of redaction, which only redaction knows."""
+    try:
+        Redactor(config.redact)
+    except ConfigError as error:
+        return [(("redact", "patterns"), problem.message) for problem in error.problems]
+    return []
+
+
+def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | None = None) -> Pipeline:
+    """Make the parts of a configuration.
+
+    Channels of ``previous`` whose settings did not change are taken over with all that they hold.
+    """
+    dead_letters = DeadLetters(config.data_dir)
+    kept = _unchanged(config, previous) if previous else {}
+    channels = {
+        name: kept.get(name) or _channel(name, sink, config, around, dead_letters)
+        for name, sink in config.sinks.items()
+    }
+    classifier = Classifier(config.classify)
+    capture = Capture(
+        config.service, config.env, classifier, Snapshotter(Redactor(config.redact), config.limits)
+    )
+    return Pipeline(config, classifier, capture, Router(config.routes, channels), channels)
+
+
+def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
+    before = previous.config
+    if (before.service, before.env, before.data_dir) != (config.service, config.env, config.data_dir):
+        return {}
+    return {
+        name: channel
+        for name, channel in previous.channels.items()
+        if config.sinks.get(name) == channel.config and _when_full(name, config) == _when_full(name, before)
+    }
+
+
+def _channel(
+    name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, dead_letters: DeadLetters
+) -> Channel:
+    context = SinkContext(
+        name=name, service=config.service, env=config.env, data_dir=config.data_dir, workers=sink.workers
+    )
+    sink_class = registry.resolve(sink.type)
+    queue = MemoryQueue(sink.queue, _when_full(name, config), around.wake)
+    return Channel(
+        name,
+        sink,
+        as_async(cast(Any, sink_class)(sink, context)),
+        queue,
+        dead_letters,
+        around.acknowledgements,
+        around.clock,
+    )
+
+
+def _when_full(name: str, config: RoutingConfig) -> WhenFull:
+    """The declared policy, or the default: what may be audit waits, what is tracing yields."""
+    declared = config.sinks[name].queue.when_full
+    if declared is not None:
+        return declared
+    return (
+        "block"
+        if any(name in route.to and _may_take_audit(route) for route in config.routes)
+        else "drop_oldest"
+    )
+
+
+def _may_take_audit(route: RouteConfig) -> bool:
+    return route.match.kind is not Kind.TRACING

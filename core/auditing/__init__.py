@@ -1,0 +1,1 @@
+"""Auditing: records of what somebody did, which are never lost in silence."""

@@ -1,0 +1,113 @@
+"""Auditing by a call: ``await audit(...)`` and ``audit_sync(...)`` return once the event is acknowledged.
+
+Both raise when it is not: whoever audits by a call wants to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from structlog.contextvars import get_contextvars
+
+from logweir import runtime
+from logweir.auditing.record import make_record
+from logweir.config.models import AuditConfig
+from logweir.delivery.acknowledgement import Ack, AckLevel, Receipt
+from logweir.errors import AuditError, NotRunning
+
+__all__ = ["audit", "audit_sync", "on_event_loop", "require_runtime"]
+
+
+async def audit(
+    action: str,
+    *,
+    user_id: Any = None,
+    status: str = "success",
+    resource: Any = None,
+    level: str = "info",
+    acknowledge: AckLevel | None = None,
+    timeout: float | None = None,
+    **fields: Any,
+) -> Ack:
+    """Audit an action, and wait until the event is acknowledged.
+
+    Args:
+        action: What was done, such as ``fund.transfer``.
+        user_id: Who did it; by default the context's ``user_id``.
+        status: How it ended.
+        resource: What it was done to.
+        level: The event's level.
+        acknowledge: ``accepted`` or ``stored``; by default as ``audit.acknowledge`` in routing.yaml says.
+        timeout: Seconds; by default as ``audit.timeout`` in routing.yaml says.
+        **fields: What the action's :class:`AuditRecord` asks for, and anything else.
+
+    Raises:
+        AuditError: The values do not fit the action's record, or the event was not acknowledged.
+        NotRunning: No runtime is running.
+    """
+    current = require_runtime()
+    values = {"user_id": user_id, "status": status, "resource": resource, **fields}
+    wanted, seconds = _terms(current.config.audit, acknowledge, timeout)
+    return await _emit(current, action, values, level).acknowledged(wanted, seconds)
+
+
+def audit_sync(
+    action: str,
+    *,
+    user_id: Any = None,
+    status: str = "success",
+    resource: Any = None,
+    level: str = "info",
+    acknowledge: AckLevel | None = None,
+    timeout: float | None = None,
+    **fields: Any,
+) -> Ack:
+    """Audit an action from synchronous code; arguments and errors are those of :func:`audit`.
+
+    Raises:
+        AuditError: As for :func:`audit`; and when it would have to wait for ``stored`` on an event loop.
+        NotRunning: No runtime is running.
+    """
+    current = require_runtime()
+    values = {"user_id": user_id, "status": status, "resource": resource, **fields}
+    wanted, seconds = _terms(current.config.audit, acknowledge, timeout)
+    if wanted == "stored" and on_event_loop():
+        raise AuditError(
+            f"audit_sync({action!r}) would block the event loop until the event is stored; "
+            "write `await logweir.audit(...)`, or acknowledge='accepted'"
+        )
+    return _emit(current, action, values, level).acknowledged_sync(wanted, seconds)
+
+
+def require_runtime() -> runtime.Runtime:
+    """The running runtime.
+
+    Raises:
+        NotRunning: There is none.
+    """
+    current = runtime.current()
+    if current is None:
+        raise NotRunning("an audit event needs a runtime and none is running; call logweir.start(...) first")
+    return current
+
+
+def on_event_loop() -> bool:
+    """Whether this thread is running an event loop right now, which must not be blocked."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _terms(
+    config: AuditConfig, acknowledge: AckLevel | None, timeout: float | None
+) -> tuple[AckLevel, float]:
+    return acknowledge or config.acknowledge, config.timeout if timeout is None else timeout
+
+
+def _emit(current: runtime.Runtime, action: str, values: dict[str, Any], level: str) -> Receipt:
+    if values["user_id"] is None:
+        values["user_id"] = get_contextvars().get("user_id")
+    return current.emit_audit(action, make_record(action, values).to_fields(), level=level)

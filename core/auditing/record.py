@@ -1,0 +1,160 @@
+"""The audit record: what every audit event says, typed, and extensible for each action.
+
+::
+
+    class FundTransfer(AuditRecord, action="fund.transfer"):
+        amount: Decimal
+        currency: str
+
+From then on every audit event of that action must have an amount and a currency. The action may be a
+glob such as ``permission.*``; an exact action wins over globs, a longer glob over a shorter one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from logweir.errors import AuditError
+
+__all__ = ["AuditRecord", "make_record", "record_for"]
+
+_GLOB_CHARACTERS = frozenset("*?[")
+_registry: dict[str, type[AuditRecord]] = {}
+
+
+def _as_identifier(value: Any) -> Any:
+    """Ids of other types (UUID, ObjectId, …) are kept as text."""
+    return value if value is None or isinstance(value, int | str) else str(value)
+
+
+Identifier = Annotated[int | str | None, BeforeValidator(_as_identifier)]
+
+
+class AuditRecord(BaseModel):
+    """Who did what to what, and how it ended; other keyword arguments are kept as they are."""
+
+    model_config = ConfigDict(
+        extra="allow", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+    #: The action, or glob of actions, that the class was declared for.
+    registered_action: ClassVar[str | None] = None
+
+    action: str = Field(min_length=1)
+    """What was done, dotted, such as `fund.transfer`; the event's name."""
+    user_id: Identifier = None
+    """Who did it."""
+    status: str = Field(default="success", min_length=1)
+    """How it ended: `success`, `failed`, or a word of your own."""
+    resource: Identifier = None
+    """What it was done to."""
+    duration_ms: float | None = None
+    """How long it took."""
+    error_type: str | None = None
+    """The class of the error, if it failed."""
+    extra_info: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that belongs together."""
+
+    def __init_subclass__(cls, *, action: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, action: str | None = None, **kwargs: Any) -> None:
+        """Register the class for its action.
+
+        Raises:
+            ValueError: Another class has that action.
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.registered_action = action
+        if action is not None:
+            _register(action, cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_its_action(cls, values: Any) -> Any:
+        """A class that was declared for exactly one action need not be told it again."""
+        known = cls.registered_action
+        if known is None or _is_glob(known) or not isinstance(values, Mapping):
+            return values
+        return {"action": known, **values}
+
+    def to_fields(self) -> dict[str, Any]:
+        """The event's fields: all that is set, but the action, which is the event's name."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        values |= self.model_extra or {}
+        del values["action"]
+        if not values["extra_info"]:
+            del values["extra_info"]
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def record_for(action: str) -> type[AuditRecord]:
+    """The class that is registered for an action; :class:`AuditRecord` itself if none is."""
+    exact = _registry.get(action)
+    if exact is not None:
+        return exact
+    fitting = [pattern for pattern in _registry if _is_glob(pattern) and fnmatchcase(action, pattern)]
+    return _registry[max(fitting, key=len)] if fitting else AuditRecord
+
+
+def make_record(action: str, values: Mapping[str, Any]) -> AuditRecord:
+    """Validate what is to be audited.
+
+    Raises:
+        AuditError: A value is missing or wrong; the message names it, and never holds it.
+    """
+    record_class = record_for(action)
+    try:
+        return record_class.model_validate({**values, "action": action})
+    except ValidationError as error:
+        problems = "; ".join(
+            _describe(problem) for problem in error.errors(include_url=False, include_context=False)
+        )
+    except Exception as error:  # noqa: BLE001 - a validator of the application that raises something else
+        problems = f"a validator raised {type(error).__qualname__}"
+    raise AuditError(f"audit record of {action!r} does not fit {record_class.__name__}: {problems}")
+
+
+def _register(action: str, record: type[AuditRecord]) -> None:
+    earlier = _registry.get(action)
+    if earlier is not None and _identity(earlier) != _identity(record):
+        raise ValueError(
+            f"action {action!r} has the record {'.'.join(_identity(earlier))} already; "
+            f"give {record.__qualname__} another action, or derive it without one"
+        )
+    _registry[action] = record
+
+
+def _identity(record: type[AuditRecord]) -> tuple[str, str]:
+    """The same class, executed again by a module's reload, is not another one."""
+    return record.__module__, record.__qualname__
+
+
+def _is_glob(action: str) -> bool:
+    return not _GLOB_CHARACTERS.isdisjoint(action)
+
+
+def _describe(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"]) or "record"
+    message = problem["msg"]
+    if _holds_a_value(message, problem["input"]):
+        message = "refused by its validator, whose message is withheld because it holds the value"
+    return f"{place}: {message}"
+
+
+def _holds_a_value(message: str, given: Any) -> bool:
+    values = given.values() if isinstance(given, Mapping) else [given]
+    return any(_is_in(value, message) for value in values)
+
+
+def _is_in(value: Any, message: str) -> bool:
+    try:
+        text = str(value)
+    except Exception:  # noqa: BLE001 - a value that has no text cannot be in the message
+        return False
+    return bool(text) and text in message

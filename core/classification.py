@@ -1,0 +1,131 @@
+"""Classification: is this event audit or tracing?
+
+The first decision wins: what the caller said (``persist_db``, ``kind``), then the rules of routing.yaml
+in their order, then tracing. Rules are compiled once; for each head (see :mod:`logweir.matching`) the
+answer, or what is left to ask of the fields, is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from logweir.config.models import ClassifyRule
+from logweir.event import Kind
+from logweir.matching import Fields, Head, compile_match
+
+__all__ = ["Classifier", "Decision", "take_explicit"]
+
+#: The most heads whose answers are kept; when there are more, all are forgotten.
+_MOST_HEADS = 4096
+
+_KINDS: dict[Any, Kind] = {kind: kind for kind in Kind} | {kind.value: kind for kind in Kind}
+_Key = tuple[str | None, str | None, str | None]
+#: What is left to ask of the fields, in order, and what the answer would be.
+_Plan = tuple[tuple[Callable[[Fields], bool], Kind], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How an event was classified.
+
+    Attributes:
+        kind: The answer.
+        rule: The index of the rule of routing.yaml that decided, if one did.
+        reason: In words.
+    """
+
+    kind: Kind
+    rule: int | None
+    reason: str
+
+
+def take_explicit(fields: dict[str, Any]) -> Kind | None:
+    """Remove what the caller said about the kind from the fields, and return it.
+
+    ``persist_db`` is always removed; ``kind`` only when it is a kind, because it may be a field of the
+    application's own.
+    """
+    said: Kind | None = None
+    if "persist_db" in fields:
+        said = Kind.AUDIT if fields.pop("persist_db") else Kind.TRACING
+    if "kind" in fields:
+        value = fields["kind"]
+        kind = _KINDS.get(value) if type(value) in (str, Kind) else None
+        if kind is not None:
+            del fields["kind"]
+            return kind
+    return said
+
+
+class Classifier:
+    """Decides the kind of events by the rules of routing.yaml.
+
+    Args:
+        rules: The rules, in order.
+
+    Raises:
+        ValueError: A rule's ``call`` names no function.
+    """
+
+    def __init__(self, rules: Sequence[ClassifyRule]) -> None:
+        self._rules = tuple((compile_match(rule.match), rule.kind) for rule in rules)
+        uses = frozenset[str]().union(*(predicate.uses for predicate, _ in self._rules))
+        self._by_level, self._by_name, self._by_logger = ("level" in uses, "name" in uses, "logger" in uses)
+        self._plans: dict[_Key, _Plan] = {}
+
+    def classify(self, level: str, name: str, fields: Fields) -> Kind:
+        """Return the kind of an event about which its caller said nothing."""
+        if not self._rules:
+            return Kind.TRACING
+        head = (
+            level if self._by_level else None,
+            name if self._by_name else None,
+            _logger(fields) if self._by_logger else None,
+        )
+        plan = self._plans.get(head)
+        if plan is None:
+            plan = self._plan(head)
+        for holds, kind in plan:
+            if holds(fields):
+                return kind
+        return Kind.TRACING
+
+    def explain(self, level: str, name: str, fields: dict[str, Any]) -> Decision:
+        """Say how an event is classified, and why."""
+        said = take_explicit(dict(fields))
+        if said is not None:
+            return Decision(said, None, "the event says so by kind or persist_db")
+        head = Head(None, level, name, _logger(fields))
+        for index, (predicate, kind) in enumerate(self._rules):
+            if predicate.failure(head, fields) is None:
+                return Decision(kind, index, f"rule {index + 1} of classify")
+        return Decision(Kind.TRACING, None, "no rule of classify matches")
+
+    def _plan(self, head: _Key) -> _Plan:
+        """Work out, and keep, what is left to ask when the head is known."""
+        plan = self._reduced(Head(None, *head))
+        if len(self._plans) >= _MOST_HEADS:
+            self._plans.clear()
+        self._plans[head] = plan
+        return plan
+
+    def _reduced(self, head: Head) -> _Plan:
+        left: list[tuple[Callable[[Fields], bool], Kind]] = []
+        for predicate, kind in self._rules:
+            reduced = predicate.reduce(head)
+            if reduced is True:
+                return (*left, (_always, kind))
+            if reduced is not False:
+                left.append((reduced.holds, kind))
+        return tuple(left)
+
+
+def _logger(fields: Fields) -> str | None:
+    value = fields.get("logger")
+    return value if type(value) is str else None
+
+
+def _always(_fields: Fields) -> bool:
+    return True

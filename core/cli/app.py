@@ -1,0 +1,84 @@
+"""The command ``logweir``: its sub-commands, and how errors reach a person.
+
+Wrong input ends with exit code 2, a failed run with 1; both with one clear message on stderr and no
+traceback. With ``LOGWEIR_TRACEBACK=1`` in the environment, an error that nobody foresaw is shown in full.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+from logweir.cli.check import check
+from logweir.cli.demo import demo
+from logweir.cli.explain import explain
+from logweir.cli.init import init
+from logweir.cli.run import run
+from logweir.cli.schema import schema
+from logweir.errors import ConfigError, LogweirError, MissingDependency
+
+__all__ = ["app", "main"]
+
+_WRONG_INPUT = 2
+_FAILED = 1
+
+
+class _Commands(TyperGroup):
+    """Runs a command, and turns logweir's errors into a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, MissingDependency) as error:
+            _tell(_message(error))
+            raise typer.Exit(_WRONG_INPUT) from None
+        except BrokenPipeError:
+            raise  # whoever read our output has seen enough; typer ends quietly
+        except (LogweirError, OSError) as error:
+            _tell(str(error))
+            raise typer.Exit(_FAILED) from None
+
+
+app = typer.Typer(
+    name="logweir",
+    help="Route structured logs: audit and tracing, each to the store that suits it.",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, run, init, check, explain, schema):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("LOGWEIR_TRACEBACK"):
+            raise
+        _tell(
+            f"unexpected {type(error).__name__}: {error}; LOGWEIR_TRACEBACK=1 in the environment shows where"
+        )
+        sys.exit(_FAILED)
+
+
+def _message(error: LogweirError) -> str:
+    if isinstance(error, ConfigError) and len(error.problems) > 1:
+        return "\n  ".join(
+            [f"{len(error.problems)} problems in the configuration:", *map(str, error.problems)]
+        )
+    return str(error)
+
+
+def _tell(message: str) -> None:
+    """Write to stderr; lines are not broken, because programs and editors read places out of them."""
+    text = Text("logweir: ", style="bold red").append(message, style="default not bold")
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text)

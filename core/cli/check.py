@@ -1,0 +1,96 @@
+"""``logweir check``: is routing.yaml valid, and does every sink answer?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from logweir.assembly import load_config
+from logweir.config.checks import find_doubts
+from logweir.config.models import RoutingConfig
+from logweir.errors import SinkError
+from logweir.results import Health, HealthStatus
+from logweir.sinks import registry
+from logweir.sinks.adapter import as_async
+from logweir.sinks.contract import Sink, SinkConfig, SinkContext
+
+__all__ = ["check"]
+
+_STYLES = {HealthStatus.OK: "green", HealthStatus.DEGRADED: "yellow", HealthStatus.DOWN: "bold red"}
+#: How long a sink that was probed may take to let go of its connections.
+_CLOSING = 2.0
+
+
+def check(
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    probe: Annotated[bool, typer.Option(help="Open every sink and ask whether it can serve.")] = True,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds for each sink to answer; its retry.timeout by default.", min=0.01),
+    ] = None,
+) -> None:
+    """Validate routing.yaml and probe every sink."""
+    settings = load_config(config)
+    console = Console(highlight=False)
+    count = f"{_counted(len(settings.sinks), 'sink')}, {_counted(len(settings.routes), 'route')}"
+    console.print(Text(f"{config} is valid: {count}"), soft_wrap=True)
+    for doubt in find_doubts(settings):
+        console.print(Text("warning: ", style="yellow").append(doubt), soft_wrap=True)
+    if probe:
+        answers = asyncio.run(_probe_all(settings, timeout))
+        console.print(_table(answers))
+        if any(health.status is HealthStatus.DOWN for health in answers.values()):
+            raise typer.Exit(1)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+async def _probe_all(config: RoutingConfig, timeout: float | None) -> dict[str, Health]:
+    answers = await asyncio.gather(
+        *(_probe(name, config, timeout or sink.retry.timeout) for name, sink in config.sinks.items())
+    )
+    return dict(zip(config.sinks, answers, strict=True))
+
+
+async def _probe(name: str, config: RoutingConfig, timeout: float) -> Health:
+    """Open a sink, ask it, and close it, whatever it does."""
+    sink: Sink[SinkConfig] | None = None
+    try:
+        async with asyncio.timeout(timeout):
+            sink = _make(name, config)
+            await sink.open()
+            return await sink.check()
+    except TimeoutError:
+        return Health(HealthStatus.DOWN, f"no answer within {timeout:g} s")
+    except SinkError as error:
+        return Health(HealthStatus.DOWN, str(error))
+    except Exception as error:  # noqa: BLE001 - a sink may raise anything; what it says may hold a password
+        return Health(HealthStatus.DOWN, f"raised {type(error).__name__}, which is no SinkError")
+    finally:
+        if sink is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(sink.close(), _CLOSING)
+
+
+def _make(name: str, config: RoutingConfig) -> Sink[SinkConfig]:
+    settings = config.sinks[name]
+    context = SinkContext(name=name, service=config.service, env=config.env, data_dir=config.data_dir)
+    sink_class: Any = registry.resolve(settings.type)
+    return as_async(sink_class(settings, context))
+
+
+def _table(answers: dict[str, Health]) -> Table:
+    """What sinks say is text, never markup."""
+    table = Table("sink", "health", "server", "detail")
+    for name, health in answers.items():
+        status = Text(health.status.value, style=_STYLES[health.status])
+        table.add_row(Text(name), status, Text(health.server), Text(health.detail))
+    return table

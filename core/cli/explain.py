@@ -1,0 +1,76 @@
+"""``logweir explain``: which rule decides the kind of an event, which routes take it, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from logweir.assembly import load_config
+from logweir.capture import Capture
+from logweir.classification import Classifier, Decision
+from logweir.config.models import RoutingConfig
+from logweir.lines import Parsed, parse_line
+from logweir.redaction import Redactor
+from logweir.routing import Explanation, Router
+from logweir.snapshot import Snapshotter
+
+__all__ = ["explain"]
+
+_EXAMPLE = 'write an object such as \'{"event": "fund.refund"}\''
+_STYLES = {"matched": "green", "sampled out": "yellow", "not matched": "dim", "not reached": "dim"}
+
+
+def explain(
+    event: Annotated[str, typer.Argument(help="The event as a JSON object, as a log line would hold it.")],
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+) -> None:
+    """Say where an event goes, and why."""
+    settings = load_config(config)
+    decision, explanation = _explain(settings, _parsed(event))
+    console = Console(highlight=False)
+    console.print(Text(f"kind: {decision.kind.value} ({_why(decision, settings)})"), soft_wrap=True)
+    console.print(_table(explanation))
+    console.print(Text(f"sinks: {', '.join(explanation.sinks) or 'none'}"), soft_wrap=True)
+
+
+def _parsed(event: str) -> Parsed:
+    try:
+        parsed = parse_line(event.encode("utf-8", "surrogateescape"), "json")
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; {_EXAMPLE}") from None
+    if parsed is None:
+        raise typer.BadParameter(f"the event is empty; {_EXAMPLE}")
+    return parsed
+
+
+def _explain(config: RoutingConfig, parsed: Parsed) -> tuple[Decision, Explanation]:
+    classifier = Classifier(config.classify)
+    decision = classifier.explain(parsed.level, parsed.name, parsed.fields)
+    capture = Capture(
+        config.service, config.env, classifier, Snapshotter(Redactor(config.redact), config.limits)
+    )
+    made = capture(parsed.name, dict(parsed.fields), parsed.level, event_id=parsed.event_id)
+    router = Router(config.routes, {name: name for name in config.sinks})
+    return decision, router.explain(made)
+
+
+def _why(decision: Decision, config: RoutingConfig) -> str:
+    """The reason, with the conditions of the rule that decided."""
+    if decision.rule is None:
+        return decision.reason
+    match = config.classify[decision.rule].match.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return f"{decision.reason}, match: {json.dumps(match, ensure_ascii=False)}"
+
+
+def _table(explanation: Explanation) -> Table:
+    """Reasons quote events and patterns: they are text, never markup."""
+    table = Table("route", "verdict", "why", "sinks")
+    for step in explanation.steps:
+        verdict = Text(step.verdict, style=_STYLES.get(step.verdict, ""))
+        table.add_row(Text(step.route), verdict, Text(step.reason), Text(", ".join(step.sinks)))
+    return table

@@ -1,0 +1,104 @@
+"""Rules that span keys: what is valid key by key and still cannot be meant. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from logweir.config.document import Path
+from logweir.config.models import MatchConfig, RouteConfig, RoutingConfig
+from logweir.config.reachability import covering, may_take
+from logweir.event import Kind
+from logweir.sinks.contract import SinkConfig
+
+__all__ = ["RouteAt", "find_contradictions", "find_doubts"]
+
+Contradiction = tuple[Path, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteAt:
+    """A route and its position in the list."""
+
+    index: int
+    route: RouteConfig
+
+
+def find_contradictions(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfig]) -> list[Contradiction]:
+    """Return what cannot work, each with the path of the key to mend."""
+    return [
+        *_unknown_sinks(routes, sinks),
+        *_duplicate_names(routes),
+        *_unreachable(routes),
+        *_dropped_audit(routes, sinks),
+    ]
+
+
+def find_doubts(config: RoutingConfig) -> list[str]:
+    """Return what works and is probably not meant, for ``logweir check``."""
+    doubts = []
+    if not _auditing(config.routes):
+        doubts.append("no route takes audit events; add one with match: {kind: audit}")
+    if not covering(config.routes, MatchConfig(kind=Kind.TRACING)):
+        doubts.append(
+            "some tracing events are taken by no route; they are counted as unrouted and not stored"
+        )
+    used = {name for route in config.routes for name in route.to}
+    doubts += [f"no route sends to the sink {name!r}" for name in config.sinks if name not in used]
+    return doubts
+
+
+def _unknown_sinks(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfig]) -> Iterator[Contradiction]:
+    for item in routes:
+        for position, name in enumerate(item.route.to):
+            if name not in sinks:
+                nearest = difflib.get_close_matches(name, sinks, 1)
+                hint = f"did you mean {nearest[0]!r}?" if nearest else "declare it under sinks"
+                yield (
+                    ("routes", item.index, "to", position),
+                    f"route {item.route.name!r} sends to {name!r}, which is not declared; {hint}",
+                )
+
+
+def _duplicate_names(routes: Sequence[RouteAt]) -> Iterator[Contradiction]:
+    seen: set[str] = set()
+    for item in routes:
+        if item.route.name in seen:
+            yield (
+                ("routes", item.index, "name"),
+                f"two routes are named {item.route.name!r}; rename one of them",
+            )
+        seen.add(item.route.name)
+
+
+def _unreachable(routes: Sequence[RouteAt]) -> Iterator[Contradiction]:
+    for position, item in enumerate(routes):
+        above = covering([earlier.route for earlier in routes[:position]], item.route.match)
+        if above:
+            names = " and ".join(repr(route.name) for route in above)
+            verb = "takes" if len(above) == 1 else "take"
+            message = f"route {item.route.name!r} is never reached: {names} {verb} its events first; "
+            yield ("routes", item.index), message + "move it up, narrow the other, or let that one continue"
+
+
+def _dropped_audit(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfig]) -> Iterator[Contradiction]:
+    auditing = _auditing([item.route for item in routes])
+    for name, sink in sinks.items():
+        policy = sink.queue.when_full
+        feeding = [route for route in auditing if name in route.to]
+        if policy not in {"drop_newest", "drop_oldest"} or not feeding:
+            continue
+        route = feeding[0]
+        hint = "use block"
+        if route.match.kind is not Kind.AUDIT:
+            hint += ", or send audit elsewhere: add kind: tracing to the route's match"
+        yield (
+            ("sinks", name, "queue", "when_full"),
+            f"when_full: {policy} would drop audit events of route {route.name!r}; {hint}",
+        )
+
+
+def _auditing(routes: Sequence[RouteConfig]) -> list[RouteConfig]:
+    """The routes that may take audit events."""
+    return [route for index, route in enumerate(routes) if may_take(routes, index, Kind.AUDIT)]

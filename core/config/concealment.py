@@ -1,0 +1,60 @@
+"""What a message about a configuration must not show, and how it is masked.
+
+Configuration holds secrets before any redaction is configured, so this is deliberately simple and
+strict: where a part of a secret may still be readable, the whole message gives way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote
+
+__all__ = ["MASK", "mask", "mask_quoted", "names_a_secret", "password_in"]
+
+MASK = "***"
+
+_SECRET_NAME = re.compile(
+    r"passw(or)?d|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|authorization|cookie|dsn",
+    re.IGNORECASE,
+)
+_USER_AND_PASSWORD = re.compile(r"://[^/@\s]*?:([^/\s]+)@")
+_WITHHELD = (
+    "this value is refused; why is not shown, because that would show a secret or the value of a variable"
+)
+
+#: Shorter texts occur in sentences by chance; they are only masked where they are quoted.
+_SHORTEST = 4
+_PIECES = re.compile(rf"[^\s:/@?&=,;'\"]{{{_SHORTEST},}}")
+
+
+def names_a_secret(key: str) -> bool:
+    """Whether the values under a key are secret."""
+    return _SECRET_NAME.search(key) is not None
+
+
+def password_in(value: Any) -> str | None:
+    """Return the password in a URL, if it has one."""
+    match = _USER_AND_PASSWORD.search(value) if isinstance(value, str) else None
+    return match[1] if match else None
+
+
+def mask_quoted(message: str, secrets: Iterable[str]) -> str:
+    """Mask the secrets that a message quotes in full."""
+    for secret in secrets:
+        message = message.replace(repr(secret), repr(MASK))
+    return message
+
+
+def mask(message: str, secrets: Iterable[str]) -> str:
+    """Mask secrets wherever a message has them; where it has a part of one, withhold the message."""
+    known = sorted({*secrets}, key=len, reverse=True)
+    message = mask_quoted(message, known)
+    for secret in known:
+        if len(secret) >= _SHORTEST:
+            message = message.replace(secret, MASK)
+    pieces = {
+        piece for secret in known for text in (secret, unquote(secret)) for piece in _PIECES.findall(text)
+    }
+    return _WITHHELD if any(piece in message for piece in pieces) else message

@@ -1,0 +1,62 @@
+"""Variables in routing.yaml: ``${VAR}``, ``${VAR:-default}``, ``${file:path}``; ``$$`` is a dollar sign.
+
+A file's content is taken without its last line end, as secrets mounted by Docker and Kubernetes have one.
+Relative files are looked for beside routing.yaml.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["InterpolationError", "interpolate", "is_one_variable"]
+
+_VARIABLE = re.compile(r"\$(?:\$|\{([^{}]*)\})")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class InterpolationError(ValueError):
+    """A variable cannot be filled in; the message says which and what to do."""
+
+
+def interpolate(text: str, environment: Mapping[str, str], directory: Path) -> str:
+    """Fill in the variables of one value.
+
+    Raises:
+        InterpolationError: A variable is missing or malformed, or a file cannot be read.
+    """
+    return _VARIABLE.sub(lambda match: _fill(match, environment, directory), text)
+
+
+def is_one_variable(text: str) -> bool:
+    """Whether a value is one variable and nothing else."""
+    match = _VARIABLE.fullmatch(text)
+    return match is not None and match[1] is not None
+
+
+def _fill(match: re.Match[str], environment: Mapping[str, str], directory: Path) -> str:
+    inner = match[1]
+    if inner is None:
+        return "$"
+    if inner.startswith("file:"):
+        return _file(inner.removeprefix("file:"), directory)
+    name, separator, default = inner.partition(":-")
+    if not _NAME.fullmatch(name):
+        raise InterpolationError(
+            "a ${...} here is no variable; write ${NAME}, ${NAME:-default} or ${file:path}, or $$ for $"
+        )
+    value = environment.get(name)
+    if value is None or (not value and separator):
+        if separator:
+            return default
+        raise InterpolationError(f"the variable {name} is not set; set it, or write ${{{name}:-default}}")
+    return value
+
+
+def _file(name: str, directory: Path) -> str:
+    try:
+        return (directory / name).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InterpolationError(f"the file {name} cannot be read: {reason}") from None

@@ -1,0 +1,282 @@
+"""Loading: from a file, or a mapping, to a ``RoutingConfig``; every problem at once, each with its place.
+
+The order is: read the document, resolve the ``type`` of each sink and validate it by the sink's own model,
+add the strategy's rules and routes, validate the rest, and last check what spans keys.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from logweir.config import document as documents
+from logweir.config import presets
+from logweir.config.checks import RouteAt, find_contradictions
+from logweir.config.document import Document, read_document
+from logweir.config.interpolation import interpolate
+from logweir.config.messages import Found, describe, shown
+from logweir.config.models import RouteConfig, RoutingConfig
+from logweir.errors import ConfigError, ConfigProblem, MissingDependency
+from logweir.sinks.contract import SinkConfig
+
+__all__ = ["ConfigSource", "Inspect", "Resolve", "find_nothing", "load"]
+
+ConfigSource = str | Path | Mapping[str, Any] | RoutingConfig
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+#: Finds the class of a sink type; raises ``LookupError`` or ``MissingDependency``.
+Resolve = Callable[[str], Any]
+#: Returns the paths and the faults of a configuration that is valid by itself.
+Inspect = Callable[[RoutingConfig], list[tuple[documents.Path, str]]]
+
+_LARGEST_FILE = 2**20
+_DEEPEST_MAPPING = 200
+_NO_ROUTES = "routes is missing; declare routes, or a strategy that brings its own"
+
+
+def find_nothing(_config: RoutingConfig) -> list[tuple[documents.Path, str]]:
+    """The inspection that finds nothing."""
+    return []
+
+
+def load(source: ConfigSource, resolve: Resolve, inspect: Inspect = find_nothing) -> RoutingConfig:
+    """Read and validate a configuration.
+
+    Variables are filled in where the source is a file; a mapping's values are taken as they are.
+
+    Args:
+        source: A path, a mapping of the same shape as the file, or a ready ``RoutingConfig``.
+        resolve: Finds the class of a sink type.
+        inspect: Finds what only the layers above can know to be wrong.
+
+    Raises:
+        ConfigError: With every problem and its place.
+    """
+    if isinstance(source, RoutingConfig):
+        return _checked(source, inspect)
+    return _Loading(_document(source), resolve, inspect).run()
+
+
+def _document(source: object) -> Document:
+    if isinstance(source, str | Path):
+        return _read(Path(source))
+    if isinstance(source, Mapping):
+        document = Document("<mapping>")
+        document.data = _plain(source, document, ())
+        return document
+    wrong = f"a configuration is a path, a mapping or a RoutingConfig, not {shown(source)}"
+    raise ConfigError([ConfigProblem(wrong, file=f"<{type(source).__name__}>")])
+
+
+def _checked(config: RoutingConfig, inspect: Inspect) -> RoutingConfig:
+    routes = [RouteAt(index, route) for index, route in enumerate(config.routes)]
+    contradictions = [*find_contradictions(routes, config.sinks), *inspect(config)]
+    if contradictions:
+        document = Document("<RoutingConfig>")
+        raise ConfigError([document.problem(path, text) for path, text in contradictions])
+    return config
+
+
+def _read(path: Path) -> Document:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise _one_problem(path, "there is no such file; make one with `logweir init`") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise _one_problem(path, f"the file cannot be read: {reason}") from None
+    if len(content) > _LARGEST_FILE:
+        raise _one_problem(path, "the file is larger than 1 MiB; this is not a configuration")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _one_problem(path, f"the file is not UTF-8 text (byte {error.start})") from None
+    return read_document(text, str(path), lambda value: interpolate(value, os.environ, path.parent))
+
+
+def _one_problem(path: Path, message: str) -> ConfigError:
+    return ConfigError([ConfigProblem(message, file=str(path))])
+
+
+def _plain(value: Any, document: Document, path: documents.Path) -> Any:
+    """Copy mappings and lists as plain ones, so that what was given is never changed."""
+    if len(path) > _DEEPEST_MAPPING:
+        raise ConfigError(
+            [document.problem(path[:1], "is nested too deeply, or contains itself", at_key=True)]
+        )
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, document, (*path, str(key))) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, document, (*path, index)) for index, inner in enumerate(value)]
+    return value
+
+
+class _Loading:
+    """One run of loading: the document, and the problems found so far."""
+
+    def __init__(self, document: Document, resolve: Resolve, inspect: Inspect) -> None:
+        self._document = document
+        self._resolve = resolve
+        self._inspect = inspect
+        self._problems = list(document.problems)
+        # What could not even be read needs no second message about its value.
+        self._failed = {problem.path for problem in document.problems if problem.path}
+
+    def run(self) -> RoutingConfig:
+        data = self._document.data
+        if data is None and not self._problems:
+            self._complain((), "the file is empty; `logweir init` writes one to begin with")
+        elif data is not None and not isinstance(data, dict):
+            self._complain((), f"the file must be a mapping of keys, not {_shape(data)}")
+        if not isinstance(data, dict):
+            raise ConfigError(self._problems)
+        config = self._validate(data)
+        if self._problems or config is None:
+            raise ConfigError(sorted(self._problems, key=lambda problem: (problem.line, problem.column)))
+        return config
+
+    def _validate(self, data: dict[str, Any]) -> RoutingConfig | None:
+        raw_sinks = data.get("sinks")
+        declared = raw_sinks if isinstance(raw_sinks, dict) else {}
+        sinks = {name: self._sink(name, raw) or _stand_in() for name, raw in declared.items()}
+        own = self._own_routes(data.get("routes"))
+        added = self._add_strategy(data, [item.route for item in own], sinks)
+        routes = [*own, *(RouteAt(len(own) + position, route) for position, route in enumerate(added))]
+        if isinstance(raw_sinks, dict):
+            data["sinks"] = sinks
+            for path, message in find_contradictions(routes, sinks):
+                self._complain(path, message)
+        config = self._model(RoutingConfig, data, ())
+        for path, message in self._inspect(config) if config is not None else ():
+            self._complain(path, message)
+        return config
+
+    def _add_strategy(
+        self, data: dict[str, Any], own: Sequence[RouteConfig], sinks: Mapping[str, Any]
+    ) -> list[RouteConfig]:
+        """Add the classify rules and routes of the strategy to the file's own; returns the routes."""
+        strategy = data.get("strategy")
+        if not isinstance(strategy, str) or strategy not in presets.STRATEGIES:
+            if strategy is None and data.get("routes") is None:
+                self._complain(("routes",), _NO_ROUTES, at_key=True)
+            self._failed |= {"routes"} if data.get("routes") is None else set()
+            return []
+        added = presets.routes(strategy, own, sinks)
+        for name in dict.fromkeys(name for route in added for name in route.to if name not in sinks):
+            message = f"strategy {strategy} needs a sink named {name!r}; declare it under sinks"
+            self._complain(("strategy",), message)
+            self._failed.add("routes")
+        usable = [route for route in added if sinks.keys() >= {*route.to}]
+        _append(data, "routes", usable)
+        _append(data, "classify", presets.classify_rules(strategy))
+        return usable
+
+    def _sink(self, name: str, raw: Any) -> SinkConfig | None:
+        path = ("sinks", name)
+        if isinstance(raw, SinkConfig):
+            return raw
+        if not isinstance(raw, dict):
+            self._complain(path, f"a sink is a mapping of keys, not {_shape(raw)}")
+            return None
+        kind = raw.get("type")
+        if "type" not in raw:
+            self._complain(
+                path, "type is missing; say which sink this is, such as `type: sqlite`", at_key=True
+            )
+        elif kind is None:
+            self._complain(
+                (*path, "type"), 'type is empty; for the sink that forgets everything write `type: "null"`'
+            )
+        elif not isinstance(kind, str):
+            self._complain((*path, "type"), f"type must be text, not {self._show((*path, 'type'), kind)}")
+        if not isinstance(kind, str):
+            return None
+        model = self._model_of(kind, path)
+        return self._model(model, raw, path) if model is not None else None
+
+    def _model_of(self, kind: str, path: documents.Path) -> type[SinkConfig] | None:
+        """Find the model of a sink's options; looking for it may import modules of the user's."""
+        try:
+            model = self._resolve(kind).Config
+        except (LookupError, MissingDependency) as error:
+            reason = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
+        except Exception as error:  # noqa: BLE001 - importing runs code of the user's, which may raise anything
+            reason = f"the sink type {kind!r} cannot be imported: {type(error).__name__}: {error}"
+        else:
+            if isinstance(model, type) and issubclass(model, SinkConfig):
+                return model
+            reason = f"the Config of sink type {kind!r} does not derive from SinkConfig"
+        self._complain((*path, "type"), reason)
+        return None
+
+    def _own_routes(self, raw: Any) -> list[RouteAt]:
+        """The routes of the file that are valid by themselves, for the checks across routes."""
+        found = [
+            (index, self._attempt(RouteConfig, route, ("routes", index))[0])
+            for index, route in enumerate(raw if isinstance(raw, list) else ())
+        ]
+        return [RouteAt(index, route) for index, route in found if route is not None]
+
+    def _model(self, model: type[ModelT], data: Any, path: documents.Path) -> ModelT | None:
+        """Validate what is at a path; what is wrong is noted."""
+        valid, wrong = self._attempt(model, data, path)
+        for found in wrong:
+            self._complain((*path, *found.path), found.message, at_key=found.at_key)
+        return valid
+
+    def _attempt(
+        self, model: type[ModelT], data: Any, path: documents.Path
+    ) -> tuple[ModelT | None, list[Found]]:
+        try:
+            return model.model_validate(data), []
+        except ValidationError as error:
+            wrong = list(
+                describe(error, model, data, lambda below, value: self._show((*path, *below), value))
+            )
+        except Exception as error:  # noqa: BLE001 - validators of the user's sinks may raise anything
+            return None, [Found((), f"validating these options fails: {type(error).__name__}: {error}")]
+        if self._restore_texts(data, path, [found.path for found in wrong]):
+            return self._attempt(model, data, path)
+        return None, wrong
+
+    def _restore_texts(self, data: Any, path: documents.Path, wrong: list[documents.Path]) -> bool:
+        """Put back the text of variables that were read as numbers and the like, where text was wanted."""
+        restored = False
+        for below in wrong:
+            text = self._document.filled.get((*path, *below))
+            if text is not None and below and documents.value_at(data, below) != text:
+                documents.value_at(data, below[:-1])[below[-1]] = text
+                restored = True
+        return restored
+
+    def _show(self, path: documents.Path, value: Any) -> str:
+        """A value for a message; a secret is masked."""
+        hidden = self._document.must_hide(path) and not isinstance(value, dict | list | None)
+        return "'***'" if hidden else shown(value)
+
+    def _complain(self, path: documents.Path, message: str, *, at_key: bool = False) -> None:
+        problem = self._document.problem(path, message, at_key=at_key)
+        if problem.path not in self._failed and problem not in self._problems:
+            self._problems.append(problem)
+
+
+def _append(data: dict[str, Any], key: str, added: Sequence[Any]) -> None:
+    """Add to a list of the document; what is there and no list is left for validation to tell."""
+    own = data.get(key) or []
+    if isinstance(own, list):
+        data[key] = [*own, *added]
+
+
+def _stand_in() -> SinkConfig:
+    """Stands in for a sink that is wrong, so that what names it can be validated."""
+    return SinkConfig(type="unknown")
+
+
+def _shape(value: Any) -> str:
+    """What kind of value the whole of something is, in a reader's words."""
+    return f"the value {shown(value)}" if isinstance(value, str | int | float) else shown(value)

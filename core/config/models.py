@@ -1,0 +1,278 @@
+"""The models of routing.yaml: what may be written in it and what each key means.
+
+The keys of ``sinks`` are validated by each sink's own ``SinkConfig``; everything else is here. Rules
+that span keys are validators whose message is one sentence that names the keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, cast
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from logweir.config.delivery import StrictModel
+from logweir.config.units import ByteSize, Seconds
+from logweir.event import LEVELS, Kind
+from logweir.sinks.contract import SinkConfig
+
+__all__ = [
+    "AuditConfig",
+    "ClassifyRule",
+    "FieldMatch",
+    "LimitsConfig",
+    "MatchConfig",
+    "RedactConfig",
+    "RouteConfig",
+    "RoutingConfig",
+    "Strategy",
+    "find_function",
+]
+
+Strategy = Literal["explicit", "hybrid", "separated"]
+T = TypeVar("T")
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict | StrictModel) else value
+
+
+class _OrAlone:
+    """Tells the JSON Schema that a list of one may be written without its brackets."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core)
+        return {"anyOf": [schema["items"], schema]}
+
+
+#: A list in which a single item may stand alone.
+OneOrMany = Annotated[list[T], Field(min_length=1), BeforeValidator(_as_list), _OrAlone()]
+
+
+class FieldMatch(StrictModel):
+    """A condition on one field of the event; all the conditions given must hold."""
+
+    name: str
+    """The field's name; dots reach into nested fields, as in `order.currency`."""
+    equals: Any = None
+    """The value must equal this one."""
+    in_: list[Any] | None = Field(default=None, alias="in")
+    """The value must be one of these."""
+    glob: str | None = None
+    """The value, as text, must match this glob (`*`, `?`, `[...]`)."""
+    regex: str | None = None
+    """The value, as text, must contain a match of this regular expression."""
+    exists: bool | None = None
+    """The field must be there (`true`) or be absent (`false`)."""
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> FieldMatch:
+        if not self.model_fields_set & {"equals", "in_", "glob", "regex", "exists"}:
+            raise ValueError("give at least one of equals, in, glob, regex or exists")
+        return self
+
+    @field_validator("regex")
+    @classmethod
+    def _regex_compiles(cls, value: str | None) -> str | None:
+        return _checked_regex(value) if value is not None else None
+
+
+class MatchConfig(StrictModel):
+    """Conditions on an event; all those given must hold, and an empty match takes everything."""
+
+    kind: Kind | None = None
+    """`audit` or `tracing`."""
+    level: OneOrMany[str] | None = None
+    """A level name, a list of them, or a comparison such as `>=error` or `<warning`."""
+    event: OneOrMany[str] | None = None
+    """Globs on the event's name, as in `fund.*`; any of them."""
+    logger: OneOrMany[str] | None = None
+    """Globs on the logger's name (the field `logger`), as in `sqlalchemy.*`; any of them."""
+    field: OneOrMany[FieldMatch] | None = None
+    """A condition on a field, or a list of conditions which must all hold."""
+    call: str | None = None
+    """Dotted path (`package.module:function`) of a function from the fields to true or false."""
+    any: list[MatchConfig] | None = Field(default=None, min_length=1)
+    """At least one of these matches must hold."""
+    all: list[MatchConfig] | None = Field(default=None, min_length=1)
+    """Every one of these matches must hold."""
+    not_: MatchConfig | None = Field(default=None, alias="not")
+    """This match must not hold."""
+
+    @field_validator("call")
+    @classmethod
+    def _call_names_a_function(cls, value: str | None) -> str | None:
+        if value is not None:
+            find_function(value)
+        return value
+
+    @field_validator("level")
+    @classmethod
+    def _level_is_known(cls, value: list[str] | None) -> list[str] | None:
+        for item in value or []:
+            name = item.lstrip("<>=!").strip()
+            comparison = item[: len(item) - len(item.lstrip("<>=!"))]
+            if name not in LEVELS or comparison not in {"", ">=", ">", "<=", "<", "=="}:
+                known = ", ".join(LEVELS)
+                raise ValueError(
+                    f"unknown level {item!r}; write one of {known}, or a comparison like >=error"
+                )
+            if comparison and value != [item]:
+                raise ValueError(f"a list of levels holds plain names, not the comparison {item!r}")
+        return value
+
+
+class ClassifyRule(StrictModel):
+    """One rule of classification; the first rule that matches decides the kind."""
+
+    kind: Kind
+    """What a matching event is: `audit` or `tracing`."""
+    match: MatchConfig
+    """Which events the rule decides."""
+
+    @model_validator(mode="after")
+    def _kind_is_the_answer(self) -> ClassifyRule:
+        if self.match.kind is not None:
+            raise ValueError(
+                "a classify rule decides the kind, so its match cannot ask for one; remove match.kind"
+            )
+        return self
+
+
+class RedactConfig(StrictModel):
+    """What becomes `***` before an event leaves the caller."""
+
+    keys: list[str] = Field(default_factory=list)
+    """Names of fields, at any depth, whose values are secret; added to the built-in list."""
+    patterns: list[str] = Field(default_factory=lambda: ["card_number", "bearer_token"])
+    """Parts of text that are secret: names of built-in patterns or regular expressions."""
+    defaults: bool = True
+    """Whether the built-in list of secret keys (password, token, secret, credit_card, …) applies."""
+
+    @field_validator("patterns")
+    @classmethod
+    def _patterns_can_be_compiled(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except (OverflowError, RecursionError) as error:
+                raise ValueError(f"not a regular expression: {error}") from None
+            except re.error:
+                continue  # redaction tells this better: it knows the names that were meant
+        return value
+
+
+class LimitsConfig(StrictModel):
+    """How large one event may be; what is larger is truncated with a mark and counted."""
+
+    max_depth: int = Field(default=32, ge=1, le=200)
+    """The deepest nesting that is kept."""
+    max_string: int = Field(default=65_536, ge=16)
+    """The most characters of one string."""
+    max_items: int = Field(default=10_000, ge=1)
+    """The most items of one list or mapping."""
+    max_event_bytes: ByteSize = Field(default=262_144, ge=1024)
+    """The most bytes (approximate) of one event."""
+
+
+class RouteConfig(StrictModel):
+    """Which events go to which sinks; the first matching route wins unless it says `continue: true`."""
+
+    name: str = Field(min_length=1)
+    """The route's name, for `explain` and metrics."""
+    match: MatchConfig = Field(default_factory=MatchConfig)
+    """Which events the route takes; `{}` takes everything."""
+    to: OneOrMany[str]
+    """The names of the sinks which receive the events."""
+    continue_: bool = Field(default=False, alias="continue")
+    """Whether later routes may take the event too."""
+    sample: float = Field(default=1.0, ge=0.0, le=1.0)
+    """The share of events that is kept, whole traces together; tracing only."""
+
+    @model_validator(mode="after")
+    def _audit_is_never_sampled(self) -> RouteConfig:
+        if self.sample < 1 and self.match.kind is not Kind.TRACING:
+            raise ValueError(
+                "sample drops events, and audit may never be dropped; add kind: tracing to the route's match"
+            )
+        return self
+
+
+class AuditConfig(StrictModel):
+    """What an audit call waits for."""
+
+    acknowledge: Literal["accepted", "stored"] = "accepted"
+    """`accepted` returns when the event is queued, `stored` when its sinks have it."""
+    timeout: Seconds = Field(default=10.0, gt=0)
+    """How long an audit call waits for its acknowledgement."""
+    on_failure: Literal["raise", "continue"] = "continue"
+    """What `@audit_log` does when its event was not acknowledged: `raise` fails the call, `continue` tells
+    and goes on. `await logweir.audit(...)` always raises."""
+
+
+class RoutingConfig(StrictModel):
+    """The whole of routing.yaml."""
+
+    version: Literal[1] = 1
+    """The version of this format."""
+    strategy: Strategy | None = None
+    """A preset that adds rules and routes after yours: `explicit` (V1), `hybrid` (V2), `separated` (V3)."""
+    service: str = Field(default="app", min_length=1)
+    """The name of the service, in every event."""
+    env: str = Field(default="dev", min_length=1)
+    """The environment, in every event."""
+    data_dir: Path = Path(".logweir")
+    """Where queues and dead letters keep their files."""
+    classify: list[ClassifyRule] = Field(default_factory=list)
+    """Rules that tell audit from tracing; explicit `persist_db` or `kind` in the event wins over all."""
+    redact: RedactConfig = Field(default_factory=RedactConfig)
+    """What is kept secret."""
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    """How large one event may be."""
+    audit: AuditConfig = Field(default_factory=AuditConfig)
+    """What audit calls wait for."""
+    sinks: dict[str, SerializeAsAny[SinkConfig]] = Field(min_length=1)
+    """The sinks, each by its name."""
+    routes: list[RouteConfig] = Field(min_length=1)
+    """The routes, in order; the first match wins."""
+    drain_timeout: Seconds = 10.0
+    """How long a stop, an exit or SIGTERM waits for the queues to empty."""
+
+
+def find_function(path: str) -> Callable[..., Any]:
+    """Return the function that a dotted path such as ``package.module:function`` names.
+
+    Raises:
+        ValueError: It names none.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        function = getattr(import_module(module_name), name)
+    except Exception as error:  # noqa: BLE001 - importing runs code of the user's, which may raise anything
+        raise ValueError(f"{path!r} names no function ({error}); write package.module:function") from None
+    if not callable(function):
+        what = type(function).__name__
+        raise ValueError(f"{path!r} names no function but {what}")  # noqa: TRY004 - a value of a key
+    return cast("Callable[..., Any]", function)
+
+
+def _checked_regex(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return pattern

@@ -1,0 +1,77 @@
+"""Sizes and durations as people write them in routing.yaml: ``1MiB``, ``50ms``, ``10s``, ``90d``.
+
+``ByteSize`` is an ``int`` of bytes and ``Seconds`` a ``float`` of seconds after validation.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+__all__ = ["ByteSize", "Seconds", "parse_duration", "parse_size"]
+
+_SIZES = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+_DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+
+def parse_size(value: Any) -> Any:
+    """Turn ``"1MiB"`` or ``1048576`` into bytes.
+
+    Raises:
+        ValueError: If the text is not a number with a known unit.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _QUANTITY.fullmatch(value)
+    if match is None or match[2].lower() not in _SIZES:
+        raise ValueError(
+            f"not a size: {value!r}; write a number with B, KB, MB, GB, KiB, MiB or GiB, such as 1MiB"
+        )
+    size = float(match[1]) * _SIZES[match[2].lower()]
+    if not math.isfinite(size):
+        raise ValueError("not a size: the number is too large")
+    return int(size)
+
+
+def parse_duration(value: Any) -> Any:
+    """Turn ``"50ms"`` or ``"10s"`` into seconds; a bare number is seconds.
+
+    Raises:
+        ValueError: If the text is not a number with a known unit.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _QUANTITY.fullmatch(value)
+    unit = match[2].lower() if match else ""
+    if match is None or (unit and unit not in _DURATIONS):
+        raise ValueError(f"not a duration: {value!r}; write a number with ms, s, m, h, d or w, such as 50ms")
+    return float(match[1]) * _DURATIONS.get(unit, 1.0)
+
+
+ByteSize = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    Field(ge=0),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}], "examples": ["1MiB"]}),
+]
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Field(ge=0, allow_inf_nan=False),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "examples": ["50ms"]}),
+]

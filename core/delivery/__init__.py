@@ -1,0 +1,1 @@
+"""Delivery: queues, workers, back-off, acknowledgements and dead letters; from an event to its sinks."""

@@ -1,0 +1,160 @@
+"""A channel: one sink with its queue, its workers and its counters, from opening to the last write.
+
+Channels know nothing of each other: a dead, hung or slow sink delays nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from logweir.delivery.acknowledgement import AckTracker
+from logweir.delivery.counters import DeliveryCounters
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.queue import EventQueue
+from logweir.delivery.retry import pause_before_retry
+from logweir.delivery.worker import Clock, Worker
+from logweir.diagnostics import tell
+from logweir.event import Event
+from logweir.sinks.contract import Sink, SinkConfig
+
+__all__ = ["Channel"]
+
+#: How long a cancelled channel may take to let go.
+_CANCEL_SECONDS = 1.0
+
+
+class Channel:
+    """One sink's delivery.
+
+    Args:
+        name: The sink's name in routing.yaml.
+        config: The sink's settings.
+        sink: The sink, not yet opened.
+        queue: The queue in front of it.
+        dead_letters: Where refused events go.
+        acknowledgements: Receipts to tell.
+        clock: Time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: SinkConfig,
+        sink: Sink[SinkConfig],
+        queue: EventQueue,
+        dead_letters: DeadLetters,
+        acknowledgements: AckTracker,
+        clock: Clock,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.sink = sink
+        self.queue = queue
+        self.put = queue.put
+        self.counters = DeliveryCounters()
+        self._acknowledgements = acknowledgements
+        self._clock = clock
+        self._closing = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._workers = [
+            Worker(name, sink, config, queue, dead_letters, self.counters, acknowledgements, clock)
+            for _ in range(config.workers)
+        ]
+
+    def start(self) -> None:
+        """Begin to deliver; called on the host's loop."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"logweir-{self.name}")
+
+    async def finish(self, timeout: float) -> list[Event]:
+        """Refuse new events, deliver what is queued, close the sink.
+
+        Returns:
+            What could not be delivered within ``timeout`` seconds: it is the caller's now.
+        """
+        self.queue.close()
+        self._closing.set()
+        if self._task is not None:
+            await asyncio.wait((self._task,), timeout=timeout)
+            if not self._task.done():
+                self._task.cancel()
+                await asyncio.wait((self._task,), timeout=_CANCEL_SECONDS)
+        in_hand = [event for worker in self._workers for event in worker.let_go()]
+        return in_hand + self.queue.remove_waiting()
+
+    def count_lost(self, events: Sequence[Event]) -> None:
+        """Count, and tell their callers, that these events will not be delivered."""
+        self.counters.lost += len(events)
+        for event in events:
+            self._acknowledgements.settled(self.name, event, "the runtime stopped before it was delivered")
+        if events:
+            tell(
+                f"{self.name}.lost",
+                "sink %r: %d events were not delivered before the stop",
+                self.name,
+                len(events),
+            )
+
+    async def _run(self) -> None:
+        try:
+            if await self._open():
+                async with asyncio.TaskGroup() as workers:
+                    for worker in self._workers:
+                        workers.create_task(self._supervise(worker))
+        finally:
+            await self._close()
+
+    async def _supervise(self, worker: Worker) -> None:
+        """Run a worker; if it fails in a way that nobody foresaw, tell it and let it resume."""
+        while True:
+            try:
+                await worker.run()
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the sink
+                tell(f"{self.name}.worker", "a worker of sink %r failed and resumes: %r", self.name, error)
+                await self._clock.sleep(self.config.retry.initial)
+            else:
+                return
+
+    async def _open(self) -> bool:
+        """Open the sink, with back-off; False when the channel finished before it could be opened."""
+        attempts = 0
+        while True:
+            try:
+                async with asyncio.timeout(self.config.retry.timeout):
+                    await self.sink.open()
+            except TimeoutError:
+                message = f"not open within {self.config.retry.timeout:g} s"
+            except Exception as error:  # noqa: BLE001 - a sink may raise anything in open; it is tried again
+                message = f"{type(error).__name__}: {error}"
+            else:
+                self.counters.succeeded()
+                return True
+            attempts += 1
+            self.counters.failed(message)
+            tell(f"{self.name}.open", "sink %r cannot be opened, trying again: %s", self.name, message)
+            if self._closing.is_set() and not self.queue.statistics().depth:
+                return False
+            await self._pause(pause_before_retry(attempts, self.config.retry))
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but wake once when the channel is asked to finish."""
+        if self._closing.is_set():
+            await self._clock.sleep(seconds)
+            return
+        waiter = asyncio.ensure_future(self._closing.wait())
+        sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((waiter, sleeper), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiter.cancel()
+            sleeper.cancel()
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(self.config.retry.timeout):
+                await self.sink.close()
+        except TimeoutError:
+            tell(f"{self.name}.close", "sink %r did not close in time", self.name)
+        except Exception as error:  # noqa: BLE001 - nothing is in flight any more; the stop goes on
+            tell(f"{self.name}.close", "sink %r did not close: %s", self.name, error)

@@ -1,0 +1,68 @@
+"""What a sink's delivery counts, and the closed set of its states.
+
+Counters are written on the runtime's loop alone and read from any thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["DeliveryCounters", "SinkState"]
+
+
+class SinkState(StrEnum):
+    """How a sink fares: ``healthy`` stores, ``degraded`` failed last time, ``down`` fails again and again."""
+
+    OPENING = "opening"
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+#: Failures in a row after which a degraded sink counts as down.
+_DOWN_AFTER = 3
+
+
+@dataclass(slots=True)
+class DeliveryCounters:
+    """Counts for one sink since the process started.
+
+    Attributes:
+        stored: Events stored.
+        duplicate: Events that the store had already.
+        retried: Events sent again, counted once for each repetition.
+        dead: Events moved to the dead letters.
+        lost: Events that a stop left undelivered when its deadline passed.
+        moved: Events handed to the channel that replaced this one at a reload.
+        batches: Writes that the backend answered.
+        failures: Writes that failed as a whole.
+        write_seconds: Time spent in answered writes.
+        state: The present state.
+        last_error: The last failure, without secrets.
+    """
+
+    stored: int = 0
+    duplicate: int = 0
+    retried: int = 0
+    dead: int = 0
+    lost: int = 0
+    moved: int = 0
+    batches: int = 0
+    failures: int = 0
+    write_seconds: float = 0.0
+    state: SinkState = SinkState.OPENING
+    last_error: str = ""
+    failures_in_a_row: int = 0
+
+    def succeeded(self) -> None:
+        """Note that the backend answered."""
+        self.failures_in_a_row = 0
+        self.state = SinkState.HEALTHY
+
+    def failed(self, message: str) -> None:
+        """Note that the backend did not."""
+        self.failures += 1
+        self.failures_in_a_row += 1
+        self.last_error = message
+        self.state = SinkState.DOWN if self.failures_in_a_row >= _DOWN_AFTER else SinkState.DEGRADED

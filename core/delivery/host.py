@@ -1,0 +1,103 @@
+"""The host: a thread of its own with an event loop of its own, where all workers live.
+
+It serves sync code, async code and every thread alike, and goes on when the application's loop is
+blocked. It starts when it is first needed, which after a fork is the child's first event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from logweir.diagnostics import tell
+
+__all__ = ["Host"]
+
+T = TypeVar("T")
+
+
+class Host:
+    """One thread, one loop.
+
+    Args:
+        on_start: Called on the loop, before anything else, when the thread starts.
+    """
+
+    def __init__(self, on_start: Callable[[], None]) -> None:
+        self._on_start = on_start
+        self._lock = threading.RLock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run ``callback`` on the loop, from any thread; never blocks."""
+        loop = self._loop or self.start()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be woken
+            loop.call_soon_threadsafe(callback)
+
+    def start(self) -> asyncio.AbstractEventLoop:
+        """Start the thread unless it runs."""
+        with self._lock:
+            if self._loop is None:
+                loop = asyncio.new_event_loop()
+                loop.call_soon(self._on_start)
+                self._thread = threading.Thread(target=_run, args=(loop,), name="logweir", daemon=True)
+                self._loop = loop
+                try:
+                    self._thread.start()
+                except RuntimeError as error:
+                    tell("host", "the delivery thread cannot start: %s", error)
+            return self._loop
+
+    def run(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
+        """Run a coroutine on the loop and wait for it in this thread.
+
+        Raises:
+            TimeoutError: It did not finish in time; it is cancelled.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self._loop or self.start())
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    async def run_from_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and await it on another one."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop or self.start()))
+
+    def is_current_thread(self) -> bool:
+        """Whether the caller is on the host's own thread."""
+        return threading.current_thread() is self._thread
+
+    def stop(self) -> None:
+        """End the loop and the thread; idempotent."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+        if loop is None or thread is None or loop.is_closed():
+            return
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(loop.stop)
+        if thread is not threading.current_thread():
+            thread.join(timeout=5.0)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        _cancel_everything(loop)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def _cancel_everything(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))

@@ -1,0 +1,310 @@
+"""The memory queue: bounded by events and bytes, fastest, gone with the process.
+
+Promises: ``put`` costs well under a microsecond and takes one re-entrant lock for a few instructions
+(so that a signal handler or a finaliser that logs in the middle of a put cannot deadlock); nothing is
+called while the lock is held; consumers are woken only when there is a reason, so a burst costs one
+wake-up and not one for each event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from logweir.config.delivery import QueueConfig, WhenFull
+from logweir.delivery.queue import DropReason, EventQueue, Lease, PutResult, QueueStatistics
+from logweir.event import Event
+
+__all__ = ["MemoryQueue"]
+
+#: Runs a callback soon on the runtime's loop, starting the runtime's thread if need be; any thread.
+Wake = Callable[[Callable[[], None]], None]
+
+_NEVER = 2**63
+_ACCEPTED = PutResult.ACCEPTED
+
+
+class _FlushWaiter(NamedTuple):
+    mark: int
+    done: asyncio.Future[None]
+
+
+class MemoryQueue(EventQueue):
+    """A bounded queue in memory.
+
+    Args:
+        config: Its bounds.
+        when_full: What a full queue does.
+        wake: How to run a callback on the consumers' loop from any thread.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        config: QueueConfig,
+        when_full: WhenFull,
+        wake: Wake,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_events = config.max_events
+        self._max_bytes = config.max_bytes
+        self._block_timeout = config.block_timeout
+        self._when_full = when_full
+        self._wake = wake
+        self._clock = clock
+        self._events: deque[Event] = deque()
+        self._size = 0
+        self._taken = 0
+        self._since = 0.0
+        self._closed = False
+        self._hurry_until = 0
+        self._wake_at = 1
+        self._wake_size = _NEVER
+        self._blocked = 0
+        self._lock = threading.RLock()
+        self._room = threading.Condition(self._lock)
+        self._drops: Counter[DropReason] = Counter()
+        self._leases: dict[int, Lease] = {}
+        self._turn = asyncio.Lock()
+        self._waiter: asyncio.Future[None] | None = None
+        self._flushes: list[_FlushWaiter] = []
+
+    # -- producers: any thread ---------------------------------------------------------------------
+
+    def put(self, event: Event) -> PutResult:
+        """See :meth:`EventQueue.put`."""
+        # The hot path is written out: each call of our own would cost a tenth of it.
+        with self._lock:
+            events = self._events
+            depth = len(events)
+            if depth < self._max_events and self._size < self._max_bytes and not self._closed:
+                events.append(event)
+                self._size += event.size
+                if depth and depth + 1 < self._wake_at and self._size < self._wake_size:
+                    return _ACCEPTED
+                must_wake = self._note_append(depth)
+            else:
+                must_wake = None
+        if must_wake is None:
+            return self._put_when_full(event)
+        if must_wake:
+            self._wake(self._on_wake)
+        return _ACCEPTED
+
+    def _offer(self, event: Event) -> PutResult | None:
+        """Append the event if there is room; None when the queue is full."""
+        with self._lock:
+            if self._closed:
+                return PutResult.CLOSED
+            if not self._has_room(1):
+                return None
+            must_wake = self._append(event)
+        if must_wake:
+            self._wake(self._on_wake)
+        return PutResult.ACCEPTED
+
+    def _append(self, event: Event) -> bool:
+        """Append under the lock; whether a consumer must be woken."""
+        depth = len(self._events)
+        self._events.append(event)
+        self._size += event.size
+        return self._note_append(depth)
+
+    def _note_append(self, depth: int) -> bool:
+        """Note, under the lock, an append to a queue of this depth; whether a consumer must be woken."""
+        if not depth:
+            self._since = self._clock()
+        if depth + 1 < self._wake_at and self._size < self._wake_size:
+            return False
+        self._wake_at = self._wake_size = _NEVER
+        return True
+
+    def _put_when_full(self, event: Event) -> PutResult:
+        if self._closed:
+            return PutResult.CLOSED
+        match self._when_full:
+            case "drop_oldest":
+                return self._put_forgetting_oldest(event)
+            case "block" if not _on_event_loop():
+                return self._put_blocking(event)
+            case "block":
+                return self._drop(DropReason.FULL_ON_EVENT_LOOP)
+            case _:
+                return self._drop(DropReason.QUEUE_FULL_NEWEST)
+
+    def _drop(self, reason: DropReason) -> PutResult:
+        with self._lock:
+            self._drops[reason] += 1
+        return PutResult.DROPPED
+
+    def _put_forgetting_oldest(self, event: Event) -> PutResult:
+        with self._lock:
+            if self._closed:
+                return PutResult.CLOSED
+            while self._events and not self._has_room(event.size):
+                self._size -= self._events.popleft().size
+                self._taken += 1
+                self._drops[DropReason.QUEUE_FULL_OLDEST] += 1
+            must_wake = self._append(event)
+        if must_wake:
+            self._wake(self._on_wake)
+        return PutResult.ACCEPTED
+
+    def _put_blocking(self, event: Event) -> PutResult:
+        deadline = self._clock() + self._block_timeout
+        while True:
+            with self._room:
+                self._blocked += 1
+                try:
+                    left = max(0.0, deadline - self._clock())
+                    freed = self._room.wait_for(lambda: self._closed or self._has_room(1), left)
+                finally:
+                    self._blocked -= 1
+            if not freed:
+                return self._drop(DropReason.BLOCK_TIMEOUT)
+            if result := self._offer(event):
+                return result
+
+    def _has_room(self, size: int) -> bool:
+        return len(self._events) < self._max_events and self._size + size <= self._max_bytes
+
+    # -- consumers: the runtime's loop --------------------------------------------------------------
+
+    async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
+        """See :meth:`EventQueue.take`."""
+        async with self._turn:
+            while (pause := self._pause(max_events, max_bytes, linger)) != 0:
+                await self._wait_for_producers(pause)
+            return self._lease(max_events, max_bytes)
+
+    def _pause(self, max_events: int, max_bytes: int, linger: float) -> float | None:
+        """Seconds to wait for company, 0 when a batch is due, None when there is nothing at all."""
+        with self._lock:
+            depth = len(self._events)
+            if self._closed or depth >= max_events or self._size >= max_bytes:
+                return 0
+            if depth:
+                left = self._since + linger - self._clock()
+                if left <= 0 or self._taken < self._hurry_until:
+                    return 0
+                self._wake_at, self._wake_size = max_events, max_bytes
+            else:
+                left = None
+                self._wake_at, self._wake_size = 1, _NEVER
+            self._waiter = asyncio.get_running_loop().create_future()
+            return left
+
+    async def _wait_for_producers(self, pause: float | None) -> None:
+        waiter = self._waiter
+        assert waiter is not None  # noqa: S101 - set by _pause in the same turn
+        await asyncio.wait((waiter,), timeout=pause)
+
+    def _on_wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _lease(self, max_events: int, max_bytes: int) -> Lease | None:
+        with self._lock:
+            batch = self._pop(max_events, max_bytes)
+            if not batch:
+                return None
+            lease = Lease(batch, self._taken)
+            self._taken += len(batch)
+            self._leases[lease.number] = lease
+            self._since = self._clock()
+            if self._blocked:
+                self._room.notify(len(batch))
+            return lease
+
+    def _pop(self, max_events: int, max_bytes: int) -> list[Event]:
+        events = self._events
+        count = min(len(events), max_events)
+        if self._size <= max_bytes:
+            batch = [events.popleft() for _ in range(count)]
+            self._size -= sum([event.size for event in batch])
+            return batch
+        batch = []
+        size = 0
+        while len(batch) < count and (not batch or size + events[0].size <= max_bytes):
+            event = events.popleft()
+            size += event.size
+            batch.append(event)
+        self._size -= size
+        return batch
+
+    def settle(self, lease: Lease) -> None:
+        """See :meth:`EventQueue.settle`."""
+        with self._lock:
+            del self._leases[lease.number]
+        self._tell_flushes()
+
+    async def settled_up_to(self, mark: int) -> None:
+        """See :meth:`EventQueue.settled_up_to`."""
+        with self._lock:
+            self._hurry_until = max(self._hurry_until, mark)
+        self._on_wake()
+        if not self._reached(mark):
+            waiter = _FlushWaiter(mark, asyncio.get_running_loop().create_future())
+            self._flushes.append(waiter)
+            await waiter.done
+
+    def _tell_flushes(self) -> None:
+        due = [waiter for waiter in self._flushes if self._reached(waiter.mark)]
+        self._flushes = [waiter for waiter in self._flushes if waiter not in due]
+        for waiter in due:
+            if not waiter.done.done():
+                waiter.done.set_result(None)
+
+    def _reached(self, mark: int) -> bool:
+        with self._lock:
+            return min(self._leases, default=self._taken) >= mark
+
+    # -- any thread ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """See :meth:`EventQueue.close`."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+        self._wake(self._on_wake)
+
+    def remove_waiting(self) -> list[Event]:
+        """See :meth:`EventQueue.remove_waiting`."""
+        with self._lock:
+            waiting = list(self._events)
+            self._events.clear()
+            self._size = 0
+            self._taken += len(waiting)
+        self._tell_flushes()
+        return waiting
+
+    def mark(self) -> int:
+        """See :meth:`EventQueue.mark`."""
+        with self._lock:
+            return self._taken + len(self._events)
+
+    def statistics(self) -> QueueStatistics:
+        """See :meth:`EventQueue.statistics`."""
+        with self._lock:
+            depth = len(self._events)
+            return QueueStatistics(
+                depth=depth,
+                in_flight=sum(len(lease.events) for lease in self._leases.values()),
+                size=self._size,
+                accepted=self._taken + depth,
+                dropped=dict(self._drops),
+                oldest=max(0.0, time.time() - self._events[0].time / 1e9) if depth else 0.0,
+            )
+
+
+def _on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

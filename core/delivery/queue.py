@@ -1,0 +1,118 @@
+"""The contract of a queue: the one bounded buffer between the callers and a sink's workers.
+
+Producers call :meth:`EventQueue.put` from any thread. Workers, on the runtime's own event loop,
+:meth:`~EventQueue.take` batches as leases and settle each lease exactly once: an event stays with the
+queue until its lease is settled, so a flush knows what is outstanding and a durable queue keeps it on
+disk.
+
+Implementations: :mod:`logweir.delivery.memory`. All pass the same contract tests.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from logweir.event import Event
+
+__all__ = ["DropReason", "EventQueue", "Lease", "PutResult", "QueueStatistics"]
+
+
+class DropReason(StrEnum):
+    """Why an event was dropped; the closed list that metrics and diagnostics use."""
+
+    QUEUE_FULL_NEWEST = "queue_full_newest"
+    QUEUE_FULL_OLDEST = "queue_full_oldest"
+    BLOCK_TIMEOUT = "block_timeout"
+    FULL_ON_EVENT_LOOP = "full_on_event_loop"
+    SHUTDOWN = "shutdown"
+    UNROUTED = "unrouted"
+    SAMPLED = "sampled"
+
+
+class PutResult(StrEnum):
+    """What became of a put."""
+
+    ACCEPTED = "accepted"
+    DROPPED = "dropped"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lease:
+    """Events handed to one worker; settled once, by ``EventQueue.settle``.
+
+    Attributes:
+        events: The batch, in the order of their puts.
+        number: The position of the first event in the queue's history.
+    """
+
+    events: Sequence[Event]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatistics:
+    """The state of a queue at one moment.
+
+    Attributes:
+        depth: Events waiting.
+        in_flight: Events leased and not yet settled.
+        size: Approximate bytes waiting.
+        accepted: Events accepted since the queue was made.
+        dropped: Events dropped since the queue was made, by reason.
+        oldest: Age in seconds of the oldest event waiting, or 0.
+    """
+
+    depth: int
+    in_flight: int
+    size: int
+    accepted: int
+    dropped: dict[DropReason, int] = field(default_factory=dict)
+    oldest: float = 0.0
+
+
+class EventQueue(ABC):
+    """One bounded queue in front of one sink."""
+
+    @abstractmethod
+    def put(self, event: Event) -> PutResult:
+        """Offer an event, from any thread.
+
+        Never blocks an event loop; a full queue does what its ``when_full`` says. ``CLOSED`` means the
+        queue no longer takes events and the event is still the caller's.
+        """
+
+    @abstractmethod
+    async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
+        """Wait for a batch and lease it.
+
+        Returns when ``max_events`` or ``max_bytes`` are reached or the oldest event has waited
+        ``linger`` seconds; at once while the queue is closing; ``None`` when it is closed and empty.
+        """
+
+    @abstractmethod
+    def settle(self, lease: Lease) -> None:
+        """Forget a lease: each of its events is stored, a dead letter, or counted as dropped."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Refuse further puts; what is inside can still be taken. Idempotent, from any thread."""
+
+    @abstractmethod
+    async def settled_up_to(self, mark: int) -> None:
+        """Wait until everything put before ``mark`` is settled; batches do not linger meanwhile."""
+
+    @abstractmethod
+    def remove_waiting(self) -> list[Event]:
+        """Remove everything that waits and return it: it is the caller's now."""
+
+    @abstractmethod
+    def mark(self) -> int:
+        """The position after the newest event put so far."""
+
+    @abstractmethod
+    def statistics(self) -> QueueStatistics:
+        """The state of the queue now, from any thread."""

@@ -1,0 +1,25 @@
+"""Running short blocking work off the loop, also while the interpreter is on its way out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+__all__ = ["in_thread"]
+
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run ``work`` in a thread; in this one when the interpreter no longer gives threads.
+
+    From Python 3.12 on no thread can be started during interpreter shutdown. The last drain still has
+    to write, and by then nobody else needs the loop.
+    """
+    try:
+        return await asyncio.to_thread(work)
+    except RuntimeError as error:
+        if "shutdown" not in str(error):
+            raise
+        return work()

@@ -1,0 +1,224 @@
+"""A worker: takes batches from one queue and sees every event of them to its end.
+
+Every event that a worker takes settles exactly once: stored, duplicate, or a dead letter. A write that
+fails for now is repeated with back-off, without end unless ``retry.max_attempts`` says otherwise. A
+batch that is refused as a whole is split in halves until the poisoned event is alone; it becomes a dead
+letter and the rest is stored. An exception that no sink should raise counts as transient, three times;
+then the batch is split like a refused one. Order is kept within a worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from logweir.config.delivery import BatchConfig, RetryConfig
+from logweir.delivery.acknowledgement import AckTracker
+from logweir.delivery.counters import DeliveryCounters
+from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.delivery.queue import EventQueue, Lease
+from logweir.delivery.retry import pause_before_retry
+from logweir.delivery.threads import in_thread
+from logweir.diagnostics import tell
+from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.event import Event
+from logweir.results import WriteResult
+from logweir.sinks.contract import Sink, SinkConfig
+
+__all__ = ["Clock", "Worker"]
+
+#: Times that an unexpected exception is taken for a passing fault.
+_UNEXPECTED_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time, injected so that tests need not wait for it."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Events that are written together, and how often that has failed."""
+
+    events: Sequence[Event]
+    attempts: int = 0
+    unexpected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A write that failed as a whole."""
+
+    message: str
+    transient: bool = True
+    expected: bool = True
+    retry_after: float | None = None
+
+
+class Worker:
+    """One of the workers of a sink.
+
+    Args:
+        sink_name: The sink's name in routing.yaml.
+        sink: The opened sink.
+        config: The sink's batch and retry settings.
+        queue: Where events come from.
+        dead_letters: Where events go that will never be stored.
+        counters: The sink's counters.
+        acknowledgements: Receipts to tell.
+        clock: Time.
+    """
+
+    def __init__(
+        self,
+        sink_name: str,
+        sink: Sink[SinkConfig],
+        config: SinkConfig,
+        queue: EventQueue,
+        dead_letters: DeadLetters,
+        counters: DeliveryCounters,
+        acknowledgements: AckTracker,
+        clock: Clock,
+    ) -> None:
+        self._name = sink_name
+        self._sink = sink
+        self._batch: BatchConfig = config.batch
+        self._retry: RetryConfig = config.retry
+        self._queue = queue
+        self._dead_letters = dead_letters
+        self._counters = counters
+        self._acknowledgements = acknowledgements
+        self._clock = clock
+        self._in_hand: deque[_Group] = deque()
+        self._lease: Lease | None = None
+
+    async def run(self) -> None:
+        """Deliver until the queue is closed and empty; called again after a crash, it resumes."""
+        batch = self._batch
+        while True:
+            if self._lease is None:
+                self._lease = await self._queue.take(batch.max_events, batch.max_bytes, batch.linger)
+                if self._lease is None:
+                    return
+                self._in_hand.append(_Group(self._lease.events))
+            await self._deliver()
+            self._queue.settle(self._lease)
+            self._lease = None
+
+    def let_go(self) -> list[Event]:
+        """Return what a cancelled worker still has in hand: it is the caller's now."""
+        unsettled = [event for group in self._in_hand for event in group.events]
+        self._in_hand.clear()
+        if self._lease is not None:
+            self._queue.settle(self._lease)
+            self._lease = None
+        return unsettled
+
+    async def _deliver(self) -> None:
+        """Write the groups in hand until none is left; a group leaves only when its events are settled."""
+        groups = self._in_hand
+        while groups:
+            group = groups[0]
+            answer = await self._write(group.events)
+            if isinstance(answer, WriteResult):
+                await self._account(group, answer)
+            else:
+                await self._handle_failure(group, answer)
+
+    async def _write(self, events: Sequence[Event]) -> WriteResult | _Failure:
+        counters = self._counters
+        started = self._clock.monotonic()
+        failure: _Failure
+        try:
+            async with asyncio.timeout(self._retry.timeout):
+                result = await self._sink.write(events)
+        except TimeoutError:
+            failure = _Failure(f"no answer within {self._retry.timeout:g} s")
+        except SinkUnavailable as error:
+            failure = _Failure(str(error), retry_after=error.retry_after)
+        except SinkRejected as error:
+            failure = _Failure(str(error), transient=False)
+        except Exception as error:  # noqa: BLE001 - a custom sink may raise anything; the event must survive it
+            failure = _Failure(f"{type(error).__name__}: {error}", expected=False)
+        else:
+            counters.batches += 1
+            counters.write_seconds += self._clock.monotonic() - started
+            counters.succeeded()
+            return result
+        counters.failed(failure.message)
+        tell(f"{self._name}.failure", "sink %r failed: %s", self._name, failure.message)
+        return failure
+
+    async def _account(self, group: _Group, result: WriteResult) -> None:
+        events = group.events
+        if result.rejected:
+            letters = [(events[index], reason) for index, reason in sorted(result.rejected.items())]
+            await self._bury(letters)
+        again = [events[index] for index in sorted(result.retry)]
+        self._counters.duplicate += len(result.duplicate)
+        self._counters.stored += len(events) - len(again) - len(result.duplicate) - len(result.rejected)
+        self._tell_stored(events, result)
+        self._in_hand.popleft()
+        if again:
+            self._in_hand.appendleft(_Group(again, group.attempts + 1))
+            await self._pause(group.attempts + 1, len(again), result.retry_after)
+
+    def _tell_stored(self, events: Sequence[Event], result: WriteResult) -> None:
+        if self._acknowledgements:
+            open_indexes = result.retry | result.rejected.keys()
+            for index, event in enumerate(events):
+                if index not in open_indexes:
+                    self._acknowledgements.settled(self._name, event)
+
+    async def _handle_failure(self, group: _Group, failure: _Failure) -> None:
+        attempts = group.attempts + 1
+        unexpected = group.unexpected + (not failure.expected)
+        refused = not failure.transient or unexpected >= _UNEXPECTED_ATTEMPTS
+        if refused and len(group.events) > 1:
+            self._split(group)
+        elif refused or attempts == self._retry.max_attempts:
+            await self._bury([(event, failure.message) for event in group.events])
+            self._in_hand.popleft()
+        else:
+            self._in_hand[0] = replace(group, attempts=attempts, unexpected=unexpected)
+            await self._pause(attempts, len(group.events), failure.retry_after)
+
+    def _split(self, group: _Group) -> None:
+        middle = len(group.events) // 2
+        self._in_hand.popleft()
+        self._in_hand.extendleft([_Group(group.events[middle:]), _Group(group.events[:middle])])
+
+    async def _pause(self, attempts: int, events: int, retry_after: float | None) -> None:
+        self._counters.retried += events
+        await self._clock.sleep(pause_before_retry(attempts, self._retry, retry_after=retry_after))
+
+    async def _bury(self, letters: list[tuple[Event, str]]) -> None:
+        """Write dead letters; while their disk fails the events stay in hand and it is tried again."""
+        records = [DeadLetter.of_event(self._name, reason, event) for event, reason in letters]
+        attempts = 0
+        while True:
+            try:
+                await in_thread(lambda: self._dead_letters.add(records))
+            except OSError as error:
+                attempts += 1
+                tell(f"{self._name}.dead_letters", "dead letters cannot be written: %s", error)
+                await self._clock.sleep(pause_before_retry(attempts, self._retry))
+            else:
+                break
+        self._counters.dead += len(letters)
+        for event, reason in letters:
+            tell(
+                f"{self._name}.dead",
+                "sink %r refused event %s (%s): %s",
+                self._name,
+                event.id,
+                event.name,
+                reason,
+            )
+            self._acknowledgements.settled(self._name, event, f"dead letter: {reason}")

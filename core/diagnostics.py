@@ -1,0 +1,85 @@
+"""logweir's own voice: the standard library's logger ``logweir``, rate-limited, never routed into logweir.
+
+A trouble that repeats is told once in ten seconds, with the number of times it was not told. Where the
+application has configured no logging, messages of warning and above go to stderr.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+__all__ = ["LOGGER_NAME", "RateLimiter", "after_fork", "logger", "tell"]
+
+LOGGER_NAME = "logweir"
+INTERVAL = 10.0
+
+#: The logger all diagnostics go to.
+logger = logging.getLogger(LOGGER_NAME)
+
+
+class RateLimiter:
+    """Lets one message for each key through in an interval, and counts the others.
+
+    Args:
+        interval: Seconds.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._next: dict[str, float] = {}
+        self._untold: dict[str, int] = {}
+
+    def admit(self, key: str) -> int | None:
+        """Return how many messages were held back since the last one, or None to hold this one back."""
+        with self._lock:
+            now = self._clock()
+            if now < self._next.get(key, 0.0):
+                self._untold[key] = self._untold.get(key, 0) + 1
+                return None
+            self._next[key] = now + self._interval
+            return self._untold.pop(key, 0)
+
+
+_limiter = RateLimiter()
+
+
+def after_fork() -> None:
+    """Begin anew in a fork's child, whose parent may have held the lock."""
+    global _limiter  # noqa: PLW0603 - a lock must not be shared with another process
+    _limiter = RateLimiter()
+
+
+def tell(key: str, message: str, *args: object, level: int = logging.WARNING) -> None:
+    """Tell the operator, at most once in ten seconds for each ``key``."""
+    held_back = _limiter.admit(key)
+    if held_back is None:
+        return
+    if held_back:
+        message += " (and %d more like it)"
+        args = (*args, held_back)
+    logger.log(level, message, *args)
+
+
+class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to stderr when nobody else listens to our logger."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not any(_is_foreign(handler) for handler in logging.getLogger().handlers):
+            super().emit(record)
+
+
+def _is_foreign(handler: logging.Handler) -> bool:
+    """Whether a root handler shows our messages; logweir's own handler ignores them."""
+    return not type(handler).__module__.startswith("logweir.")
+
+
+_stderr = _StderrHandler()
+_stderr.setFormatter(logging.Formatter("logweir: %(message)s"))
+_stderr.setLevel(logging.WARNING)
+logger.addHandler(_stderr)

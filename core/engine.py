@@ -1,0 +1,299 @@
+"""The runtime: what stands between a log call and the sinks.
+
+``emit`` costs the caller microseconds, never raises, never waits for a backend and never blocks an
+event loop. ``stop`` drains. A reload replaces the pipeline as a whole and loses nothing: events that
+meet a queue in the middle of its closing are routed again. A fork's child gets queues of its own and
+starts delivering at its first event; what the parent had queued stays the parent's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from logweir.assembly import ConfigSource, Surroundings, assemble, load_config
+from logweir.classification import take_explicit
+from logweir.config.models import RoutingConfig
+from logweir.delivery.acknowledgement import AckTracker, Receipt
+from logweir.delivery.channel import Channel
+from logweir.delivery.host import Host
+from logweir.delivery.queue import PutResult
+from logweir.delivery.threads import in_thread
+from logweir.delivery.worker import Clock
+from logweir.diagnostics import tell
+from logweir.errors import LogweirError
+from logweir.event import Event, Kind
+from logweir.loss_report import LossReporter
+from logweir.routing import SAMPLED
+from logweir.telemetry import Metrics, SinkMetrics
+
+__all__ = ["Runtime"]
+
+#: How much longer than the drain itself a caller waits for it: cancelled channels need a moment.
+_GRACE = 5.0
+
+
+class Runtime:
+    """Routes events to sinks; made by :func:`logweir.start`.
+
+    Args:
+        config: A validated configuration.
+        clock: Time for back-off; injected by tests.
+    """
+
+    def __init__(self, config: RoutingConfig, *, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
+        self._prepare(config)
+
+    def _prepare(self, config: RoutingConfig) -> None:
+        """Make all that must not be shared with another process."""
+        self._lock = threading.RLock()
+        self._host = Host(self._on_host_start)
+        self._acknowledgements = AckTracker()
+        self._around = Surroundings(self._host.call_soon, self._acknowledgements, self._clock)
+        self._pipeline = assemble(config, self._around)
+        self._history: dict[str, SinkMetrics] = {}
+        self._retiring: list[Channel] = []
+        self._unrouted = self._sampled = self._dropped_at_stop = 0
+        self._stopped: bool | None = None
+        self._reporter = LossReporter(self.metrics)
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def config(self) -> RoutingConfig:
+        """The configuration in force."""
+        return self._pipeline.config
+
+    # -- life ---------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the host's thread; sinks are opened in the background."""
+        self._host.start()
+
+    def _on_host_start(self) -> None:
+        for channel in self._pipeline.channels.values():
+            channel.start()
+        self._in_background(self._reporter.run())
+
+    def after_fork(self) -> None:
+        """Begin anew in a fork's child.
+
+        The inherited parts are kept alive and untouched: closing them would disturb the parent.
+        """
+        self._inherited = (self._pipeline, self._host, self._retiring, getattr(self, "_inherited", None))
+        self._prepare(self._pipeline.config)
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Refuse new events, drain, close the sinks and end the thread; idempotent, from any thread.
+
+        Args:
+            timeout: Seconds to drain; by default the configuration's ``drain_timeout``.
+
+        Returns:
+            Whether everything accepted was delivered.
+        """
+        with self._lock:
+            if self._stopped is None:
+                self._stopped = self._drain(self.config.drain_timeout if timeout is None else timeout)
+                self._host.stop()
+                self._reporter.report()
+            return self._stopped
+
+    def _drain(self, timeout: float) -> bool:
+        try:
+            return self._host.run(self._finish_all(timeout), timeout + _GRACE)
+        except TimeoutError:
+            tell("stop", "the drain did not end within %.1f s", timeout + _GRACE)
+            return False
+
+    async def _finish_all(self, timeout: float) -> bool:
+        channels = [*self._pipeline.channels.values(), *self._retiring]
+        leftovers = await asyncio.gather(*(channel.finish(timeout) for channel in channels))
+        for channel, events in zip(channels, leftovers, strict=True):
+            channel.count_lost(events)
+        return not any(leftovers)
+
+    # -- events -------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        name: str,
+        fields: dict[str, Any],
+        *,
+        level: str = "info",
+        kind: Kind | None = None,
+        time_ns: int | None = None,
+        event_id: str | None = None,
+    ) -> Event | None:
+        """Make an event and hand it to the queues of its sinks.
+
+        Args:
+            name: What happened.
+            fields: Everything else; taken over by the runtime.
+            level: Its level.
+            kind: Its kind, when it is known; otherwise it is classified.
+            time_ns: When it happened, nanoseconds since 1970-01-01 UTC; now by default.
+            event_id: Its UUIDv7, when it has one already; a new one by default.
+
+        Returns:
+            The event, or None if it could not be made (which is told, and never raised).
+        """
+        try:
+            event = self._pipeline.capture(name, fields, level, kind, time_ns, event_id)
+            self.dispatch(event)
+        except Exception as error:  # noqa: BLE001 - a log call must never break its caller
+            tell("emit", "an event could not be captured: %r", error)
+            return None
+        return event
+
+    def emit_audit(self, name: str, fields: dict[str, Any], *, level: str = "info") -> Receipt:
+        """Emit an audit event whose acknowledgement can be waited for."""
+        pipeline = self._pipeline
+        event = pipeline.capture(name, fields, level, Kind.AUDIT)
+        channels = pipeline.router.route(event)
+        receipt = Receipt(event, tuple(channel.name for channel in channels))
+        if not channels:
+            self._count_unrouted(channels)
+            receipt.refused("no route takes it; add one with match: {kind: audit}")
+        self._acknowledgements.watch(receipt)
+        for channel in channels:
+            result = self._put(channel, event)
+            if result is not PutResult.ACCEPTED:
+                receipt.refused(f"sink {channel.name!r}: its queue answered {result.value}")
+                receipt.settled(channel.name, None)
+        return receipt
+
+    def dispatch(self, event: Event) -> None:
+        """Hand a ready event to the queues of its sinks."""
+        channels = self._pipeline.router.route(event)
+        if not channels:
+            self._count_unrouted(channels)
+        for channel in channels:
+            if channel.put(event) is PutResult.CLOSED:
+                self._put(channel, event)
+
+    def _put(self, channel: Channel, event: Event) -> PutResult:
+        """Put, following a channel that a reload has replaced to its successor."""
+        while (result := channel.put(event)) is PutResult.CLOSED:
+            successor = self._pipeline.channels.get(channel.name)
+            if successor is None or successor is channel:
+                self._dropped_at_stop += 1
+                break
+            channel = successor
+        return result
+
+    def _count_unrouted(self, answer: object) -> None:
+        if answer is SAMPLED:
+            self._sampled += 1
+        else:
+            self._unrouted += 1
+
+    def snapshot(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Redact and copy fields as an event would; never raises."""
+        return self._pipeline.capture.snapshot(fields)[0]
+
+    def classify(self, level: str, name: str, fields: dict[str, Any]) -> Kind:
+        """Decide the kind as an event would; removes ``persist_db`` and ``kind`` from ``fields``."""
+        return take_explicit(fields) or self._pipeline.classifier.classify(level, name, fields)
+
+    # -- waiting ------------------------------------------------------------------------------------
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait in this thread until everything accepted so far is settled; False if time ran out.
+
+        Raises:
+            LogweirError: When called on the runtime's own thread, which would wait for itself.
+        """
+        if self._host.is_current_thread():
+            raise LogweirError("flush() was called from inside a sink; it would wait for itself")
+        try:
+            return self._host.run(self._settled(timeout), timeout + _GRACE)
+        except TimeoutError:
+            return False
+
+    async def aflush(self, timeout: float = 10.0) -> bool:
+        """Wait, on any event loop, until everything accepted so far is settled."""
+        return await self._host.run_from_loop(self._settled(timeout))
+
+    async def _settled(self, timeout: float) -> bool:
+        channels = [*self._pipeline.channels.values(), *self._retiring]
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.gather(
+                    *(channel.queue.settled_up_to(channel.queue.mark()) for channel in channels)
+                )
+        except TimeoutError:
+            return False
+        return True
+
+    # -- reload -------------------------------------------------------------------------------------
+
+    def reload(self, config: ConfigSource) -> None:
+        """Replace the configuration; sinks that did not change are kept with all they hold.
+
+        Events in the queues of changed sinks are delivered by the old sink, and what it cannot deliver
+        within ``drain_timeout`` goes to the new sink of the same name.
+
+        Raises:
+            ConfigError: The new configuration is wrong; the old one stays in force.
+        """
+        new_config = load_config(config)
+        with self._lock:
+            if self._stopped is not None:
+                raise LogweirError("the runtime has stopped; call logweir.start(...) instead of reload")
+            self._host.run(self._replace(new_config), timeout=None)
+
+    async def _replace(self, config: RoutingConfig) -> None:
+        old = self._pipeline
+        new = assemble(config, self._around, old)
+        for channel in new.channels.values():
+            channel.start()
+        self._pipeline = new
+        for name, channel in old.channels.items():
+            if new.channels.get(name) is not channel:
+                self._retiring.append(channel)
+                channel.queue.close()
+                self._in_background(self._retire(channel, old.config.drain_timeout))
+
+    async def _retire(self, channel: Channel, timeout: float) -> None:
+        leftovers = await channel.finish(timeout)
+        successor = self._pipeline.channels.get(channel.name)
+        if successor is None:
+            channel.count_lost(leftovers)
+        elif leftovers:
+            channel.counters.moved += len(leftovers)
+            await in_thread(lambda: self._hand_over(successor, leftovers))
+        if channel in self._retiring:
+            self._retiring.remove(channel)
+            earlier = self._history.get(channel.name, SinkMetrics())
+            self._history[channel.name] = _metrics_of(channel).after(earlier)
+
+    def _hand_over(self, successor: Channel, events: Iterable[Event]) -> None:
+        for event in events:
+            self._put(successor, event)
+
+    def _in_background(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # -- observation --------------------------------------------------------------------------------
+
+    def metrics(self) -> Metrics:
+        """The counts up to now, from any thread."""
+        sinks = dict(self._history)
+        for channel in [*self._retiring, *self._pipeline.channels.values()]:
+            sinks[channel.name] = _metrics_of(channel).after(sinks.get(channel.name, SinkMetrics()))
+        return Metrics(
+            sinks=sinks,
+            unrouted=self._unrouted,
+            sampled=self._sampled,
+            truncated=self._pipeline.capture.snapshot.truncated,
+            dropped_at_stop=self._dropped_at_stop,
+        )
+
+
+def _metrics_of(channel: Channel) -> SinkMetrics:
+    return SinkMetrics.of(channel.queue.statistics(), channel.counters)

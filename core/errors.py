@@ -1,0 +1,107 @@
+"""Every error that logweir raises, as one small tree.
+
+::
+
+    LogweirError
+    ├── ConfigError        routing.yaml (or a mapping) is wrong: fix it, nothing was started
+    ├── MissingDependency  a driver is not installed: the message holds the command to type
+    ├── NotRunning         a call needs a runtime and none was started
+    ├── AuditError         an audit event could not be acknowledged at the level asked for
+    └── SinkError          a sink could not store a batch; raised by sinks, handled by workers
+        ├── SinkUnavailable   transient: nothing was stored, try the same batch again
+        └── SinkRejected      permanent: this batch will never be stored as it is
+
+Messages give the fact, the place and the next step. Secrets never appear in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "AuditError",
+    "ConfigError",
+    "ConfigProblem",
+    "LogweirError",
+    "MissingDependency",
+    "NotRunning",
+    "SinkError",
+    "SinkRejected",
+    "SinkUnavailable",
+]
+
+
+class LogweirError(Exception):
+    """The base of all errors raised by logweir."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One thing that is wrong in a configuration.
+
+    Attributes:
+        message: The fact and the next step, without the place.
+        path: The key, dotted, such as ``sinks.audit_db.batch.linger``; empty for the whole file.
+        file: The file's name, or ``<mapping>``.
+        line: 1-based; 0 when the configuration did not come from text.
+        column: 1-based; 0 when the configuration did not come from text.
+    """
+
+    message: str
+    path: str = ""
+    file: str = "<mapping>"
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigError(LogweirError):
+    """The configuration is wrong; every problem found is listed, one to a line."""
+
+    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class MissingDependency(LogweirError):
+    """A sink's driver is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        self.feature = feature
+        self.extra = extra
+        super().__init__(
+            f"{feature} needs a driver that is not installed; type: pip install 'logweir[{extra}]'"
+        )
+
+
+class NotRunning(LogweirError):
+    """No runtime is running in this process; call ``logweir.start(...)`` first."""
+
+
+class AuditError(LogweirError):
+    """An audit event was not acknowledged at the level asked for."""
+
+
+class SinkError(LogweirError):
+    """A sink could not store a batch."""
+
+
+class SinkUnavailable(SinkError):
+    """Nothing was stored and the same batch may succeed later.
+
+    Args:
+        message: What the backend said, without secrets.
+        retry_after: Seconds the backend asked to wait, if it did.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class SinkRejected(SinkError):
+    """The batch as a whole will never be stored as it is; the worker splits it to find the culprit."""

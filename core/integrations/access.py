@@ -1,0 +1,40 @@
+"""The access log: one tracing event at the end of every request, shared by ASGI and WSGI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from logweir import runtime
+from logweir.event import Kind
+
+__all__ = ["log_access"]
+
+_SERVER_ERROR = 500
+_NANOS_PER_MS = 1_000_000
+
+
+def log_access(
+    name: str, *, status: int | None, duration_ns: int, error: BaseException | None = None
+) -> None:
+    """Emit the event of one request; method and path come from the context.
+
+    Args:
+        name: The event's name.
+        status: The response's status code, if a response was begun.
+        duration_ns: From the first byte of the request to the last of the response.
+        error: What the application raised, if it did; the event has level ``error`` then.
+    """
+    current = runtime.current()
+    if current is None:
+        return
+    fields: dict[str, Any] = {"http_status": status, "duration_ms": round(duration_ns / _NANOS_PER_MS, 3)}
+    if error is not None:
+        fields["exc_info"] = error
+    current.emit(name, fields, level=_level(status, error), kind=Kind.TRACING)
+
+
+def _level(status: int | None, error: BaseException | None) -> str:
+    if error is not None and not isinstance(error, Exception):
+        return "warning"  # cancelled: the client left, or the server is stopping
+    failed = error is not None or status is None or status >= _SERVER_ERROR
+    return "error" if failed else "info"

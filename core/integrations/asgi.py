@@ -1,0 +1,128 @@
+"""ASGI middleware: every event below a request carries its trace, its request id, its method and its path.
+
+Pure ASGI: it fits Starlette, FastAPI, Litestar, Quart and any other application, keeps streaming
+responses and background tasks inside the context, and passes the lifespan through.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from typing import Any
+
+from logweir.context import begin_trace
+from logweir.context import scope as context_scope
+from logweir.integrations.access import log_access
+from logweir.integrations.incoming import Incoming, read_incoming
+
+__all__ = ["ContextMiddleware"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_EVENT_NAMES = {"http": "http.request", "websocket": "http.websocket"}
+_RESPONSES = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+_SWITCHING_PROTOCOLS = 101
+_FORBIDDEN = 403
+
+
+class ContextMiddleware:
+    """Bind a request's identity to the context and send it back in the response's headers.
+
+    Args:
+        app: The application.
+        request_id_header: The header that carries the request id, both ways.
+        trust_incoming: Whether to accept the client's ``traceparent`` and request id, where they are well
+            formed. Say False at the edge, where clients are strangers.
+        access_log: Whether to log ``http.request`` (for websockets ``http.websocket``) at the end of each.
+        exclude: Paths that the access log leaves out, such as health checks.
+        clock: Nanoseconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        request_id_header: str = "x-request-id",
+        trust_incoming: bool = True,
+        access_log: bool = True,
+        exclude: Collection[str] = (),
+        clock: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        self._app = app
+        self._request_id_header = request_id_header.lower().encode("latin-1")
+        self._trust = trust_incoming
+        self._access_log = access_log
+        self._exclude = frozenset(exclude)
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] not in _EVENT_NAMES:
+            await self._app(scope, receive, send)
+            return
+        incoming = self._read(scope)
+        response = _Response(send, self._headers(incoming))
+        with context_scope(**incoming.context(scope.get("method", "GET"), scope["path"])):
+            begin_trace(incoming.trace)
+            await self._serve(scope, receive, response)
+
+    async def _serve(self, scope: Scope, receive: Receive, response: _Response) -> None:
+        started = self._clock()
+        failure: BaseException | None = None
+        try:
+            await self._app(scope, receive, response.send)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            if self._access_log and scope["path"] not in self._exclude:
+                log_access(
+                    _EVENT_NAMES[scope["type"]],
+                    status=response.status,
+                    duration_ns=self._clock() - started,
+                    error=failure,
+                )
+
+    def _read(self, scope: Scope) -> Incoming:
+        traceparents: list[str] = []
+        request_ids: list[str] = []
+        for name, value in scope["headers"]:
+            lowered = name.lower()
+            if lowered == b"traceparent":
+                traceparents.append(value.decode("latin-1"))
+            elif lowered == self._request_id_header:
+                request_ids.append(value.decode("latin-1"))
+        return read_incoming(traceparents, request_ids, trust=self._trust)
+
+    def _headers(self, incoming: Incoming) -> list[tuple[bytes, bytes]]:
+        return [
+            (self._request_id_header, incoming.request_id.encode("ascii")),
+            (b"traceparent", str(incoming.trace).encode("ascii")),
+        ]
+
+
+class _Response:
+    """Sends on what the application sends, adds our headers and remembers the status."""
+
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        self._send = send
+        self._headers = headers
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind in _RESPONSES:
+            self.status = message.get("status", _SWITCHING_PROTOCOLS)
+            message = {**message, "headers": self._with_ours(message.get("headers") or ())}
+        elif kind == "websocket.close" and self.status is None:
+            self.status = _FORBIDDEN
+        await self._send(message)
+
+    def _with_ours(self, theirs: Collection[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        theirs = list(theirs)
+        taken = {name.lower() for name, _ in theirs}
+        return theirs + [header for header in self._headers if header[0] not in taken]

@@ -1,0 +1,59 @@
+"""The lifespan of an ASGI application: logweir starts with it, and drains before it ends.
+
+Nothing here blocks the event loop: routing.yaml is read and the queues are drained in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from logweir import runtime
+from logweir.assembly import ConfigSource
+
+__all__ = ["lifespan"]
+
+
+def lifespan(
+    config: ConfigSource = "routing.yaml",
+    inner: Callable[[Any], AbstractAsyncContextManager[Any]] | None = None,
+) -> Callable[[Any], AbstractAsyncContextManager[Any]]:
+    """Make the ``lifespan=`` of FastAPI or Starlette.
+
+    The runtime is at ``app.state.logweir`` while the application runs. One that was running before the
+    application started goes on after it: it is flushed instead of stopped.
+
+    Args:
+        config: A path to routing.yaml, a mapping or a ``RoutingConfig``.
+        inner: The application's own lifespan; it runs inside, so that it may log from its first line to
+            its last. What it yields is the application's state, as without logweir.
+    """
+
+    @asynccontextmanager
+    async def around(app: Any) -> AsyncIterator[Any]:
+        async with _runtime_for(config) as running:
+            state = getattr(app, "state", None)
+            if state is not None:
+                state.logweir = running
+            if inner is None:
+                yield None
+                return
+            async with inner(app) as theirs:
+                yield theirs
+
+    return around
+
+
+@asynccontextmanager
+async def _runtime_for(config: ConfigSource) -> AsyncIterator[runtime.Runtime]:
+    if runtime.current() is None:
+        async with runtime.running(config) as started:
+            yield started
+        return
+    found = await asyncio.to_thread(runtime.start, config, handle_signals=False)
+    try:
+        yield found
+    finally:
+        await found.aflush(found.config.drain_timeout)

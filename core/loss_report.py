@@ -1,0 +1,52 @@
+"""Telling the operator about losses: once in an interval, by sink and reason, never in silence.
+
+Producers only count, which is cheap; this reporter on the host's loop compares the counts and speaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from logweir.diagnostics import INTERVAL, logger
+from logweir.telemetry import Metrics
+
+__all__ = ["LossReporter"]
+
+
+class LossReporter:
+    """Speaks when counts of lost events have grown.
+
+    Args:
+        read: The current metrics.
+    """
+
+    def __init__(self, read: Callable[[], Metrics]) -> None:
+        self._read = read
+        self._told: dict[tuple[str, str], int] = {}
+
+    async def run(self, interval: float = INTERVAL) -> None:
+        """Report for ever."""
+        while True:
+            await asyncio.sleep(interval)
+            self.report()
+
+    def report(self) -> None:
+        """Tell what was lost since the last report."""
+        for key, count in _losses(self._read()).items():
+            new = count - self._told.get(key, 0)
+            if new > 0:
+                self._told[key] = count
+                sink, reason = key
+                logger.warning("%s dropped %d events: %s (%d in all)", sink, new, reason, count)
+
+
+def _losses(metrics: Metrics) -> dict[tuple[str, str], int]:
+    losses = {
+        (f"sink {name!r}", reason.value): count
+        for name, sink in metrics.sinks.items()
+        for reason, count in sink.dropped.items()
+    }
+    losses["routes", "unrouted"] = metrics.unrouted
+    losses["runtime", "logged after the stop"] = metrics.dropped_at_stop
+    return losses

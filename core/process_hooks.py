@@ -1,0 +1,96 @@
+"""The moments of a process that the runtime must not miss: exit, fork, SIGTERM and SIGHUP.
+
+Signals are handled only where the application left them at their default. SIGTERM drains in a thread of
+its own and is then delivered again, so that the process ends by it as it would have without logweir;
+the interrupted code goes on meanwhile, which keeps a handler from waiting for a lock that the code
+under it holds. SIGINT needs no handler: it unwinds the program, and the exit drains.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from logweir import diagnostics
+
+__all__ = ["install", "install_signals", "restore_signals"]
+
+_installed: list[signal.Signals] = []
+_registered = False
+
+
+def install(*, on_exit: Callable[[], object], on_fork: Callable[[], None]) -> None:
+    """Call ``on_exit`` before the interpreter exits and ``on_fork`` in every fork's child; once."""
+    global _registered  # noqa: PLW0603 - these hooks belong to the process
+    if _registered:
+        return
+    _registered = True
+    _register_exit(on_exit)
+    os.register_at_fork(after_in_child=lambda: _after_fork(on_fork))
+
+
+def _register_exit(on_exit: Callable[[], object]) -> None:
+    # The drain must come before the thread pools of the standard library shut down, which atexit comes
+    # after. CPython has an unofficial hook for that; multiprocessing's children pass it too.
+    early = getattr(threading, "_register_atexit", None)
+    if early is not None:
+        with contextlib.suppress(RuntimeError):  # the interpreter is already on its way out
+            early(on_exit)
+    atexit.register(on_exit)
+
+
+def _after_fork(on_fork: Callable[[], None]) -> None:
+    diagnostics.after_fork()
+    on_fork()
+
+
+def install_signals(*, on_term: Callable[[], object], on_hup: Callable[[], None] | None) -> None:
+    """Handle SIGTERM, and SIGHUP if ``on_hup`` is given, where they are still at their default."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    _handle(signal.SIGTERM, _DrainThenEnd(on_term))
+    if on_hup is not None:
+        _handle(
+            signal.SIGHUP,
+            lambda _signum, _frame: threading.Thread(target=on_hup, name="logweir-reload").start(),
+        )
+
+
+class _DrainThenEnd:
+    """The first signal drains and sends a second one; the second, whoever sends it, ends the process."""
+
+    def __init__(self, drain: Callable[[], object]) -> None:
+        self._drain = drain
+        self._draining = False
+
+    def __call__(self, signum: int, _frame: FrameType | None) -> None:
+        if self._draining:
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
+            return
+        self._draining = True
+        threading.Thread(
+            target=self._drain_and_signal, args=(signum,), name="logweir-drain", daemon=True
+        ).start()
+
+    def _drain_and_signal(self, signum: int) -> None:
+        self._drain()
+        os.kill(os.getpid(), signum)
+
+
+def _handle(number: signal.Signals, handler: Callable[[int, FrameType | None], None]) -> None:
+    if signal.getsignal(number) is signal.SIG_DFL:
+        signal.signal(number, handler)
+        _installed.append(number)
+
+
+def restore_signals() -> None:
+    """Put back the defaults of the signals that were handled; from the main thread alone."""
+    if threading.current_thread() is threading.main_thread():
+        while _installed:
+            signal.signal(_installed.pop(), signal.SIG_DFL)

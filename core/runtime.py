@@ -1,0 +1,224 @@
+"""The one runtime of this process: starting, stopping, and finding it.
+
+``start`` is idempotent. The runtime drains when it is stopped, when the interpreter exits and on
+SIGTERM; it is rebuilt in the child after a fork; SIGHUP reloads routing.yaml. A spawned child, which
+shares nothing with its parent but the environment, starts by itself from ``LOGWEIR_CONFIG``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from logweir import process_hooks
+from logweir.assembly import ConfigSource, load_config
+from logweir.delivery.threads import in_thread
+from logweir.diagnostics import logger, tell
+from logweir.engine import Runtime
+from logweir.errors import ConfigError, LogweirError, NotRunning
+from logweir.telemetry import Metrics
+
+__all__ = [
+    "ENVIRONMENT_VARIABLE",
+    "Runtime",
+    "aflush",
+    "current",
+    "flush",
+    "metrics",
+    "reload",
+    "running",
+    "start",
+    "start_from_environment",
+    "stop",
+]
+
+#: Names the configuration file for processes that start by themselves.
+ENVIRONMENT_VARIABLE = "LOGWEIR_CONFIG"
+
+
+class _State:
+    """What this process knows about its runtime."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.source: ConfigSource | None = None
+        self.exported = False
+        self.gave_up = False
+
+
+_runtime: Runtime | None = None
+_state = _State()
+
+
+def current() -> Runtime | None:
+    """The running runtime of this process, or None."""
+    return _runtime
+
+
+def start(
+    config: ConfigSource = "routing.yaml", *, handle_signals: bool = True, source: ConfigSource | None = None
+) -> Runtime:
+    """Start the runtime of this process, or return the one that runs.
+
+    Args:
+        config: A path to routing.yaml, a mapping of the same shape, or a ``RoutingConfig``.
+        handle_signals: Drain on SIGTERM and reload on SIGHUP, where the application has not installed
+            handlers of its own and the call comes from the main thread.
+        source: Where ``config`` was read from, if it was loaded before; a reload reads it again.
+
+    Raises:
+        ConfigError: The configuration is wrong; nothing was started.
+        LogweirError: Another configuration is running.
+    """
+    global _runtime  # noqa: PLW0603 - the process has one runtime, and this module owns it
+    loaded = load_config(config)
+    with _state.lock:
+        if _runtime is not None:
+            if _runtime.config == loaded:
+                return _runtime
+            raise LogweirError(
+                "a runtime with another configuration is running; call logweir.reload(config) or stop()"
+            )
+        runtime = Runtime(loaded)
+        runtime.start()
+        _runtime = runtime
+        _state.source = source = config if source is None else source
+        _export(source)
+        process_hooks.install(on_exit=stop, on_fork=_after_fork)
+        if handle_signals:
+            process_hooks.install_signals(
+                on_term=stop, on_hup=_reload_or_tell if isinstance(source, str | Path) else None
+            )
+    return runtime
+
+
+def start_from_environment() -> Runtime | None:
+    """Start from ``LOGWEIR_CONFIG``, for a spawned child; None (told once) when that cannot be."""
+    path = os.environ.get(ENVIRONMENT_VARIABLE)
+    if path is None or _state.gave_up:
+        tell("not running", "an event was logged but no runtime is running; call logweir.start(...)")
+        return None
+    try:
+        return start(path)
+    except LogweirError as error:
+        _state.gave_up = True
+        logger.error("cannot start from %s=%s: %s", ENVIRONMENT_VARIABLE, path, error)
+        return None
+
+
+def stop(timeout: float | None = None) -> bool:
+    """Drain and stop the runtime; True if everything accepted was delivered (or nothing ran)."""
+    global _runtime  # noqa: PLW0603 - see start
+    with _state.lock:
+        runtime = _runtime
+        if runtime is None:
+            return True
+        delivered = runtime.stop(timeout)
+        _runtime = None
+        _withdraw_export()
+        process_hooks.restore_signals()
+    return delivered
+
+
+def flush(timeout: float = 10.0) -> bool:
+    """Wait until everything accepted so far is settled; False if time ran out.
+
+    It blocks this thread: in asynchronous code, use :func:`aflush`.
+    """
+    return _require().flush(timeout)
+
+
+async def aflush(timeout: float = 10.0) -> bool:
+    """Wait until everything accepted so far is settled; False if time ran out."""
+    return await _require().aflush(timeout)
+
+
+def reload(config: ConfigSource | None = None) -> None:
+    """Read routing.yaml again, or take a new configuration, without losing an event.
+
+    Raises:
+        ConfigError: It is wrong; the old configuration stays in force.
+        NotRunning: There is nothing to reload.
+    """
+    runtime = _require()
+    source = _state.source if config is None else config
+    if source is None:
+        raise NotRunning("the runtime was started without a configuration to read again")
+    runtime.reload(source)
+    _state.source = source
+
+
+def metrics() -> Metrics:
+    """The counts up to now.
+
+    Raises:
+        NotRunning: No runtime is running.
+    """
+    return _require().metrics()
+
+
+class running:  # noqa: N801 - used like a function: `with running(config):` and `async with running(config):`
+    """Run the runtime for the length of a block; for ``with`` and ``async with``.
+
+    Args:
+        config: As for :func:`start`.
+    """
+
+    def __init__(self, config: ConfigSource = "routing.yaml") -> None:
+        self._config = config
+
+    def __enter__(self) -> Runtime:
+        return start(self._config)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stop()
+
+    async def __aenter__(self) -> Runtime:
+        # The file is read off the loop; signal handlers need the main thread, where we may be now.
+        config = await in_thread(lambda: load_config(self._config))
+        return start(config, source=self._config)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await in_thread(stop)
+
+
+def _require() -> Runtime:
+    if _runtime is None:
+        raise NotRunning("no runtime is running in this process; call logweir.start(...) first")
+    return _runtime
+
+
+def _export(config: ConfigSource) -> None:
+    """Let spawned children find the file."""
+    if isinstance(config, str | Path) and ENVIRONMENT_VARIABLE not in os.environ:
+        os.environ[ENVIRONMENT_VARIABLE] = str(Path(config).resolve())
+        _state.exported = True
+
+
+def _withdraw_export() -> None:
+    if _state.exported:
+        os.environ.pop(ENVIRONMENT_VARIABLE, None)
+        _state.exported = False
+
+
+def _after_fork() -> None:
+    _state.lock = threading.RLock()
+    if _runtime is not None:
+        _runtime.after_fork()
+
+
+def _reload_or_tell() -> None:
+    try:
+        reload()
+    except ConfigError as error:
+        logger.error("routing.yaml was not reloaded, the old one stays in force:\n%s", error)
+    except NotRunning:
+        return
+    else:
+        logger.info("routing.yaml was reloaded")

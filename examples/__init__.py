@@ -1,0 +1,1 @@
+"""Runnable applications that use logweir, to read and to copy."""

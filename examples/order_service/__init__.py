@@ -1,0 +1,1 @@
+"""An order service: audit of funds and permissions apart from the tracing of everything else."""

@@ -1,0 +1,179 @@
+"""The adapter that lets a sink with a synchronous client serve asynchronous workers.
+
+Each worker has a thread, started when the sink opens (no thread can be started while the interpreter
+exits). A call that is given up by its worker may hang for ever in its thread; the thread is then left
+behind and another takes its place, a few times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
+
+from logweir.errors import SinkUnavailable
+from logweir.event import Event
+from logweir.results import Health, HealthStatus, WriteResult
+from logweir.sinks.contract import Sink, SinkConfig, SyncSink
+
+__all__ = ["as_async"]
+
+#: Threads that may hang before the sink counts as unavailable until one of them returns.
+_MOST_ABANDONED = 8
+
+T = TypeVar("T")
+
+
+def as_async(sink: Sink[Any] | SyncSink[Any]) -> Sink[SinkConfig]:
+    """Return the sink itself if it is asynchronous, otherwise one that runs it in threads."""
+    return cast("Sink[SinkConfig]", sink if isinstance(sink, Sink) else _ThreadedSink(sink))
+
+
+class _ThreadedSink(Sink[SinkConfig]):
+    """Runs the methods of a synchronous sink in threads of its own."""
+
+    def __init__(self, sink: SyncSink[SinkConfig]) -> None:
+        super().__init__(sink.config, sink.context)
+        self._sink = sink
+        self._threads = _Threads(sink.context.name, sink.context.workers)
+
+    async def open(self) -> None:
+        self._threads.start()
+        await self._threads.run(self._sink.open)
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        return await self._threads.run(lambda: self._sink.write(batch))
+
+    async def check(self) -> Health:
+        self._threads.start()
+        try:
+            return await self._threads.run(self._sink.check)
+        except SinkUnavailable as error:
+            return Health(HealthStatus.DOWN, str(error))
+
+    async def close(self) -> None:
+        self._threads.start()
+        try:
+            await self._threads.run(self._sink.close)
+        finally:
+            self._threads.stop()
+
+
+class _Threads:
+    """A few daemon threads that take work from a queue.
+
+    ``ThreadPoolExecutor`` will not do: it starts threads late, joins them at exit even if one hangs, and
+    refuses work once the interpreter has begun to exit, which is when the last events are written.
+    """
+
+    def __init__(self, name: str, count: int) -> None:
+        self._name = name
+        self._count = count
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._running = 0
+        self._abandoned = 0
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the threads that are missing."""
+        with self._lock:
+            missing = self._count - self._running
+            self._running += max(0, missing)
+        for _ in range(missing):
+            self._start_one()
+
+    def stop(self) -> None:
+        """Let idle threads end; one that hangs ends with the process."""
+        with self._lock:
+            count, self._running = self._running, 0
+        for _ in range(count):
+            self._work.put(None)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run one piece of work in a thread.
+
+        Raises:
+            SinkUnavailable: Too many threads hang.
+        """
+        if self._abandoned >= _MOST_ABANDONED:
+            raise SinkUnavailable(f"{self._abandoned} calls to the sink hang and have not returned")
+        call = _Call(work)
+        self._work.put(call.run)
+        try:
+            return await asyncio.wrap_future(call.future)
+        except asyncio.CancelledError:
+            if call.abandon():
+                self._replace(call)
+            raise
+
+    def _replace(self, call: _Call[Any]) -> None:
+        """Start a thread in place of one that hangs; when that one returns, it ends."""
+        with self._lock:
+            self._abandoned += 1
+        call.on_return(self._returned)
+        self._start_one()
+
+    def _returned(self) -> None:
+        with self._lock:
+            self._abandoned -= 1
+        self._work.put(None)
+
+    def _start_one(self) -> None:
+        threading.Thread(target=self._serve, name=f"logweir-{self._name}", daemon=True).start()
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+            del work
+
+
+class _Call(Generic[T]):
+    """One piece of work, its answer, and whether somebody still waits for it."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self.future: Future[T] = Future()
+        self._lock = threading.Lock()
+        self._started = False
+        self._finished = False
+        self._then: Callable[[], None] | None = None
+
+    def run(self) -> None:
+        """Do the work, in a thread."""
+        with self._lock:
+            if self.future.cancelled():
+                return
+            self._started = True
+        try:
+            answer = self._work()
+        except BaseException as error:  # noqa: BLE001 - it belongs to the waiter
+            self._answer(partial(self.future.set_exception, error))
+        else:
+            self._answer(partial(self.future.set_result, answer))
+
+    def abandon(self) -> bool:
+        """Note that nobody waits any more; whether a thread is busy with the work."""
+        with self._lock:
+            return self._started and not self._finished
+
+    def on_return(self, then: Callable[[], None]) -> None:
+        """Call ``then`` when the thread comes back."""
+        with self._lock:
+            if not self._finished:
+                self._then = then
+                return
+        then()
+
+    def _answer(self, tell: Callable[[], None]) -> None:
+        with self._lock:
+            self._finished = True
+            then = self._then
+        with contextlib.suppress(InvalidStateError):  # the waiter was cancelled
+            tell()
+        if then is not None:
+            then()

@@ -1,0 +1,195 @@
+"""What a sink is: a small class that opens a backend and writes batches into it.
+
+A sink holds no buffer and does not retry: queues, batching, back-off and dead letters are the worker's
+work. ``__init__`` does no IO; ``open`` is idempotent and is called again, with back-off, until it
+succeeds. ``write`` is idempotent by ``event.id``, because a batch whose answer was lost is sent again.
+It may be called by several workers at once.
+
+A sink whose client is synchronous derives from :class:`SyncSink` and writes plain methods: they run in
+threads, never on an event loop.
+
+Abilities beyond writing are protocols (:class:`Readable`, :class:`Prunable`, :class:`Provisionable`): a
+sink has one by having its methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+from pydantic import Field
+
+from logweir.config.delivery import BatchConfig, QueueConfig, RetryConfig, StrictModel
+from logweir.event import Event, Kind
+from logweir.results import Health, HealthStatus, WriteResult
+
+__all__ = [
+    "Provisionable",
+    "Prunable",
+    "Query",
+    "Readable",
+    "Sink",
+    "SinkConfig",
+    "SinkContext",
+    "SyncSink",
+]
+
+
+class SinkConfig(StrictModel):
+    """The options that every sink has; each sink derives its own from it, next to the sink."""
+
+    type: str
+    """Which sink this is: a built-in name, a registered name, an entry point or a dotted path."""
+    queue: QueueConfig = Field(default_factory=QueueConfig)
+    """The bounded queue in front of the sink."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """How many workers write to the sink at once."""
+    batch: BatchConfig = Field(default_factory=BatchConfig)
+    """How events are grouped into writes."""
+    retry: RetryConfig = Field(default_factory=RetryConfig)
+    """How failed writes are repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class SinkContext:
+    """What a sink may know about the process it serves.
+
+    Attributes:
+        name: The sink's name in routing.yaml.
+        service: The configured service name.
+        env: The configured environment.
+        data_dir: A directory the sink may keep files in.
+        workers: How many workers will write to it at once; a pool needs no more connections.
+    """
+
+    name: str = "sink"
+    service: str = "app"
+    env: str = "dev"
+    data_dir: Path = Path(".logweir")
+    workers: int = 1
+
+
+ConfigT = TypeVar("ConfigT", bound=SinkConfig)
+
+
+class _BaseSink(ABC, Generic[ConfigT]):
+    """What both kinds of sink share: their configuration and their context."""
+
+    #: The pydantic model of the sink's options.
+    Config: ClassVar[type[SinkConfig]] = SinkConfig
+
+    def __init__(self, config: ConfigT, context: SinkContext | None = None) -> None:
+        self.config = config
+        self.context = context or SinkContext()
+
+
+class Sink(_BaseSink[ConfigT]):
+    """A backend with an asynchronous client.
+
+    Its methods run on the runtime's own event loop, never on the application's.
+    """
+
+    async def open(self) -> None:
+        """Connect, and create what ``provision: true`` allows.
+
+        Raises:
+            SinkUnavailable: The backend cannot be reached; it will be tried again.
+            SinkRejected: The backend can be reached and refuses us; it will be tried again, slowly.
+        """
+
+    @abstractmethod
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        """Store a batch, once for each ``event.id``.
+
+        Returns:
+            The verdict on each event.
+
+        Raises:
+            SinkUnavailable: Nothing was stored; the batch will be sent again.
+            SinkRejected: The batch will never be stored as it is; it will be split.
+        """
+
+    async def check(self) -> Health:
+        """Say whether the backend can serve: reachable, version, permissions, schema. Never raises."""
+        return Health(HealthStatus.OK)
+
+    async def close(self) -> None:
+        """Let go of connections and files. Called once, after the last write; never raises."""
+
+
+class SyncSink(_BaseSink[ConfigT]):
+    """A backend with a synchronous client: the same contract in plain methods, run in threads."""
+
+    def open(self) -> None:
+        """See :meth:`Sink.open`."""
+
+    @abstractmethod
+    def write(self, batch: Sequence[Event]) -> WriteResult:
+        """See :meth:`Sink.write`."""
+
+    def check(self) -> Health:
+        """See :meth:`Sink.check`."""
+        return Health(HealthStatus.OK)
+
+    def close(self) -> None:
+        """See :meth:`Sink.close`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search in one sink; conditions are joined by *and*, an absent one matches everything.
+
+    Attributes:
+        start: Not before this time.
+        end: Before this time.
+        kind: Only this kind.
+        name: Only events of this name (for audit: the action).
+        trace_id: Only this trace.
+        ids: Only these event ids.
+        fields: Field name (dotted for nested ones) to the value it must equal.
+        text: Only events that contain this text (full text where the store has it).
+        limit: At most this many events, oldest first unless ``newest_first``.
+        newest_first: Order.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    kind: Kind | None = None
+    name: str | None = None
+    trace_id: str | None = None
+    ids: frozenset[str] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    text: str | None = None
+    limit: int | None = 1000
+    newest_first: bool = False
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A sink whose events can be read back."""
+
+    def search(self, query: Query) -> AsyncIterator[Event]:
+        """Yield the events that match, in order of time."""
+        ...
+
+
+@runtime_checkable
+class Prunable(Protocol):
+    """A sink whose old events can be deleted."""
+
+    async def prune(self, before: datetime, *, kind: Kind | None = None, limit: int = 10_000) -> int:
+        """Delete at most ``limit`` events older than ``before``; return how many went."""
+        ...
+
+
+@runtime_checkable
+class Provisionable(Protocol):
+    """A sink that can print what it would create."""
+
+    def provision_script(self) -> str:
+        """Return the DDL, template or mapping that ``provision: true`` would apply."""
+        ...

@@ -1,0 +1,39 @@
+"""Options of the file sink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from logweir.config.delivery import StrictModel
+from logweir.config.units import ByteSize
+from logweir.sinks.contract import SinkConfig
+
+__all__ = ["FileConfig", "RotateConfig"]
+
+
+class RotateConfig(StrictModel):
+    """When a file is closed and a new one begun, and what becomes of the old ones."""
+
+    max_bytes: ByteSize | None = Field(default=None, ge=1)
+    """A batch that would make the file larger goes to a new one."""
+    every: Literal["hour", "day"] | None = None
+    """A new file for every hour or day (UTC)."""
+    keep: int | None = Field(default=None, ge=1)
+    """How many rotated files are kept; by default all."""
+    compress: Literal["gzip", "none"] = "gzip"
+    """Whether rotated files are compressed."""
+
+
+class FileConfig(SinkConfig):
+    """JSON lines in a file."""
+
+    type: Literal["file"] = "file"
+    path: Path
+    """The file; its folder is made if need be."""
+    rotate: RotateConfig = Field(default_factory=RotateConfig)
+    """Rotation; by default one file grows without end."""
+    fsync: bool = False
+    """Whether each batch is forced to the disk before it counts as stored."""

@@ -1,0 +1,91 @@
+"""Rotation: when a file is full, how it is named when it is put aside, and what becomes of it.
+
+A rotated file is named ``NAME-20261124T101530.123456Z.jsonl`` (the moment of its rotation), so that names
+sort by age. Compression works on a copy that replaces the file when it is complete; a crash in between
+leaves the file, and the next rotation or opening takes it up again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gzip
+import os
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from logweir.sinks.file.config import RotateConfig
+
+__all__ = ["is_due", "put_aside", "rotated_files", "tidy"]
+
+_STAMP = re.compile(r"-\d{8}T\d{6}\.\d{6}Z")
+_PERIODS = {"hour": "%Y%m%d%H", "day": "%Y%m%d"}
+
+
+def is_due(config: RotateConfig, status: os.stat_result, more: int, now: datetime) -> bool:
+    """Whether the file with this status must be put aside before ``more`` bytes are written."""
+    if not status.st_size:
+        return False
+    if config.max_bytes is not None and status.st_size + more > config.max_bytes:
+        return True
+    if config.every is None:
+        return False
+    period = _PERIODS[config.every]
+    return datetime.fromtimestamp(status.st_mtime, UTC).strftime(period) != now.strftime(period)
+
+
+def put_aside(path: Path, now: datetime) -> None:
+    """Rename the file; the caller holds the lock."""
+    stamp = now.strftime("%Y%m%dT%H%M%S.%fZ")
+    path.rename(path.with_name(f"{path.stem}-{stamp}{path.suffix}"))
+
+
+def rotated_files(path: Path) -> list[Path]:
+    """The rotated files of a path, oldest first; a file and its compressed copy count once."""
+    found: dict[str, Path] = {}
+    for candidate in sorted(path.parent.glob(f"{path.stem}-*{path.suffix}*")):
+        name = candidate.name.removesuffix(".gz")
+        if _STAMP.fullmatch(name.removeprefix(path.stem).removesuffix(path.suffix)):
+            found.setdefault(name, candidate)
+    return list(found.values())
+
+
+def tidy(path: Path, config: RotateConfig) -> None:
+    """Compress and delete rotated files as configured; if another process is at it, leave it to that one.
+
+    Raises:
+        OSError: The disk does not allow it; the next call tries again.
+    """
+    with (path.parent / f".{path.name}.tidy.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        files = rotated_files(path)
+        if config.keep is not None:
+            for old in files[: -config.keep]:
+                old.unlink(missing_ok=True)
+            files = files[-config.keep :]
+        if config.compress == "gzip":
+            for file in files:
+                if file.suffix != ".gz":
+                    _compress(file)
+
+
+def _compress(file: Path) -> None:
+    target = file.with_name(f"{file.name}.gz")
+    unfinished = file.with_name(f".{file.name}.gz.unfinished")
+    try:
+        with file.open("rb") as source, unfinished.open("wb") as raw:
+            with gzip.GzipFile(fileobj=raw, mode="wb", filename=file.name) as packed:
+                shutil.copyfileobj(source, packed, 1 << 20)
+            raw.flush()
+            os.fsync(raw.fileno())
+        unfinished.rename(target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
+    file.unlink()

@@ -1,0 +1,101 @@
+"""The registry: from a ``type`` in routing.yaml to the class of a sink.
+
+A type is looked for among the registered classes, then the built-in ones (imported when first asked
+for), then the entry points of the group ``logweir.sinks``, and last it is read as a dotted path,
+``package.module:Class``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from logweir.errors import MissingDependency
+from logweir.sinks.contract import Sink, SyncSink
+
+__all__ = ["SinkClass", "known_types", "register_sink", "resolve"]
+
+SinkClass = type[Sink[Any]] | type[SyncSink[Any]]
+SinkT = TypeVar("SinkT", bound=SinkClass)
+
+ENTRY_POINT_GROUP = "logweir.sinks"
+
+_BUILT_IN = {
+    "file": "logweir.sinks.file:FileSink",
+    "memory": "logweir.sinks.memory:MemorySink",
+    "null": "logweir.sinks.null:NullSink",
+    "sqlite": "logweir.sinks.sql.sink:SqlSink",
+    "stdout": "logweir.sinks.stdout:StdoutSink",
+}
+_registered: dict[str, SinkClass] = {}
+
+
+def register_sink(name: str) -> Callable[[SinkT], SinkT]:
+    """Register a sink class under a type name; a class decorator.
+
+    Raises:
+        ValueError: The name belongs to another class, or to a built-in sink.
+    """
+
+    def register(sink_class: SinkT) -> SinkT:
+        taken = _registered.get(name)
+        if name in _BUILT_IN or (taken is not None and taken is not sink_class):
+            raise ValueError(f"the sink type {name!r} is taken; choose another name")
+        _registered[name] = sink_class
+        return sink_class
+
+    return register
+
+
+def known_types() -> list[str]:
+    """The names that ``type`` may have, dotted paths aside."""
+    return sorted(
+        {*_registered, *_BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINT_GROUP))}
+    )
+
+
+def resolve(name: str) -> SinkClass:
+    """Return the class of a sink type.
+
+    Raises:
+        LookupError: There is no such type; the message names those that exist.
+        MissingDependency: Its driver is not installed.
+    """
+    if name in _registered:
+        return _registered[name]
+    if name in _BUILT_IN:
+        return _load(_BUILT_IN[name], name)
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        return _checked(point.load(), name)
+    if ":" in name:
+        return _load(name, name)
+    raise LookupError(_unknown(name))
+
+
+def _load(path: str, name: str) -> SinkClass:
+    module_name, _, class_name = path.partition(":")
+    try:
+        return _checked(getattr(import_module(module_name), class_name), name)
+    except ModuleNotFoundError as error:
+        if name in _BUILT_IN and not str(error.name).startswith("logweir"):
+            raise MissingDependency(f"sink type {name!r}", name) from None
+        raise LookupError(f"the sink type {name!r} cannot be imported: {error}") from None
+    except (ImportError, AttributeError) as error:
+        raise LookupError(f"the sink type {name!r} cannot be imported: {error}") from None
+
+
+def _checked(found: Any, name: str) -> SinkClass:
+    if isinstance(found, type) and issubclass(found, Sink | SyncSink):
+        return found
+    raise LookupError(f"the sink type {name!r} is {found!r}, which is neither a Sink nor a SyncSink")
+
+
+def _unknown(name: str) -> str:
+    known = known_types()
+    nearest = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    names = ", ".join(known)
+    return f"unknown sink type {name!r}; {hint}there are {names}, or a dotted path package.module:Class"

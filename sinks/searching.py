@@ -1,0 +1,51 @@
+"""Searching without an index: whether one event matches a query. Pure; for stores that have no search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from logweir.encoding import encode_event
+from logweir.event import Event
+from logweir.sinks.contract import Query
+
+__all__ = ["matches", "nanoseconds"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MISSING = object()
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Nanoseconds since 1970-01-01 UTC; a naive moment is taken for UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def matches(event: Event, query: Query) -> bool:
+    """Whether every condition of the query holds."""
+    return (
+        (query.start is None or event.time >= nanoseconds(query.start))
+        and (query.end is None or event.time < nanoseconds(query.end))
+        and (query.kind is None or event.kind is query.kind)
+        and (query.name is None or event.name == query.name)
+        and (query.trace_id is None or event.trace_id == query.trace_id)
+        and (query.ids is None or event.id in query.ids)
+        and all(_same(_look_up(event.fields, name), value) for name, value in query.fields.items())
+        and (query.text is None or query.text.encode() in encode_event(event))
+    )
+
+
+def _same(value: Any, expected: Any) -> bool:
+    return isinstance(value, bool) == isinstance(expected, bool) and bool(value == expected)
+
+
+def _look_up(fields: Mapping[str, Any], name: str) -> Any:
+    if name in fields:
+        return fields[name]
+    inner: Any = fields
+    for part in name.split("."):
+        if not isinstance(inner, Mapping) or part not in inner:
+            return _MISSING
+        inner = inner[part]
+    return inner

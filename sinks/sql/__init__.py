@@ -1,0 +1,1 @@
+"""Relational sinks: one audit table, written by SQLAlchemy Core through an asynchronous driver."""

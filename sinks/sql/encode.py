@@ -1,0 +1,70 @@
+"""Between events and rows of the audit table. Pure; a row read back gives the identical event.
+
+A field goes to its column only if the column can give it back as it was; what does not fit (an integer
+user id, a status that is too long) stays in ``extra_info`` too, and there it wins when reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from logweir.event import Event, Kind
+from logweir.sinks.sql.table import TYPED_FIELDS
+
+__all__ = ["Row", "to_event", "to_row"]
+
+Row = dict[str, Any]
+
+
+def to_row(event: Event) -> Row:
+    """Return the row of an event."""
+    time_us, time_ns = divmod(event.time, 1000)
+    extra = dict(event.fields)
+    row: Row = {
+        "id": event.id,
+        "time_us": time_us,
+        "time_ns": time_ns,
+        "kind": event.kind.value,
+        "level": event.level,
+        "action": event.name,
+        "service": event.service,
+        "env": event.env,
+        "trace_id": event.trace_id,
+        "span_id": event.span_id,
+    }
+    for name, longest in TYPED_FIELDS.items():
+        row[name] = _column_value(extra, name, longest)
+    row["extra_info"] = extra
+    return row
+
+
+def _column_value(extra: Row, name: str, longest: int | None) -> str | float | None:
+    """Return what the column holds; the field leaves ``extra`` only if nothing is lost by it."""
+    value = extra.get(name)
+    if longest is None:
+        if type(value) is float:
+            del extra[name]
+        return value if type(value) in (int, float) else None
+    if type(value) is str and len(value) <= longest:
+        del extra[name]
+        return value
+    # An integer user id is searched as text, and given back as the number that it was.
+    return str(value) if type(value) is int else value[:longest] if type(value) is str else None
+
+
+def to_event(row: Mapping[str, Any]) -> Event:
+    """Return the event of a row."""
+    columns = {name: row[name] for name in TYPED_FIELDS if row[name] is not None}
+    return Event(
+        row["id"],
+        row["time_us"] * 1000 + row["time_ns"],
+        Kind(row["kind"]),
+        row["level"],
+        row["action"],
+        row["service"],
+        row["env"],
+        row["trace_id"],
+        row["span_id"],
+        {**columns, **row["extra_info"]},
+    )

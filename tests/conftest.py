@@ -1,0 +1,51 @@
+"""Fixtures that every test shares."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import structlog
+from blockbuster import blockbuster_ctx
+
+from logweir import runtime
+from logweir.event import Event, Kind, new_event_id
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
+    """Fail any test in which our code blocks an event loop."""
+    with blockbuster_ctx("logweir") as guard:
+        # stop() and flush() say that they block; a test may call them on a loop.
+        guard.functions["threading.Lock.acquire"].can_block_in("core/delivery/host.py", {"run", "stop"})
+        guard.functions["threading.Lock.acquire"].can_block_in("tests/unit/auditing/conftest.py", {"events"})
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[None]:
+    """Each test starts without a runtime, without bound context, in a directory of its own."""
+    monkeypatch.delenv(runtime.ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    structlog.contextvars.clear_contextvars()
+    yield
+    runtime.stop(timeout=2.0)
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+    os.environ.pop(runtime.ENVIRONMENT_VARIABLE, None)
+
+
+def make_event(name: str = "event", *, kind: Kind = Kind.TRACING, size: int = 100, **fields: Any) -> Event:
+    """An event for tests that do not care how it was captured."""
+    return Event(
+        new_event_id(), time.time_ns(), kind, "info", name, "test-service", "test", None, None, fields, size
+    )
+
+
+async def until(condition: Any, timeout: float = 10.0) -> None:
+    """Yield to the loop until ``condition()`` holds; for conditions that have no event to await."""
+    async with asyncio.timeout(timeout):
+        while not condition():
+            await asyncio.sleep(0.001)

@@ -1,0 +1,700 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Annotated, Any, get_type_hints
+
+import fastapi
+import httpx
+import pytest
+from structlog.contextvars import get_contextvars
+
+from logweir import runtime
+from logweir.auditing import record as record_module
+from logweir.auditing.decorator import audit_log
+from logweir.auditing.record import AuditRecord
+from logweir.context import bind
+from logweir.errors import AuditError, NotRunning
+from logweir.event import Kind
+
+NO_AUDIT_ROUTE = {"routes": [{"name": "t", "match": {"kind": "tracing"}, "to": ["m"]}]}
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "_registry", {})
+
+
+def ticking(*milliseconds: int) -> Any:
+    """A clock that shows these times, one after the other."""
+    return functools.partial(next, iter([moment * 1_000_000 for moment in milliseconds]))
+
+
+class Denied(Exception):
+    pass
+
+
+class Hostile(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+# -- what is recorded -----------------------------------------------------------------------------------
+
+
+def test_a_call_is_recorded_with_its_arguments_by_name(recorder: Any):
+    @audit_log("fund.transfer", user="user_id", resource="account", clock=ticking(10, 35))
+    def transfer(user_id: int, account: str, *more: int, amount: int = 5, **options: str) -> str:
+        return "done"
+
+    assert transfer(7, "a/1", 1, 2, note="n") == "done"
+    event = recorder.only()
+    assert (event.name, event.kind, event.level) == ("fund.transfer", Kind.AUDIT, "info")
+    assert event.fields == {
+        "user_id": 7,
+        "resource": "a/1",
+        "status": "success",
+        "duration_ms": 25.0,
+        "arguments": {"user_id": 7, "account": "a/1", "more": [1, 2], "amount": 5, "options": {"note": "n"}},
+    }
+
+
+async def test_a_coroutine_function_is_recorded_when_it_has_ended(recorder: Any):
+    @audit_log("a", clock=ticking(0, 1000))
+    async def work() -> int:
+        await asyncio.sleep(0)
+        assert recorder.events() == []
+        return 3
+
+    assert await work() == 3
+    assert recorder.only().fields == {"status": "success", "duration_ms": 1000.0}
+
+
+def test_an_error_is_recorded_and_raised_again_with_its_traceback(recorder: Any):
+    @audit_log("a")
+    def fail() -> None:
+        raise Denied("no")
+
+    with pytest.raises(Denied, match="no") as caught:
+        fail()
+    event = recorder.only()
+    assert event.level == "error"
+    assert event.fields["status"] == "failed"
+    assert event.fields["error_type"] == "Denied"
+    assert event.fields["error"] == "no"
+    frames = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert frames[-1] == "fail"
+    assert caught.value.__context__ is None
+
+
+async def test_an_error_of_a_coroutine_function_is_recorded_and_raised_again(recorder: Any):
+    @audit_log("a")
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise Denied
+
+    with pytest.raises(Denied):
+        await fail()
+    assert recorder.only().fields["error_type"] == "Denied"
+    assert "error" not in recorder.only().fields
+
+
+def test_an_error_whose_text_raises_is_recorded(recorder: Any):
+    @audit_log("a")
+    def fail() -> None:
+        raise Hostile
+
+    with pytest.raises(Hostile):
+        fail()
+    assert recorder.only().fields["error_type"] == "Hostile"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_is_recorded_and_raised_again(recorder: Any, error: type[BaseException]):
+    @audit_log("a", acknowledge="stored")
+    def stop() -> None:
+        raise error
+
+    with pytest.raises(error):
+        stop()
+    assert recorder.only().fields["error_type"] == error.__name__
+
+
+async def test_a_cancellation_is_recorded_and_not_swallowed(recorder: Any):
+    started = asyncio.Event()
+
+    @audit_log("a", acknowledge="stored")
+    async def wait() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    assert recorder.only().fields["status"] == "failed"
+    assert recorder.only().fields["error_type"] == "CancelledError"
+
+
+def test_secret_arguments_are_redacted_also_when_they_are_positional(recorder: Any):
+    @audit_log("login")
+    def login(name: str, password: str, options: dict[str, str]) -> None:
+        raise Denied("card 4111 1111 1111 1111 refused")
+
+    with pytest.raises(Denied):
+        login("ann", "hunter2", {"token": "t"})
+    fields = recorder.only().fields
+    assert fields["arguments"] == {"name": "ann", "password": "***", "options": {"token": "***"}}
+    assert "4111" not in fields["error"]
+
+
+def test_arguments_are_recorded_as_they_were_when_the_call_began(recorder: Any):
+    @audit_log("a")
+    def change(items: list[int]) -> None:
+        items.clear()
+
+    change([1, 2])
+    assert recorder.only().fields["arguments"] == {"items": [1, 2]}
+
+
+def test_arguments_can_be_left_out(recorder: Any):
+    @audit_log("a", record_args=False)
+    def none(x: int) -> None: ...
+
+    @audit_log("b", exclude=["x"])
+    def some(x: int, y: int) -> None: ...
+
+    none(1)
+    some(1, 2)
+    first, second = recorder.events()
+    assert "arguments" not in first.fields
+    assert second.fields["arguments"] == {"y": 2}
+
+
+def test_arguments_that_do_not_fit_are_recorded_as_they_came_and_the_call_fails_as_ever(recorder: Any):
+    @audit_log("a")
+    def work(x: int) -> None: ...
+
+    with pytest.raises(TypeError, match="argument"):
+        work(y=2)  # type: ignore[call-arg]
+    assert recorder.only().fields["arguments"] == {"args": [], "kwargs": {"y": 2}}
+    assert recorder.only().fields["error_type"] == "TypeError"
+
+
+async def test_a_coroutine_function_with_arguments_that_do_not_fit_is_recorded_too(recorder: Any):
+    @audit_log("a")
+    async def work(x: int) -> None: ...
+
+    with pytest.raises(TypeError):
+        await work()  # type: ignore[call-arg]
+    assert recorder.only().fields["error_type"] == "TypeError"
+
+
+# -- the user and the resource --------------------------------------------------------------------------
+
+
+class Person:
+    def __init__(self, number: int) -> None:
+        self.id = number
+
+    @property
+    def broken(self) -> int:
+        raise Denied
+
+
+def test_the_user_is_found_inside_of_an_argument(recorder: Any):
+    @audit_log("a", user="user.id")
+    def work(user: Any) -> None: ...
+
+    work(Person(4))
+    work({"id": 5})
+    work(None)
+    assert [event.fields.get("user_id") for event in recorder.events()] == [4, 5, None]
+
+
+def test_the_user_is_found_by_a_function_of_the_arguments(recorder: Any):
+    @audit_log(
+        "a", user=lambda arguments: arguments["x"] + 1, resource=lambda arguments: f"item/{arguments['x']}"
+    )
+    def work(x: int) -> None: ...
+
+    work(1)
+    assert recorder.only().fields["user_id"] == 2
+    assert recorder.only().fields["resource"] == "item/1"
+
+
+def test_looking_for_the_user_never_breaks_the_call(recorder: Any):
+    @audit_log("a", user="user.broken", resource=lambda arguments: arguments["nothing"])
+    def work(user: Any) -> int:
+        return 1
+
+    with bind(user_id=8):
+        assert work(Person(1)) == 1
+    assert recorder.only().fields["user_id"] == 8
+    assert "resource" not in recorder.only().fields
+
+
+def test_the_user_of_the_context_is_the_default(recorder: Any):
+    @audit_log("a")
+    def work() -> None: ...
+
+    with bind(user_id=3):
+        work()
+    work()
+    assert [event.fields.get("user_id") for event in recorder.events()] == [3, None]
+
+
+@pytest.mark.parametrize("option", [{"user": "who.id"}, {"resource": "who"}, {"exclude": ["who"]}])
+def test_a_name_that_is_no_argument_is_refused_at_once(option: dict[str, Any]):
+    with pytest.raises(ValueError, match=r"='who' names no argument; the arguments are: x, y"):
+
+        @audit_log("a", **option)
+        def work(x: int, y: int) -> None: ...
+
+
+# -- what can be decorated ------------------------------------------------------------------------------
+
+
+class Account:
+    @audit_log("method", resource="number")
+    def method(self, number: int) -> int:
+        return number
+
+    @audit_log("async method")
+    async def async_method(self, number: int) -> int:
+        return number
+
+    @classmethod
+    @audit_log("class inner")
+    def class_inner(cls, number: int) -> str:
+        return cls.__name__
+
+    @audit_log("class outer")
+    @classmethod
+    def class_outer(klass, number: int) -> str:  # noqa: N804 - the name must not matter
+        return klass.__name__
+
+    @staticmethod
+    @audit_log("static inner")
+    def static_inner(number: int) -> int:
+        return number
+
+    @audit_log("static outer")
+    @staticmethod
+    def static_outer(number: int) -> int:
+        return number
+
+
+async def test_methods_of_every_kind_are_recorded_without_their_receiver(recorder: Any):
+    account = Account()
+    assert account.method(1) == 1
+    assert await account.async_method(number=1) == 1
+    assert account.class_inner(1) == Account.class_outer(1) == "Account"
+    assert account.static_inner(1) == Account.static_outer(1) == 1
+    events = recorder.events()
+    assert len(events) == 6
+    assert {str(event.fields["arguments"]) for event in events} == {"{'number': 1}"}
+
+
+async def test_partials_and_callables_are_recorded(recorder: Any):
+    async def add(x: int, y: int) -> int:
+        return x + y
+
+    class Adder:
+        async def __call__(self, x: int) -> int:
+            return x + 1
+
+    assert await audit_log("a")(functools.partial(add, 1))(2) == 3
+    assert await audit_log("b")(Adder())(1) == 2
+    assert audit_log("c")(len)([1, 2]) == 2
+    assert audit_log("d")(Account().method)(4) == 4
+    assert [event.fields["arguments"] for event in recorder.events() if event.name != "method"] == [
+        {"y": 2},
+        {"x": 1},
+        {"obj": [1, 2]},
+        {"number": 4},
+    ]
+
+
+async def test_a_function_that_returns_a_coroutine_ends_when_that_does(recorder: Any):
+    async def fail() -> None:
+        raise Denied
+
+    @audit_log("a")
+    def work() -> Any:
+        return fail()
+
+    coroutine = work()
+    assert recorder.events() == []
+    with pytest.raises(Denied):
+        await coroutine
+    assert recorder.only().fields["status"] == "failed"
+
+
+@pytest.mark.parametrize("target", [Account, property(lambda self: 1), 3])
+def test_what_is_not_a_function_is_refused(target: Any):
+    with pytest.raises(TypeError, match="audit_log"):
+        audit_log("a")(target)
+
+
+def test_forgotten_arguments_of_the_decorator_are_told():
+    with pytest.raises(TypeError, match="needs the action"):
+        audit_log(lambda: None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="list of names"):
+        audit_log("a", exclude="password")
+
+
+# -- generators -----------------------------------------------------------------------------------------
+
+
+def test_a_generator_is_recorded_when_it_is_exhausted(recorder: Any):
+    @audit_log("a", clock=ticking(0, 7))
+    def numbers(count: int) -> Iterator[int]:
+        for number in range(count):
+            assert get_contextvars()["audit_action"] == "a"
+            yield number
+
+    assert inspect.isgeneratorfunction(numbers)
+    seen = []
+    for number in numbers(3):
+        assert "audit_action" not in get_contextvars()
+        assert recorder.events() == []
+        seen.append(number)
+    assert seen == [0, 1, 2]
+    assert recorder.only().fields == {"status": "success", "duration_ms": 7.0, "arguments": {"count": 3}}
+
+
+def test_a_generator_gets_what_is_sent_and_thrown_and_gives_its_result(recorder: Any):
+    @audit_log("a")
+    def echo() -> Any:
+        try:
+            got = yield "ready"
+            got = yield got
+        except Denied:
+            got = yield "caught"
+        return got
+
+    generator = echo()
+    assert next(generator) == "ready"
+    assert generator.send("x") == "x"
+    assert generator.throw(Denied()) == "caught"
+    with pytest.raises(StopIteration) as end:
+        generator.send("result")
+    assert end.value.value == "result"
+    assert recorder.only().fields["status"] == "success"
+
+
+def test_a_generator_that_is_closed_early_has_succeeded_and_cleaned_up(recorder: Any):
+    cleaned = []
+
+    @audit_log("a")
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            cleaned.append(True)
+
+    generator = endless()
+    next(generator)
+    generator.close()
+    assert cleaned == [True]
+    assert recorder.only().fields["status"] == "success"
+
+
+def test_a_generator_that_raises_is_recorded_as_failed(recorder: Any):
+    @audit_log("a")
+    def fail() -> Iterator[int]:
+        yield 1
+        raise Denied
+
+    with pytest.raises(Denied):
+        list(fail())
+    assert recorder.only().fields["error_type"] == "Denied"
+
+
+async def test_an_async_generator_is_recorded_when_it_is_exhausted(recorder: Any):
+    @audit_log("a")
+    async def numbers(count: int) -> AsyncIterator[int]:
+        for number in range(count):
+            await asyncio.sleep(0)
+            assert get_contextvars()["audit_action"] == "a"
+            yield number
+
+    assert inspect.isasyncgenfunction(numbers)
+    seen = []
+    async for number in numbers(3):
+        assert "audit_action" not in get_contextvars()
+        assert recorder.events() == []
+        seen.append(number)
+    assert seen == [0, 1, 2]
+    assert recorder.only().fields["status"] == "success"
+
+
+async def test_an_async_generator_gets_what_is_sent_thrown_and_its_closing(recorder: Any):
+    cleaned = []
+
+    @audit_log("a")
+    async def echo() -> Any:
+        try:
+            got = yield "ready"
+            try:
+                yield got
+            except Denied:
+                yield "caught"
+        finally:
+            cleaned.append(True)
+
+    generator = echo()
+    assert await anext(generator) == "ready"
+    assert await generator.asend("x") == "x"
+    assert await generator.athrow(Denied()) == "caught"
+    await generator.aclose()
+    assert cleaned == [True]
+    assert recorder.only().fields["status"] == "success"
+
+
+async def test_an_async_generator_that_raises_is_recorded_as_failed(recorder: Any):
+    @audit_log("a")
+    async def fail() -> AsyncIterator[int]:
+        yield 1
+        raise Denied
+
+    with pytest.raises(Denied):
+        [_ async for _ in fail()]
+    assert recorder.only().fields["error_type"] == "Denied"
+
+
+# -- signatures -----------------------------------------------------------------------------------------
+
+
+def test_the_signature_and_the_name_are_kept():
+    async def original(x: int, /, y: Annotated[str, "meta"] = "d", *, z: Decimal | None = None) -> list[int]:
+        """Say what it does."""
+        return []
+
+    decorated = audit_log("a")(original)
+    assert inspect.signature(decorated) == inspect.signature(original, eval_str=True)
+    assert get_type_hints(decorated, include_extras=True) == get_type_hints(original, include_extras=True)
+    assert decorated.__wrapped__ is original  # type: ignore[attr-defined]
+    assert (decorated.__name__, decorated.__doc__) == ("original", "Say what it does.")
+    assert inspect.iscoroutinefunction(decorated)
+
+
+def test_annotations_that_cannot_be_resolved_yet_do_no_harm():
+    @audit_log("a")
+    def work(x: ComesLater) -> int:  # type: ignore[name-defined]  # noqa: F821
+        return 1
+
+    assert inspect.signature(work).parameters["x"].annotation == "ComesLater"
+
+
+def current_user() -> Person:
+    return Person(11)
+
+
+@audit_log("open")
+async def open_session() -> AsyncIterator[str]:
+    yield "session"
+
+
+async def test_endpoints_and_dependencies_of_fastapi_stay_what_they_are(recorder: Any):
+    app = fastapi.FastAPI()
+
+    @app.get("/orders/{number}")
+    @audit_log("order.read", user="user.id", resource="number", exclude=["user"])
+    async def read(
+        number: int,
+        user: Annotated[Person, fastapi.Depends(current_user)],
+        session: Annotated[str, fastapi.Depends(open_session)],
+        limit: int = 5,
+    ) -> dict[str, int]:
+        return {"number": number, "limit": limit}
+
+    @app.get("/sync")
+    @audit_log("order.sync", acknowledge="stored")
+    def sync() -> dict[str, int]:
+        raise fastapi.HTTPException(404, "gone")
+
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.get("/orders/3?limit=9")).json() == {"number": 3, "limit": 9}
+        assert (await client.get("/orders/x")).status_code == 422
+        assert (await client.get("/sync")).status_code == 404
+    events = {event.name: event for event in recorder.events()}
+    assert set(events) == {"order.read", "open", "order.sync"}
+    assert events["order.read"].fields["user_id"] == 11
+    assert events["order.read"].fields["resource"] == 3
+    assert events["order.read"].fields["arguments"] == {"number": 3, "session": "session", "limit": 9}
+    assert events["order.sync"].fields["error_type"] == "HTTPException"
+
+
+# -- context --------------------------------------------------------------------------------------------
+
+
+def test_the_action_is_bound_while_the_function_runs_and_unbound_afterwards(recorder: Any):
+    @audit_log("inner")
+    def inner() -> object:
+        return get_contextvars()["audit_action"]
+
+    @audit_log("outer")
+    def outer() -> tuple[object, object, object]:
+        return get_contextvars()["audit_action"], inner(), get_contextvars()["audit_action"]
+
+    assert outer() == ("outer", "inner", "outer")
+    assert get_contextvars() == {}
+    inside, outside = recorder.events()
+    assert inside.fields["audit_action"] == "outer"
+    assert "audit_action" not in outside.fields
+
+
+async def test_the_context_is_unbound_after_an_error(recorder: Any):
+    @audit_log("a")
+    def fail() -> None:
+        raise Denied
+
+    @audit_log("b")
+    async def afail() -> None:
+        raise Denied
+
+    with pytest.raises(Denied):
+        fail()
+    with pytest.raises(Denied):
+        await afail()
+    assert get_contextvars() == {}
+
+
+def test_calls_from_many_threads_are_recorded_each_once(recorder: Any):
+    barrier = threading.Barrier(8)
+
+    @audit_log("a")
+    def work(number: int) -> int:
+        return number
+
+    def many(thread: int) -> None:
+        barrier.wait(10)
+        for number in range(25):
+            work(thread * 25 + number)
+
+    with ThreadPoolExecutor(8) as executor:
+        list(executor.map(many, range(8)))
+    assert sorted(event.fields["arguments"]["number"] for event in recorder.events()) == list(range(200))
+
+
+# -- typed records --------------------------------------------------------------------------------------
+
+
+def test_the_record_of_the_action_takes_the_arguments_it_declares(recorder: Any):
+    class Transfer(AuditRecord, action="fund.transfer"):
+        amount: Decimal
+
+    @audit_log("fund.transfer", record_args=False)
+    def transfer(amount: Decimal, note: str) -> None: ...
+
+    transfer(Decimal("1.50"), "n")
+    assert recorder.only().fields["amount"] == "1.50"
+    assert "arguments" not in recorder.only().fields
+
+
+def test_a_call_that_does_not_fit_its_record_is_recorded_with_the_reason(recorder: Any):
+    class Transfer(AuditRecord, action="fund.transfer"):
+        amount: Decimal
+
+    @audit_log("fund.transfer")
+    def transfer(total: int) -> int:
+        return total
+
+    assert transfer(3) == 3
+    assert "amount: Field required" in recorder.only().fields["record_error"]
+    assert recorder.only().fields["arguments"] == {"total": 3}
+
+
+# -- when the audit fails -------------------------------------------------------------------------------
+
+
+def test_by_default_a_call_goes_on_without_its_audit(recorder: Any, caplog: pytest.LogCaptureFixture):
+    runtime.stop()
+
+    @audit_log("unrouted")
+    def work() -> int:
+        return 1
+
+    with runtime.running({**recorder.config, **NO_AUDIT_ROUTE}):
+        assert work() == 1
+    assert "no route takes it" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["decorator", "configuration"])
+@pytest.mark.wound("serilog #820")
+async def test_a_call_fails_without_its_audit_if_that_was_asked_for(recorder: Any, where: str):
+    runtime.stop()
+    in_config = {"audit": {"on_failure": "raise"}} if where == "configuration" else {}
+    on_failure = "raise" if where == "decorator" else None
+
+    @audit_log("a", on_failure=on_failure)
+    def work() -> int:
+        return 1
+
+    @audit_log("a", on_failure=on_failure)
+    async def awork() -> int:
+        return 1
+
+    @audit_log("a", on_failure=on_failure)
+    def fail() -> int:
+        raise Denied
+
+    with runtime.running({**recorder.config, **NO_AUDIT_ROUTE, **in_config}):
+        with pytest.raises(AuditError, match="no route"):
+            work()
+        with pytest.raises(AuditError, match="no route"):
+            await awork()
+        with pytest.raises(Denied):
+            fail()
+
+
+async def test_without_a_runtime_a_call_goes_on_unless_it_must_be_audited(caplog: pytest.LogCaptureFixture):
+    done = []
+
+    @audit_log("loose")
+    def loose() -> int:
+        return 1
+
+    @audit_log("strict", on_failure="raise")
+    async def strict() -> None:
+        done.append(True)
+
+    assert loose() == 1
+    assert "no" in caplog.text
+    with pytest.raises(NotRunning):
+        await strict()
+    assert done == []
+
+
+async def test_a_synchronous_function_on_an_event_loop_does_not_wait_for_stored(
+    recorder: Any, caplog: pytest.LogCaptureFixture
+):
+    done = []
+
+    @audit_log("loose on loop", acknowledge="stored")
+    def loose() -> int:
+        return 1
+
+    @audit_log("strict on loop", acknowledge="stored", on_failure="raise")
+    def strict() -> None:
+        done.append(True)
+
+    assert loose() == 1
+    assert "acknowledged when it is accepted" in caplog.text
+    with pytest.raises(AuditError, match="asyncio.to_thread"):
+        strict()
+    assert done == []
+    await asyncio.to_thread(strict)
+    assert done == [True]

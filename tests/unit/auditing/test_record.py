@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+
+import pytest
+from pydantic import field_validator
+
+from logweir.auditing import record as record_module
+from logweir.auditing.record import AuditRecord, make_record, record_for
+from logweir.errors import AuditError
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "_registry", {})
+
+
+def test_a_record_keeps_the_fields_that_are_set_and_whatever_else_was_given():
+    record = AuditRecord(action="fund.transfer", user_id=7, extra_info={"reason": "x"}, amount=3)
+    assert record.to_fields() == {
+        "user_id": 7,
+        "status": "success",
+        "extra_info": {"reason": "x"},
+        "amount": 3,
+    }
+
+
+def test_ids_of_other_types_are_kept_as_text():
+    number = uuid.uuid4()
+    assert AuditRecord(action="a", user_id=number, resource=number).to_fields()["user_id"] == str(number)
+    assert AuditRecord(action="a", user_id="7").user_id == "7"
+    assert AuditRecord(action="a", user_id=7).user_id == 7
+
+
+def test_a_record_of_an_action_types_its_own_fields():
+    class FundTransfer(AuditRecord, action="fund.transfer"):
+        amount: Decimal
+        currency: str
+
+    record = make_record("fund.transfer", {"amount": "10.50", "currency": "EUR", "user_id": 1})
+    assert isinstance(record, FundTransfer)
+    assert record.to_fields() == {
+        "user_id": 1,
+        "status": "success",
+        "amount": Decimal("10.50"),
+        "currency": "EUR",
+    }
+
+
+def test_a_class_of_one_action_knows_it_and_one_of_a_glob_must_be_told():
+    class Transfer(AuditRecord, action="fund.transfer"):
+        amount: int
+
+    class Permission(AuditRecord, action="permission.*"):
+        role: str
+
+    assert Transfer.model_validate({"amount": 1}).action == "fund.transfer"
+    with pytest.raises(ValueError, match="action"):
+        Permission.model_validate({"role": "admin"})
+
+
+def test_an_exact_action_wins_over_globs_and_a_longer_glob_over_a_shorter():
+    class Exact(AuditRecord, action="fund.transfer.out"):
+        pass
+
+    class Short(AuditRecord, action="fund.*"):
+        pass
+
+    class Long(AuditRecord, action="fund.transfer.*"):
+        pass
+
+    assert record_for("fund.transfer.out") is Exact
+    assert record_for("fund.transfer.in") is Long
+    assert record_for("fund.deposit") is Short
+    assert record_for("fundamental") is AuditRecord
+
+
+def test_a_class_without_an_action_is_a_base_for_others():
+    class Money(AuditRecord):
+        amount: Decimal
+
+    class Refund(Money, action="fund.refund"):
+        pass
+
+    assert record_for("fund.refund") is Refund
+    assert Money.registered_action is None
+
+
+def test_a_second_class_for_an_action_is_refused():
+    class First(AuditRecord, action="fund.transfer"):
+        pass
+
+    with pytest.raises(ValueError, match=r"'fund\.transfer' has the record .*First already"):
+
+        class Second(AuditRecord, action="fund.transfer"):
+            pass
+
+    assert record_for("fund.transfer") is First
+
+
+def test_a_class_that_is_executed_again_replaces_itself():
+    def define() -> type[AuditRecord]:
+        class Again(AuditRecord, action="x.y"):
+            pass
+
+        return Again
+
+    define()
+    again = define()
+    assert record_for("x.y") is again
+
+
+def test_a_wrong_value_is_told_by_its_name_and_never_shown():
+    class Login(AuditRecord, action="login"):
+        attempts: int
+        password: int
+
+        @field_validator("attempts")
+        @classmethod
+        def _few(cls, value: int) -> int:
+            if value > 3:
+                raise ValueError("at most three attempts")
+            return value
+
+    with pytest.raises(AuditError) as caught:
+        make_record("login", {"attempts": 9, "password": "hunter2"})
+    message = str(caught.value)
+    assert "'login'" in message
+    assert "attempts: Value error, at most three attempts" in message
+    assert "password: Input should be a valid integer" in message
+    assert "hunter2" not in message
+    assert caught.value.__context__ is None
+
+
+def test_a_validator_that_shows_the_value_is_not_quoted():
+    class Login(AuditRecord, action="login"):
+        password: str
+
+        @field_validator("password")
+        @classmethod
+        def _strong(cls, value: str) -> str:
+            raise ValueError(f"{value} is too weak")
+
+    with pytest.raises(AuditError, match="password: refused by its validator") as caught:
+        make_record("login", {"password": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_validator_that_breaks_is_an_audit_error_too():
+    class Login(AuditRecord, action="login"):
+        user: str
+
+        @field_validator("user")
+        @classmethod
+        def _broken(cls, value: str) -> str:
+            raise KeyError(value)
+
+    with pytest.raises(AuditError, match="a validator raised KeyError"):
+        make_record("login", {"user": "secret"})
+
+
+def test_a_missing_value_is_told():
+    class Transfer(AuditRecord, action="fund.transfer"):
+        amount: Decimal
+
+    with pytest.raises(AuditError, match="amount: Field required"):
+        make_record("fund.transfer", {})

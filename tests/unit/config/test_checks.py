@@ -1,0 +1,57 @@
+"""Rules that span keys, and what is probably not meant."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logweir.assembly import load_config
+from logweir.config.checks import find_doubts
+from logweir.errors import ConfigError
+
+SINKS: dict[str, Any] = {
+    "a": {"type": "memory"},
+    "b": {"type": "null", "queue": {"when_full": "drop_newest"}},
+}
+
+
+def load(*routes: dict[str, Any]) -> Any:
+    return load_config({"sinks": SINKS, "routes": list(routes)})
+
+
+def test_a_sink_that_audit_can_reach_must_not_drop() -> None:
+    with pytest.raises(
+        ConfigError, match="when_full: drop_newest would drop audit events of route 'all'; use block, or"
+    ):
+        load({"name": "all", "to": "b"})
+    with pytest.raises(ConfigError, match="of route 'errors'"):
+        load({"name": "errors", "match": {"level": ">=error"}, "to": "b"}, {"name": "all", "to": "a"})
+
+
+def test_a_sink_that_audit_cannot_reach_may_drop() -> None:
+    load({"name": "audit", "match": {"kind": "audit"}, "to": "a"}, {"name": "all", "to": "b"})
+
+
+def test_an_unreachable_route_is_told_even_if_another_route_is_wrong() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(
+            {"name": "all", "to": "a"},
+            {"name": "wrong", "too": "a"},
+            {"name": "late", "match": {"level": "error"}, "to": "a"},
+        )
+    told = [problem.path for problem in caught.value.problems]
+    assert told == ["routes[2]", "routes[1].to", "routes[1].too"]
+
+
+def test_doubts_are_told_and_are_no_errors() -> None:
+    config = load({"name": "some", "match": {"kind": "tracing", "level": "error"}, "to": "a"})
+    assert find_doubts(config) == [
+        "no route takes audit events; add one with match: {kind: audit}",
+        "some tracing events are taken by no route; they are counted as unrouted and not stored",
+        "no route sends to the sink 'b'",
+    ]
+
+
+def test_a_configuration_that_takes_everything_raises_no_doubt() -> None:
+    shipped = Path(__file__).parents[3] / "routing.yaml"
+    assert find_doubts(load_config(shipped)) == []

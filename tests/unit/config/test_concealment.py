@@ -1,0 +1,152 @@
+"""Secrets never appear in what is said about a configuration."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import field_validator, model_validator
+
+from logweir.config.concealment import mask, names_a_secret, password_in
+from logweir.config.loading import load
+from logweir.errors import ConfigError
+from logweir.sinks import registry
+from logweir.sinks.contract import Sink, SinkConfig
+
+HIDDEN = "zq9hunter2zq9"
+
+
+class TalkativeConfig(SinkConfig):
+    url: str = ""
+    password: str = ""
+    note: str = ""
+    parts: list[int] = []
+
+    @field_validator("url", "note")
+    @classmethod
+    def _echo(cls, value: str) -> str:
+        if value:
+            raise ValueError(f"I do not like {value!r}, above all {value[-12:]}")
+        return value
+
+    @model_validator(mode="after")
+    def _echo_all(self) -> "TalkativeConfig":
+        if self.password:
+            raise ValueError(f"password {self.password} is too weak")
+        return self
+
+
+class TalkativeSink(Sink[TalkativeConfig]):
+    Config = TalkativeConfig
+
+    async def write(self, batch: Any) -> Any:
+        raise NotImplementedError
+
+
+def resolve(name: str) -> Any:
+    return TalkativeSink if name == "talkative" else registry.resolve(name)
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    (tmp_path / "routing.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "routing.yaml", resolve)
+    return str(caught.value)
+
+
+def with_sink(options: str) -> str:
+    return f"sinks:\n  s:\n    type: talkative\n    {options}\nroutes:\n  - {{name: all, to: s}}\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "url: ${SECRET}",
+        "url: mysql://app:${SECRET}@db/app",
+        f"url: mysql://app:{HIDDEN}@db/app",
+        f"password: {HIDDEN}",
+        f"password: [{HIDDEN}]",
+        f"parts: {{password: {HIDDEN}}}",
+        "note: ${SECRET}",
+        "parts: ['${SECRET}']",
+        "workers: ${SECRET}",
+        "batch: {linger: '${SECRET}'}",
+        f"api_key: {HIDDEN}",
+    ],
+)
+def test_a_secret_is_not_shown_whatever_is_wrong_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    monkeypatch.setenv("SECRET", HIDDEN)
+    told = complaint(tmp_path, with_sink(options))
+    assert "sinks.s" in told
+    assert HIDDEN not in told
+    assert HIDDEN[-6:] not in told
+
+
+def test_a_numeric_secret_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "8675309")
+    for text in (with_sink("parts: ${SECRET}"), with_sink("token: 8675309"), with_sink("password: 8675309")):
+        assert "8675309" not in complaint(tmp_path, text)
+
+
+def test_a_short_value_of_a_variable_does_not_garble_the_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHORT", "a")
+    told = complaint(tmp_path, with_sink("workers: ${SHORT}"))
+    assert "workers must be a whole number, not '***'" in told
+
+
+def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(inner, dict | list):
+            yield from paths_in(inner, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    copy = value.copy()
+    copy[path[0]] = put(copy[path[0]], path[1:], new) if path[1:] else new
+    return copy
+
+
+def test_no_value_of_the_shipped_file_is_shown_when_it_comes_from_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", HIDDEN)
+    shipped = yaml.safe_load((Path(__file__).parents[3] / "routing.yaml").read_text())
+    for path in paths_in(shipped):
+        (tmp_path / "routing.yaml").write_text(yaml.safe_dump(put(shipped, path, "${SECRET}")))
+        try:
+            load(tmp_path / "routing.yaml", registry.resolve)
+        except ConfigError as error:
+            assert HIDDEN not in str(error), path
+
+
+def test_a_message_that_shows_a_part_of_a_secret_is_withheld() -> None:
+    assert "hunter2" not in mask("cannot log in with hunter2", ["user:hunter2@host"])
+    assert mask("cannot log in", ["user:hunter2@host"]) == "cannot log in"
+
+
+@pytest.mark.parametrize(
+    "key", ["password", "db_passwd", "API-Key", "apikey", "auth_token", "client_secret", "dsn"]
+)
+def test_names_of_secrets_are_known(key: str) -> None:
+    assert names_a_secret(key)
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("mysql://u:p@h/d", "p"),
+        ("mysql://u:p@ss@h", "p@ss"),
+        ("redis://:p@h", "p"),
+        ("mysql://h/d", None),
+        (5, None),
+    ],
+)
+def test_the_password_of_a_url_is_found(url: Any, password: str | None) -> None:
+    assert password_in(url) == password

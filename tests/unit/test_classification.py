@@ -1,0 +1,113 @@
+"""Audit or tracing: the first decision wins."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logweir import classification
+from logweir.classification import Classifier, take_explicit
+from logweir.config.models import ClassifyRule
+from logweir.event import Kind
+
+
+def classifier(*rules: dict[str, Any]) -> Classifier:
+    return Classifier([ClassifyRule.model_validate(rule) for rule in rules])
+
+
+RULES = (
+    {"kind": "tracing", "match": {"event": "fund.preview"}},
+    {"kind": "audit", "match": {"event": ["fund.*", "permission.*"]}},
+    {"kind": "tracing", "match": {"logger": "noise.*"}},
+    {"kind": "audit", "match": {"field": {"name": "user_role", "in": ["admin", "root"]}}},
+    {"kind": "audit", "match": {"level": "critical"}},
+)
+
+
+@pytest.mark.parametrize(
+    ("level", "name", "fields", "kind"),
+    [
+        ("info", "order.placed", {}, Kind.TRACING),
+        ("info", "fund.refund", {}, Kind.AUDIT),
+        ("info", "fund.preview", {}, Kind.TRACING),
+        ("info", "x", {"user_role": "admin"}, Kind.AUDIT),
+        ("info", "x", {"user_role": "admin", "logger": "noise.a"}, Kind.TRACING),
+        ("critical", "x", {"user_role": "guest"}, Kind.AUDIT),
+        ("critical", "x", {"logger": 7}, Kind.AUDIT),
+    ],
+)
+def test_the_first_rule_that_matches_decides(
+    level: str, name: str, fields: dict[str, Any], kind: Kind
+) -> None:
+    rules = classifier(*RULES)
+    for _ in range(2):  # the second time from the kept plan
+        assert rules.classify(level, name, fields) is kind
+    assert rules.explain(level, name, fields).kind is kind
+
+
+def test_without_rules_everything_is_tracing() -> None:
+    assert classifier().classify("critical", "fund.refund", {}) is Kind.TRACING
+
+
+@pytest.mark.parametrize(
+    ("fields", "said", "left"),
+    [
+        ({"a": 1}, None, {"a": 1}),
+        ({"persist_db": True}, Kind.AUDIT, {}),
+        ({"persist_db": False, "a": 1}, Kind.TRACING, {"a": 1}),
+        ({"kind": "audit"}, Kind.AUDIT, {}),
+        ({"kind": Kind.TRACING}, Kind.TRACING, {}),
+        ({"kind": "tracing", "persist_db": True}, Kind.TRACING, {}),
+        ({"kind": "gift card"}, None, {"kind": "gift card"}),
+        ({"kind": ["audit"]}, None, {"kind": ["audit"]}),
+    ],
+)
+def test_what_the_caller_says_is_taken_out_of_the_fields(
+    fields: dict[str, Any], said: Kind | None, left: dict[str, Any]
+) -> None:
+    assert take_explicit(fields) is said
+    assert fields == left
+
+
+def test_the_rule_that_decided_is_named() -> None:
+    assert classifier(*RULES).explain("info", "fund.refund", {}).rule == 1
+    assert classifier(*RULES).explain("info", "x", {}).rule is None
+    assert "says so" in classifier(*RULES).explain("info", "x", {"persist_db": True}).reason
+
+
+def test_names_that_differ_with_every_call_do_not_fill_memory() -> None:
+    rules = classifier(*RULES)
+    for number in range(3 * classification._MOST_HEADS):
+        rules.classify("info", f"order {number}", {})
+    assert len(rules._plans) <= classification._MOST_HEADS
+
+
+def test_names_are_not_kept_when_no_rule_asks_for_them() -> None:
+    rules = classifier({"kind": "audit", "match": {"level": "critical"}})
+    for number in range(100):
+        rules.classify("info", f"order {number}", {})
+    assert len(rules._plans) == 1
+
+
+@given(
+    st.lists(st.sampled_from(RULES), max_size=5),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["info", "critical"]),
+            st.sampled_from(["fund.preview", "fund.x", "y"]),
+            st.dictionaries(
+                st.sampled_from(["user_role", "logger"]), st.sampled_from(["admin", "noise.a", 1])
+            ),
+        ),
+        max_size=20,
+    ),
+)
+@settings(deadline=None)
+def test_keeping_plans_never_changes_an_answer(
+    rules: list[dict[str, Any]], calls: list[tuple[str, str, dict[str, Any]]]
+) -> None:
+    kept = classifier(*rules)
+    for level, name, fields in calls:
+        assert kept.classify(level, name, fields) is classifier(*rules).classify(level, name, fields)
+        assert kept.classify(level, name, fields) is kept.explain(level, name, fields).kind
