@@ -194,6 +194,10 @@ class Runtime:
         """Redact and copy fields as an event would; never raises."""
         return self._pipeline.capture.snapshot(fields)[0]
 
+    def redact(self, text: str) -> str:
+        """Mask the secrets in text that never became an event, such as a line that cannot be read."""
+        return self._pipeline.capture.snapshot.redactor.redact_description(text)
+
     def classify(self, level: str, name: str, fields: dict[str, Any]) -> Kind:
         """Decide the kind as an event would; removes ``persist_db`` and ``kind`` from ``fields``."""
         return take_explicit(fields) or self._pipeline.classifier.classify(level, name, fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ __all__ = ["MemoryConfig", "MemorySink"]
 class MemoryConfig(SinkConfig):
     """Options of the memory sink."""
 
-    type: Literal["memory"] = "memory"
+    type: str = "memory"
     keep: int = Field(default=1_000_000, ge=1)
     """The most events that are kept; the oldest are forgotten first."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from logweir.event import Event
 from logweir.results import WriteResult
@@ -15,7 +14,7 @@ __all__ = ["NullConfig", "NullSink"]
 class NullConfig(SinkConfig):
     """Options of the null sink: none of its own."""
 
-    type: Literal["null"] = "null"
+    type: str = "null"
 
 
 class NullSink(Sink[NullConfig]):

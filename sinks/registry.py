@@ -1,7 +1,7 @@
 """The registry: from a ``type`` in routing.yaml to the class of a sink.
 
 A type is looked for among the registered classes, then the built-in ones (imported when first asked
-for), then the entry points of the group ``logweir.sinks``, and last it is read as a dotted path,
+for) and the entry points of the group ``logweir.sinks``; with a colon it is a dotted path,
 ``package.module:Class``.
 """
 
@@ -68,10 +68,10 @@ def resolve(name: str) -> SinkClass:
         return _registered[name]
     if name in _BUILT_IN:
         return _load(_BUILT_IN[name], name)
-    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
-        return _checked(point.load(), name)
     if ":" in name:
         return _load(name, name)
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        return _checked(point.load(), name)
     raise LookupError(_unknown(name))
 
 

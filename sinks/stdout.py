@@ -28,7 +28,7 @@ _encode = msgspec.json.Encoder().encode
 class StdoutConfig(SinkConfig):
     """Lines on a standard stream."""
 
-    type: Literal["stdout"] = "stdout"
+    type: str = "stdout"
     format: Literal["json", "console"] = "json"
     """`json` for collectors, `console` for people."""
     stream: Literal["stdout", "stderr"] = "stdout"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -43,7 +44,8 @@ def check(
     for doubt in find_doubts(settings):
         console.print(Text("warning: ", style="yellow").append(doubt), soft_wrap=True)
     if probe:
-        answers = asyncio.run(_probe_all(settings, timeout))
+        sinks = {name: _made(name, settings) for name in settings.sinks}
+        answers = asyncio.run(_probe_all(sinks, timeout))
         console.print(_table(answers))
         if any(health.status is HealthStatus.DOWN for health in answers.values()):
             raise typer.Exit(1)
@@ -53,38 +55,47 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-async def _probe_all(config: RoutingConfig, timeout: float | None) -> dict[str, Health]:
-    answers = await asyncio.gather(
-        *(_probe(name, config, timeout or sink.retry.timeout) for name, sink in config.sinks.items())
-    )
-    return dict(zip(config.sinks, answers, strict=True))
-
-
-async def _probe(name: str, config: RoutingConfig, timeout: float) -> Health:
-    """Open a sink, ask it, and close it, whatever it does."""
-    sink: Sink[SinkConfig] | None = None
-    try:
-        async with asyncio.timeout(timeout):
-            sink = _make(name, config)
-            await sink.open()
-            return await sink.check()
-    except TimeoutError:
-        return Health(HealthStatus.DOWN, f"no answer within {timeout:g} s")
-    except SinkError as error:
-        return Health(HealthStatus.DOWN, str(error))
-    except Exception as error:  # noqa: BLE001 - a sink may raise anything; what it says may hold a password
-        return Health(HealthStatus.DOWN, f"raised {type(error).__name__}, which is no SinkError")
-    finally:
-        if sink is not None:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(sink.close(), _CLOSING)
-
-
-def _make(name: str, config: RoutingConfig) -> Sink[SinkConfig]:
+def _made(name: str, config: RoutingConfig) -> Sink[SinkConfig] | Health:
+    """Make a sink, or say why it cannot be made."""
     settings = config.sinks[name]
     context = SinkContext(name=name, service=config.service, env=config.env, data_dir=config.data_dir)
     sink_class: Any = registry.resolve(settings.type)
-    return as_async(sink_class(settings, context))
+    try:
+        return as_async(sink_class(settings, context))
+    except Exception as error:  # noqa: BLE001 - see _down
+        return _down(error)
+
+
+async def _probe_all(
+    sinks: Mapping[str, Sink[SinkConfig] | Health], timeout: float | None
+) -> dict[str, Health]:
+    answers = await asyncio.gather(*(_probe(sink, timeout) for sink in sinks.values()))
+    return dict(zip(sinks, answers, strict=True))
+
+
+async def _probe(sink: Sink[SinkConfig] | Health, timeout: float | None) -> Health:
+    """Open a sink, ask it, and close it, whatever it does."""
+    if isinstance(sink, Health):
+        return sink
+    seconds = timeout or sink.config.retry.timeout
+    try:
+        async with asyncio.timeout(seconds):
+            await sink.open()
+            return await sink.check()
+    except TimeoutError:
+        return Health(HealthStatus.DOWN, f"no answer within {seconds:g} s")
+    except Exception as error:  # noqa: BLE001 - see _down
+        return _down(error)
+    finally:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(sink.close(), _CLOSING)
+
+
+def _down(error: Exception) -> Health:
+    """A sink may raise anything; what is no SinkError may hold a password, so that its text is not shown."""
+    if isinstance(error, SinkError):
+        return Health(HealthStatus.DOWN, str(error))
+    return Health(HealthStatus.DOWN, f"raised {type(error).__name__}, which is no SinkError")
 
 
 def _table(answers: dict[str, Health]) -> Table:

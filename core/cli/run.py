@@ -91,6 +91,7 @@ class _Reader:
 
     def __init__(self, running: Runtime, dead_letters: DeadLetters, line_format: LineFormat) -> None:
         self._emit = running.emit
+        self._redact = running.redact
         self._dead_letters = dead_letters
         self._format = line_format
         self._letters: list[DeadLetter] = []
@@ -135,7 +136,8 @@ class _Reader:
 
     def _malformed(self, place: str, reason: str, line: bytes) -> None:
         self.malformed += 1
-        self._letters.append(DeadLetter.of_line(place, reason, line.rstrip(b"\r\n")))
+        text = self._redact(line.rstrip(b"\r\n").decode("utf-8", "surrogateescape"))
+        self._letters.append(DeadLetter.of_line(place, reason, text.encode("utf-8", "surrogateescape")))
         if len(self._letters) >= _LETTERS_AT_ONCE:
             self._bury()
 

@@ -26,6 +26,8 @@ _WITHHELD = (
 
 #: Shorter texts occur in sentences by chance; they are only masked where they are quoted.
 _SHORTEST = 4
+#: A part of a secret that is as long as this gives it away.
+_TELLING = 6
 _PIECES = re.compile(rf"[^\s:/@?&=,;'\"]{{{_SHORTEST},}}")
 
 
@@ -54,7 +56,11 @@ def mask(message: str, secrets: Iterable[str]) -> str:
     for secret in known:
         if len(secret) >= _SHORTEST:
             message = message.replace(secret, MASK)
-    pieces = {
-        piece for secret in known for text in (secret, unquote(secret)) for piece in _PIECES.findall(text)
-    }
-    return _WITHHELD if any(piece in message for piece in pieces) else message
+    return _WITHHELD if any(_gives_away(message, secret) for secret in known) else message
+
+
+def _gives_away(message: str, secret: str) -> bool:
+    """Whether a message shows a part of a secret: a piece of a URL, or a telling stretch of anything."""
+    pieces = [piece for text in (secret, unquote(secret)) for piece in _PIECES.findall(text)]
+    stretches = (secret[start : start + _TELLING] for start in range(len(secret) - _TELLING + 1))
+    return any(part in message for part in (*pieces, *stretches))

@@ -58,7 +58,7 @@ class Document:
             message = concealment.mask_quoted(message, self.filled.values())
             message = concealment.mask(message, self._secrets_below(path))
         line, column = self._place(path, at_key=at_key)
-        return ConfigProblem(message, dotted(path), self.file, line, column)
+        return ConfigProblem(_on_one_line(message), _on_one_line(dotted(path)), self.file, line, column)
 
     def must_hide(self, path: Path) -> bool:
         """Whether the value at a path must not be shown."""
@@ -95,6 +95,11 @@ def dotted(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def _on_one_line(text: str) -> str:
+    """Escape what would break the line, or command a terminal: keys can hold anything."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def value_at(data: Any, path: Path) -> Any:
@@ -152,7 +157,7 @@ def _yaml_problem(error: yaml.MarkedYAMLError, file: str, text: str) -> ConfigPr
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if "undefined alias" in what:  # its name may be a password that begins with an asterisk
         what = "an alias, *NAME, whose anchor, &NAME, is nowhere; if it is text, put it in quotes"
-    elif "flow " in what and mark is not None and "${" in text.splitlines()[mark.line]:
+    elif "flow " in what and mark is not None and "${" in _line(text, mark.line):
         what += '; between braces or brackets, put a variable in quotes: "${NAME}"'
     return ConfigProblem(f"not valid YAML: {what}", file=file, line=line, column=column)
 
@@ -165,6 +170,12 @@ def _character_problem(error: yaml.reader.ReaderError, file: str, text: str) -> 
         f"not valid YAML: the control character U+{ord(text[error.position]):04X} is not allowed; remove it"
     )
     return ConfigProblem(message, file=file, line=line, column=column)
+
+
+def _line(text: str, number: int) -> str:
+    """A line of the text; the last one where a mark points behind the end."""
+    lines = text.splitlines() or [""]
+    return lines[min(number, len(lines) - 1)]
 
 
 def _one_line(text: str) -> str:

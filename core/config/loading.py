@@ -6,7 +6,6 @@ add the strategy's rules and routes, validate the rest, and last check what span
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,11 +15,11 @@ from pydantic import BaseModel, ValidationError
 from logweir.config import document as documents
 from logweir.config import presets
 from logweir.config.checks import RouteAt, find_contradictions
-from logweir.config.document import Document, read_document
-from logweir.config.interpolation import interpolate
+from logweir.config.document import Document
 from logweir.config.messages import Found, describe, shown
 from logweir.config.models import RouteConfig, RoutingConfig
-from logweir.errors import ConfigError, ConfigProblem, MissingDependency
+from logweir.config.sources import document_of
+from logweir.errors import ConfigError, MissingDependency
 from logweir.sinks.contract import SinkConfig
 
 __all__ = ["ConfigSource", "Inspect", "Resolve", "find_nothing", "load"]
@@ -33,8 +32,6 @@ Resolve = Callable[[str], Any]
 #: Returns the paths and the faults of a configuration that is valid by itself.
 Inspect = Callable[[RoutingConfig], list[tuple[documents.Path, str]]]
 
-_LARGEST_FILE = 2**20
-_DEEPEST_MAPPING = 200
 _NO_ROUTES = "routes is missing; declare routes, or a strategy that brings its own"
 
 
@@ -58,18 +55,7 @@ def load(source: ConfigSource, resolve: Resolve, inspect: Inspect = find_nothing
     """
     if isinstance(source, RoutingConfig):
         return _checked(source, inspect)
-    return _Loading(_document(source), resolve, inspect).run()
-
-
-def _document(source: object) -> Document:
-    if isinstance(source, str | Path):
-        return _read(Path(source))
-    if isinstance(source, Mapping):
-        document = Document("<mapping>")
-        document.data = _plain(source, document, ())
-        return document
-    wrong = f"a configuration is a path, a mapping or a RoutingConfig, not {shown(source)}"
-    raise ConfigError([ConfigProblem(wrong, file=f"<{type(source).__name__}>")])
+    return _Loading(document_of(source), resolve, inspect).run()
 
 
 def _checked(config: RoutingConfig, inspect: Inspect) -> RoutingConfig:
@@ -79,41 +65,6 @@ def _checked(config: RoutingConfig, inspect: Inspect) -> RoutingConfig:
         document = Document("<RoutingConfig>")
         raise ConfigError([document.problem(path, text) for path, text in contradictions])
     return config
-
-
-def _read(path: Path) -> Document:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise _one_problem(path, "there is no such file; make one with `logweir init`") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise _one_problem(path, f"the file cannot be read: {reason}") from None
-    if len(content) > _LARGEST_FILE:
-        raise _one_problem(path, "the file is larger than 1 MiB; this is not a configuration")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _one_problem(path, f"the file is not UTF-8 text (byte {error.start})") from None
-    return read_document(text, str(path), lambda value: interpolate(value, os.environ, path.parent))
-
-
-def _one_problem(path: Path, message: str) -> ConfigError:
-    return ConfigError([ConfigProblem(message, file=str(path))])
-
-
-def _plain(value: Any, document: Document, path: documents.Path) -> Any:
-    """Copy mappings and lists as plain ones, so that what was given is never changed."""
-    if len(path) > _DEEPEST_MAPPING:
-        raise ConfigError(
-            [document.problem(path[:1], "is nested too deeply, or contains itself", at_key=True)]
-        )
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner, document, (*path, str(key))) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner, document, (*path, index)) for index, inner in enumerate(value)]
-    return value
 
 
 class _Loading:

@@ -61,6 +61,20 @@ class _Failure:
     retry_after: float | None = None
 
 
+def _sound(result: object, size: int) -> WriteResult:
+    """Return the answer of a sink if it can be one.
+
+    Raises:
+        TypeError: It is no ``WriteResult``, or speaks of events that are not in the batch, or of one twice.
+    """
+    if not isinstance(result, WriteResult):
+        raise TypeError(f"the sink answered {type(result).__name__} instead of a WriteResult")
+    verdicts = [*result.duplicate, *result.retry, *result.rejected]
+    if verdicts and (len(set(verdicts)) != len(verdicts) or not 0 <= min(verdicts) <= max(verdicts) < size):
+        raise TypeError("the sink's verdicts do not fit the batch")
+    return result
+
+
 class Worker:
     """One of the workers of a sink.
 
@@ -137,7 +151,7 @@ class Worker:
         failure: _Failure
         try:
             async with asyncio.timeout(self._retry.timeout):
-                result = await self._sink.write(events)
+                result = _sound(await self._sink.write(events), len(events))
         except TimeoutError:
             failure = _Failure(f"no answer within {self._retry.timeout:g} s")
         except SinkUnavailable as error:

@@ -30,7 +30,7 @@ class RotateConfig(StrictModel):
 class FileConfig(SinkConfig):
     """JSON lines in a file."""
 
-    type: Literal["file"] = "file"
+    type: str = "file"
     path: Path
     """The file; its folder is made if need be."""
     rotate: RotateConfig = Field(default_factory=RotateConfig)

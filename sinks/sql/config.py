@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from sqlalchemy.engine import make_url
@@ -48,8 +47,18 @@ class SqlConfig(SinkConfig):
 class SqliteConfig(SqlConfig):
     """SQLite: the audit table with no server."""
 
-    type: Literal["sqlite"] = "sqlite"
+    type: str = "sqlite"
     url: SecretStr = SecretStr("sqlite+aiosqlite:///audit.db")
     """The file: `sqlite+aiosqlite:///relative.db` or `sqlite+aiosqlite:////absolute.db`; folders are made."""
     busy_timeout: Seconds = 5.0
     """How long to wait for another writer of the same file."""
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_a_file(cls, value: SecretStr) -> SecretStr:
+        url = make_url(value.get_secret_value())
+        if url.drivername != "sqlite+aiosqlite":
+            raise ValueError("the url of a sqlite sink begins with sqlite+aiosqlite:///")
+        if url.database in (None, "", ":memory:") or "mode=memory" in url.query.values():
+            raise ValueError("a database in memory keeps nothing; name a file, or use a sink of type memory")
+        return value

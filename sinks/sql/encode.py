@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from logweir.event import Event, Kind
 from logweir.sinks.sql.table import TYPED_FIELDS
 
-__all__ = ["Row", "to_event", "to_row"]
+__all__ = ["Row", "to_event", "to_parameters", "to_row"]
 
 Row = dict[str, Any]
 
+_encode_json = msgspec.json.Encoder().encode
+
 
 def to_row(event: Event) -> Row:
-    """Return the row of an event."""
+    """Return the row of an event, its columns in the table's order."""
     time_us, time_ns = divmod(event.time, 1000)
     extra = dict(event.fields)
     row: Row = {
@@ -34,14 +38,26 @@ def to_row(event: Event) -> Row:
         "span_id": event.span_id,
     }
     for name, longest in TYPED_FIELDS.items():
-        row[name] = _column_value(extra, name, longest)
+        row[name] = _column_value(extra, name, longest) if name in extra else None
     row["extra_info"] = extra
     return row
 
 
+def to_parameters(event: Event) -> tuple[Any, ...]:
+    """Return the row of an event as a driver takes it: positional, ``extra_info`` as JSON text.
+
+    Raises:
+        TypeError: A field is not of JSON's types.
+        ValueError: A text cannot be written in UTF-8.
+    """
+    row = to_row(event)
+    row["extra_info"] = _encode_json(row["extra_info"]).decode()
+    return tuple(row.values())
+
+
 def _column_value(extra: Row, name: str, longest: int | None) -> str | float | None:
     """Return what the column holds; the field leaves ``extra`` only if nothing is lost by it."""
-    value = extra.get(name)
+    value = extra[name]
     if longest is None:
         if type(value) is float:
             del extra[name]

@@ -9,8 +9,9 @@ keeps what a DATETIME of some would round; ``time_ns`` holds the three digits be
 from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, Float, Index, MetaData, SmallInteger, String, Table, Text
+from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
-__all__ = ["TYPED_FIELDS", "audit_table"]
+__all__ = ["TYPED_FIELDS", "audit_table", "definition"]
 
 #: Fields with a column of their own: the name, and the most characters (None for numbers).
 TYPED_FIELDS: dict[str, int | None] = {
@@ -50,3 +51,16 @@ def audit_table(name: str) -> Table:
         # One request across the stores.
         Index(f"ix_{name}_trace", "trace_id"),
     )
+
+
+def definition(table: Table) -> list[ExecutableDDLElement]:
+    """Return the statements that create what is missing of the table and its indexes.
+
+    Each passes over what is there already, so that a provisioning that was cut short is completed and
+    several processes may provision at once.
+    """
+    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    return [
+        CreateTable(table, if_not_exists=True),
+        *(CreateIndex(index, if_not_exists=True) for index in indexes),
+    ]

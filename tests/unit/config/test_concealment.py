@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from logweir.config.concealment import mask, names_a_secret, password_in
 from logweir.config.loading import load
@@ -21,7 +21,7 @@ class TalkativeConfig(SinkConfig):
     url: str = ""
     password: str = ""
     note: str = ""
-    parts: list[int] = []
+    parts: list[int] = Field(default_factory=list)
 
     @field_validator("url", "note")
     @classmethod

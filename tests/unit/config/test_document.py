@@ -55,6 +55,7 @@ def test_merged_mappings_cannot_explode() -> None:
         ("a: *hunter2", "1:4", "an alias, *NAME, whose anchor, &NAME, is nowhere"),
         ("a: {<<: 5}", "1:9", "<< merges mappings"),
         ("a: {n: ${N}}", "1:9", 'between braces or brackets, put a variable in quotes: "${NAME}"'),
+        ("a: [", "1:5", "while parsing a flow node"),
         ("? [a]\n: b", "1:3", "a key must be a plain word"),
         ("a: 1\nb\x07: 2", "2:2", "the control character U+0007 is not allowed"),
     ],

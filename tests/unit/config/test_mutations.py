@@ -152,6 +152,17 @@ def test_any_mapping(data: dict[Any, Any]) -> None:
         assert error.problems
 
 
+def test_a_key_with_line_breaks_and_escapes_is_told_on_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "routing.yaml"
+    path.write_text(GOOD + '"a\\n\\e[31m": 1\n')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(
+        f"{path}:{GOOD.count(chr(10)) + 1}:1: a\\n\\x1b[31m: unknown key 'a\\n"
+    )
+    assert str(caught.value).isprintable()
+
+
 def test_a_mapping_that_contains_itself_is_refused() -> None:
     endless: dict[str, Any] = {}
     endless["sinks"] = endless

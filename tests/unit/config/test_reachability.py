@@ -59,6 +59,7 @@ def test_the_same_or_weaker_conditions_cover(wide: dict[str, Any], narrow: dict[
         ({"level": "error"}, {"level": ">=error"}),
         ({"event": "fund.refund"}, {"event": "fund.*"}),
         ({"event": "fund.?"}, {"event": "fund.*"}),
+        ({"event": "fund"}, {"event": "fund*"}),
         ({"logger": "*"}, {}),
         ({"field": {"name": "a", "equals": 1}}, {"field": {"name": "b", "equals": 1}}),
         ({"field": {"name": "a", "in": [True]}}, {"field": {"name": "a", "equals": 1}}),

@@ -1,0 +1,70 @@
+"""Where a configuration comes from: a file, whose variables are filled in, or a mapping, taken as it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from logweir.config import document as documents
+from logweir.config.document import Document, read_document
+from logweir.config.interpolation import interpolate
+from logweir.config.messages import shown
+from logweir.errors import ConfigError, ConfigProblem
+
+__all__ = ["document_of"]
+
+_LARGEST_FILE = 2**20
+_DEEPEST_MAPPING = 200
+
+
+def document_of(source: object) -> Document:
+    """Read a source; what is wrong inside is left in the document's problems.
+
+    Raises:
+        ConfigError: The source is neither a path nor a mapping, or cannot be read at all.
+    """
+    if isinstance(source, str | Path):
+        return _read(Path(source))
+    if isinstance(source, Mapping):
+        document = Document("<mapping>")
+        document.data = _plain(source, document, ())
+        return document
+    wrong = f"a configuration is a path, a mapping or a RoutingConfig, not {shown(source)}"
+    raise ConfigError([ConfigProblem(wrong, file=f"<{type(source).__name__}>")])
+
+
+def _read(path: Path) -> Document:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise _one_problem(path, "there is no such file; make one with `logweir init`") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise _one_problem(path, f"the file cannot be read: {reason}") from None
+    if len(content) > _LARGEST_FILE:
+        raise _one_problem(path, "the file is larger than 1 MiB; this is not a configuration")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _one_problem(path, f"the file is not UTF-8 text (byte {error.start})") from None
+    return read_document(text, str(path), lambda value: interpolate(value, os.environ, path.parent))
+
+
+def _one_problem(path: Path, message: str) -> ConfigError:
+    return ConfigError([ConfigProblem(message, file=str(path))])
+
+
+def _plain(value: Any, document: Document, path: documents.Path) -> Any:
+    """Copy mappings and lists as plain ones, so that what was given is never changed."""
+    if len(path) > _DEEPEST_MAPPING:
+        raise ConfigError(
+            [document.problem(path[:1], "is nested too deeply, or contains itself", at_key=True)]
+        )
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, document, (*path, str(key))) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, document, (*path, index)) for index, inner in enumerate(value)]
+    return value

@@ -1,0 +1,126 @@
+"""``logweir run`` and ``logweir demo``, as processes, on real input."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from logweir.delivery.dead_letters import DeadLetters
+from support.programs import stored
+
+CONFIG = """\
+data_dir: data
+classify:
+  - {kind: audit, match: {event: "fund.*"}}
+sinks:
+  audit_db: {type: file, path: audit.jsonl}
+  logs: {type: file, path: tracing.jsonl}
+routes:
+  - {name: audit, match: {kind: audit}, to: [audit_db]}
+  - {name: rest, match: {kind: tracing}, to: [logs]}
+"""
+ROOT = Path(__file__).parents[2]
+
+
+def logweir(directory: Path, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("logweir")), *arguments],
+        cwd=directory,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "routing.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def test_lines_of_files_and_of_stdin_are_routed(directory: Path) -> None:
+    (directory / "a.log").write_text(
+        "".join(json.dumps({"event": "fund.x", "n": number, "password": "p"}) + "\n" for number in range(300))
+    )
+    result = logweir(
+        directory, "run", "a.log", "-", text='a plain line\n\n{"msg": "json", "level": "WARN"}\n'
+    )
+    assert result.returncode == 0, result.stderr
+    assert "302 events read, 0 malformed lines" in result.stderr
+    assert Counter(event.name for event in stored(directory, "audit.jsonl")) == {"fund.x": 300}
+    assert {event.fields["password"] for event in stored(directory, "audit.jsonl")} == {"***"}
+    assert [(event.name, event.level) for event in stored(directory, "tracing.jsonl")] == [
+        ("a plain line", "info"),
+        ("json", "warning"),
+    ]
+
+
+def test_malformed_lines_become_dead_letters_with_their_place_and_stop_nothing(directory: Path) -> None:
+    (directory / "a.log").write_bytes(b'{"event": "good"}\n{broken\n{"event": "good"}\n[1]\n\xff{\n')
+    result = logweir(directory, "run", "a.log", "--format", "json")
+    assert result.returncode == 0, result.stderr
+    assert "2 events read, 3 malformed lines" in result.stderr
+    letters = DeadLetters(directory / "data").read()
+    assert [letter.place for letter in letters] == ["a.log:2", "a.log:4", "a.log:5"]
+    assert letters[0].body == b"{broken"
+    assert letters[0].reason.startswith("not JSON")
+
+
+def test_a_secret_in_a_malformed_line_is_not_kept(directory: Path) -> None:
+    (directory / "a.log").write_text('{"event": "x", "password": "hunter2", "card": "4111111111111111"\n')
+    assert logweir(directory, "run", "a.log").returncode == 0
+    (letter,) = DeadLetters(directory / "data").read()
+    assert b"hunter2" not in letter.body
+    assert b"4111111111111111" not in letter.body
+
+
+def test_reading_a_file_of_our_own_twice_stores_it_once(directory: Path) -> None:
+    (directory / "a.log").write_text("".join(f'{{"event": "e", "n": {number}}}\n' for number in range(50)))
+    assert logweir(directory, "run", "a.log").returncode == 0
+    again = directory / "again"
+    again.mkdir()
+    (again / "routing.yaml").write_text(CONFIG)
+    for _ in range(2):
+        assert logweir(again, "run", "../tracing.jsonl").returncode == 0
+    first, second = stored(directory, "tracing.jsonl"), stored(again, "tracing.jsonl")
+    assert [(event.id, event.time, event.fields["n"]) for event in first] == [
+        (event.id, event.time, event.fields["n"]) for event in second
+    ]
+
+
+def test_a_file_that_is_not_there_is_wrong_input(directory: Path) -> None:
+    result = logweir(directory, "run", "absent.log")
+    assert result.returncode == 2
+    assert "absent.log: no such file" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_run_that_cannot_store_everything_fails(directory: Path) -> None:
+    (directory / "routing.yaml").write_text(
+        CONFIG.replace("path: tracing.jsonl", "path: /proc/nowhere/x.jsonl")
+    )
+    result = logweir(directory, "run", "-", "--timeout", "0.5", text="line\n" * 10)
+    assert result.returncode == 1
+    assert "10 events were not delivered" in result.stderr
+
+
+def test_the_demo_proves_what_it_claims(tmp_path: Path) -> None:
+    result = logweir(tmp_path, "demo", "--requests", "300", "-c", str(ROOT / "routing.yaml"))
+    assert result.returncode == 0, result.stderr
+    assert "each stored exactly once" in " ".join(result.stdout.split())
+    assert "One refund, across the sinks" in result.stdout
+
+
+def test_a_wrong_file_is_wrong_input_for_every_command(tmp_path: Path) -> None:
+    (tmp_path / "routing.yaml").write_text("sinks: [")
+    for command in (["run", "-"], ["check"], ["explain", "{}"], ["demo"]):
+        result = logweir(tmp_path, *command)
+        assert result.returncode == 2, command
+        assert "routing.yaml:1:9: not valid YAML" in result.stderr
+        assert "Traceback" not in result.stderr

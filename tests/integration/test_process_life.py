@@ -1,0 +1,348 @@
+"""Nothing logged is lost or doubled however a process ends, forks, spawns or reloads."""
+
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from support.programs import CONFIG, names, run_program, start_program, stored
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("", 0),
+        ("sys.exit(3)", 3),
+        ("raise RuntimeError('unhandled')", 1),
+        ("threading.Thread(target=lambda: [log.info('late') for _ in range(10)]).start()", 0),
+    ],
+)
+def test_what_was_logged_before_the_end_is_stored(tmp_path: Path, ending: str, status: int) -> None:
+    code = f"""
+    logweir.start()
+    for number in range(1000):
+        log.info("event", number=number)
+    {ending}
+    """
+    assert run_program(tmp_path, code)[0] == status
+    assert Counter(names(tmp_path))["event"] == 1000
+
+
+def test_sigterm_in_a_burst_drains_and_then_ends_the_process(tmp_path: Path) -> None:
+    code = """
+    logweir.start()
+    for number in range(5000):
+        log.info("event", number=number)
+    print("logged", flush=True)
+    while True:
+        log.info("more")
+    """
+    process = start_program(tmp_path, code)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM, errors
+    events = stored(tmp_path)
+    assert sum(event.name == "event" for event in events) == 5000
+    assert len({event.id for event in events}) == len(events)
+
+
+def test_sigint_drains_on_its_way_out(tmp_path: Path) -> None:
+    code = """
+    logweir.start()
+    for number in range(1000):
+        log.info("event", number=number)
+    print("logged", flush=True)
+    time.sleep(60)
+    """
+    process = start_program(tmp_path, code)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert names(tmp_path) == ["event"] * 1000
+
+
+def test_an_applications_own_sigterm_handler_is_left_alone(tmp_path: Path) -> None:
+    code = """
+    import signal
+    def own(signum, frame):
+        log.info("handled")
+        sys.exit(7)
+    signal.signal(signal.SIGTERM, own)
+    logweir.start()
+    log.info("before")
+    os.kill(os.getpid(), signal.SIGTERM)
+    """
+    assert run_program(tmp_path, code)[0] == 7
+    assert names(tmp_path) == ["before", "handled"]
+
+
+@pytest.mark.wound("opentelemetry-python #4005")
+def test_a_forked_child_delivers_its_own_and_the_parent_its_own(tmp_path: Path) -> None:
+    code = """
+    logweir.start()
+    log.info("parent before")
+    children = []
+    for child in range(4):
+        pid = os.fork()
+        if pid == 0:
+            for number in range(100):
+                log.info(f"child {child}", number=number)
+            sys.exit(0)
+        children.append(pid)
+    for pid in children:
+        assert os.waitpid(pid, 0)[1] == 0
+    log.info("parent after")
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert status == 0, errors
+    assert Counter(names(tmp_path)) == {
+        "parent before": 1,
+        "parent after": 1,
+        **{f"child {child}": 100 for child in range(4)},
+    }
+
+
+@pytest.mark.wound("opentelemetry-python #4005")
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_children_of_multiprocessing_deliver(tmp_path: Path, method: str) -> None:
+    code = f"""
+    import multiprocessing
+
+    def work(child):
+        for number in range(50):
+            log.info(f"child {{child}}", number=number)
+
+    if __name__ == "__main__":
+        logweir.start()
+        log.info("parent")
+        context = multiprocessing.get_context("{method}")
+        children = [context.Process(target=work, args=(child,)) for child in range(3)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+            assert child.exitcode == 0, child.exitcode
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert status == 0, errors
+    assert Counter(names(tmp_path)) == {"parent": 1, **{f"child {child}": 50 for child in range(3)}}
+
+
+@pytest.mark.wound("loguru #958")
+def test_a_fork_while_other_threads_log_does_not_deadlock(tmp_path: Path) -> None:
+    code = """
+    logweir.start()
+    stop = threading.Event()
+
+    def chatter(thread):
+        number = 0
+        while not stop.is_set():
+            log.info(f"thread {thread}", number=number)
+            number += 1
+
+    threads = [threading.Thread(target=chatter, args=(thread,)) for thread in range(8)]
+    for thread in threads:
+        thread.start()
+    for child in range(20):
+        pid = os.fork()
+        if pid == 0:
+            log.info(f"child {child}")
+            logweir.stop()
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+    stop.set()
+    for thread in threads:
+        thread.join()
+    """
+    status, _, errors = run_program(tmp_path, code, config=CONFIG + "  # 8 threads\n", timeout=90)
+    assert status == 0, errors
+    events = stored(tmp_path)
+    assert {f"child {child}" for child in range(20)} <= {event.name for event in events}
+    assert len({event.id for event in events}) == len(events)
+
+
+@pytest.mark.wound("loguru #1065")
+def test_a_fork_with_a_full_queue_does_not_deadlock(tmp_path: Path) -> None:
+    config = CONFIG.replace(
+        "batch:", "queue: {max_events: 10, when_full: block, block_timeout: 100ms}, batch:"
+    ).replace("linger: 20ms", "linger: 5s, max_events: 1000")
+    code = """
+    logweir.start()
+    for number in range(30):
+        if number == 15:
+            pid = os.fork()
+            if pid == 0:
+                log.info("child")
+                sys.exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        log.info("parent")
+    print(logweir.metrics().sinks["out"].dropped["block_timeout"])
+    """
+    status, out, errors = run_program(tmp_path, code, config=config)
+    assert status == 0, errors
+    assert Counter(names(tmp_path)) == {"child": 1, "parent": 30 - int(out)}
+    assert "block_timeout" in errors
+
+
+WSGI = """
+import os
+import logweir
+
+logweir.configure_structlog()
+log = logweir.get_logger("web")
+{start}
+
+def application(environ, start_response):
+    log.info("request", path=environ["PATH_INFO"], pid=os.getpid())
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+"""
+
+
+@pytest.mark.wound("loguru #284")
+@pytest.mark.wound("loguru #1137")
+@pytest.mark.wound("watchtower #89")
+@pytest.mark.parametrize("preload", [False, True])
+def test_gunicorns_workers_deliver_every_event_once(tmp_path: Path, preload: bool) -> None:
+    (tmp_path / "web.py").write_text(WSGI.format(start="logweir.start()"))
+    code = f"""
+    import subprocess
+    command = [sys.executable, "-m", "gunicorn", "--workers", "4", "--bind", "127.0.0.1:0"]
+    command += ["--graceful-timeout", "20", {'"--preload",' if preload else ""} "web:application"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        print(line, end="", flush=True)
+    sys.exit(process.wait())
+    """
+    process = start_program(tmp_path, code)
+    assert process.stdout is not None
+    lines: list[str] = []
+    try:
+        address, master = "", 0
+        while not address:
+            lines.append(process.stdout.readline())
+            assert lines[-1], "".join(lines)
+            if "Listening at: " in lines[-1]:
+                address = lines[-1].split("Listening at: ")[1].split(" ")[0]
+                master = int(lines[-1].split("(")[1].split(")")[0])
+        with httpx.Client(base_url=address, timeout=30) as client:
+            pids = Counter(
+                client.get(f"/{number}", headers={"connection": "close"}).text for number in range(200)
+            )
+        os.kill(master, signal.SIGTERM)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+    events = [event for event in stored(tmp_path) if event.name == "request"]
+    assert sorted(event.fields["path"] for event in events) == sorted(f"/{number}" for number in range(200))
+    assert Counter(str(event.fields["pid"]) for event in events) == pids
+
+
+RELOAD = """
+import signal
+logweir.start()
+done = threading.Event()
+counts = [0] * 8
+
+def chatter(thread):
+    while not done.is_set():
+        log.info(f"thread {thread}", number=counts[thread])
+        counts[thread] += 1
+        time.sleep(0)
+
+threads = [threading.Thread(target=chatter, args=(thread,)) for thread in range(8)]
+for thread in threads:
+    thread.start()
+text = open("routing.yaml").read()
+for turn in range(12):
+    changed = text.replace("linger: 20ms", f"linger: {turn + 1}ms")
+    if turn % 3 == 1:
+        changed = changed.replace("sinks:", "sinks:\\n  extra: {type: file, path: extra.jsonl}").replace("[out]", "[out, extra]")
+    open("routing.yaml", "w").write(changed)
+    RELOADING
+done.set()
+for thread in threads:
+    thread.join()
+print(sum(counts))
+"""
+
+
+def test_reloads_in_a_burst_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    config = CONFIG.replace("batch:", "queue: {max_events: 1000000}, batch:")
+    status, out, errors = run_program(
+        tmp_path, RELOAD.replace("RELOADING", "logweir.reload()"), config=config
+    )
+    assert status == 0, errors
+    events = stored(tmp_path)
+    assert len({event.id for event in events}) == len(events) == int(out)
+    for thread in range(8):
+        numbers = [event.fields["number"] for event in events if event.name == f"thread {thread}"]
+        assert sorted(numbers) == list(range(len(numbers)))
+
+
+def test_sighup_reloads_and_a_wrong_file_changes_nothing(tmp_path: Path) -> None:
+    code = """
+    import signal
+    logweir.start()
+    log.info("old")
+    text = open("routing.yaml").read()
+    open("routing.yaml", "w").write(text.replace("service: program", "service: renamed"))
+    os.kill(os.getpid(), signal.SIGHUP)
+    while logweir.current().config.service != "renamed":
+        time.sleep(0.005)
+    log.info("new")
+    open("routing.yaml", "w").write("sinks: {}")
+    try:
+        logweir.reload()
+    except logweir.ConfigError as error:
+        print(error)
+    log.info("newest")
+    """
+    status, out, errors = run_program(tmp_path, code)
+    assert status == 0, errors
+    assert "routing.yaml:1:8: sinks: sinks must not be empty" in out
+    assert [(event.name, event.service) for event in stored(tmp_path)] == [
+        ("old", "program"),
+        ("new", "renamed"),
+        ("newest", "renamed"),
+    ]
+
+
+def test_logging_before_the_start_is_told_once_and_never_raises(tmp_path: Path) -> None:
+    code = """
+    for number in range(100):
+        log.info("nobody listens")
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert status == 0
+    assert errors.count("no runtime is running; call logweir.start(...)") == 1
+
+
+def test_logging_while_the_interpreter_exits_never_raises(tmp_path: Path) -> None:
+    code = """
+    import atexit, weakref
+
+    class Talkative:
+        def __del__(self):
+            log.info("deleted")
+
+    atexit.register(lambda: log.info("at exit"))
+    kept = Talkative()
+    cycle = Talkative()
+    cycle.itself = cycle
+    weakref.finalize(kept, lambda: log.info("finalised"))
+    logweir.start()
+    log.info("event")
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert status == 0
+    assert "Traceback" not in errors
+    assert names(tmp_path)[0] == "event"

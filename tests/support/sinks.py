@@ -1,0 +1,85 @@
+"""Sinks that misbehave, to be named by dotted path in a configuration."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from logweir.errors import SinkUnavailable
+from logweir.event import Event
+from logweir.results import WriteResult
+from logweir.sinks.contract import Sink, SinkConfig, SyncSink
+from logweir.sinks.memory import MemorySink
+
+#: Set to let misbehaving sinks behave.
+healed = threading.Event()
+
+
+class Dead(MemorySink):
+    """Is unavailable until it is healed."""
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        if not healed.is_set():
+            raise SinkUnavailable("connection refused")
+        return await super().write(batch)
+
+
+class Hung(MemorySink):
+    """Accepts and never answers until it is healed."""
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        if not healed.is_set():
+            await asyncio.Event().wait()
+        return await super().write(batch)
+
+
+class HungInAThread(SyncSink[SinkConfig]):
+    """Blocks its thread until it is healed."""
+
+    stored: list[Event] = []
+
+    def write(self, batch: Sequence[Event]) -> WriteResult:
+        healed.wait()
+        self.stored.extend(batch)
+        return WriteResult.all_stored()
+
+
+class Unopenable(MemorySink):
+    """Raises in open until it is healed."""
+
+    async def open(self) -> None:
+        if not healed.is_set():
+            raise ConnectionRefusedError("nobody listens")
+
+
+class HungInOpen(MemorySink):
+    """Never opens until it is healed."""
+
+    async def open(self) -> None:
+        if not healed.is_set():
+            await asyncio.Event().wait()
+
+
+class HungInClose(MemorySink):
+    """Never closes."""
+
+    async def close(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Chatty(MemorySink):
+    """Logs while it writes."""
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        import logweir
+
+        if not any(event.name == "from the sink" for event in batch):
+            logweir.get_logger().info("from the sink")
+        return await super().write(batch)
+
+
+class Nonsense(Sink[Any]):
+    """Answers what no sink may answer."""
+
+    async def write(self, batch: Sequence[Event]) -> Any:
+        return None
