@@ -12,9 +12,8 @@ import traceback
 from types import TracebackType
 from typing import Any
 
-from structlog.contextvars import merge_contextvars
-
 from logweir.classification import Classifier, take_explicit
+from logweir.context import merge_context
 from logweir.event import Event, Kind, new_event_id
 from logweir.snapshot import Snapshotter
 
@@ -24,6 +23,9 @@ __all__ = ["Capture"]
 _OVERHEAD = 200
 #: The most characters of a trace or span id; W3C's have 32 and 16.
 _LONGEST_ID = 64
+#: The most names whose redacted form is kept, and the longest of them.
+_MOST_NAMES = 4096
+_LONGEST_KEPT_NAME = 128
 
 
 class Capture:
@@ -42,6 +44,7 @@ class Capture:
         self._classify = classifier.classify
         self.snapshot = snapshot
         self._text = snapshot.text
+        self._names: dict[str, str] = {}
 
     def __call__(
         self,
@@ -53,7 +56,7 @@ class Capture:
         event_id: str | None = None,
     ) -> Event:
         """Return the event of one call; takes ownership of ``fields``."""
-        merge_contextvars(None, "", fields)
+        merge_context(fields)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
         explicit = take_explicit(fields)
@@ -62,7 +65,7 @@ class Capture:
         trace_id = fields.pop("trace_id", None)
         span_id = fields.pop("span_id", None)
         clean, size = self.snapshot(fields)
-        text = self._text(name)
+        text = self._names.get(name) or self._clean_name(name)
         return Event(
             event_id or new_event_id(),
             time_ns or time.time_ns(),
@@ -71,17 +74,28 @@ class Capture:
             text,
             self._service,
             self._env,
-            trace_id if trace_id is None else self._id(trace_id),
-            span_id if span_id is None else self._id(span_id),
+            trace_id if trace_id is None or _is_plain_id(trace_id) else self._id(trace_id),
+            span_id if span_id is None or _is_plain_id(span_id) else self._id(span_id),
             clean,
             size + len(text) + _OVERHEAD,
         )
 
     def _id(self, value: Any) -> str:
-        """An id as text; letters and digits need no second look."""
-        if type(value) is str and len(value) <= _LONGEST_ID and value.isalnum() and value.isascii():
-            return value
         return self._text(value)[:_LONGEST_ID]
+
+    def _clean_name(self, name: str) -> str:
+        """Redact a name, and keep the answer: most events have one of a few names."""
+        clean = self._text(name)
+        if len(name) <= _LONGEST_KEPT_NAME:
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            self._names[name] = clean
+        return clean
+
+
+def _is_plain_id(value: Any) -> bool:
+    """Whether this is an id that needs no second look: letters and digits alone."""
+    return type(value) is str and value.isalnum() and len(value) <= _LONGEST_ID
 
 
 def _describe_exception(fields: dict[str, Any]) -> None:

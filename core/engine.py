@@ -9,17 +9,19 @@ starts delivering at its first event; what the parent had queued stays the paren
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from logweir.assembly import ConfigSource, Surroundings, assemble, load_config
 from logweir.classification import take_explicit
 from logweir.config.models import RoutingConfig
+from logweir.delivery import forks
 from logweir.delivery.acknowledgement import AckTracker, Receipt
 from logweir.delivery.channel import Channel
 from logweir.delivery.host import Host
-from logweir.delivery.queue import PutResult
+from logweir.delivery.queue import DropReason, PutResult
 from logweir.delivery.threads import in_thread
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import tell
@@ -50,6 +52,7 @@ class Runtime:
     def _prepare(self, config: RoutingConfig) -> None:
         """Make all that must not be shared with another process."""
         self._lock = threading.RLock()
+        self._books = threading.RLock()
         self._host = Host(self._on_host_start)
         self._acknowledgements = AckTracker()
         self._around = Surroundings(self._host.call_soon, self._acknowledgements, self._clock)
@@ -60,6 +63,7 @@ class Runtime:
         self._stopped: bool | None = None
         self._reporter = LossReporter(self.metrics)
         self._background: set[asyncio.Task[None]] = set()
+        self._retirements: set[asyncio.Task[None]] = set()
 
     @property
     def config(self) -> RoutingConfig:
@@ -75,7 +79,13 @@ class Runtime:
     def _on_host_start(self) -> None:
         for channel in self._pipeline.channels.values():
             channel.start()
-        self._in_background(self._reporter.run())
+        _keep(self._reporter.run(), self._background)
+
+    def before_fork(self) -> None:
+        """Bring delivery to a standstill, for a moment, in which the process can be copied."""
+        if self._host.is_running() and not self._host.is_current_thread():
+            with contextlib.suppress(TimeoutError):  # the loop has just ended: nothing is half done
+                forks.prepare(self._host.submit)
 
     def after_fork(self) -> None:
         """Begin anew in a fork's child.
@@ -93,7 +103,11 @@ class Runtime:
 
         Returns:
             Whether everything accepted was delivered.
+
+        Raises:
+            LogweirError: When called on the runtime's own thread, which would wait for itself.
         """
+        self._refuse_from_inside("stop")
         with self._lock:
             if self._stopped is None:
                 self._stopped = self._drain(self.config.drain_timeout if timeout is None else timeout)
@@ -102,18 +116,33 @@ class Runtime:
             return self._stopped
 
     def _drain(self, timeout: float) -> bool:
-        try:
-            return self._host.run(self._finish_all(timeout), timeout + _GRACE)
-        except TimeoutError:
-            tell("stop", "the drain did not end within %.1f s", timeout + _GRACE)
-            return False
+        before = self._lost()
+        if self._host.is_running():
+            try:
+                self._host.run(self._finish_all(timeout), timeout + _GRACE)
+            except TimeoutError:
+                tell("stop", "the drain did not end within %.1f s: a sink blocks the loop", timeout + _GRACE)
+        for channel in self._all_channels():
+            channel.count_lost(channel.let_go())
+        return self._lost() == before
 
-    async def _finish_all(self, timeout: float) -> bool:
-        channels = [*self._pipeline.channels.values(), *self._retiring]
+    async def _finish_all(self, timeout: float) -> None:
+        channels = self._all_channels()
         leftovers = await asyncio.gather(*(channel.finish(timeout) for channel in channels))
         for channel, events in zip(channels, leftovers, strict=True):
             channel.count_lost(events)
-        return not any(leftovers)
+        if self._retirements:
+            await asyncio.wait(self._retirements, timeout=_GRACE / 2)
+
+    def _lost(self) -> int:
+        return sum(sink.dropped.get(DropReason.SHUTDOWN, 0) for sink in self.metrics().sinks.values())
+
+    def _all_channels(self) -> list[Channel]:
+        return [*self._pipeline.channels.values(), *self._retiring]
+
+    def _refuse_from_inside(self, call: str) -> None:
+        if self._host.is_current_thread():
+            raise LogweirError(f"{call}() was called from inside a sink; it would wait for itself")
 
     # -- events -------------------------------------------------------------------------------------
 
@@ -150,20 +179,28 @@ class Runtime:
 
     def emit_audit(self, name: str, fields: dict[str, Any], *, level: str = "info") -> Receipt:
         """Emit an audit event whose acknowledgement can be waited for."""
-        pipeline = self._pipeline
-        event = pipeline.capture(name, fields, level, Kind.AUDIT)
-        channels = pipeline.router.route(event)
-        receipt = Receipt(event, tuple(channel.name for channel in channels))
-        if not channels:
-            self._count_unrouted(channels)
-            receipt.refused("no route takes it; add one with match: {kind: audit}")
+        event = self._pipeline.capture(name, fields, level, Kind.AUDIT)
+        while True:
+            pipeline = self._pipeline
+            channels = pipeline.router.route(event)
+            receipt = Receipt(event, tuple(channel.name for channel in channels))
+            if not channels:
+                self._count_unrouted(channels)
+                receipt.refused("no route takes it; add one with match: {kind: audit}")
+                return receipt
+            answers = self._put_audit(receipt, channels)
+            if pipeline is self._pipeline or set(answers) != {PutResult.CLOSED}:
+                return receipt
+
+    def _put_audit(self, receipt: Receipt, channels: Sequence[Channel]) -> list[PutResult]:
+        """Put an audit event, and tell its receipt which queues did not accept it."""
         self._acknowledgements.watch(receipt)
-        for channel in channels:
-            result = self._put(channel, event)
-            if result is not PutResult.ACCEPTED:
-                receipt.refused(f"sink {channel.name!r}: its queue answered {result.value}")
-                receipt.settled(channel.name, None)
-        return receipt
+        answers = [self._put(channel, receipt.event) for channel in channels]
+        for channel, answer in zip(channels, answers, strict=True):
+            if answer is not PutResult.ACCEPTED:
+                receipt.refused(f"sink {channel.name!r}: its queue answered {answer.value}")
+                self._acknowledgements.settled(channel.name, receipt.event)
+        return answers
 
     def dispatch(self, event: Event) -> None:
         """Hand a ready event to the queues of its sinks."""
@@ -172,14 +209,35 @@ class Runtime:
             self._count_unrouted(channels)
         for channel in channels:
             if channel.put(event) is PutResult.CLOSED:
-                self._put(channel, event)
+                done = channels.index(channel)
+                self._dispatch_after_reload(event, channels[:done], channels[done:])
+                return
+
+    def _dispatch_after_reload(self, event: Event, given: Sequence[Channel], left: Sequence[Channel]) -> None:
+        """Go on with a fan-out that met the closed queue of a sink which a reload changed or removed.
+
+        What is left goes to the successors, and if one of the sinks is gone, also where the new routes say.
+        """
+        pipeline = self._pipeline
+        names = dict.fromkeys(channel.name for channel in left)
+        if not names.keys() <= pipeline.channels.keys():
+            names.update(dict.fromkeys(channel.name for channel in pipeline.router.route(event)))
+        had = {channel.name for channel in given}
+        targets = [pipeline.channels[name] for name in names if name in pipeline.channels and name not in had]
+        for number, channel in enumerate(targets):
+            if channel.put(event) is PutResult.CLOSED:
+                if pipeline is self._pipeline:
+                    self._dropped_at_stop += 1
+                else:
+                    self._dispatch_after_reload(event, [*given, *targets[:number]], targets[number:])
+                return
 
     def _put(self, channel: Channel, event: Event) -> PutResult:
         """Put, following a channel that a reload has replaced to its successor."""
         while (result := channel.put(event)) is PutResult.CLOSED:
             successor = self._pipeline.channels.get(channel.name)
             if successor is None or successor is channel:
-                self._dropped_at_stop += 1
+                self._dropped_at_stop += successor is channel
                 break
             channel = successor
         return result
@@ -210,8 +268,7 @@ class Runtime:
         Raises:
             LogweirError: When called on the runtime's own thread, which would wait for itself.
         """
-        if self._host.is_current_thread():
-            raise LogweirError("flush() was called from inside a sink; it would wait for itself")
+        self._refuse_from_inside("flush")
         try:
             return self._host.run(self._settled(timeout), timeout + _GRACE)
         except TimeoutError:
@@ -219,10 +276,13 @@ class Runtime:
 
     async def aflush(self, timeout: float = 10.0) -> bool:
         """Wait, on any event loop, until everything accepted so far is settled."""
-        return await self._host.run_from_loop(self._settled(timeout))
+        try:
+            return await asyncio.wait_for(self._host.run_from_loop(self._settled(timeout)), timeout + _GRACE)
+        except TimeoutError:
+            return False
 
     async def _settled(self, timeout: float) -> bool:
-        channels = [*self._pipeline.channels.values(), *self._retiring]
+        channels = self._all_channels()
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.gather(
@@ -242,7 +302,9 @@ class Runtime:
 
         Raises:
             ConfigError: The new configuration is wrong; the old one stays in force.
+            LogweirError: The runtime has stopped, or this is its own thread.
         """
+        self._refuse_from_inside("reload")
         new_config = load_config(config)
         with self._lock:
             if self._stopped is not None:
@@ -254,12 +316,15 @@ class Runtime:
         new = assemble(config, self._around, old)
         for channel in new.channels.values():
             channel.start()
-        self._pipeline = new
-        for name, channel in old.channels.items():
-            if new.channels.get(name) is not channel:
-                self._retiring.append(channel)
-                channel.queue.close()
-                self._in_background(self._retire(channel, old.config.drain_timeout))
+        retiring = [
+            channel for name, channel in old.channels.items() if new.channels.get(name) is not channel
+        ]
+        with self._books:
+            self._retiring = [*self._retiring, *retiring]
+            self._pipeline = new
+        for channel in retiring:
+            channel.queue.close()
+            _keep(self._retire(channel, old.config.drain_timeout), self._retirements)
 
     async def _retire(self, channel: Channel, timeout: float) -> None:
         leftovers = await channel.finish(timeout)
@@ -267,29 +332,27 @@ class Runtime:
         if successor is None:
             channel.count_lost(leftovers)
         elif leftovers:
-            channel.counters.moved += len(leftovers)
-            await in_thread(lambda: self._hand_over(successor, leftovers))
-        if channel in self._retiring:
-            self._retiring.remove(channel)
+            await in_thread(lambda: self._hand_over(channel, successor, leftovers))
+        with self._books:
+            self._retiring = [other for other in self._retiring if other is not channel]
             earlier = self._history.get(channel.name, SinkMetrics())
             self._history[channel.name] = _metrics_of(channel).after(earlier)
 
-    def _hand_over(self, successor: Channel, events: Iterable[Event]) -> None:
-        for event in events:
-            self._put(successor, event)
-
-    def _in_background(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+    def _hand_over(self, channel: Channel, successor: Channel, events: Sequence[Event]) -> None:
+        for number, event in enumerate(events):
+            if self._put(successor, event) is PutResult.CLOSED:
+                channel.count_lost(events[number:])
+                return
+            channel.counters.moved += 1
 
     # -- observation --------------------------------------------------------------------------------
 
     def metrics(self) -> Metrics:
         """The counts up to now, from any thread."""
-        sinks = dict(self._history)
-        for channel in [*self._retiring, *self._pipeline.channels.values()]:
-            sinks[channel.name] = _metrics_of(channel).after(sinks.get(channel.name, SinkMetrics()))
+        with self._books:  # a reload moves channels about
+            sinks = dict(self._history)
+            for channel in [*self._retiring, *self._pipeline.channels.values()]:
+                sinks[channel.name] = _metrics_of(channel).after(sinks.get(channel.name, SinkMetrics()))
         return Metrics(
             sinks=sinks,
             unrouted=self._unrouted,
@@ -297,6 +360,13 @@ class Runtime:
             truncated=self._pipeline.capture.snapshot.truncated,
             dropped_at_stop=self._dropped_at_stop,
         )
+
+
+def _keep(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    """Run work in the background; the loop alone would not keep it alive."""
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 def _metrics_of(channel: Channel) -> SinkMetrics:

@@ -9,6 +9,7 @@ under it holds. SIGINT needs no handler: it unwinds the program, and the exit dr
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - its own fork hooks must run after ours: see install
 import contextlib
 import os
 import signal
@@ -17,21 +18,35 @@ from collections.abc import Callable
 from types import FrameType
 
 from logweir import diagnostics
+from logweir.delivery import forks
 
 __all__ = ["install", "install_signals", "restore_signals"]
 
-_installed: list[signal.Signals] = []
+_Handler = Callable[[int, FrameType | None], None]
+
+_installed: dict[signal.Signals, _Handler] = {}
 _registered = False
 
 
-def install(*, on_exit: Callable[[], object], on_fork: Callable[[], None]) -> None:
-    """Call ``on_exit`` before the interpreter exits and ``on_fork`` in every fork's child; once."""
+def install(
+    *, on_exit: Callable[[], object], before_fork: Callable[[], None], after_fork: Callable[[], None]
+) -> None:
+    """Call these before the interpreter exits, before a fork and in every fork's child; once.
+
+    Hooks that run before a fork run in the reverse order of their registration. The thread pools of the
+    standard library take a lock in theirs, which a write that a fork waits for may need: so they must be
+    registered first.
+    """
     global _registered  # noqa: PLW0603 - these hooks belong to the process
     if _registered:
         return
     _registered = True
     _register_exit(on_exit)
-    os.register_at_fork(after_in_child=lambda: _after_fork(on_fork))
+    os.register_at_fork(
+        before=before_fork,
+        after_in_parent=forks.after_in_parent,
+        after_in_child=lambda: _after_fork(after_fork),
+    )
 
 
 def _register_exit(on_exit: Callable[[], object]) -> None:
@@ -44,9 +59,13 @@ def _register_exit(on_exit: Callable[[], object]) -> None:
     atexit.register(on_exit)
 
 
-def _after_fork(on_fork: Callable[[], None]) -> None:
+def _after_fork(after_fork: Callable[[], None]) -> None:
+    forks.after_in_child()
     diagnostics.after_fork()
-    on_fork()
+    for handler in _installed.values():
+        if isinstance(handler, _DrainThenEnd):
+            handler.forget()
+    after_fork()
 
 
 def install_signals(*, on_term: Callable[[], object], on_hup: Callable[[], None] | None) -> None:
@@ -78,19 +97,25 @@ class _DrainThenEnd:
             target=self._drain_and_signal, args=(signum,), name="logweir-drain", daemon=True
         ).start()
 
+    def forget(self) -> None:
+        """Begin anew in a fork's child: it was the parent that got the signal."""
+        self._draining = False
+
     def _drain_and_signal(self, signum: int) -> None:
         self._drain()
         os.kill(os.getpid(), signum)
 
 
-def _handle(number: signal.Signals, handler: Callable[[int, FrameType | None], None]) -> None:
+def _handle(number: signal.Signals, handler: _Handler) -> None:
     if signal.getsignal(number) is signal.SIG_DFL:
         signal.signal(number, handler)
-        _installed.append(number)
+        _installed[number] = handler
 
 
 def restore_signals() -> None:
-    """Put back the defaults of the signals that were handled; from the main thread alone."""
+    """Put back the defaults where the handlers are still ours; from the main thread alone."""
     if threading.current_thread() is threading.main_thread():
         while _installed:
-            signal.signal(_installed.pop(), signal.SIG_DFL)
+            number, handler = _installed.popitem()
+            if signal.getsignal(number) is handler:
+                signal.signal(number, signal.SIG_DFL)

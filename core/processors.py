@@ -7,7 +7,7 @@ context variables, classifies and redacts by itself, so that it is all that a ch
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -85,6 +85,9 @@ def _text(name: Any) -> str:
         return f"<{type(name).__qualname__}>"
 
 
+_ROUTING = RoutingProcessor()
+
+
 class _Silent:
     """The logger at the end of the chain: it has a name, and everything else was done by the processor."""
 
@@ -102,20 +105,29 @@ class _Silent:
 
 
 def _bound_logger(min_level: int) -> type[BindableLogger]:
-    """Return structlog's filtering logger, with a short way through the chain that has one processor."""
+    """Return structlog's filtering logger, with a short way for chains that have our processor alone."""
     filtering: Any = structlog.make_filtering_bound_logger(min_level)
+    methods = {
+        name: _short_way(name, getattr(filtering, name))
+        for name, level in _METHOD_LEVELS.items()
+        if name in LEVELS and LEVELS[level] >= min_level
+    }
+    return type("BoundLogger", (filtering,), methods)
 
-    class ShortChainLogger(filtering):  # type: ignore[misc]
-        """Hands calls straight to ``RoutingProcessor`` where that is the whole chain."""
 
-        def _proxy_to_logger(self, method_name: str, event: Any = None, **event_kw: Any) -> Any:
-            processors = self._processors
-            if len(processors) != 1 or type(processors[0]) is not RoutingProcessor or not processors[0].final:
-                return super()._proxy_to_logger(method_name, event, **event_kw)
-            fields = {**self._context, **event_kw}
-            return processors[0].route(self._logger, method_name, event, fields)
+def _short_way(method_name: str, long_way: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a log method that does not walk a chain of one; other chains are walked as ever."""
 
-    return ShortChainLogger
+    def log(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        processors = self._processors
+        if args or len(processors) != 1 or processors[0] is not _ROUTING:
+            return long_way(self, event, *args, **fields)
+        if self._context:
+            fields = {**self._context, **fields}
+        return _ROUTING.route(self._logger, method_name, event, fields)
+
+    log.__name__ = method_name
+    return log
 
 
 def configure_structlog(*, min_level: str = "debug") -> None:
@@ -125,7 +137,7 @@ def configure_structlog(*, min_level: str = "debug") -> None:
         min_level: The lowest level that is captured; calls below it cost nearly nothing.
     """
     structlog.configure(
-        processors=[RoutingProcessor()],
+        processors=[_ROUTING],
         wrapper_class=_bound_logger(LEVELS[min_level]),
         context_class=dict,
         logger_factory=_Silent,

@@ -2,7 +2,8 @@
 
 ``start`` is idempotent. The runtime drains when it is stopped, when the interpreter exits and on
 SIGTERM; it is rebuilt in the child after a fork; SIGHUP reloads routing.yaml. A spawned child, which
-shares nothing with its parent but the environment, starts by itself from ``LOGWEIR_CONFIG``.
+shares nothing with its parent but the environment, starts by itself from ``LOGWEIR_CONFIG``; what was
+stopped stays stopped.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class _State:
         self.lock = threading.RLock()
         self.source: ConfigSource | None = None
         self.exported = False
-        self.gave_up = False
+        self.starting = False
+        self.gave_up = False  # on starting by itself: it failed, or somebody stopped the runtime
 
 
 _runtime: Runtime | None = None
@@ -72,37 +74,53 @@ def start(
         ConfigError: The configuration is wrong; nothing was started.
         LogweirError: Another configuration is running.
     """
+    with _state.lock:
+        _state.starting = True
+        try:
+            return _start(config, handle_signals=handle_signals, source=source)
+        finally:
+            _state.starting = False
+
+
+def _start(config: ConfigSource, *, handle_signals: bool, source: ConfigSource | None) -> Runtime:
     global _runtime  # noqa: PLW0603 - the process has one runtime, and this module owns it
     loaded = load_config(config)
-    with _state.lock:
-        if _runtime is not None:
-            if _runtime.config == loaded:
-                return _runtime
-            raise LogweirError(
-                "a runtime with another configuration is running; call logweir.reload(config) or stop()"
-            )
-        runtime = Runtime(loaded)
-        runtime.start()
-        _runtime = runtime
-        _state.source = source = config if source is None else source
-        _export(source)
-        process_hooks.install(on_exit=stop, on_fork=_after_fork)
-        if handle_signals:
-            process_hooks.install_signals(
-                on_term=stop, on_hup=_reload_or_tell if isinstance(source, str | Path) else None
-            )
+    if _runtime is not None:
+        if _runtime.config == loaded:
+            return _runtime
+        raise LogweirError(
+            "a runtime with another configuration is running; call logweir.reload(config) or stop()"
+        )
+    runtime = Runtime(loaded)
+    runtime.start()
+    _runtime = runtime
+    _state.source = source = config if source is None else source
+    _export(source)
+    process_hooks.install(on_exit=stop, before_fork=_before_fork, after_fork=_after_fork)
+    if handle_signals:
+        process_hooks.install_signals(
+            on_term=stop, on_hup=_reload_or_tell if isinstance(source, str | Path) else None
+        )
     return runtime
 
 
 def start_from_environment() -> Runtime | None:
     """Start from ``LOGWEIR_CONFIG``, for a spawned child; None (told once) when that cannot be."""
     path = os.environ.get(ENVIRONMENT_VARIABLE)
-    if path is None or _state.gave_up:
-        tell("not running", "an event was logged but no runtime is running; call logweir.start(...)")
-        return None
+    if path is not None and not _state.gave_up:
+        with _state.lock:  # a stop under way ends first, and means it
+            if _runtime is not None or _state.starting:
+                return _runtime
+            if not _state.gave_up:
+                return _start_or_tell(path)
+    tell("not running", "an event was logged but no runtime is running; call logweir.start(...)")
+    return None
+
+
+def _start_or_tell(path: str) -> Runtime | None:
     try:
         return start(path)
-    except LogweirError as error:
+    except Exception as error:  # noqa: BLE001 - a log call must never break its caller
         _state.gave_up = True
         logger.error("cannot start from %s=%s: %s", ENVIRONMENT_VARIABLE, path, error)
         return None
@@ -116,6 +134,7 @@ def stop(timeout: float | None = None) -> bool:
         if runtime is None:
             return True
         delivered = runtime.stop(timeout)
+        _state.gave_up = True
         _runtime = None
         _withdraw_export()
         process_hooks.restore_signals()
@@ -148,6 +167,9 @@ def reload(config: ConfigSource | None = None) -> None:
         raise NotRunning("the runtime was started without a configuration to read again")
     runtime.reload(source)
     _state.source = source
+    if _state.exported:
+        _withdraw_export()
+        _export(source)
 
 
 def metrics() -> Metrics:
@@ -207,8 +229,14 @@ def _withdraw_export() -> None:
         _state.exported = False
 
 
+def _before_fork() -> None:
+    if _runtime is not None:
+        _runtime.before_fork()
+
+
 def _after_fork() -> None:
     _state.lock = threading.RLock()
+    _state.starting = False
     if _runtime is not None:
         _runtime.after_fork()
 
@@ -220,5 +248,7 @@ def _reload_or_tell() -> None:
         logger.error("routing.yaml was not reloaded, the old one stays in force:\n%s", error)
     except NotRunning:
         return
+    except Exception as error:  # noqa: BLE001 - nobody else hears of it in this thread
+        logger.error("routing.yaml was not reloaded: %r", error)
     else:
         logger.info("routing.yaml was reloaded")

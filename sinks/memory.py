@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import ClassVar
 
 from pydantic import Field
@@ -50,15 +51,23 @@ class MemorySink(Sink[MemoryConfig]):
 
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         """Keep a batch."""
+        fresh = {event.id: event for event in batch}
+        if len(fresh) == len(batch) and self.events.keys().isdisjoint(fresh):
+            self.events.update(fresh)
+            self._forget_oldest()
+            return WriteResult.all_stored()
         duplicate = set[int]()
         for index, event in enumerate(batch):
             if event.id in self.events:
                 duplicate.add(index)
             else:
                 self.events[event.id] = event
-        while len(self.events) > self.config.keep:
-            del self.events[next(iter(self.events))]
-        return WriteResult(duplicate=frozenset(duplicate)) if duplicate else WriteResult.all_stored()
+        self._forget_oldest()
+        return WriteResult(duplicate=frozenset(duplicate))
+
+    def _forget_oldest(self) -> None:
+        for event_id in list(islice(self.events, max(0, len(self.events) - self.config.keep))):
+            del self.events[event_id]
 
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time."""

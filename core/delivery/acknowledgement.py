@@ -55,10 +55,12 @@ class Receipt:
     def settled(self, sink: str, failure: str | None) -> None:
         """Note that a sink is done with the event; ``failure`` says why it is not stored."""
         with self._lock:
-            self._waiting_for.discard(sink)
+            if sink not in self._waiting_for:
+                return
+            self._waiting_for.remove(sink)
             if failure:
                 self._refusals.append(f"sink {sink!r}: {failure}")
-            finished = not self._waiting_for and not self._stored.done()
+            finished = not self._waiting_for
         if finished:
             self._stored.set_result(None)
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from logweir.delivery.acknowledgement import AckTracker
+from logweir.delivery.calls import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import EventQueue
@@ -55,10 +56,12 @@ class Channel:
         self.counters = DeliveryCounters()
         self._acknowledgements = acknowledgements
         self._clock = clock
+        queue.on_forgotten = self._forgotten
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        workers_clock = Clock(clock.monotonic, self._pause)
         self._workers = [
-            Worker(name, sink, config, queue, dead_letters, self.counters, acknowledgements, clock)
+            Worker(name, sink, config, queue, dead_letters, self.counters, acknowledgements, workers_clock)
             for _ in range(config.workers)
         ]
 
@@ -73,13 +76,18 @@ class Channel:
         Returns:
             What could not be delivered within ``timeout`` seconds: it is the caller's now.
         """
-        self.queue.close()
         self._closing.set()
+        self.queue.close()
         if self._task is not None:
             await asyncio.wait((self._task,), timeout=timeout)
             if not self._task.done():
                 self._task.cancel()
                 await asyncio.wait((self._task,), timeout=_CANCEL_SECONDS)
+        return self.let_go()
+
+    def let_go(self) -> list[Event]:
+        """Refuse new events and return those that are not delivered: they are the caller's now."""
+        self.queue.close()
         in_hand = [event for worker in self._workers for event in worker.let_go()]
         return in_hand + self.queue.remove_waiting()
 
@@ -95,6 +103,10 @@ class Channel:
                 self.name,
                 len(events),
             )
+
+    def _forgotten(self, event: Event) -> None:
+        if self._acknowledgements:
+            self._acknowledgements.settled(self.name, event, "its queue was full and forgot it")
 
     async def _run(self) -> None:
         try:
@@ -121,8 +133,7 @@ class Channel:
         attempts = 0
         while True:
             try:
-                async with asyncio.timeout(self.config.retry.timeout):
-                    await self.sink.open()
+                await call_sink(self.sink.open, self.config.retry.timeout)
             except TimeoutError:
                 message = f"not open within {self.config.retry.timeout:g} s"
             except Exception as error:  # noqa: BLE001 - a sink may raise anything in open; it is tried again
@@ -152,8 +163,7 @@ class Channel:
 
     async def _close(self) -> None:
         try:
-            async with asyncio.timeout(self.config.retry.timeout):
-                await self.sink.close()
+            await call_sink(self.sink.close, self.config.retry.timeout)
         except TimeoutError:
             tell(f"{self.name}.close", "sink %r did not close in time", self.name)
         except Exception as error:  # noqa: BLE001 - nothing is in flight any more; the stop goes on

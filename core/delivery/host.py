@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from logweir.diagnostics import tell
@@ -48,17 +49,18 @@ class Host:
                 self._loop = loop
                 try:
                     self._thread.start()
-                except RuntimeError as error:
+                except RuntimeError as error:  # the interpreter is on its way out, or threads ran out
                     tell("host", "the delivery thread cannot start: %s", error)
+                    loop.close()
             return self._loop
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
         """Run a coroutine on the loop and wait for it in this thread.
 
         Raises:
-            TimeoutError: It did not finish in time; it is cancelled.
+            TimeoutError: It did not finish in time (it is cancelled), or the loop has ended.
         """
-        future = asyncio.run_coroutine_threadsafe(work, self._loop or self.start())
+        future = self.submit(work)
         try:
             return future.result(timeout)
         except TimeoutError:
@@ -66,8 +68,28 @@ class Host:
             raise
 
     async def run_from_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop and await it on another one."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop or self.start()))
+        """Run a coroutine on the loop and await it on another one.
+
+        Raises:
+            TimeoutError: The loop has ended.
+        """
+        return await asyncio.wrap_future(self.submit(work))
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine on the loop.
+
+        Raises:
+            TimeoutError: The loop has ended and will never run it.
+        """
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop or self.start())
+        except RuntimeError as error:
+            work.close()
+            raise TimeoutError(f"the delivery thread has ended: {error}") from None
+
+    def is_running(self) -> bool:
+        """Whether the thread has started and not ended."""
+        return self._thread is not None and self._thread.is_alive()
 
     def is_current_thread(self) -> bool:
         """Whether the caller is on the host's own thread."""

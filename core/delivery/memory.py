@@ -143,16 +143,22 @@ class MemoryQueue(EventQueue):
         return PutResult.DROPPED
 
     def _put_forgetting_oldest(self, event: Event) -> PutResult:
+        forgotten: list[Event] = []
         with self._lock:
             if self._closed:
                 return PutResult.CLOSED
             while self._events and not self._has_room(event.size):
-                self._size -= self._events.popleft().size
-                self._taken += 1
-                self._drops[DropReason.QUEUE_FULL_OLDEST] += 1
+                forgotten.append(self._events.popleft())
+                self._size -= forgotten[-1].size
+            if forgotten:
+                self._taken += len(forgotten)
+                self._drops[DropReason.QUEUE_FULL_OLDEST] += len(forgotten)
             must_wake = self._append(event)
         if must_wake:
             self._wake(self._on_wake)
+        if self.on_forgotten is not None:
+            for old in forgotten:
+                self.on_forgotten(old)
         return PutResult.ACCEPTED
 
     def _put_blocking(self, event: Event) -> PutResult:
@@ -251,7 +257,10 @@ class MemoryQueue(EventQueue):
         if not self._reached(mark):
             waiter = _FlushWaiter(mark, asyncio.get_running_loop().create_future())
             self._flushes.append(waiter)
-            await waiter.done
+            try:
+                await waiter.done
+            finally:
+                self._flushes = [other for other in self._flushes if other is not waiter]
 
     def _tell_flushes(self) -> None:
         due = [waiter for waiter in self._flushes if self._reached(waiter.mark)]

@@ -11,7 +11,7 @@ Implementations: :mod:`logweir.delivery.memory`. All pass the same contract test
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -75,7 +75,13 @@ class QueueStatistics:
 
 
 class EventQueue(ABC):
-    """One bounded queue in front of one sink."""
+    """One bounded queue in front of one sink.
+
+    Attributes:
+        on_forgotten: Told of each event that was accepted and is dropped to make room; any thread.
+    """
+
+    on_forgotten: Callable[[Event], None] | None = None
 
     @abstractmethod
     def put(self, event: Event) -> PutResult:

@@ -17,8 +17,10 @@ from dataclasses import dataclass, replace
 
 from logweir.config.delivery import BatchConfig, RetryConfig
 from logweir.delivery.acknowledgement import AckTracker
+from logweir.delivery.calls import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.delivery.forks import under_way
 from logweir.delivery.queue import EventQueue, Lease
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.threads import in_thread
@@ -150,8 +152,8 @@ class Worker:
         started = self._clock.monotonic()
         failure: _Failure
         try:
-            async with asyncio.timeout(self._retry.timeout):
-                result = _sound(await self._sink.write(events), len(events))
+            answer = await call_sink(lambda: self._sink.write(events), self._retry.timeout)
+            result = _sound(answer, len(events))
         except TimeoutError:
             failure = _Failure(f"no answer within {self._retry.timeout:g} s")
         except SinkUnavailable as error:
@@ -171,16 +173,20 @@ class Worker:
 
     async def _account(self, group: _Group, result: WriteResult) -> None:
         events = group.events
-        if result.rejected:
-            letters = [(events[index], reason) for index, reason in sorted(result.rejected.items())]
-            await self._bury(letters)
+        letters = [(events[index], reason) for index, reason in sorted(result.rejected.items())]
         again = [events[index] for index in sorted(result.retry)]
         self._counters.duplicate += len(result.duplicate)
         self._counters.stored += len(events) - len(again) - len(result.duplicate) - len(result.rejected)
         self._tell_stored(events, result)
+        # From here on only what is not stored is in hand, whenever the worker may be cancelled.
         self._in_hand.popleft()
         if again:
             self._in_hand.appendleft(_Group(again, group.attempts + 1))
+        if letters:
+            self._in_hand.appendleft(_Group([event for event, _ in letters]))
+            await self._bury(letters)
+            self._in_hand.popleft()
+        if again:
             await self._pause(group.attempts + 1, len(again), result.retry_after)
 
     def _tell_stored(self, events: Sequence[Event], result: WriteResult) -> None:
@@ -218,7 +224,8 @@ class Worker:
         attempts = 0
         while True:
             try:
-                await in_thread(lambda: self._dead_letters.add(records))
+                async with under_way():
+                    await in_thread(lambda: self._dead_letters.add(records))
             except OSError as error:
                 attempts += 1
                 tell(f"{self._name}.dead_letters", "dead letters cannot be written: %s", error)

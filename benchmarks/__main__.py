@@ -1,0 +1,50 @@
+"""``python -m logweir.benchmarks``: every benchmark, or those that are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from logweir.benchmarks import dead_sink, producer, router, run
+from logweir.benchmarks.measure import Report, environment
+
+_ALL: dict[str, Any] = {
+    "producer": producer.measure,
+    "router": router.measure,
+    "run": run.measure,
+    "dead-sink": dead_sink.measure,
+}
+_QUICK: dict[str, dict[str, Any]] = {
+    "producer": {"calls": 300, "runs": 2},
+    "router": {"calls": 300, "runs": 2},
+    "run": {"events": 2000, "runs": 1},
+    "dead-sink": {"seconds": 3.0, "rate": 20_000},
+}
+
+
+def main(
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"Which of {', '.join(_ALL)}; all by default.")
+    ] = None,
+    quick: Annotated[bool, typer.Option(help="Tiny sizes, to see that they run.")] = False,
+    json_folder: Annotated[
+        Path | None, typer.Option("--json", help="Where to write the figures as JSON.")
+    ] = None,
+) -> None:
+    """Measure what logweir costs, beside its rivals."""
+    console = Console()
+    console.print("  ".join(f"{key} {value}" for key, value in environment().items()), highlight=False)
+    for name in names or list(_ALL):
+        if name not in _ALL:
+            raise typer.BadParameter(f"there is no benchmark {name!r}; there are {', '.join(_ALL)}")
+        report: Report = _ALL[name](**(_QUICK[name] if quick else {}))
+        report.show(console)
+        if json_folder is not None:
+            report.save(json_folder, name)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,168 @@
+"""What a log call costs its caller: logweir beside the standard library, loguru and a bare structlog call.
+
+Each contender logs the same event with four fields below two bound context variables, in bursts that its
+queue holds, while its consumer drains to nowhere. The bursts are timed by the wall clock of the calling
+thread: what the caller waits is what counts. The bare structlog call does less than anybody needs
+(context, level and timestamp, and an append to a deque) and shows what remains.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from logweir import runtime
+from logweir.benchmarks.measure import Bar, Report, take_turns
+from logweir.processors import configure_structlog, get_logger
+
+__all__ = ["measure"]
+
+_CONFIG = {
+    "service": "bench",
+    "classify": [
+        {"kind": "audit", "match": {"event": ["fund.*", "permission.*"]}},
+        {"kind": "audit", "match": {"field": {"name": "user_role", "in": ["admin", "root"]}}},
+        {"kind": "audit", "match": {"level": "critical"}},
+    ],
+    "sinks": {"nowhere": {"type": "null", "queue": {"max_events": 200_000}, "batch": {"max_events": 1000}}},
+    "routes": [
+        {"name": "audit", "match": {"kind": "audit"}, "to": ["nowhere"]},
+        {"name": "rest", "match": {"kind": "tracing"}, "to": ["nowhere"]},
+    ],
+}
+_CONTEXT = {"request_id": "req-8f14e45f", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+
+
+def measure(*, calls: int = 10_000, runs: int = 15) -> Report:
+    """Measure all contenders in one run."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**_CONTEXT)
+    with _logweir(calls) as ours, _queue_handler(calls) as handler, _loguru(calls) as loguru:
+        contenders = [
+            ("logweir", ours),
+            ("structlog alone, to a deque", _bare_structlog(calls)),
+            ("stdlib QueueHandler", handler),
+            ("loguru enqueue=True", loguru),
+        ]
+        series = take_turns(contenders, runs, "µs/call")
+    structlog.contextvars.clear_contextvars()
+    logweir, bare, stdlib, _ = series
+    return Report(
+        "Producer: one log call with four fields and a bound context",
+        series,
+        [Bar(logweir.ratio(stdlib), 0.5), Bar(logweir.ratio(bare), 1.6)],
+        ["logweir classifies by three rules, redacts, copies and routes; the others do none of these."],
+    )
+
+
+def _timed(call: Callable[[], object], calls: int) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - started) / calls * 1e6
+
+
+@contextmanager
+def _logweir(calls: int) -> Iterator[Callable[[], float]]:
+    running = runtime.start(_CONFIG, handle_signals=False)
+    configure_structlog()
+    log = get_logger("bench").bind()
+    structlog.reset_defaults()
+
+    def run() -> float:
+        figure = _timed(
+            lambda: log.info("order.placed", order_id=17, user_id=5, amount=12.5, currency="EUR"), calls
+        )
+        running.flush()
+        return figure
+
+    try:
+        yield run
+    finally:
+        runtime.stop()
+
+
+def _bare_structlog(calls: int) -> Callable[[], float]:
+    kept: deque[Any] = deque(maxlen=calls)
+
+    class Keeper:
+        def info(self, event_dict: Any) -> None:
+            kept.append(event_dict)
+
+    def finish(_logger: Any, _method: str, event_dict: Any) -> Any:
+        return (event_dict,), {}
+
+    log = structlog.wrap_logger(
+        Keeper(),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            finish,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+        cache_logger_on_first_use=True,
+    ).bind()
+    return lambda: _timed(
+        lambda: log.info("order.placed", order_id=17, user_id=5, amount=12.5, currency="EUR"), calls
+    )
+
+
+class _Nowhere(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None: ...
+
+
+@contextmanager
+def _queue_handler(calls: int) -> Iterator[Callable[[], float]]:
+    waiting: queue.Queue[Any] = queue.Queue(-1)
+    logger = logging.Logger("bench", logging.INFO)
+    logger.addHandler(logging.handlers.QueueHandler(waiting))
+    listener = logging.handlers.QueueListener(waiting, _Nowhere())
+    listener.start()
+
+    def run() -> float:
+        figure = _timed(
+            lambda: logger.info(
+                "order.placed",
+                extra={"order_id": 17, "user_id": 5, "amount": 12.5, "currency": "EUR", **_CONTEXT},
+            ),
+            calls,
+        )
+        waiting.join()
+        return figure
+
+    try:
+        yield run
+    finally:
+        listener.stop()
+
+
+@contextmanager
+def _loguru(calls: int) -> Iterator[Callable[[], float]]:
+    from loguru import logger  # noqa: PLC0415 - starts a process-wide logger
+
+    logger.remove()
+    number = logger.add(lambda _message: None, enqueue=True)
+    bound = logger.bind(**_CONTEXT)
+    fewer = max(1, calls // 10)
+
+    def run() -> float:
+        figure = _timed(
+            lambda: bound.bind(order_id=17, user_id=5, amount=12.5, currency="EUR").info("order.placed"),
+            fewer,
+        )
+        logger.complete()
+        return figure
+
+    try:
+        yield run
+    finally:
+        logger.remove(number)

@@ -1,0 +1,40 @@
+"""Calling a sink: within a deadline, known to forks, and so that nothing it raises can stop the loop.
+
+``SystemExit`` or ``KeyboardInterrupt`` that leaves a task ends asyncio's loop, and with it the delivery
+to every sink; a cancellation that nobody asked for ends the task. From a sink they are defects like any
+other exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from logweir.delivery.forks import under_way
+
+__all__ = ["call_sink"]
+
+T = TypeVar("T")
+
+
+async def call_sink(work: Callable[[], Awaitable[T]], timeout: float) -> T:
+    """Call a method of a sink.
+
+    Raises:
+        TimeoutError: It did not return within ``timeout`` seconds.
+        RuntimeError: It raised what only the process itself may raise.
+        Exception: Whatever else it raised.
+    """
+    async with asyncio.timeout(timeout), under_way():
+        try:
+            return await work()
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise RuntimeError("the sink cancelled itself") from error
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException as error:
+            raise RuntimeError(f"the sink raised {type(error).__name__}") from error

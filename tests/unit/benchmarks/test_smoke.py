@@ -1,0 +1,47 @@
+"""Every benchmark runs, at tiny sizes; how fast is no matter of tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from logweir.benchmarks import dead_sink, producer, router, run
+from logweir.benchmarks.measure import Bar, Report, Series, take_turns
+
+
+@pytest.mark.parametrize(
+    ("measure", "size"),
+    [
+        (producer.measure, {"calls": 50, "runs": 1}),
+        (router.measure, {"calls": 50, "runs": 1}),
+        (run.measure, {"events": 200, "runs": 1}),
+        (dead_sink.measure, {"seconds": 1.5, "rate": 30_000}),
+    ],
+)
+def test_a_benchmark_yields_a_report(
+    measure: Callable[..., Report], size: dict[str, Any], tmp_path: Path
+) -> None:
+    report = measure(**size)
+    assert report.bars
+    assert all(series.values for series in report.series)
+    report.show(Console(quiet=True))
+    report.save(tmp_path, "report")
+    assert (tmp_path / "report.json").read_text().startswith("{")
+
+
+def test_contenders_take_turns_and_the_first_turn_does_not_count() -> None:
+    order: list[str] = []
+    series = take_turns(
+        [(name, lambda name=name: order.append(name) or float(len(order))) for name in "ab"], 2, "x"
+    )
+    assert order == ["a", "b"] * 3
+    assert [item.values for item in series] == [[3.0, 5.0], [4.0, 6.0]]
+
+
+def test_a_bar_looks_at_the_median() -> None:
+    series = Series("s", "x", [1.0, 2.0, 9.0])
+    assert Bar(series, 2.0).holds
+    assert not Bar(series, 2.1, at_most=False).holds
+    assert series.ratio(Series("t", "x", [2.0, 2.0, 3.0])).values == [0.5, 1.0, 3.0]
