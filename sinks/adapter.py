@@ -82,6 +82,9 @@ class _Threads:
     def start(self) -> None:
         """Start the threads that are missing."""
         with self._lock:
+            if not self._running and not self._abandoned:
+                # Made now and not in __init__, which a fork's child runs before gevent has patched it.
+                self._work = queue.SimpleQueue()
             missing = self._count - self._running
             self._running += max(0, missing)
         for _ in range(missing):
