@@ -1,0 +1,175 @@
+"""The promise of a log call: it never raises, and what was logged is what is stored."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import logweir
+from logweir.redaction import Redactor
+from logweir.sinks.contract import Query
+from logweir.sinks.memory import MemorySink
+from logweir.sinks.sql.config import SqliteConfig
+from logweir.sinks.sql.sink import SqlSink
+
+
+class Hostile:
+    """Raises whatever is asked of it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __repr__(self) -> str:
+        raise RuntimeError("repr")
+
+    __str__ = __eq__ = __hash__ = __iter__ = __len__ = __bool__ = __repr__  # type: ignore[assignment]
+
+
+class Lying(dict[str, Any]):
+    """A dict whose iteration grows it and then raises."""
+
+    def items(self) -> Any:
+        yield "a", self
+        self["b"] = 1
+        raise KeyError("no more")
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("ab\u00e9\u4f60 \U0001f389\x00\n\"'", max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text("abcxyz", max_size=5), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+anything = st.recursive(
+    json_values
+    | st.floats()
+    | st.integers()
+    | st.text()
+    | st.binary(max_size=20)
+    | st.builds(Hostile)
+    | st.builds(Lying)
+    | st.just(datetime.now(UTC))
+    | st.just(Decimal("NaN"))
+    | st.just(uuid.uuid4())
+    | st.builds(lambda: ValueError(Hostile())),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.dictionaries(st.text(max_size=5) | st.integers() | st.none(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+names = (
+    st.text("abcdefghijklmnop", min_size=1, max_size=8)
+    .map("f_".__add__)
+    .filter(lambda name: not Redactor().is_secret_key(name))
+)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[logweir.Runtime]:
+    logweir.stop()
+    config = {
+        "sinks": {"out": {"type": "memory", "batch": {"linger": 0}}},
+        "classify": [{"kind": "audit", "match": {"field": {"name": "a", "regex": "x"}}}],
+        "routes": [{"name": "all", "to": ["out"]}],
+    }
+    runtime = logweir.Runtime(logweir.assembly.load_config(config))
+    runtime.start()
+    yield runtime
+    runtime.stop()
+
+
+def emit(runtime: logweir.Runtime, name: Any, fields: dict[str, Any]) -> None:
+    """What the last processor of a chain does."""
+    from logweir import runtime as module
+    from logweir.processors import RoutingProcessor
+
+    before, module._runtime = module._runtime, runtime
+    try:
+        RoutingProcessor()(None, "info", {"event": name, **fields})
+    finally:
+        module._runtime = before
+
+
+@given(fields=st.dictionaries(names, anything, max_size=4), name=anything)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_logged_value_makes_a_log_call_raise(
+    fields: dict[str, Any], name: Any, running: logweir.Runtime
+) -> None:
+    before = running.metrics().sinks["out"].accepted
+    emit(running, name, fields)
+    assert running.metrics().sinks["out"].accepted == before + 1
+
+
+@given(fields=st.dictionaries(names, json_values, max_size=4))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_was_logged_is_what_is_stored(fields: dict[str, Any], running: logweir.Runtime) -> None:
+    emit(running, "event", dict(fields))
+    assert running.flush()
+    stored = MemorySink.of("out").events
+    *_, last = stored.values()
+    assert last.fields == fields
+    stored.clear()
+
+
+def test_what_was_logged_is_stored_whatever_the_caller_changes_later(running: logweir.Runtime) -> None:
+    order = {"items": [1, 2], "customer": {"name": "ann"}}
+    emit(running, "order", {"order": order})
+    order["items"].append(3)  # type: ignore[attr-defined]
+    order["customer"]["name"] = "bob"  # type: ignore[index]
+    assert running.flush()
+    *_, last = MemorySink.of("out").events.values()
+    assert last.fields == {"order": {"items": [1, 2], "customer": {"name": "ann"}}}
+
+
+@given(
+    batch=st.lists(
+        st.dictionaries(
+            names | st.sampled_from(["user_id", "status", "duration_ms"]), json_values, max_size=4
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_was_logged_is_what_the_audit_table_gives_back(
+    batch: list[dict[str, Any]], running: logweir.Runtime, tmp_path: Path
+) -> None:
+    captured = [running._pipeline.capture("event", dict(fields), "info") for fields in batch]
+
+    async def through_the_table() -> list[Any]:
+        url: Any = f"sqlite+aiosqlite:///{tmp_path}/{uuid.uuid4()}.db"
+        sink = SqlSink(SqliteConfig(url=url, provision=True))
+        await sink.open()
+        try:
+            await sink.write(captured)
+            ids = frozenset(event.id for event in captured)
+            return [event async for event in sink.search(Query(ids=ids))]
+        finally:
+            await sink.close()
+
+    found = asyncio.run(through_the_table())
+    assert [(event.id, event.time, event.fields) for event in found] == [
+        (event.id, event.time, event.fields) for event in captured
+    ]
+
+
+def test_a_message_that_cannot_be_formatted_does_not_raise(running: logweir.Runtime) -> None:
+    handler = logweir.Handler()
+    logger = logging.getLogger("log_calls")
+    logger.addHandler(handler)
+    logger.info("%d of %s", "not a number", Hostile())
