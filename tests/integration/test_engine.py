@@ -380,3 +380,21 @@ def test_a_reload_keeps_the_channels_that_did_not_change() -> None:
     after = runtime._pipeline.channels
     assert after["out"] is before["out"]
     assert after["other"] is not before["other"]
+
+
+@pytest.mark.parametrize(("after", "stored"), [({"out": {"workers": 2}}, "out"), ({"new": {}}, "new")])
+def test_an_event_that_meets_a_reload_on_its_way_is_routed_again(after: dict[str, Any], stored: str) -> None:
+    runtime = logweir.start(config(out={}))
+    router = runtime._pipeline.router
+    route = router.route
+
+    def route_and_reload(event: Any) -> Any:
+        channels = route(event)
+        logweir.reload(config(**after))
+        return channels
+
+    router.route = route_and_reload  # type: ignore[method-assign]
+    runtime.emit("overtaken", {})
+    assert runtime.flush()
+    assert names(stored) == ["overtaken"]
+    assert runtime.metrics().dropped_at_stop == 0
