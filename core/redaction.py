@@ -22,6 +22,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from logweir.config.models import RedactConfig
 from logweir.errors import ConfigError, ConfigProblem
@@ -238,10 +239,15 @@ _LONGEST_CARD = 19
 def _mask_cards(match: re.Match[str]) -> str:
     """Mask the card numbers in a run of digit groups; they begin and end where groups do."""
     run = match.group()
-    groups = [(group.start(), group.end()) for group in _DIGITS.finditer(run)]
+    groups = [group.span() for group in _DIGITS.finditer(run)]
+    digits = "".join([run[start:end] for start, end in groups])
+    if len(digits) < _SHORTEST_CARD:
+        return run
+    ends = [0, *accumulate(end - start for start, end in groups)]  # of each group, among the digits
+    luhn = _LuhnSums(digits)
     result, done, first = [], 0, 0
     while first < len(groups):
-        last = _last_group_of_card(run, groups, first)
+        last = _last_group_of_card(digits, ends, first, luhn)
         if last is not None:
             result += [run[done : groups[first][0]], MASK]
             done, first = groups[last][1], last
@@ -249,22 +255,35 @@ def _mask_cards(match: re.Match[str]) -> str:
     return "".join([*result, run[done:]])
 
 
-def _last_group_of_card(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
-    digits = ""
-    for last in range(first, len(groups)):
-        start, end = groups[last]
-        if len(digits) + end - start > _LONGEST_CARD:
+def _last_group_of_card(digits: str, ends: list[int], first: int, luhn: _LuhnSums) -> int | None:
+    start = ends[first]
+    for last in range(first, min(len(ends) - 1, first + _LONGEST_CARD)):
+        end = ends[last + 1]
+        if end - start > _LONGEST_CARD:
             return None
-        digits += run[start:end]
-        if len(digits) >= _SHORTEST_CARD and _CARD.fullmatch(digits) and _luhn(digits):
+        if end - start >= _SHORTEST_CARD and luhn.holds(start, end) and _CARD.fullmatch(digits, start, end):
             return last
     return None
 
 
-def _luhn(digits: str) -> bool:
-    odd, even = digits[-1::-2], digits[-2::-2]
-    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in even)
-    return (sum(map(int, odd)) + doubled) % 10 == 0
+class _LuhnSums:
+    """Luhn's check digit (ISO/IEC 7812-1) for any part of a long row of digits, each at the same small cost.
+
+    From the last digit leftwards every second one is doubled. So there are two ways to double a row, and
+    the sums of both up to each place give the sum of any part.
+    """
+
+    def __init__(self, digits: str) -> None:
+        values = [int(digit) for digit in digits]
+        doubled = [sum(divmod(2 * value, 10)) for value in values]
+        self._sums = [
+            [0, *accumulate(doubled[i] if i % 2 == parity else values[i] for i in range(len(values)))]
+            for parity in (0, 1)
+        ]
+
+    def holds(self, start: int, end: int) -> bool:
+        sums = self._sums[end % 2]
+        return (sums[end] - sums[start]) % 10 == 0
 
 
 def _mask_basic(match: re.Match[str]) -> str:
