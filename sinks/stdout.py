@@ -1,23 +1,27 @@
 """The stdout sink: one line for each event, for collectors such as Promtail, Alloy and Vector.
 
 ``json`` writes flat objects, since collectors find labels at the top: the fields stand beside the
-event's own keys, and a field of the same name gets the prefix ``field_``. ``console`` is for people.
+event's own keys, and a field of the same name gets the prefix ``field_``. ``console`` is for people; what
+could move a terminal's cursor or forge a line is escaped. Neither stores an event id once: a batch that is
+sent again is printed again.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, TextIO
 
 import msgspec
 
 from logweir.encoding import event_to_dict, format_time
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.results import WriteResult
+from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import SinkConfig, SinkContext, SyncSink
 
 __all__ = ["StdoutConfig", "StdoutSink"]
@@ -49,39 +53,85 @@ class StdoutSink(SyncSink[StdoutConfig]):
         """Write a batch in one piece; see :meth:`SyncSink.write`.
 
         Raises:
-            SinkUnavailable: Nobody reads the stream any more.
+            SinkUnavailable: The stream is closed, or nobody reads it any more.
         """
-        data = b"".join([self._line(event) + b"\n" for event in batch])
-        with self._turn:
+        lines: list[bytes] = []
+        rejected = dict[int, str]()
+        for index, event in enumerate(batch):
             try:
-                self._write_all(data)
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or str(error)
-                raise SinkUnavailable(f"{self.config.stream} cannot be written: {reason}") from None
-        return WriteResult.all_stored()
+                lines.append(self._line(event))
+            except (TypeError, ValueError) as error:
+                rejected[index] = f"cannot be written as JSON: {type(error).__name__}"
+        if lines:
+            with self._turn, _told(self.config.stream):
+                _write(_stream(self.config.stream), b"\n".join([*lines, b""]))
+        return WriteResult(rejected=rejected)
 
-    def _write_all(self, data: bytes) -> None:
-        stream = sys.stdout if self.config.stream == "stdout" else sys.stderr
-        stream.flush()
+    def check(self) -> Health:
+        """Say whether the stream is there."""
         try:
-            descriptor = stream.fileno()
-        except OSError:  # a stream that a test has put in its place
-            stream.write(data.decode())
-            stream.flush()
-            return
-        view = memoryview(data)
-        while view:
+            with _told(self.config.stream):
+                _stream(self.config.stream)
+        except SinkUnavailable as error:
+            return Health(HealthStatus.DOWN, str(error))
+        return Health(HealthStatus.OK, f"{self.config.format} on {self.config.stream}")
+
+
+def _stream(name: str) -> TextIO:
+    """The stream of this moment: tests and daemons put others in its place."""
+    stream: TextIO | None = getattr(sys, name)
+    if stream is None or stream.closed:
+        raise ValueError("it is closed")
+    return stream
+
+
+def _write(stream: TextIO, data: bytes) -> None:
+    stream.flush()  # what the application has printed comes first
+    try:
+        descriptor = stream.fileno()
+    except OSError:  # a stream that a test has put in its place
+        stream.write(data.decode())
+        stream.flush()
+        return
+    view = memoryview(data)
+    while view:
+        try:
             view = view[os.write(descriptor, view) :]
+        except BlockingIOError:  # somebody made the pipe non-blocking, and its reader is slow
+            select.select([], [descriptor], [])
+
+
+@contextmanager
+def _told(stream: str) -> Iterator[None]:
+    """Tell the worker in its own terms what the stream said."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SinkUnavailable(f"{stream} cannot be written: {reason}") from None
 
 
 def _json_line(event: Event) -> bytes:
     line = event_to_dict(event)
     fields: dict[str, Any] = line.pop("fields")
-    line.update({f"field_{name}" if name in line else name: value for name, value in fields.items()})
+    for name, value in fields.items():
+        key = name
+        while key in line:
+            key = f"field_{key}"
+        line[key] = value
     return _encode(line)
 
 
 def _console_line(event: Event) -> bytes:
     fields = " ".join(f"{name}={_encode(value).decode()}" for name, value in event.fields.items())
     moment = format_time(event.time)[11:23]
-    return f"{moment} {event.level:<8} {event.kind.value:<7} {event.name} {fields}".rstrip().encode()
+    return _visible(
+        f"{moment} {event.level:<8} {event.kind.value:<7} {event.name} {fields}".rstrip()
+    ).encode()
+
+
+def _visible(line: str) -> str:
+    """The line with each character that is not printed, such as a line break or an escape, as its escape."""
+    if line.isprintable():
+        return line
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)

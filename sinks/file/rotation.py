@@ -13,12 +13,12 @@ import gzip
 import os
 import re
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from logweir.sinks.file.config import RotateConfig
 
-__all__ = ["is_due", "put_aside", "rotated_files", "tidy"]
+__all__ = ["is_due", "packed_name", "put_aside", "rotated_files", "tidy"]
 
 _STAMP = re.compile(r"-\d{8}T\d{6}\.\d{6}Z")
 _PERIODS = {"hour": "%Y%m%d%H", "day": "%Y%m%d"}
@@ -37,18 +37,29 @@ def is_due(config: RotateConfig, status: os.stat_result, more: int, now: datetim
 
 
 def put_aside(path: Path, now: datetime) -> None:
-    """Rename the file; the caller holds the lock."""
-    stamp = now.strftime("%Y%m%dT%H%M%S.%fZ")
-    path.rename(path.with_name(f"{path.stem}-{stamp}{path.suffix}"))
+    """Rename the file, over no other one even if the clock was set back; the caller holds the lock."""
+    while True:
+        target = path.with_name(f"{path.stem}-{now:%Y%m%dT%H%M%S.%fZ}{path.suffix}")
+        if not target.exists() and not packed_name(target).exists():
+            break
+        now += timedelta(microseconds=1)
+    path.rename(target)
+
+
+def packed_name(file: Path) -> Path:
+    """The name of a rotated file once it is compressed."""
+    return file.with_name(f"{file.name}.gz")
 
 
 def rotated_files(path: Path) -> list[Path]:
     """The rotated files of a path, oldest first; a file and its compressed copy count once."""
     found: dict[str, Path] = {}
-    for candidate in sorted(path.parent.glob(f"{path.stem}-*{path.suffix}*")):
+    for candidate in sorted(path.parent.iterdir()):
         name = candidate.name.removesuffix(".gz")
-        if _STAMP.fullmatch(name.removeprefix(path.stem).removesuffix(path.suffix)):
-            found.setdefault(name, candidate)
+        if name.startswith(path.stem) and name.endswith(path.suffix):
+            stamp = name.removeprefix(path.stem).removesuffix(path.suffix)
+            if _STAMP.fullmatch(stamp):
+                found.setdefault(name, candidate)
     return list(found.values())
 
 
@@ -63,10 +74,12 @@ def tidy(path: Path, config: RotateConfig) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
+        _remove_unfinished(path)
         files = rotated_files(path)
         if config.keep is not None:
             for old in files[: -config.keep]:
                 old.unlink(missing_ok=True)
+                packed_name(old).unlink(missing_ok=True)
             files = files[-config.keep :]
         if config.compress == "gzip":
             for file in files:
@@ -74,16 +87,28 @@ def tidy(path: Path, config: RotateConfig) -> None:
                     _compress(file)
 
 
+def _unfinished_name(file: Path) -> Path:
+    return file.with_name(f".{file.name}.unfinished")
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove the copies that a crash has left; under the lock, nobody is working on one."""
+    for candidate in list(path.parent.iterdir()):
+        if candidate.name.startswith(f".{path.stem}-") and candidate.name.endswith(
+            f"{path.suffix}.unfinished"
+        ):
+            candidate.unlink(missing_ok=True)
+
+
 def _compress(file: Path) -> None:
-    target = file.with_name(f"{file.name}.gz")
-    unfinished = file.with_name(f".{file.name}.gz.unfinished")
+    unfinished = _unfinished_name(file)
     try:
         with file.open("rb") as source, unfinished.open("wb") as raw:
             with gzip.GzipFile(fileobj=raw, mode="wb", filename=file.name) as packed:
                 shutil.copyfileobj(source, packed, 1 << 20)
             raw.flush()
             os.fsync(raw.fileno())
-        unfinished.rename(target)
+        unfinished.rename(packed_name(file))
     except OSError:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)

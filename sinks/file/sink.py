@@ -1,12 +1,13 @@
 """The file sink: each batch is appended in one piece, whole lines only, whoever else writes to the file.
 
 Processes (and the threads of one) take turns by a lock beside the file; each looks, when it is its turn,
-whether another has rotated the file away. What a crash left unfinished at the end is cut off from the
-next line when the file is opened. A write that fails half-way is taken back.
+whether another has rotated the file away, and whether a crash has left an unfinished line at its end,
+which then gets a line of its own. A write that fails half-way is taken back.
 
 A batch that is sent again is not stored again: the sink remembers the ids of the last 50,000 events
-that it wrote, and at opening those in the last megabyte of the file. Beyond that, and across processes
-that write to one file at once, an event whose answer was lost may stand in the file twice.
+that it wrote, and at opening those in the last four megabytes of the file. Beyond that, and across
+processes that write to one file at once, an event whose answer was lost may stand in the file twice;
+searching yields it once.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import gzip
-import heapq
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,19 +22,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from logweir.diagnostics import tell
-from logweir.encoding import decode_event, encode_event
+from logweir.encoding import encode_event
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Query, SinkContext, SyncSink
 from logweir.sinks.file.config import FileConfig
-from logweir.sinks.file.rotation import is_due, put_aside, rotated_files, tidy
-from logweir.sinks.searching import matches
+from logweir.sinks.file.reading import find, ids_at_the_end
+from logweir.sinks.file.recent import RecentIds
+from logweir.sinks.file.rotation import is_due, put_aside
+from logweir.sinks.file.tidier import Tidier
 
 __all__ = ["FileSink"]
 
 _REMEMBERED_IDS = 50_000
-_TAIL_BYTES = 1 << 20
+_TAIL_BYTES = 4 << 20
+#: Seconds that closing waits for rotated files to be compressed.
+_TIDYING = 2.0
 _OPTIONS = os.O_APPEND | os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
 
 
@@ -47,13 +50,16 @@ class FileSink(SyncSink[FileConfig]):
     def __init__(self, config: FileConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._path = config.path
+        self._tidier = Tidier(config.path, config.rotate)
+        self._turn = threading.Lock()
         self._file: int | None = None
         self._lock_file: int | None = None
-        self._turn = threading.Lock()
-        self._recent: dict[str, None] = {}
+        self._recent = RecentIds(_REMEMBERED_IDS)
+
+    # -- life ---------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Make the folder, open the file, and mend its end.
+        """Make the folder, open the file, and learn what stands at its end.
 
         Raises:
             SinkUnavailable: The file cannot be opened.
@@ -62,23 +68,24 @@ class FileSink(SyncSink[FileConfig]):
             if self._file is not None:
                 return
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock_file = os.open(self._path.parent / f".{self._path.name}.lock", _OPTIONS, 0o644)
-            self._file = os.open(self._path, _OPTIONS, 0o644)
-            with self._alone():
-                self._follow_rotation()
-                self._mend_end()
-        self._tidy()
+            if self._lock_file is None:
+                self._lock_file = os.open(self._path.parent / f".{self._path.name}.lock", _OPTIONS, 0o644)
+            self._open_file()
+            self._recent.add(ids_at_the_end(self._opened(), _TAIL_BYTES))
+        self._tidier.begin()
 
     def close(self) -> None:
         """Close the file."""
         with self._turn:
             for descriptor in (self._file, self._lock_file):
                 if descriptor is not None:
-                    os.close(descriptor)
+                    with contextlib.suppress(OSError):
+                        os.close(descriptor)
             self._file = self._lock_file = None
+        self._tidier.wait(_TIDYING)
 
     def check(self) -> Health:
-        """Say whether the file can be written and how large it is."""
+        """Say whether the file is open and how large it is."""
         try:
             with self._turn, _told(self._path):
                 size = os.fstat(self._opened()).st_size
@@ -86,48 +93,64 @@ class FileSink(SyncSink[FileConfig]):
             return Health(HealthStatus.DOWN, str(error))
         return Health(HealthStatus.OK, f"{self._path}, {size:,} bytes")
 
+    def _open_file(self) -> None:
+        """Open the file, or open it anew; if that fails, the one that is open stays so."""
+        before = self._file
+        self._file = os.open(self._path, _OPTIONS, 0o644)
+        if before is not None:
+            os.close(before)
+        if self.config.fsync:
+            _sync_folder(self._path.parent)
+
+    def _opened(self) -> int:
+        if self._file is None:
+            raise SinkUnavailable("the sink is not open")
+        return self._file
+
+    # -- writing ------------------------------------------------------------------------------------
+
     def write(self, batch: Sequence[Event]) -> WriteResult:
         """Append a batch; see :meth:`SyncSink.write`."""
         with self._turn, _told(self._path):
-            fresh: dict[str, Event] = {}
+            fresh: dict[str, bytes] = {}
             duplicate = set[int]()
+            rejected = dict[int, str]()
             for index, event in enumerate(batch):
                 if event.id in self._recent or event.id in fresh:
                     duplicate.add(index)
-                else:
-                    fresh[event.id] = event
-            rotated = self._append(b"".join([encode_event(event) + b"\n" for event in fresh.values()]))
-            self._remember(fresh)
-        if rotated:
-            self._tidy()
-        return WriteResult(duplicate=frozenset(duplicate))
+                    continue
+                try:
+                    fresh[event.id] = encode_event(event)
+                except (TypeError, ValueError) as error:
+                    rejected[index] = f"cannot be written as JSON: {type(error).__name__}"
+            if fresh:
+                self._append(b"\n".join([*fresh.values(), b""]))
+                self._recent.add(fresh)
+        return WriteResult(duplicate=frozenset(duplicate), rejected=rejected)
 
-    def _append(self, data: bytes) -> bool:
-        """Write in one piece, or not at all; whether the file was rotated before."""
-        if not data:
-            return False
+    def _append(self, data: bytes) -> None:
+        """Write in one piece, or not at all."""
         with self._alone():
             self._follow_rotation()
-            status = os.fstat(self._opened())
-            now = datetime.now(UTC)
-            due = is_due(self.config.rotate, status, len(data), now)
-            if due:
-                put_aside(self._path, now)
-                self._follow_rotation()
-            size = os.fstat(self._opened()).st_size
+            self._rotate_if_due(len(data))
+            descriptor = self._opened()
+            size = os.fstat(descriptor).st_size
+            if self._ends_torn(size):
+                data = b"\n" + data
             try:
-                _write_all(self._opened(), data)
+                _write_all(descriptor, data)
                 if self.config.fsync:
-                    os.fsync(self._opened())
+                    os.fsync(descriptor)
             except OSError:
-                os.ftruncate(self._opened(), size)
+                with contextlib.suppress(OSError):  # what remains is isolated by the next write
+                    os.ftruncate(descriptor, size)
                 raise
-        return due
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep other processes out."""
-        assert self._lock_file is not None  # noqa: S101 - opened together with the file
+        if self._lock_file is None:
+            raise SinkUnavailable("the sink is not open")
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
         try:
             yield
@@ -140,76 +163,53 @@ class FileSink(SyncSink[FileConfig]):
         try:
             there = self._path.stat()
         except FileNotFoundError:
-            there = None
-        if there is None or (there.st_ino, there.st_dev) != (ours.st_ino, ours.st_dev):
-            os.close(self._opened())
-            self._file = None
-            self._file = os.open(self._path, _OPTIONS, 0o644)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._open_file()
+        else:
+            if (there.st_ino, there.st_dev) != (ours.st_ino, ours.st_dev):
+                self._open_file()
 
-    def _mend_end(self) -> None:
-        """Cut off what a crash left unfinished, and learn the ids at the end."""
-        descriptor = self._opened()
-        size = os.fstat(descriptor).st_size
-        tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
-        if tail and not tail.endswith(b"\n"):
-            _write_all(descriptor, b"\n")
+    def _rotate_if_due(self, more: int) -> None:
+        now = datetime.now(UTC)
+        if is_due(self.config.rotate, os.fstat(self._opened()), more, now):
+            put_aside(self._path, now)
+            self._open_file()
+            self._tidier.begin()
+
+    def _ends_torn(self, size: int) -> bool:
+        """Whether somebody was killed in the middle of a line."""
+        torn = size > 0 and os.pread(self._opened(), 1, size - 1) != b"\n"
+        if torn:
             tell(
                 f"{self._path}.torn",
-                "%s ended in an unfinished line, which was cut off from what follows",
+                "%s ended in an unfinished line, which was given a line of its own",
                 self._path,
             )
-        for event in _decoded(tail.split(b"\n")):
-            self._recent[event.id] = None
-
-    def _remember(self, ids: dict[str, Event]) -> None:
-        self._recent.update(dict.fromkeys(ids))
-        for event_id in list(self._recent)[: max(0, len(self._recent) - _REMEMBERED_IDS)]:
-            del self._recent[event_id]
-
-    def _tidy(self) -> None:
-        try:
-            tidy(self._path, self.config.rotate)
-        except OSError as error:
-            tell(f"{self._path}.tidy", "rotated files of %s were not tidied: %s", self._path, error)
-
-    def _opened(self) -> int:
-        if self._file is None:
-            raise SinkUnavailable("the sink is not open")
-        return self._file
+        return torn
 
     # -- reading ------------------------------------------------------------------------------------
 
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time, out of the file and the rotated ones."""
-        for event in await asyncio.to_thread(self._find, query):
+        with _told(self._path):
+            found = await asyncio.to_thread(find, self._path, query)
+        for event in found:
             yield event
-
-    def _find(self, query: Query) -> list[Event]:
-        found = {event.id: event for event in self._read_all() if matches(event, query)}.values()
-        limit = len(found) if query.limit is None else query.limit
-        choose = heapq.nlargest if query.newest_first else heapq.nsmallest
-        return choose(limit, found, key=lambda event: (event.time, event.id))
-
-    def _read_all(self) -> Iterator[Event]:
-        for path in [*rotated_files(self._path), self._path]:
-            try:
-                with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-                    yield from _decoded(lines)
-            except (FileNotFoundError, EOFError):
-                continue  # compressed or deleted by another process just now
-
-
-def _decoded(lines: Iterator[bytes] | Sequence[bytes]) -> Iterator[Event]:
-    """The events of these lines; a line that is none is passed over."""
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            yield decode_event(line)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure that the name of a new file outlasts a power cut too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

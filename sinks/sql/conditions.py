@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Text, and_, func, or_, select, type_coerce
+from sqlalchemy import Column, ColumnElement, Table, Text, and_, func, or_, select, type_coerce
 
 from logweir.sinks.contract import Query
 from logweir.sinks.searching import nanoseconds
@@ -61,36 +61,42 @@ def _contains(table: Table, wanted: str) -> ColumnElement[bool]:
 
 
 def _field_equals(table: Table, name: str, value: Any) -> ColumnElement[bool]:
-    in_json = _json_equals(table, name, value)
+    """The conditions mirror ``to_row``: its column's index finds the row, the JSON decides in doubt."""
+    in_json = _json_equals(table.c.extra_info, name, value)
     if name not in TYPED_FIELDS or isinstance(value, bool):
         return in_json
     column, longest = table.c[name], TYPED_FIELDS[name]
     if longest is None:
         return column == value if isinstance(value, int | float) else in_json
     if isinstance(value, int):
-        return and_(column == str(value), in_json)  # the column's index finds it, the number decides
+        return and_(column == str(value), in_json)
     if isinstance(value, str):
-        elsewhere = func.json_type(table.c.extra_info, _json_path([name]))
-        return or_(and_(column == value, elsewhere.is_(None)), in_json)
+        moved = func.json_type(table.c.extra_info, _json_path([name])).is_(None)
+        return and_(column == value[:longest], moved if len(value) <= longest else in_json)
     return in_json
 
 
-def _json_equals(table: Table, name: str, value: Any) -> ColumnElement[bool]:
+def _json_equals(document: Column[Any], name: str, value: Any) -> ColumnElement[bool]:
     """The field has this value, whether its name has dots itself or leads into nested fields."""
+    if '"' in name or "\\" in name:  # SQLite's paths cannot say this
+        member = func.json_each(document).table_valued("key", "type", "value")
+        found = _is(member.c.type, member.c.value, value)
+        return select(member.c.key).where(member.c.key == name, found).exists()
     paths = sorted({_json_path([name]), _json_path(name.split("."))})
-    return or_(*(_json_value_is(table, path, value) for path in paths))
+    return or_(
+        *(_is(func.json_type(document, path), func.json_extract(document, path), value) for path in paths)
+    )
 
 
-def _json_value_is(table: Table, path: str, value: Any) -> ColumnElement[bool]:
-    found = func.json_type(table.c.extra_info, path)
+def _is(kind: ColumnElement[Any], found: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
     if isinstance(value, bool):
-        return found == str(value).lower()
-    right_type = found.in_(_JSON_TYPES.get(type(value), []))
+        return kind == str(value).lower()
+    right_kind = kind.in_(_JSON_TYPES.get(type(value), []))
     if value is None:
-        return right_type
+        return right_kind
     plain = isinstance(value, str | int | float)
     expected = value if plain else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return and_(right_type, func.json_extract(table.c.extra_info, path) == expected)
+    return and_(right_kind, found == expected)
 
 
 def _json_path(parts: list[str]) -> str:

@@ -1,0 +1,62 @@
+"""Tidying of rotated files in a thread of its own: compressing a large file takes longer than a write may."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+
+from logweir.diagnostics import tell
+from logweir.sinks.file.config import RotateConfig
+from logweir.sinks.file.rotation import tidy
+
+__all__ = ["Tidier"]
+
+
+class Tidier:
+    """Compresses and deletes rotated files, one after the other.
+
+    Args:
+        path: The file whose rotated ones are tidied.
+        config: What is kept and how.
+    """
+
+    def __init__(self, path: Path, config: RotateConfig) -> None:
+        self._path = path
+        self._config = config
+        self._lock = threading.Lock()
+        self._wanted = False
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Tidy soon; while the interpreter exits, leave it to the next opening."""
+        with self._lock:
+            self._wanted = True
+            if self._thread is None or not self._thread.is_alive():
+                thread = threading.Thread(target=self._work, name="logweir-tidy", daemon=True)
+                with contextlib.suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until all is tidy; False if it takes longer, and then the next opening takes it up again."""
+        thread = self._thread
+        if thread is None:
+            return True
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    def _work(self) -> None:
+        while self._is_wanted():
+            try:
+                tidy(self._path, self._config)
+            except OSError as error:
+                tell(f"{self._path}.tidy", "rotated files of %s were not tidied: %s", self._path, error)
+
+    def _is_wanted(self) -> bool:
+        """Whether another round was asked for; if not, the thread takes its leave under the same lock."""
+        with self._lock:
+            wanted, self._wanted = self._wanted, False
+            if not wanted:
+                self._thread = None
+            return wanted

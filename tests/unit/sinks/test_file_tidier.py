@@ -1,0 +1,87 @@
+"""Rotated files are tidied in a thread of their own."""
+
+import fcntl
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from logweir.diagnostics import after_fork
+from logweir.sinks.file import FileConfig, FileSink
+from logweir.sinks.file.config import RotateConfig
+from logweir.sinks.file.rotation import put_aside, rotated_files
+from logweir.sinks.file.tidier import Tidier
+from logweir.testing.contract import make_event
+
+
+def rotated(path: Path) -> Path:
+    path.write_text("line\n")
+    put_aside(path, datetime.now(UTC))
+    return rotated_files(path)[-1]
+
+
+def test_all_that_was_asked_for_is_tidied_before_waiting_ends(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    tidier = Tidier(path, RotateConfig())
+    for _ in range(5):
+        rotated(path)
+        tidier.begin()
+    assert tidier.wait(10)
+    assert [gzip.decompress(file.read_bytes()) for file in rotated_files(path)] == [b"line\n"] * 5
+    assert tidier.wait(0)
+
+
+def test_a_disk_that_refuses_is_told_and_the_next_round_tries_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    after_fork()  # forgets what was told in the last ten seconds
+    path = tmp_path / "x.jsonl"
+    file = rotated(path)
+    obstacle = tmp_path / f"{file.name}.gz"
+    obstacle.mkdir()
+    tidier = Tidier(path, RotateConfig())
+    tidier.begin()
+    assert tidier.wait(10)
+    assert "were not tidied" in caplog.text
+    assert file.exists()
+    obstacle.rmdir()
+    tidier.begin()
+    assert tidier.wait(10)
+    assert [found.suffix for found in rotated_files(path)] == [".gz"]
+
+
+def test_copies_that_a_crash_left_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    left = tmp_path / ".x-20260101T000000.000000Z.jsonl.unfinished"
+    left.write_bytes(b"half")
+    stranger = tmp_path / ".y-20260101T000000.000000Z.jsonl.unfinished"
+    stranger.write_bytes(b"of another file")
+    tidier = Tidier(path, RotateConfig())
+    tidier.begin()
+    assert tidier.wait(10)
+    assert not left.exists()
+    assert stranger.exists()
+
+
+def test_a_process_that_tidies_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    file = rotated(path)
+    tidier = Tidier(path, RotateConfig())
+    with (tmp_path / ".x.jsonl.tidy.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tidier.begin()
+        assert tidier.wait(10)
+        assert file.exists()
+
+
+def test_a_write_does_not_wait_for_compression(tmp_path: Path) -> None:
+    """While another process holds the tidying up, or a large file is compressed, writes go on."""
+    path = tmp_path / "x.jsonl"
+    sink = FileSink(FileConfig.model_validate({"path": path, "rotate": {"max_bytes": 300}}))
+    sink.open()
+    for number in range(5):
+        assert not sink.write([make_event(str(number))]).rejected
+    sink.close()
+    assert len(rotated_files(path)) >= 2
+    assert {file.suffix for file in rotated_files(path)} == {".gz"}

@@ -1,0 +1,64 @@
+"""Whether one event matches a query."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from logweir.event import Kind
+from logweir.sinks.contract import Query
+from logweir.sinks.searching import matches, nanoseconds
+from logweir.testing.contract import make_event
+
+MOMENT = datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
+EVENT = make_event(
+    "fund.refund",
+    {"dotted.name": 1, "dotted": {"name": 2, "other": 3}, "ok": True, "none": None, "who": "Zoë"},
+    kind=Kind.AUDIT,
+    time_ns=nanoseconds(MOMENT),
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(), True),
+        (Query(start=MOMENT), True),
+        (Query(start=MOMENT + timedelta(microseconds=1)), False),
+        (Query(end=MOMENT), False),
+        (Query(end=MOMENT + timedelta(microseconds=1)), True),
+        (Query(kind=Kind.AUDIT, name="fund.refund"), True),
+        (Query(kind=Kind.AUDIT, name="fund"), False),
+        (Query(kind=Kind.TRACING), False),
+        (Query(ids=frozenset()), False),
+        (Query(ids=frozenset({EVENT.id})), True),
+        (Query(text="Zoë"), True),
+        (Query(text="Chloë"), False),
+    ],
+)
+def test_every_condition_must_hold(query: Query, expected: bool) -> None:
+    assert matches(EVENT, query) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("dotted.name", 1, True),
+        ("dotted.name", 2, False),
+        ("dotted.other", 3, True),
+        ("dotted.other.deeper", 3, False),
+        ("ok", True, True),
+        ("ok", 1, False),
+        ("dotted.name", True, False),
+        ("none", None, True),
+        ("absent", None, False),
+        ("dotted", {"name": 2, "other": 3}, True),
+    ],
+)
+def test_a_field_must_equal_the_value(name: str, value: Any, expected: bool) -> None:
+    assert matches(EVENT, Query(fields={name: value})) is expected
+
+
+def test_a_time_without_an_offset_is_utc() -> None:
+    assert nanoseconds(datetime(1970, 1, 1, 0, 0, 1)) == 10**9  # noqa: DTZ001 - that is the question
+    assert nanoseconds(datetime(1970, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))) == 0

@@ -1,0 +1,353 @@
+"""The SQLite sink: provisioning, what goes wrong, and what it tells."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.event import Event, Kind
+from logweir.results import HealthStatus
+from logweir.sinks.contract import Query, SinkContext
+from logweir.sinks.sql.config import SqliteConfig
+from logweir.sinks.sql.sink import SqlSink
+from logweir.testing.contract import make_event
+
+
+def make_sink(path: Path, **options: Any) -> SqlSink:
+    settings: dict[str, Any] = {"url": f"sqlite+aiosqlite:///{path}", "provision": True, **options}
+    return SqlSink(SqliteConfig(**settings), SinkContext(workers=2))
+
+
+@asynccontextmanager
+async def opened(path: Path, **options: Any) -> Any:
+    sink = make_sink(path, **options)
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+async def names(sink: SqlSink, query: Query | None = None) -> list[str]:
+    return [event.name async for event in sink.search(query or Query())]
+
+
+def run(path: Path, statement: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(statement).fetchall()
+
+
+# -- opening --------------------------------------------------------------------------------------------
+
+
+async def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    async with opened(tmp_path / "a" / "b" / "audit.db") as sink:
+        await sink.write([make_event("kept")])
+    assert run(tmp_path / "a" / "b" / "audit.db", "SELECT action FROM audit_log") == [("kept",)]
+
+
+async def test_a_relative_path_is_taken_from_the_working_directory(tmp_path: Path) -> None:
+    async with opened(Path("data/audit.db")) as sink:
+        await sink.write([make_event()])
+    assert (tmp_path / "data" / "audit.db").exists()
+
+
+async def test_a_missing_table_is_told_unless_it_may_be_made(tmp_path: Path) -> None:
+    sink = make_sink(tmp_path / "x.db", provision=False, table="events")
+    with pytest.raises(SinkRejected, match=r"the table events is missing; .* set provision: true"):
+        await sink.open()
+    assert (await sink.check()).status is HealthStatus.DOWN
+
+
+async def test_a_table_of_another_shape_is_told_with_the_columns_it_lacks(tmp_path: Path) -> None:
+    run(tmp_path / "x.db", "CREATE TABLE audit_log (id TEXT PRIMARY KEY, time_us INTEGER, trace_id, user_id)")
+    sink = make_sink(tmp_path / "x.db")
+    with pytest.raises(SinkRejected, match=r"the table audit_log lacks the columns action, duration_ms, env"):
+        await sink.open()
+
+
+async def test_a_provisioning_that_was_cut_short_is_completed(tmp_path: Path) -> None:
+    async with opened(tmp_path / "x.db"):
+        pass
+    run(tmp_path / "x.db", "DROP INDEX ix_audit_log_trace")
+    async with opened(tmp_path / "x.db"):
+        pass
+    indexes = run(
+        tmp_path / "x.db", "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    )
+    assert {name for (name,) in indexes} == {
+        "ix_audit_log_time",
+        "ix_audit_log_trace",
+        "ix_audit_log_user_time",
+    }
+
+
+async def test_the_printed_script_makes_the_table_that_provisioning_makes(tmp_path: Path) -> None:
+    sink = make_sink(tmp_path / "made.db")
+    with closing(sqlite3.connect(tmp_path / "printed.db")) as connection:
+        connection.executescript(sink.provision_script())
+    async with opened(tmp_path / "made.db"):
+        pass
+    schema = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
+    assert run(tmp_path / "printed.db", schema) == run(tmp_path / "made.db", schema)
+
+
+async def test_several_sinks_provision_one_file_at_once(tmp_path: Path) -> None:
+    sinks = [make_sink(tmp_path / "x.db") for _ in range(4)]
+    await asyncio.gather(*(sink.open() for sink in sinks))
+    for number, sink in enumerate(sinks):
+        await sink.write([make_event(str(number))])
+    assert await names(sinks[0]) == ["0", "1", "2", "3"]
+    for sink in sinks:
+        await sink.close()
+
+
+async def test_a_file_that_is_no_database_is_told_as_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    with pytest.raises(SinkUnavailable, match="file is not a database"):
+        await make_sink(tmp_path / "x.db").open()
+
+
+async def test_a_folder_that_cannot_be_made_is_told_as_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SinkUnavailable, match="cannot be made"):
+        await make_sink(tmp_path / "file" / "folder" / "x.db").open()
+
+
+async def test_every_connection_writes_ahead_and_syncs_in_full(tmp_path: Path) -> None:
+    async with opened(tmp_path / "x.db", busy_timeout="250ms") as sink:
+        for _ in range(2):
+            async with sink._opened().connect() as connection:
+                found = [
+                    (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+                    for name in ("journal_mode", "synchronous", "busy_timeout")
+                ]
+            assert found == ["wal", 2, 250]
+
+
+# -- writing --------------------------------------------------------------------------------------------
+
+
+async def test_a_row_that_cannot_be_stored_is_rejected_and_the_others_are_stored(tmp_path: Path) -> None:
+    batch = [make_event(f"event {number:02}") for number in range(20)]
+    batch[3] = make_event("not JSON", value=object())
+    batch[11] = make_event("no UTF-8: \ud800")
+    async with opened(tmp_path / "x.db") as sink:
+        result = await sink.write(batch)
+        assert set(result.rejected) == {3, 11}
+        assert not result.duplicate
+        assert all(reason.startswith("a value cannot be stored: ") for reason in result.rejected.values())
+        assert await names(sink) == [event.name for index, event in enumerate(batch) if index not in {3, 11}]
+
+
+async def test_a_row_that_the_database_refuses_is_rejected_by_its_own_words(tmp_path: Path) -> None:
+    async with opened(tmp_path / "x.db") as sink:
+        run(
+            tmp_path / "x.db",
+            "CREATE TRIGGER no BEFORE INSERT ON audit_log WHEN NEW.action = 'poison'"
+            " BEGIN SELECT RAISE(ABORT, 'poison is not allowed'); END",
+        )
+        result = await sink.write([make_event("fine"), make_event("poison"), make_event("fine too")])
+        assert result.rejected == {1: "poison is not allowed"}
+        assert await names(sink) == ["fine", "fine too"]
+
+
+@pytest.mark.wound("vector #20118")
+async def test_a_batch_sent_again_after_a_lost_answer_is_stored_once(tmp_path: Path) -> None:
+    batch = [make_event(str(number)) for number in range(10)]
+    async with opened(tmp_path / "x.db") as sink:
+        await sink.write(batch[:6])
+    async with opened(tmp_path / "x.db") as sink:
+        result = await sink.write([*batch, batch[9]])
+        assert result.duplicate == {0, 1, 2, 3, 4, 5, 10}
+        assert len(await names(sink)) == 10
+
+
+async def test_a_locked_database_is_unavailable_for_now(tmp_path: Path) -> None:
+    async with opened(tmp_path / "x.db", busy_timeout="1ms") as sink:
+        with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(SinkUnavailable, match="database is locked"):
+                await sink.write([make_event()])
+            assert (await sink.check()).status is HealthStatus.DOWN
+            other.execute("ROLLBACK")
+        await sink.write([make_event("later")])
+        assert await names(sink) == ["later"]
+
+
+@pytest.mark.wound("vector #18820")
+async def test_what_was_answered_as_stored_survives_a_kill(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, os, signal
+from logweir.sinks.sql.config import SqliteConfig
+from logweir.sinks.sql.sink import SqlSink
+from logweir.testing.contract import make_event
+async def main():
+    sink = SqlSink(SqliteConfig(url="sqlite+aiosqlite:///{tmp_path}/x.db", provision=True))
+    await sink.open()
+    await sink.write([make_event(str(number)) for number in range(100)])
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], check=False)
+    assert done.returncode == -9
+    async with opened(tmp_path / "x.db") as sink:
+        assert len(await names(sink)) == 100
+
+
+async def test_a_search_that_is_read_slowly_keeps_no_writer_waiting(tmp_path: Path) -> None:
+    sink = SqlSink(make_sink(tmp_path / "x.db").config, SinkContext(workers=1))
+    await sink.open()
+    await sink.write([make_event(str(number)) for number in range(5)])
+    found = sink.search(Query())
+    await anext(found)
+    async with asyncio.timeout(5):
+        await sink.write([make_event("meanwhile")])
+    await found.aclose()  # type: ignore[attr-defined]
+    await sink.close()
+
+
+async def test_what_is_not_open_cannot_serve(tmp_path: Path) -> None:
+    sink = make_sink(tmp_path / "x.db")
+    with pytest.raises(SinkUnavailable, match="not open"):
+        await sink.write([make_event()])
+    assert (await sink.check()).status is HealthStatus.DOWN
+
+
+# -- reading --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(text="Grüße"), ["greeting"]),
+        (Query(text="fund."), ["fund.transfer"]),
+        (Query(text="50%"), ["discount"]),
+        (Query(text="5_%"), []),
+        (Query(text="ann"), ["fund.transfer"]),
+        (Query(fields={"tags": ["a", {"ü": None}]}), ["greeting"]),
+        (Query(fields={"order": {"currency": "EUR"}}), ["discount"]),
+        (Query(fields={"order.currency": "EUR"}), ["discount"]),
+        (Query(fields={"user_id": "ann"}), ["fund.transfer"]),
+        (Query(fields={"user_id": None}), ["greeting"]),
+        (Query(fields={"absent": None}), []),
+        (Query(fields={"duration_ms": 2.5}), ["fund.transfer"]),
+        (Query(fields={"duration_ms": 3}), ["discount"]),
+        (Query(fields={'quo"te': 1}), ["discount"]),
+        (Query(fields={"back\\slash": "x"}), ["discount"]),
+        (Query(fields={"resource": "r" * 300}), ["discount"]),
+        (Query(fields={"resource": "r" * 255}), []),
+        (Query(fields={"status": "7"}), []),
+        (Query(fields={"status": 7}), ["fund.transfer"]),
+        (Query(ids=frozenset()), []),
+        (Query(ids=frozenset(f"no such id {number}" for number in range(40_000))), []),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+async def test_a_search_finds_what_was_asked_for(tmp_path: Path, query: Query, expected: list[str]) -> None:
+    batch = [
+        make_event("greeting", text="Grüße", tags=["a", {"ü": None}], user_id=None),
+        make_event("fund.transfer", user_id="ann", duration_ms=2.5, status=7),
+        make_event(
+            "discount",
+            {'quo"te': 1, "back\\slash": "x", "resource": "r" * 300},
+            note="50%",
+            order={"currency": "EUR"},
+            duration_ms=3,
+        ),
+    ]
+    async with opened(tmp_path / "x.db") as sink:
+        await sink.write(batch)
+        assert await names(sink, query) == expected
+
+
+async def test_events_of_one_microsecond_come_in_order_of_their_nanoseconds(tmp_path: Path) -> None:
+    batch = [make_event(str(digit), time_ns=1_700_000_000_000_000_000 + digit) for digit in (9, 1, 5)]
+    async with opened(tmp_path / "x.db") as sink:
+        await sink.write(batch)
+        assert await names(sink) == ["1", "5", "9"]
+        assert await names(sink, Query(newest_first=True)) == ["9", "5", "1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (Query(fields={"user_id": "ann"}, start=datetime(2026, 1, 1, tzinfo=UTC)), "ix_audit_log_user_time"),
+        (Query(fields={"user_id": 7}), "ix_audit_log_user_time"),
+        (Query(trace_id="0" * 32), "ix_audit_log_trace"),
+        (Query(start=datetime(2026, 1, 1, tzinfo=UTC)), "ix_audit_log_time"),
+        (Query(ids=frozenset({"a", "b"})), "sqlite_autoindex_audit_log_1"),
+    ],
+    ids=["user and time", "user with a number", "trace", "time", "ids"],
+)
+async def test_each_index_serves_the_question_it_is_there_for(
+    tmp_path: Path, query: Query, index: str
+) -> None:
+    from sqlalchemy import select
+
+    from logweir.sinks.sql.conditions import conditions_of
+
+    async with opened(tmp_path / "x.db") as sink:
+        statement = select(sink._table).where(*conditions_of(query, sink._table))
+        sql = str(statement.compile(dialect=sink._dialect, compile_kwargs={"literal_binds": True}))
+    plan = run(tmp_path / "x.db", f"EXPLAIN QUERY PLAN {sql}")
+    assert index in str(plan)
+
+
+async def test_pruning_takes_the_oldest_first(tmp_path: Path) -> None:
+    batch = [make_event(str(day), time_ns=day * 86_400 * 10**9, kind=Kind.AUDIT) for day in (3, 1, 2)]
+    async with opened(tmp_path / "x.db") as sink:
+        await sink.write(batch)
+        assert await sink.prune(datetime(1980, 1, 1, tzinfo=UTC), limit=2) == 2
+        assert await names(sink) == ["3"]
+
+
+# -- configuration --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"url": "no url"}, "not a database URL"),
+        ({"url": "sqlite:///x.db"}, "begins with sqlite+aiosqlite:///"),
+        ({"url": "mysql+aiomysql://u:hunter22@h/d"}, "begins with sqlite+aiosqlite:///"),
+        ({"url": "sqlite+aiosqlite://"}, "a database in memory keeps nothing"),
+        ({"url": "sqlite+aiosqlite:///:memory:"}, "a database in memory keeps nothing"),
+        ({"table": "audit; DROP TABLE users"}, "is no table name"),
+        ({"colour": "red"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_option_is_refused_and_no_secret_is_told(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        SqliteConfig(**options)
+    (problem,) = caught.value.errors()
+    assert message in problem["msg"]
+    assert "hunter22" not in str(problem["msg"])
+
+
+def test_the_url_stands_in_no_repr(tmp_path: Path) -> None:
+    sink = make_sink(tmp_path / "hunter22.db")
+    assert "hunter22" not in f"{sink!r} {sink.config!r} {sink.config.model_dump_json()}"
+
+
+async def test_the_unit_of_a_write_is_a_transaction(tmp_path: Path) -> None:
+    """Nothing of a batch is seen before all of it is."""
+    async with opened(tmp_path / "x.db") as sink:
+        seen: list[int] = []
+        writing = asyncio.ensure_future(sink.write([make_event(str(number)) for number in range(5000)]))
+        while not writing.done():
+            seen.append(len(await _ids(sink)))
+        assert set(seen) <= {0, 5000}
+        await writing
+
+
+async def _ids(sink: SqlSink) -> list[Event]:
+    return [event async for event in sink.search(Query(limit=None))]

@@ -1,0 +1,133 @@
+"""The stdout sink: lines for collectors and for people."""
+
+import io
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logweir.errors import SinkUnavailable
+from logweir.event import Event, Kind
+from logweir.results import HealthStatus
+from logweir.sinks.stdout import StdoutConfig, StdoutSink
+from logweir.testing.contract import make_event
+
+MOMENT = 1_764_000_000_123_456_789
+
+
+def printed(capfd: pytest.CaptureFixture[str], *events: Event, **options: Any) -> list[str]:
+    StdoutSink(StdoutConfig(**options)).write(events)
+    return capfd.readouterr().out.splitlines()
+
+
+def test_json_is_flat_and_a_line_for_each_event(capfd: pytest.CaptureFixture[str]) -> None:
+    (line, _) = printed(
+        capfd, make_event("a", kind=Kind.AUDIT, time_ns=MOMENT, amount=5, nested={"a": 1}), make_event()
+    )
+    found = json.loads(line)
+    assert len(found.pop("id")) == 36
+    assert found == {
+        "time": "2025-11-24T16:00:00.123456789Z",
+        "kind": "audit",
+        "level": "info",
+        "event": "a",
+        "service": "contract-service",
+        "env": "test",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "span_id": "00f067aa0ba902b7",
+        "amount": 5,
+        "nested": {"a": 1},
+    }
+
+
+def test_no_field_takes_the_place_of_another(capfd: pytest.CaptureFixture[str]) -> None:
+    (line,) = printed(capfd, make_event("a", {"field_kind": 1, "kind": 2, "env": 3}))
+    found = json.loads(line)
+    assert (found["kind"], found["field_kind"], found["field_field_kind"]) == ("tracing", 1, 2)
+    assert (found["env"], found["field_env"]) == ("test", 3)
+
+
+def test_console_is_for_people(capfd: pytest.CaptureFixture[str]) -> None:
+    event = make_event("order paid", time_ns=MOMENT, amount=5, who="Zoë")
+    assert printed(capfd, event, format="console") == [
+        '16:00:00.123 info     tracing order paid amount=5 who="Zoë"'
+    ]
+
+
+def test_no_one_can_forge_a_line_or_steer_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    event = make_event("a\nb\r\x1b[2J", {"k\n": "\x9b2J\u202e\u2028"})
+    (line,) = printed(capfd, event, format="console")
+    assert line.isprintable()
+    assert r"a\nb\r\x1b[2J k\n=" in line
+
+
+def test_an_event_that_is_not_json_is_rejected_and_the_others_are_written(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    sink = StdoutSink(StdoutConfig())
+    result = sink.write([make_event("a"), make_event("b", value=object()), make_event("c")])
+    assert result.rejected == {1: "cannot be written as JSON: TypeError"}
+    assert [json.loads(line)["event"] for line in capfd.readouterr().out.splitlines()] == ["a", "c"]
+
+
+def test_stderr_can_be_chosen(capfd: pytest.CaptureFixture[str]) -> None:
+    StdoutSink(StdoutConfig(stream="stderr")).write([make_event("to stderr")])
+    out, err = capfd.readouterr()
+    assert (out, "to stderr" in err) == ("", True)
+
+
+def test_what_the_application_printed_before_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "out").open("w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        stream.write("printed\n")
+        StdoutSink(StdoutConfig()).write([make_event("logged")])
+        monkeypatch.undo()
+    first, second = (tmp_path / "out").read_text().splitlines()
+    assert first == "printed"
+    assert "logged" in second
+
+
+def test_a_stream_without_a_descriptor_serves_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    StdoutSink(StdoutConfig()).write([make_event("Zoë")])
+    assert json.loads(stream.getvalue())["event"] == "Zoë"
+
+
+def test_a_reader_that_is_gone_makes_the_sink_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with pytest.raises(SinkUnavailable, match="stdout cannot be written: Broken pipe"):
+            StdoutSink(StdoutConfig()).write([make_event()])
+
+
+def test_a_pipe_that_does_not_block_gets_every_line_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    batch = [make_event(str(number), body="x" * 1000) for number in range(500)]
+    with os.fdopen(reader, "rb") as source, os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        thread = threading.Thread(target=StdoutSink(StdoutConfig()).write, args=(batch,))
+        thread.start()
+        names = [json.loads(source.readline())["event"] for _ in batch]
+        thread.join()
+    assert names == [event.name for event in batch]
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_stream_that_is_closed_or_absent_is_told(monkeypatch: pytest.MonkeyPatch, closed: bool) -> None:
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, "stdout", stream if closed else None)
+    sink = StdoutSink(StdoutConfig())
+    with pytest.raises(SinkUnavailable, match="stdout cannot be written: it is closed"):
+        sink.write([make_event()])
+    assert sink.check().status is HealthStatus.DOWN

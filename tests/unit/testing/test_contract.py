@@ -1,0 +1,127 @@
+"""The contract suite finds the faults it is there to find."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logweir.errors import SinkUnavailable
+from logweir.event import Event
+from logweir.results import Health, WriteResult
+from logweir.sinks.contract import Query, SinkContext
+from logweir.sinks.memory import MemoryConfig, MemorySink
+from logweir.testing.contract import SinkContract, assert_law
+
+
+class Honest(MemorySink):
+    """The memory sink; those that derive from it are at fault in one way each."""
+
+
+class KeepsRepeats(Honest):
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        for event in batch:
+            self.events[f"{len(self.events)}"] = event
+        return WriteResult.all_stored()
+
+
+class LosesTheLast(Honest):
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        await super().write(batch[:-1])
+        return WriteResult.all_stored()
+
+
+class ForgetsNanoseconds(Honest):
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        async for event in super().search(query):
+            fields = {name: getattr(event, name) for name in Event.__struct_fields__}
+            yield Event(**{**fields, "time": event.time // 1000 * 1000})
+
+
+class TurnsTrueIntoOne(Honest):
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        async for event in super().search(query):
+            fields = {name: getattr(event, name) for name in Event.__struct_fields__}
+            changed = {key: 2 if value is True else value for key, value in event.fields.items()}
+            yield Event(**{**fields, "fields": changed})
+
+
+class CountsBeyondTheBatch(Honest):
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        return replace(await super().write(batch), duplicate=frozenset({len(batch)}))
+
+
+class ClosesOnce(Honest):
+    closed = False
+
+    async def close(self) -> None:
+        if self.closed:
+            raise SinkUnavailable("closed already")
+        self.closed = True
+
+
+class SearchesBackwards(Honest):
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        for event in reversed([event async for event in super().search(query)]):
+            yield event
+
+
+class IgnoresTheLimit(Honest):
+    async def prune(self, *arguments: Any, limit: int = 0, **options: Any) -> int:
+        return await super().prune(*arguments, **options)
+
+
+class CheckRaises(Honest):
+    async def check(self) -> Health:
+        raise SinkUnavailable("cannot say")
+
+
+async def outcome(sink_class: type[Honest], test: str, folder: Path, *arguments: Any) -> str:
+    """How a test of the suite ends for a sink."""
+
+    class Suite(SinkContract):
+        def make_sink(self, tmp_path: Path) -> MemorySink:
+            return sink_class(MemoryConfig(), SinkContext())
+
+    try:
+        await getattr(Suite(), test)(folder, *arguments)
+    except (AssertionError, SinkUnavailable) as error:
+        return f"failed: {type(error).__name__}"
+    return "passed"
+
+
+@pytest.mark.parametrize(
+    ("sink_class", "test", "arguments"),
+    [
+        (KeepsRepeats, "test_an_event_written_again_is_stored_once", ()),
+        (KeepsRepeats, "test_an_event_twice_in_a_batch_is_stored_once", ()),
+        (LosesTheLast, "test_a_batch_is_stored_whole", (10,)),
+        (ForgetsNanoseconds, "test_an_event_without_a_trace_comes_back_without_one", ()),
+        (TurnsTrueIntoOne, "test_awkward_fields_come_back_as_they_were", ()),
+        (CountsBeyondTheBatch, "test_an_empty_batch_is_nothing", ()),
+        (ClosesOnce, "test_closing_twice_is_closing_once", ()),
+        (SearchesBackwards, "test_each_condition_of_a_search_holds", ()),
+        (IgnoresTheLimit, "test_pruning_deletes_what_is_old_and_no_more_than_asked", ()),
+        (CheckRaises, "test_check_answers_before_and_after_opening", ()),
+    ],
+)
+async def test_a_faulty_sink_fails_where_an_honest_one_passes(
+    tmp_path: Path, sink_class: type[Honest], test: str, arguments: tuple[Any, ...]
+) -> None:
+    assert await outcome(Honest, test, tmp_path, *arguments) == "passed"
+    assert (await outcome(sink_class, test, tmp_path, *arguments)).startswith("failed")
+
+
+@pytest.mark.parametrize(
+    ("result", "complaint"),
+    [
+        (WriteResult(duplicate=frozenset({0}), rejected={0: "why"}), "two verdicts"),
+        (WriteResult(duplicate=frozenset({3})), "not in the batch"),
+        (WriteResult(retry=frozenset({1})), "nothing is to be sent again"),
+        (WriteResult(rejected={1: "why"}), "rejected: {1: 'why'}"),
+    ],
+)
+def test_a_result_that_breaks_the_law_is_told(result: WriteResult, complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        assert_law(result, 3)
