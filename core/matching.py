@@ -15,16 +15,16 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from logweir.config.models import FieldMatch, MatchConfig, find_function
 from logweir.diagnostics import tell
 from logweir.event import LEVELS, severity
+from logweir.fields import MISSING, equal, look_up
 
 __all__ = ["Fields", "Head", "Predicate", "compile_match", "glob_matcher"]
 
 Fields = Mapping[str, Any]
-_MISSING = object()
 
 
 class Head(NamedTuple):
@@ -99,13 +99,16 @@ class _FieldHolds(_Dynamic):
     words: str
 
     def holds(self, fields: Fields) -> bool:
-        return self.test(_look_up(fields, self.name))
+        try:
+            return self.test(look_up(fields, self.name))
+        except Exception:  # noqa: BLE001 - classification sees what callers pass, which may refuse to be compared
+            return False
 
     def failure(self, head: Head, fields: Fields) -> str | None:
         if self.holds(fields):
             return None
-        value = _look_up(fields, self.name)
-        return f"field {self.name} is {'absent' if value is _MISSING else repr(value)}, not {self.words}"
+        value = look_up(fields, self.name)
+        return f"field {self.name} is {'absent' if value is MISSING else repr(value)}, not {self.words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,11 @@ class _Call(_Dynamic):
 
 
 @dataclass(frozen=True, slots=True)
-class _All(Predicate):
-    """All of several conditions."""
+class _Several(Predicate):
+    """Several conditions, of which one that is :attr:`decisive` decides the whole."""
 
     parts: tuple[Predicate, ...]
+    decisive: ClassVar[bool]
 
     @property
     def uses(self) -> frozenset[str]:  # type: ignore[override]
@@ -140,11 +144,20 @@ class _All(Predicate):
         left: list[Predicate] = []
         for part in self.parts:
             reduced = part.reduce(head)
-            if reduced is False:
-                return False
-            if reduced is not True:
+            if not isinstance(reduced, bool):
                 left.append(reduced)
-        return _joined(left, _All, empty=True)
+            elif reduced is self.decisive:
+                return reduced
+        if not left:
+            return not self.decisive
+        return left[0] if len(left) == 1 else type(self)(tuple(left))
+
+
+@dataclass(frozen=True, slots=True)
+class _All(_Several):
+    """All of several conditions."""
+
+    decisive = False
 
     def holds(self, fields: Fields) -> bool:
         return all(part.holds(fields) for part in self.parts)
@@ -154,24 +167,10 @@ class _All(Predicate):
 
 
 @dataclass(frozen=True, slots=True)
-class _Any(Predicate):
+class _Any(_Several):
     """At least one of several conditions."""
 
-    parts: tuple[Predicate, ...]
-
-    @property
-    def uses(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset().union(*(part.uses for part in self.parts))
-
-    def reduce(self, head: Head) -> Predicate | bool:
-        left: list[Predicate] = []
-        for part in self.parts:
-            reduced = part.reduce(head)
-            if reduced is True:
-                return True
-            if reduced is not False:
-                left.append(reduced)
-        return _joined(left, _Any, empty=False)
+    decisive = True
 
     def holds(self, fields: Fields) -> bool:
         return any(part.holds(fields) for part in self.parts)
@@ -200,12 +199,6 @@ class _Not(Predicate):
 
     def failure(self, head: Head, fields: Fields) -> str | None:
         return None if self.part.failure(head, fields) else "what must not match does"
-
-
-def _joined(parts: Sequence[Predicate], join: type[_All | _Any], *, empty: bool) -> Predicate | bool:
-    if not parts:
-        return empty
-    return parts[0] if len(parts) == 1 else join(tuple(parts))
 
 
 def compile_match(config: MatchConfig) -> Predicate:
@@ -272,25 +265,25 @@ def _field(config: FieldMatch) -> list[Predicate]:
         wanted = config.exists
         parts.append(
             _FieldHolds(
-                name, lambda value: (value is not _MISSING) == wanted, "present" if wanted else "absent"
+                name, lambda value: (value is not MISSING) == wanted, "present" if wanted else "absent"
             )
         )
     if "equals" in given:
         expected = config.equals
-        parts.append(_FieldHolds(name, lambda value: _same(value, expected), repr(expected)))
+        parts.append(_FieldHolds(name, lambda value: equal(value, expected), repr(expected)))
     if config.in_ is not None:
         parts.append(_FieldHolds(name, _one_of(config.in_), f"in {config.in_!r}"))
     if config.glob is not None:
         matches = glob_matcher([config.glob])
         parts.append(
-            _FieldHolds(name, lambda value: value is not _MISSING and matches(_text(value)), config.glob)
+            _FieldHolds(name, lambda value: value is not MISSING and matches(_text(value)), config.glob)
         )
     if config.regex is not None:
         pattern = re.compile(config.regex)
         parts.append(
             _FieldHolds(
                 name,
-                lambda value: value is not _MISSING and pattern.search(_text(value)) is not None,
+                lambda value: value is not MISSING and pattern.search(_text(value)) is not None,
                 f"a match of /{config.regex}/",
             )
         )
@@ -301,26 +294,8 @@ def _one_of(choices: list[Any]) -> Callable[[Any], bool]:
     if all(type(choice) is str for choice in choices):
         texts = frozenset(choices)
         return lambda value: type(value) is str and value in texts
-    return lambda value: any(_same(value, choice) for choice in choices)
-
-
-def _same(value: Any, expected: Any) -> bool:
-    """Equality of JSON values: 1 and 1.0 are equal, 1 and true are not."""
-    return isinstance(value, bool) == isinstance(expected, bool) and bool(value == expected)
+    return lambda value: any(equal(value, choice) for choice in choices)
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
-
-
-def _look_up(fields: Fields, name: str) -> Any:
-    """Find a field by its name, or else follow the dots into nested fields."""
-    value = fields.get(name, _MISSING)
-    if value is not _MISSING or "." not in name:
-        return value
-    inner: Any = fields
-    for part in name.split("."):
-        if not isinstance(inner, Mapping) or part not in inner:
-            return _MISSING
-        inner = inner[part]
-    return inner

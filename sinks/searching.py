@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from logweir.encoding import encode_event
 from logweir.event import Event
+from logweir.fields import equal, look_up
 from logweir.sinks.contract import Query
 
 __all__ = ["matches", "nanoseconds"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MISSING = object()
 
 
 def nanoseconds(moment: datetime) -> int:
@@ -31,21 +29,6 @@ def matches(event: Event, query: Query) -> bool:
         and (query.name is None or event.name == query.name)
         and (query.trace_id is None or event.trace_id == query.trace_id)
         and (query.ids is None or event.id in query.ids)
-        and all(_same(_look_up(event.fields, name), value) for name, value in query.fields.items())
+        and all(equal(look_up(event.fields, name), value) for name, value in query.fields.items())
         and (query.text is None or query.text.encode() in encode_event(event))
     )
-
-
-def _same(value: Any, expected: Any) -> bool:
-    return isinstance(value, bool) == isinstance(expected, bool) and bool(value == expected)
-
-
-def _look_up(fields: Mapping[str, Any], name: str) -> Any:
-    if name in fields:
-        return fields[name]
-    inner: Any = fields
-    for part in name.split("."):
-        if not isinstance(inner, Mapping) or part not in inner:
-            return _MISSING
-        inner = inner[part]
-    return inner
