@@ -13,7 +13,7 @@ from typing import Any
 
 from logweir.config.models import ClassifyRule
 from logweir.event import Kind
-from logweir.matching import Fields, Head, compile_match
+from logweir.matching import Fields, Head, compile_match, is_worth_keeping
 
 __all__ = ["Classifier", "Decision", "take_explicit"]
 
@@ -45,11 +45,12 @@ def take_explicit(fields: dict[str, Any]) -> Kind | None:
     """Remove what the caller said about the kind from the fields, and return it.
 
     ``persist_db`` is always removed; ``kind`` only when it is a kind, because it may be a field of the
-    application's own.
+    application's own. A ``persist_db`` whose truth cannot be told (an array) counts as true: audit is the
+    side on which nothing is lost.
     """
     said: Kind | None = None
     if "persist_db" in fields:
-        said = Kind.AUDIT if fields.pop("persist_db") else Kind.TRACING
+        said = Kind.AUDIT if _truth(fields.pop("persist_db")) else Kind.TRACING
     if "kind" in fields:
         value = fields["kind"]
         kind = _KINDS.get(value) if type(value) in (str, Kind) else None
@@ -106,6 +107,8 @@ class Classifier:
     def _plan(self, head: _Key) -> _Plan:
         """Work out, and keep, what is left to ask when the head is known."""
         plan = self._reduced(Head(None, *head))
+        if not is_worth_keeping(head):
+            return plan
         if len(self._plans) >= _MOST_HEADS:
             self._plans.clear()
         self._plans[head] = plan
@@ -125,6 +128,13 @@ class Classifier:
 def _logger(fields: Fields) -> str | None:
     value = fields.get("logger")
     return value if type(value) is str else None
+
+
+def _truth(value: Any) -> bool:
+    try:
+        return bool(value)
+    except Exception:  # noqa: BLE001 - whatever a caller passes, the log call goes on
+        return True
 
 
 def _always(_fields: Fields) -> bool:

@@ -76,6 +76,19 @@ class Runtime:
         """Start the host's thread; sinks are opened in the background."""
         self._host.start()
 
+    def wait_for_sinks(self, timeout: float) -> None:
+        """Wait until each sink was opened or could not be, at most ``timeout`` seconds."""
+        with contextlib.suppress(TimeoutError):
+            self._host.run(self._sinks_tried(), timeout)
+
+    async def await_sinks(self, timeout: float) -> None:
+        """As :meth:`wait_for_sinks`, on any event loop."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._host.run_from_loop(self._sinks_tried()), timeout)
+
+    async def _sinks_tried(self) -> None:
+        await asyncio.gather(*(channel.opened_or_not() for channel in self._pipeline.channels.values()))
+
     def _on_host_start(self) -> None:
         for channel in self._pipeline.channels.values():
             channel.start()

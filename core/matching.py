@@ -5,6 +5,10 @@ fields, which differ. A predicate is first *reduced* by a head: what depends on 
 True or False, and what is left, if anything, looks at fields. Classification and routing keep the
 reduced form of each head they have met, so that most events cost one dictionary look-up.
 
+Values are compared as they are stored (see :mod:`logweir.encoding`), so that a condition means the same to
+classification, which sees what the caller passed, and to routing, which sees the event. No value makes a
+condition raise: one that refuses to be asked is not what was asked for.
+
 Everything here is pure, but for functions named by ``call``, which are the user's.
 """
 
@@ -12,19 +16,31 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType, NoneType
 from typing import Any, ClassVar, NamedTuple
 
 from logweir.config.models import FieldMatch, MatchConfig, find_function
 from logweir.diagnostics import tell
+from logweir.encoding import Description, Entries, encode_value, unprintable
 from logweir.event import LEVELS, severity
 from logweir.fields import MISSING, equal, look_up
 
-__all__ = ["Fields", "Head", "Predicate", "compile_match", "glob_matcher"]
+__all__ = ["Fields", "Head", "Predicate", "compile_match", "glob_matcher", "is_worth_keeping"]
 
 Fields = Mapping[str, Any]
+
+#: The types whose values are stored as they are; numbers have bounds.
+_PLAIN = frozenset({str, bool, NoneType, list, dict})
+#: Of encoding one value, such as an Enum whose value is an Enum.
+_STEPS = 8
+#: The most characters of a head whose answer is kept.
+_LONGEST_KEPT = 512
+#: Whether this thread is inside a function of the user's.
+_asking = threading.local()
 
 
 class Head(NamedTuple):
@@ -34,6 +50,11 @@ class Head(NamedTuple):
     level: str | None
     name: str | None
     logger: str | None
+
+
+def is_worth_keeping(head: Iterable[str | None]) -> bool:
+    """Whether to keep the answer for a head: long names are texts that differ with every call."""
+    return sum(len(part) for part in head if part is not None) <= _LONGEST_KEPT
 
 
 class Predicate(ABC):
@@ -53,6 +74,10 @@ class Predicate(ABC):
     @abstractmethod
     def failure(self, head: Head, fields: Fields) -> str | None:
         """In words, why the condition does not hold; None if it does."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The condition in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +104,9 @@ class _HeadIs(Predicate):
             return None
         return f"{_WORDS[self.part]} {getattr(head, self.part)!s} is not {self.words}"
 
+    def describe(self) -> str:
+        return f"{_WORDS[self.part]} is {self.words}"
+
 
 _WORDS = {"kind": "kind", "level": "level", "name": "event", "logger": "logger"}
 
@@ -100,33 +128,48 @@ class _FieldHolds(_Dynamic):
 
     def holds(self, fields: Fields) -> bool:
         try:
-            return self.test(look_up(fields, self.name))
+            return self.test(_find(fields, self.name))
         except Exception:  # noqa: BLE001 - classification sees what callers pass, which may refuse to be compared
             return False
 
     def failure(self, head: Head, fields: Fields) -> str | None:
         if self.holds(fields):
             return None
-        value = look_up(fields, self.name)
-        return f"field {self.name} is {'absent' if value is MISSING else repr(value)}, not {self.words}"
+        return f"field {self.name} is {_shown(fields, self.name)}, not {self.words}"
+
+    def describe(self) -> str:
+        return f"field {self.name} is {self.words}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Call(_Dynamic):
-    """A condition that a function of the user's decides; one that raises does not hold."""
+    """A condition that a function of the user's decides; one that raises does not hold.
+
+    The function cannot change the fields, and is not asked about events that it logs itself.
+    """
 
     path: str
     function: Callable[[Fields], Any]
 
     def holds(self, fields: Fields) -> bool:
-        try:
-            return bool(self.function(fields))
-        except Exception as error:  # noqa: BLE001 - the user's code must not break a log call
-            tell(f"call.{self.path}", "%s raised and counts as no match: %r", self.path, error)
+        if getattr(_asking, "now", False):
             return False
+        _asking.now = True
+        try:
+            return bool(self.function(MappingProxyType(fields)))
+        except Exception as error:  # noqa: BLE001 - the user's code must not break a log call
+            # Not what it says: it was given fields that are not redacted yet.
+            error_type = type(error).__qualname__
+            tell(f"call.{self.path}", "%s raised %s and counts as no match", self.path, error_type)
+            return False
+        finally:
+            _asking.now = False
 
     def failure(self, head: Head, fields: Fields) -> str | None:
         return None if self.holds(fields) else f"{self.path} did not answer true"
+
+    def describe(self) -> str:
+        return f"{self.path} answers true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +208,9 @@ class _All(_Several):
     def failure(self, head: Head, fields: Fields) -> str | None:
         return next((why for part in self.parts if (why := part.failure(head, fields))), None)
 
+    def describe(self) -> str:
+        return " and ".join(_enclosed(part) for part in self.parts) or "anything"
+
 
 @dataclass(frozen=True, slots=True)
 class _Any(_Several):
@@ -178,6 +224,9 @@ class _Any(_Several):
     def failure(self, head: Head, fields: Fields) -> str | None:
         failures = [part.failure(head, fields) for part in self.parts]
         return None if None in failures else "none of: " + "; ".join(why for why in failures if why)
+
+    def describe(self) -> str:
+        return " or ".join(_enclosed(part) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +247,18 @@ class _Not(Predicate):
         return not self.part.holds(fields)
 
     def failure(self, head: Head, fields: Fields) -> str | None:
-        return None if self.part.failure(head, fields) else "what must not match does"
+        if self.part.failure(head, fields):
+            return None
+        return f"{self.part.describe()}, which `not` refuses"
+
+    def describe(self) -> str:
+        return f"not ({self.part.describe()})"
+
+
+def _enclosed(part: Predicate) -> str:
+    """A part of a longer description, in brackets where it joins parts of its own."""
+    words = part.describe()
+    return f"({words})" if isinstance(part, _Several) and len(part.parts) > 1 else words
 
 
 def compile_match(config: MatchConfig) -> Predicate:
@@ -247,14 +307,14 @@ _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
 
 def _level(wanted: list[str]) -> Predicate:
     words = " or ".join(wanted)
-    passing = frozenset().union(*(_levels_that_pass(item) for item in wanted))
-    return _HeadIs("level", passing.__contains__, words)
+    passing = frozenset().union(*(_severities_that_pass(item) for item in wanted))
+    return _HeadIs("level", lambda level: severity(level) in passing, words)
 
 
-def _levels_that_pass(wanted: str) -> frozenset[str]:
+def _severities_that_pass(wanted: str) -> frozenset[int]:
     name = wanted.lstrip("<>=").strip()
     compare = _COMPARISONS[wanted[: len(wanted) - len(wanted.lstrip("<>="))]]
-    return frozenset(level for level in LEVELS if compare(severity(level), severity(name)))
+    return frozenset(number for number in LEVELS.values() if compare(number, severity(name)))
 
 
 def _field(config: FieldMatch) -> list[Predicate]:
@@ -269,33 +329,91 @@ def _field(config: FieldMatch) -> list[Predicate]:
             )
         )
     if "equals" in given:
-        expected = config.equals
-        parts.append(_FieldHolds(name, lambda value: equal(value, expected), repr(expected)))
+        expected = _stored(config.equals)
+        parts.append(_FieldHolds(name, _of_stored(lambda value: _same(value, expected)), repr(config.equals)))
     if config.in_ is not None:
-        parts.append(_FieldHolds(name, _one_of(config.in_), f"in {config.in_!r}"))
+        parts.append(_FieldHolds(name, _of_stored(_one_of(config.in_)), f"in {config.in_!r}"))
     if config.glob is not None:
         matches = glob_matcher([config.glob])
-        parts.append(
-            _FieldHolds(name, lambda value: value is not MISSING and matches(_text(value)), config.glob)
-        )
+        parts.append(_FieldHolds(name, _of_stored(lambda value: matches(str(value))), config.glob))
     if config.regex is not None:
-        pattern = re.compile(config.regex)
+        search = re.compile(config.regex).search
         parts.append(
             _FieldHolds(
                 name,
-                lambda value: value is not MISSING and pattern.search(_text(value)) is not None,
+                _of_stored(lambda value: search(str(value)) is not None),
                 f"a match of /{config.regex}/",
             )
         )
     return parts
 
 
-def _one_of(choices: list[Any]) -> Callable[[Any], bool]:
-    if all(type(choice) is str for choice in choices):
-        texts = frozenset(choices)
+def _of_stored(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return a test of a field that must be there, and is seen as it is stored."""
+    return lambda value: value is not MISSING and test(value if type(value) is str else _stored(value))
+
+
+def _one_of(choices: Sequence[Any]) -> Callable[[Any], bool]:
+    stored = [_stored(choice) for choice in choices]
+    if all(type(choice) is str for choice in stored):
+        texts = frozenset(stored)
         return lambda value: type(value) is str and value in texts
-    return lambda value: any(equal(value, choice) for choice in choices)
+    return lambda value: any(_same(value, choice) for choice in stored)
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+def _same(value: Any, expected: Any) -> bool:
+    """Equality as of :func:`logweir.fields.equal`, at any depth of what ``expected`` holds."""
+    kind = type(expected)
+    if kind not in {list, dict}:
+        return equal(value, expected)
+    if type(value) is not kind or len(value) != len(expected):
+        return False
+    if kind is list:
+        return all(map(_same_member, value, expected))
+    return all(key in value and _same_member(value[key], member) for key, member in expected.items())
+
+
+def _same_member(value: Any, expected: Any) -> bool:
+    return _same(_stored(value), _stored(expected))
+
+
+def _stored(value: Any) -> Any:
+    """The value as an event stores it; the members of a list or an object are left as they are."""
+    for _ in range(_STEPS):
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is int and -(2**63) <= value < 2**63:
+            return value
+        if kind is float and value - value == 0.0:
+            return value
+        if kind is tuple:
+            return list(value)
+        if kind is Entries:
+            return dict(value)
+        value = str(value) if kind is Description else encode_value(value)
+    return unprintable(value)
+
+
+def _find(fields: Fields, name: str) -> Any:
+    """Find a field; dots reach also into what is stored as an object, such as a pydantic model."""
+    value = look_up(fields, name)
+    if value is not MISSING or "." not in name:
+        return value
+    inner: Any = fields
+    for part in name.split("."):
+        inner = _stored(inner)
+        if type(inner) is not dict or part not in inner:
+            return MISSING
+        inner = inner[part]
+    return inner
+
+
+def _shown(fields: Fields, name: str) -> str:
+    """The value of a field as an explanation shows it."""
+    value: Any = None
+    try:
+        value = _find(fields, name)
+        return "absent" if value is MISSING else repr(_stored(value))
+    except Exception:  # noqa: BLE001 - such as a list whose members have no text
+        return unprintable(value)

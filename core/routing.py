@@ -17,7 +17,7 @@ from zlib import crc32
 
 from logweir.config.models import RouteConfig
 from logweir.event import Event
-from logweir.matching import Head, Predicate, compile_match
+from logweir.matching import Head, Predicate, compile_match, is_worth_keeping
 
 __all__ = ["SAMPLED", "UNROUTED", "Explanation", "Router", "Step"]
 
@@ -160,9 +160,12 @@ class Router(Generic[T]):
     def _plan(self, head: _Key) -> tuple[_Route[T], ...]:
         """Work out the routes that an event with this head may take; keep the answer if it is certain."""
         plan = self._reduced(Head(*head))
+        if not is_worth_keeping(head):
+            return plan
         if len(self._plans) >= _MOST_HEADS:
-            self._plans.clear()
+            # In this order: a plan that another thread adds meanwhile must not outlive its answer.
             self._answers.clear()
+            self._plans.clear()
         self._plans[head] = plan
         if all(route.is_certain for route in plan):
             self._answers[head] = _union([route.targets for route in plan]) or UNROUTED

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from logweir import process_hooks
 from logweir.assembly import ConfigSource, load_config
-from logweir.delivery.threads import in_thread
+from logweir.delivery.threads import in_thread, on_event_loop
 from logweir.diagnostics import logger, tell
 from logweir.engine import Runtime
 from logweir.errors import ConfigError, LogweirError, NotRunning
@@ -37,6 +37,8 @@ __all__ = [
 
 #: Names the configuration file for processes that start by themselves.
 ENVIRONMENT_VARIABLE = "LOGWEIR_CONFIG"
+#: How long a start waits for sinks to open.
+_OPENING = 1.0
 
 
 class _State:
@@ -64,6 +66,10 @@ def start(
 ) -> Runtime:
     """Start the runtime of this process, or return the one that runs.
 
+    Outside of event loops it returns when each sink was opened or could not be, after a second at most: a
+    short program must not end before (from Python 3.12 on, an exiting interpreter starts no threads, and
+    some sinks need one to open). A sink that could not be opened is tried again in the background.
+
     Args:
         config: A path to routing.yaml, a mapping of the same shape, or a ``RoutingConfig``.
         handle_signals: Drain on SIGTERM and reload on SIGHUP, where the application has not installed
@@ -77,9 +83,12 @@ def start(
     with _state.lock:
         _state.starting = True
         try:
-            return _start(config, handle_signals=handle_signals, source=source)
+            runtime = _start(config, handle_signals=handle_signals, source=source)
         finally:
             _state.starting = False
+    if not on_event_loop():
+        runtime.wait_for_sinks(_OPENING)
+    return runtime
 
 
 def _start(config: ConfigSource, *, handle_signals: bool, source: ConfigSource | None) -> Runtime:
@@ -202,7 +211,9 @@ class running:  # noqa: N801 - used like a function: `with running(config):` and
     async def __aenter__(self) -> Runtime:
         # The file is read off the loop; signal handlers need the main thread, where we may be now.
         config = await in_thread(lambda: load_config(self._config))
-        return start(config, source=self._config)
+        runtime = start(config, source=self._config)
+        await runtime.await_sinks(_OPENING)
+        return runtime
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

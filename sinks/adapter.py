@@ -77,6 +77,7 @@ class _Threads:
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._running = 0
         self._abandoned = 0
+        self._inline = False
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -106,7 +107,10 @@ class _Threads:
         if self._abandoned >= _MOST_ABANDONED:
             raise SinkUnavailable(f"{self._abandoned} calls to the sink hang and have not returned")
         call = _Call(work)
-        self._work.put(call.run)
+        if self._inline:
+            call.run()
+        else:
+            self._work.put(call.run)
         try:
             return await asyncio.wrap_future(call.future)
         except asyncio.CancelledError:
@@ -127,7 +131,13 @@ class _Threads:
         self._work.put(None)
 
     def _start_one(self) -> None:
-        threading.Thread(target=self._serve, name=f"logweir-{self._name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._serve, name=f"logweir-{self._name}", daemon=True).start()
+        except RuntimeError as error:
+            if "shutdown" not in str(error):
+                raise
+            # From Python 3.12 on an exiting interpreter starts no threads, and nobody else needs the loop.
+            self._inline = True
 
     def _serve(self) -> None:
         while (work := self._work.get()) is not None:

@@ -6,6 +6,7 @@ that span keys are validators whose message is one sentence that names the keys.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from importlib import import_module
@@ -267,6 +268,8 @@ def find_function(path: str) -> Callable[..., Any]:
     if not callable(function):
         what = type(function).__name__
         raise ValueError(f"{path!r} names no function but {what}")  # noqa: TRY004 - a value of a key
+    if inspect.iscoroutinefunction(function):
+        raise ValueError(f"{path!r} is an async function, which cannot answer at once; name a plain one")
     return cast("Callable[..., Any]", function)
 
 

@@ -58,6 +58,7 @@ class Channel:
         self._clock = clock
         queue.on_forgotten = self._forgotten
         self._closing = asyncio.Event()
+        self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         workers_clock = Clock(clock.monotonic, self._pause)
         self._workers = [
@@ -69,6 +70,10 @@ class Channel:
         """Begin to deliver; called on the host's loop."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"logweir-{self.name}")
+
+    async def opened_or_not(self) -> None:
+        """Wait for the end of the first attempt to open the sink."""
+        await self._tried.wait()
 
     async def finish(self, timeout: float) -> list[Event]:
         """Refuse new events, deliver what is queued, close the sink.
@@ -141,6 +146,8 @@ class Channel:
             else:
                 self.counters.succeeded()
                 return True
+            finally:
+                self._tried.set()
             attempts += 1
             self.counters.failed(message)
             tell(f"{self.name}.open", "sink %r cannot be opened, trying again: %s", self.name, message)

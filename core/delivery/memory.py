@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from logweir.config.delivery import QueueConfig, WhenFull
 from logweir.delivery.queue import DropReason, EventQueue, Lease, PutResult, QueueStatistics
+from logweir.delivery.threads import on_event_loop
 from logweir.event import Event
 
 __all__ = ["MemoryQueue"]
@@ -130,7 +131,7 @@ class MemoryQueue(EventQueue):
         match self._when_full:
             case "drop_oldest":
                 return self._put_forgetting_oldest(event)
-            case "block" if not _on_event_loop():
+            case "block" if not on_event_loop():
                 return self._put_blocking(event)
             case "block":
                 return self._drop(DropReason.FULL_ON_EVENT_LOOP)
@@ -309,11 +310,3 @@ class MemoryQueue(EventQueue):
                 dropped=dict(self._drops),
                 oldest=max(0.0, time.time() - self._events[0].time / 1e9) if depth else 0.0,
             )
-
-
-def _on_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["in_thread"]
+__all__ = ["in_thread", "on_event_loop"]
 
 T = TypeVar("T")
 
@@ -23,3 +23,12 @@ async def in_thread(work: Callable[[], T]) -> T:
         if "shutdown" not in str(error):
             raise
         return work()
+
+
+def on_event_loop() -> bool:
+    """Whether the caller runs on an event loop, which nothing may block."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

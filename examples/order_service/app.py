@@ -69,6 +69,7 @@ async def read_order(order_id: int) -> dict[str, str]:
 @app.post("/orders/{order_id}/refund")
 async def refund(order_id: int, user_id: Annotated[int, Body(embed=True)]) -> dict[str, int]:
     """Refund an order."""
+    log.info("refund.requested", order_id=order_id, user_id=user_id)
     try:
         order = await shop.refund(user_id, order_id)
     except UnknownOrder as error:

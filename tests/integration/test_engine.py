@@ -2,16 +2,13 @@
 
 import asyncio
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 import logweir
 from logweir.assembly import load_config
 from logweir.delivery.queue import DropReason

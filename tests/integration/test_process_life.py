@@ -2,14 +2,12 @@
 
 import os
 import signal
-import sys
 from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.programs import CONFIG, names, run_program, start_program, stored
 
 

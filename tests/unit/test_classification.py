@@ -1,5 +1,6 @@
 """Audit or tracing: the first decision wins."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -46,6 +47,16 @@ def test_the_first_rule_that_matches_decides(
     assert rules.explain(level, name, fields).kind is kind
 
 
+def test_a_rule_on_fields_comes_before_a_later_one_that_the_name_decides() -> None:
+    rules = classifier(
+        {"kind": "tracing", "match": {"field": {"name": "dry_run", "equals": True}}},
+        {"kind": "audit", "match": {"event": "fund.*"}},
+    )
+    for _ in range(2):
+        assert rules.classify("info", "fund.refund", {"dry_run": True}) is Kind.TRACING
+        assert rules.classify("info", "fund.refund", {"dry_run": False}) is Kind.AUDIT
+
+
 def test_without_rules_everything_is_tracing() -> None:
     assert classifier().classify("critical", "fund.refund", {}) is Kind.TRACING
 
@@ -70,6 +81,19 @@ def test_what_the_caller_says_is_taken_out_of_the_fields(
     assert fields == left
 
 
+class Undecided:
+    """Like an array: neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+
+def test_what_has_no_truth_asks_for_audit_rather_than_break_the_call() -> None:
+    fields: dict[str, Any] = {"persist_db": Undecided(), "a": 1}
+    assert take_explicit(fields) is Kind.AUDIT
+    assert fields == {"a": 1}
+
+
 def test_the_rule_that_decided_is_named() -> None:
     assert classifier(*RULES).explain("info", "fund.refund", {}).rule == 1
     assert classifier(*RULES).explain("info", "x", {}).rule is None
@@ -81,6 +105,34 @@ def test_names_that_differ_with_every_call_do_not_fill_memory() -> None:
     for number in range(3 * classification._MOST_HEADS):
         rules.classify("info", f"order {number}", {})
     assert len(rules._plans) <= classification._MOST_HEADS
+
+
+def test_long_names_are_not_kept() -> None:
+    rules = classifier(*RULES)
+    for name in ("fund." + "x" * 10_000, "y" * 10_000):
+        for _ in range(2):
+            assert rules.classify("info", name, {}) is (Kind.AUDIT if name[0] == "f" else Kind.TRACING)
+    assert not rules._plans
+
+
+def test_many_threads_classify_while_plans_are_forgotten() -> None:
+    rules = classifier(*RULES)
+    wrong: list[object] = []
+
+    def work(seed: int) -> None:
+        for number in range(1500):
+            name = f"{'fund.' if (number + seed) % 2 else 'order.'}{seed}.{number}"
+            role = "admin" if number % 3 else "guest"
+            expected = Kind.AUDIT if name[0] == "f" or role == "admin" else Kind.TRACING
+            if rules.classify("info", name, {"user_role": role}) is not expected:
+                wrong.append((name, role))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
 
 
 def test_names_are_not_kept_when_no_rule_asks_for_them() -> None:

@@ -1,8 +1,14 @@
 """The match language: what it means, and that deciding ahead of time never changes an answer."""
 
+import dataclasses
 import fnmatch
 import logging
 import re
+import sys
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from enum import Enum, StrEnum
 from typing import Any
 
 import pytest
@@ -10,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logweir.config.models import MatchConfig
+from logweir.diagnostics import RateLimiter
 from logweir.event import LEVELS
-from logweir.matching import Head, compile_match
+from logweir.matching import Fields, Head, compile_match
 
 _ABSENT = object()
 
@@ -81,19 +88,193 @@ def test_an_event_without_a_logger_matches_no_logger_glob() -> None:
     assert not holds({"logger": "*"}, HEAD._replace(logger=None), {})
 
 
-def is_admin(fields: dict[str, Any]) -> bool:
-    return fields["role"] == "admin"
+def test_a_level_without_a_name_of_ours_counts_as_info() -> None:
+    head = HEAD._replace(level="notice")
+    assert holds({"level": "info"}, head, {})
+    assert not holds({"level": ">=warning"}, head, {})
 
 
-def test_a_function_decides_and_one_that_raises_does_not_match(caplog: pytest.LogCaptureFixture) -> None:
-    path = f"{__name__}:is_admin"
-    import sys
+# -- values, compared as they are stored ---------------------------------------------------------------
 
-    sys.modules[__name__] = sys.modules.get(__name__) or type(sys)(__name__)
-    sys.modules[__name__].is_admin = is_admin  # type: ignore[attr-defined]
-    assert holds({"call": path}, HEAD, {"role": "admin"})
+
+class Role(StrEnum):
+    ADMIN = "admin"
+
+
+class Status(Enum):
+    FAILED = "failed"
+
+
+class Text(str):  # noqa: SLOT000 - as careless as those
+    """As templating and database libraries have them."""
+
+
+@dataclasses.dataclass
+class Order:
+    currency: str
+    items: tuple[int, ...] = (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "expected"),
+    [
+        ({"in": ["admin", "root"]}, Role.ADMIN, True),
+        ({"in": ["admin", 1]}, Role.ADMIN, True),
+        ({"equals": "admin"}, Role.ADMIN, True),
+        ({"glob": "adm*"}, Role.ADMIN, True),
+        ({"in": ["failed"]}, Status.FAILED, True),
+        ({"regex": "^fail"}, Status.FAILED, True),
+        ({"in": ["admin"]}, Text("admin"), True),
+        ({"equals": "12.5"}, Decimal("12.5"), True),
+        ({"equals": 12.5}, Decimal("12.5"), False),
+        ({"equals": "NaN"}, float("nan"), True),
+        ({"equals": "18446744073709551616"}, 2**64, True),
+        ({"glob": "abc"}, b"abc", True),
+        ({"equals": "2026-11-24"}, date(2026, 11, 24), True),
+        ({"equals": date(2026, 11, 24)}, "2026-11-24", True),  # as YAML reads it without quotes
+        ({"in": [date(2026, 11, 24)]}, "2026-11-24", True),
+        ({"equals": [1, 2]}, (1, 2), True),
+        ({"equals": [1, 2]}, [1, 2, 3], False),
+        ({"equals": [1]}, [True], False),
+        ({"equals": {"a": [1]}}, {"a": [1.0]}, True),
+        ({"equals": {"a": 1}}, {"a": True}, False),
+        ({"equals": {"a": 1}}, {"b": 1}, False),
+        ({"equals": {"currency": "EUR", "items": [1, 2]}}, Order("EUR"), True),
+        ({"equals": 1}, [1], False),
+    ],
+)
+def test_a_value_is_compared_as_it_is_stored(condition: dict[str, Any], value: Any, expected: bool) -> None:
+    assert holds({"field": {"name": "v", **condition}}, HEAD, {"v": value}) is expected
+
+
+def test_dots_reach_into_what_is_stored_as_an_object() -> None:
+    match = {"field": {"name": "order.currency", "equals": "EUR"}}
+    assert holds(match, HEAD, {"order": Order("EUR")})
+    assert not holds(match, HEAD, {"order": Order("USD")})
+    assert not holds(match, HEAD, {"order": "EUR"})
+
+
+class Hostile:
+    """Raises at whatever it is asked."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _refuse(self, *_: object) -> Any:
+        raise RuntimeError("no")
+
+    __str__ = __repr__ = __eq__ = __bool__ = __len__ = _refuse  # type: ignore[assignment]
+
+
+class Ambiguous:
+    """Compares like an array: the answer is neither true nor false."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+
+cyclic: list[Any] = []
+cyclic.append(cyclic)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Hostile(), [Hostile()], {"a": Hostile()}, Ambiguous(), Decimal("sNaN"), 10**5000, cyclic],
+    ids=["hostile", "in a list", "in a dict", "like an array", "signalling NaN", "huge", "cyclic"],
+)
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"equals": "x"},
+        {"equals": [["x"]]},
+        {"equals": {"a": 1}},
+        {"in": ["x"]},
+        {"in": [1, "x"]},
+        {"glob": "x"},
+        {"regex": "^x$"},
+        {"exists": False},
+    ],
+    ids=str,
+)
+def test_no_value_makes_a_condition_raise(condition: dict[str, Any], value: Any) -> None:
+    match = {"field": {"name": "v", **condition}}
+    fields = {"v": value}
+    assert not holds(match, HEAD, fields)
+    assert compile_match(MatchConfig.model_validate(match)).failure(HEAD, fields)
+
+
+# -- functions -----------------------------------------------------------------------------------------
+
+
+def call(function: Callable[[Fields], Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A match that asks a function."""
+    module = type(sys)("rules_of_the_application")
+    module.function = function  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return {"call": f"{module.__name__}:function"}
+
+
+def test_a_function_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    match = call(lambda fields: fields["role"] == "admin", monkeypatch)
+    assert holds(match, HEAD, {"role": "admin"})
+    assert not holds(match, HEAD, {"role": "guest"})
+
+
+def test_a_function_that_raises_does_not_match_and_is_told_without_what_it_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def raises(fields: Fields) -> bool:
+        raise LookupError(f"no user with the password {fields['password']}")
+
+    match = call(raises, monkeypatch)
+    monkeypatch.setattr("logweir.diagnostics._limiter", RateLimiter())
     with caplog.at_level(logging.WARNING, "logweir"):
-        assert not holds({"call": path}, HEAD, {})
+        for _ in range(5):
+            assert not holds(match, HEAD, {"password": "hunter2"})
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "rules_of_the_application:function raised LookupError and counts as no match"
+    )
+
+
+def test_a_function_whose_answer_has_no_truth_does_not_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not holds(call(lambda fields: Hostile(), monkeypatch), HEAD, {})
+
+
+def test_a_function_cannot_change_the_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"a": 1}
+    assert not holds(call(lambda fields: fields.pop("a"), monkeypatch), HEAD, fields)  # type: ignore[attr-defined]
+    assert fields == {"a": 1}
+
+
+def test_a_function_that_logs_is_not_asked_about_its_own_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Fields] = []
+
+    def logs(fields: Fields) -> bool:
+        asked.append(fields)
+        return not predicate.holds({"logged": "by the function"})
+
+    predicate = compile_match(MatchConfig.model_validate(call(logs, monkeypatch)))
+    assert predicate.holds({"logged": "by the application"})
+    assert [dict(fields) for fields in asked] == [{"logged": "by the application"}]
+    assert predicate.holds({"logged": "once more"})
+
+
+def test_an_async_function_is_refused_because_its_answer_would_always_be_true(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def function(fields: Fields) -> bool:
+        return False
+
+    with pytest.raises(ValueError, match="async"):
+        MatchConfig.model_validate(call(function, monkeypatch))
+
+
+# -- in parts and in words -----------------------------------------------------------------------------
 
 
 def test_only_the_parts_of_the_head_that_are_asked_for_are_used() -> None:
@@ -104,6 +285,28 @@ def test_only_the_parts_of_the_head_that_are_asked_for_are_used() -> None:
         MatchConfig.model_validate({"not": {"any": [{"event": "a"}, {"level": "info"}]}})
     ).uses
     assert uses == {"name", "level"}
+
+
+@pytest.mark.parametrize(
+    ("match", "words"),
+    [
+        ({"level": ">=error"}, "level info is not >=error"),
+        ({"event": ["fund.*", "a"]}, "event order.placed is not fund.* or a"),
+        ({"field": {"name": "v", "regex": "^x"}}, "field v is 'guest', not a match of /^x/"),
+        ({"field": {"name": "w", "equals": 1}}, "field w is absent, not 1"),
+        ({"field": {"name": "v", "exists": False}}, "field v is 'guest', not absent"),
+        ({"any": [{"kind": "audit"}, {"level": "debug"}]}, "none of: kind tracing is not audit; level info is not debug"),
+        ({"not": {"event": "order.*"}}, "event is order.*, which `not` refuses"),
+        ({"not": {"not": {"kind": "audit"}}}, "not (kind is audit), which `not` refuses"),
+        (
+            {"not": {"kind": "tracing", "any": [{"field": {"name": "v", "in": ["guest"]}}, {"level": "debug"}]}},
+            "kind is tracing and (field v is in ['guest'] or level is debug), which `not` refuses",
+        ),
+        ({"not": {}}, "anything, which `not` refuses"),
+    ],
+)  # fmt: skip
+def test_a_failure_names_the_condition_that_decided(match: dict[str, Any], words: str) -> None:
+    assert compile_match(MatchConfig.model_validate(match)).failure(HEAD, {"v": "guest"}) == words
 
 
 # -- against an interpreter that knows no tricks -------------------------------------------------------
