@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from logweir.config.delivery import QueueConfig
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.disk import DiskQueue, DiskStore
 from logweir.delivery.memory import MemoryQueue
 from logweir.delivery.queue import DropReason, EventQueue, PutResult
 from logweir.event import Event, new_event_id
@@ -21,13 +24,21 @@ def event(name: str = "event", size: int = 100) -> Event:
     return Event(new_event_id(), 1, Kind.TRACING, "info", name, "s", "test", None, None, {}, size)
 
 
-@pytest.fixture(params=["memory"])
-def make_queue(request: pytest.FixtureRequest) -> MakeQueue:
+@pytest.fixture(params=["memory", "disk"])
+def make_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeQueue]:
+    store = DiskStore(tmp_path / "queues", DeadLetters(tmp_path))
+
     def memory(when_full: str = "block", **settings: Any) -> EventQueue:
         loop = asyncio.get_running_loop()
         return MemoryQueue(QueueConfig(**settings), when_full, loop.call_soon_threadsafe)  # type: ignore[arg-type]
 
-    return {"memory": memory}[request.param]
+    def disk(when_full: str = "block", **settings: Any) -> EventQueue:
+        loop = asyncio.get_running_loop()
+        config = QueueConfig(**settings)
+        return DiskQueue(store, "sink", config, when_full, loop.call_soon_threadsafe)  # type: ignore[arg-type]
+
+    yield {"memory": memory, "disk": disk}[request.param]
+    store.close()
 
 
 async def take_all(queue: EventQueue, batch: int = 100) -> list[Event]:

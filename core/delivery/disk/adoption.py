@@ -1,0 +1,107 @@
+"""Adoption: taking over the queue files that dead processes left.
+
+In pieces of bounded size: a piece is committed in the own file first and removed from the other then, so
+a crash in between leaves it in both, and it is delivered twice, which sinks absorb by id. A file that
+is empty at the end is deleted; a damaged one gives what can be read of it and is set aside.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import islice
+from pathlib import Path
+
+from logweir.delivery.disk import files
+from logweir.delivery.disk.database import QueueFile, Record, connect
+from logweir.delivery.disk.faults import is_damage
+from logweir.delivery.disk.fork import gate
+from logweir.delivery.disk.salvage import salvage
+from logweir.diagnostics import logger, tell
+
+__all__ = ["adopt"]
+
+_ROWS = 1000
+_BYTES = 4 * 2**20
+
+#: Commits records in the own file, or raises OSError.
+Import = Callable[[Sequence[Record]], None]
+
+
+def adopt(directory: Path, take: Import) -> int:
+    """Take over what dead processes left in ``directory``; returns the number of events."""
+    count = 0
+    for lock in files.orphans(directory):
+        try:
+            count += _adopt_file(lock.database, take)
+        except (OSError, sqlite3.Error) as error:
+            tell(
+                f"disk_queue.adopt.{lock.database.name}",
+                "%s, left by a process that is gone, cannot be taken over, trying again later: %s",
+                lock.database,
+                error,
+            )
+        finally:
+            lock.release()
+    return count
+
+
+def _adopt_file(path: Path, take: Import) -> int:
+    moved: list[int] = []
+    try:
+        _move(path, take, moved)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        return sum(moved) + _salvage(path, take, error)
+    return sum(moved)
+
+
+def _move(path: Path, take: Import, moved: list[int]) -> None:
+    """Move a sound file; ``moved`` gets the size of each piece."""
+    with gate:
+        file = QueueFile(path)
+    with closing(file):
+        with gate:
+            file.check()
+        while True:
+            with gate:
+                records = file.first(_ROWS, _BYTES)
+            if not records:
+                break
+            take(records)
+            with gate:
+                file.drop(records)
+            moved.append(len(records))
+    with gate:
+        files.remove(path)
+    if moved:
+        logger.info("took over %d events from %s, left by a process that is gone", sum(moved), path)
+
+
+def _salvage(path: Path, take: Import, error: sqlite3.Error) -> int:
+    count = 0
+    with suppress(sqlite3.Error), closing(connect(path)) as connection:
+        found = salvage(connection)
+        while piece := _next_piece(found):
+            take(piece)
+            count += len(piece)
+    aside = files.set_aside(path)
+    tell(
+        f"disk_queue.damage.{path.name}",
+        "the disk queue %s, left by a process that is gone, is damaged (%s); %d events were saved from it "
+        "and it was set aside as %s",
+        path,
+        error,
+        count,
+        aside,
+        level=logging.ERROR,
+    )
+    return count
+
+
+def _next_piece(records: Iterator[Record]) -> list[Record]:
+    with gate:
+        return list(islice(records, _ROWS))

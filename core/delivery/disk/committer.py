@@ -1,0 +1,162 @@
+"""The committer: the thread that makes a store's events durable, and when it does.
+
+It commits as soon as anything is staged; what arrives meanwhile shares the next commit. Deletions alone
+wait a little for company. After a failure it backs off, but tries again at once (at most twenty times a
+second) when somebody waits for an answer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from logweir.config.delivery import RetryConfig
+from logweir.delivery.retry import pause_before_retry
+from logweir.diagnostics import tell
+
+__all__ = ["REMOVAL_LINGER", "Committable", "Committer"]
+
+#: The longest that the deletion of a settled event waits for company, in seconds.
+REMOVAL_LINGER = 0.25
+_RETRY = RetryConfig(initial=0.2, max=5.0)
+_LEAST_PAUSE = 0.05
+_STOP_SECONDS = 10.0
+
+
+class Committable(Protocol):
+    """What the committer needs of a store."""
+
+    @property
+    def has_staged(self) -> bool:
+        """Whether events wait for a commit."""
+        ...
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether somebody waits for a commit."""
+        ...
+
+    @property
+    def has_removals(self) -> bool:
+        """Whether deletions wait for a commit."""
+        ...
+
+    def commit(self) -> OSError | None:
+        """Make durable what is staged."""
+        ...
+
+    def rest(self) -> None:
+        """Nothing is left to do."""
+        ...
+
+
+class Committer:
+    """Commits for one store.
+
+    Args:
+        store: The store.
+        threaded: Whether there is a thread at all.
+    """
+
+    def __init__(self, store: Committable, *, threaded: bool) -> None:
+        self._store = store
+        self._threaded = threaded
+        # The one queue whose put may interrupt a put of the same thread.
+        self._wakeups: SimpleQueue[None] = SimpleQueue()
+        self._nudged = self._nudged_for_removals = False
+        self._stopping = threading.Event()
+        self._starting = threading.RLock()
+        self._thread: threading.Thread | None = None
+
+    def nudge(self) -> None:
+        """Something is staged; from any thread, without waiting."""
+        if not self._nudged and self._threaded:
+            self._nudged = True
+            self._wake()
+
+    def nudge_for_removals(self) -> None:
+        """A deletion waits; from any thread, without waiting."""
+        if not self._nudged_for_removals and self._threaded:
+            self._nudged_for_removals = True
+            self._wake()
+
+    def stop(self) -> None:
+        """End the thread after the commit in progress; idempotent."""
+        self._stopping.set()
+        self._threaded = False
+        self._wakeups.put(None)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_STOP_SECONDS)
+
+    def _wake(self) -> None:
+        self._wakeups.put(None)
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, name="logweir-committer", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter is on its way out and gives no threads any more
+                self._thread = None
+                self._store.commit()
+                self._nudged = False
+
+    def _run(self) -> None:
+        failures = 0
+        pause: float | None = None
+        while not self._stopping.is_set():
+            with suppress(Empty):
+                self._wakeups.get(timeout=pause)
+            if self._stopping.is_set():
+                return
+            self._nudged = False
+            try:
+                failures, pause = self._attend(failures)
+            except Exception as error:  # noqa: BLE001 - nothing foreseen; the thread must live on
+                tell("disk_queue.committer", "the committer failed and resumes: %r", error)
+                failures, pause = failures + 1, _RETRY.max
+
+    def _attend(self, failures: int) -> tuple[int, float | None]:
+        """Do what is due; returns the failures in a row and how long there is nothing to do."""
+        store = self._store
+        while store.has_staged or store.has_removals:
+            if not store.has_staged and not failures:
+                self._collect_removals()
+            self._nudged_for_removals = False
+            if store.commit() is not None:
+                return failures + 1, self._back_off(failures + 1)
+            failures = 0
+        store.rest()
+        return 0, None
+
+    def _collect_removals(self) -> None:
+        """Wait for company, until something is staged or the time is up."""
+        deadline = time.monotonic() + REMOVAL_LINGER
+        while (
+            not (self._stopping.is_set() or self._store.has_staged)
+            and (left := deadline - time.monotonic()) > 0
+        ):
+            with suppress(Empty):
+                self._wakeups.get(timeout=left)
+            self._nudged = False
+
+    def _back_off(self, failures: int) -> float:
+        """Wait after a failure, to its end or until somebody waits; what is due is then due at once."""
+        pause = _LEAST_PAUSE + pause_before_retry(failures, _RETRY)
+        time.sleep(_LEAST_PAUSE)
+        deadline = time.monotonic() + pause
+        while (
+            not (self._stopping.is_set() or self._store.has_waiting)
+            and (left := deadline - time.monotonic()) > 0
+        ):
+            with suppress(Empty):
+                self._wakeups.get(timeout=left)
+            self._nudged = False
+        return 0.0

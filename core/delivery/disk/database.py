@@ -1,0 +1,340 @@
+"""One queue file as SQLite sees it: tables, statements, transactions.
+
+On-disk format, version 1 (``PRAGMA user_version``)::
+
+    bodies(seq INTEGER PRIMARY KEY, time, size, body)   the event as JSON, once
+    pending(sink, seq)                                  who has yet to store it
+
+A body goes with its last ``pending`` row, in the same transaction. ``seq`` grows with the order of the
+puts, so that the rows of a sink, read by ``seq``, are in the order in which they were put. ``time`` is the
+event's and ``size`` its size in the bounds of queues.
+
+WAL mode with ``synchronous=FULL``: when a transaction returns, its log frames were synced, and a power
+cut cannot take them back. Writes go through one connection, reads through another, so that a reader
+never waits for a commit. All methods raise ``sqlite3.Error`` as it comes.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from logweir.delivery.disk.faults import UnknownFormat
+from logweir.delivery.disk.files import sync_directory
+from logweir.delivery.disk.fork import keep_forever
+
+__all__ = ["FORMAT", "QueueFile", "Record", "Row", "connect", "read_in_turn"]
+
+FORMAT = 1
+_MAGIC = b"SQLite format 3\0"
+_BUSY_SECONDS = 5.0
+#: Pages of free space that are given back to the file system when a queue has run empty.
+_SPARE_PAGES = 1024
+
+_CREATE = f"""
+PRAGMA auto_vacuum=INCREMENTAL;
+PRAGMA journal_mode=WAL;
+BEGIN IMMEDIATE;
+CREATE TABLE bodies (
+    seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE TABLE pending (sink TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, seq)) WITHOUT ROWID;
+PRAGMA user_version={FORMAT};
+COMMIT;
+"""
+_SETTINGS = """
+PRAGMA synchronous=FULL;
+PRAGMA fullfsync=ON;
+PRAGMA journal_size_limit=16777216;
+"""
+
+
+class Row(NamedTuple):
+    """An event as it waits on disk."""
+
+    seq: int
+    time: int
+    size: int
+    body: bytes
+
+
+class Record(NamedTuple):
+    """A row and the sinks that have yet to store it."""
+
+    row: Row
+    sinks: Sequence[str]
+
+
+class QueueFile:
+    """An open queue file.
+
+    Args:
+        path: Where it is; it is made if it does not exist.
+
+    Raises:
+        UnknownFormat: Another version of logweir wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reading = threading.RLock()
+        self._reader: sqlite3.Connection | None = None
+        self._closed = False
+        self._descriptor = -1
+        self._writer = connect(path, create=True)
+        _open_files.add(self)
+        try:
+            self._prepare()
+            # Kept open: closing any descriptor of the file would give up SQLite's own locks.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+        if version == 0 and not self._writer.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            self._writer.executescript(_CREATE)
+            sync_directory(self.path.parent)
+        elif version != FORMAT:
+            raise UnknownFormat(
+                f"{self.path} has format {version}, this version of logweir knows {FORMAT}; "
+                "it is left as it is for the version that wrote it"
+            )
+        self._writer.executescript(_SETTINGS)
+        self._sinks = set(_sinks_in(self._writer))
+
+    def write(self, records: Sequence[Record], removals: Iterable[tuple[str, int]] = ()) -> None:
+        """Add records and remove what is settled, in one transaction: durable when it returns.
+
+        What is there already is left as it is.
+        """
+        removed = list(removals)
+        self._sinks.update(sink for record in records for sink in record.sinks)
+        writer = self._writer
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            writer.executemany(
+                "INSERT OR IGNORE INTO bodies VALUES (?, ?, ?, ?)", [record.row for record in records]
+            )
+            writer.executemany(
+                "INSERT OR IGNORE INTO pending VALUES (?, ?)",
+                [(sink, record.row.seq) for record in records for sink in record.sinks],
+            )
+            if removed:
+                self._remove(removed)
+            writer.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                writer.execute("ROLLBACK")
+            raise
+
+    def _remove(self, removals: list[tuple[str, int]]) -> None:
+        self._writer.executemany("DELETE FROM pending WHERE sink = ? AND seq = ?", removals)
+        sinks = sorted(self._sinks)
+        self._writer.executemany(
+            # The list of sinks makes this a look-up in the primary key, without an index more.
+            "DELETE FROM bodies WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM pending "  # noqa: S608 - only marks
+            f"WHERE pending.sink IN ({', '.join('?' * len(sinks))}) AND pending.seq = bodies.seq)",
+            [(seq, *sinks) for seq in sorted({seq for _, seq in removals})],
+        )
+
+    def read(self, sink: str, start: int, max_rows: int, max_bytes: int) -> tuple[list[Row], bool]:
+        """Read a sink's rows from ``start`` on; whether these are all comes second."""
+        with self._reading:
+            cursor = self._read_connection().execute(
+                "SELECT b.seq, b.time, b.size, b.body FROM pending p CROSS JOIN bodies b ON b.seq = p.seq "
+                "WHERE p.sink = ? AND p.seq >= ? ORDER BY p.seq LIMIT ?",
+                (sink, start, max_rows),
+            )
+            rows: list[Row] = []
+            size = 0
+            for values in cursor:
+                row = Row(*values)
+                rows.append(row)
+                size += row.size
+                if size >= max_bytes:
+                    cursor.close()
+                    return rows, False
+            return rows, len(rows) < max_rows
+
+    def oldest(self, sink: str, start: int, count: int) -> list[tuple[int, int]]:
+        """The ``seq`` and ``size`` of a sink's first rows from ``start`` on."""
+        with self._reading:
+            return (
+                self._read_connection()
+                .execute(
+                    "SELECT b.seq, b.size FROM pending p CROSS JOIN bodies b ON b.seq = p.seq "
+                    "WHERE p.sink = ? AND p.seq >= ? ORDER BY p.seq LIMIT ?",
+                    (sink, start, count),
+                )
+                .fetchall()
+            )
+
+    def totals(self, sink: str, start: int) -> tuple[int, int]:
+        """The number and the size of a sink's rows from ``start`` on."""
+        with self._reading:
+            count, size = (
+                self._read_connection()
+                .execute(
+                    "SELECT count(*), coalesce(sum(b.size), 0) FROM pending p CROSS JOIN bodies b "
+                    "ON b.seq = p.seq WHERE p.sink = ? AND p.seq >= ?",
+                    (sink, start),
+                )
+                .fetchone()
+            )
+            return count, size
+
+    def first(self, max_rows: int, max_bytes: int) -> list[Record]:
+        """Read the first records of the file, whoever waits for them."""
+        with self._reading:
+            return _first_records(self._read_connection(), self._sinks, max_rows, max_bytes)
+
+    def drop(self, records: Sequence[Record]) -> None:
+        """Remove records, whoever waits for them, in one transaction."""
+        # A body that nobody waits for goes too, for the sake of a sink that does not exist.
+        self.write([], [(sink, r.row.seq) for r in records for sink in (r.sinks or [""])])
+
+    def connections(self) -> list[sqlite3.Connection]:
+        """The open connections, for salvage."""
+        return [self._writer] + ([self._reader] if self._reader else [])
+
+    def check(self) -> None:
+        """Read the whole file and look for damage.
+
+        Raises:
+            sqlite3.DatabaseError: There is some.
+        """
+        (answer,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            raise sqlite3.DatabaseError(answer)
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to this file: what is written to a deleted file is lost."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+        except OSError:
+            return False
+
+    def look(self) -> None:
+        """Look for damage done from outside that SQLite, which has the file's head in memory, would not see.
+
+        Raises:
+            sqlite3.DatabaseError: There is some.
+        """
+        if not self.is_in_place():
+            raise sqlite3.DatabaseError("it was deleted or replaced while it was in use")
+        if os.pread(self._descriptor, len(_MAGIC), 0) != _MAGIC:
+            raise sqlite3.DatabaseError("it was overwritten or cut while it was in use")
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits in it."""
+        return self._writer.execute("SELECT 1 FROM pending LIMIT 1").fetchone() is None
+
+    def shorten_log(self) -> None:
+        """Move the log into the file, which frees the log's space; a trouble shows at the next write."""
+        with suppress(sqlite3.Error):
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def give_back_space(self) -> None:
+        """Shrink a file that has run empty after a backlog."""
+        with suppress(sqlite3.Error):
+            (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
+            if free > _SPARE_PAGES:
+                self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def close(self) -> None:
+        """Close both connections; the file stays. Idempotent."""
+        with self._reading:
+            for connection in (self._reader, self._writer):
+                if connection is not None:
+                    with suppress(sqlite3.Error):
+                        connection.close()
+            self._reader = None
+            self._closed = True
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+        _open_files.discard(self)
+
+    def _read_connection(self) -> sqlite3.Connection:
+        if self._closed:
+            raise sqlite3.ProgrammingError("the file is closed")
+        if self._reader is None:
+            self._reader = connect(self.path)
+            self._reader.execute("PRAGMA query_only=ON")
+        return self._reader
+
+
+def read_in_turn(
+    connection: sqlite3.Connection, statement: str, *values: object
+) -> Iterator[tuple[object, ...]]:
+    """Yield rows one by one, until the end or the first that cannot be read."""
+    with suppress(sqlite3.Error):
+        yield from connection.execute(statement, values)
+
+
+def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    """Open a connection; by default only to a file that exists."""
+    mode = "rwc" if create else "rw"
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA cell_size_check=ON")
+    return connection
+
+
+def _sinks_in(connection: sqlite3.Connection) -> Iterator[str]:
+    """The names of the sinks, one look-up each, however many rows there are."""
+    name: str | None = ""
+    while True:
+        (name,) = connection.execute("SELECT min(sink) FROM pending WHERE sink > ?", (name,)).fetchone()
+        if name is None:
+            return
+        yield name
+
+
+def _first_records(
+    connection: sqlite3.Connection, sinks: Iterable[str], max_rows: int, max_bytes: int
+) -> list[Record]:
+    names = sorted(sinks)
+    cursor = connection.execute(
+        "SELECT b.seq, b.time, b.size, b.body, p.sink FROM bodies b LEFT JOIN pending p "  # noqa: S608 - only marks
+        f"ON p.seq = b.seq AND p.sink IN ({', '.join('?' * len(names))}) ORDER BY b.seq",
+        names,
+    )
+    records: list[Record] = []
+    size = 0
+    for _, group in groupby(cursor, key=itemgetter(0)):
+        values = list(group)
+        records.append(Record(Row(*values[0][:4]), [v[4] for v in values if v[4] is not None]))
+        size += records[-1].row.size
+        if len(records) >= max_rows or size >= max_bytes:
+            break
+    cursor.close()
+    return records
+
+
+_open_files: weakref.WeakSet[QueueFile] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    for file in list(_open_files):
+        keep_forever(file)
+    _open_files.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)

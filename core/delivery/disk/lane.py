@@ -1,0 +1,303 @@
+"""A lane: what one process knows of one sink's events on disk. No IO; the store's lock guards it.
+
+From the oldest to the newest, the waiting events of a lane are in three parts::
+
+    ready          committed, and still (or again) in memory: handed out next
+    on disk        committed, in the file alone, from ``read_next`` on
+    uncommitted    on the way to the next commit
+
+``ready`` is a window of bounded size. While consumers keep up, every event passes through it and
+nothing is ever read back; when they fall behind, the middle part grows and memory does not.
+
+Positions are the store's ``seq``: everything below ``read_next`` is in ``ready``, leased or done.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+from logweir.delivery.queue import Lease
+from logweir.event import Event
+
+__all__ = ["Held", "Lane", "Read"]
+
+
+class Held(NamedTuple):
+    """A committed event in memory."""
+
+    seq: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a look into the file brought.
+
+    Attributes:
+        held: The events that could be decoded.
+        buried: Positions of rows that became dead letters.
+        read_next: Everything below was seen.
+        complete: Whether there was nothing more in the file.
+    """
+
+    held: Sequence[Held]
+    buried: Sequence[int]
+    read_next: int
+    complete: bool
+
+
+class Lane:
+    """One sink's events.
+
+    Args:
+        sink: The sink's name.
+        window: The most events that ``ready`` keeps for later.
+        window_bytes: The most bytes that it keeps (one event more at most).
+
+    Attributes:
+        depth: Events waiting, in all three parts.
+        size: Their bytes; an estimate while dropped events are still on disk.
+        accepted: Events that ever came in.
+        open_queues: Queues that put and take here; more than one in the middle of a reload.
+        reading: Whether somebody reads from the file just now.
+    """
+
+    def __init__(self, sink: str, window: int, window_bytes: int) -> None:
+        self.sink = sink
+        self.depth = 0
+        self.size = 0
+        self.accepted = 0
+        self.open_queues = 0
+        self.reading = False
+        self.ready: deque[Held] = deque()
+        self.on_disk = False
+        self.read_next = 0
+        self._window = window
+        self._window_bytes = window_bytes
+        self._committed_next = 0
+        self._last = -1
+        self._uncommitted: dict[int, tuple[int, Event | None]] = {}
+        self._uncommitted_size = 0
+        self._disk_since = 0
+        self._debt = 0
+        self._debt_size = 0
+        self._leases: dict[int, tuple[Lease, list[Held]]] = {}
+
+    # -- coming in ----------------------------------------------------------------------------------
+
+    @property
+    def last(self) -> int:
+        """The position of the newest event."""
+        return self._last
+
+    def stage(self, seq: int, size: int, event: Event | None) -> None:
+        """Note an event that will be committed; None when it need not be kept in memory."""
+        self._uncommitted[seq] = (size, event)
+        self._uncommitted_size += size
+        self._last = seq
+        self.depth += 1
+        self.size += size
+        self.accepted += 1
+
+    def commit(self, seq: int, time: int) -> None:
+        """Note that an event is durable."""
+        size, event = self._uncommitted.pop(seq)
+        self._uncommitted_size -= size
+        self._committed_next = seq + 1
+        if seq < self.read_next:
+            return  # a reader was faster than this note
+        fits = len(self.ready) < self._window and self.available_size <= self._window_bytes + size
+        if event is not None and not self.on_disk and fits:
+            self.ready.append(Held(seq, event))
+            self.read_next = seq + 1
+        elif not self.on_disk:
+            self.on_disk = True
+            self._disk_since = time
+
+    def fail(self, seq: int) -> None:
+        """Note that an event will not be committed; its caller was told."""
+        size, _ = self._uncommitted.pop(seq)
+        self._uncommitted_size -= size
+        self.depth -= 1
+        self.size -= size
+        self.accepted -= 1
+
+    # -- going out ----------------------------------------------------------------------------------
+
+    @property
+    def available(self) -> int:
+        """Events that can be leased: committed and not dropped."""
+        return max(0, self.depth - len(self._uncommitted))
+
+    @property
+    def available_size(self) -> int:
+        """Bytes that can be leased."""
+        return max(0, self.size - self._uncommitted_size)
+
+    def is_committed_up_to(self, seq: int) -> bool:
+        """Whether nothing up to and including ``seq`` is still on the way to the disk."""
+        return next(iter(self._uncommitted), seq + 1) > seq
+
+    def lease(self, max_events: int, max_bytes: int) -> Lease | None:
+        """Hand out the first events of ``ready``."""
+        held: list[Held] = []
+        size = 0
+        while self.ready and len(held) < max_events:
+            following = self.ready[0].event.size
+            if held and size + following > max_bytes:
+                break
+            held.append(self.ready.popleft())
+            size += following
+        if not held:
+            return None
+        self.depth -= len(held)
+        self.size -= size
+        lease = Lease([item.event for item in held], held[0].seq)
+        self._leases[lease.number] = (lease, held)
+        return lease
+
+    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> list[int]:
+        """End a lease; what is not settled waits again, in its old place. Returns the positions settled."""
+        _, held = self._leases.pop(lease.number)
+        again = {id(event) for event in unsettled}
+        back = [item for item in held if id(item.event) in again]
+        if back:
+            self.ready = deque(sorted([*back, *self.ready], key=lambda item: item.seq))
+            self.depth += len(back)
+            self.size += sum(item.event.size for item in back)
+        return [item.seq for item in held if id(item.event) not in again]
+
+    def take_all(self) -> tuple[list[Event], list[int]]:
+        """Give up everything in memory that waits: the events, and the positions of committed ones.
+
+        What is on the way to the disk is dropped when it has arrived there.
+        """
+        events = [item.event for item in self.ready]
+        positions = [item.seq for item in self.ready]
+        self.ready.clear()
+        coming = islice(self._uncommitted.values(), self._debt, None)
+        events += [event for _, event in coming if event is not None]
+        self._debt = len(self._uncommitted)
+        self._debt_size = self._uncommitted_size
+        self.depth = self.size = 0
+        return events, positions
+
+    # -- dropping the oldest ------------------------------------------------------------------------
+
+    def drop_oldest(self) -> list[int]:
+        """Drop one event; its position if it was in memory, otherwise it is dropped when it is met."""
+        self.depth -= 1
+        if self.ready and not self._debt:
+            dropped = self.ready.popleft()
+            self.size -= dropped.event.size
+            return [dropped.seq]
+        estimate = self.size // (self.depth + 1)
+        self.size -= estimate
+        self._debt += 1
+        self._debt_size += estimate
+        return self.pay()
+
+    def pay(self) -> list[int]:
+        """Drop what was to be dropped and is now in ``ready``; returns the positions."""
+        paid = []
+        while self._debt and self.ready:
+            held = self.ready.popleft()
+            self._pay_one(held.event.size)
+            paid.append(held.seq)
+        return paid
+
+    def debt_on_disk(self) -> int:
+        """How many events, first on disk, are to be dropped there."""
+        return self._debt if self.on_disk and not self.ready and not self.reading else 0
+
+    def pay_on_disk(self, oldest: Sequence[tuple[int, int]]) -> list[int]:
+        """Drop the first events on disk, given as ``seq`` and ``size``; returns the positions."""
+        paid = []
+        for seq, size in oldest[: self.debt_on_disk()]:
+            self._pay_one(size)
+            self.read_next = seq + 1
+            paid.append(seq)
+        return paid
+
+    def _pay_one(self, size: int) -> None:
+        estimate = self._debt_size // self._debt
+        self._debt -= 1
+        self._debt_size -= estimate
+        self.size += estimate - size
+
+    # -- reading back -------------------------------------------------------------------------------
+
+    def wants_reading(self, max_events: int) -> bool:
+        """Whether a batch needs what is on disk."""
+        return self.on_disk and not self.reading and len(self.ready) < max_events
+
+    def take_in(self, read: Read) -> list[int]:
+        """Add what was read; returns the positions that need no longer be kept."""
+        self.ready.extend(read.held)
+        self.read_next = max(self.read_next, read.read_next)
+        if read.complete and self.read_next >= self._committed_next:
+            self.on_disk = False
+            self._correct()
+        else:
+            self.depth -= len(read.buried)
+        return [*read.buried, *self.pay()]
+
+    def count_anew(self, count: int, size: int) -> int:
+        """Correct the lane by what is in the file from ``read_next`` on; returns how many are missing."""
+        before = self.depth
+        self.on_disk = count > 0
+        self._correct(count, size)
+        return max(0, before - self.depth)
+
+    def _correct(self, count: int = 0, size: int = 0) -> None:
+        """With the disk's part known, every part is known: count instead of trusting sums."""
+        everything = len(self.ready) + count + len(self._uncommitted)
+        self._debt = min(self._debt, everything)
+        self.depth = everything - self._debt
+        self.size = (
+            sum(item.event.size for item in self.ready) + size + self._uncommitted_size - self._debt_size
+        )
+
+    # -- looking ------------------------------------------------------------------------------------
+
+    def first_unsettled(self) -> int | None:
+        """The position before which everything is settled; None when nothing is open."""
+        open_positions = list(self._leases)
+        if self.ready:
+            open_positions.append(self.ready[0].seq)
+        elif self.on_disk:
+            open_positions.append(self.read_next)
+        elif self.depth > 0:
+            open_positions.extend(islice(self._uncommitted, 1))
+        return min(open_positions, default=None)
+
+    def first_waiting(self) -> int:
+        """A position before which nothing waits to be leased."""
+        if self.ready:
+            return self.ready[0].seq
+        return self.read_next if self.on_disk else next(iter(self._uncommitted), self._last + 1)
+
+    @property
+    def in_flight(self) -> int:
+        """Events leased and not yet settled."""
+        return sum(len(held) for _, held in self._leases.values())
+
+    def oldest_time(self) -> int | None:
+        """When the oldest waiting event happened, as far as memory knows."""
+        if not self.depth:
+            return None
+        if self.ready:
+            return self.ready[0].event.time
+        if self.on_disk:
+            return self._disk_since
+        return next((event.time for _, event in self._uncommitted.values() if event is not None), None)
+
+    def in_memory(self) -> Iterator[Held]:
+        """Committed events that memory holds, leased ones too."""
+        yield from self.ready
+        for _, held in self._leases.values():
+            yield from held

@@ -1,0 +1,352 @@
+"""The disk queue: what it accepts survives the process once it is committed.
+
+The contract and the policies of the memory queue, over a lane of the process's one disk store. Events
+become available to consumers when they are durable, some milliseconds after their put. What waits or is
+leased at a stop stays in the file for the next start.
+
+Two queues of the same sink on one store, as in the middle of a reload, share one lane: when a queue is
+closed while a younger one is open, its workers finish what they have and the younger one's go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from logweir.config.delivery import QueueConfig, WhenFull
+from logweir.delivery.disk.staging import OnCommit
+from logweir.delivery.disk.store import DiskStore
+from logweir.delivery.queue import DropReason, EventQueue, Lease, PutResult, QueueStatistics
+from logweir.delivery.threads import in_thread
+from logweir.event import Event
+
+__all__ = ["DiskQueue"]
+
+#: Runs a callback soon on the runtime's loop, starting the runtime's thread if need be; any thread.
+Wake = Callable[[Callable[[], None]], None]
+
+#: How long a batch that is due waits for events that were put before and are on their way to the disk.
+_COMMIT_PATIENCE = 0.1
+#: How long a consumer waits after the file could not be read.
+_READ_PAUSE = 0.2
+
+
+class _FlushWaiter(NamedTuple):
+    mark: int
+    done: asyncio.Future[None]
+
+
+class DiskQueue(EventQueue):
+    """A bounded, durable queue.
+
+    Args:
+        store: The process's disk store.
+        sink: The sink's name, under which events are kept.
+        config: Its bounds; they count what waits, staged or committed.
+        when_full: What a full queue does.
+        wake: How to run a callback on the consumers' loop from any thread.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        store: DiskStore,
+        sink: str,
+        config: QueueConfig,
+        when_full: WhenFull,
+        wake: Wake,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._lane = store.lane(sink)
+        self._max_events = config.max_events
+        self._max_bytes = config.max_bytes
+        self._block_timeout = config.block_timeout
+        self._when_full = when_full
+        self._wake = wake
+        self._clock = clock
+        self._closed = False
+        self._blocked = 0
+        self._room = threading.Condition(store.lock)
+        self._drops: Counter[DropReason] = Counter()
+        self._since: float | None = None
+        self._hurry_until = -1
+        self._turn = asyncio.Lock()
+        self._waiter: asyncio.Future[None] | None = None
+        self._flushes: list[_FlushWaiter] = []
+        with store.lock:
+            self._lane.open_queues += 1
+        store.listen(sink, self._on_change)
+
+    # -- producers: any thread ---------------------------------------------------------------------
+
+    def put(self, event: Event, on_commit: OnCommit | None = None) -> PutResult:
+        """See :meth:`EventQueue.put`.
+
+        Args:
+            event: The event.
+            on_commit: Called once if the event is accepted, from any thread: with None when it is
+                durable, or with the error because of which it never will be (it is then forgotten).
+                Without it, an event that cannot be committed for now is tried again.
+        """
+        return self._offer(event, on_commit) or self._put_when_full(event, on_commit)
+
+    def put_durably(self, event: Event) -> tuple[PutResult, Future[None]]:
+        """Put, with a future that is done when the event is durable; it fails with an OSError."""
+        done: Future[None] = Future()
+
+        def told(error: OSError | None) -> None:
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+        return self.put(event, told), done
+
+    def _offer(self, event: Event, on_commit: OnCommit | None) -> PutResult | None:
+        """Stage the event if there is room; None when the queue is full."""
+        with self._store.lock:
+            if self._closed or self._store.closed:
+                return PutResult.CLOSED
+            if not self._has_room(0):
+                return None
+            self._store.stage(self._lane, event, on_commit)
+        self._store.nudge()
+        return PutResult.ACCEPTED
+
+    def _has_room(self, size: int) -> bool:
+        lane = self._lane
+        within = lane.depth < self._max_events and (
+            lane.size + size <= self._max_bytes if size else lane.size < self._max_bytes
+        )
+        return within and not self._store.is_full()
+
+    def _put_when_full(self, event: Event, on_commit: OnCommit | None) -> PutResult:
+        match self._when_full:
+            case "drop_oldest":
+                return self._put_forgetting_oldest(event, on_commit)
+            case "block" if not _on_event_loop():
+                return self._put_blocking(event, on_commit)
+            case "block":
+                return self._drop(DropReason.FULL_ON_EVENT_LOOP)
+            case _:
+                return self._drop(DropReason.QUEUE_FULL_NEWEST)
+
+    def _drop(self, reason: DropReason) -> PutResult:
+        with self._store.lock:
+            self._drops[reason] += 1
+        return PutResult.DROPPED
+
+    def _put_forgetting_oldest(self, event: Event, on_commit: OnCommit | None) -> PutResult:
+        if self._store.is_full():  # the disk does not take anything: the oldest cannot make room
+            return self._drop(DropReason.QUEUE_FULL_NEWEST)
+        dropped: list[int] = []
+        with self._store.lock:
+            if self._closed or self._store.closed:
+                return PutResult.CLOSED
+            while self._lane.depth and not self._has_room(event.size):
+                dropped += self._lane.drop_oldest()
+                self._drops[DropReason.QUEUE_FULL_OLDEST] += 1
+            self._store.stage(self._lane, event, on_commit)
+        if dropped:
+            self._store.remove(self._lane, dropped)
+        self._store.nudge()
+        return PutResult.ACCEPTED
+
+    def _put_blocking(self, event: Event, on_commit: OnCommit | None) -> PutResult:
+        deadline = self._clock() + self._block_timeout
+        while True:
+            with self._room:
+                self._blocked += 1
+                try:
+                    left = max(0.0, deadline - self._clock())
+                    freed = self._room.wait_for(lambda: self._is_closed() or self._has_room(0), left)
+                finally:
+                    self._blocked -= 1
+            if not freed:
+                return self._drop(DropReason.BLOCK_TIMEOUT)
+            if result := self._offer(event, on_commit):
+                return result
+
+    def _is_closed(self) -> bool:
+        return self._closed or self._store.closed
+
+    # -- consumers: the runtime's loop --------------------------------------------------------------
+
+    async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
+        """See :meth:`EventQueue.take`."""
+        return await self._take(max_events, max_bytes, linger, stay=True)
+
+    async def take_unless_empty(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
+        """Like :meth:`take`, but None also as soon as nothing waits."""
+        return await self._take(max_events, max_bytes, linger, stay=False)
+
+    async def _take(self, max_events: int, max_bytes: int, linger: float, *, stay: bool) -> Lease | None:
+        async with self._turn:
+            before = self._lane.last
+            while not self._is_done(stay=stay):
+                pause = self._pause(max_events, max_bytes, linger, before)
+                if pause != 0:
+                    await self._wait_for_change(pause)
+                    continue
+                if not await self._have_ready(max_events, max_bytes):
+                    await self._wait_for_change(_READ_PAUSE)
+                elif lease := self._lease(max_events, max_bytes):
+                    return lease
+            if self._closed:
+                self._store.stop_listening(self._lane.sink, self._on_change)
+            return None
+
+    def _is_done(self, *, stay: bool) -> bool:
+        with self._store.lock:
+            if self._store.closed and not self._lane.available:
+                return True
+            if self._closed and self._lane.open_queues:
+                return True
+            return not self._lane.depth and (self._closed or not stay)
+
+    def _pause(self, max_events: int, max_bytes: int, linger: float, before: int) -> float | None:
+        """Seconds to wait for company, 0 when a batch is due, None when nothing can be taken yet."""
+        with self._store.lock:
+            lane = self._lane
+            available = lane.available
+            now = self._clock()
+            if not available:
+                self._since = None
+                self._waiter = asyncio.get_running_loop().create_future()
+                return None
+            if available >= max_events or lane.available_size >= max_bytes:
+                return 0
+            if self._since is None:
+                self._since = now
+            hurry = self._closed or self._hurry_until > lane.first_waiting()
+            left = 0.0 if hurry else self._since + linger - now
+            if left <= 0 and not lane.is_committed_up_to(before):
+                left = self._since + linger + _COMMIT_PATIENCE - now
+            if left > 0:
+                self._waiter = asyncio.get_running_loop().create_future()
+            return max(0.0, left)
+
+    async def _wait_for_change(self, pause: float | None) -> None:
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            waiter = self._waiter = asyncio.get_running_loop().create_future()
+        await asyncio.wait((waiter,), timeout=pause)
+
+    async def _have_ready(self, max_events: int, max_bytes: int) -> bool:
+        """Read from the file, in a thread, if memory has too few; whether there is anything to lease."""
+        lane = self._lane
+        if lane.wants_reading(max_events):
+            await in_thread(lambda: self._store.read(lane, max_events, max_bytes))
+        return bool(lane.ready) or not lane.available
+
+    def _lease(self, max_events: int, max_bytes: int) -> Lease | None:
+        with self._store.lock:
+            lease = self._lane.lease(max_events, max_bytes)
+            if lease is not None:
+                self._since = None if not self._lane.available else self._clock()
+                if self._blocked:
+                    self._room.notify(len(lease.events))
+        return lease
+
+    def _on_change(self) -> None:
+        """Something was committed or removed; called from any thread."""
+        if self._blocked:
+            with self._room:
+                self._room.notify_all()
+        self._wake(self._on_wake)
+
+    def _on_wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        if self._flushes:
+            self._tell_flushes()
+
+    def settle(self, lease: Lease) -> None:
+        """See :meth:`EventQueue.settle`."""
+        self.give_back(lease, ())
+
+    def give_back(self, lease: Lease, unsettled: Sequence[Event]) -> None:
+        """End a lease of which some events are not settled: these wait again, in their old places."""
+        with self._store.lock:
+            positions = self._lane.settle(lease, unsettled)
+        self._store.remove(self._lane, positions)
+        self._tell_flushes()
+
+    async def settled_up_to(self, mark: int) -> None:
+        """See :meth:`EventQueue.settled_up_to`."""
+        with self._store.lock:
+            self._hurry_until = max(self._hurry_until, mark)
+        self._on_wake()
+        if not self._reached(mark):
+            waiter = _FlushWaiter(mark, asyncio.get_running_loop().create_future())
+            self._flushes.append(waiter)
+            await waiter.done
+
+    def _tell_flushes(self) -> None:
+        due = [waiter for waiter in self._flushes if self._reached(waiter.mark)]
+        self._flushes = [waiter for waiter in self._flushes if waiter not in due]
+        for waiter in due:
+            if not waiter.done.done():
+                waiter.done.set_result(None)
+
+    def _reached(self, mark: int) -> bool:
+        with self._store.lock:
+            first = self._lane.first_unsettled()
+            return first is None or first >= mark
+
+    # -- any thread ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """See :meth:`EventQueue.close`."""
+        with self._room:
+            if not self._closed:
+                self._lane.open_queues -= 1
+            self._closed = True
+            self._room.notify_all()
+        self._wake(self._on_wake)
+
+    def remove_waiting(self) -> list[Event]:
+        """See :meth:`EventQueue.remove_waiting`; reads everything that waits into memory, and blocks."""
+        waiting = self._store.take_all(self._lane)
+        self._wake(self._on_wake)
+        return waiting
+
+    def remove_unsaved(self) -> list[Event]:
+        """Remove what would be lost with the process: nothing."""
+        return []
+
+    def mark(self) -> int:
+        """See :meth:`EventQueue.mark`."""
+        with self._store.lock:
+            return self._lane.last + 1
+
+    def statistics(self) -> QueueStatistics:
+        """See :meth:`EventQueue.statistics`."""
+        with self._store.lock:
+            lane = self._lane
+            if self._closed and self._lane.open_queues:
+                return QueueStatistics(0, 0, 0, 0, dict(self._drops))
+            oldest = lane.oldest_time()
+            return QueueStatistics(
+                depth=lane.depth,
+                in_flight=lane.in_flight,
+                size=lane.size,
+                accepted=lane.accepted,
+                dropped=dict(self._drops),
+                oldest=0.0 if oldest is None else max(0.0, time.time() - oldest / 1e9),
+            )
+
+
+def _on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,121 @@
+"""Staging: what waits for the next commit. No IO; the store's lock guards it.
+
+An event that several queues take is staged once, with a lane for each, as long as that keeps the order
+of every lane.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from logweir.delivery.disk.database import Record, Row
+from logweir.delivery.disk.lane import Lane
+from logweir.encoding import encode_event
+from logweir.event import Event
+
+__all__ = ["OnCommit", "Staged", "Staging"]
+
+#: Told once, from any thread: None when the event is durable, or why it never will be.
+OnCommit = Callable[[OSError | None], None]
+
+
+class Staged:
+    """One event on its way to the disk.
+
+    Attributes:
+        seq: Its position.
+        time: When it happened.
+        size: Its size in the bounds of queues.
+        lanes: Who takes it.
+        waiting: Who wants to know when it is durable.
+    """
+
+    __slots__ = ("_row", "event", "lanes", "seq", "size", "time", "waiting")
+
+    def __init__(self, seq: int, time: int, size: int, event: Event | None, row: Row | None = None) -> None:
+        self.seq = seq
+        self.time = time
+        self.size = size
+        self.event = event
+        self.lanes: list[Lane] = []
+        self.waiting: list[OnCommit] = []
+        self._row = row
+
+    def record(self) -> Record:
+        """What is written; encoded once, at the first call."""
+        if self._row is None:
+            assert self.event is not None  # noqa: S101 - staged with one or the other
+            self._row = Row(self.seq, self.time, self.size, encode_event(self.event))
+        return Record(self._row, [lane.sink for lane in self.lanes])
+
+
+class Staging:
+    """The events that wait for the next commit, in their order.
+
+    Attributes:
+        size: Bytes staged.
+        waiting: Entries that somebody waits for.
+        next_seq: The position of the next event.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.waiting = 0
+        self.next_seq = 0
+        self._entries: deque[Staged] = deque()
+        self._by_id: dict[str, Staged] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def first(self) -> float:
+        """The position of the oldest entry; infinity when there is none."""
+        return self._entries[0].seq if self._entries else math.inf
+
+    def add(self, lane: Lane, event: Event, on_commit: OnCommit | None) -> None:
+        """Stage an event for one lane."""
+        entry = self._by_id.get(event.id)
+        if entry is None or entry.event is not event or entry.seq <= lane.last:
+            entry = self._by_id[event.id] = self._append(_in_64_bits(event.time), event.size, event)
+        entry.lanes.append(lane)
+        if on_commit is not None:
+            self.waiting += not entry.waiting
+            entry.waiting.append(on_commit)
+        lane.stage(entry.seq, entry.size, event)
+
+    def add_row(self, row: Row, lanes: Iterable[Lane], on_commit: OnCommit) -> None:
+        """Stage a row of another file under a position of this one."""
+        entry = self._append(row.time, row.size, None, row._replace(seq=self.next_seq))
+        entry.waiting.append(on_commit)
+        self.waiting += 1
+        for lane in lanes:
+            entry.lanes.append(lane)
+            lane.stage(entry.seq, entry.size, None)
+
+    def take(self, most: int) -> list[Staged]:
+        """Take the oldest entries for a commit; nobody joins them any more."""
+        entries = self._entries
+        batch = [entries.popleft() for _ in range(min(most, len(entries)))]
+        self._by_id.clear()
+        self.size -= sum([entry.size for entry in batch])
+        self.waiting -= sum([1 for entry in batch if entry.waiting])
+        return batch
+
+    def put_back(self, entries: list[Staged]) -> None:
+        """Put entries back to the front, after a commit that failed."""
+        self._entries.extendleft(reversed(entries))
+        self.size += sum(entry.size for entry in entries)
+        self.waiting += sum(1 for entry in entries if entry.waiting)
+
+    def _append(self, time: int, size: int, event: Event | None, row: Row | None = None) -> Staged:
+        entry = Staged(self.next_seq, time, size, event, row)
+        self.next_seq += 1
+        self.size += size
+        self._entries.append(entry)
+        return entry
+
+
+def _in_64_bits(number: int) -> int:
+    return max(-(2**63), min(number, 2**63 - 1))

@@ -1,0 +1,665 @@
+"""The disk store: one SQLite file for one process, behind all its durable queues.
+
+Constraints: a put may come from any thread and from a signal handler, and may cost microseconds; an
+event whose durability was acknowledged survives the process and the power; fan-out costs one commit;
+memory does not grow with what waits; nothing that a disk can do stops the process or its other sinks.
+
+How: a put stages the event in memory (:mod:`.staging`). One thread, the committer, takes all that is
+staged, writes it in one transaction, and then tells everybody who waits: under load one sync of the disk
+serves many callers (group commit). Settled events are deleted in the next transaction, or within
+:data:`REMOVAL_LINGER`; if that is lost with the process, they are delivered again, and sinks are
+idempotent. What the committer has made durable the lanes (:mod:`.lane`) hand to consumers.
+
+Invariants:
+
+1. An acknowledged event is in the file, with every sink that has not settled it, until the transaction
+   that removes it.
+2. The rows of a lane become durable in the order of the puts.
+3. Only the committer (or who holds its lock) writes; IO never happens under the store's lock.
+4. The file belongs to this process alone, by its lock file; a child of a fork never touches it.
+
+Recovery. A process starts with a new file, made at its first put, and adopts the files of dead processes
+(:mod:`.adoption`); SQLite replays their logs up to the last complete transaction. A write that fails for
+now (disk full, read-only) rolls back: events that somebody waits for fail, with the reason, and are
+forgotten; the others stay staged, within :data:`STAGED_BYTES`, and are tried again with back-off. A
+damaged file is replaced: what can be read of it (:mod:`.salvage`), and what memory still holds, goes into
+a new one, the old one is set aside under a name that says so, and the service goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+
+from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.delivery.disk import adoption, files
+from logweir.delivery.disk.committer import REMOVAL_LINGER, Committer
+from logweir.delivery.disk.database import QueueFile, Record, Row, connect
+from logweir.delivery.disk.faults import as_os_error, is_damage
+from logweir.delivery.disk.fork import gate
+from logweir.delivery.disk.lane import Held, Lane, Read
+from logweir.delivery.disk.salvage import salvage
+from logweir.delivery.disk.staging import OnCommit, Staged, Staging
+from logweir.diagnostics import tell
+from logweir.encoding import decode_event, encode_event
+from logweir.event import Event
+
+__all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "DiskStore"]
+
+#: The most bytes that may wait for a commit; while they do, every queue of the store is full.
+STAGED_BYTES = 64 * 2**20
+#: The most events in one transaction: bounds what a caller waits behind.
+_COMMIT_EVENTS = 4096
+_WINDOW = 2000
+_WINDOW_BYTES = 4 * 2**20
+_CHUNK_ROWS = 500
+_CHUNK_BYTES = 4 * 2**20
+_UNCONFIGURED = "sink {!r} is not configured any more"
+
+
+class DiskStore:
+    """The durable queues' file.
+
+    Args:
+        directory: Where queue files are, such as ``data_dir/queues``; made when it is needed.
+        dead_letters: Where rows go that cannot be decoded or whose sink is gone.
+        window: Events that each sink keeps in memory after their commit; 0 reads all of them back.
+        staged_bytes: The most bytes that may wait for a commit.
+        threaded: Whether a thread commits by itself; tests call :meth:`commit` instead.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        dead_letters: DeadLetters,
+        *,
+        window: int = _WINDOW,
+        staged_bytes: int = STAGED_BYTES,
+        threaded: bool = True,
+    ) -> None:
+        self.directory = directory.absolute()
+        self.dead_letters = dead_letters
+        self.staged_bytes = staged_bytes
+        self._window = window
+        self._begin()
+        self._committer = Committer(self, threaded=threaded)
+        _stores.add(self)
+
+    def _begin(self) -> None:
+        self.lock = threading.RLock()
+        self.closed = False
+        self._io = threading.RLock()
+        self._committed = threading.Condition(self.lock)
+        self._staging = Staging()
+        self._in_commit: list[Staged] = []
+        self._removals: list[tuple[str, int]] = []
+        self._lanes: dict[str, Lane] = {}
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
+        self._file: QueueFile | None = None
+        self._ownership: files.FileLock | None = None
+        self._damage: tuple[QueueFile, Exception] | None = None
+        self._commit_events = _COMMIT_EVENTS
+
+    # -- queues -------------------------------------------------------------------------------------
+
+    def lane(self, sink: str) -> Lane:
+        """The lane of a sink; made at the first call."""
+        with self.lock:
+            if sink not in self._lanes:
+                self._lanes[sink] = Lane(sink, self._window, _WINDOW_BYTES)
+            return self._lanes[sink]
+
+    def listen(self, sink: str, on_commit: Callable[[], None]) -> None:
+        """Call ``on_commit``, from any thread, whenever the sink's lane has changed."""
+        with self.lock:
+            self._listeners.setdefault(sink, []).append(on_commit)
+
+    def stop_listening(self, sink: str, on_commit: Callable[[], None]) -> None:
+        """Undo :meth:`listen`."""
+        with self.lock, suppress(ValueError):
+            self._listeners.get(sink, []).remove(on_commit)
+
+    def is_full(self) -> bool:
+        """Whether no more may be staged before the next commit."""
+        return self._staging.size >= self.staged_bytes
+
+    def stage(self, lane: Lane, event: Event, on_commit: OnCommit | None = None) -> None:
+        """Stage an event; the caller holds :attr:`lock` and calls :meth:`nudge` without it."""
+        self._staging.add(lane, event, on_commit)
+
+    def nudge(self) -> None:
+        """Let the committer know that something is staged."""
+        self._committer.nudge()
+
+    def remove(self, lane: Lane, positions: Iterable[int]) -> None:
+        """Delete rows with the next commit; from any thread."""
+        with self.lock:
+            self._removals += [(lane.sink, seq) for seq in positions]
+        self._committer.nudge_for_removals()
+
+    # -- committing ---------------------------------------------------------------------------------
+
+    def commit(self) -> OSError | None:
+        """Make durable what is staged, once; the error if that is impossible for now."""
+        with self._io, gate:
+            if self._damage is not None and self._damage[0] is self._file:
+                self._replace(self._damage[1])
+            self._pay_debts()
+            with self.lock:
+                batch = self._in_commit = self._staging.take(self._commit_events)
+                removals, self._removals = self._removals, []
+            error = self._write(self._encoded(batch), removals)
+        if error is None:
+            self._commit_events = min(self._commit_events * 2, _COMMIT_EVENTS)
+            self._finish(batch)
+        else:
+            self._commit_events = max(self._commit_events // 2, 1)
+            self._put_back(batch, removals, error)
+        return error
+
+    def _encoded(self, batch: list[Staged]) -> list[Record]:
+        """Encode a batch; what cannot be encoded (it never came from a log call) fails alone."""
+        records: list[Record] = []
+        failed: list[Staged] = []
+        for entry in batch:
+            try:
+                records.append(entry.record())
+            except Exception as error:  # noqa: BLE001 - a hand-made event may hold anything
+                tell("disk_queue.encode", "an event cannot be encoded and was refused: %r", error)
+                failed.append(entry)
+        if failed:
+            with self.lock:
+                for entry in failed:
+                    batch.remove(entry)
+                    for lane in entry.lanes:
+                        lane.fail(entry.seq)
+            self._tell_waiting(failed, OSError("the event cannot be encoded as JSON"))
+        return records
+
+    def _write(self, records: Sequence[Record], removals: list[tuple[str, int]]) -> OSError | None:
+        """Write, through one replacement of a damaged file if need be."""
+        for _ in range(2):
+            try:
+                file = self._opened()
+                file.look()
+                if removals and self._commit_events < _COMMIT_EVENTS:  # in need of space: removals give some
+                    file.write([], removals)
+                    removals.clear()
+                if records or removals:
+                    file.write(records, removals)
+            except sqlite3.Error as error:
+                if self._file is None or not is_damage(error):
+                    return self._failed(error)
+                if failure := self._replace(error):
+                    return failure
+            except OSError as error:
+                return self._failed(error)
+            else:
+                return None
+        return OSError(f"the disk queue in {self.directory} is damaged again and again; look at the disk")
+
+    def _failed(self, error: Exception) -> OSError:
+        if self._file is not None and not self._discard_if_settled(self._file):
+            self._file.shorten_log()
+        failure = as_os_error(self.directory, error)
+        tell("disk_queue.write", "%s", failure, level=logging.ERROR)
+        return failure
+
+    def _discard_if_settled(self, file: QueueFile) -> bool:
+        """Delete a file of which nothing is needed any more: on a full disk even deletions need space."""
+        with self.lock:
+            if any(lane.available or lane.in_flight for lane in self._lanes.values()):
+                return False
+        file.close()
+        with suppress(OSError):
+            files.remove(file.path)
+        if self._ownership is not None:
+            self._ownership.release()
+        self._file = self._ownership = None
+        return True
+
+    def _opened(self) -> QueueFile:
+        if self._file is None:
+            self._ownership, self._file = self._new_file()
+        return self._file
+
+    def _new_file(self) -> tuple[files.FileLock, QueueFile]:
+        ownership = files.claim_new(self.directory)
+        try:
+            return ownership, QueueFile(ownership.database)
+        except BaseException:
+            with suppress(OSError):
+                files.remove(ownership.database)
+            ownership.release()
+            raise
+
+    def _finish(self, batch: Sequence[Staged]) -> None:
+        removals: list[tuple[str, int]] = []
+        sinks: set[str] = set()
+        with self.lock:
+            self._in_commit = []
+            for entry in batch:
+                for lane in entry.lanes:
+                    lane.commit(entry.seq, entry.time)
+                    sinks.add(lane.sink)
+            for sink in sinks:
+                removals += [(sink, seq) for seq in self._lanes[sink].pay()]
+            self._removals += removals
+            self._committed.notify_all()
+        self._tell_waiting(batch, None)
+        self._tell_lanes(sinks)
+
+    def _put_back(self, batch: list[Staged], removals: list[tuple[str, int]], error: OSError) -> None:
+        """After a failure keep what nobody waits for; the rest fails, however far back it is."""
+        with self.lock:
+            self._in_commit = []
+            self._removals = removals + self._removals
+            entries = batch + self._staging.take(len(self._staging))
+            failed = [entry for entry in entries if entry.waiting]
+            self._staging.put_back([entry for entry in entries if not entry.waiting])
+            for entry in failed:
+                for lane in entry.lanes:
+                    lane.fail(entry.seq)
+            self._committed.notify_all()
+        self._tell_waiting(failed, error)
+        self._tell_lanes({lane.sink for entry in entries for lane in entry.lanes})
+
+    def _tell_waiting(self, entries: Iterable[Staged], error: OSError | None) -> None:
+        for entry in entries:
+            for on_commit in entry.waiting:
+                try:
+                    on_commit(error)
+                except Exception as problem:  # noqa: BLE001 - one caller's callback must not fail the others
+                    tell("disk_queue.callback", "a caller could not be told of its commit: %r", problem)
+
+    def _tell_lanes(self, sinks: Collection[str]) -> None:
+        with self.lock:
+            listeners = [listener for sink in sinks for listener in self._listeners.get(sink, ())]
+        for listener in listeners:
+            listener()
+
+    def _pay_debts(self) -> None:
+        """Delete, on disk, what queues that drop their oldest have dropped."""
+        with self.lock:
+            debts = [(lane, lane.read_next, lane.debt_on_disk()) for lane in self._lanes.values()]
+        for lane, start, count in debts:
+            if count and self._file is not None:
+                with suppress(sqlite3.Error):  # damage shows at the write that follows
+                    oldest = self._file.oldest(lane.sink, start, min(count, _COMMIT_EVENTS))
+                    with self.lock:
+                        self._removals += [(lane.sink, seq) for seq in lane.pay_on_disk(oldest)]
+
+    # -- damage -------------------------------------------------------------------------------------
+
+    def _replace(self, error: Exception) -> OSError | None:
+        """Go on with a new file that has everything that could be read of the damaged one."""
+        damaged = self._file
+        assert damaged is not None  # noqa: S101 - only an open file is found damaged
+        try:
+            ownership, file = self._new_file()
+        except (OSError, sqlite3.Error) as problem:
+            return self._failed(problem)
+        try:
+            self._rescue(damaged, file)
+        except (OSError, sqlite3.Error) as problem:
+            file.close()
+            files.remove(file.path)
+            ownership.release()
+            return self._failed(problem)
+        former, self._ownership = self._ownership, ownership
+        self._file, self._damage = file, None
+        aside = self._set_aside(damaged)
+        if former is not None:
+            former.release()
+        missing = self._count_anew(file)
+        tell(
+            f"disk_queue.damage.{damaged.path.name}",
+            "the disk queue %s is damaged (%s); it was set aside as %s and the service goes on with %s; "
+            "events lost: %d",
+            damaged.path,
+            error,
+            aside,
+            file.path,
+            missing,
+            level=logging.ERROR,
+        )
+        return None
+
+    def _set_aside(self, damaged: QueueFile) -> Path | str:
+        try:
+            in_place = damaged.is_in_place()
+            damaged.close()
+            return files.set_aside(damaged.path) if in_place else "nothing, for it is gone"
+        except OSError as error:
+            return f"nothing ({error})"
+
+    def _rescue(self, damaged: QueueFile, file: QueueFile) -> None:
+        """Copy what memory holds, then what the open connections and a fresh one can still read."""
+        with self.lock:
+            memory = {lane.sink: list(lane.in_memory()) for lane in self._lanes.values()}
+            limits = {lane.sink: lane.read_next for lane in self._lanes.values()}
+        known = {sink: {item.seq for item in held} for sink, held in memory.items()}
+        _write_in_chunks(
+            file,
+            (
+                Record(Row(seq, event.time, event.size, encode_event(event)), [sink])
+                for sink, held in memory.items()
+                for seq, event in held
+            ),
+        )
+
+        def still_wanted(record: Record) -> Record:
+            seq = record.row.seq
+            wanted = [
+                sink for sink in record.sinks if seq >= limits.get(sink, 0) and seq not in known.get(sink, ())
+            ]
+            return record._replace(sinks=wanted)
+
+        for connection in damaged.connections():
+            _write_in_chunks(file, map(still_wanted, salvage(connection)))
+        with suppress(sqlite3.Error), closing(connect(damaged.path)) as connection:
+            _write_in_chunks(file, map(still_wanted, salvage(connection)))
+
+    def _count_anew(self, file: QueueFile) -> int:
+        missing = 0
+        for lane in list(self._lanes.values()):
+            with self.lock:
+                missing += lane.count_anew(*file.totals(lane.sink, lane.read_next))
+        return missing
+
+    # -- reading back -------------------------------------------------------------------------------
+
+    def read(self, lane: Lane, max_events: int, max_bytes: int) -> bool:
+        """Bring events of a lane from the file into memory; False if that is impossible for now.
+
+        Blocks; never called on an event loop.
+        """
+        with self.lock:
+            if not lane.on_disk or lane.reading or self._file is None:
+                return False
+            lane.reading = True
+            start, file = lane.read_next, self._file
+        try:
+            with gate:
+                rows, complete = file.read(lane.sink, start, max(max_events, self._window), max_bytes)
+                held, buried = self._decode(lane.sink, rows)
+            read_next = rows[-1].seq + 1 if rows else start
+            with self.lock:
+                removals = lane.take_in(Read(held, buried, read_next, complete))
+            self.remove(lane, removals)
+        except sqlite3.Error as error:
+            if file is self._file:  # otherwise it was replaced meanwhile
+                self._report(file, error)
+            return False
+        finally:
+            with self.lock:
+                lane.reading = False
+        return True
+
+    def _report(self, file: QueueFile, error: sqlite3.Error) -> None:
+        if is_damage(error):
+            self._damage = (file, error)
+            self._committer.nudge()
+        else:
+            tell("disk_queue.read", "the disk queue %s cannot be read, trying again: %s", file.path, error)
+
+    def _decode(self, sink: str, rows: Sequence[Row]) -> tuple[list[Held], list[int]]:
+        """Decode rows; what cannot be decoded becomes a dead letter and blocks nothing."""
+        held: list[Held] = []
+        letters: list[DeadLetter] = []
+        bad: list[int] = []
+        for row in rows:
+            try:
+                held.append(Held(row.seq, _event_of(row)))
+            except Exception as error:  # noqa: BLE001 - whatever is in the body, the rows behind it go on
+                bad.append(row.seq)
+                letters.append(_letter(self.directory, sink, f"cannot be decoded: {error}", row))
+        if letters and not self._bury(letters):
+            bad = []  # they stay in the file, for the process that adopts it
+        return held, bad
+
+    def _bury(self, letters: Sequence[DeadLetter]) -> bool:
+        try:
+            self.dead_letters.add(letters)
+        except OSError as error:
+            tell("disk_queue.dead_letters", "dead letters cannot be written: %s", error)
+            return False
+        for letter in letters:
+            tell(
+                f"{letter.sink}.dead",
+                "sink %r: a queued event became a dead letter: %s",
+                letter.sink,
+                letter.reason,
+            )
+        return True
+
+    def take_all(self, lane: Lane) -> list[Event]:
+        """Remove everything that waits for a sink and return it; blocks while it reads."""
+        while lane.on_disk and self.read(lane, 2**31, 2**62):
+            pass
+        with self.lock:
+            events, positions = lane.take_all()
+        self.remove(lane, positions)
+        return events
+
+    # -- other processes, other lives ---------------------------------------------------------------
+
+    def adopt(self) -> int:
+        """Take over what dead processes left in the directory; returns the events taken over.
+
+        Blocks. Call it at the start and from time to time. Trouble is told and tried again at the next
+        call; what is interrupted is at worst taken over twice.
+        """
+        return adoption.adopt(self.directory, self._import)
+
+    def _import(self, records: Sequence[Record]) -> None:
+        """Commit records of another file here.
+
+        Raises:
+            OSError: They are not committed.
+        """
+        wanted = [record for record in records if record.sinks]
+        if not wanted:
+            return
+        done: Future[None] = Future()
+        with self.lock:
+            if self.closed:
+                raise OSError("the disk queue is closed")
+            for record in wanted:
+                on_commit = partial(_resolve, done) if record is wanted[-1] else _ignore
+                self._staging.add_row(record.row, [self.lane(sink) for sink in record.sinks], on_commit)
+        while not done.done():
+            self.commit()
+        done.result()
+
+    def bury_unconfigured(self, configured: Collection[str]) -> int:
+        """Turn what waits for sinks that are not in ``configured`` into dead letters; blocks.
+
+        Returns:
+            How many events became dead letters.
+        """
+        with self.lock:
+            strangers = [lane for sink, lane in self._lanes.items() if sink not in configured and lane.depth]
+        return sum(self._bury_lane(lane) for lane in strangers)
+
+    def _bury_lane(self, lane: Lane) -> int:
+        reason = _UNCONFIGURED.format(lane.sink)
+        count = 0
+        while True:
+            if lane.on_disk and not lane.ready:
+                self.read(lane, _CHUNK_ROWS, _CHUNK_BYTES)
+            with self.lock:
+                lease = lane.lease(_CHUNK_ROWS, _CHUNK_BYTES)
+            if lease is None:
+                return count
+            if not self._bury([DeadLetter.of_event(lane.sink, reason, event) for event in lease.events]):
+                with self.lock:
+                    lane.settle(lease, lease.events)
+                return count
+            with self.lock:
+                positions = lane.settle(lease)
+            self.remove(lane, positions)
+            count += len(lease.events)
+
+    def save_leftovers(self, sink: str, events: Sequence[Event], timeout: float = 10.0) -> None:
+        """Keep a memory queue's events for the next start; blocks until they are durable.
+
+        Raises:
+            OSError: They are not, and are still the caller's.
+        """
+        if not events:
+            return
+        done: Future[None] = Future()
+        lane = self.lane(sink)
+        with self.lock:
+            for event in events:
+                self.stage(lane, event, partial(_resolve, done) if event is events[-1] else _ignore)
+        self.nudge()
+        try:
+            done.result(timeout)
+        except TimeoutError:
+            raise OSError(f"the disk queue in {self.directory} did not commit within {timeout:g} s") from None
+
+    def load_leftovers(self, sinks: Iterable[str]) -> dict[str, list[Event]]:
+        """Hand out, and remove, what waits for these sinks, which have no disk queue; blocks."""
+        found = {sink: self.take_all(self._lanes[sink]) for sink in sinks if sink in self._lanes}
+        return {sink: events for sink, events in found.items() if events}
+
+    # -- life ---------------------------------------------------------------------------------------
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait in this thread until everything staged so far is durable; False if time ran out."""
+        last = self._staging.next_seq - 1
+        self.nudge()
+        with self._committed:
+            return self._committed.wait_for(lambda: not self._is_pending(last), timeout)
+
+    def _is_pending(self, seq: int) -> bool:
+        with self.lock:
+            first = self._in_commit[0].seq if self._in_commit else self._staging.first()
+            return first <= seq
+
+    @property
+    def has_staged(self) -> bool:
+        """Whether events wait for a commit."""
+        return len(self._staging) > 0
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether somebody waits for a commit."""
+        return self._staging.waiting > 0
+
+    @property
+    def has_removals(self) -> bool:
+        """Whether deletions wait for a commit."""
+        return bool(self._removals)
+
+    def close(self) -> bool:
+        """Commit what is staged and let go of the file, which is deleted if nothing waits in it.
+
+        Returns:
+            Whether everything staged was committed. Idempotent.
+        """
+        with self.lock:
+            self.closed = True
+        self._committer.stop()
+        error = None
+        while error is None and (self.has_staged or self.has_removals):
+            error = self.commit()
+        with self._io, gate:
+            file, self._file = self._file, None
+            if file is not None:
+                self._let_go(file)
+            if self._ownership is not None:
+                self._ownership.release()
+        self._tell_lanes(list(self._lanes))
+        return not self.has_staged
+
+    def _let_go(self, file: QueueFile) -> None:
+        try:
+            empty = file.is_in_place() and file.is_empty()
+        except sqlite3.Error:
+            empty = False
+        file.close()
+        if empty:
+            with suppress(OSError):
+                files.remove(file.path)
+
+    def rest(self) -> None:
+        """Give space back; called by the committer when nothing is left to do."""
+        with self._io, gate:
+            if self._file is not None and not any(
+                lane.depth or lane.in_flight for lane in self._lanes.values()
+            ):
+                self._file.give_back_space()
+
+    def disown(self) -> None:
+        """Close the store in a fork's child without touching what is the parent's."""
+        self._begin()
+        self._committer = Committer(self, threaded=False)
+        self.closed = True
+
+
+def _event_of(row: Row) -> Event:
+    event = decode_event(row.body)
+    return Event(
+        event.id,
+        event.time,
+        event.kind,
+        event.level,
+        event.name,
+        event.service,
+        event.env,
+        event.trace_id,
+        event.span_id,
+        event.fields,
+        row.size,
+    )
+
+
+def _letter(directory: Path, sink: str, reason: str, row: Row) -> DeadLetter:
+    return DeadLetter(sink, reason, bytes(row.body), "", f"{directory}:{row.time}:{row.seq}:{sink}", row.time)
+
+
+def _write_in_chunks(file: QueueFile, records: Iterable[Record]) -> None:
+    chunk: list[Record] = []
+    for record in records:
+        if record.sinks:
+            chunk.append(record)
+        if len(chunk) >= _CHUNK_ROWS:
+            file.write(chunk)
+            chunk = []
+    if chunk:
+        file.write(chunk)
+
+
+def _resolve(done: Future[None], error: OSError | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+
+
+def _ignore(_error: OSError | None) -> None:
+    """Make an event fail, and not wait, when the disk does."""
+
+
+_stores: weakref.WeakSet[DiskStore] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store.disown()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,92 @@
+"""``kill -9`` at random moments: the acknowledgements are kept outside the process that is killed."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from support.disk import drain, make_store
+
+TESTS = Path(__file__).parents[1]
+
+NURSERY = """
+import os, random, signal, sys, threading, time
+from pathlib import Path
+from support.disk import make_queue, make_store
+from logweir.testing.contract import make_event
+
+directory, rounds, adopts = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "adopts"
+generator = random.Random(1)
+
+def write_until_killed():
+    store = make_store(directory, threaded=True)
+    queues = [make_queue(store, sink, "block", max_events=10**6) for sink in "ab"]
+
+    def write():
+        while True:
+            event = make_event()
+            done = [threading.Event() for _ in queues]
+            for queue, told in zip(queues, done):
+                queue.put(event, lambda error, told=told: error is None and told.set())
+            for told in done:
+                told.wait()
+            os.write(1, event.id.encode() + b"\\n")
+
+    for _ in range(8):
+        threading.Thread(target=write, daemon=True).start()
+    while adopts:
+        store.adopt()
+    time.sleep(60)
+
+for _ in range(rounds):
+    child = os.fork()
+    if not child:
+        write_until_killed()
+        os._exit(1)
+    time.sleep(generator.uniform(0.005, 0.06))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+def acknowledged_by_the_dead(directory: Path, rounds: int, adopts: str) -> set[str]:
+    """Kill one writing process after the other; returns what they acknowledged."""
+    nursery = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(NURSERY), str(directory), str(rounds), adopts],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=100,
+    )
+    return set(nursery.stdout.decode().split())
+
+
+def stored_after(directory: Path) -> dict[str, Counter[str]]:
+    store = make_store(directory)
+    store.adopt()
+    stored = {sink: Counter(event.id for event in drain(store, sink)) for sink in "ab"}
+    store.close()
+    assert not list((directory / "queues").iterdir())
+    return stored
+
+
+@pytest.mark.wound("vector #18820")
+@pytest.mark.wound("vector #20118")
+def test_a_hundred_killed_processes_leave_every_acknowledged_event_once(tmp_path: Path) -> None:
+    acknowledged = acknowledged_by_the_dead(tmp_path, 100, "leaves")
+    assert len(acknowledged) > 1000
+    for stored in stored_after(tmp_path).values():
+        assert acknowledged <= set(stored)
+        assert set(stored.values()) == {1}
+
+
+@pytest.mark.wound("serilog-sinks-periodicbatching #22")
+def test_processes_killed_while_they_adopt_lose_nothing(tmp_path: Path) -> None:
+    acknowledged = acknowledged_by_the_dead(tmp_path, 25, "adopts")
+    assert acknowledged
+    for stored in stored_after(tmp_path).values():
+        assert acknowledged <= set(stored)

@@ -1,0 +1,78 @@
+"""Disk stores for tests: made, drained and crashed without waiting for time."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from logweir.config.delivery import QueueConfig
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.disk import DiskQueue, DiskStore
+from logweir.delivery.queue import Lease
+from logweir.event import Event
+from logweir.testing.contract import make_event
+
+
+def make_store(directory: Path, *, threaded: bool = False, **settings: Any) -> DiskStore:
+    """A store whose files are in ``directory / "queues"``."""
+    return DiskStore(directory / "queues", DeadLetters(directory), threaded=threaded, **settings)
+
+
+def make_queue(
+    store: DiskStore,
+    sink: str = "sink",
+    when_full: Any = "drop_newest",
+    *,
+    wake: Callable[[Callable[[], None]], None] = lambda _callback: None,
+    **settings: Any,
+) -> DiskQueue:
+    """A queue whose consumers, if any, are woken by ``wake``."""
+    return DiskQueue(store, sink, QueueConfig(**settings), when_full, wake)
+
+
+def lease(store: DiskStore, sink: str = "sink", count: int = 100) -> Lease | None:
+    """Take a batch without an event loop."""
+    lane = store.lane(sink)
+    if lane.wants_reading(count):
+        store.read(lane, count, 2**30)
+    with store.lock:
+        return lane.lease(count, 2**30)
+
+
+def drain(store: DiskStore, sink: str = "sink", *, settle: bool = True) -> list[Event]:
+    """Take everything that is committed."""
+    events: list[Event] = []
+    leases = []
+    while (taken := lease(store, sink)) is not None:
+        events += taken.events
+        leases.append(taken)
+    if settle:
+        for taken in leases:
+            store.remove(store.lane(sink), store.lane(sink).settle(taken))
+        store.commit()
+    return events
+
+
+def crash(store: DiskStore, copy: Path) -> Path:
+    """What a dying process leaves: its files as they are, in a directory of their own."""
+    (copy / "queues").mkdir(parents=True)
+    for path in store.directory.glob("*.db*"):
+        if not path.name.endswith("-shm"):
+            shutil.copyfile(path, copy / "queues" / path.name)
+    if store._file is not None:
+        store._file.close()
+    if store._ownership is not None:
+        store._ownership.release()
+    return copy
+
+
+def names(events: list[Event]) -> list[str]:
+    """The names of events, in order."""
+    return [event.name for event in events]
+
+
+def sized(name: str, size: int) -> Event:
+    """An event of a certain size."""
+    return msgspec.structs.replace(make_event(name), size=size)

@@ -1,0 +1,174 @@
+"""The disk store against a simple model, by hypothesis: put, commit, crash, reopen, read, settle, damage.
+
+What must hold, whatever the order of things: an event whose commit was told is delivered until it is
+settled, over every crash; the order of each sink is the order of the puts; what was settled and
+committed never comes again. After damage to the file only reopening, and going on, is promised.
+"""
+
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from logweir.delivery.disk import DiskQueue, DiskStore
+from logweir.delivery.queue import Lease
+from logweir.testing.contract import make_event
+from support.disk import crash, lease, make_queue, make_store
+
+SINKS = ("a", "b")
+DISTANCE = st.integers(min_value=0, max_value=10**9)
+
+
+class Expected:
+    """What the model knows of one sink."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.durable: set[str] = set()
+        self.settled: set[str] = set()
+        self.gone: set[str] = set()
+
+    def crashed(self) -> None:
+        """What was on its way to the disk is not there; what was not removed there is."""
+        self.order = [i for i in self.order if i in self.durable]
+        self.settled = set(self.gone)
+
+    def required(self) -> set[str]:
+        return self.durable - self.settled
+
+
+class DiskStoreMachine(RuleBasedStateMachine):
+    """One process after another on the files of the one before."""
+
+    @initialize(window=st.sampled_from([0, 1, 3, 1000]))
+    def start(self, window: int) -> None:
+        self.root = Path(tempfile.mkdtemp())
+        self.lives = 0
+        self.window = window
+        self.expected = {sink: Expected() for sink in SINKS}
+        self.open(self.root / "0")
+
+    def open(self, directory: Path) -> None:
+        self.store: DiskStore = make_store(directory, window=self.window)
+        self.queues: dict[str, DiskQueue] = {sink: make_queue(self.store, sink) for sink in SINKS}
+        self.leases: list[tuple[str, Lease]] = []
+        self.taken: dict[str, list[str]] = {sink: [] for sink in SINKS}
+        self.store.adopt()
+
+    @rule(sinks=st.sets(st.sampled_from(SINKS), min_size=1), count=st.integers(1, 5), waits=st.booleans())
+    def put(self, sinks: set[str], count: int, waits: bool) -> None:
+        for _ in range(count):
+            event = make_event()
+            for sink in sorted(sinks):
+                expected = self.expected[sink]
+                expected.order.append(event.id)
+                told = [lambda error, e=expected, i=event.id: error is None and e.durable.add(i)]
+                self.queues[sink].put(event, *(told if waits else []))
+
+    @rule()
+    def commit(self) -> None:
+        while self.store.has_staged or self.store.has_removals:
+            assert self.store.commit() is None
+        for expected in self.expected.values():
+            expected.durable |= set(expected.order)
+            expected.gone |= expected.settled
+
+    @rule(sink=st.sampled_from(SINKS), count=st.integers(1, 8))
+    def take(self, sink: str, count: int) -> None:
+        taken = lease(self.store, sink, count)
+        if taken is not None:
+            ids = [event.id for event in taken.events]
+            assert not set(ids) & self.expected[sink].gone
+            self.taken[sink] += ids
+            self.leases.append((sink, taken))
+
+    @rule(number=DISTANCE, share=st.integers(0, 8))
+    def settle(self, number: int, share: int) -> None:
+        if self.leases:
+            sink, taken = self.leases.pop(number % len(self.leases))
+            back = taken.events[share:]
+            self.queues[sink].give_back(taken, back)
+            self.expected[sink].settled |= {event.id for event in taken.events[:share]}
+            self.taken[sink] = [i for i in self.taken[sink] if i not in {event.id for event in back}]
+
+    @rule()
+    def close_and_start_again(self) -> None:
+        self.commit()
+        assert self.store.close()
+        self.open(self.store.directory.parent)
+
+    @rule()
+    def crash(self) -> None:
+        self.lives += 1
+        for expected in self.expected.values():
+            expected.crashed()
+        self.open(crash(self.store, self.root / str(self.lives)))
+
+    @rule(seed=DISTANCE)
+    def crash_and_damage(self, seed: int) -> None:
+        self.lives += 1
+        directory = crash(self.store, self.root / str(self.lives))
+        generator = random.Random(seed)
+        for path in (directory / "queues").iterdir():
+            content = bytearray(path.read_bytes())
+            for _ in range(generator.randint(1, 20) if content else 0):
+                content[generator.randrange(len(content))] = generator.randrange(256)
+            path.write_bytes(content[: generator.randint(0, 2 * len(content))])
+        self.expected = {sink: Expected() for sink in SINKS}
+        self.open(directory)
+        for sink in SINKS:
+            while (taken := lease(self.store, sink)) is not None:
+                self.queues[sink].settle(taken)
+
+    @rule()
+    def damage_under_the_open_store(self) -> None:
+        self.commit()
+        if self.store._file is None:
+            return
+        path = self.store._file.path
+        path.write_bytes(b"\xff" * max(4096, path.stat().st_size))
+        Path(f"{path}-wal").write_bytes(b"\xff" * 100)
+        in_memory = {sink: {held.event.id for held in self.store.lane(sink).in_memory()} for sink in SINKS}
+        self.queues["a"].put(make_event("probe"))
+        self.queues["b"].put(make_event("probe"))
+        assert self.store.commit() is None
+        for sink, expected in self.expected.items():
+            lost = expected.required() - in_memory[sink] - set(self.drained(sink))
+            expected.order = [i for i in expected.order if i not in lost]
+            expected.durable -= lost
+
+    @invariant()
+    def what_is_durable_is_delivered_in_order(self) -> None:
+        for sink in SINKS:
+            found = self.drained(sink)
+            expected = self.expected[sink]
+            have = set(found) | set(self.taken[sink])
+            assert expected.required() <= have
+            assert not set(found) & expected.gone
+            known = [i for i in found if i in set(expected.order)]
+            assert known == sorted(known, key=expected.order.index)
+            assert len(found) == len(set(found))
+
+    def drained(self, sink: str) -> list[str]:
+        """Look at everything that could be taken now, and put it back."""
+        leases = []
+        while (taken := lease(self.store, sink, 3)) is not None:
+            leases.append(taken)
+        for taken in leases:
+            self.queues[sink].give_back(taken, taken.events)
+        return [event.id for taken in leases for event in taken.events]
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.store.close()
+            shutil.rmtree(self.root)
+
+
+TestDiskStore = DiskStoreMachine.TestCase
+TestDiskStore.settings = settings(
+    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)

@@ -1,0 +1,102 @@
+"""The spilling queue: memory first, then the disk, in order."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from logweir.config.delivery import QueueConfig
+from logweir.delivery.disk import DiskStore, SpillQueue
+from logweir.delivery.memory import MemoryQueue
+from logweir.delivery.queue import DropReason, PutResult
+from logweir.event import Event
+from logweir.testing.contract import make_event
+from support.disk import make_queue, make_store, names
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[DiskStore]:
+    store = make_store(tmp_path, threaded=True)
+    yield store
+    store.close()
+
+
+def spilling(store: DiskStore, memory: int = 5, disk: int = 10_000) -> SpillQueue:
+    loop = asyncio.get_running_loop()
+    wake = loop.call_soon_threadsafe
+    first = MemoryQueue(QueueConfig(max_events=memory), "drop_newest", wake)  # type: ignore[arg-type]
+    return SpillQueue(first, make_queue(store, wake=wake, max_events=disk))
+
+
+async def take_all(queue: SpillQueue, batch: int = 3) -> list[Event]:
+    taken: list[Event] = []
+    while lease := await asyncio.wait_for(queue.take(batch, 2**20, 0.0), 5.0):
+        taken += lease.events
+        queue.settle(lease)
+    return taken
+
+
+async def test_overflow_goes_to_disk_and_comes_back_in_order(store: DiskStore) -> None:
+    queue = spilling(store)
+    sent = [make_event(str(number)) for number in range(50)]
+    assert {queue.put(event) for event in sent} == {PutResult.ACCEPTED}
+    now = queue.statistics()
+    assert (now.depth, now.accepted, now.dropped) == (50, 50, {})
+    queue.close()
+    assert await take_all(queue) == sent
+
+
+async def test_memory_is_not_used_again_before_the_disk_is_drained(store: DiskStore) -> None:
+    queue = spilling(store)
+    sent = [make_event(str(number)) for number in range(40)]
+    taken = []
+    for event in sent[:20]:
+        queue.put(event)
+    for event in sent[20:]:
+        lease = await asyncio.wait_for(queue.take(1, 2**20, 0.0), 5.0)
+        assert lease is not None
+        taken += lease.events
+        queue.settle(lease)
+        queue.put(event)
+    queue.close()
+    assert names(taken + await take_all(queue)) == names(sent)
+
+
+async def test_a_waiting_consumer_gets_what_comes_after_a_spill(store: DiskStore) -> None:
+    queue = spilling(store)
+    for number in range(8):
+        queue.put(make_event(str(number)))
+    taken = 0
+    while taken < 8:
+        lease = await asyncio.wait_for(queue.take(10, 2**20, 0.0), 5.0)
+        assert lease is not None
+        taken += len(lease.events)
+        queue.settle(lease)
+    waiting = asyncio.create_task(queue.take(10, 2**20, 0.0))
+    await asyncio.sleep(0)
+    queue.put(make_event("later"))
+    lease = await asyncio.wait_for(waiting, 5.0)
+    assert lease is not None
+    assert names(list(lease.events)) == ["later"]
+    queue.settle(lease)
+    await asyncio.wait_for(queue.settled_up_to(queue.mark()), 5.0)
+
+
+async def test_a_full_disk_part_does_as_its_policy_says(store: DiskStore) -> None:
+    queue = spilling(store, memory=2, disk=3)
+    results = [queue.put(make_event()) for _ in range(7)]
+    assert results == [PutResult.ACCEPTED] * 5 + [PutResult.DROPPED] * 2
+    assert queue.statistics().dropped == {DropReason.QUEUE_FULL_NEWEST: 2}
+
+
+async def test_what_only_memory_holds_can_be_saved_at_the_end(store: DiskStore) -> None:
+    queue = spilling(store)
+    for number in range(8):
+        queue.put(make_event(str(number)))
+    lease = await queue.take(2, 2**20, 0.0)
+    assert lease is not None
+    queue.give_back(lease, lease.events[1:])
+    queue.close()
+    assert names(queue.remove_unsaved()) == ["1", "2", "3", "4"]
+    assert queue.statistics().depth == 3

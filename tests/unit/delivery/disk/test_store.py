@@ -1,0 +1,362 @@
+"""The disk store: what is durable when, for whom, and what remains."""
+
+import asyncio
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from logweir.delivery.disk import commit_future
+from logweir.delivery.disk.database import FORMAT, QueueFile, Record, Row
+from logweir.delivery.queue import DropReason, PutResult
+from logweir.testing.contract import make_event
+from support.disk import crash, drain, lease, make_queue, make_store, names, sized
+
+
+def rows(directory: Path, table: str) -> int:
+    (path,) = (directory / "queues").glob("*.db")
+    with sqlite3.connect(path) as connection:
+        count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    connection.close()
+    return count
+
+
+def test_a_put_does_no_io_before_the_commit(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    make_queue(store).put(make_event())
+    assert not (tmp_path / "queues").exists()
+    store.close()
+
+
+@pytest.mark.wound("kubernetes #53006")
+def test_one_commit_serves_everybody_who_waits(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    queue = make_queue(store)
+    told: list[OSError | None] = []
+    for _ in range(64):
+        queue.put(make_event(), told.append)
+    assert not told
+    assert store.commit() is None
+    assert told == [None] * 64
+    store.close()
+
+
+def test_an_event_for_three_sinks_is_kept_once_until_the_last_has_it(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    event = make_event("shared")
+    for sink in "abc":
+        make_queue(store, sink).put(event)
+    store.commit()
+    assert (rows(tmp_path, "bodies"), rows(tmp_path, "pending")) == (1, 3)
+    for sink in "ab":
+        assert drain(store, sink) == [event]
+    assert (rows(tmp_path, "bodies"), rows(tmp_path, "pending")) == (1, 1)
+    assert drain(store, "c") == [event]
+    assert (rows(tmp_path, "bodies"), rows(tmp_path, "pending")) == (0, 0)
+    store.close()
+
+
+def test_fan_out_never_changes_the_order_of_a_sink(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    first, second = make_event("first"), make_event("second")
+    a, b = make_queue(store, "a"), make_queue(store, "b")
+    a.put(first)
+    b.put(second)
+    b.put(first)
+    store.commit()
+    assert names(drain(store, "b")) == ["second", "first"]
+    store.close()
+
+
+@pytest.mark.parametrize("window", [0, 3, 1000])
+def test_what_does_not_fit_into_memory_is_read_back_in_order(tmp_path: Path, window: int) -> None:
+    store = make_store(tmp_path, window=window)
+    queue = make_queue(store)
+    sent = [sized(str(number), size=100) for number in range(500)]
+    for number, event in enumerate(sent):
+        queue.put(event)
+        if number % 7 == 0:
+            store.commit()
+    store.commit()
+    assert len(store.lane("sink").ready) <= max(window, 1)
+    assert drain(store) == sent
+    assert queue.statistics().depth == 0
+    store.close()
+
+
+def test_what_was_not_settled_is_delivered_by_the_next_process(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    queue = make_queue(store)
+    for number in range(10):
+        queue.put(make_event(str(number)))
+    store.commit()
+    taken = lease(store, count=4)
+    assert taken is not None
+    queue.give_back(taken, taken.events[2:])
+    store.commit()
+    lease(store, count=3)
+    second = make_store(crash(store, tmp_path / "after"))
+    assert second.adopt() == 8
+    assert names(drain(second)) == [str(number) for number in range(2, 10)]
+    second.close()
+    assert not list((tmp_path / "after" / "queues").iterdir())
+
+
+def test_what_is_given_back_waits_in_its_old_place(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    queue = make_queue(store)
+    for number in range(6):
+        queue.put(make_event(str(number)))
+    store.commit()
+    first, second = lease(store, count=2), lease(store, count=2)
+    assert first is not None
+    assert second is not None
+    queue.give_back(second, second.events)
+    queue.give_back(first, first.events[1:])
+    assert names(drain(store)) == ["1", "2", "3", "4", "5"]
+    store.close()
+
+
+def test_an_empty_file_is_removed_at_the_close_and_a_full_one_stays(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    queue = make_queue(store)
+    queue.put(make_event("kept"))
+    assert store.close()
+    assert len(list((tmp_path / "queues").glob("*.db"))) == 1
+    assert queue.put(make_event()) is PutResult.CLOSED
+    after = make_store(tmp_path)
+    assert after.adopt() == 1
+    assert names(drain(after)) == ["kept"]
+    after.close()
+    assert not list((tmp_path / "queues").iterdir())
+
+
+@pytest.mark.wound("vector #18336")
+@pytest.mark.parametrize("body", [b"\xff\x00", b"{}", b"[" * 100])
+def test_a_row_that_cannot_be_decoded_becomes_a_dead_letter_and_blocks_nothing(
+    tmp_path: Path, body: bytes
+) -> None:
+    store = make_store(tmp_path, window=0)
+    queue = make_queue(store)
+    for name in ("before", "bad", "after"):
+        queue.put(make_event(name))
+    store.commit()
+    assert store._file is not None
+    store._file._writer.execute("UPDATE bodies SET body = ? WHERE seq = 1", (body,))
+    assert names(drain(store)) == ["before", "after"]
+    (letter,) = store.dead_letters.read()
+    assert (letter.sink, letter.body) == ("sink", body)
+    assert "cannot be decoded" in letter.reason
+    assert rows(tmp_path, "bodies") == 0
+    assert queue.statistics().depth == 0
+    store.close()
+
+
+def test_events_of_a_sink_that_is_gone_become_dead_letters(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    for sink in ("kept", "gone"):
+        make_queue(store, sink).put(make_event(sink))
+    store.close()
+    after = make_store(tmp_path)
+    after.adopt()
+    assert after.bury_unconfigured(["kept"]) == 1
+    (letter,) = after.dead_letters.read()
+    assert (letter.sink, letter.reason) == ("gone", "sink 'gone' is not configured any more")
+    assert names(drain(after, "kept")) == ["kept"]
+    assert after.bury_unconfigured(["kept"]) == 0
+    after.close()
+
+
+def test_leftovers_of_a_memory_queue_come_back_at_the_next_start(tmp_path: Path) -> None:
+    store = make_store(tmp_path, threaded=True)
+    store.save_leftovers("memory", [make_event(str(number)) for number in range(1000)])
+    store.close()
+    after = make_store(tmp_path)
+    after.adopt()
+    assert names(after.load_leftovers(["memory", "other"])["memory"]) == [
+        str(number) for number in range(1000)
+    ]
+    assert after.load_leftovers(["memory"]) == {}
+    after.commit()
+    assert rows(tmp_path, "bodies") == 0
+    after.close()
+
+
+def test_dropping_the_oldest_also_drops_it_on_disk(tmp_path: Path) -> None:
+    store = make_store(tmp_path, window=2)
+    queue = make_queue(store, when_full="drop_oldest", max_events=5)
+    for number in range(20):
+        queue.put(sized(str(number), size=10))
+        store.commit()
+    store.commit()
+    store.commit()
+    assert queue.statistics().depth == 5
+    assert queue.statistics().size == 50
+    assert queue.statistics().dropped == {DropReason.QUEUE_FULL_OLDEST: 15}
+    assert rows(tmp_path, "bodies") == 5
+    assert names(drain(store)) == [str(number) for number in range(15, 20)]
+    store.close()
+
+
+@pytest.mark.wound("serilog-sinks-elasticsearch #179")
+def test_the_bounds_count_what_is_on_disk(tmp_path: Path) -> None:
+    store = make_store(tmp_path, window=0)
+    queue = make_queue(store, max_events=10, max_bytes=1024)
+    results = []
+    for _ in range(12):
+        results.append(queue.put(sized("event", size=200)))
+        store.commit()
+    assert results.count(PutResult.ACCEPTED) == 6
+    drain(store)
+    assert queue.put(make_event()) is PutResult.ACCEPTED
+    store.close()
+
+
+def test_a_queue_that_waits_for_a_slow_disk_is_full_before_memory_is(tmp_path: Path) -> None:
+    store = make_store(tmp_path, staged_bytes=1000)
+    queue = make_queue(store, when_full="drop_oldest")
+    results = [queue.put(sized("event", size=100)) for _ in range(15)]
+    assert results.count(PutResult.ACCEPTED) == 10
+    store.commit()
+    assert queue.put(make_event()) is PutResult.ACCEPTED
+    store.close()
+
+
+def test_an_event_that_is_not_json_fails_alone(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    queue = make_queue(store)
+    told: list[OSError | None] = []
+    queue.put(make_event("good"))
+    queue.put(make_event("bad", {"value": object()}), told.append)
+    assert store.commit() is None
+    assert isinstance(told[0], OSError)
+    assert names(drain(store)) == ["good"]
+    store.close()
+
+
+def test_a_file_of_another_format_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "queues").mkdir()
+    path = tmp_path / "queues" / "1-0000.db"
+    QueueFile(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version={FORMAT + 1}")
+    connection.close()
+    store = make_store(tmp_path)
+    assert store.adopt() == 0
+    assert path.exists()
+    store.close()
+
+
+def test_statistics_tell_the_age_of_the_oldest(tmp_path: Path) -> None:
+    for window in (0, 10):
+        store = make_store(tmp_path / str(window), window=window)
+        queue = make_queue(store)
+        assert queue.statistics().oldest == 0.0
+        queue.put(make_event(time_ns=0))
+        assert queue.statistics().oldest > 1e9
+        store.commit()
+        assert queue.statistics().oldest > 1e9
+        store.close()
+
+
+def test_an_adopted_row_is_written_once_for_all_its_sinks(tmp_path: Path) -> None:
+    (tmp_path / "queues").mkdir()
+    file = QueueFile(tmp_path / "queues" / "1-0000.db")
+    file.write([Record(Row(9, 1, 10, b"{}"), ["a", "b"]), Record(Row(12, 1, 10, b"{}"), [])])
+    file.close()
+    store = make_store(tmp_path)
+    assert store.adopt() == 2
+    assert (rows(tmp_path, "bodies"), rows(tmp_path, "pending")) == (1, 2)
+    store.close()
+
+
+async def test_a_commit_can_be_awaited_on_any_loop(tmp_path: Path) -> None:
+    store = make_store(tmp_path, threaded=True)
+    queue = make_queue(store)
+
+    async def put_some() -> int:
+        for _ in range(20):
+            future, told = commit_future()
+            queue.put(make_event(), told)
+            await asyncio.wait_for(future, 5.0)
+        return 20
+
+    on_another_loop = asyncio.to_thread(lambda: asyncio.run(put_some()))
+    assert sum(await asyncio.gather(on_another_loop, *(put_some() for _ in range(8)))) == 180
+    result, done = queue.put_durably(make_event())
+    assert result is PutResult.ACCEPTED
+    await asyncio.wait_for(asyncio.wrap_future(done), 5.0)
+    assert queue.statistics().depth == 181
+    await asyncio.to_thread(store.close)
+
+
+async def test_many_threads_and_a_consumer_that_falls_behind_lose_nothing(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    store = make_store(tmp_path, threaded=True, window=50)
+    queue = make_queue(store, "sink", "block", wake=loop.call_soon_threadsafe)
+    sent = [[make_event(f"{thread}.{number}") for number in range(500)] for thread in range(8)]
+
+    def produce(events: list) -> None:
+        for event in events:
+            queue.put(event)
+
+    async def consume() -> list:
+        taken = []
+        while found := await queue.take(37, 2**20, 0.001):
+            taken += names(list(found.events))
+            queue.settle(found)
+        return taken
+
+    consumers = [asyncio.create_task(consume()) for _ in range(3)]
+    await asyncio.gather(*(asyncio.to_thread(produce, events) for events in sent))
+    await asyncio.wait_for(queue.settled_up_to(queue.mark()), 20.0)
+    assert queue.statistics().depth == 0
+    queue.close()
+    taken = [name for part in await asyncio.gather(*consumers) for name in part]
+    assert sorted(taken) == sorted(event.name for events in sent for event in events)
+    await asyncio.to_thread(store.close)
+    assert not list((tmp_path / "queues").iterdir())
+
+
+async def test_a_replaced_queue_leaves_the_rest_to_its_successor(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    store = make_store(tmp_path, threaded=True)
+    old = make_queue(store, wake=loop.call_soon_threadsafe)
+    for number in range(10):
+        old.put(make_event(str(number)))
+    first = await old.take(4, 2**20, 0.0)
+    assert first is not None
+    new = make_queue(store, wake=loop.call_soon_threadsafe)
+    old.close()
+    assert await asyncio.wait_for(old.take(4, 2**20, 3600.0), 5.0) is None
+    old.give_back(first, first.events[2:])
+    second = await new.take(100, 2**20, 0.05)
+    assert second is not None
+    assert names(list(second.events)) == [str(number) for number in range(2, 10)]
+    new.settle(second)
+    await asyncio.to_thread(store.close)
+    assert not list((tmp_path / "queues").iterdir())
+
+
+def test_a_put_inside_a_put_of_the_same_thread_does_not_deadlock(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    queue = make_queue(store)
+    with store.lock:
+        assert queue.put(make_event()) is PutResult.ACCEPTED
+    store.close()
+
+
+def test_deletions_alone_are_committed_after_a_moment(tmp_path: Path) -> None:
+    store = make_store(tmp_path, threaded=True)
+    queue = make_queue(store)
+    queue.put(make_event())
+    assert store.flush(5.0)
+    taken = lease(store)
+    assert taken is not None
+    removed = threading.Event()
+    store.rest = removed.set  # type: ignore[method-assign]
+    queue.settle(taken)
+    assert removed.wait(5.0)
+    assert rows(tmp_path, "bodies") == 0
+    store.close()
