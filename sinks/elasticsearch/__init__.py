@@ -1,0 +1,1 @@
+"""Elasticsearch: the bulk API through its own asynchronous client."""

@@ -1,0 +1,1 @@
+"""Loki: the push API through httpx."""

@@ -1,0 +1,1 @@
+"""MongoDB: unordered inserts through motor or PyMongo."""
