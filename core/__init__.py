@@ -9,6 +9,7 @@ from __future__ import annotations
 from logweir.auditing.calls import audit, audit_sync
 from logweir.auditing.decorator import audit_log
 from logweir.auditing.record import AuditRecord
+from logweir.auditing.service import LogService
 from logweir.delivery.acknowledgement import Ack
 from logweir.errors import (
     AuditError,
@@ -39,6 +40,7 @@ __all__ = [
     "Handler",
     "Health",
     "Kind",
+    "LogService",
     "LogweirError",
     "MissingDependency",
     "NotRunning",

@@ -17,18 +17,20 @@ from typing import Any
 from logweir.assembly import ConfigSource, Surroundings, assemble, load_config
 from logweir.classification import take_explicit
 from logweir.config.models import RoutingConfig
-from logweir.delivery import forks
+from logweir.delivery import explicit, forks
 from logweir.delivery.acknowledgement import AckTracker, Receipt
 from logweir.delivery.channel import Channel
 from logweir.delivery.host import Host
 from logweir.delivery.queue import DropReason, PutResult
-from logweir.delivery.threads import in_thread
+from logweir.delivery.relay import Relay
+from logweir.delivery.threads import in_thread, on_event_loop
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import tell
-from logweir.errors import LogweirError
+from logweir.errors import AuditError, LogweirError
 from logweir.event import Event, Kind
 from logweir.loss_report import LossReporter
 from logweir.routing import SAMPLED
+from logweir.sinks.contract import Transactional
 from logweir.telemetry import Metrics, SinkMetrics
 
 __all__ = ["Runtime"]
@@ -62,6 +64,7 @@ class Runtime:
         self._unrouted = self._sampled = self._dropped_at_stop = 0
         self._stopped: bool | None = None
         self._reporter = LossReporter(self.metrics)
+        self._relay = Relay(self._outboxes, self._forward)
         self._background: set[asyncio.Task[None]] = set()
         self._retirements: set[asyncio.Task[None]] = set()
 
@@ -93,6 +96,7 @@ class Runtime:
         for channel in self._pipeline.channels.values():
             channel.start()
         _keep(self._reporter.run(), self._background)
+        _keep(self._relay.run(), self._background)
 
     def before_fork(self) -> None:
         """Bring delivery to a standstill, for a moment, in which the process can be copied."""
@@ -140,6 +144,7 @@ class Runtime:
         return self._lost() == before
 
     async def _finish_all(self, timeout: float) -> None:
+        await self._relay.stop()
         channels = self._all_channels()
         leftovers = await asyncio.gather(*(channel.finish(timeout) for channel in channels))
         for channel, events in zip(channels, leftovers, strict=True):
@@ -214,6 +219,72 @@ class Runtime:
                 receipt.refused(f"sink {channel.name!r}: its queue answered {answer.value}")
                 self._acknowledgements.settled(channel.name, receipt.event)
         return answers
+
+    # -- explicit rows ------------------------------------------------------------------------------
+
+    def capture(self, name: str, fields: dict[str, Any], *, level: str, kind: Kind) -> Event:
+        """Make an event and send it nowhere; takes ownership of ``fields``."""
+        return self._pipeline.capture(name, fields, level, kind)
+
+    def transactional_sink(self, event: Event, name: str | None = None) -> Transactional:
+        """The sink whose table an explicit row goes into; see :func:`find_transactional`.
+
+        Raises:
+            LogweirError: There is none, or the one wanted cannot take it.
+        """
+        return explicit.transactional(self._explicit_channel(event, name))
+
+    async def record(self, event: Event, sink: str | None = None, timeout: float | None = None) -> None:
+        """Write a row at once in a transaction of the sink's own; awaited on any event loop.
+
+        Raises:
+            AuditError: It was not written in time, or never will be.
+            LogweirError: No sink can take it.
+        """
+        try:
+            await self._host.run_from_loop(self._record(event, sink, timeout))
+        except TimeoutError as error:
+            raise AuditError(f"event {event.id} ({event.name}) was not written: {error}") from None
+
+    def record_sync(self, event: Event, sink: str | None = None, timeout: float | None = None) -> None:
+        """Do what :meth:`record` does, waiting in this thread.
+
+        Raises:
+            AuditError: It was not written in time, or never will be; or it would block an event loop.
+            LogweirError: No sink can take it.
+        """
+        self._refuse_from_inside("record_sync")
+        if on_event_loop():
+            raise AuditError(
+                f"writing {event.name!r} would block the event loop; await the asynchronous method instead"
+            )
+        try:
+            self._host.run(self._record(event, sink, timeout), None)
+        except TimeoutError as error:
+            raise AuditError(f"event {event.id} ({event.name}) was not written: {error}") from None
+
+    async def _record(self, event: Event, sink: str | None, timeout: float | None) -> None:
+        seconds = self.config.audit.timeout if timeout is None else timeout
+        await explicit.record(self._explicit_channel(event, sink), event, seconds, self._clock)
+
+    def _outboxes(self) -> list[Channel]:
+        return [channel for channel in self._pipeline.channels.values() if explicit.has_outbox(channel)]
+
+    async def _forward(self, event: Event, source: str) -> None:
+        """Hand an event of an outbox to the other sinks of its route, and wait until all have it for good.
+
+        Raises:
+            AuditError: Not all have it.
+        """
+        channels = [channel for channel in self._pipeline.router.route(event) if channel.name != source]
+        if channels:
+            receipt = Receipt(event, tuple(channel.name for channel in channels))
+            self._put_audit(receipt, channels)
+            await receipt.acknowledged("stored", self.config.audit.timeout)
+
+    def _explicit_channel(self, event: Event, name: str | None) -> Channel:
+        pipeline = self._pipeline
+        return explicit.find_transactional(pipeline.channels, pipeline.router.route(event), name)
 
     def dispatch(self, event: Event) -> None:
         """Hand a ready event to the queues of its sinks."""

@@ -8,8 +8,8 @@ It may be called by several workers at once.
 A sink whose client is synchronous derives from :class:`SyncSink` and writes plain methods: they run in
 threads, never on an event loop.
 
-Abilities beyond writing are protocols (:class:`Readable`, :class:`Prunable`, :class:`Provisionable`): a
-sink has one by having its methods.
+Abilities beyond writing are protocols (:class:`Readable`, :class:`Prunable`, :class:`Provisionable`,
+:class:`Transactional`): a sink has one by having its methods.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ __all__ = [
     "SinkConfig",
     "SinkContext",
     "SyncSink",
+    "Transactional",
 ]
 
 
@@ -192,4 +193,43 @@ class Provisionable(Protocol):
 
     def provision_script(self) -> str:
         """Return the DDL, template or mapping that ``provision: true`` would apply."""
+        ...
+
+
+@runtime_checkable
+class Transactional(Protocol):
+    """A sink whose rows can be written in a transaction of the application's.
+
+    With the option ``outbox`` set, both methods note the event in the same transaction for the other sinks
+    of its route, where :meth:`outbox_waiting` finds it once the transaction has committed.
+
+    Attributes:
+        keeps_outbox: Whether it does.
+    """
+
+    keeps_outbox: bool
+
+    def record_in(self, connection: Any, event: Event) -> None:
+        """Write a row in the transaction of a synchronous connection, once for each ``event.id``.
+
+        Raises:
+            Exception: What the driver raises: the transaction is the application's, and so are its errors.
+        """
+        ...
+
+    async def record(self, event: Event) -> None:
+        """Write a row in a transaction of the sink's own.
+
+        Raises:
+            SinkUnavailable: It was not written, and may be later.
+            SinkRejected: It will never be written as it is.
+        """
+        ...
+
+    async def outbox_waiting(self, limit: int) -> list[Event]:
+        """Committed events that wait to be relayed, the oldest first."""
+        ...
+
+    async def outbox_done(self, ids: Sequence[str]) -> None:
+        """Forget events that were relayed."""
         ...

@@ -33,6 +33,9 @@ class SqlConfig(SinkConfig):
     """The name of the audit table."""
     provision: bool = False
     """Whether the sink may create its table and indexes."""
+    outbox: bool = False
+    """Whether rows written by `LogService` are relayed, once committed, to the other sinks of their route;
+    the notes are kept in a table beside the audit table, named after it with `_outbox`."""
 
     _url = field_validator("url")(_checked_url)
 

@@ -28,6 +28,13 @@ from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.sql.conditions import conditions_of, has_id_in
 from logweir.sinks.sql.config import SqliteConfig
 from logweir.sinks.sql.encode import to_event, to_parameters
+from logweir.sinks.sql.explicit import (
+    claim_outbox,
+    clear_outbox,
+    insert_event,
+    note_in_outbox,
+    outbox_table,
+)
 from logweir.sinks.sql.table import audit_table, definition
 from logweir.sinks.sql.verdicts import verdict
 
@@ -54,6 +61,8 @@ class SqlSink(Sink[SqliteConfig]):
         insert = sqlite_insert(self._table).on_conflict_do_nothing(index_elements=["id"])
         self._insert = str(insert.compile(dialect=self._dialect))
         self._engine: AsyncEngine | None = None
+        self.keeps_outbox = config.outbox
+        self._outbox = outbox_table(self._table)
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -99,7 +108,7 @@ class SqlSink(Sink[SqliteConfig]):
 
     async def _prepare(self, connection: AsyncConnection) -> None:
         if self.config.provision:
-            for statement in definition(self._table):
+            for statement in definition(self._table, *([self._outbox] if self.keeps_outbox else [])):
                 await connection.execute(statement)
         missing = await connection.run_sync(self._missing_columns)
         if missing == set(self._table.columns.keys()):
@@ -192,6 +201,35 @@ class SqlSink(Sink[SqliteConfig]):
     async def _insert_rows(self, connection: AsyncConnection, rows: list[Parameters]) -> int:
         """Insert by the driver's own bulk call: SQLAlchemy's handling of values would cost a third."""
         return (await connection.exec_driver_sql(self._insert, rows)).rowcount
+
+    # -- explicit rows -----------------------------------------------------------------------------
+
+    def record_in(self, connection: Connection, event: Event) -> None:
+        """See :meth:`Transactional.record_in`."""
+        insert_event(connection, self._table, event)
+        if self.keeps_outbox:
+            note_in_outbox(connection, self._outbox, event)
+
+    async def record(self, event: Event) -> None:
+        """See :meth:`Transactional.record`; an answer that was lost is found out by the row itself."""
+        with _in_our_terms():
+            async with self._opened().begin() as connection:
+                if not (
+                    await connection.execute(select(self._table.c.id).where(self._table.c.id == event.id))
+                ).all():
+                    await connection.run_sync(self.record_in, event)
+
+    async def outbox_waiting(self, limit: int) -> list[Event]:
+        """See :meth:`Transactional.outbox_waiting`."""
+        with _in_our_terms():
+            async with self._opened().begin() as connection:
+                return await connection.run_sync(claim_outbox, self._outbox, limit)
+
+    async def outbox_done(self, ids: Sequence[str]) -> None:
+        """See :meth:`Transactional.outbox_done`."""
+        with _in_our_terms():
+            async with self._opened().begin() as connection:
+                await connection.run_sync(clear_outbox, self._outbox, ids)
 
     # -- reading and pruning ------------------------------------------------------------------------
 

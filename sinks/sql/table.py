@@ -53,14 +53,16 @@ def audit_table(name: str) -> Table:
     )
 
 
-def definition(table: Table) -> list[ExecutableDDLElement]:
-    """Return the statements that create what is missing of the table and its indexes.
+def definition(*tables: Table) -> list[ExecutableDDLElement]:
+    """Return the statements that create what is missing of the tables and their indexes.
 
     Each passes over what is there already, so that a provisioning that was cut short is completed and
     several processes may provision at once.
     """
-    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    indexes = sorted(
+        (index for table in tables for index in table.indexes), key=lambda index: str(index.name)
+    )
     return [
-        CreateTable(table, if_not_exists=True),
+        *(CreateTable(table, if_not_exists=True) for table in tables),
         *(CreateIndex(index, if_not_exists=True) for index in indexes),
     ]

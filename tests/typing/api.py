@@ -34,6 +34,8 @@ async def asynchronous() -> None:
     ack = await logweir.audit("fund.transfer", user_id=7, status="success", amount=100)
     assert_type(ack, logweir.Ack)
     assert_type(logweir.audit_sync("fund.transfer", user_id="ann"), logweir.Ack)
+    assert_type(await logweir.LogService().create_log("note", where="here"), logweir.Event)
+    assert_type(logweir.LogService().create_audit_log_sync(user_id=7, action="fund.x"), logweir.Event)
 
 
 @logweir.audit_log("fund.transfer", user="user_id")
