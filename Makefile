@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TYPES := .build/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format bench lock clean
+.PHONY: help demo servers test soak check format bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 demo: $(VENV)/.installed ## a real order service, thousands of requests, and what landed where
 	$(BIN)/logweir demo
+
+servers: $(VENV)/.installed ## the real servers that tests use, installed or built (once, some minutes)
+	PYTHONPATH=tests $(BIN)/python -m servers
 
 test: $(VENV)/.installed ## all tests, soak tests in their short form
 	$(BIN)/python -m pytest

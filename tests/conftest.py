@@ -13,6 +13,8 @@ from blockbuster import blockbuster_ctx
 from logweir import runtime
 from logweir.event import Event, Kind, new_event_id
 
+pytest_plugins = ["servers.plugin"]  # real servers: `mysql`, `own_server`, `proxy`, ...
+
 
 @pytest.fixture(autouse=True)
 async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:

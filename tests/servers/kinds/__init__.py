@@ -1,0 +1,15 @@
+"""The kinds of servers, by the names of their fixtures."""
+
+from servers.kinds.contract import Options, ServerKind
+from servers.kinds.elasticsearch import Elasticsearch
+from servers.kinds.loki import Loki
+from servers.kinds.mariadb import MariaDB
+from servers.kinds.mongodb import MongoDB
+from servers.kinds.mysql import MySQL
+from servers.kinds.postgresql import PostgreSQL
+
+__all__ = ["KINDS", "Options", "ServerKind"]
+
+KINDS: dict[str, ServerKind] = {
+    kind.name: kind for kind in (MySQL(), MariaDB(), PostgreSQL(), MongoDB(), Elasticsearch(), Loki())
+}

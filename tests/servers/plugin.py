@@ -1,0 +1,125 @@
+"""The fixtures of tests/servers, and the list of what was not run because its server was missing.
+
+Where a server cannot be had its tests are skipped and listed at the end, by server. With ``CI=true`` they fail.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from servers.errors import NotStarted, Unavailable
+from servers.kinds import KINDS, Options
+from servers.pool import Pool
+from servers.proxy import FaultProxy
+from servers.server import OwnServer, Server
+
+OwnServers = Callable[..., OwnServer]
+Proxies = Callable[[Server], FaultProxy]
+
+_MARK = "not run: "
+
+
+class _Plugin:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._item: pytest.Item | None = None
+        self._not_run: Counter[str] = Counter()
+        self.pool = Pool(before_preparation=self._suspend_timeout)
+
+    def obtain(self, name: str, get: Callable[[], Server]) -> Any:
+        """The server, or the end of the test that asked for it."""
+        try:
+            return get()
+        except (Unavailable, NotStarted) as error:
+            if os.environ.get("CI", "").lower() in {"true", "1"}:
+                raise
+            pytest.skip(f"{_MARK}{name}: {error}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        self._item = item
+        self.pool.revive([name for name in getattr(item, "fixturenames", ()) if name in KINDS])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and isinstance(report.longrepr, tuple):
+            reason = report.longrepr[2].removeprefix("Skipped: ")
+            if reason.startswith(_MARK):
+                self._not_run[reason.removeprefix(_MARK)] += 1
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._not_run:
+            terminalreporter.section("servers that were missing", yellow=True)
+        for what, count in sorted(self._not_run.items()):
+            name, reason = what.split(": ", 1)
+            tests = "1 test" if count == 1 else f"{count} tests"
+            terminalreporter.line(f"{_MARK}{name} ({tests}): {reason}")
+
+    def pytest_unconfigure(self) -> None:
+        self.pool.close()
+
+    def _suspend_timeout(self) -> None:
+        """A first preparation may take minutes, which are not the test's."""
+        if self._item is not None and self._config.pluginmanager.has_plugin("timeout"):
+            self._config.hook.pytest_timeout_cancel_timer(item=self._item)
+
+
+_PLUGIN = pytest.StashKey[_Plugin]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start nothing yet."""
+    config.stash[_PLUGIN] = _Plugin(config)
+    config.pluginmanager.register(config.stash[_PLUGIN])
+
+
+def _shared_server(name: str) -> Any:
+    @pytest.fixture(scope="session", name=name)
+    def server(request: pytest.FixtureRequest) -> Server:
+        plugin = request.config.stash[_PLUGIN]
+        found: Server = plugin.obtain(name, lambda: plugin.pool.shared(name))
+        return found
+
+    server.__doc__ = f"The session's {name}."
+    return server
+
+
+mysql = _shared_server("mysql")
+mariadb = _shared_server("mariadb")
+postgresql = _shared_server("postgresql")
+mongodb = _shared_server("mongodb")
+elasticsearch = _shared_server("elasticsearch")
+loki = _shared_server("loki")
+
+
+@pytest.fixture
+def own_server(request: pytest.FixtureRequest) -> Iterator[OwnServers]:
+    """Makes servers for this test alone: ``own_server("mysql", args=["--max-connections=10"], size="400m")``."""
+    plugin = request.config.stash[_PLUGIN]
+    made: list[OwnServer] = []
+
+    def make(name: str, **options: Any) -> OwnServer:
+        wanted = Options(**{**options, "args": tuple(options.get("args", ()))})
+        server: OwnServer = plugin.obtain(name, lambda: plugin.pool.own(name, wanted))
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        plugin.pool.discard(server)
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxies]:
+    """Puts a FaultProxy in front of a server: ``proxy(mysql)``."""
+    made: list[FaultProxy] = []
+
+    def make(server: Server) -> FaultProxy:
+        made.append(FaultProxy(server.url))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
