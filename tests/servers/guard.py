@@ -72,6 +72,16 @@ def freeze(processes: list[psutil.Process]) -> list[psutil.Process]:
     return frozen
 
 
+def wake(process: psutil.Process) -> None:
+    """Let a frozen process go on; its children first, so that it finds them awake."""
+    try:
+        for child in process.children():
+            wake(child)
+        process.resume()
+    except psutil.NoSuchProcess:
+        return
+
+
 def remove(directory: Path) -> None:
     """Unmount what is mounted below a directory, then delete it."""
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from servers.errors import NotStarted
-from servers.guard import Guard, end, freeze
+from servers.guard import Guard, end, freeze, wake
 
 _START_DEADLINE = 90.0
 _STOP_DEADLINE = 20.0
@@ -177,11 +177,8 @@ class OwnServer(Server):
 
     def resume(self) -> None:
         """As in Server."""
-        family = [
-            member for process in self._processes() for member in [process, *process.children(recursive=True)]
-        ]
-        for member in reversed(family):  # children first: their parent shall find them awake
-            member.resume()
+        for process in self._processes():
+            wake(process)
         self._paused = False
 
     def fill_disk(self, *, leave: int = 0) -> None:

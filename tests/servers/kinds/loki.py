@@ -30,8 +30,14 @@ class Loki(ServerKind):
             f"-config.file={machine.RECIPES}/loki/loki.yaml", "-config.expand-env=true", *options.args,
         ]  # fmt: skip
         places = {"HTTP_PORT": str(port), "GRPC_PORT": str(machine.free_port()), "DATA": str(data)}
-        return [Program(argv, lambda: readiness.http(port, "/ready"), environment=places)]
+        return [Program(argv, lambda: self._is_ready(port), environment=places)]
 
     def url(self, port: int, options: Options) -> str:
         """As in ServerKind."""
         return f"http://127.0.0.1:{port}"
+
+    @staticmethod
+    def _is_ready(port: int) -> None:
+        """It takes lines before it can be asked for them; tests do both."""
+        readiness.http(port, "/ready")
+        readiness.http(port, "/loki/api/v1/query_range?query=%7Bready%3D%22true%22%7D")

@@ -181,11 +181,8 @@ def test_a_cut_answer_ends_in_a_reset_after_so_many_bytes(echo: FaultProxy) -> N
 def test_a_connection_without_a_server_behind_the_proxy_is_reset() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with (
-            FaultProxy(f"tcp://127.0.0.1:{unused.getsockname()[1]}") as proxy,
-            connect(proxy) as connection,
-            pytest.raises(ConnectionResetError),
-        ):
+        proxy = FaultProxy(f"tcp://127.0.0.1:{unused.getsockname()[1]}")
+        with proxy, pytest.raises(ConnectionResetError), connect(proxy) as connection:
             connection.recv(1)
 
 
