@@ -1,7 +1,11 @@
 """Smoke tests of the servers that other tests rely on: they answer, and they suffer what is done to them."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +14,11 @@ import psycopg
 import pymysql
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
-from servers import Server
+from servers import FaultProxy, Server, machine
+from servers.pool import Pool
+from servers.server import OwnServer
 
 ALL = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "loki"]
 
@@ -24,7 +31,7 @@ def sql(server: Server, *statements: str) -> Any:
             port=server.port,
             user="postgres",
             dbname="t",
-            connect_timeout=5,
+            connect_timeout=2,
             autocommit=True,
         ) as connection:
             for statement in statements:
@@ -36,7 +43,7 @@ def sql(server: Server, *statements: str) -> Any:
         user="u",
         password="p",
         database="t",
-        connect_timeout=5,
+        connect_timeout=2,
         read_timeout=1,
         autocommit=True,
     )
@@ -100,5 +107,98 @@ def test_a_server_keeps_its_data_when_it_is_killed_paused_and_stopped(
     server.stop()
     with pytest.raises(ConnectionRefusedError):
         server.connect()
-    server.start()
+
+
+def test_a_shared_server_answers_and_its_proxy_does_too(
+    mariadb: Server, proxy: Callable[[Server], FaultProxy]
+) -> None:
+    assert sql(mariadb, "select 1") == ((1,),)
+    between = proxy(mariadb)
+    assert sql(Server("mariadb", between.url), "select 1") == ((1,),)
+    assert between.connections == 1
+    between.refuse()
+    with pytest.raises(pymysql.err.OperationalError, match="refused"):
+        sql(Server("mariadb", between.url), "select 1")
+
+
+def test_a_shared_server_that_a_test_left_dead_or_paused_is_brought_back() -> None:
+    pool = Pool()
+    try:
+        server = pool.shared("postgresql")
+        assert isinstance(server, OwnServer)
+        server.kill()
+        pool.revive(["postgresql"])
+        assert sql(server, "select 1") == [(1,)]
+        server.pause()
+        pool.revive(["postgresql"])
+        assert sql(server, "select 1") == [(1,)]
+    finally:
+        pool.close()
+
+
+def test_a_server_with_a_small_disk_can_be_filled_and_freed(own_server: Callable[..., Any]) -> None:
+    server = own_server("mysql", size="400m", args=["--max-connections=17", "--skip-log-bin"])
+    assert sql(server, "select @@max_connections")[0][0] == 17
+    sql(server, "create table large (body longblob)")
+    server.fill_disk()
+    insert = "insert into large values (repeat('x', 4000000))"
+    with pytest.raises(pymysql.err.OperationalError, match="full"):
+        sql(server, *[insert] * 20)
+    server.free_disk()
+    assert sql(server, insert, "select count(*) > 0 from large") == ((1,),)
+
+
+def test_mysql_with_tls_refuses_connections_without(own_server: Callable[..., Any]) -> None:
+    server = own_server("mysql", tls=True)
+    with pytest.raises(pymysql.err.OperationalError, match="insecure transport"):
+        sql(server, "select 1")
+    with pymysql.connect(
+        host=server.host, port=server.port, user="u", password="p", ssl_ca=str(server.data / "ca.pem")
+    ) as connection:
+        connection.ping()
+
+
+def test_mongodb_with_authentication_refuses_clients_without_a_login(own_server: Callable[..., Any]) -> None:
+    server = own_server("mongodb", auth=True)
+    stranger = MongoClient[dict[str, Any]](f"mongodb://{server.host}:{server.port}/")
+    with stranger, pytest.raises(OperationFailure):
+        stranger.t.smoke.insert_one({"_id": 1})
+    put_one(server)
     assert count(server) == 1
+
+
+def test_an_unknown_option_is_refused(own_server: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="no option tls"):
+        own_server("loki", tls=True)
+
+
+PROGRAM = """\
+import sys, time
+from servers.kinds import Options
+from servers.pool import Pool
+server = Pool().own("mongodb", Options())
+print(*server.pids, server.data.parent.parent, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_session_that_is_killed_leaves_no_server_and_no_data_behind() -> None:
+    session = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "PYTHONPATH": str(Path(machine.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with session:
+        assert session.stdout is not None
+        *pids, directory = session.stdout.readline().split()
+        processes = [psutil.Process(int(pid)) for pid in pids]
+        family = [member for process in processes for member in [process, *process.children(recursive=True)]]
+        assert len(family) > 5  # FerretDB, PostgreSQL and its processes
+        session.kill()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive
+    deadline = time.monotonic() + 10
+    while Path(directory).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not Path(directory).exists()

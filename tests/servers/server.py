@@ -1,5 +1,6 @@
 """A server that a test can talk to, and (if the session started it) kill, pause, fill and start again."""
 
+import errno
 import os
 import signal
 import socket
@@ -185,9 +186,15 @@ class OwnServer(Server):
         """Take all free space of its data directory but ``leave`` bytes (own_server with ``size`` only)."""
         if not self.data.is_mount():
             raise RuntimeError(f"the disk of {self.name} is the machine's: give own_server a size")
-        space = os.statvfs(self.data)
-        with self._ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(space.f_bavail * space.f_frsize - leave, 1))
+        zeros = bytes(1 << 20)
+        with self._ballast.open("ab", buffering=0) as file:
+            while (free := self._free_space() - leave) > 0:  # the server writes as well, so look again
+                try:
+                    file.write(zeros[:free])
+                except OSError as error:
+                    if error.errno == errno.ENOSPC:
+                        return
+                    raise
 
     def free_disk(self) -> None:
         """Give the space back that fill_disk took."""
@@ -196,6 +203,10 @@ class OwnServer(Server):
     @property
     def _ballast(self) -> Path:
         return self.data / "ballast"
+
+    def _free_space(self) -> int:
+        disk = os.statvfs(self.data)
+        return disk.f_bavail * disk.f_frsize
 
     def _processes(self) -> list[psutil.Process]:
         return [psutil.Process(process.pid) for process in self._running if process.poll() is None]

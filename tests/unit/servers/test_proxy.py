@@ -43,9 +43,15 @@ class _Length(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Connections are reset here: that is what is tested."""
+
+
 def _serve(handler: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=lambda: server.serve_forever(0.01))
         thread.start()
         yield server.server_address[1]

@@ -1,0 +1,87 @@
+"""What a run says about servers that it cannot have, and what it makes of their tests."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from servers import Unavailable, machine
+from servers.kinds import KINDS
+
+TESTS = """\
+def test_one(mysql): ...
+def test_two(mysql): ...
+def test_three(own_server): own_server("mysql")
+def test_without_a_server(): ...
+"""
+
+
+def run(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Run TESTS in a pytest of their own; returns its status and what it printed."""
+    (directory / "test_some.py").write_text(textwrap.dedent(TESTS))
+    paths = str(Path(machine.__file__).parents[1])
+    clean = {name: value for name, value in os.environ.items() if name != "CI"}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "servers.plugin",
+            "--rootdir",
+            str(directory),
+            str(directory),
+            *arguments,
+        ],
+        env={**clean, "PYTHONPATH": paths, **environment},
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_tests_without_their_server_are_listed_by_its_name(tmp_path: Path) -> None:
+    status, output = run(tmp_path, LOGWEIR_TEST_MYSQL_URL="none")
+    assert status == 0, output
+    assert "1 passed, 3 skipped" in output
+    assert "not run: mysql (3 tests): LOGWEIR_TEST_MYSQL_URL=none" in output
+
+
+def test_in_ci_they_fail(tmp_path: Path) -> None:
+    status, output = run(tmp_path, LOGWEIR_TEST_MYSQL_URL="none", CI="true")
+    assert status == 1, output
+    assert "1 failed, 1 passed, 2 errors" in output
+    assert "Unavailable: LOGWEIR_TEST_MYSQL_URL=none" in output
+
+
+def test_a_server_of_the_environment_that_does_not_answer_is_missing(tmp_path: Path) -> None:
+    url = f"mysql+aiomysql://u:hidden@127.0.0.1:{machine.free_port()}/t"
+    _, output = run(tmp_path, "-k", "one or two", LOGWEIR_TEST_MYSQL_URL=url)
+    assert "not run: mysql (2 tests): the server of LOGWEIR_TEST_MYSQL_URL does not answer" in output
+    assert "hidden" not in output
+
+
+@pytest.mark.parametrize("name", ["mysql", "mariadb", "postgresql", "mongodb"])
+def test_who_is_not_root_is_told_what_needs_root(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "is_root", lambda: False)
+    monkeypatch.setattr(
+        machine, "program", lambda program, *_: "/usr/bin/apt-get" if program == "apt-get" else None
+    )
+    monkeypatch.setattr("servers.kinds.postgresql.PostgreSQL._find", lambda *_: None)
+    with pytest.raises(Unavailable, match="needs root"):
+        KINDS[name].prepare()
+
+
+@pytest.mark.parametrize("name", ["mariadb", "elasticsearch"])
+def test_other_systems_are_told_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "program", lambda *_: None)
+    with pytest.raises(
+        Unavailable, match=r"without apt-get it cannot be installed \(Debian: .*(mariadb|maven)"
+    ):
+        KINDS[name].prepare()
