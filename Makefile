@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 TYPES := .build/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test soak check format bench lock clean
+.PHONY: help demo servers test soak check format bench bench-engine lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,7 +42,10 @@ format: $(VENV)/.installed ## format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed ## the benchmarks of capture, routing, a dead sink and `logweir run`
+bench: $(VENV)/.installed ## which backend for this load? the small profile; BENCH="--backend loki=URL" adds servers
+	$(BIN)/logweir bench run --profile small $(BENCH)
+
+bench-engine: $(VENV)/.installed ## what logweir itself costs, beside its rivals
 	$(BIN)/python -m logweir.benchmarks
 
 lock: $(VENV)/.installed ## pin the dependencies anew, with hashes

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from logweir.cli.bench import bench
 from logweir.cli.check import check
 from logweir.cli.demo import demo
 from logweir.cli.explain import explain
@@ -55,6 +56,7 @@ app = typer.Typer(
 )
 for command in (demo, run, init, check, explain, schema):
     app.command()(command)
+app.add_typer(bench, name="bench")
 
 
 def main() -> None:

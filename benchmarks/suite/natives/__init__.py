@@ -1,0 +1,35 @@
+"""What each backend can do beyond a sink's contract: native queries, its own sizes, the bare driver."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from logweir.benchmarks.suite.natives.base import Native, Spec
+from logweir.errors import LogweirError
+
+__all__ = ["Native", "Spec", "known_types", "native_of"]
+
+_CLASSES = {
+    "sqlite": "sqlite:SqliteNative",
+    "file": "file:FileNative",
+}
+
+
+def known_types() -> list[str]:
+    """The types that can be measured."""
+    return sorted(_CLASSES)
+
+
+def native_of(spec: Spec) -> Native:
+    """Make the native of a backend; does no IO.
+
+    Raises:
+        LogweirError: Its type cannot be measured.
+        MissingDependency: Its driver is not installed.
+    """
+    if spec.type not in _CLASSES:
+        known = ", ".join(known_types())
+        raise LogweirError(f"a backend of type {spec.type!r} cannot be measured; there are {known}")
+    module, _, name = _CLASSES[spec.type].partition(":")
+    made: Native = getattr(import_module(f"logweir.benchmarks.suite.natives.{module}"), name)(spec)
+    return made

@@ -1,0 +1,93 @@
+"""The seam between the suite and a backend: a native knows one store by its own driver.
+
+A *store* is one table, collection, index, label value or file; a native makes the settings of the sink that
+writes into it, and can wipe, measure and question it past the sink.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
+from logweir.event import Event
+
+__all__ = ["Native", "Spec"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A backend that is to be measured.
+
+    Attributes:
+        name: In this run.
+        type: The sink's type.
+        url: Where it is; empty for the embedded ones.
+        folder: Where embedded ones keep their files.
+    """
+
+    name: str
+    type: str
+    url: str
+    folder: Path
+
+
+class Native(ABC):
+    """One backend by its own driver; its methods are awaited on one event loop.
+
+    Attributes:
+        spec: The backend.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+    @abstractmethod
+    def sink_settings(self, store: str) -> dict[str, Any]:
+        """The settings, as in routing.yaml, of the sink that writes into a store and may provision it."""
+
+    @abstractmethod
+    def production_settings(self) -> dict[str, Any]:
+        """The settings for a recommended routing.yaml; ``${VARIABLES}`` in the place of secrets."""
+
+    async def open(self) -> None:  # noqa: B027 - not every native has something to open
+        """Connect.
+
+        Raises:
+            Exception: Whatever the driver raises.
+        """
+
+    async def close(self) -> None:  # noqa: B027 - idem
+        """Let go of connections."""
+
+    @abstractmethod
+    async def server(self) -> str:
+        """Name and version, as the server reports them."""
+
+    @abstractmethod
+    async def wipe(self, store: str) -> None:
+        """Delete a store and all that is in it; it need not exist."""
+
+    @abstractmethod
+    async def compact(self, store: str) -> None:
+        """Bring the store into the state in which its size counts: flushed, merged, vacuumed."""
+
+    @abstractmethod
+    async def storage(self, store: str) -> dict[str, float]:
+        """Bytes on disk: ``total``, and ``index NAME`` for each index where the store can tell."""
+
+    @abstractmethod
+    async def aggregate(self, store: str, ask: Aggregation) -> Counter[tuple[int, str]]:
+        """Answer an aggregation by the store's own means."""
+
+    @abstractmethod
+    async def labelled(self, store: str, ask: LabelQuestion, limit: int) -> list[str]:
+        """The ids of the oldest ``limit`` events of a label question, by the store's own means."""
+
+    @abstractmethod
+    async def bare_write(self, store: str, batch: Sequence[Event]) -> None:
+        """Write a batch by the driver's own bulk call, and nothing else; the store exists."""

@@ -1,0 +1,43 @@
+"""How large a run is: from a few minutes without a server to a night."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["PROFILES", "Profile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The sizes of a run.
+
+    Attributes:
+        name: Of the profile.
+        volumes: Events in the store at each point of the growth curve.
+        matrix_events: Events in one cell of the ingest matrix.
+        workers: The workers of the matrix.
+        batches: The batch sizes of the matrix.
+        repeats: How often a cell of the matrix, and the freshness, are repeated.
+        each: Questions of each class at each volume.
+        step_seconds: How long one step may take.
+    """
+
+    name: str
+    volumes: tuple[int, ...]
+    matrix_events: int
+    workers: tuple[int, ...] = (1, 2, 4)
+    batches: tuple[int, ...] = (100, 1000)
+    repeats: int = 3
+    each: int = 5
+    step_seconds: float = 600.0
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("tiny", (200, 400), 200, (1, 2), (50,), repeats=1, each=1, step_seconds=60.0),
+        Profile("small", (2_000, 10_000, 50_000), 4_000),
+        Profile("medium", (10_000, 50_000, 200_000), 20_000, each=10, step_seconds=1_800.0),
+        Profile("large", (10_000, 100_000, 1_000_000), 50_000, repeats=5, each=20, step_seconds=7_200.0),
+    )
+}

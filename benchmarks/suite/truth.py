@@ -1,0 +1,171 @@
+"""Questions to put to every backend, and their right answers, which the workload itself knows.
+
+A question is drawn from the events that are stored (so that it has an answer), by a seed (so that each
+backend gets the same ones), and answered by looking at every event once. A backend whose answer differs is
+wrong, however fast it is.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from logweir.benchmarks.suite.workload import Workload
+from logweir.event import Event
+from logweir.sinks.contract import Query
+from logweir.sinks.searching import matches, nanoseconds
+
+__all__ = ["CLASSES", "Aggregation", "LabelQuestion", "Question", "questions"]
+
+QueryClass = Literal["exact", "trace", "user_time", "complex", "full_text", "aggregation", "label_time"]
+#: Each class of question, in words.
+CLASSES: dict[QueryClass, str] = {
+    "exact": "one event by its id",
+    "trace": "all events of one trace",
+    "user_time": "what a user did in an hour",
+    "complex": "kind, name and two fields in a span of time",
+    "full_text": "a rare word anywhere in the text",
+    "aggregation": "events by hour and level",
+    "label_time": "one service and level in a span of time",
+}
+#: The most events that an answer is compared by.
+LIMIT = 1000
+#: Where events to ask about are looked for: in so many stretches of so many events.
+_TRIES, _STRETCH = 10, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LabelQuestion:
+    """Which events a service logged at a level from ``start`` up to ``end``; the oldest ``LIMIT`` of them."""
+
+    service: str
+    level: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """How many events there are by hour (UTC, seconds since 1970) and level, from ``start`` up to ``end``."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(slots=True)
+class Question:
+    """A question and its answer.
+
+    Attributes:
+        kind: Its class.
+        ask: What is asked.
+        ids: The ids of the events of the answer, the oldest first.
+        counts: The answer of an aggregation.
+    """
+
+    kind: QueryClass
+    ask: Query | LabelQuestion | Aggregation
+    ids: list[str]
+    counts: Counter[tuple[int, str]]
+
+
+def questions(workload: Workload, volume: int, each: int, seed: int) -> list[Question]:
+    """Draw ``each`` questions of every class about the first ``volume`` events, and answer them."""
+    chance = random.Random(f"{seed}:{volume}")
+    drawn: list[Question] = []
+    for kind in CLASSES:
+        for _ in range(each):
+            ask = _draw(kind, workload, volume, chance)
+            if ask is not None:
+                drawn.append(Question(kind, ask, [], Counter()))
+    _answer(drawn, workload, volume)
+    return drawn
+
+
+def _draw(
+    kind: QueryClass, workload: Workload, volume: int, chance: random.Random
+) -> Query | LabelQuestion | Aggregation | None:
+    event = _some_event(workload, volume, chance, kind)
+    if event is None:
+        return None
+    hour = timedelta(hours=1)
+    start, end = event.datetime - hour / 2, event.datetime + hour / 2
+    match kind:
+        case "exact":
+            return Query(ids=frozenset({event.id}), limit=LIMIT)
+        case "trace":
+            return Query(trace_id=event.trace_id, limit=LIMIT)
+        case "user_time":
+            return Query(fields={"user_id": event.fields["user_id"]}, start=start, end=end, limit=LIMIT)
+        case "complex":
+            names = [name for name in ("http_status", "status", "http_method") if name in event.fields]
+            wanted = {name: event.fields[name] for name in [*names[:1], "user_id"] if name in event.fields}
+            return Query(
+                kind=event.kind, name=event.name, fields=wanted, start=start - 3 * hour, end=end, limit=LIMIT
+            )
+        case "full_text":
+            return Query(text=event.fields["message"].rsplit(" ", 1)[-1], limit=LIMIT)
+        case "aggregation":
+            return Aggregation(_at(workload, 0), _at(workload, volume))
+        case "label_time":
+            minutes = timedelta(minutes=5)
+            return LabelQuestion(
+                event.service, event.level, event.datetime - minutes, event.datetime + minutes
+            )
+
+
+def _some_event(workload: Workload, volume: int, chance: random.Random, kind: QueryClass) -> Event | None:
+    """An event that a question of this class can be about; None if there seems to be none."""
+    for _ in range(_TRIES):
+        start = chance.randrange(volume) // _STRETCH * _STRETCH
+        fitting = [
+            event for event in workload.events(start, min(start + _STRETCH, volume)) if _serves(event, kind)
+        ]
+        if fitting:
+            return chance.choice(fitting)
+    return None
+
+
+def _serves(event: Event, kind: QueryClass) -> bool:
+    match kind:
+        case "trace":
+            return event.trace_id is not None
+        case "user_time" | "complex":
+            return isinstance(event.fields.get("user_id"), str)
+        case "full_text":
+            message = event.fields.get("message")
+            return isinstance(message, str) and message.rsplit(" ", 1)[-1].startswith("needle")
+        case _:
+            return True
+
+
+def _at(workload: Workload, number: int) -> datetime:
+    seconds, nanos = divmod(workload.first_ns + number * workload.step_ns, 10**9)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanos // 1000)
+
+
+def _answer(drawn: Sequence[Question], workload: Workload, volume: int) -> None:
+    """Answer all questions in one pass over the events."""
+    aggregations = [question for question in drawn if isinstance(question.ask, Aggregation)]
+    others = [question for question in drawn if not isinstance(question.ask, Aggregation)]
+    for event in workload.events(0, volume):
+        for question in aggregations:
+            question.counts[event.time // 10**9 // 3600 * 3600, event.level] += 1
+        for question in others:
+            if len(question.ids) < LIMIT and _holds(question.ask, event):
+                question.ids.append(event.id)
+
+
+def _holds(ask: object, event: Event) -> bool:
+    if isinstance(ask, Query):
+        return matches(event, ask)
+    assert isinstance(ask, LabelQuestion)  # noqa: S101 - aggregations are answered apart
+    return (
+        event.service == ask.service
+        and event.level == ask.level
+        and nanoseconds(ask.start) <= event.time < nanoseconds(ask.end)
+    )

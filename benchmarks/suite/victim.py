@@ -1,0 +1,35 @@
+"""A writer that gets killed: ``python -m logweir.benchmarks.suite.victim SPEC STORE WORKLOAD``.
+
+Writes batches without end, and prints the number of events that the store has confirmed after each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from logweir.benchmarks.suite.natives import Spec, native_of
+from logweir.benchmarks.suite.store import opened
+from logweir.benchmarks.suite.workload import workload_of
+
+BATCH = 100
+
+
+async def main(spec: str, store: str, workload: str) -> None:
+    """Write until killed."""
+    described = json.loads(spec)
+    native = native_of(Spec(**{**described, "folder": Path(described["folder"])}))
+    events = workload_of(json.loads(workload))
+    await native.open()
+    async with opened(native, store) as opened_store:
+        start = 0
+        while True:
+            await opened_store.sink.write(list(events.events(start, start + BATCH)))
+            start += BATCH
+            print(start, flush=True)  # noqa: T201 - what the killer reads
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
