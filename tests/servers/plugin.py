@@ -101,7 +101,7 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[OwnServers]:
     made: list[OwnServer] = []
 
     def make(name: str, **options: Any) -> OwnServer:
-        wanted = Options(**{**options, "args": tuple(options.get("args", ()))})
+        wanted = Options(**{"brief": True, **options, "args": tuple(options.get("args", ()))})
         server: OwnServer = plugin.obtain(name, lambda: plugin.pool.own(name, wanted))
         made.append(server)
         return server

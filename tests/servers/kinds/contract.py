@@ -16,12 +16,14 @@ class Options:
     Attributes:
         args: Further arguments of the server program (Elasticsearch: settings, ``name=value``).
         auth: Clients must log in as ``u`` with password ``p``. MySQL and MariaDB always ask.
+        brief: It serves one test: quick to start rather than fast (Elasticsearch).
         tls: Connections without TLS are refused (MySQL; the CA is ``server.data / "ca.pem"``).
         size: Bytes of a disk of its own for the data, as ``mount`` reads them ("300m"); needs root.
     """
 
     args: tuple[str, ...] = ()
     auth: bool = False
+    brief: bool = False
     tls: bool = False
     size: str | None = None
 

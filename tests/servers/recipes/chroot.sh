@@ -7,7 +7,8 @@ rm -rf "$R"; mkdir -p "$DIR/dl"
 MIRROR=${MIRROR:-$(awk '/^URIs:/{print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null || true)}
 (cd "$DIR/dl" && { ls debootstrap_*.deb >/dev/null 2>&1 || apt-get -q download debootstrap; } && dpkg -x debootstrap_*.deb debootstrap)
 export DEBOOTSTRAP_DIR=$DIR/dl/debootstrap/usr/share/debootstrap
-"$DIR/dl/debootstrap/usr/sbin/debootstrap" --variant=minbase --include=ca-certificates \
+# Mounts of its own: nothing stays mounted on the host.
+unshare --mount --propagation private "$DIR/dl/debootstrap/usr/sbin/debootstrap" --variant=minbase --include=ca-certificates \
   --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
   "$SUITE" "$R" "${MIRROR:-http://deb.debian.org/debian}" "$DEBOOTSTRAP_DIR/scripts/sid"
 printf '#!/bin/sh\nexit 101\n' >"$R/usr/sbin/policy-rc.d"; chmod +x "$R/usr/sbin/policy-rc.d"   # start no service
