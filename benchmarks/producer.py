@@ -32,9 +32,12 @@ _CONFIG = {
         {"kind": "audit", "match": {"field": {"name": "user_role", "in": ["admin", "root"]}}},
         {"kind": "audit", "match": {"level": "critical"}},
     ],
-    "sinks": {"nowhere": {"type": "null", "queue": {"max_events": 200_000}, "batch": {"max_events": 1000}}},
+    "sinks": {
+        "audit_db": {"type": "null"},
+        "nowhere": {"type": "null", "queue": {"max_events": 200_000}, "batch": {"max_events": 1000}},
+    },
     "routes": [
-        {"name": "audit", "match": {"kind": "audit"}, "to": ["nowhere"]},
+        {"name": "audit", "match": {"kind": "audit"}, "to": ["audit_db"]},
         {"name": "rest", "match": {"kind": "tracing"}, "to": ["nowhere"]},
     ],
 }

@@ -48,7 +48,7 @@ def measure(*, calls: int = 20_000, runs: int = 15) -> Report:
 
 def _runtime(sinks: int) -> Runtime:
     names = [f"sink {number + 1} of {sinks}" for number in range(sinks)]
-    options: Any = {"queue": {"max_events": 200_000}, "batch": {"max_events": 1000}}
+    options: Any = {"queue": {"type": "memory", "max_events": 200_000}, "batch": {"max_events": 1000}}
     runtime = Runtime(
         RoutingConfig(
             sinks={name: MemoryConfig.model_validate(options) for name in names},

@@ -23,9 +23,10 @@ service: bench
 classify:
   - {kind: audit, match: {event: ["fund.*", "permission.*"]}}
 sinks:
+  audit_db: {type: "null"}
   nowhere: {type: "null", batch: {max_events: 1000}}
 routes:
-  - {name: audit, match: {kind: audit}, to: [nowhere]}
+  - {name: audit, match: {kind: audit}, to: [audit_db]}
   - {name: rest, match: {kind: tracing}, to: [nowhere]}
 """
 _DECODE = """\

@@ -5,22 +5,23 @@ Nothing here does IO beyond reading the configuration: sinks are made, not opene
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 from logweir.capture import Capture
 from logweir.classification import Classifier
-from logweir.config.delivery import WhenFull
+from logweir.config.delivery import QueueConfig
 from logweir.config.loading import ConfigSource, load
-from logweir.config.models import RouteConfig, RoutingConfig
+from logweir.config.models import RoutingConfig
+from logweir.config.queueing import QueuePlan, plan_queue
 from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.disk import DiskQueue, DiskStore, SpillQueue
 from logweir.delivery.memory import MemoryQueue
+from logweir.delivery.queue import EventQueue, Wake
 from logweir.delivery.worker import Clock
 from logweir.errors import ConfigError
-from logweir.event import Kind
 from logweir.redaction import Redactor
 from logweir.routing import Router
 from logweir.sinks import registry
@@ -41,7 +42,7 @@ class Surroundings:
         clock: Time.
     """
 
-    wake: Callable[[Callable[[], None]], None]
+    wake: Wake
     acknowledgements: AckTracker
     clock: Clock
 
@@ -56,6 +57,7 @@ class Pipeline:
         capture: Makes events.
         router: Finds the channels of an event.
         channels: By sink name.
+        store: What is behind all queues on disk; reloads keep it while ``data_dir`` stays.
     """
 
     config: RoutingConfig
@@ -63,6 +65,7 @@ class Pipeline:
     capture: Capture
     router: Router[Channel]
     channels: dict[str, Channel]
+    store: DiskStore
 
 
 def load_config(source: ConfigSource) -> RoutingConfig:
@@ -88,17 +91,20 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
 
     Channels of ``previous`` whose settings did not change are taken over with all that they hold.
     """
-    dead_letters = DeadLetters(config.data_dir)
     kept = _unchanged(config, previous) if previous else {}
+    if previous is not None and previous.config.data_dir == config.data_dir:
+        store = previous.store
+    else:
+        store = DiskStore(config.data_dir / "queues", DeadLetters(config.data_dir))
     channels = {
-        name: kept.get(name) or _channel(name, sink, config, around, dead_letters)
+        name: kept.get(name) or _channel(name, sink, config, around, store)
         for name, sink in config.sinks.items()
     }
     classifier = Classifier(config.classify)
     capture = Capture(
         config.service, config.env, classifier, Snapshotter(Redactor(config.redact), config.limits)
     )
-    return Pipeline(config, classifier, capture, Router(config.routes, channels), channels)
+    return Pipeline(config, classifier, capture, Router(config.routes, channels), channels, store)
 
 
 def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
@@ -108,40 +114,37 @@ def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
     return {
         name: channel
         for name, channel in previous.channels.items()
-        if config.sinks.get(name) == channel.config and _when_full(name, config) == _when_full(name, before)
+        if config.sinks.get(name) == channel.config and plan_queue(name, config) == plan_queue(name, before)
     }
 
 
 def _channel(
-    name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, dead_letters: DeadLetters
+    name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, store: DiskStore
 ) -> Channel:
     context = SinkContext(
         name=name, service=config.service, env=config.env, data_dir=config.data_dir, workers=sink.workers
     )
     sink_class = registry.resolve(sink.type)
-    queue = MemoryQueue(sink.queue, _when_full(name, config), around.wake)
+    queue, backlog = _queues(name, plan_queue(name, config), store, around.wake)
     return Channel(
         name,
         sink,
         as_async(cast(Any, sink_class)(sink, context)),
         queue,
-        dead_letters,
+        backlog,
+        store.dead_letters,
         around.acknowledgements,
         around.clock,
     )
 
 
-def _when_full(name: str, config: RoutingConfig) -> WhenFull:
-    """The declared policy, or the default: what may be audit waits, what is tracing yields."""
-    declared = config.sinks[name].queue.when_full
-    if declared is not None:
-        return declared
-    return (
-        "block"
-        if any(name in route.to and _may_take_audit(route) for route in config.routes)
-        else "drop_oldest"
+def _queues(name: str, plan: QueuePlan, store: DiskStore, wake: Wake) -> tuple[EventQueue, EventQueue | None]:
+    """The queue of a sink and, where that does not look on the disk itself, the one that does."""
+    config = plan.config
+    if plan.when_full == "spill":
+        return SpillQueue(store, name, config, plan.at_last, wake), None
+    if plan.type == "disk":
+        return DiskQueue(store, name, config, plan.when_full, wake), None
+    return MemoryQueue(config, plan.when_full, wake), DiskQueue(
+        store, name, QueueConfig(type="disk"), "block", wake
     )
-
-
-def _may_take_audit(route: RouteConfig) -> bool:
-    return route.match.kind is not Kind.TRACING

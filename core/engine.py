@@ -2,8 +2,12 @@
 
 ``emit`` costs the caller microseconds, never raises, never waits for a backend and never blocks an
 event loop. ``stop`` drains. A reload replaces the pipeline as a whole and loses nothing: events that
-meet a queue in the middle of its closing are routed again. A fork's child gets queues of its own and
-starts delivering at its first event; what the parent had queued stays the parent's.
+meet a queue in the middle of its closing are routed again, and queues on disk are handed on as they
+are. A fork's child gets queues of its own and starts delivering at its first event; what the parent had
+queued stays the parent's.
+
+At a stop, what could not be delivered is kept on disk for the next start: what waits in queues on disk
+stays there, and what waits in memory is saved beside it.
 """
 
 from __future__ import annotations
@@ -12,16 +16,19 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
-from logweir.assembly import ConfigSource, Surroundings, assemble, load_config
+from logweir.assembly import ConfigSource, Pipeline, Surroundings, assemble, load_config
+from logweir.caretaker import Caretaker
 from logweir.classification import take_explicit
 from logweir.config.models import RoutingConfig
 from logweir.delivery import explicit, forks
-from logweir.delivery.acknowledgement import AckTracker, Receipt
+from logweir.delivery.acknowledgement import AckLevel, AckTracker, Receipt
 from logweir.delivery.channel import Channel
+from logweir.delivery.disk import DiskStore
 from logweir.delivery.host import Host
-from logweir.delivery.queue import DropReason, PutResult
+from logweir.delivery.queue import DropReason, OnDurable, PutResult
 from logweir.delivery.relay import Relay
 from logweir.delivery.threads import in_thread, on_event_loop
 from logweir.delivery.worker import Clock
@@ -59,6 +66,8 @@ class Runtime:
         self._acknowledgements = AckTracker()
         self._around = Surroundings(self._host.call_soon, self._acknowledgements, self._clock)
         self._pipeline = assemble(config, self._around)
+        self._stores = [self._pipeline.store]
+        self._caretaker = Caretaker(self._on_disk)
         self._history: dict[str, SinkMetrics] = {}
         self._retiring: list[Channel] = []
         self._unrouted = self._sampled = self._dropped_at_stop = 0
@@ -90,13 +99,19 @@ class Runtime:
             await asyncio.wait_for(self._host.run_from_loop(self._sinks_tried()), timeout)
 
     async def _sinks_tried(self) -> None:
-        await asyncio.gather(*(channel.opened_or_not() for channel in self._pipeline.channels.values()))
+        channels = self._pipeline.channels.values()
+        await asyncio.gather(*(channel.opened_or_not() for channel in channels), self._caretaker.tended())
+
+    def _on_disk(self) -> tuple[DiskStore, set[str]]:
+        with self._books:
+            return self._pipeline.store, {channel.name for channel in self._all_channels()}
 
     def _on_host_start(self) -> None:
         for channel in self._pipeline.channels.values():
             channel.start()
         _keep(self._reporter.run(), self._background)
         _keep(self._relay.run(), self._background)
+        _keep(self._caretaker.run(), self._background)
 
     def before_fork(self) -> None:
         """Bring delivery to a standstill, for a moment, in which the process can be copied."""
@@ -119,7 +134,7 @@ class Runtime:
             timeout: Seconds to drain; by default the configuration's ``drain_timeout``.
 
         Returns:
-            Whether everything accepted was delivered.
+            Whether everything accepted was delivered or is safe on disk.
 
         Raises:
             LogweirError: When called on the runtime's own thread, which would wait for itself.
@@ -134,23 +149,45 @@ class Runtime:
 
     def _drain(self, timeout: float) -> bool:
         before = self._lost()
+        leftovers: list[tuple[Channel, list[Event]]] = []
+        if any(channel.statistics().depth for channel in self._all_channels()):
+            self._host.start()  # a short life: nothing was on disk yet that could have started it
         if self._host.is_running():
             try:
-                self._host.run(self._finish_all(timeout), timeout + _GRACE)
+                leftovers = self._host.run(self._finish_all(timeout), timeout + _GRACE)
             except TimeoutError:
                 tell("stop", "the drain did not end within %.1f s: a sink blocks the loop", timeout + _GRACE)
+        leftovers += [(channel, channel.let_go()) for channel in self._all_channels()]
+        for channel, events in leftovers:
+            if not self._save(channel, events):
+                channel.count_lost(events)
+        for store in self._stores:
+            if not store.close():
+                for channel in self._all_channels():
+                    channel.count_lost(store.give_up(channel.name))
+        self._acknowledgements.end()
         for channel in self._all_channels():
-            channel.count_lost(channel.let_go())
+            channel.tell_kept()
         return self._lost() == before
 
-    async def _finish_all(self, timeout: float) -> None:
+    async def _finish_all(self, timeout: float) -> list[tuple[Channel, list[Event]]]:
         await self._relay.stop()
         channels = self._all_channels()
         leftovers = await asyncio.gather(*(channel.finish(timeout) for channel in channels))
-        for channel, events in zip(channels, leftovers, strict=True):
-            channel.count_lost(events)
         if self._retirements:
             await asyncio.wait(self._retirements, timeout=_GRACE / 2)
+        return list(zip(channels, leftovers, strict=True))
+
+    def _save(self, channel: Channel, events: Sequence[Event]) -> bool:
+        """Keep on disk what a channel could not deliver; False if the disk does not take it."""
+        if events:
+            try:
+                self._pipeline.store.save(channel.name, events)
+            except OSError as error:
+                tell(f"{channel.name}.save", "sink %r: what waits cannot be saved: %s", channel.name, error)
+                return False
+            channel.count_saved(events)
+        return True
 
     def _lost(self) -> int:
         return sum(sink.dropped.get(DropReason.SHUTDOWN, 0) for sink in self.metrics().sinks.values())
@@ -195,8 +232,18 @@ class Runtime:
             return None
         return event
 
-    def emit_audit(self, name: str, fields: dict[str, Any], *, level: str = "info") -> Receipt:
-        """Emit an audit event whose acknowledgement can be waited for."""
+    def emit_audit(
+        self, name: str, fields: dict[str, Any], *, level: str = "info", acknowledge: AckLevel = "stored"
+    ) -> Receipt:
+        """Emit an audit event whose acknowledgement can be waited for.
+
+        Args:
+            name: The action.
+            fields: Everything else; taken over by the runtime.
+            level: The event's level.
+            acknowledge: The highest level that the receipt will be asked for. When the disk cannot take it,
+                an event is refused; one that nobody waits for beyond ``accepted`` is kept and tried again.
+        """
         event = self._pipeline.capture(name, fields, level, Kind.AUDIT)
         while True:
             pipeline = self._pipeline
@@ -206,14 +253,22 @@ class Runtime:
                 self._count_unrouted(channels)
                 receipt.refused("no route takes it; add one with match: {kind: audit}")
                 return receipt
-            answers = self._put_audit(receipt, channels)
+            answers = self._put_audit(receipt, channels, acknowledge)
             if pipeline is self._pipeline or set(answers) != {PutResult.CLOSED}:
                 return receipt
 
-    def _put_audit(self, receipt: Receipt, channels: Sequence[Channel]) -> list[PutResult]:
+    def _put_audit(
+        self, receipt: Receipt, channels: Sequence[Channel], acknowledge: AckLevel
+    ) -> list[PutResult]:
         """Put an audit event, and tell its receipt which queues did not accept it."""
-        self._acknowledgements.watch(receipt)
-        answers = [self._put(channel, receipt.event) for channel in channels]
+        waits = acknowledge != "accepted"
+        # What every queue tells by itself need not be asked of the sinks.
+        if waits and (acknowledge == "stored" or not all(channel.queue.durable for channel in channels)):
+            self._acknowledgements.watch(receipt)
+        answers = [
+            self._put(channel, receipt.event, receipt.on_durable(channel.name) if waits else None)
+            for channel in channels
+        ]
         for channel, answer in zip(channels, answers, strict=True):
             if answer is not PutResult.ACCEPTED:
                 receipt.refused(f"sink {channel.name!r}: its queue answered {answer.value}")
@@ -273,14 +328,16 @@ class Runtime:
     async def _forward(self, event: Event, source: str) -> None:
         """Hand an event of an outbox to the other sinks of its route, and wait until all have it for good.
 
+        Where a queue is on disk, it has it for good.
+
         Raises:
             AuditError: Not all have it.
         """
         channels = [channel for channel in self._pipeline.router.route(event) if channel.name != source]
         if channels:
             receipt = Receipt(event, tuple(channel.name for channel in channels))
-            self._put_audit(receipt, channels)
-            await receipt.acknowledged("stored", self.config.audit.timeout)
+            self._put_audit(receipt, channels, "durable")
+            await receipt.acknowledged("durable", self.config.audit.timeout)
 
     def _explicit_channel(self, event: Event, name: str | None) -> Channel:
         pipeline = self._pipeline
@@ -316,9 +373,9 @@ class Runtime:
                     self._dispatch_after_reload(event, [*given, *targets[:number]], targets[number:])
                 return
 
-    def _put(self, channel: Channel, event: Event) -> PutResult:
+    def _put(self, channel: Channel, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """Put, following a channel that a reload has replaced to its successor."""
-        while (result := channel.put(event)) is PutResult.CLOSED:
+        while (result := channel.put(event, on_durable)) is PutResult.CLOSED:
             successor = self._pipeline.channels.get(channel.name)
             if successor is None or successor is channel:
                 self._dropped_at_stop += successor is channel
@@ -369,9 +426,8 @@ class Runtime:
         channels = self._all_channels()
         try:
             async with asyncio.timeout(timeout):
-                await asyncio.gather(
-                    *(channel.queue.settled_up_to(channel.queue.mark()) for channel in channels)
-                )
+                await self._caretaker.tended()
+                await asyncio.gather(*(channel.settled() for channel in channels))
         except TimeoutError:
             return False
         return True
@@ -381,8 +437,9 @@ class Runtime:
     def reload(self, config: ConfigSource) -> None:
         """Replace the configuration; sinks that did not change are kept with all they hold.
 
-        Events in the queues of changed sinks are delivered by the old sink, and what it cannot deliver
-        within ``drain_timeout`` goes to the new sink of the same name.
+        A queue on disk is handed on as it is. Events in the memory queues of changed sinks are delivered
+        by the old sink, and what it cannot deliver within ``drain_timeout`` goes, over the disk, to the new
+        sink of the same name. What is left for a sink that is gone becomes dead letters.
 
         Raises:
             ConfigError: The new configuration is wrong; the old one stays in force.
@@ -406,25 +463,39 @@ class Runtime:
         with self._books:
             self._retiring = [*self._retiring, *retiring]
             self._pipeline = new
+        if new.store is not old.store:
+            self._stores.append(new.store)
         for channel in retiring:
-            channel.queue.close()
-            _keep(self._retire(channel, old.config.drain_timeout), self._retirements)
+            channel.close_queues()
+        _keep(self._retire_all(old, retiring), self._retirements)
+
+    async def _retire_all(self, old: Pipeline, channels: Sequence[Channel]) -> None:
+        """Finish what a reload replaced; what waits in another data directory comes along."""
+        await asyncio.gather(*(self._retire(channel, old.config.drain_timeout) for channel in channels))
+        current = self._pipeline.store
+        if old.store is not current and self._stopped is None:
+            await in_thread(old.store.close)
+            await in_thread(lambda: current.adopt(old.store.directory))
+        self._caretaker.hurry()
 
     async def _retire(self, channel: Channel, timeout: float) -> None:
         leftovers = await channel.finish(timeout)
-        successor = self._pipeline.channels.get(channel.name)
-        if successor is None:
-            channel.count_lost(leftovers)
-        elif leftovers:
-            await in_thread(lambda: self._hand_over(channel, successor, leftovers))
+        await in_thread(lambda: self._hand_over(channel, leftovers))
         with self._books:
             self._retiring = [other for other in self._retiring if other is not channel]
             earlier = self._history.get(channel.name, SinkMetrics())
-            self._history[channel.name] = _metrics_of(channel).after(earlier)
+            totals = _metrics_of(channel).after(earlier)
+            self._history[channel.name] = replace(
+                totals, queue_depth=0, in_flight=0, queue_bytes=0, oldest_seconds=0.0
+            )
 
-    def _hand_over(self, channel: Channel, successor: Channel, events: Sequence[Event]) -> None:
+    def _hand_over(self, channel: Channel, events: Sequence[Event]) -> None:
+        """Bring what waited in memory to the successor: over the disk, or from hand to hand."""
+        if self._save(channel, events):
+            return
+        successor = self._pipeline.channels.get(channel.name)
         for number, event in enumerate(events):
-            if self._put(successor, event) is PutResult.CLOSED:
+            if successor is None or self._put(successor, event) is PutResult.CLOSED:
                 channel.count_lost(events[number:])
                 return
             channel.counters.moved += 1
@@ -454,4 +525,4 @@ def _keep(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> No
 
 
 def _metrics_of(channel: Channel) -> SinkMetrics:
-    return SinkMetrics.of(channel.queue.statistics(), channel.counters)
+    return SinkMetrics.of(channel.statistics(), channel.counters)

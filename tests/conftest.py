@@ -10,7 +10,7 @@ import pytest
 import structlog
 from blockbuster import blockbuster_ctx
 
-from logweir import runtime
+from logweir import diagnostics, runtime
 from logweir.event import Event, Kind, new_event_id
 
 pytest_plugins = ["servers.plugin"]  # real servers: `mysql`, `own_server`, `proxy`, ...
@@ -22,7 +22,10 @@ async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
     with blockbuster_ctx("logweir") as guard:
         # stop() and flush() say that they block; a test may call them on a loop.
         guard.functions["threading.Lock.acquire"].can_block_in("core/delivery/host.py", {"run", "stop"})
+        guard.functions["threading.Lock.acquire"].can_block_in("core/delivery/disk/committer.py", {"stop"})
         guard.functions["threading.Lock.acquire"].can_block_in("tests/unit/auditing/conftest.py", {"events"})
+        # The kernel knows the working directory without asking a disk.
+        guard.functions["os.getcwd"].can_block_in("core/config/models.py", {"_stays_where_it_is"})
         yield
 
 
@@ -32,6 +35,7 @@ def _clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[N
     monkeypatch.delenv(runtime.ENVIRONMENT_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     structlog.contextvars.clear_contextvars()
+    diagnostics.after_fork()  # what an earlier test made it tell may be told again
     yield
     runtime.stop(timeout=2.0)
     structlog.contextvars.clear_contextvars()

@@ -5,7 +5,6 @@ Both raise when it is not: whoever audits by a call wants to know.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from structlog.contextvars import get_contextvars
@@ -14,9 +13,10 @@ from logweir import runtime
 from logweir.auditing.record import make_record
 from logweir.config.models import AuditConfig
 from logweir.delivery.acknowledgement import Ack, AckLevel, Receipt
+from logweir.delivery.threads import on_event_loop
 from logweir.errors import AuditError, NotRunning
 
-__all__ = ["audit", "audit_sync", "on_event_loop", "require_runtime"]
+__all__ = ["audit", "audit_sync", "require_runtime"]
 
 
 async def audit(
@@ -38,7 +38,8 @@ async def audit(
         status: How it ended.
         resource: What it was done to.
         level: The event's level.
-        acknowledge: ``accepted`` or ``stored``; by default as ``audit.acknowledge`` in routing.yaml says.
+        acknowledge: ``accepted``, ``durable`` or ``stored``; by default as ``audit.acknowledge`` in
+            routing.yaml says.
         timeout: Seconds; by default as ``audit.timeout`` in routing.yaml says.
         **fields: What the action's :class:`AuditRecord` asks for, and anything else.
 
@@ -49,7 +50,7 @@ async def audit(
     current = require_runtime()
     values = {"user_id": user_id, "status": status, "resource": resource, **fields}
     wanted, seconds = _terms(current.config.audit, acknowledge, timeout)
-    return await _emit(current, action, values, level).acknowledged(wanted, seconds)
+    return await _emit(current, action, values, level, wanted).acknowledged(wanted, seconds)
 
 
 def audit_sync(
@@ -66,18 +67,19 @@ def audit_sync(
     """Audit an action from synchronous code; arguments and errors are those of :func:`audit`.
 
     Raises:
-        AuditError: As for :func:`audit`; and when it would have to wait for ``stored`` on an event loop.
+        AuditError: As for :func:`audit`; and when it would have to wait on an event loop, which only
+            ``accepted`` does not.
         NotRunning: No runtime is running.
     """
     current = require_runtime()
     values = {"user_id": user_id, "status": status, "resource": resource, **fields}
     wanted, seconds = _terms(current.config.audit, acknowledge, timeout)
-    if wanted == "stored" and on_event_loop():
+    if wanted != "accepted" and on_event_loop():
         raise AuditError(
-            f"audit_sync({action!r}) would block the event loop until the event is stored; "
+            f"audit_sync({action!r}) would block the event loop until the event is {wanted}; "
             "write `await logweir.audit(...)`, or acknowledge='accepted'"
         )
-    return _emit(current, action, values, level).acknowledged_sync(wanted, seconds)
+    return _emit(current, action, values, level, wanted).acknowledged_sync(wanted, seconds)
 
 
 def require_runtime() -> runtime.Runtime:
@@ -92,22 +94,16 @@ def require_runtime() -> runtime.Runtime:
     return current
 
 
-def on_event_loop() -> bool:
-    """Whether this thread is running an event loop right now, which must not be blocked."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
 def _terms(
     config: AuditConfig, acknowledge: AckLevel | None, timeout: float | None
 ) -> tuple[AckLevel, float]:
     return acknowledge or config.acknowledge, config.timeout if timeout is None else timeout
 
 
-def _emit(current: runtime.Runtime, action: str, values: dict[str, Any], level: str) -> Receipt:
+def _emit(
+    current: runtime.Runtime, action: str, values: dict[str, Any], level: str, acknowledge: AckLevel
+) -> Receipt:
     if values["user_id"] is None:
         values["user_id"] = get_contextvars().get("user_id")
-    return current.emit_audit(action, make_record(action, values).to_fields(), level=level)
+    fields = make_record(action, values).to_fields()
+    return current.emit_audit(action, fields, level=level, acknowledge=acknowledge)

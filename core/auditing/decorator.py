@@ -37,6 +37,7 @@ def audit_log(
     exclude: Collection[str] = (),
     acknowledge: AckLevel | None = None,
     on_failure: OnFailure | None = None,
+    intent: bool = False,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Callable[[Decorated], Decorated]:
     """Record every call of a function as an audit event.
@@ -56,11 +57,16 @@ def audit_log(
         resource: What it is done to, found in the same way.
         record_args: Whether to record the arguments. Secret ones are recorded as ``***``.
         exclude: Names of arguments to leave out.
-        acknowledge: ``accepted`` or ``stored``; by default as ``audit.acknowledge`` in routing.yaml says.
-            A cancelled or interrupted call never waits for ``stored``.
+        acknowledge: ``accepted``, ``durable`` or ``stored``; by default as ``audit.acknowledge`` in
+            routing.yaml says. A cancelled or interrupted call waits for nothing, and a synchronous function
+            that is called on an event loop cannot wait: its events count as acknowledged when they are
+            accepted, which is told, or with ``on_failure="raise"`` it is not called at all.
         on_failure: When the event is not acknowledged, ``raise`` fails the call, ``continue`` tells and goes
             on; by default as ``audit.on_failure`` in routing.yaml says. An error of the function itself is
-            raised in any case.
+            raised in any case, with a note.
+        intent: Whether to record ``started`` before the function is called, so that a crash in the middle
+            shows: two events with the same ``call_id``. With ``on_failure="raise"`` the function is called
+            only when that event is acknowledged.
         clock: Nanoseconds, monotonic.
 
     Raises:
@@ -71,7 +77,9 @@ def audit_log(
         raise TypeError('audit_log needs the action: write @audit_log("fund.transfer")')
     if isinstance(exclude, str):
         raise TypeError(f"exclude is a list of names: write exclude=[{exclude!r}]")
-    options = Options(action, user, resource, record_args, frozenset(exclude), acknowledge, on_failure, clock)
+    options = Options(
+        action, user, resource, record_args, frozenset(exclude), acknowledge, on_failure, intent, clock
+    )
 
     def decorate(target: Any) -> Any:
         if isinstance(target, classmethod | staticmethod):
@@ -129,6 +137,7 @@ def _wrap_sync(target: Any, begin: Begin) -> Any:
     @functools.wraps(target)
     def audited(*args: Any, **kwargs: Any) -> Any:
         execution = begin(args, kwargs)
+        execution.announce()
         try:
             with execution.bound():
                 result = target(*args, **kwargs)
@@ -147,6 +156,7 @@ def _wrap_async(target: Any, begin: Begin) -> Any:
     @functools.wraps(target)
     async def audited(*args: Any, **kwargs: Any) -> Any:
         execution = begin(args, kwargs)
+        await execution.aannounce()
         try:
             coroutine = target(*args, **kwargs)
         except TypeError as error:  # arguments that do not fit

@@ -1,24 +1,30 @@
-"""One execution of an audited function: what is noted when it begins, and the event when it has ended."""
+"""One execution of an audited function: what is noted when it begins, and the event when it has ended.
+
+With ``intent``, there is an event before the function is called too: ``started``, with the same
+``call_id`` as the one at the end. One that stays alone says that the process died in between.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from structlog.contextvars import get_contextvars
 
 from logweir import runtime
-from logweir.auditing.calls import on_event_loop, require_runtime
+from logweir.auditing.calls import require_runtime
 from logweir.auditing.record import AuditRecord, make_record, record_for
 from logweir.auditing.subject import Finder, find
 from logweir.config.models import AuditConfig
 from logweir.context import bind
 from logweir.delivery.acknowledgement import AckLevel, Receipt
+from logweir.delivery.threads import on_event_loop
 from logweir.diagnostics import tell
 from logweir.errors import AuditError, LogweirError
+from logweir.event import new_event_id
 
 __all__ = ["Execution", "OnFailure", "Options"]
 
@@ -38,6 +44,7 @@ class Options:
     exclude: frozenset[str] = frozenset()
     acknowledge: AckLevel | None = None
     on_failure: OnFailure | None = None
+    intent: bool = False
     clock: Callable[[], int] = time.perf_counter_ns
 
 
@@ -54,6 +61,7 @@ class Execution:
         acknowledge: What to wait for at the end.
         timeout: How long.
         on_failure: What happens when the event is not acknowledged.
+        call_id: What links the events of this execution, if it has two.
     """
 
     options: Options
@@ -64,6 +72,7 @@ class Execution:
     acknowledge: AckLevel
     timeout: float
     on_failure: OnFailure
+    call_id: str | None
 
     @classmethod
     def begin(cls, options: Options, arguments: dict[str, Any], *, blocking: bool) -> Execution:
@@ -82,8 +91,8 @@ class Execution:
         config = current.config.audit if current else AuditConfig()
         on_failure = options.on_failure or config.on_failure
         acknowledge = options.acknowledge or config.acknowledge
-        if blocking and acknowledge == "stored" and on_event_loop():
-            _refuse_to_block(options.action, on_failure)
+        if blocking and acknowledge != "accepted" and on_event_loop():
+            _refuse_to_block(options.action, acknowledge, on_failure)
             acknowledge = "accepted"
         return cls(
             options,
@@ -94,11 +103,28 @@ class Execution:
             acknowledge,
             config.timeout,
             on_failure,
+            new_event_id() if options.intent else None,
         )
 
     def bound(self) -> AbstractContextManager[None]:
         """The context while the function runs."""
         return bind(audit_action=self.options.action)
+
+    def announce(self) -> None:
+        """Record, if ``intent`` asks for it, that the function is about to be called; waits in this thread.
+
+        Raises:
+            LogweirError: The event was not acknowledged and ``on_failure`` is ``raise``: do not call it.
+        """
+        if self.call_id is not None:
+            with self._tolerance(None), self._refusal():
+                self._emit("started", self.acknowledge).acknowledged_sync(self.acknowledge, self.timeout)
+
+    async def aannounce(self) -> None:
+        """Do what :meth:`announce` does, on an event loop."""
+        if self.call_id is not None:
+            with self._tolerance(None), self._refusal():
+                await self._emit("started", self.acknowledge).acknowledged(self.acknowledge, self.timeout)
 
     def settle(self, error: BaseException | None = None) -> None:
         """Record the end, and wait for the acknowledgement in this thread.
@@ -110,39 +136,63 @@ class Execution:
             LogweirError: The event was not acknowledged, ``on_failure`` is ``raise``, and the function
                 itself succeeded.
         """
+        level = self._level_to_await(error)
         with self._tolerance(error):
-            self._emit(error).acknowledged_sync(self._level_to_await(error), self.timeout)
+            self._emit_end(error, level).acknowledged_sync(level, self.timeout)
 
     async def asettle(self, error: BaseException | None = None) -> None:
         """Do what :meth:`settle` does, on an event loop."""
+        level = self._level_to_await(error)
         with self._tolerance(error):
-            await self._emit(error).acknowledged(self._level_to_await(error), self.timeout)
+            await self._emit_end(error, level).acknowledged(level, self.timeout)
 
     @contextmanager
     def _tolerance(self, error: BaseException | None) -> Iterator[None]:
         try:
             yield
         except LogweirError as trouble:
-            if error is None and self.on_failure == "raise":
-                raise
+            if self.on_failure == "raise":
+                if error is None:
+                    raise
+                error.add_note(f"and this call was not recorded as it should: {trouble}")
             tell(f"audit {self.options.action}", "an audited call was not recorded as it should: %s", trouble)
+
+    @contextmanager
+    def _refusal(self) -> Iterator[None]:
+        """Record, as far as that goes, a call that is refused because its intent was not acknowledged."""
+        try:
+            yield
+        except LogweirError as trouble:
+            if self.on_failure == "raise":
+                with suppress(LogweirError):
+                    self._emit_end(trouble, "accepted")
+            raise
 
     def _level_to_await(self, error: BaseException | None) -> AckLevel:
         """Whoever cancels, interrupts or exits is not made to wait."""
         return self.acknowledge if error is None or isinstance(error, Exception) else "accepted"
 
-    def _emit(self, error: BaseException | None) -> Receipt:
+    def _emit_end(self, error: BaseException | None, acknowledge: AckLevel) -> Receipt:
         duration_ns = self.options.clock() - self.started
         failed = error is not None and not isinstance(error, GeneratorExit)
+        return self._emit(
+            "failed" if failed else "success",
+            acknowledge,
+            level="error" if failed else "info",
+            duration_ms=round(duration_ns / _NANOS_PER_MS, 3),
+            **(_describe(error) if failed else {}),
+        )
+
+    def _emit(self, status: str, acknowledge: AckLevel, *, level: str = "info", **outcome: Any) -> Receipt:
         values = {
             "user_id": get_contextvars().get("user_id") if self.user_id is None else self.user_id,
-            "status": "failed" if failed else "success",
+            "status": status,
             "resource": self.resource,
-            "duration_ms": round(duration_ns / _NANOS_PER_MS, 3),
-            **(_describe(error) if failed else {}),
+            "call_id": self.call_id,
+            **outcome,
             **self._argument_fields(),
         }
-        return _emit(self.options.action, values, level="error" if failed else "info")
+        return _emit(self.options.action, values, level=level, acknowledge=acknowledge)
 
     def _argument_fields(self) -> dict[str, Any]:
         typed = _typed_fields(self.options.action)
@@ -151,7 +201,7 @@ class Execution:
         return {**columns, "arguments": others} if others else columns
 
 
-def _emit(action: str, values: dict[str, Any], *, level: str) -> Receipt:
+def _emit(action: str, values: dict[str, Any], *, level: str, acknowledge: AckLevel) -> Receipt:
     """Emit the event; one that its record refuses is emitted too, with the reason, and then told.
 
     Raises:
@@ -162,15 +212,17 @@ def _emit(action: str, values: dict[str, Any], *, level: str) -> Receipt:
         fields = make_record(action, values).to_fields()
     except AuditError as error:
         present = {name: value for name, value in values.items() if value is not None}
-        current.emit_audit(action, {**present, "record_error": str(error)}, level=level)
+        current.emit_audit(
+            action, {**present, "record_error": str(error)}, level=level, acknowledge="accepted"
+        )
         raise
-    return current.emit_audit(action, fields, level=level)
+    return current.emit_audit(action, fields, level=level, acknowledge=acknowledge)
 
 
-def _refuse_to_block(action: str, on_failure: OnFailure) -> None:
+def _refuse_to_block(action: str, acknowledge: AckLevel, on_failure: OnFailure) -> None:
     message = (
         f"the audited function of {action!r} is synchronous and was called on an event loop, which may not "
-        "wait until the event is stored; make it `async def`, call it by asyncio.to_thread, or say "
+        f"wait until the event is {acknowledge}; make it `async def`, call it by asyncio.to_thread, or say "
         "acknowledge='accepted'"
     )
     if on_failure == "raise":

@@ -25,6 +25,7 @@ def wrap_generator(target: Target, begin: Callable[..., Execution]) -> Target:
     @functools.wraps(target)
     def audited(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         execution = begin(args, kwargs)
+        execution.announce()
         try:
             result = yield from _in_context(target(*args, **kwargs), execution)
         except BaseException as error:
@@ -62,6 +63,7 @@ def wrap_async_generator(target: Target, begin: Callable[..., Execution]) -> Tar
     @functools.wraps(target)
     async def audited(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         execution = begin(args, kwargs)
+        await execution.aannounce()
         steps = _AsyncSteps(target(*args, **kwargs), execution)
         try:
             while await steps.advance():

@@ -56,6 +56,8 @@ class AuditRecord(BaseModel):
     """How long it took."""
     error_type: str | None = None
     """The class of the error, if it failed."""
+    call_id: str | None = None
+    """Of a call that is recorded before it begins and when it has ended: the same in both records."""
     extra_info: dict[str, Any] = Field(default_factory=dict)
     """Anything else that belongs together."""
 

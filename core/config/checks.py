@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from logweir.config.document import Path
 from logweir.config.models import MatchConfig, RouteConfig, RoutingConfig
-from logweir.config.reachability import covering, may_take
+from logweir.config.queueing import audit_routes
+from logweir.config.reachability import covering
 from logweir.event import Kind
 from logweir.sinks.contract import SinkConfig
 
@@ -38,12 +39,19 @@ def find_contradictions(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfi
 def find_doubts(config: RoutingConfig) -> list[str]:
     """Return what works and is probably not meant, for ``logweir check``."""
     doubts = []
-    if not _auditing(config.routes):
+    if not audit_routes(config.routes):
         doubts.append("no route takes audit events; add one with match: {kind: audit}")
     if not covering(config.routes, MatchConfig(kind=Kind.TRACING)):
         doubts.append(
             "some tracing events are taken by no route; they are counted as unrouted and not stored"
         )
+    audited = {name for route in audit_routes(config.routes) for name in route.to}
+    doubts += [
+        f"audit events wait in memory for the sink {name!r} and are lost with the process; "
+        "say queue: {type: disk}"
+        for name, sink in config.sinks.items()
+        if name in audited and (sink.queue.type == "memory" or sink.queue.when_full == "spill")
+    ]
     used = {name for route in config.routes for name in route.to}
     doubts += [f"no route sends to the sink {name!r}" for name in config.sinks if name not in used]
     return doubts
@@ -83,7 +91,7 @@ def _unreachable(routes: Sequence[RouteAt]) -> Iterator[Contradiction]:
 
 
 def _dropped_audit(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfig]) -> Iterator[Contradiction]:
-    auditing = _auditing([item.route for item in routes])
+    auditing = audit_routes([item.route for item in routes])
     for name, sink in sinks.items():
         policy = sink.queue.when_full
         feeding = [route for route in auditing if name in route.to]
@@ -97,8 +105,3 @@ def _dropped_audit(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfig]) -
             ("sinks", name, "queue", "when_full"),
             f"when_full: {policy} would drop audit events of route {route.name!r}; {hint}",
         )
-
-
-def _auditing(routes: Sequence[RouteConfig]) -> list[RouteConfig]:
-    """The routes that may take audit events."""
-    return [route for index, route in enumerate(routes) if may_take(routes, index, Kind.AUDIT)]

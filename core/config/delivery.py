@@ -5,15 +5,35 @@ Defaults are the recommended production values.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from logweir.config.units import ByteSize, Seconds
 
-__all__ = ["BatchConfig", "QueueConfig", "RetryConfig", "StrictModel", "WhenFull"]
+__all__ = [
+    "BatchConfig",
+    "Bounds",
+    "QueueConfig",
+    "QueueType",
+    "RetryConfig",
+    "StrictModel",
+    "WhenFull",
+]
 
-WhenFull = Literal["block", "drop_newest", "drop_oldest"]
+QueueType = Literal["memory", "disk"]
+WhenFull = Literal["block", "drop_newest", "drop_oldest", "spill"]
+
+
+class Bounds(NamedTuple):
+    """How much may wait in a queue."""
+
+    events: int
+    size: int
+
+
+_MEMORY = Bounds(50_000, 256 * 2**20)
+_DISK = Bounds(1_000_000, 2**30)
 
 
 class StrictModel(BaseModel):
@@ -27,18 +47,52 @@ class StrictModel(BaseModel):
 class QueueConfig(StrictModel):
     """The bounded queue between the callers and a sink's workers."""
 
-    type: Literal["memory"] = "memory"
-    """Where events wait: `memory` is fastest and is lost with the process."""
-    max_events: int = Field(default=50_000, ge=1)
-    """The most events that may wait."""
-    max_bytes: ByteSize = Field(default=256 * 2**20, ge=1024)
-    """The most bytes (approximate) that may wait."""
+    type: QueueType | None = None
+    """Where events wait: `disk` survives the process and the power, `memory` is fastest and dies with the
+    process. By default `disk` where an audit route feeds the sink, otherwise `memory`."""
+    max_events: int | None = Field(default=None, ge=1)
+    """The most events that may wait; by default 50,000 in memory and 1,000,000 on disk."""
+    max_bytes: ByteSize | None = Field(default=None, ge=1024)
+    """The most bytes (approximate) that may wait; by default 256MiB in memory and 1GiB on disk."""
     when_full: WhenFull | None = None
     """What a full queue does: `block` waits up to `block_timeout` (never on an event loop),
-    `drop_newest` refuses the new event, `drop_oldest` forgets the oldest one. Every drop is counted and told.
-    By default `block` where an audit route feeds the sink, otherwise `drop_oldest`."""
+    `drop_newest` refuses the new event, `drop_oldest` forgets the oldest one, `spill` puts on disk what
+    memory cannot hold. Every drop is counted and told. By default `block` where an audit route feeds the
+    sink, otherwise `drop_oldest`."""
     block_timeout: Seconds = 5.0
     """How long `block` makes a caller wait before the event is dropped and counted."""
+    spill_max_events: int | None = Field(default=None, ge=1)
+    """With `when_full: spill`, the most events on disk; by default 1,000,000."""
+    spill_max_bytes: ByteSize | None = Field(default=None, ge=1024)
+    """With `when_full: spill`, the most bytes (approximate) on disk; by default 1GiB."""
+
+    @model_validator(mode="after")
+    def _spills_from_memory(self) -> QueueConfig:
+        if self.when_full == "spill" and self.type == "disk":
+            raise ValueError(
+                "when_full: spill puts on disk what memory cannot hold, and with type: disk all is there "
+                "already; use when_full: block"
+            )
+        if self.when_full != "spill" and (self.spill_max_events or self.spill_max_bytes):
+            raise ValueError(
+                "spill_max_events and spill_max_bytes bound what when_full: spill puts on disk; remove them, "
+                "or add when_full: spill"
+            )
+        return self
+
+    def bounds(self, of: QueueType) -> Bounds:
+        """The bounds of a queue of this type."""
+        default = _MEMORY if of == "memory" else _DISK
+        return Bounds(self.max_events or default.events, self.max_bytes or default.size)
+
+    def of_spill(self) -> QueueConfig:
+        """The settings of the disk's part of a spilling queue."""
+        return QueueConfig(
+            type="disk",
+            max_events=self.spill_max_events,
+            max_bytes=self.spill_max_bytes,
+            block_timeout=self.block_timeout,
+        )
 
 
 class BatchConfig(StrictModel):

@@ -216,8 +216,9 @@ class RouteConfig(StrictModel):
 class AuditConfig(StrictModel):
     """What an audit call waits for."""
 
-    acknowledge: Literal["accepted", "stored"] = "accepted"
-    """`accepted` returns when the event is queued, `stored` when its sinks have it."""
+    acknowledge: Literal["accepted", "durable", "stored"] = "durable"
+    """`accepted` returns when the event is queued in memory, `durable` when it is on disk (or, for a sink
+    with a memory queue, stored), `stored` when its sinks have it."""
     timeout: Seconds = Field(default=10.0, gt=0)
     """How long an audit call waits for its acknowledgement."""
     on_failure: Literal["raise", "continue"] = "continue"
@@ -237,7 +238,7 @@ class RoutingConfig(StrictModel):
     env: str = Field(default="dev", min_length=1)
     """The environment, in every event."""
     data_dir: Path = Path(".logweir")
-    """Where queues and dead letters keep their files."""
+    """Where queues and dead letters keep their files: on a local disk, and for this file alone."""
     classify: list[ClassifyRule] = Field(default_factory=list)
     """Rules that tell audit from tracing; explicit `persist_db` or `kind` in the event wins over all."""
     redact: RedactConfig = Field(default_factory=RedactConfig)
@@ -252,6 +253,12 @@ class RoutingConfig(StrictModel):
     """The routes, in order; the first match wins."""
     drain_timeout: Seconds = 10.0
     """How long a stop, an exit or SIGTERM waits for the queues to empty."""
+
+    @field_validator("data_dir")
+    @classmethod
+    def _stays_where_it_is(cls, value: Path) -> Path:
+        """A daemon, or a fork's child, may change its working directory later."""
+        return value.absolute()
 
 
 def find_function(path: str) -> Callable[..., Any]:

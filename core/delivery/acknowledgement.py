@@ -1,23 +1,28 @@
 """Acknowledgements: what an audit caller may rely on, and when.
 
-``accepted`` means that every sink's queue has the event; ``stored`` that every sink has it. A receipt
-can be awaited on any event loop or waited for in any thread; both have a deadline.
+``accepted`` means that every sink's queue has the event; ``durable`` that nothing but the loss of the
+disk takes it away: each sink's queue has it on disk or, where the queue is in memory, the sink has stored
+it; ``stored`` that every sink has it. A receipt can be awaited on any event loop or waited for in any
+thread; both have a deadline.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
+from logweir.delivery.disk.waiting import commit_future
+from logweir.delivery.queue import OnDurable
 from logweir.errors import AuditError
 from logweir.event import Event
 
 __all__ = ["Ack", "AckLevel", "AckTracker", "Receipt"]
 
-AckLevel = Literal["accepted", "stored"]
+AckLevel = Literal["accepted", "durable", "stored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +40,94 @@ class Ack:
     sinks: tuple[str, ...]
 
 
+@dataclass(slots=True)
+class _Level:
+    """How far one event is from one level."""
+
+    waiting_for: set[str]
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.waiting_for) and not self.failures
+
+    def settle(self, sink: str, failure: str | None = None) -> None:
+        if sink in self.waiting_for:
+            self.waiting_for.discard(sink)
+            if failure:
+                self.failures.append(failure)
+
+
 class Receipt:
-    """What the caller of an audit event holds until it is acknowledged."""
+    """What the caller of an audit event holds until it is acknowledged.
+
+    Args:
+        event: The event.
+        sinks: Where it is routed to.
+    """
 
     def __init__(self, event: Event, sinks: tuple[str, ...]) -> None:
         self.event = event
         self.sinks = sinks
-        self._waiting_for = set(sinks)
-        self._lock = threading.Lock()
-        self._refusals: list[str] = []
-        self._accepted = True
-        self._stored: Future[None] = Future()
+        # Re-entrant: a signal handler may audit in the middle of anything.
+        self._lock = threading.RLock()
+        self._levels: dict[AckLevel, _Level] = {
+            "accepted": _Level(set()),
+            "durable": _Level(set(sinks)),
+            "stored": _Level(set(sinks)),
+        }
+        self._cause: OSError | None = None
+        self._waiting: list[tuple[AckLevel, OnDurable]] = []
+
+    # -- what the queues and the sinks tell: any thread ----------------------------------------------
 
     def refused(self, reason: str) -> None:
-        """Note that a queue did not accept the event."""
-        self._accepted = False
-        self._refusals.append(reason)
+        """Note that the event will not get to all its sinks."""
+        with self._lock:
+            for level in self._levels.values():
+                level.failures.append(reason)
+            due = self._take_due()
+        _tell(due)
+
+    def durable(self, sink: str) -> None:
+        """Note that the event is on disk for a sink."""
+        with self._lock:
+            self._levels["durable"].settle(sink)
+            due = self._take_due()
+        _tell(due)
 
     def settled(self, sink: str, failure: str | None) -> None:
         """Note that a sink is done with the event; ``failure`` says why it is not stored."""
+        reason = f"sink {sink!r}: {failure}" if failure else None
         with self._lock:
-            if sink not in self._waiting_for:
-                return
-            self._waiting_for.remove(sink)
-            if failure:
-                self._refusals.append(f"sink {sink!r}: {failure}")
-            finished = not self._waiting_for
-        if finished:
-            self._stored.set_result(None)
+            self._levels["durable"].settle(sink, reason)
+            self._levels["stored"].settle(sink, reason)
+            due = self._take_due()
+        _tell(due)
+
+    def on_durable(self, sink: str) -> OnDurable:
+        """What a sink's queue is given, to tell what became of the event on its way to the disk."""
+        return partial(self._committed, sink)
+
+    def _committed(self, sink: str, error: OSError | None) -> None:
+        if error is None:
+            self.durable(sink)
+        else:
+            self._cause = self._cause or error
+            self.settled(sink, str(error))
+
+    def _take_due(self) -> list[OnDurable]:
+        """Under the lock: who is to be told now, once."""
+        due = [told for level, told in self._waiting if not self._levels[level].is_open]
+        self._waiting = [item for item in self._waiting if self._levels[item[0]].is_open]
+        return due
 
     @property
     def complete(self) -> bool:
         """Whether every sink has answered."""
-        return not self._waiting_for
+        return not self._levels["stored"].waiting_for
+
+    # -- what the caller asks ------------------------------------------------------------------------
 
     async def acknowledged(self, level: AckLevel, timeout: float) -> Ack:
         """Wait on any event loop until the event is acknowledged.
@@ -75,11 +135,14 @@ class Receipt:
         Raises:
             AuditError: It was refused, or not acknowledged within ``timeout`` seconds.
         """
-        if level == "stored" and self._accepted:
+        if self._levels[level].is_open:
+            future, told = commit_future()
+            self._when(level, told)
             try:
-                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._stored)), timeout)
+                async with asyncio.timeout(timeout):
+                    await future
             except TimeoutError:
-                raise self._too_late(timeout) from None
+                raise self._too_late(level, timeout) from None
         return self._answer(level)
 
     def acknowledged_sync(self, level: AckLevel, timeout: float) -> Ack:
@@ -88,32 +151,45 @@ class Receipt:
         Raises:
             AuditError: It was refused, or not acknowledged within ``timeout`` seconds.
         """
-        if level == "stored" and self._accepted:
-            try:
-                self._stored.result(timeout)
-            except TimeoutError:
-                raise self._too_late(timeout) from None
+        if self._levels[level].is_open:
+            done = threading.Event()
+            self._when(level, lambda _error: done.set())
+            if not done.wait(timeout):
+                raise self._too_late(level, timeout)
         return self._answer(level)
+
+    def _when(self, level: AckLevel, told: OnDurable) -> None:
+        """Tell when the level is reached or out of reach, which may be now."""
+        with self._lock:
+            self._waiting.append((level, told))
+            due = self._take_due()
+        _tell(due)
 
     @property
     def _what(self) -> str:
         return f"audit event {self.event.id} ({self.event.name})"
 
     def _answer(self, level: AckLevel) -> Ack:
-        if self._refusals:
-            raise AuditError(f"{self._what} was not {level}: {'; '.join(self._refusals)}")
+        failures = self._levels[level].failures
+        if failures:
+            raise AuditError(f"{self._what} was not {level}: {'; '.join(failures)}") from self._cause
         return Ack(self.event.id, level, self.sinks)
 
-    def _too_late(self, timeout: float) -> AuditError:
-        waiting = ", ".join(sorted(self._waiting_for))
+    def _too_late(self, level: AckLevel, timeout: float) -> AuditError:
+        waiting = ", ".join(sorted(self._levels[level].waiting_for))
         return AuditError(
-            f"{self._what} was not stored within {timeout:g} s by {waiting}; "
-            "it stays in the queue and will be delivered when the sink is back"
+            f"{self._what} was not {level} within {timeout:g} s by {waiting}; "
+            "it stays in the queue and will be delivered when that is possible"
         )
 
 
+def _tell(due: list[OnDurable]) -> None:
+    for told in due:
+        told(None)
+
+
 class AckTracker:
-    """The receipts that wait for sinks, by event id; empty unless somebody waits for ``stored``."""
+    """The receipts that wait for sinks, by event id; empty unless somebody waits for a sink."""
 
     def __init__(self) -> None:
         self._receipts: dict[str, Receipt] = {}
@@ -122,17 +198,26 @@ class AckTracker:
         """Tell this receipt what becomes of its event; called before the event is put."""
         self._receipts[receipt.event.id] = receipt
 
-    def forget(self, receipt: Receipt) -> None:
-        """Stop watching."""
-        self._receipts.pop(receipt.event.id, None)
-
     def settled(self, sink: str, event: Event, failure: str | None = None) -> None:
         """Pass on that ``sink`` is done with ``event``."""
+        self._pass_on(event, lambda receipt: receipt.settled(sink, failure))
+
+    def durable(self, sink: str, event: Event) -> None:
+        """Pass on that ``event`` is on disk for ``sink``."""
+        self._pass_on(event, lambda receipt: receipt.durable(sink))
+
+    def _pass_on(self, event: Event, news: Callable[[Receipt], None]) -> None:
         receipt = self._receipts.get(event.id)
         if receipt is not None:
-            receipt.settled(sink, failure)
+            news(receipt)
             if receipt.complete:
-                self.forget(receipt)
+                self._receipts.pop(event.id, None)
+
+    def end(self) -> None:
+        """Tell all who still wait that the runtime has stopped."""
+        while self._receipts:
+            _, receipt = self._receipts.popitem()
+            receipt.refused("the runtime stopped first; what its queues keep on disk is delivered later")
 
     def __bool__(self) -> bool:
         """Whether anybody waits at all."""

@@ -12,7 +12,7 @@ from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.calls import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.queue import EventQueue
+from logweir.delivery.queue import EventQueue, QueueStatistics
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.diagnostics import tell
@@ -33,6 +33,7 @@ class Channel:
         config: The sink's settings.
         sink: The sink, not yet opened.
         queue: The queue in front of it.
+        backlog: Where a queue in memory finds what an earlier process, or an earlier queue, left on disk.
         dead_letters: Where refused events go.
         acknowledgements: Receipts to tell.
         clock: Time.
@@ -44,6 +45,7 @@ class Channel:
         config: SinkConfig,
         sink: Sink[SinkConfig],
         queue: EventQueue,
+        backlog: EventQueue | None,
         dead_letters: DeadLetters,
         acknowledgements: AckTracker,
         clock: Clock,
@@ -61,9 +63,10 @@ class Channel:
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         workers_clock = Clock(clock.monotonic, self._pause)
+        self._queues = [queue] if backlog is None else [queue, backlog]
         self._workers = [
-            Worker(name, sink, config, queue, dead_letters, self.counters, acknowledgements, workers_clock)
-            for _ in range(config.workers)
+            Worker(name, sink, config, source, dead_letters, self.counters, acknowledgements, workers_clock)
+            for source in [queue] * config.workers + self._queues[1:]
         ]
 
     def start(self) -> None:
@@ -79,10 +82,10 @@ class Channel:
         """Refuse new events, deliver what is queued, close the sink.
 
         Returns:
-            What could not be delivered within ``timeout`` seconds: it is the caller's now.
+            What could not be delivered within ``timeout`` seconds and is not on disk: it is the caller's now.
         """
         self._closing.set()
-        self.queue.close()
+        self.close_queues()
         if self._task is not None:
             await asyncio.wait((self._task,), timeout=timeout)
             if not self._task.done():
@@ -91,10 +94,33 @@ class Channel:
         return self.let_go()
 
     def let_go(self) -> list[Event]:
-        """Refuse new events and return those that are not delivered: they are the caller's now."""
-        self.queue.close()
-        in_hand = [event for worker in self._workers for event in worker.let_go()]
-        return in_hand + self.queue.remove_waiting()
+        """Refuse new events and return what is neither delivered nor on disk: it is the caller's now."""
+        self.close_queues()
+        for worker in reversed(self._workers):
+            worker.let_go()
+        return self.queue.remove_unsaved()
+
+    def close_queues(self) -> None:
+        """Refuse new events."""
+        for queue in self._queues:
+            queue.close()
+
+    async def settled(self) -> None:
+        """Wait until everything accepted so far is settled."""
+        await asyncio.gather(*(queue.settled_up_to(queue.mark()) for queue in self._queues))
+
+    def statistics(self) -> QueueStatistics:
+        """The state of the queue now, with what is left of an earlier one, from any thread."""
+        now = self.queue.statistics()
+        for queue in self._queues[1:]:
+            now = now.plus(queue.statistics())
+        return now
+
+    def count_saved(self, events: Sequence[Event]) -> None:
+        """Note that these events, taken from memory, are on disk now."""
+        self.counters.moved += len(events)
+        for event in events:
+            self._acknowledgements.durable(self.name, event)
 
     def count_lost(self, events: Sequence[Event]) -> None:
         """Count, and tell their callers, that these events will not be delivered."""
@@ -107,6 +133,18 @@ class Channel:
                 "sink %r: %d events were not delivered before the stop",
                 self.name,
                 len(events),
+            )
+
+    def tell_kept(self) -> None:
+        """Tell the operator what a stop leaves on disk."""
+        waiting = self.statistics().depth
+        if waiting:
+            tell(
+                f"{self.name}.kept",
+                "sink %r: %d events were not delivered before the stop; they are kept on disk for the "
+                "next start",
+                self.name,
+                waiting,
             )
 
     def _forgotten(self, event: Event) -> None:
@@ -151,7 +189,7 @@ class Channel:
             attempts += 1
             self.counters.failed(message)
             tell(f"{self.name}.open", "sink %r cannot be opened, trying again: %s", self.name, message)
-            if self._closing.is_set() and not self.queue.statistics().depth:
+            if self._closing.is_set() and not self.statistics().depth:
                 return False
             await self._pause(pause_before_retry(attempts, self.config.retry))
 

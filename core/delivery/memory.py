@@ -12,18 +12,23 @@ import asyncio
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from logweir.config.delivery import QueueConfig, WhenFull
-from logweir.delivery.queue import DropReason, EventQueue, Lease, PutResult, QueueStatistics
+from logweir.delivery.queue import (
+    DropReason,
+    EventQueue,
+    Lease,
+    OnDurable,
+    PutResult,
+    QueueStatistics,
+    Wake,
+)
 from logweir.delivery.threads import on_event_loop
 from logweir.event import Event
 
 __all__ = ["MemoryQueue"]
-
-#: Runs a callback soon on the runtime's loop, starting the runtime's thread if need be; any thread.
-Wake = Callable[[Callable[[], None]], None]
 
 _NEVER = 2**63
 _ACCEPTED = PutResult.ACCEPTED
@@ -52,8 +57,7 @@ class MemoryQueue(EventQueue):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_events = config.max_events
-        self._max_bytes = config.max_bytes
+        self._max_events, self._max_bytes = config.bounds("memory")
         self._block_timeout = config.block_timeout
         self._when_full = when_full
         self._wake = wake
@@ -63,6 +67,7 @@ class MemoryQueue(EventQueue):
         self._taken = 0
         self._since = 0.0
         self._closed = False
+        self._interrupted = False
         self._hurry_until = 0
         self._wake_at = 1
         self._wake_size = _NEVER
@@ -77,7 +82,7 @@ class MemoryQueue(EventQueue):
 
     # -- producers: any thread ---------------------------------------------------------------------
 
-    def put(self, event: Event) -> PutResult:
+    def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """See :meth:`EventQueue.put`."""
         # The hot path is written out: each call of our own would cost a tenth of it.
         with self._lock:
@@ -185,9 +190,15 @@ class MemoryQueue(EventQueue):
     async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
         """See :meth:`EventQueue.take`."""
         async with self._turn:
-            while (pause := self._pause(max_events, max_bytes, linger)) != 0:
+            while (pause := self._pause(max_events, max_bytes, linger)) != 0 and not self._interrupted:
                 await self._wait_for_producers(pause)
-            return self._lease(max_events, max_bytes)
+            self._interrupted = False
+            return self._lease(max_events, max_bytes) if pause == 0 else None
+
+    def interrupt(self) -> None:
+        """Let a consumer that waits go, with None; called on the consumers' loop."""
+        self._interrupted = True
+        self._on_wake()
 
     def _pause(self, max_events: int, max_bytes: int, linger: float) -> float | None:
         """Seconds to wait for company, 0 when a batch is due, None when there is nothing at all."""
@@ -244,11 +255,17 @@ class MemoryQueue(EventQueue):
         self._size -= size
         return batch
 
-    def settle(self, lease: Lease) -> None:
+    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
         with self._lock:
             del self._leases[lease.number]
+            if unsettled:
+                self._events.extendleft(reversed(unsettled))
+                self._size += sum(event.size for event in unsettled)
+                self._taken -= len(unsettled)
         self._tell_flushes()
+        if unsettled:
+            self._on_wake()
 
     async def settled_up_to(self, mark: int) -> None:
         """See :meth:`EventQueue.settled_up_to`."""
@@ -283,8 +300,8 @@ class MemoryQueue(EventQueue):
             self._room.notify_all()
         self._wake(self._on_wake)
 
-    def remove_waiting(self) -> list[Event]:
-        """See :meth:`EventQueue.remove_waiting`."""
+    def remove_unsaved(self) -> list[Event]:
+        """See :meth:`EventQueue.remove_unsaved`: everything that waits."""
         with self._lock:
             waiting = list(self._events)
             self._events.clear()
@@ -292,6 +309,11 @@ class MemoryQueue(EventQueue):
             self._taken += len(waiting)
         self._tell_flushes()
         return waiting
+
+    @property
+    def depth(self) -> int:
+        """Events waiting."""
+        return len(self._events)
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""

@@ -5,7 +5,8 @@ Producers call :meth:`EventQueue.put` from any thread. Workers, on the runtime's
 queue until its lease is settled, so a flush knows what is outstanding and a durable queue keeps it on
 disk.
 
-Implementations: :mod:`logweir.delivery.memory`. All pass the same contract tests.
+Implementations: :mod:`logweir.delivery.memory`, :mod:`logweir.delivery.disk`. All pass the same contract
+tests.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from enum import StrEnum
 
 from logweir.event import Event
 
-__all__ = ["DropReason", "EventQueue", "Lease", "PutResult", "QueueStatistics"]
+__all__ = ["DropReason", "EventQueue", "Lease", "OnDurable", "PutResult", "QueueStatistics", "Wake"]
+
+#: Told once, from any thread: None when the event is durable, or why it never will be.
+OnDurable = Callable[[OSError | None], None]
+#: Runs a callback soon on the runtime's loop, starting the runtime's thread if need be; any thread.
+Wake = Callable[[Callable[[], None]], None]
 
 
 class DropReason(StrEnum):
@@ -73,22 +79,49 @@ class QueueStatistics:
     dropped: dict[DropReason, int] = field(default_factory=dict)
     oldest: float = 0.0
 
+    def plus(self, other: QueueStatistics) -> QueueStatistics:
+        """Both queues of one sink together."""
+        return QueueStatistics(
+            depth=self.depth + other.depth,
+            in_flight=self.in_flight + other.in_flight,
+            size=self.size + other.size,
+            accepted=self.accepted + other.accepted,
+            dropped={
+                reason: self.dropped.get(reason, 0) + other.dropped.get(reason, 0)
+                for reason in {**self.dropped, **other.dropped}
+            },
+            oldest=max(self.oldest, other.oldest),
+        )
+
 
 class EventQueue(ABC):
     """One bounded queue in front of one sink.
 
     Attributes:
+        durable: Whether every event that was accepted is on disk, or soon will be.
         on_forgotten: Told of each event that was accepted and is dropped to make room; any thread.
     """
 
+    durable: bool = False
     on_forgotten: Callable[[Event], None] | None = None
 
+    @property
+    def handed_over(self) -> bool:
+        """Whether another queue has taken over all that waits and all that is given back."""
+        return False
+
     @abstractmethod
-    def put(self, event: Event) -> PutResult:
+    def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """Offer an event, from any thread.
 
         Never blocks an event loop; a full queue does what its ``when_full`` says. ``CLOSED`` means the
         queue no longer takes events and the event is still the caller's.
+
+        Args:
+            event: The event.
+            on_durable: Called if the event is accepted and goes to disk: with None when it is there, or
+                with the error because of which it never will be (it is then forgotten). Without it, an
+                event that cannot be written for now is kept and tried again.
         """
 
     @abstractmethod
@@ -100,8 +133,14 @@ class EventQueue(ABC):
         """
 
     @abstractmethod
-    def settle(self, lease: Lease) -> None:
-        """Forget a lease: each of its events is stored, a dead letter, or counted as dropped."""
+    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
+        """End a lease: each of its events is stored, a dead letter, or counted as dropped.
+
+        Args:
+            lease: What :meth:`take` returned.
+            unsettled: Those of its events, in their order, of which that is not true: they wait again, in
+                front.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -112,8 +151,8 @@ class EventQueue(ABC):
         """Wait until everything put before ``mark`` is settled; batches do not linger meanwhile."""
 
     @abstractmethod
-    def remove_waiting(self) -> list[Event]:
-        """Remove everything that waits and return it: it is the caller's now."""
+    def remove_unsaved(self) -> list[Event]:
+        """Remove what would be lost with the process and return it: it is the caller's now."""
 
     @abstractmethod
     def mark(self) -> int:

@@ -124,22 +124,23 @@ class Worker:
                     return
                 self._in_hand.append(_Group(self._lease.events))
             await self._deliver()
-            self._queue.settle(self._lease)
-            self._lease = None
+            self.let_go()
 
-    def let_go(self) -> list[Event]:
-        """Return what a cancelled worker still has in hand: it is the caller's now."""
+    def let_go(self) -> None:
+        """End the lease; what is still in hand, as after a cancellation, waits in the queue again."""
         unsettled = [event for group in self._in_hand for event in group.events]
         self._in_hand.clear()
         if self._lease is not None:
-            self._queue.settle(self._lease)
+            self._queue.settle(self._lease, unsettled)
             self._lease = None
-        return unsettled
 
     async def _deliver(self) -> None:
-        """Write the groups in hand until none is left; a group leaves only when its events are settled."""
+        """Write the groups in hand until none is left; a group leaves only when its events are settled.
+
+        What fails after a reload has handed the queue over is left to the workers of the new one.
+        """
         groups = self._in_hand
-        while groups:
+        while groups and not (groups[0].attempts and self._queue.handed_over):
             group = groups[0]
             answer = await self._write(group.events)
             if isinstance(answer, WriteResult):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,10 +199,36 @@ def test_a_lone_event_is_delivered_without_another_to_push_it() -> None:
     asyncio.run(until(names))
 
 
-def test_what_a_stop_leaves_behind_is_counted_told_and_not_called_delivered(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.wound("vector #18820")
+@pytest.mark.parametrize("queue", ["memory", "disk", "spill"])
+def test_what_a_stop_leaves_behind_is_kept_told_and_delivered_by_the_next_start(
+    queue: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runtime = logweir.start(config(out=sick("Dead")))
+    options = {"when_full": "spill", "max_events": 100} if queue == "spill" else {"type": queue}
+    runtime = logweir.start(config(out=sick("Dead", queue=options)))
+    for number in range(700):
+        runtime.emit(str(number), {})
+    assert logweir.stop(timeout=0.1) is True
+    counts = runtime.metrics().sinks["out"]
+    assert (counts.accepted, counts.queue_depth, counts.in_flight, counts.dropped) == (700, 700, 0, {})
+    assert "700 events were not delivered before the stop; they are kept on disk" in caplog.text
+    misbehaving.healed.set()
+    again = logweir.start(config(out=sick("Dead", queue=options)))
+    assert again.flush()
+    assert sorted(names(), key=int) == [str(number) for number in range(700)]
+    counts = again.metrics().sinks["out"]
+    assert (counts.accepted, counts.stored, counts.queue_depth, counts.dropped) == (700, 700, 0, {})
+    assert logweir.stop()
+    assert not list(Path(".logweir/queues").iterdir())
+
+
+@pytest.mark.parametrize("queue", ["memory", "disk"])
+def test_what_a_stop_can_neither_deliver_nor_keep_is_counted_and_told(
+    queue: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(".logweir").mkdir()
+    Path(".logweir/queues").touch()
+    runtime = logweir.start(config(out=sick("Dead", queue={"type": queue})))
     for _ in range(700):
         runtime.emit("event", {})
     assert logweir.stop(timeout=0.1) is False

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from logweir.delivery.disk import files
 from logweir.delivery.disk.database import QueueFile, Record, connect
-from logweir.delivery.disk.faults import is_damage
+from logweir.delivery.disk.faults import StoreClosed, is_damage
 from logweir.delivery.disk.fork import gate
 from logweir.delivery.disk.salvage import salvage
 from logweir.diagnostics import logger, tell
@@ -36,6 +36,8 @@ def adopt(directory: Path, take: Import) -> int:
     for lock in files.orphans(directory):
         try:
             count += _adopt_file(lock.database, take)
+        except StoreClosed:
+            return count
         except (OSError, sqlite3.Error) as error:
             tell(
                 f"disk_queue.adopt.{lock.database.name}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-__all__ = ["UnknownFormat", "as_os_error", "is_damage"]
+__all__ = ["StoreClosed", "UnknownFormat", "as_os_error", "is_damage"]
 
 #: Primary codes that pass by themselves or when an operator has made room or given rights.
 _PASSING = frozenset(
@@ -30,6 +30,10 @@ _IOERR_CORRUPTFS = sqlite3.SQLITE_IOERR | (33 << 8)
 _UNREADABLE = frozenset(
     {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, _IOERR_DATA, _IOERR_CORRUPTFS}
 )
+
+
+class StoreClosed(OSError):
+    """The process stops, and its store takes nothing any more."""
 
 
 class UnknownFormat(OSError):

@@ -61,7 +61,7 @@ class Lane:
     Attributes:
         depth: Events waiting, in all three parts.
         size: Their bytes; an estimate while dropped events are still on disk.
-        accepted: Events that ever came in.
+        accepted: Events that came in.
         open_queues: Queues that put and take here; more than one in the middle of a reload.
         reading: Whether somebody reads from the file just now.
     """
@@ -73,6 +73,7 @@ class Lane:
         self.accepted = 0
         self.open_queues = 0
         self.reading = False
+        self._was_open = False
         self.ready: deque[Held] = deque()
         self.on_disk = False
         self.read_next = 0
@@ -86,6 +87,13 @@ class Lane:
         self._debt = 0
         self._debt_size = 0
         self._leases: dict[int, tuple[Lease, list[Held]]] = {}
+
+    def open(self) -> None:
+        """Note a queue; what came in before a time without any was counted by the one before."""
+        if self._was_open and not self.open_queues:
+            self.accepted = 0
+        self._was_open = True
+        self.open_queues += 1
 
     # -- coming in ----------------------------------------------------------------------------------
 
@@ -125,6 +133,15 @@ class Lane:
         self.depth -= 1
         self.size -= size
         self.accepted -= 1
+
+    def give_up(self) -> list[Event]:
+        """Forget what is not durable, and return it."""
+        events = [event for _, event in self._uncommitted.values() if event is not None]
+        self.depth -= len(self._uncommitted)
+        self.size -= self._uncommitted_size
+        self._uncommitted.clear()
+        self._uncommitted_size = 0
+        return events
 
     # -- going out ----------------------------------------------------------------------------------
 
@@ -170,21 +187,6 @@ class Lane:
             self.depth += len(back)
             self.size += sum(item.event.size for item in back)
         return [item.seq for item in held if id(item.event) not in again]
-
-    def take_all(self) -> tuple[list[Event], list[int]]:
-        """Give up everything in memory that waits: the events, and the positions of committed ones.
-
-        What is on the way to the disk is dropped when it has arrived there.
-        """
-        events = [item.event for item in self.ready]
-        positions = [item.seq for item in self.ready]
-        self.ready.clear()
-        coming = islice(self._uncommitted.values(), self._debt, None)
-        events += [event for _, event in coming if event is not None]
-        self._debt = len(self._uncommitted)
-        self._debt_size = self._uncommitted_size
-        self.depth = self.size = 0
-        return events, positions
 
     # -- dropping the oldest ------------------------------------------------------------------------
 

@@ -19,16 +19,20 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from logweir.config.delivery import QueueConfig, WhenFull
-from logweir.delivery.disk.staging import OnCommit
 from logweir.delivery.disk.store import DiskStore
-from logweir.delivery.queue import DropReason, EventQueue, Lease, PutResult, QueueStatistics
-from logweir.delivery.threads import in_thread
+from logweir.delivery.queue import (
+    DropReason,
+    EventQueue,
+    Lease,
+    OnDurable,
+    PutResult,
+    QueueStatistics,
+    Wake,
+)
+from logweir.delivery.threads import in_thread, on_event_loop
 from logweir.event import Event
 
 __all__ = ["DiskQueue"]
-
-#: Runs a callback soon on the runtime's loop, starting the runtime's thread if need be; any thread.
-Wake = Callable[[Callable[[], None]], None]
 
 #: How long a batch that is due waits for events that were put before and are on their way to the disk.
 _COMMIT_PATIENCE = 0.1
@@ -53,6 +57,8 @@ class DiskQueue(EventQueue):
         clock: Monotonic seconds.
     """
 
+    durable = True
+
     def __init__(
         self,
         store: DiskStore,
@@ -65,8 +71,7 @@ class DiskQueue(EventQueue):
     ) -> None:
         self._store = store
         self._lane = store.lane(sink)
-        self._max_events = config.max_events
-        self._max_bytes = config.max_bytes
+        self._max_events, self._max_bytes = config.bounds("disk")
         self._block_timeout = config.block_timeout
         self._when_full = when_full
         self._wake = wake
@@ -81,21 +86,14 @@ class DiskQueue(EventQueue):
         self._waiter: asyncio.Future[None] | None = None
         self._flushes: list[_FlushWaiter] = []
         with store.lock:
-            self._lane.open_queues += 1
+            self._lane.open()
         store.listen(sink, self._on_change)
 
     # -- producers: any thread ---------------------------------------------------------------------
 
-    def put(self, event: Event, on_commit: OnCommit | None = None) -> PutResult:
-        """See :meth:`EventQueue.put`.
-
-        Args:
-            event: The event.
-            on_commit: Called once if the event is accepted, from any thread: with None when it is
-                durable, or with the error because of which it never will be (it is then forgotten).
-                Without it, an event that cannot be committed for now is tried again.
-        """
-        return self._offer(event, on_commit) or self._put_when_full(event, on_commit)
+    def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
+        """See :meth:`EventQueue.put`."""
+        return self._offer(event, on_durable) or self._put_when_full(event, on_durable)
 
     def put_durably(self, event: Event) -> tuple[PutResult, Future[None]]:
         """Put, with a future that is done when the event is durable; it fails with an OSError."""
@@ -109,14 +107,14 @@ class DiskQueue(EventQueue):
 
         return self.put(event, told), done
 
-    def _offer(self, event: Event, on_commit: OnCommit | None) -> PutResult | None:
+    def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
         """Stage the event if there is room; None when the queue is full."""
         with self._store.lock:
             if self._closed or self._store.closed:
                 return PutResult.CLOSED
             if not self._has_room(0):
                 return None
-            self._store.stage(self._lane, event, on_commit)
+            self._store.stage(self._lane, event, on_durable)
         self._store.nudge()
         return PutResult.ACCEPTED
 
@@ -127,12 +125,12 @@ class DiskQueue(EventQueue):
         )
         return within and not self._store.is_full()
 
-    def _put_when_full(self, event: Event, on_commit: OnCommit | None) -> PutResult:
+    def _put_when_full(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         match self._when_full:
             case "drop_oldest":
-                return self._put_forgetting_oldest(event, on_commit)
-            case "block" if not _on_event_loop():
-                return self._put_blocking(event, on_commit)
+                return self._put_forgetting_oldest(event, on_durable)
+            case "block" if not on_event_loop():
+                return self._put_blocking(event, on_durable)
             case "block":
                 return self._drop(DropReason.FULL_ON_EVENT_LOOP)
             case _:
@@ -143,7 +141,7 @@ class DiskQueue(EventQueue):
             self._drops[reason] += 1
         return PutResult.DROPPED
 
-    def _put_forgetting_oldest(self, event: Event, on_commit: OnCommit | None) -> PutResult:
+    def _put_forgetting_oldest(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         if self._store.is_full():  # the disk does not take anything: the oldest cannot make room
             return self._drop(DropReason.QUEUE_FULL_NEWEST)
         dropped: list[int] = []
@@ -153,13 +151,13 @@ class DiskQueue(EventQueue):
             while self._lane.depth and not self._has_room(event.size):
                 dropped += self._lane.drop_oldest()
                 self._drops[DropReason.QUEUE_FULL_OLDEST] += 1
-            self._store.stage(self._lane, event, on_commit)
+            self._store.stage(self._lane, event, on_durable)
         if dropped:
             self._store.remove(self._lane, dropped)
         self._store.nudge()
         return PutResult.ACCEPTED
 
-    def _put_blocking(self, event: Event, on_commit: OnCommit | None) -> PutResult:
+    def _put_blocking(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         deadline = self._clock() + self._block_timeout
         while True:
             with self._room:
@@ -171,7 +169,7 @@ class DiskQueue(EventQueue):
                     self._blocked -= 1
             if not freed:
                 return self._drop(DropReason.BLOCK_TIMEOUT)
-            if result := self._offer(event, on_commit):
+            if result := self._offer(event, on_durable):
                 return result
 
     def _is_closed(self) -> bool:
@@ -207,7 +205,7 @@ class DiskQueue(EventQueue):
         with self._store.lock:
             if self._store.closed and not self._lane.available:
                 return True
-            if self._closed and self._lane.open_queues:
+            if self.handed_over:
                 return True
             return not self._lane.depth and (self._closed or not stay)
 
@@ -268,16 +266,14 @@ class DiskQueue(EventQueue):
         if self._flushes:
             self._tell_flushes()
 
-    def settle(self, lease: Lease) -> None:
+    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
-        self.give_back(lease, ())
-
-    def give_back(self, lease: Lease, unsettled: Sequence[Event]) -> None:
-        """End a lease of which some events are not settled: these wait again, in their old places."""
         with self._store.lock:
             positions = self._lane.settle(lease, unsettled)
         self._store.remove(self._lane, positions)
         self._tell_flushes()
+        if unsettled:
+            self._store.tell_lanes([self._lane.sink])
 
     async def settled_up_to(self, mark: int) -> None:
         """See :meth:`EventQueue.settled_up_to`."""
@@ -301,6 +297,11 @@ class DiskQueue(EventQueue):
             first = self._lane.first_unsettled()
             return first is None or first >= mark
 
+    @property
+    def handed_over(self) -> bool:
+        """See :attr:`EventQueue.handed_over`: in the middle of a reload."""
+        return self._closed and self._lane.open_queues > 0
+
     # -- any thread ---------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -312,15 +313,14 @@ class DiskQueue(EventQueue):
             self._room.notify_all()
         self._wake(self._on_wake)
 
-    def remove_waiting(self) -> list[Event]:
-        """See :meth:`EventQueue.remove_waiting`; reads everything that waits into memory, and blocks."""
-        waiting = self._store.take_all(self._lane)
-        self._wake(self._on_wake)
-        return waiting
-
     def remove_unsaved(self) -> list[Event]:
-        """Remove what would be lost with the process: nothing."""
+        """See :meth:`EventQueue.remove_unsaved`: nothing."""
         return []
+
+    @property
+    def depth(self) -> int:
+        """Events waiting."""
+        return self._lane.depth
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
@@ -331,7 +331,7 @@ class DiskQueue(EventQueue):
         """See :meth:`EventQueue.statistics`."""
         with self._store.lock:
             lane = self._lane
-            if self._closed and self._lane.open_queues:
+            if self.handed_over:
                 return QueueStatistics(0, 0, 0, 0, dict(self._drops))
             oldest = lane.oldest_time()
             return QueueStatistics(
@@ -342,11 +342,3 @@ class DiskQueue(EventQueue):
                 dropped=dict(self._drops),
                 oldest=0.0 if oldest is None else max(0.0, time.time() - oldest / 1e9),
             )
-
-
-def _on_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

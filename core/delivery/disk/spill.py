@@ -1,18 +1,28 @@
 """The spilling queue: memory first, and the disk for what memory cannot hold (``when_full: spill``).
 
 Order is kept: once an event has gone to disk, all go there until the disk's part has been handed out.
-What is in memory is lost with the process, as in any memory queue; what is on disk is not.
+What is in memory is lost with the process if it is killed, as in any memory queue; what is on disk is not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from logweir.config.delivery import QueueConfig, WhenFull
 from logweir.delivery.disk.queue import DiskQueue
+from logweir.delivery.disk.store import DiskStore
 from logweir.delivery.memory import MemoryQueue
-from logweir.delivery.queue import DropReason, EventQueue, Lease, PutResult, QueueStatistics
+from logweir.delivery.queue import (
+    DropReason,
+    EventQueue,
+    Lease,
+    OnDurable,
+    PutResult,
+    QueueStatistics,
+    Wake,
+)
 from logweir.event import Event
 
 __all__ = ["SpillQueue"]
@@ -22,57 +32,74 @@ class SpillQueue(EventQueue):
     """A memory queue that overflows into a disk queue.
 
     Args:
-        memory: The first part; its ``when_full`` must be ``drop_newest``, which says at once that it is full.
-        disk: The second part; its ``when_full`` decides when both are full.
+        store: The process's disk store.
+        sink: The sink's name.
+        config: The bounds of both parts.
+        at_last: What it does when the disk's part is full too.
+        wake: How to run a callback on the consumers' loop from any thread.
     """
 
-    def __init__(self, memory: MemoryQueue, disk: DiskQueue) -> None:
-        self._memory = memory
-        self._disk = disk
+    def __init__(
+        self, store: DiskStore, sink: str, config: QueueConfig, at_last: WhenFull, wake: Wake
+    ) -> None:
+        self._memory = MemoryQueue(config, "drop_newest", wake)
+        self._disk = DiskQueue(store, sink, config.of_spill(), at_last, self._waking_both(wake))
+        self._closed = False
         self._lock = threading.RLock()
         self._spilled = 0
         self._turn = asyncio.Lock()
         self._on_disk: set[Lease] = set()
-        self._given_back: list[Event] = []
 
-    def put(self, event: Event) -> PutResult:
+    def _waking_both(self, wake: Wake) -> Wake:
+        """A consumer that waits for memory must hear of what comes to the disk, as by adoption."""
+
+        def wake_both(callback: Callable[[], None]) -> None:
+            def both() -> None:
+                callback()
+                self._memory.interrupt()
+
+            wake(both)
+
+        return wake_both
+
+    def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """See :meth:`EventQueue.put`."""
         with self._lock:
-            if not self._disk.statistics().depth:
+            if not self._disk.depth:
                 result = self._memory.put(event)
                 if result is not PutResult.DROPPED:
                     return result
                 self._spilled += 1
-        return self._disk.put(event)
+        return self._disk.put(event, on_durable)
 
     async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
         """See :meth:`EventQueue.take`."""
         async with self._turn:
             while True:
-                if not self._memory.statistics().depth and self._disk.statistics().depth:
+                if self._disk.depth and not self._memory.depth:
                     lease = await self._disk.take_unless_empty(max_events, max_bytes, linger)
                     if lease is not None:
                         self._on_disk.add(lease)
                         return lease
+                    if self._closed and not self._memory.depth:
+                        return None
                 lease = await self._memory.take(max_events, max_bytes, linger)
-                if lease is not None or not self._disk.statistics().depth:
+                if lease is not None:
                     return lease
+                if self._closed and not self._disk.depth:
+                    return None
 
-    def settle(self, lease: Lease) -> None:
+    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
-        self.give_back(lease, ())
-
-    def give_back(self, lease: Lease, unsettled: Sequence[Event]) -> None:
-        """End a lease of which some events are not settled; for the end of a queue's life."""
         if lease in self._on_disk:
             self._on_disk.remove(lease)
-            self._disk.give_back(lease, unsettled)
+            self._disk.settle(lease, unsettled)
         else:
-            self._memory.settle(lease)
-            self._given_back += unsettled
+            self._memory.settle(lease, unsettled)
 
     def close(self) -> None:
         """See :meth:`EventQueue.close`."""
+        self._closed = True
         self._memory.close()
         self._disk.close()
 
@@ -81,14 +108,9 @@ class SpillQueue(EventQueue):
         memory, disk = self._memory, self._disk
         await asyncio.gather(memory.settled_up_to(memory.mark()), disk.settled_up_to(disk.mark()))
 
-    def remove_waiting(self) -> list[Event]:
-        """See :meth:`EventQueue.remove_waiting`; reads the disk's part into memory, and blocks."""
-        return [*self.remove_unsaved(), *self._disk.remove_waiting()]
-
     def remove_unsaved(self) -> list[Event]:
-        """Remove what would be lost with the process, and return it."""
-        given_back, self._given_back = self._given_back, []
-        return [*given_back, *self._memory.remove_waiting()]
+        """See :meth:`EventQueue.remove_unsaved`: the memory's part."""
+        return self._memory.remove_unsaved()
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
@@ -96,16 +118,8 @@ class SpillQueue(EventQueue):
 
     def statistics(self) -> QueueStatistics:
         """See :meth:`EventQueue.statistics`; what spilled is not a drop."""
-        memory, disk = self._memory.statistics(), self._disk.statistics()
-        drops = {**memory.dropped}
-        drops[DropReason.QUEUE_FULL_NEWEST] = drops.get(DropReason.QUEUE_FULL_NEWEST, 0) - self._spilled
-        for reason, count in disk.dropped.items():
-            drops[reason] = drops.get(reason, 0) + count
-        return QueueStatistics(
-            depth=memory.depth + disk.depth,
-            in_flight=memory.in_flight + disk.in_flight,
-            size=memory.size + disk.size,
-            accepted=memory.accepted + disk.accepted,
-            dropped={reason: count for reason, count in drops.items() if count},
-            oldest=max(memory.oldest, disk.oldest),
-        )
+        both = self._memory.statistics().plus(self._disk.statistics())
+        newest = both.dropped.pop(DropReason.QUEUE_FULL_NEWEST, 0) - self._spilled
+        if newest:
+            both.dropped[DropReason.QUEUE_FULL_NEWEST] = newest
+        return both

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from logweir.delivery.disk.database import Record, Row
 from logweir.delivery.disk.lane import Lane
+from logweir.delivery.queue import OnDurable
 from logweir.encoding import encode_event
 from logweir.event import Event
 
-__all__ = ["OnCommit", "Staged", "Staging"]
-
-#: Told once, from any thread: None when the event is durable, or why it never will be.
-OnCommit = Callable[[OSError | None], None]
+__all__ = ["Staged", "Staging"]
 
 
 class Staged:
@@ -40,7 +38,7 @@ class Staged:
         self.size = size
         self.event = event
         self.lanes: list[Lane] = []
-        self.waiting: list[OnCommit] = []
+        self.waiting: list[OnDurable] = []
         self._row = row
 
     def record(self) -> Record:
@@ -74,7 +72,7 @@ class Staging:
         """The position of the oldest entry; infinity when there is none."""
         return self._entries[0].seq if self._entries else math.inf
 
-    def add(self, lane: Lane, event: Event, on_commit: OnCommit | None) -> None:
+    def add(self, lane: Lane, event: Event, on_commit: OnDurable | None) -> None:
         """Stage an event for one lane."""
         entry = self._by_id.get(event.id)
         if entry is None or entry.event is not event or entry.seq <= lane.last:
@@ -85,7 +83,7 @@ class Staging:
             entry.waiting.append(on_commit)
         lane.stage(entry.seq, entry.size, event)
 
-    def add_row(self, row: Row, lanes: Iterable[Lane], on_commit: OnCommit) -> None:
+    def add_row(self, row: Row, lanes: Iterable[Lane], on_commit: OnDurable) -> None:
         """Stage a row of another file under a position of this one."""
         entry = self._append(row.time, row.size, None, row._replace(seq=self.next_seq))
         entry.waiting.append(on_commit)

@@ -43,11 +43,12 @@ from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.disk import adoption, files
 from logweir.delivery.disk.committer import REMOVAL_LINGER, Committer
 from logweir.delivery.disk.database import QueueFile, Record, Row, connect
-from logweir.delivery.disk.faults import as_os_error, is_damage
+from logweir.delivery.disk.faults import StoreClosed, as_os_error, is_damage
 from logweir.delivery.disk.fork import gate
 from logweir.delivery.disk.lane import Held, Lane, Read
 from logweir.delivery.disk.salvage import salvage
-from logweir.delivery.disk.staging import OnCommit, Staged, Staging
+from logweir.delivery.disk.staging import Staged, Staging
+from logweir.delivery.queue import OnDurable
 from logweir.diagnostics import tell
 from logweir.encoding import decode_event, encode_event
 from logweir.event import Event
@@ -85,7 +86,7 @@ class DiskStore:
         staged_bytes: int = STAGED_BYTES,
         threaded: bool = True,
     ) -> None:
-        self.directory = directory.absolute()
+        self.directory = directory
         self.dead_letters = dead_letters
         self.staged_bytes = staged_bytes
         self._window = window
@@ -131,7 +132,7 @@ class DiskStore:
         """Whether no more may be staged before the next commit."""
         return self._staging.size >= self.staged_bytes
 
-    def stage(self, lane: Lane, event: Event, on_commit: OnCommit | None = None) -> None:
+    def stage(self, lane: Lane, event: Event, on_commit: OnDurable | None = None) -> None:
         """Stage an event; the caller holds :attr:`lock` and calls :meth:`nudge` without it."""
         self._staging.add(lane, event, on_commit)
 
@@ -255,7 +256,7 @@ class DiskStore:
             self._removals += removals
             self._committed.notify_all()
         self._tell_waiting(batch, None)
-        self._tell_lanes(sinks)
+        self.tell_lanes(sinks)
 
     def _put_back(self, batch: list[Staged], removals: list[tuple[str, int]], error: OSError) -> None:
         """After a failure keep what nobody waits for; the rest fails, however far back it is."""
@@ -270,7 +271,7 @@ class DiskStore:
                     lane.fail(entry.seq)
             self._committed.notify_all()
         self._tell_waiting(failed, error)
-        self._tell_lanes({lane.sink for entry in entries for lane in entry.lanes})
+        self.tell_lanes({lane.sink for entry in entries for lane in entry.lanes})
 
     def _tell_waiting(self, entries: Iterable[Staged], error: OSError | None) -> None:
         for entry in entries:
@@ -280,7 +281,8 @@ class DiskStore:
                 except Exception as problem:  # noqa: BLE001 - one caller's callback must not fail the others
                     tell("disk_queue.callback", "a caller could not be told of its commit: %r", problem)
 
-    def _tell_lanes(self, sinks: Collection[str]) -> None:
+    def tell_lanes(self, sinks: Collection[str]) -> None:
+        """Tell the queues of these sinks that their lanes have changed."""
         with self.lock:
             listeners = [listener for sink in sinks for listener in self._listeners.get(sink, ())]
         for listener in listeners:
@@ -441,24 +443,18 @@ class DiskStore:
             )
         return True
 
-    def take_all(self, lane: Lane) -> list[Event]:
-        """Remove everything that waits for a sink and return it; blocks while it reads."""
-        while lane.on_disk and self.read(lane, 2**31, 2**62):
-            pass
-        with self.lock:
-            events, positions = lane.take_all()
-        self.remove(lane, positions)
-        return events
-
     # -- other processes, other lives ---------------------------------------------------------------
 
-    def adopt(self) -> int:
+    def adopt(self, directory: Path | None = None) -> int:
         """Take over what dead processes left in the directory; returns the events taken over.
 
         Blocks. Call it at the start and from time to time. Trouble is told and tried again at the next
         call; what is interrupted is at worst taken over twice.
+
+        Args:
+            directory: Another directory to look in.
         """
-        return adoption.adopt(self.directory, self._import)
+        return adoption.adopt(directory or self.directory, self._import)
 
     def _import(self, records: Sequence[Record]) -> None:
         """Commit records of another file here.
@@ -472,13 +468,11 @@ class DiskStore:
         done: Future[None] = Future()
         with self.lock:
             if self.closed:
-                raise OSError("the disk queue is closed")
+                raise StoreClosed("the disk queue is closed")
             for record in wanted:
                 on_commit = partial(_resolve, done) if record is wanted[-1] else _ignore
                 self._staging.add_row(record.row, [self.lane(sink) for sink in record.sinks], on_commit)
-        while not done.done():
-            self.commit()
-        done.result()
+        self._commit_until(done)
 
     def bury_unconfigured(self, configured: Collection[str]) -> int:
         """Turn what waits for sinks that are not in ``configured`` into dead letters; blocks.
@@ -509,29 +503,26 @@ class DiskStore:
             self.remove(lane, positions)
             count += len(lease.events)
 
-    def save_leftovers(self, sink: str, events: Sequence[Event], timeout: float = 10.0) -> None:
-        """Keep a memory queue's events for the next start; blocks until they are durable.
+    def save(self, sink: str, events: Sequence[Event]) -> None:
+        """Keep events that waited in memory; blocks until they are durable.
 
         Raises:
             OSError: They are not, and are still the caller's.
         """
-        if not events:
-            return
         done: Future[None] = Future()
         lane = self.lane(sink)
         with self.lock:
+            if self.closed:
+                raise StoreClosed("the disk queue is closed")
             for event in events:
                 self.stage(lane, event, partial(_resolve, done) if event is events[-1] else _ignore)
-        self.nudge()
-        try:
-            done.result(timeout)
-        except TimeoutError:
-            raise OSError(f"the disk queue in {self.directory} did not commit within {timeout:g} s") from None
+        self._commit_until(done)
 
-    def load_leftovers(self, sinks: Iterable[str]) -> dict[str, list[Event]]:
-        """Hand out, and remove, what waits for these sinks, which have no disk queue; blocks."""
-        found = {sink: self.take_all(self._lanes[sink]) for sink in sinks if sink in self._lanes}
-        return {sink: events for sink, events in found.items() if events}
+    def _commit_until(self, done: Future[None]) -> None:
+        """Commit in this thread, which the end of an interpreter does not take away."""
+        while not done.done():
+            self.commit()
+        done.result()
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -566,7 +557,7 @@ class DiskStore:
         """Commit what is staged and let go of the file, which is deleted if nothing waits in it.
 
         Returns:
-            Whether everything staged was committed. Idempotent.
+            Whether everything staged was committed; :meth:`give_up` says what was not. Idempotent.
         """
         with self.lock:
             self.closed = True
@@ -580,8 +571,13 @@ class DiskStore:
                 self._let_go(file)
             if self._ownership is not None:
                 self._ownership.release()
-        self._tell_lanes(list(self._lanes))
+        self.tell_lanes(list(self._lanes))
         return not self.has_staged
+
+    def give_up(self, sink: str) -> list[Event]:
+        """Forget what a closed store could not commit, and return it: it is the caller's now."""
+        with self.lock:
+            return self.lane(sink).give_up() if self.closed else []
 
     def _let_go(self, file: QueueFile) -> None:
         try:

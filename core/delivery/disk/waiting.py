@@ -13,14 +13,14 @@ import weakref
 from contextlib import suppress
 from functools import partial
 
-from logweir.delivery.disk.staging import OnCommit
+from logweir.delivery.queue import OnDurable
 
 __all__ = ["commit_future"]
 
 _Answer = tuple["asyncio.Future[None]", OSError | None]
 
 
-def commit_future() -> tuple[asyncio.Future[None], OnCommit]:
+def commit_future() -> tuple[asyncio.Future[None], OnDurable]:
     """Make, on an event loop, a future to await and the callback to put with it."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()

@@ -44,9 +44,9 @@ async def test_an_audit_is_stored_with_all_that_was_said(recorder: Any):
 
 
 async def test_by_default_the_configuration_says_what_is_waited_for(recorder: Any):
-    assert (await audit("a")).level == "accepted"
-    runtime.stop()
-    with runtime.running({**recorder.config, "audit": {"acknowledge": "stored"}}):
+    assert (await audit("a")).level == "durable"
+    await asyncio.to_thread(runtime.stop)
+    async with runtime.running({**recorder.config, "audit": {"acknowledge": "stored"}}):
         assert (await audit("a")).level == "stored"
 
 

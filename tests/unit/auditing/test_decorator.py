@@ -8,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import fastapi
@@ -653,11 +654,12 @@ async def test_a_call_fails_without_its_audit_if_that_was_asked_for(recorder: An
 
     with runtime.running({**recorder.config, **NO_AUDIT_ROUTE, **in_config}):
         with pytest.raises(AuditError, match="no route"):
-            work()
+            await asyncio.to_thread(work)
         with pytest.raises(AuditError, match="no route"):
             await awork()
-        with pytest.raises(Denied):
-            fail()
+        with pytest.raises(Denied) as denied:
+            await asyncio.to_thread(fail)
+        assert "no route takes it" in denied.value.__notes__[0]
 
 
 async def test_without_a_runtime_a_call_goes_on_unless_it_must_be_audited(caplog: pytest.LogCaptureFixture):
@@ -698,3 +700,121 @@ async def test_a_synchronous_function_on_an_event_loop_does_not_wait_for_stored(
     assert done == []
     await asyncio.to_thread(strict)
     assert done == [True]
+
+
+# -- intent ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.wound("serilog #820")
+def test_an_intent_is_on_disk_before_the_call_and_linked_with_its_outcome(recorder: Any):
+    seen = []
+
+    @audit_log("fund.transfer", user="user_id", intent=True)
+    def transfer(user_id: int, token: str) -> None:
+        seen.extend(event for event in recorder.events() if event.fields["user_id"] == user_id)
+
+    transfer(7, "secret")
+    with pytest.raises(TypeError):
+        transfer(8)  # type: ignore[call-arg]
+    (started,) = seen
+    first, ended, refused_start, refused = recorder.events()
+    assert first == started
+    assert (started.fields["status"], ended.fields["status"]) == ("started", "success")
+    assert started.fields["call_id"] == ended.fields["call_id"]
+    assert started.fields["arguments"] == {"user_id": 7, "token": "***"}
+    assert "duration_ms" not in started.fields
+    assert "duration_ms" in ended.fields
+    assert (refused_start.fields["status"], refused.fields["status"]) == ("started", "failed")
+    assert refused.fields["call_id"] == refused_start.fields["call_id"] != started.fields["call_id"]
+
+
+async def test_intents_of_coroutines_and_generators_come_before_their_first_step(recorder: Any):
+    statuses = []
+
+    def look() -> None:
+        statuses.append([event.fields["status"] for event in recorder.events()])
+
+    @audit_log("a", intent=True)
+    async def work() -> None:
+        look()
+
+    @audit_log("a", intent=True)
+    async def steps() -> Any:
+        look()
+        yield 1
+
+    @audit_log("a", intent=True)
+    def synchronous_steps() -> Any:
+        look()
+        yield 1
+
+    await work()
+    assert [step async for step in steps()] == [1]
+    await asyncio.to_thread(lambda: list(synchronous_steps()))
+    assert [seen[-1] for seen in statuses] == ["started"] * 3
+    assert [event.fields["status"] for event in recorder.events()] == ["started", "success"] * 3
+
+
+def broken_disk(tmp_path: Path) -> None:
+    """Make the directory of the queues impossible."""
+    queues = tmp_path / "data" / "queues"
+    queues.parent.mkdir(exist_ok=True)
+    if queues.exists():
+        queues.rmdir()
+    queues.touch()
+
+
+@pytest.mark.wound("serilog #820")
+async def test_an_intent_that_is_not_acknowledged_prevents_the_call(recorder: Any, tmp_path: Path):
+    done = []
+
+    @audit_log("a", intent=True, on_failure="raise")
+    def work() -> None:
+        done.append("sync")
+
+    @audit_log("a", intent=True, on_failure="raise")
+    async def awork() -> None:
+        done.append("async")
+
+    await asyncio.to_thread(broken_disk, tmp_path)
+    with pytest.raises(AuditError, match="cannot be written") as refused:
+        await asyncio.to_thread(work)
+    assert isinstance(refused.value.__cause__, OSError)
+    with pytest.raises(AuditError, match="cannot be written") as refused:
+        await awork()
+    assert isinstance(refused.value.__cause__, OSError)
+    with pytest.raises(AuditError, match="asyncio.to_thread"):
+        work()
+    assert done == []
+    await asyncio.to_thread((tmp_path / "data" / "queues").unlink)
+    events = await asyncio.to_thread(recorder.events)
+    assert [(event.fields["status"], event.fields["error_type"]) for event in events] == [
+        ("failed", "AuditError")
+    ] * 2
+
+
+def test_an_outcome_that_is_not_acknowledged_raises_with_its_cause(recorder: Any, tmp_path: Path):
+    done = []
+
+    @audit_log("a", on_failure="raise")
+    def work() -> None:
+        done.append(1)
+
+    @audit_log("a", on_failure="raise")
+    def fail() -> None:
+        raise Denied
+
+    @audit_log("a", on_failure="continue", intent=True)
+    def go_on() -> int:
+        return 1
+
+    broken_disk(tmp_path)
+    with pytest.raises(AuditError, match="cannot be written") as refused:
+        work()
+    assert done == [1]
+    assert isinstance(refused.value.__cause__, OSError)
+    with pytest.raises(Denied) as denied:
+        fail()
+    assert "cannot be written" in denied.value.__notes__[0]
+    assert go_on() == 1
+    (tmp_path / "data" / "queues").unlink()

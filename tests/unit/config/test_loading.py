@@ -202,7 +202,7 @@ def test_variables_and_files_are_filled_in(tmp_path: Path, monkeypatch: pytest.M
     config = load_config(write(tmp_path, text))
     assert config.service == "shop: # not a comment"
     assert config.env == "prod"
-    assert str(config.data_dir) == "a$b/c"
+    assert config.data_dir == tmp_path / "a$b/c"
     assert config.sinks["audit_db"].workers == 4
 
 

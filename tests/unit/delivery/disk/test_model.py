@@ -91,7 +91,7 @@ class DiskStoreMachine(RuleBasedStateMachine):
         if self.leases:
             sink, taken = self.leases.pop(number % len(self.leases))
             back = taken.events[share:]
-            self.queues[sink].give_back(taken, back)
+            self.queues[sink].settle(taken, back)
             self.expected[sink].settled |= {event.id for event in taken.events[:share]}
             self.taken[sink] = [i for i in self.taken[sink] if i not in {event.id for event in back}]
 
@@ -159,7 +159,7 @@ class DiskStoreMachine(RuleBasedStateMachine):
         while (taken := lease(self.store, sink, 3)) is not None:
             leases.append(taken)
         for taken in leases:
-            self.queues[sink].give_back(taken, taken.events)
+            self.queues[sink].settle(taken, taken.events)
         return [event.id for taken in leases for event in taken.events]
 
     def teardown(self) -> None:

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from logweir.config.delivery import QueueConfig
 from logweir.delivery.disk import DiskStore, SpillQueue
-from logweir.delivery.memory import MemoryQueue
 from logweir.delivery.queue import DropReason, PutResult
 from logweir.event import Event
 from logweir.testing.contract import make_event
-from support.disk import make_queue, make_store, names
+from support.disk import make_store, names
 
 
 @pytest.fixture
@@ -23,10 +23,9 @@ def store(tmp_path: Path) -> Iterator[DiskStore]:
 
 
 def spilling(store: DiskStore, memory: int = 5, disk: int = 10_000) -> SpillQueue:
-    loop = asyncio.get_running_loop()
-    wake = loop.call_soon_threadsafe
-    first = MemoryQueue(QueueConfig(max_events=memory), "drop_newest", wake)  # type: ignore[arg-type]
-    return SpillQueue(first, make_queue(store, wake=wake, max_events=disk))
+    wake: Any = asyncio.get_running_loop().call_soon_threadsafe
+    config = QueueConfig(when_full="spill", max_events=memory, spill_max_events=disk)
+    return SpillQueue(store, "sink", config, "drop_newest", wake)
 
 
 async def take_all(queue: SpillQueue, batch: int = 3) -> list[Event]:
@@ -96,7 +95,40 @@ async def test_what_only_memory_holds_can_be_saved_at_the_end(store: DiskStore) 
         queue.put(make_event(str(number)))
     lease = await queue.take(2, 2**20, 0.0)
     assert lease is not None
-    queue.give_back(lease, lease.events[1:])
+    queue.settle(lease, lease.events[1:])
     queue.close()
     assert names(queue.remove_unsaved()) == ["1", "2", "3", "4"]
     assert queue.statistics().depth == 3
+
+
+async def test_a_consumer_that_waits_for_memory_gets_what_is_adopted(
+    store: DiskStore, tmp_path: Path
+) -> None:
+    queue = spilling(store)
+    waiting = asyncio.create_task(queue.take(10, 2**20, 0.0))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(store.save, "sink", [make_event("adopted")])
+    lease = await asyncio.wait_for(waiting, 5.0)
+    assert lease is not None
+    assert names(list(lease.events)) == ["adopted"]
+    queue.settle(lease)
+
+
+async def test_a_queue_that_was_handed_over_ends_with_its_memory(store: DiskStore) -> None:
+    queue = spilling(store, memory=2)
+    for number in range(6):
+        queue.put(make_event(str(number)))
+    successor = spilling(store, memory=2)
+    queue.close()
+    assert names(await take_all(queue)) == ["0", "1"]
+    successor.close()
+    assert names(await take_all(successor)) == ["2", "3", "4", "5"]
+
+
+async def test_what_spills_can_be_acknowledged_and_what_does_not_says_nothing(store: DiskStore) -> None:
+    queue = spilling(store, memory=1)
+    told: list[OSError | None] = []
+    queue.put(make_event(), told.append)
+    queue.put(make_event(), told.append)
+    assert await asyncio.to_thread(store.flush)
+    assert told == [None]

@@ -93,7 +93,7 @@ def test_what_was_not_settled_is_delivered_by_the_next_process(tmp_path: Path) -
     store.commit()
     taken = lease(store, count=4)
     assert taken is not None
-    queue.give_back(taken, taken.events[2:])
+    queue.settle(taken, taken.events[2:])
     store.commit()
     lease(store, count=3)
     second = make_store(crash(store, tmp_path / "after"))
@@ -112,8 +112,8 @@ def test_what_is_given_back_waits_in_its_old_place(tmp_path: Path) -> None:
     first, second = lease(store, count=2), lease(store, count=2)
     assert first is not None
     assert second is not None
-    queue.give_back(second, second.events)
-    queue.give_back(first, first.events[1:])
+    queue.settle(second, second.events)
+    queue.settle(first, first.events[1:])
     assert names(drain(store)) == ["1", "2", "3", "4", "5"]
     store.close()
 
@@ -168,18 +168,36 @@ def test_events_of_a_sink_that_is_gone_become_dead_letters(tmp_path: Path) -> No
     after.close()
 
 
-def test_leftovers_of_a_memory_queue_come_back_at_the_next_start(tmp_path: Path) -> None:
-    store = make_store(tmp_path, threaded=True)
-    store.save_leftovers("memory", [make_event(str(number)) for number in range(1000)])
+def test_what_waited_in_memory_can_be_saved_for_the_next_start(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    store.save("memory", [make_event(str(number)) for number in range(10_000)])
     store.close()
     after = make_store(tmp_path)
     after.adopt()
-    assert names(after.load_leftovers(["memory", "other"])["memory"]) == [
-        str(number) for number in range(1000)
-    ]
-    assert after.load_leftovers(["memory"]) == {}
+    assert names(drain(after, "memory")) == [str(number) for number in range(10_000)]
     after.commit()
     assert rows(tmp_path, "bodies") == 0
+    after.close()
+
+
+def test_a_closed_store_says_what_it_could_not_commit(tmp_path: Path) -> None:
+    (tmp_path / "queues").touch()
+    store = make_store(tmp_path)
+    queue = make_queue(store)
+    queue.put(make_event("lost"))
+    assert not store.close()
+    assert names(store.give_up("sink")) == ["lost"]
+    assert queue.statistics().depth == 0
+    with pytest.raises(OSError, match="closed"):
+        store.save("sink", [make_event()])
+
+
+def test_a_queue_of_another_directory_is_moved_over(tmp_path: Path) -> None:
+    before, after = make_store(tmp_path / "before"), make_store(tmp_path / "after")
+    make_queue(before).put(make_event("moved"))
+    before.close()
+    assert after.adopt(before.directory) == 1
+    assert names(drain(after)) == ["moved"]
     after.close()
 
 
@@ -330,7 +348,7 @@ async def test_a_replaced_queue_leaves_the_rest_to_its_successor(tmp_path: Path)
     new = make_queue(store, wake=loop.call_soon_threadsafe)
     old.close()
     assert await asyncio.wait_for(old.take(4, 2**20, 3600.0), 5.0) is None
-    old.give_back(first, first.events[2:])
+    old.settle(first, first.events[2:])
     second = await new.take(100, 2**20, 0.05)
     assert second is not None
     assert names(list(second.events)) == [str(number) for number in range(2, 10)]

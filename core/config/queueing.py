@@ -1,0 +1,53 @@
+"""What a sink's queue is where routing.yaml leaves it open. Pure.
+
+A sink that audit can reach waits on disk and never drops; one that only tracing reaches waits in memory
+and forgets its oldest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from logweir.config.delivery import QueueConfig, QueueType, WhenFull
+from logweir.config.models import RouteConfig, RoutingConfig
+from logweir.config.reachability import may_take
+from logweir.event import Kind
+
+__all__ = ["QueuePlan", "audit_routes", "plan_queue"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlan:
+    """A sink's queue, with nothing left open.
+
+    Attributes:
+        config: What routing.yaml says.
+        type: Where events wait.
+        when_full: What it does when it is full.
+        at_last: What it does when there is nothing left to spill to.
+    """
+
+    config: QueueConfig
+    type: QueueType
+    when_full: WhenFull
+    at_last: WhenFull
+
+
+def plan_queue(name: str, config: RoutingConfig) -> QueuePlan:
+    """Decide on the queue of one sink."""
+    declared = config.sinks[name].queue
+    audited = any(name in route.to for route in audit_routes(config.routes))
+    spills = declared.when_full == "spill"
+    default: WhenFull = "block" if audited else "drop_oldest"
+    return QueuePlan(
+        declared,
+        declared.type or ("disk" if audited and not spills else "memory"),
+        declared.when_full or default,
+        default if spills else declared.when_full or default,
+    )
+
+
+def audit_routes(routes: Sequence[RouteConfig]) -> list[RouteConfig]:
+    """The routes that may take audit events."""
+    return [route for index, route in enumerate(routes) if may_take(routes, index, Kind.AUDIT)]
