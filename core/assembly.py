@@ -67,6 +67,11 @@ class Pipeline:
     channels: dict[str, Channel]
     store: DiskStore
 
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """What no sink will take."""
+        return self.store.dead_letters
+
 
 def load_config(source: ConfigSource) -> RoutingConfig:
     """Read and validate a configuration: a path, a mapping, or one that is ready.
@@ -125,13 +130,15 @@ def _channel(
         name=name, service=config.service, env=config.env, data_dir=config.data_dir, workers=sink.workers
     )
     sink_class = registry.resolve(sink.type)
-    queue, backlog = _queues(name, plan_queue(name, config), store, around.wake)
+    plan = plan_queue(name, config)
+    queue, backlog = _queues(name, plan, store, around.wake)
     return Channel(
         name,
         sink,
         as_async(cast(Any, sink_class)(sink, context)),
         queue,
         backlog,
+        plan.bounds,
         store.dead_letters,
         around.acknowledgements,
         around.clock,

@@ -17,7 +17,7 @@ import contextlib
 import threading
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from logweir.assembly import ConfigSource, Pipeline, Surroundings, assemble, load_config
 from logweir.caretaker import Caretaker
@@ -26,6 +26,7 @@ from logweir.config.models import RoutingConfig
 from logweir.delivery import explicit, forks
 from logweir.delivery.acknowledgement import AckLevel, AckTracker, Receipt
 from logweir.delivery.channel import Channel
+from logweir.delivery.dead_letters import Keeper
 from logweir.delivery.disk import DiskStore
 from logweir.delivery.host import Host
 from logweir.delivery.queue import DropReason, OnDurable, PutResult
@@ -38,12 +39,17 @@ from logweir.event import Event, Kind
 from logweir.loss_report import LossReporter
 from logweir.routing import SAMPLED
 from logweir.sinks.contract import Transactional
-from logweir.telemetry import Metrics, SinkMetrics
+from logweir.telemetry import DeadLetterMetrics, Metrics, SinkMetrics
+
+if TYPE_CHECKING:
+    from logweir.metrics_server import MetricsServer
 
 __all__ = ["Runtime"]
 
 #: How much longer than the drain itself a caller waits for it: cancelled channels need a moment.
 _GRACE = 5.0
+#: How long serving metrics waits for a look at the dead letters.
+_LOOKING = 1.0
 
 
 class Runtime:
@@ -74,6 +80,9 @@ class Runtime:
         self._stopped: bool | None = None
         self._reporter = LossReporter(self.metrics)
         self._relay = Relay(self._outboxes, self._forward)
+        self._keeper = Keeper(lambda: (self._pipeline.dead_letters, self._pipeline.config.dead_letters))
+        self._metrics_server: MetricsServer | None = None
+        self._import_metrics_server(config)
         self._background: set[asyncio.Task[None]] = set()
         self._retirements: set[asyncio.Task[None]] = set()
 
@@ -86,6 +95,7 @@ class Runtime:
 
     def start(self) -> None:
         """Start the host's thread; sinks are opened in the background."""
+        self._serve_metrics()
         self._host.start()
 
     def wait_for_sinks(self, timeout: float) -> None:
@@ -112,6 +122,8 @@ class Runtime:
         _keep(self._reporter.run(), self._background)
         _keep(self._relay.run(), self._background)
         _keep(self._caretaker.run(), self._background)
+        _keep(self._keeper.run(), self._background)
+        self._serve_metrics()  # in a fork's child, nobody else does
 
     def before_fork(self) -> None:
         """Bring delivery to a standstill, for a moment, in which the process can be copied."""
@@ -145,6 +157,8 @@ class Runtime:
                 self._stopped = self._drain(self.config.drain_timeout if timeout is None else timeout)
                 self._host.stop()
                 self._reporter.report()
+                if self._metrics_server is not None:
+                    self._metrics_server.stop()
             return self._stopped
 
     def _drain(self, timeout: float) -> bool:
@@ -451,6 +465,8 @@ class Runtime:
             if self._stopped is not None:
                 raise LogweirError("the runtime has stopped; call logweir.start(...) instead of reload")
             self._host.run(self._replace(new_config), timeout=None)
+            self._import_metrics_server(new_config)
+            self._serve_metrics()
 
     async def _replace(self, config: RoutingConfig) -> None:
         old = self._pipeline
@@ -514,7 +530,29 @@ class Runtime:
             sampled=self._sampled,
             truncated=self._pipeline.capture.snapshot.truncated,
             dropped_at_stop=self._dropped_at_stop,
+            dead_letters=DeadLetterMetrics.of(self._pipeline.dead_letters.totals, self._keeper.expired),
         )
+
+    @property
+    def metrics_url(self) -> str | None:
+        """Where Prometheus finds the metrics of this process, if they are served."""
+        return self._metrics_server.url if self._metrics_server is not None else None
+
+    def _import_metrics_server(self, config: RoutingConfig) -> None:
+        if config.metrics is not None and self._metrics_server is None:
+            from logweir.metrics_server import MetricsServer  # noqa: PLC0415 - only who serves pays for it
+
+            self._metrics_server = MetricsServer(self._fresh_metrics)
+
+    def _serve_metrics(self) -> None:
+        if self._metrics_server is not None:
+            self._metrics_server.follow(self._pipeline.config.metrics)
+
+    def _fresh_metrics(self) -> Metrics:
+        """The counts after a look at the dead letters, which other processes write too; blocks."""
+        with contextlib.suppress(TimeoutError):
+            self._host.run(self._keeper.look(), _LOOKING)
+        return self.metrics()
 
 
 def _keep(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
@@ -525,4 +563,4 @@ def _keep(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> No
 
 
 def _metrics_of(channel: Channel) -> SinkMetrics:
-    return SinkMetrics.of(channel.statistics(), channel.counters)
+    return SinkMetrics.of(channel.statistics(), channel.counters, channel.bounds)

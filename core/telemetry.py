@@ -5,12 +5,32 @@ For every sink, once it is idle: accepted = stored + duplicate + dead + dropped 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
+from logweir.config.delivery import Bounds
 from logweir.delivery.counters import DeliveryCounters, SinkState
+from logweir.delivery.dead_letters import Totals
+from logweir.delivery.distribution import Distribution
 from logweir.delivery.queue import DropReason, QueueStatistics
 
-__all__ = ["Metrics", "SinkMetrics"]
+__all__ = ["DeadLetterMetrics", "Metrics", "SinkMetrics"]
+
+#: What is counted up, so that it goes on over a reload; the rest is a state.
+_TOTALS = (
+    "accepted",
+    "stored",
+    "duplicate",
+    "retried",
+    "dead",
+    "batches",
+    "failures",
+    "write_seconds",
+    "batch_sizes",
+    "write_latency",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +47,14 @@ class SinkMetrics:
         queue_depth: Events waiting.
         in_flight: Events in the hands of workers.
         queue_bytes: Approximate bytes waiting.
+        queue_max_events: The most events that may wait.
+        queue_max_bytes: The most bytes that may wait.
         oldest_seconds: Age of the oldest event waiting.
         batches: Writes that the backend answered.
         failures: Writes that failed as a whole.
         write_seconds: Time spent in answered writes.
+        batch_sizes: Events of each answered write.
+        write_latency: Seconds of each answered write.
         state: ``opening``, ``healthy``, ``degraded`` or ``down``.
         last_error: The last failure.
     """
@@ -44,15 +68,19 @@ class SinkMetrics:
     queue_depth: int = 0
     in_flight: int = 0
     queue_bytes: int = 0
+    queue_max_events: int = 0
+    queue_max_bytes: int = 0
     oldest_seconds: float = 0.0
     batches: int = 0
     failures: int = 0
     write_seconds: float = 0.0
+    batch_sizes: Distribution = field(default_factory=Distribution)
+    write_latency: Distribution = field(default_factory=Distribution)
     state: SinkState = SinkState.OPENING
     last_error: str = ""
 
     @classmethod
-    def of(cls, queue: QueueStatistics, delivery: DeliveryCounters) -> SinkMetrics:
+    def of(cls, queue: QueueStatistics, delivery: DeliveryCounters, bounds: Bounds) -> SinkMetrics:
         """Join what the queue and the workers counted."""
         dropped = dict(queue.dropped)
         if delivery.lost:
@@ -67,35 +95,52 @@ class SinkMetrics:
             queue_depth=queue.depth,
             in_flight=queue.in_flight,
             queue_bytes=queue.size,
+            queue_max_events=bounds.events,
+            queue_max_bytes=bounds.size,
             oldest_seconds=queue.oldest,
             batches=delivery.batches,
             failures=delivery.failures,
             write_seconds=delivery.write_seconds,
+            batch_sizes=delivery.batch_sizes.picture(),
+            write_latency=delivery.write_latency.picture(),
             state=delivery.state,
             last_error=delivery.last_error,
         )
 
     def after(self, earlier: SinkMetrics) -> SinkMetrics:
         """These counts, continued from those of the channel that served the sink before a reload."""
-        totals = {
-            name: getattr(self, name) + getattr(earlier, name)
-            for name in (
-                "accepted",
-                "stored",
-                "duplicate",
-                "retried",
-                "dead",
-                "batches",
-                "failures",
-                "write_seconds",
-            )
-        }
+        totals: Mapping[str, Any] = {name: getattr(self, name) + getattr(earlier, name) for name in _TOTALS}
         dropped = {
             reason: self.dropped.get(reason, 0) + earlier.dropped.get(reason, 0)
             for reason in {**earlier.dropped, **self.dropped}
         }
         now = {item.name: getattr(self, item.name) for item in fields(self)}
         return SinkMetrics(**{**now, **totals, "dropped": dropped})
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterMetrics:
+    """What waits in the dead letters of the data directory, whichever process wrote it.
+
+    Counted at each change by this process, once a minute, and whenever metrics are served.
+
+    Attributes:
+        waiting: Letters by sink; unreadable lines under the empty name.
+        size: Bytes of all letters.
+        oldest_seconds: How long the oldest has waited.
+        expired: Letters that this process deleted because of ``dead_letters`` in routing.yaml, by sink.
+    """
+
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    size: int = 0
+    oldest_seconds: float = 0.0
+    expired: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, totals: Totals, expired: Mapping[str, int]) -> DeadLetterMetrics:
+        """Join what was counted at the last look and what was deleted."""
+        age = 0.0 if totals.oldest is None else max(0.0, time.time() - totals.oldest / 1e9)
+        return cls(dict(totals.letters), totals.size, age, dict(expired))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +153,7 @@ class Metrics:
         sampled: Events that a route's ``sample`` left out.
         truncated: Events that were larger than ``limits`` allow.
         dropped_at_stop: Events logged after the runtime had stopped.
+        dead_letters: What waits in the dead letters.
     """
 
     sinks: dict[str, SinkMetrics]
@@ -115,3 +161,4 @@ class Metrics:
     sampled: int = 0
     truncated: int = 0
     dropped_at_stop: int = 0
+    dead_letters: DeadLetterMetrics = field(default_factory=DeadLetterMetrics)

@@ -18,10 +18,12 @@ from typer.core import TyperGroup
 from logweir.cli.bench import bench
 from logweir.cli.check import check
 from logweir.cli.demo import demo
+from logweir.cli.dlq import dlq
 from logweir.cli.explain import explain
 from logweir.cli.init import init
 from logweir.cli.run import run
 from logweir.cli.schema import schema
+from logweir.cli.top import top
 from logweir.errors import ConfigError, LogweirError, MissingDependency
 
 __all__ = ["app", "main"]
@@ -54,9 +56,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, init, check, explain, schema):
+for command in (demo, run, init, check, explain, schema, top):
     app.command()(command)
 app.add_typer(bench, name="bench")
+app.add_typer(dlq)
 
 
 def main() -> None:

@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.assembly import load_config
+from logweir.cli.letters import kept
 from logweir.config.checks import find_doubts
 from logweir.config.models import RoutingConfig
+from logweir.delivery.dead_letters import DeadLetters
 from logweir.errors import SinkError
 from logweir.results import Health, HealthStatus
 from logweir.sinks import registry
@@ -43,6 +45,7 @@ def check(
     console.print(Text(f"{config} is valid: {count}"), soft_wrap=True)
     for doubt in find_doubts(settings):
         console.print(Text("warning: ", style="yellow").append(doubt), soft_wrap=True)
+    console.print(Text(kept(DeadLetters(settings.data_dir).look(), settings.dead_letters)), soft_wrap=True)
     if probe:
         sinks = {name: _made(name, settings) for name in settings.sinks}
         answers = asyncio.run(_probe_all(sinks, timeout))

@@ -25,6 +25,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from logweir.config.delivery import StrictModel
+from logweir.config.operations import DeadLettersConfig, MetricsConfig
 from logweir.config.units import ByteSize, Seconds
 from logweir.event import LEVELS, Kind
 from logweir.sinks.contract import SinkConfig
@@ -247,6 +248,10 @@ class RoutingConfig(StrictModel):
     """How large one event may be."""
     audit: AuditConfig = Field(default_factory=AuditConfig)
     """What audit calls wait for."""
+    dead_letters: DeadLettersConfig = Field(default_factory=DeadLettersConfig)
+    """How long dead letters are kept."""
+    metrics: MetricsConfig | None = None
+    """Where each process serves its metrics to Prometheus; not at all by default."""
     sinks: dict[str, SerializeAsAny[SinkConfig]] = Field(min_length=1)
     """The sinks, each by its name."""
     routes: list[RouteConfig] = Field(min_length=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logweir.config.delivery import QueueConfig, QueueType, WhenFull
+from logweir.config.delivery import Bounds, QueueConfig, QueueType, WhenFull
 from logweir.config.models import RouteConfig, RoutingConfig
 from logweir.config.reachability import may_take
 from logweir.event import Kind
@@ -32,6 +32,15 @@ class QueuePlan:
     type: QueueType
     when_full: WhenFull
     at_last: WhenFull
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much may wait, in memory and on disk together."""
+        own = self.config.bounds(self.type)
+        if self.when_full != "spill":
+            return own
+        spilled = self.config.of_spill().bounds("disk")
+        return Bounds(own.events + spilled.events, own.size + spilled.size)
 
 
 def plan_queue(name: str, config: RoutingConfig) -> QueuePlan:

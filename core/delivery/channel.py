@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from logweir.config.delivery import Bounds
 from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.calls import call_sink
 from logweir.delivery.counters import DeliveryCounters
@@ -34,6 +35,7 @@ class Channel:
         sink: The sink, not yet opened.
         queue: The queue in front of it.
         backlog: Where a queue in memory finds what an earlier process, or an earlier queue, left on disk.
+        bounds: How much may wait in them.
         dead_letters: Where refused events go.
         acknowledgements: Receipts to tell.
         clock: Time.
@@ -46,6 +48,7 @@ class Channel:
         sink: Sink[SinkConfig],
         queue: EventQueue,
         backlog: EventQueue | None,
+        bounds: Bounds,
         dead_letters: DeadLetters,
         acknowledgements: AckTracker,
         clock: Clock,
@@ -55,6 +58,7 @@ class Channel:
         self.sink = sink
         self.queue = queue
         self.put = queue.put
+        self.bounds = bounds
         self.counters = DeliveryCounters()
         self._acknowledgements = acknowledgements
         self._clock = clock

@@ -5,8 +5,10 @@ Counters are written on the runtime's loop alone and read from any thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from logweir.delivery.distribution import BATCH_SIZES, WRITE_SECONDS, Histogram
 
 __all__ = ["DeliveryCounters", "SinkState"]
 
@@ -38,6 +40,8 @@ class DeliveryCounters:
         batches: Writes that the backend answered.
         failures: Writes that failed as a whole.
         write_seconds: Time spent in answered writes.
+        batch_sizes: Events of each answered write.
+        write_latency: Seconds of each answered write.
         state: The present state.
         last_error: The last failure, without secrets.
     """
@@ -54,6 +58,16 @@ class DeliveryCounters:
     state: SinkState = SinkState.OPENING
     last_error: str = ""
     failures_in_a_row: int = 0
+    batch_sizes: Histogram = field(default_factory=lambda: Histogram(BATCH_SIZES))
+    write_latency: Histogram = field(default_factory=lambda: Histogram(WRITE_SECONDS))
+
+    def answered(self, events: int, seconds: float) -> None:
+        """Note that the backend answered a write."""
+        self.batches += 1
+        self.write_seconds += seconds
+        self.batch_sizes.observe(events)
+        self.write_latency.observe(seconds)
+        self.succeeded()
 
     def succeeded(self) -> None:
         """Note that the backend answered."""

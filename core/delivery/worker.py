@@ -164,9 +164,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - a custom sink may raise anything; the event must survive it
             failure = _Failure(f"{type(error).__name__}: {error}", expected=False)
         else:
-            counters.batches += 1
-            counters.write_seconds += self._clock.monotonic() - started
-            counters.succeeded()
+            counters.answered(len(events), self._clock.monotonic() - started)
             return result
         counters.failed(failure.message)
         tell(f"{self._name}.failure", "sink %r failed: %s", self._name, failure.message)

@@ -250,7 +250,7 @@ class QueueFile:
         with suppress(sqlite3.Error):
             (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
             if free > _SPARE_PAGES:
-                self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+                self._writer.executescript("PRAGMA incremental_vacuum;")  # execute frees but one page
 
     def close(self) -> None:
         """Close both connections; the file stays. Idempotent."""

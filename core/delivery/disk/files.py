@@ -27,12 +27,12 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
+
+from logweir.delivery.aside import SUFFIXES, set_aside
 
 __all__ = ["FileLock", "claim_new", "forget_after_fork", "orphans", "remove", "set_aside", "sync_directory"]
 
-_SUFFIXES = ("", "-wal", "-shm")
 _HELD: set[Path] = set()
 _INHERITED: set[Path] = set()
 #: Two threads of one process would both get the same record lock.
@@ -123,19 +123,9 @@ def orphans(directory: Path) -> Iterator[FileLock]:
 
 def remove(database: Path) -> None:
     """Delete a queue file with all that SQLite keeps beside it."""
-    for suffix in _SUFFIXES:
+    for suffix in SUFFIXES:
         with suppress(FileNotFoundError):
             Path(f"{database}{suffix}").unlink()
-
-
-def set_aside(database: Path) -> Path:
-    """Rename a damaged queue file, with all that SQLite keeps beside it, and return its new name."""
-    time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    aside = Path(f"{database}.corrupt-{time}")
-    for suffix in _SUFFIXES:
-        with suppress(FileNotFoundError):
-            Path(f"{database}{suffix}").rename(f"{aside}{suffix}")
-    return aside
 
 
 def sync_directory(directory: Path) -> None:

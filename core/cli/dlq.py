@@ -1,0 +1,266 @@
+"""``logweir dlq``: list, show, replay and drop what no sink would take."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from logweir.assembly import load_config
+from logweir.cli.letters import as_json, chosen, described, kept, table
+from logweir.cli.printable import printable
+from logweir.config.models import RoutingConfig
+from logweir.delivery.dead_letters import DeadLetters, Selection
+from logweir.replay import Outcome
+from logweir.replay import replay as replay_letters
+
+__all__ = ["dlq"]
+
+_AT_ONCE = 500
+#: Unreadable letters that are named one by one.
+_NAMED = 10
+
+dlq = typer.Typer(
+    name="dlq", help="Dead letters: what no sink would take, with the reason.", no_args_is_help=True
+)
+
+_Config = Annotated[str, typer.Option("-c", "--config", help="The routing file.")]
+_Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Letters, or events for all their letters.")
+]
+_Sink = Annotated[str | None, typer.Option("--sink", help="Of this sink; - for unreadable lines.")]
+_Reason = Annotated[
+    str | None, typer.Option("--reason", help="Whose reason contains this or, with * or ?, matches it.")
+]
+_Since = Annotated[str | None, typer.Option("--since", help="Buried since then: a time (UTC), or 2h ago.")]
+_Until = Annotated[str | None, typer.Option("--until", help="Buried before then.")]
+_OlderThan = Annotated[str | None, typer.Option("--older-than", help="Buried longer ago than this: 7d.")]
+_Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, one object to a line.")]
+_Limit = Annotated[int | None, typer.Option("--limit", help="At most so many, the oldest first.", min=1)]
+
+
+@dlq.command("list")
+def list_letters(
+    sink: _Sink = None,
+    reason: _Reason = None,
+    since: _Since = None,
+    until: _Until = None,
+    older_than: _OlderThan = None,
+    limit: _Limit = 50,
+    as_lines: _Json = False,
+    config: _Config = "routing.yaml",
+) -> None:
+    """List dead letters, oldest first."""
+    settings = load_config(config)
+    selection = chosen(None, sink, reason, since, until, older_than)
+    letters = DeadLetters(settings.data_dir)
+    found = letters.read(selection, limit=limit)
+    if as_lines:
+        for letter in found:
+            typer.echo(as_json(letter))
+        return
+    console = Console(highlight=False)
+    if found:
+        console.print(table(found))
+    if (count := letters.count(selection)) > len(found):
+        console.print(f"{len(found):,} of {count:,}; --limit shows more")
+    console.print(Text(kept(letters.look(), settings.dead_letters)), soft_wrap=True)
+
+
+@dlq.command()
+def show(
+    letter_id: Annotated[str, typer.Argument(metavar="ID", help="A letter, or an event.")],
+    as_lines: _Json = False,
+    config: _Config = "routing.yaml",
+) -> None:
+    """Show a dead letter with all that is in it."""
+    settings = load_config(config)
+    selection = Selection(ids=(letter_id,))
+    letters = DeadLetters(settings.data_dir)
+    _require(letters, selection)
+    console = Console(highlight=False)
+    for letter in letters.read(selection):
+        if as_lines:
+            typer.echo(as_json(letter))
+        else:
+            console.print(described(letter), soft_wrap=True)
+
+
+@dlq.command()
+def replay(
+    ids: _Ids = None,
+    sink: _Sink = None,
+    reason: _Reason = None,
+    since: _Since = None,
+    until: _Until = None,
+    older_than: _OlderThan = None,
+    limit: _Limit = None,
+    to: Annotated[str | None, typer.Option("--to", help="Another sink than the letters' own.")] = None,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that a sink may go without an answer.", min=0.01)
+    ] = 60.0,
+    as_lines: _Json = False,
+    config: _Config = "routing.yaml",
+) -> None:
+    """Send dead letters to their sink again; those that it has now are removed."""
+    settings = load_config(config)
+    if to is not None and to not in settings.sinks:
+        raise typer.BadParameter(f"--to {to!r}: there is no such sink; there are {', '.join(settings.sinks)}")
+    selection = chosen(ids, sink, reason, since, until, older_than)
+    letters = DeadLetters(settings.data_dir)
+    _require(letters, selection)
+    if not selection.ids and selection.sink is None:
+        selection = replace(selection, events_only=True)
+    outcome = _replay(settings, letters, selection, to, limit, timeout)
+    if as_lines:
+        typer.echo(_outcome_as_json(outcome))
+    else:
+        _tell(outcome, letters)
+    if not outcome.complete:
+        raise typer.Exit(1)
+
+
+def _replay(
+    settings: RoutingConfig,
+    letters: DeadLetters,
+    selection: Selection,
+    to: str | None,
+    limit: int | None,
+    timeout: float,
+) -> Outcome:
+    count = letters.count(selection)
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("replaying"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("", total=count if limit is None else min(count, limit))
+        return asyncio.run(
+            replay_letters(
+                settings,
+                letters,
+                selection,
+                to=to,
+                limit=limit,
+                timeout=timeout,
+                progress=lambda done: progress.advance(task, done),
+            )
+        )
+
+
+@dlq.command()
+def drop(
+    ids: _Ids = None,
+    sink: _Sink = None,
+    reason: _Reason = None,
+    since: _Since = None,
+    until: _Until = None,
+    older_than: _OlderThan = None,
+    limit: _Limit = None,
+    everything: Annotated[bool, typer.Option("--all", help="Without any condition.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_lines: _Json = False,
+    config: _Config = "routing.yaml",
+) -> None:
+    """Delete dead letters for good."""
+    settings = load_config(config)
+    selection = chosen(ids, sink, reason, since, until, older_than)
+    if everything == (selection != Selection()):
+        raise typer.BadParameter("say which letters by their ids or by conditions, or --all")
+    letters = DeadLetters(settings.data_dir)
+    _require(letters, selection)
+    count = letters.count(selection)
+    count = count if limit is None else min(count, limit)
+    if count and not yes:
+        _confirm(count)
+    typer.echo(_dropped(_drop(letters, selection, limit), as_lines=as_lines))
+
+
+def _confirm(count: int) -> None:
+    if not _is_terminal():
+        raise typer.BadParameter(f"{count:,} letters would be deleted for good; confirm with --yes")
+    typer.confirm(f"Delete {count:,} letters for good?", abort=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _drop(letters: DeadLetters, selection: Selection, limit: int | None) -> int:
+    gone = 0
+    while limit is None or gone < limit:
+        size = _AT_ONCE if limit is None else min(_AT_ONCE, limit - gone)
+        page = letters.read(selection, limit=size)
+        if not page:
+            break
+        gone += letters.remove([letter.id for letter in page])
+    return gone
+
+
+def _dropped(count: int, *, as_lines: bool) -> str:
+    return json.dumps({"dropped": count}) if as_lines else f"{count:,} letters dropped"
+
+
+def _require(letters: DeadLetters, selection: Selection) -> None:
+    """Refuse ids that name nothing: they were mistyped, or somebody was faster."""
+    for one in selection.ids:
+        if not letters.count(Selection(ids=(one,))):
+            raise typer.BadParameter(f"there is no dead letter {one!r}; see `logweir dlq list`")
+
+
+def _outcome_as_json(outcome: Outcome) -> str:
+    return json.dumps(
+        {
+            "stored": dict(outcome.stored),
+            "refused": dict(outcome.refused),
+            "not_answered": dict(outcome.waiting),
+            "no_such_sink": dict(outcome.homeless),
+            "not_replayable": outcome.unreadable,
+            "errors": outcome.unanswered,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _tell(outcome: Outcome, letters: DeadLetters) -> None:
+    console = Console(highlight=False)
+    sinks = list(dict.fromkeys([*outcome.stored, *outcome.refused, *outcome.waiting, *outcome.homeless]))
+    if sinks:
+        found = Table("sink")
+        for heading in ("stored", "refused again", "not answered"):
+            found.add_column(heading, justify="right")
+        for sink in sinks:
+            counts = (outcome.stored[sink], outcome.refused[sink], outcome.waiting[sink])
+            found.add_row(Text(printable(sink)), *(f"{count:,}" for count in counts))
+        console.print(found)
+    for line in _notes(outcome, letters):
+        console.print(Text(printable(line)), soft_wrap=True)
+
+
+def _notes(outcome: Outcome, letters: DeadLetters) -> list[str]:
+    notes = [f"sink {sink!r}: {reason}" for sink, reason in outcome.unanswered.items()]
+    notes += [
+        f"{count:,} letters are of sink {sink!r}, which is not declared; --to sends them to another one"
+        for sink, count in outcome.homeless.items()
+    ]
+    notes += [f"{one}: {why}" for one, why in list(outcome.unreadable.items())[:_NAMED]]
+    if len(outcome.unreadable) > _NAMED:
+        notes.append(f"and {len(outcome.unreadable) - _NAMED:,} more that cannot be read")
+    if lines := letters.look().letters.get("", 0):
+        notes.append(f"{lines:,} unreadable lines wait too: `logweir dlq list --sink -`")
+    if not notes and not outcome.stored and not outcome.refused:
+        notes.append("nothing to replay")
+    return notes

@@ -1,0 +1,165 @@
+"""Dead letters on the command line: which are meant, and how they are shown."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from logweir.cli.printable import printable, sized, utc
+from logweir.config.operations import DeadLettersConfig
+from logweir.config.units import parse_duration
+from logweir.delivery.dead_letters import DeadLetter, Selection, Totals
+from logweir.encoding import event_to_dict, format_time
+
+__all__ = ["as_json", "chosen", "described", "kept", "table"]
+
+#: How unreadable lines, which have no sink, are named.
+_LINES = "-"
+_NAMELESS = "(unreadable line)"
+
+
+def chosen(
+    ids: Sequence[str] | None,
+    sink: str | None,
+    reason: str | None,
+    since: str | None,
+    until: str | None,
+    older_than: str | None,
+) -> Selection:
+    """The selection that options describe.
+
+    Raises:
+        typer.BadParameter: A time cannot be read.
+    """
+    if until is not None and older_than is not None:
+        raise typer.BadParameter("--until and --older-than say the same thing; give one of them")
+    return Selection(
+        ids=tuple(ids or ()),
+        sink="" if sink == _LINES else sink,
+        reason=reason,
+        since=None if since is None else _moment("--since", since),
+        until=_moment("--until", until)
+        if until is not None
+        else None
+        if older_than is None
+        else _ago("--older-than", older_than),
+    )
+
+
+def _moment(option: str, text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return _ago(option, text, "a time such as 2026-11-25T10:00 (UTC) or ")
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e9)
+
+
+def _ago(option: str, text: str, also: str = "") -> int:
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option} {text!r} is not understood; write {also}a duration such as 2h or 7d"
+        ) from None
+    return time.time_ns() - int(seconds * 1e9)
+
+
+def table(letters: Iterable[DeadLetter]) -> Table:
+    """One row for each letter."""
+    found = Table(box=None, header_style="bold", pad_edge=False)
+    found.add_column("id", overflow="fold", min_width=36)
+    found.add_column("sink")
+    found.add_column("buried", no_wrap=True)
+    found.add_column("tries", justify="right")
+    found.add_column("event", overflow="ellipsis", no_wrap=True)
+    found.add_column("reason", overflow="fold")
+    for letter in letters:
+        texts = (
+            letter.id.removesuffix(f":{letter.sink}"),
+            letter.sink or _LINES,
+            utc(letter.time),
+            str(letter.attempts),
+            _title(letter),
+            letter.reason,
+        )
+        found.add_row(*(Text(printable(text)) for text in texts))
+    return found
+
+
+def _title(letter: DeadLetter) -> str:
+    if letter.is_line:
+        return letter.place or _NAMELESS
+    try:
+        return letter.event().name
+    except ValueError:
+        return "(unreadable)"
+
+
+def described(letter: DeadLetter) -> Group:
+    """A letter with all that is in it."""
+    facts = Table.grid(padding=(0, 2))
+    rows = {
+        "id": letter.id,
+        "sink": letter.sink or f"none: {_NAMELESS}",
+        "buried": utc(letter.time),
+        "tries": str(letter.attempts),
+        "place": letter.place,
+        "reason": letter.reason,
+    }
+    try:
+        body = json.dumps(event_to_dict(letter.event()), indent=2, ensure_ascii=False)
+    except ValueError as error:
+        body = letter.body.decode("utf-8", "backslashreplace")
+        rows["no replay"] = str(error)
+    for name, value in rows.items():
+        if value:
+            facts.add_row(Text(name, style="bold"), Text(printable(value)))
+    return Group(facts, Text(""), Text(printable(body)))
+
+
+def as_json(letter: DeadLetter) -> str:
+    """A letter as one line of JSON."""
+    found: dict[str, Any] = {
+        "id": letter.id,
+        "sink": letter.sink or None,
+        "time": format_time(letter.time),
+        "attempts": letter.attempts,
+        "reason": letter.reason,
+    }
+    if letter.place:
+        found["place"] = letter.place
+    try:
+        found["event"] = event_to_dict(letter.event())
+    except ValueError as error:
+        found["not_replayable"] = str(error)
+        found["body"] = letter.body.decode("utf-8", "backslashreplace")
+    return json.dumps(found, ensure_ascii=False)
+
+
+def kept(totals: Totals, bounds: DeadLettersConfig) -> str:
+    """How many wait and how long they are kept, in a sentence."""
+    limits = []
+    if bounds.keep is not None:
+        limits.append(f"for {_lasting(bounds.keep)}")
+    if bounds.max_bytes is not None:
+        limits.append(f"up to {sized(bounds.max_bytes)} in all")
+    rule = f"kept {' and '.join(limits)}" if limits else "kept until they are replayed or dropped"
+    if not totals.count or totals.oldest is None:
+        return f"dead letters: none ({rule})"
+    waiting = f"{totals.count:,} ({sized(totals.size)}), the oldest since {utc(totals.oldest)}"
+    return f"dead letters: {waiting} ({rule})"
+
+
+def _lasting(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} s"

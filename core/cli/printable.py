@@ -1,0 +1,36 @@
+"""Showing people what programs wrote: nothing in it may steer their terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+__all__ = ["printable", "sized", "utc"]
+
+_KIB = 1024
+
+
+def printable(text: str) -> str:
+    """The text with every control character written as its escape; line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def utc(ns: int) -> str:
+    """A time in nanoseconds, to the second."""
+    try:
+        return datetime.fromtimestamp(ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{ns} ns"
+
+
+def sized(count: float) -> str:
+    """A number of bytes for people."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < _KIB:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= _KIB
+    return f"{count:.1f} GiB"

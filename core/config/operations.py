@@ -1,0 +1,28 @@
+"""What operators set: how long dead letters are kept, and where metrics are served."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from logweir.config.delivery import StrictModel
+from logweir.config.units import ByteSize, Seconds
+
+__all__ = ["DeadLettersConfig", "MetricsConfig"]
+
+
+class DeadLettersConfig(StrictModel):
+    """How long dead letters are kept. By default for ever: they are told at every start, never deleted."""
+
+    keep: Seconds | None = Field(default=None, gt=0)
+    """How long a dead letter is kept, such as `90d`; what is older is deleted, counted and told."""
+    max_bytes: ByteSize | None = Field(default=None, ge=1)
+    """The most bytes of all dead letters; the oldest are deleted first, counted and told."""
+
+
+class MetricsConfig(StrictModel):
+    """Where each process serves its metrics to Prometheus."""
+
+    port: int = Field(ge=0, le=65_535)
+    """The port; 0 takes a free one, which is told."""
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """The address to listen at; `0.0.0.0` lets other machines read the metrics."""

@@ -1,0 +1,129 @@
+"""The dead letters' file as SQLite sees it.
+
+On-disk format, version 1 (``PRAGMA user_version``)::
+
+    dead_letters(id TEXT PRIMARY KEY, time, sink, reason, place, body, attempts)
+    totals(sink TEXT PRIMARY KEY, letters, bytes)     kept by triggers, so that counting costs nothing
+
+Version 0, without ``attempts`` and ``totals``, is brought up when it is opened. WAL mode with
+``synchronous=FULL``: a letter that was written survives a power cut.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["FORMAT", "connect", "is_damage", "transaction"]
+
+FORMAT = 1
+_BUSY_SECONDS = 10.0
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_SETTINGS = """
+PRAGMA synchronous=FULL;
+PRAGMA fullfsync=ON;
+PRAGMA journal_size_limit=4194304;
+"""
+_LETTERS = """
+CREATE TABLE dead_letters (
+    id TEXT PRIMARY KEY, time INTEGER NOT NULL, sink TEXT NOT NULL, reason TEXT NOT NULL,
+    place TEXT NOT NULL, body BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 1
+)
+"""
+_FROM_VERSION_0 = "ALTER TABLE dead_letters ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1"
+_REST = (
+    "CREATE INDEX dead_letters_by_time ON dead_letters (time, id)",
+    "CREATE TABLE totals (sink TEXT PRIMARY KEY, letters INTEGER NOT NULL, bytes INTEGER NOT NULL)",
+    "INSERT INTO totals SELECT sink, count(*), sum(length(body)) FROM dead_letters GROUP BY sink",
+    """
+    CREATE TRIGGER dead_letters_added AFTER INSERT ON dead_letters BEGIN
+        INSERT INTO totals VALUES (new.sink, 1, length(new.body))
+        ON CONFLICT (sink) DO UPDATE SET letters = letters + 1, bytes = bytes + excluded.bytes;
+    END
+    """,
+    """
+    CREATE TRIGGER dead_letters_changed AFTER UPDATE OF body ON dead_letters BEGIN
+        UPDATE totals SET bytes = bytes + length(new.body) - length(old.body) WHERE sink = new.sink;
+    END
+    """,
+    """
+    CREATE TRIGGER dead_letters_removed AFTER DELETE ON dead_letters BEGIN
+        UPDATE totals SET letters = letters - 1, bytes = bytes - length(old.body) WHERE sink = old.sink;
+    END
+    """,
+    f"PRAGMA user_version={FORMAT}",
+)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, which is made or brought up to the present format if need be.
+
+    Raises:
+        sqlite3.Error: It cannot be opened.
+        OSError: It cannot be made, or a newer version of logweir wrote it.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.text_factory = _lenient_text
+        _require_known(path, _version(connection))
+        if _version(connection) < FORMAT:
+            _bring_up(connection)
+        connection.executescript(_SETTINGS)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_known(path: Path, version: int) -> None:
+    if version > FORMAT:
+        raise OSError(
+            f"{path} has format {version}, this version of logweir knows {FORMAT}; "
+            "use the version that wrote it, or move the file away"
+        )
+
+
+def _bring_up(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA journal_mode=WAL")
+    with transaction(connection):
+        if _version(connection) >= FORMAT:  # another process was faster
+            return
+        has_letters = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'dead_letters'").fetchone()
+        connection.execute(_FROM_VERSION_0 if has_letters else _LETTERS)
+        for statement in _REST:
+            connection.execute(statement)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _lenient_text(data: bytes) -> str:
+    """One letter whose text is not UTF-8 must not keep the others from being read."""
+    return data.decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, durable at the end."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file's content is at fault, so that no later attempt can succeed."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE

@@ -1,0 +1,87 @@
+"""Keeping dead letters within their declared bounds, at the start and once a minute; counted and told.
+
+Without bounds nothing is ever deleted: that letters wait is told at the start, and shown by the metrics,
+``logweir check`` and ``logweir dlq list``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from logweir.config.operations import DeadLettersConfig
+from logweir.delivery.dead_letters.store import DeadLetters, Totals
+from logweir.delivery.forks import under_way
+from logweir.delivery.threads import in_thread
+from logweir.diagnostics import logger, tell
+
+__all__ = ["Keeper"]
+
+_INTERVAL = 60.0
+
+
+class Keeper:
+    """Looks after the dead letters of the configuration in force.
+
+    Args:
+        current: The dead letters and their bounds, as they are now.
+
+    Attributes:
+        expired: Letters that this process deleted because of the bounds, by sink.
+    """
+
+    def __init__(self, current: Callable[[], tuple[DeadLetters, DeadLettersConfig]]) -> None:
+        self._current = current
+        self.expired: Counter[str] = Counter()
+        self._turn = asyncio.Lock()
+
+    async def run(self, interval: float = _INTERVAL) -> None:
+        """Look for ever."""
+        await self.look(tell_waiting=True)
+        while True:
+            await asyncio.sleep(interval)
+            await self.look()
+
+    async def look(self, *, tell_waiting: bool = False) -> None:
+        """Delete what is beyond the bounds, and count what waits, whoever wrote it."""
+        letters, bounds = self._current()
+        try:
+            async with self._turn, under_way():
+                expired, totals = await in_thread(lambda: _look(letters, bounds))
+                self.expired.update(expired)
+        except OSError as error:
+            tell("dead_letters.keeper", "the dead letters cannot be looked after: %s", error)
+            return
+        for sink, count in expired.items():
+            logger.warning(
+                "%d dead letters of %s were deleted, beyond %s",
+                count,
+                f"sink {sink!r}" if sink else "unreadable lines",
+                _described(bounds),
+            )
+        if tell_waiting and totals.count and totals.oldest is not None:
+            logger.warning(
+                "%d dead letters wait in %s, the oldest since %s; see `logweir dlq list`",
+                totals.count,
+                letters.path,
+                datetime.fromtimestamp(totals.oldest / 1e9, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            )
+
+
+def _look(letters: DeadLetters, bounds: DeadLettersConfig) -> tuple[dict[str, int], Totals]:
+    expired: dict[str, int] = {}
+    if bounds.keep is not None or bounds.max_bytes is not None:
+        expired = letters.prune(keep=bounds.keep, max_bytes=bounds.max_bytes, now=time.time_ns())
+    return expired, letters.look()
+
+
+def _described(bounds: DeadLettersConfig) -> str:
+    parts = []
+    if bounds.keep is not None:
+        parts.append(f"dead_letters.keep ({bounds.keep:.0f} s)")
+    if bounds.max_bytes is not None:
+        parts.append(f"dead_letters.max_bytes ({bounds.max_bytes:,})")
+    return " or ".join(parts)

@@ -1,0 +1,114 @@
+"""One dead letter, and which letters somebody asks for. No IO."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from logweir.encoding import clean_text, decode_event, encode_event
+from logweir.event import Event, new_event_id
+
+__all__ = ["DeadLetter", "Selection"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One event, or one unreadable line, that no sink will take as it is.
+
+    Attributes:
+        sink: The sink that refused it; empty for input that never became an event.
+        reason: Why.
+        body: The event as JSON, or the line as it was read.
+        place: ``file:line`` for unreadable input.
+        id: The event's id and the sink, or a new one.
+        time: When it was buried, nanoseconds since 1970-01-01 UTC.
+        attempts: How often a sink has refused it.
+    """
+
+    sink: str
+    reason: str
+    body: bytes
+    place: str
+    id: str
+    time: int
+    attempts: int = 1
+
+    @classmethod
+    def of_event(cls, sink: str, reason: str, event: Event) -> DeadLetter:
+        """A letter for an event that ``sink`` refused."""
+        return cls(sink, clean_text(reason), encode_event(event), "", f"{event.id}:{sink}", time.time_ns())
+
+    @classmethod
+    def of_line(cls, place: str, reason: str, line: bytes) -> DeadLetter:
+        """A letter for input that could not be read."""
+        return cls("", clean_text(reason), line, clean_text(place), new_event_id(), time.time_ns())
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is input that never became an event."""
+        return not self.sink
+
+    def event(self) -> Event:
+        """The event in it.
+
+        Raises:
+            ValueError: There is none that can be read; the message says why.
+        """
+        if self.is_line:
+            raise ValueError("this line never became an event; mend it and give it to `logweir run`")
+        try:
+            return decode_event(self.body)
+        except Exception as error:  # noqa: BLE001 - whatever is in a body, other letters go on
+            raise ValueError(f"the event cannot be read: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which letters are meant; conditions are joined by *and*, and none takes all.
+
+    Attributes:
+        ids: Ids of letters, or of events, which stand for all their letters.
+        sink: The sink; empty for unreadable lines.
+        reason: A part of the reason or, with ``*`` or ``?``, a glob on all of it; case does not matter.
+        since: Not buried before this time (nanoseconds).
+        until: Buried before this time.
+        events_only: Leave out unreadable lines.
+    """
+
+    ids: Sequence[str] = ()
+    sink: str | None = None
+    reason: str | None = None
+    since: int | None = None
+    until: int | None = None
+    events_only: bool = False
+
+    def condition(self) -> tuple[str, list[Any]]:
+        """The condition in SQL, and its parameters."""
+        parts: list[tuple[str, list[Any]]] = [("1", [])]
+        if self.ids:
+            parts.append(_any_of(self.ids))
+        if self.sink is not None:
+            parts.append(("sink = ?", [self.sink]))
+        if self.reason is not None:
+            parts.append(_matches(self.reason))
+        if self.since is not None:
+            parts.append(("time >= ?", [self.since]))
+        if self.until is not None:
+            parts.append(("time < ?", [self.until]))
+        if self.events_only:
+            parts.append(("sink <> ''", []))
+        return " AND ".join(sql for sql, _ in parts), [value for _, values in parts for value in values]
+
+
+def _any_of(ids: Sequence[str]) -> tuple[str, list[Any]]:
+    """An event's id is all of a letter's id up to the colon, which text sorts just before a semicolon."""
+    sql = " OR ".join("id = ? OR (id >= ? AND id < ?)" for _ in ids)
+    return f"({sql})", [value for one in ids for value in (one, f"{one}:", f"{one};")]
+
+
+def _matches(reason: str) -> tuple[str, list[Any]]:
+    if "*" in reason or "?" in reason:
+        return "lower(reason) GLOB lower(?)", [reason.replace("[", "[[]")]
+    return "instr(lower(reason), lower(?)) > 0", [reason]

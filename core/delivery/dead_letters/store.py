@@ -1,0 +1,294 @@
+"""The dead letters of one data directory: written, read, removed and kept within their bounds.
+
+One SQLite file, opened for each use: dead letters are rare, several processes share the file, and
+nothing has to survive a fork. A damaged file is set aside, told, and replaced. All methods block.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from logweir.delivery.aside import set_aside
+from logweir.delivery.dead_letters.database import connect, is_damage, transaction
+from logweir.delivery.dead_letters.letter import DeadLetter, Selection
+from logweir.diagnostics import tell
+from logweir.encoding import clean_text
+
+__all__ = ["DeadLetters", "Position", "Totals"]
+
+_FILE_NAME = "dead_letters.db"
+#: Letters that one transaction deletes, so that nobody waits long for the file.
+_CHUNK = 500
+_ALL = Selection()
+T = TypeVar("T")
+
+_COLUMNS = "sink, reason, body, place, id, time, attempts"
+
+
+class Position(NamedTuple):
+    """A place in the order of the letters: when one was buried, and its id."""
+
+    time: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many letters wait.
+
+    Attributes:
+        letters: By sink; unreadable lines under the empty name.
+        size: Bytes of all bodies.
+        oldest: When the oldest was buried, nanoseconds; None when there are none.
+    """
+
+    letters: dict[str, int]
+    size: int = 0
+    oldest: int | None = None
+
+    @property
+    def count(self) -> int:
+        """All letters."""
+        return sum(self.letters.values())
+
+
+class DeadLetters:
+    """The dead letters of one data directory.
+
+    Args:
+        data_dir: The directory; it is made when the first letter is written.
+
+    Attributes:
+        path: The file.
+        totals: What was there at this process's last look, or after its last change.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / _FILE_NAME
+        self.totals = Totals({})
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Write letters durably; one that is there already gets the new reason and one attempt more.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        rows = [(a.id, a.time, a.sink, a.reason, a.place, a.body, a.attempts) for a in letters]
+
+        def insert(connection: sqlite3.Connection) -> None:
+            with transaction(connection):
+                connection.executemany(
+                    "INSERT INTO dead_letters (id, time, sink, reason, place, body, attempts) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                    "time = excluded.time, reason = excluded.reason, body = excluded.body, "
+                    "attempts = attempts + 1",
+                    rows,
+                )
+
+        self._change(insert)
+
+    def refused_again(self, reasons: Iterable[tuple[str, str]]) -> None:
+        """Give letters, named by their ids, a new reason and one attempt more; they stay in their place.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        rows = [(clean_text(reason), letter_id) for letter_id, reason in reasons]
+
+        def update(connection: sqlite3.Connection) -> None:
+            with transaction(connection):
+                connection.executemany(
+                    "UPDATE dead_letters SET reason = ?, attempts = attempts + 1 WHERE id = ?", rows
+                )
+
+        self._change(update)
+
+    def remove(self, ids: Sequence[str]) -> int:
+        """Delete letters by their ids; returns how many were there.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        if not self.path.exists():
+            return 0
+        return self._change(lambda connection: sum(_delete(connection, ids).values()))
+
+    def read(
+        self, selection: Selection = _ALL, *, after: Position | None = None, limit: int | None = None
+    ) -> list[DeadLetter]:
+        """Letters, oldest first.
+
+        Args:
+            selection: Which.
+            after: Where the last reading ended.
+            limit: At most this many.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        condition, values = selection.condition()
+        if after is not None:
+            condition += " AND (time, id) > (?, ?)"
+            values += [after.time, after.id]
+        sql = f"SELECT {_COLUMNS} FROM dead_letters WHERE {condition} ORDER BY time, id LIMIT ?"  # noqa: S608
+        rows: list[tuple[object, ...]] = self._look(
+            lambda connection: connection.execute(sql, [*values, -1 if limit is None else limit]).fetchall(),
+            [],
+        )
+        return [_letter(row) for row in rows]
+
+    def count(self, selection: Selection = _ALL) -> int:
+        """How many letters are meant.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        condition, values = selection.condition()
+        sql = f"SELECT count(*) FROM dead_letters WHERE {condition}"  # noqa: S608 - only marks
+        return int(self._look(lambda connection: connection.execute(sql, values).fetchone()[0], 0))
+
+    def look(self) -> Totals:
+        """Count anew what waits, whoever wrote it.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        self.totals = self._look(_totals, Totals({}))
+        return self.totals
+
+    def prune(
+        self, *, keep: float | None = None, max_bytes: int | None = None, now: int | None = None
+    ) -> dict[str, int]:
+        """Delete the oldest letters that are beyond the bounds.
+
+        Args:
+            keep: Seconds that a letter is kept.
+            max_bytes: The most bytes of all letters.
+            now: The present time in nanoseconds.
+
+        Returns:
+            How many went, by sink.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        gone: Counter[str] = Counter()
+        if not self.path.exists():
+            return gone
+        if keep is not None:
+            before = (time.time_ns() if now is None else now) - int(keep * 1e9)
+            while removed := self._change(lambda connection: _delete_older(connection, before)):
+                gone.update(removed)
+        if max_bytes is not None:
+            while removed := self._change(lambda connection: _delete_excess(connection, max_bytes)):
+                gone.update(removed)
+        if gone:
+            self._change(_give_back_space)
+        return gone
+
+    def _look(self, work: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        return self._use(work) if self.path.exists() else nothing
+
+    def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def then_count(connection: sqlite3.Connection) -> T:
+            answer = work(connection)
+            self.totals = _totals(connection)
+            return answer
+
+        return self._use(then_count)
+
+    def _use(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Work with the file, through one replacement of a damaged one if need be."""
+        for last in (False, True):
+            try:
+                with closing(connect(self.path)) as connection:
+                    return work(connection)
+            except sqlite3.Error as error:
+                if last or not is_damage(error):
+                    raise OSError(f"{self.path}: {error}") from error
+                _replace(self.path, error)
+        raise AssertionError  # the second turn returns or raises
+
+
+_replacing = threading.Lock()
+
+
+def _replace(path: Path, error: sqlite3.Error) -> None:
+    """Set a damaged file aside, unless another thread or process has done so meanwhile."""
+    with _replacing:
+        try:
+            with closing(connect(path)) as connection:
+                sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+        except sqlite3.Error as still:
+            sound = not is_damage(still)
+        if not sound:
+            aside = set_aside(path)
+            tell(
+                f"dead_letters.damage.{path}",
+                "the dead letters %s are damaged (%s); the file was set aside as %s and a new one begun",
+                path,
+                error,
+                aside,
+                level=logging.ERROR,
+            )
+
+
+def _letter(row: tuple[object, ...]) -> DeadLetter:
+    """A row as a letter, also one that was written by hand: its body may be text or nothing."""
+    sink, reason, body, place, letter_id, when, attempts = row
+    data = body if isinstance(body, bytes) else str(body).encode("utf-8", "backslashreplace")
+    return DeadLetter(
+        str(sink), str(reason), data, str(place), str(letter_id), _number(when), _number(attempts)
+    )
+
+
+def _number(value: object) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _totals(connection: sqlite3.Connection) -> Totals:
+    rows = connection.execute("SELECT sink, letters, bytes FROM totals WHERE letters > 0").fetchall()
+    (oldest,) = connection.execute("SELECT min(time) FROM dead_letters").fetchone()
+    return Totals({sink: letters for sink, letters, _ in rows}, sum(row[2] for row in rows), oldest)
+
+
+def _delete(connection: sqlite3.Connection, ids: Sequence[str]) -> Counter[str]:
+    gone: Counter[str] = Counter()
+    with transaction(connection):
+        for letter_id in ids:
+            rows = connection.execute("DELETE FROM dead_letters WHERE id = ? RETURNING sink", (letter_id,))
+            gone.update(sink for (sink,) in rows.fetchall())
+    return gone
+
+
+def _delete_older(connection: sqlite3.Connection, before: int) -> Counter[str]:
+    rows = connection.execute(
+        "SELECT id FROM dead_letters WHERE time < ? ORDER BY time, id LIMIT ?", (before, _CHUNK)
+    ).fetchall()
+    return _delete(connection, [letter_id for (letter_id,) in rows])
+
+
+def _delete_excess(connection: sqlite3.Connection, max_bytes: int) -> Counter[str]:
+    excess = _totals(connection).size - max_bytes
+    chosen: list[str] = []
+    for letter_id, size in connection.execute(
+        "SELECT id, length(body) FROM dead_letters ORDER BY time, id LIMIT ?", (_CHUNK,)
+    ).fetchall():
+        if excess <= 0:
+            break
+        chosen.append(letter_id)
+        excess -= size
+    return _delete(connection, chosen)
+
+
+def _give_back_space(connection: sqlite3.Connection) -> None:
+    connection.executescript("PRAGMA incremental_vacuum;")  # `execute` would free one page alone

@@ -1,0 +1,163 @@
+"""The metrics in Prometheus' text formats: a collector over ``Metrics`` without a registry or a state.
+
+The names are documented in ``docs/reference/metrics.md``. Labels have few values: sinks of routing.yaml,
+reasons and states from closed lists; never a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from itertools import accumulate
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from logweir.delivery.counters import SinkState
+from logweir.delivery.distribution import Distribution
+from logweir.delivery.queue import DropReason
+from logweir.telemetry import DeadLetterMetrics, Metrics, SinkMetrics
+
+__all__ = ["MetricsCollector", "expose"]
+
+_VERSION = version("logweir")
+
+#: What routes leave out is no sink's doing, and is counted apart.
+_SINK_REASONS = [reason for reason in DropReason if reason not in {DropReason.UNROUTED, DropReason.SAMPLED}]
+
+_COUNTERS: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
+    "events_accepted": ("Events that the sink's queue took.", lambda sink: sink.accepted),
+    "events_stored": ("Events that the sink stored.", lambda sink: sink.stored),
+    "events_duplicate": ("Events that the sink had already.", lambda sink: sink.duplicate),
+    "events_retried": ("Repetitions, one for each event sent again.", lambda sink: sink.retried),
+    "events_dead": ("Events moved to the dead letters.", lambda sink: sink.dead),
+    "write_failures": ("Writes that failed as a whole.", lambda sink: sink.failures),
+}
+_GAUGES: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
+    "queue_events": ("Events waiting in the sink's queue.", lambda sink: sink.queue_depth),
+    "queue_bytes": ("Bytes (approximate) waiting in the sink's queue.", lambda sink: sink.queue_bytes),
+    "queue_limit_events": ("The most events that may wait.", lambda sink: sink.queue_max_events),
+    "queue_limit_bytes": ("The most bytes that may wait.", lambda sink: sink.queue_max_bytes),
+    "queue_in_flight_events": ("Events in the hands of workers.", lambda sink: sink.in_flight),
+    "queue_oldest_event_age_seconds": (
+        "Age of the oldest event waiting; 0 when none does.",
+        lambda sink: sink.oldest_seconds,
+    ),
+}
+_HISTOGRAMS: dict[str, tuple[str, Callable[[SinkMetrics], Distribution]]] = {
+    "batch_events": ("Events of each write that the sink answered.", lambda sink: sink.batch_sizes),
+    "write_duration_seconds": (
+        "Duration of each write that the sink answered.",
+        lambda sink: sink.write_latency,
+    ),
+}
+_UNSINKED: dict[str, tuple[str, Callable[[Metrics], float]]] = {
+    "events_unrouted": ("Events that no route took.", lambda metrics: metrics.unrouted),
+    "events_sampled": ("Events that a route's sample left out.", lambda metrics: metrics.sampled),
+    "events_truncated": (
+        "Events that were larger than limits allow, cut.",
+        lambda metrics: metrics.truncated,
+    ),
+    "events_late": ("Events logged after the runtime had stopped.", lambda metrics: metrics.dropped_at_stop),
+}
+
+
+class MetricsCollector(Collector):
+    """Yields logweir's metrics; for any registry of prometheus-client.
+
+    Args:
+        read: The metrics now, or None when no runtime is running.
+    """
+
+    def __init__(self, read: Callable[[], Metrics | None]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family."""
+        metrics = self._read()
+        if metrics is None:
+            return
+        yield InfoMetricFamily("logweir_build", "This version of logweir.", {"version": _VERSION})
+        for name, (text, count) in _UNSINKED.items():
+            yield CounterMetricFamily(f"logweir_{name}", text, value=count(metrics))
+        yield from _of_sinks(metrics.sinks)
+        yield from _of_dead_letters(metrics.dead_letters, [*metrics.sinks])
+
+
+def expose(metrics: Metrics, accept: str = "") -> tuple[bytes, str]:
+    """Return the metrics in the format that an ``Accept`` header asks for, and its content type."""
+    encode, content_type = choose_encoder(accept)
+    return encode(MetricsCollector(lambda: metrics)), content_type
+
+
+def _of_sinks(sinks: dict[str, SinkMetrics]) -> Iterator[Metric]:
+    for name, (text, value) in _COUNTERS.items():
+        counter = CounterMetricFamily(f"logweir_{name}", text, labels=["sink"])
+        for sink, metrics in sinks.items():
+            counter.add_metric([sink], value(metrics))
+        yield counter
+    for name, (text, value) in _GAUGES.items():
+        gauge = GaugeMetricFamily(f"logweir_{name}", text, labels=["sink"])
+        for sink, metrics in sinks.items():
+            gauge.add_metric([sink], value(metrics))
+        yield gauge
+    for name, (text, picture) in _HISTOGRAMS.items():
+        histogram = HistogramMetricFamily(f"logweir_{name}", text, labels=["sink"])
+        for sink, metrics in sinks.items():
+            distribution = picture(metrics)
+            histogram.add_metric([sink], _buckets(distribution), distribution.total)
+        yield histogram
+    yield from _drops_and_states(sinks)
+
+
+def _drops_and_states(sinks: dict[str, SinkMetrics]) -> Iterator[Metric]:
+    dropped = CounterMetricFamily(
+        "logweir_events_dropped", "Events dropped, by reason.", labels=["sink", "reason"]
+    )
+    state = GaugeMetricFamily(
+        "logweir_sink_state", "1 for the state that the sink is in.", labels=["sink", "state"]
+    )
+    for sink, metrics in sinks.items():
+        for reason in _SINK_REASONS:
+            dropped.add_metric([sink, reason.value], metrics.dropped.get(reason, 0))
+        for one in SinkState:
+            state.add_metric([sink, one.value], float(metrics.state is one))
+    yield dropped
+    yield state
+
+
+def _of_dead_letters(letters: DeadLetterMetrics, sinks: list[str]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily(
+        "logweir_dead_letters", "Dead letters waiting; unreadable lines have no sink.", labels=["sink"]
+    )
+    for sink in dict.fromkeys([*sinks, *letters.waiting]):
+        waiting.add_metric([sink], letters.waiting.get(sink, 0))
+    yield waiting
+    yield GaugeMetricFamily("logweir_dead_letters_bytes", "Bytes of all dead letters.", value=letters.size)
+    yield GaugeMetricFamily(
+        "logweir_dead_letters_oldest_age_seconds",
+        "How long the oldest dead letter has waited; 0 when there is none.",
+        value=letters.oldest_seconds,
+    )
+    expired = CounterMetricFamily(
+        "logweir_dead_letters_expired",
+        "Dead letters that this process deleted as routing.yaml declares.",
+        labels=["sink"],
+    )
+    for sink in dict.fromkeys([*sinks, *letters.expired]):
+        expired.add_metric([sink], letters.expired.get(sink, 0))
+    yield expired
+
+
+def _buckets(distribution: Distribution) -> list[tuple[str, float]]:
+    """Cumulative counts by upper bound, as Prometheus has them."""
+    bounds = [*map(str, distribution.bounds), "+Inf"]
+    sums = accumulate(distribution.counts) if distribution.counts else [0]
+    return list(zip(bounds, sums, strict=True))

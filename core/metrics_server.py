@@ -1,0 +1,189 @@
+"""Serving metrics to Prometheus: one small HTTP server in a thread of its own, for each process.
+
+It never stands in the way of delivery: an address in use is told and the service goes on without; a
+request that dawdles is cut off; a fork's child lets go of the parent's socket and serves for itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from logweir.config.operations import MetricsConfig
+from logweir.diagnostics import logger
+from logweir.exposition import expose
+from logweir.telemetry import Metrics
+
+__all__ = ["MetricsServer"]
+
+_PATHS = {"/", "/metrics"}
+#: Seconds that a client may take for one request.
+_PATIENCE = 5.0
+#: Requests that are answered at once; others are turned away.
+_AT_ONCE = 8
+_PAUSE = 0.1
+
+
+class MetricsServer:
+    """Serves the metrics of this process.
+
+    Args:
+        read: The metrics now; called in the server's threads.
+    """
+
+    def __init__(self, read: Callable[[], Metrics]) -> None:
+        self._read = read
+        self._lock = threading.RLock()
+        self._config: MetricsConfig | None = None
+        self._server: _Server | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Where the metrics are, if they are served."""
+        server = self._server
+        if server is None:
+            return None
+        host, port = server.server_address[:2]
+        return f"http://{f'[{host!s}]' if ':' in str(host) else host!s}:{port}/metrics"
+
+    def follow(self, config: MetricsConfig | None) -> None:
+        """Serve as configured; what is served already in this way goes on."""
+        with self._lock:
+            if config == self._config and (self._server is not None or config is None):
+                return
+            self.stop()
+            self._config = config
+            if config is not None:
+                self._start(config)
+
+    def _start(self, config: MetricsConfig) -> None:
+        try:
+            server = _Server(config, self._read)
+        except OSError as error:
+            logger.warning(
+                "metrics are not served: %s:%d cannot be listened at (%s); the service goes on without, "
+                "choose another metrics.port",
+                config.host,
+                config.port,
+                error.strerror or error,
+            )
+            return
+        try:
+            threading.Thread(target=server.serve, name="logweir-metrics", daemon=True).start()
+        except RuntimeError:  # the interpreter is on its way out: nobody will ask any more
+            server.server_close()
+            return
+        self._server = server
+        logger.log(logging.INFO if config.port else logging.WARNING, "metrics are served at %s", self.url)
+
+    def stop(self) -> None:
+        """Stop serving; idempotent."""
+        with self._lock:
+            server, self._server, self._config = self._server, None, None
+        if server is not None:
+            server.end()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, config: MetricsConfig, read: Callable[[], Metrics]) -> None:
+        family, *_, address = socket.getaddrinfo(
+            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        self.address_family = family
+        self.read = read
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._ended = False
+        super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
+        _servers.add(self)
+
+    def server_bind(self) -> None:
+        """Bind, without asking the DNS for our own name as the base does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+
+    def serve(self) -> None:
+        """Serve until the end; unlike ``serve_forever`` it sleeps until somebody asks."""
+        while not self._ended:
+            try:
+                request, client = self.socket.accept()
+            except OSError:
+                if not self._ended:  # no descriptor is free
+                    time.sleep(_PAUSE)
+                continue
+            self.process_request(request, client)
+
+    def end(self) -> None:
+        """Stop listening."""
+        self._ended = True
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, or turn away what is too much."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, in a thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let a client that went away go."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    server_version = "logweir"
+    sys_version = ""
+    timeout = _PATIENCE
+
+    def do_GET(self) -> None:
+        """Answer with the metrics."""
+        if self.path.partition("?")[0] not in _PATHS:
+            self.send_error(HTTPStatus.NOT_FOUND, "the metrics are at /metrics")
+            return
+        body, content_type = expose(self.server.read(), self.headers.get("Accept", ""))
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        """Say nothing."""
+
+
+_servers: weakref.WeakSet[_Server] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    """Let go of the parent's sockets: the port would stay taken when the parent has ended."""
+    for server in list(_servers):
+        with suppress(OSError):
+            os.close(server.socket.detach())
+    _servers.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
