@@ -8,19 +8,21 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from logweir.benchmarks import dead_sink, producer, router, run
+from logweir.benchmarks import dead_sink, durable, producer, router, run
 from logweir.benchmarks.measure import Report, environment
 
 _ALL: dict[str, Any] = {
     "producer": producer.measure,
     "router": router.measure,
     "run": run.measure,
+    "durable": durable.measure,
     "dead-sink": dead_sink.measure,
 }
 _QUICK: dict[str, dict[str, Any]] = {
     "producer": {"calls": 300, "runs": 2},
     "router": {"calls": 300, "runs": 2},
     "run": {"events": 2000, "runs": 1},
+    "durable": {"seconds": 0.05, "runs": 2},
     "dead-sink": {"seconds": 3.0, "rate": 20_000},
 }
 

@@ -11,7 +11,6 @@ import os
 import socket
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -19,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from logweir.config.operations import MetricsConfig
-from logweir.diagnostics import logger
+from logweir.diagnostics import logger, tell
 from logweir.exposition import expose
 from logweir.telemetry import Metrics
 
@@ -80,7 +79,7 @@ class MetricsServer:
         try:
             threading.Thread(target=server.serve, name="logweir-metrics", daemon=True).start()
         except RuntimeError:  # the interpreter is on its way out: nobody will ask any more
-            server.server_close()
+            server.end()
             return
         self._server = server
         logger.log(logging.INFO if config.port else logging.WARNING, "metrics are served at %s", self.url)
@@ -128,6 +127,7 @@ class _Server(ThreadingHTTPServer):
     def end(self) -> None:
         """Stop listening."""
         self._ended = True
+        _servers.discard(self)
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self.server_close()
@@ -161,7 +161,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] not in _PATHS:
             self.send_error(HTTPStatus.NOT_FOUND, "the metrics are at /metrics")
             return
-        body, content_type = expose(self.server.read(), self.headers.get("Accept", ""))
+        try:
+            body, content_type = expose(self.server.read(), self.headers.get("Accept", ""))
+        except Exception as error:  # noqa: BLE001 - whoever asks must learn that there is no answer
+            tell("metrics", "the metrics could not be read: %r", error)
+            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "the metrics could not be read")
+            return
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -175,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-_servers: weakref.WeakSet[_Server] = weakref.WeakSet()
+_servers: set[_Server] = set()
 
 
 def _after_fork_in_child() -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.assembly import load_config
-from logweir.cli.letters import as_json, chosen, described, kept, table
+from logweir.cli.letters import as_json, chosen, described, kept, listed
 from logweir.cli.printable import printable
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters, Selection
@@ -69,7 +69,7 @@ def list_letters(
         return
     console = Console(highlight=False)
     if found:
-        console.print(table(found))
+        console.print(listed(found))
     if (count := letters.count(selection)) > len(found):
         console.print(f"{len(found):,} of {count:,}; --limit shows more")
     console.print(Text(kept(letters.look(), settings.dead_letters)), soft_wrap=True)
@@ -191,8 +191,8 @@ def drop(
 
 def _confirm(count: int) -> None:
     if not _is_terminal():
-        raise typer.BadParameter(f"{count:,} letters would be deleted for good; confirm with --yes")
-    typer.confirm(f"Delete {count:,} letters for good?", abort=True)
+        raise typer.BadParameter(f"this would delete letters for good: {count:,}; confirm with --yes")
+    typer.confirm(f"Delete letters for good: {count:,}?", abort=True)
 
 
 def _is_terminal() -> bool:
@@ -211,7 +211,7 @@ def _drop(letters: DeadLetters, selection: Selection, limit: int | None) -> int:
 
 
 def _dropped(count: int, *, as_lines: bool) -> str:
-    return json.dumps({"dropped": count}) if as_lines else f"{count:,} letters dropped"
+    return json.dumps({"dropped": count}) if as_lines else f"letters dropped: {count:,}"
 
 
 def _require(letters: DeadLetters, selection: Selection) -> None:
@@ -253,14 +253,14 @@ def _tell(outcome: Outcome, letters: DeadLetters) -> None:
 def _notes(outcome: Outcome, letters: DeadLetters) -> list[str]:
     notes = [f"sink {sink!r}: {reason}" for sink, reason in outcome.unanswered.items()]
     notes += [
-        f"{count:,} letters are of sink {sink!r}, which is not declared; --to sends them to another one"
+        f"sink {sink!r} is not declared, letters left: {count:,}; --to sends them to another one"
         for sink, count in outcome.homeless.items()
     ]
     notes += [f"{one}: {why}" for one, why in list(outcome.unreadable.items())[:_NAMED]]
     if len(outcome.unreadable) > _NAMED:
-        notes.append(f"and {len(outcome.unreadable) - _NAMED:,} more that cannot be read")
+        notes.append(f"letters that cannot be read either: {len(outcome.unreadable) - _NAMED:,}")
     if lines := letters.look().letters.get("", 0):
-        notes.append(f"{lines:,} unreadable lines wait too: `logweir dlq list --sink -`")
+        notes.append(f"unreadable lines that wait: {lines:,} (`logweir dlq list --sink -`)")
     if not notes and not outcome.stored and not outcome.refused:
         notes.append("nothing to replay")
     return notes

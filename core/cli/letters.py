@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import typer
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +20,7 @@ from logweir.config.units import parse_duration
 from logweir.delivery.dead_letters import DeadLetter, Selection, Totals
 from logweir.encoding import event_to_dict, format_time
 
-__all__ = ["as_json", "chosen", "described", "kept", "table"]
+__all__ = ["as_json", "chosen", "described", "kept", "listed"]
 
 #: How unreadable lines, which have no sink, are named.
 _LINES = "-"
@@ -72,26 +73,18 @@ def _ago(option: str, text: str, also: str = "") -> int:
     return time.time_ns() - int(seconds * 1e9)
 
 
-def table(letters: Iterable[DeadLetter]) -> Table:
-    """One row for each letter."""
-    found = Table(box=None, header_style="bold", pad_edge=False)
-    found.add_column("id", overflow="fold", min_width=36)
-    found.add_column("sink")
-    found.add_column("buried", no_wrap=True)
-    found.add_column("tries", justify="right")
-    found.add_column("event", overflow="ellipsis", no_wrap=True)
-    found.add_column("reason", overflow="fold")
+def listed(letters: Iterable[DeadLetter]) -> Group:
+    """Two lines for each letter, so that the reason is seen on narrow terminals too."""
+    lines: list[RenderableType] = []
     for letter in letters:
-        texts = (
-            letter.id.removesuffix(f":{letter.sink}"),
-            letter.sink or _LINES,
-            utc(letter.time),
-            str(letter.attempts),
-            _title(letter),
-            letter.reason,
+        tries = f"  {letter.attempts} tries" if letter.attempts != 1 else ""
+        head = Text(printable(letter.id.removesuffix(f":{letter.sink}")), style="bold")
+        head.append(f"  {printable(letter.sink or _LINES)}  {utc(letter.time)}{tries}", style="not bold")
+        what = Text(printable(_title(letter)), style="cyan").append(
+            f": {printable(letter.reason)}", style="default"
         )
-        found.add_row(*(Text(printable(text)) for text in texts))
-    return found
+        lines += [head, Padding(what, (0, 0, 0, 4))]
+    return Group(*lines)
 
 
 def _title(letter: DeadLetter) -> str:

@@ -244,6 +244,17 @@ def test_a_reload_moves_stops_and_starts_the_server(gated: dict[str, Any]) -> No
         get(last)
 
 
+def test_metrics_that_cannot_be_read_are_an_answer_too(
+    gated: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = logweir.start(gated)
+    monkeypatch.setattr(runtime, "metrics", None)
+    with pytest.raises(HTTPError, match="500: the metrics could not be read"):
+        get(runtime.metrics_url)
+    monkeypatch.undo()
+    assert "the metrics could not be read: TypeError" in caplog.text
+
+
 def test_clients_that_dawdle_do_not_keep_others_from_being_answered(gated: dict[str, Any]) -> None:
     runtime = logweir.start(gated)
     assert runtime.metrics_url is not None

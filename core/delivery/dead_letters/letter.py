@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,9 +104,11 @@ class Selection:
 
 
 def _any_of(ids: Sequence[str]) -> tuple[str, list[Any]]:
-    """An event's id is all of a letter's id up to the colon, which text sorts just before a semicolon."""
-    sql = " OR ".join("id = ? OR (id >= ? AND id < ?)" for _ in ids)
-    return f"({sql})", [value for one in ids for value in (one, f"{one}:", f"{one};")]
+    """The ids go as one list, for they may be many; an event's id is a letter's without its sink."""
+    known = "(SELECT value FROM json_each(?))"
+    event_id = "substr(id, 1, length(id) - length(sink) - 1)"
+    listed = json.dumps([clean_text(one) for one in ids])
+    return f"(id IN {known} OR sink <> '' AND {event_id} IN {known})", [listed, listed]
 
 
 def _matches(reason: str) -> tuple[str, list[Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from logweir.benchmarks import dead_sink, producer, router, run
+from logweir.benchmarks import dead_sink, durable, producer, router, run
 from logweir.benchmarks.measure import Bar, Report, Series, take_turns
 
 
@@ -17,6 +17,7 @@ from logweir.benchmarks.measure import Bar, Report, Series, take_turns
         (producer.measure, {"calls": 50, "runs": 1}),
         (router.measure, {"calls": 50, "runs": 1}),
         (run.measure, {"events": 200, "runs": 1}),
+        (durable.measure, {"seconds": 0.02, "runs": 1}),
         (dead_sink.measure, {"seconds": 1.5, "rate": 30_000}),
     ],
 )

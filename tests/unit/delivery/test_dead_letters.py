@@ -58,6 +58,7 @@ def test_a_letter_that_is_refused_again_keeps_its_place(tmp_path: Path) -> None:
         (Selection(ids=["a"]), ["a:db"]),
         (Selection(ids=["a:db", "b"]), ["a:db", "b:es"]),
         (Selection(ids=["a:d"]), []),
+        (Selection(ids=[*map(str, range(5000)), "line", "c"]), ["c:db", "line"]),
         (Selection(sink="db"), ["a:db", "c:db"]),
         (Selection(sink=""), ["line"]),
         (Selection(events_only=True), ["a:db", "b:es", "c:db"]),

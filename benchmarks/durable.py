@@ -1,0 +1,184 @@
+"""Durable audit: what an acknowledgement costs that means *on disk*, with 1, 8 and 64 concurrent callers.
+
+Each caller puts the next event when the last one is durable. Beside it, on the same disk: the same rows
+in the same tables of SQLite, one commit (WAL, ``synchronous=FULL``) for each event, and fsync alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from logweir.benchmarks.measure import Bar, Report, Series
+from logweir.config.delivery import QueueConfig
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.disk import DiskQueue, DiskStore
+from logweir.delivery.disk.database import QueueFile, Record, Row
+from logweir.delivery.disk.waiting import commit_future
+from logweir.encoding import encode_event
+from logweir.event import Event, Kind, new_event_id
+
+__all__ = ["measure"]
+
+_CALLERS = (1, 8, 64)
+_MOST = 64
+_FIELDS = {"user_id": 7, "action": "fund.transfer", "status": "success", "amount": 100, "currency": "EUR"}
+
+
+class _Run(NamedTuple):
+    """What one contender did in one turn: how many events a second, and how long each took."""
+
+    rate: float
+    latencies: list[float]
+
+
+_Contender = Callable[[Path, int, float], _Run]
+
+
+def measure(*, seconds: float = 1.0, runs: int = 7, directory: Path | None = None) -> Report:
+    """Measure all contenders in one run.
+
+    Args:
+        seconds: How long each contender works in a turn.
+        runs: How many turns count.
+        directory: On which disk; the working directory's by default.
+    """
+    contenders: dict[str, tuple[_Contender, int]] = {}
+    for callers in _CALLERS:
+        contenders[f"disk queue, {_counted(callers)}"] = (_disk_queue, callers)
+        contenders[f"a commit per event, {_counted(callers)}"] = (_commit_each, callers)
+    contenders["fsync alone, 1 caller"] = (_fsync, 1)
+    rates: dict[str, list[float]] = defaultdict(list)
+    delays: dict[tuple[str, float], list[float]] = defaultdict(list)
+    for turn in range(runs + 1):
+        for name, (contender, callers) in contenders.items():
+            with _folder(directory) as folder:
+                run = contender(folder, callers, seconds)
+            if turn:
+                rates[name].append(run.rate)
+                for share in (0.5, 0.99):
+                    delays[name, share].append(_quantile(run.latencies, share) * 1000)
+    series = []
+    for name in contenders:
+        series.append(Series(name, "events/s", rates[name]))
+        series += [Series(f"  p{share * 100:g}", "ms", delays[name, share]) for share in (0.5, 0.99)]
+    by_name = {name: Series(name, "events/s", values) for name, values in rates.items()}
+    ratios = {
+        callers: by_name[f"disk queue, {_counted(callers)}"].ratio(
+            by_name[f"a commit per event, {_counted(callers)}"]
+        )
+        for callers in _CALLERS
+    }
+    return Report(
+        f"Durable audit: acknowledged on disk, {', '.join(map(str, _CALLERS))} callers",
+        [*series, *(ratio for callers, ratio in ratios.items() if callers != _MOST)],
+        [Bar(ratios[_MOST], 5.0, at_most=False)],
+        ["Each caller waits for its event before the next. Callers of the disk queue are tasks of one loop."],
+    )
+
+
+def _counted(callers: int) -> str:
+    return "1 caller" if callers == 1 else f"{callers} callers"
+
+
+def _quantile(values: list[float], share: float) -> float:
+    """The value that this share of the values does not exceed."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+@contextmanager
+def _folder(directory: Path | None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix=".durable-", dir=directory or Path.cwd()) as folder:
+        yield Path(folder)
+
+
+def _event() -> Event:
+    now = time.time_ns()
+    return Event(
+        new_event_id(), now, Kind.AUDIT, "info", "fund.transfer", "bench", "dev", None, None, _FIELDS, 250
+    )
+
+
+def _disk_queue(folder: Path, callers: int, seconds: float) -> _Run:
+    """Tasks of one event loop, as in an asynchronous service."""
+    store = DiskStore(folder / "queues", DeadLetters(folder))
+    queue = DiskQueue(store, "audit_db", QueueConfig(max_events=10**7), "block", lambda _callback: None)
+    try:
+        return asyncio.run(_with_tasks(queue, callers, seconds))
+    finally:
+        queue.close()
+        store.close()
+
+
+async def _with_tasks(queue: DiskQueue, callers: int, seconds: float) -> _Run:
+    latencies: list[float] = []
+    started = time.perf_counter()
+    end = started + seconds
+
+    async def call() -> None:
+        while (before := time.perf_counter()) < end:
+            durable, on_commit = commit_future()
+            queue.put(_event(), on_commit)
+            await durable
+            latencies.append(time.perf_counter() - before)
+
+    await asyncio.gather(*(call() for _ in range(callers)))
+    return _Run(len(latencies) / (time.perf_counter() - started), latencies)
+
+
+def _commit_each(folder: Path, callers: int, seconds: float) -> _Run:
+    """Threads that take turns with one connection, the cheapest way to commit each event by itself."""
+    file = QueueFile(folder / "each.db")
+    lock = threading.Lock()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        event = _event()
+        body = encode_event(event)
+        with lock:
+            file.write([Record(Row(written, event.time, event.size, body), ["audit_db"])])
+            written += 1
+
+    try:
+        return _with_threads(write, callers, seconds)
+    finally:
+        file.close()
+
+
+def _fsync(folder: Path, callers: int, seconds: float) -> _Run:
+    """The floor: the same bytes appended to a file and synced."""
+    with (folder / "bytes").open("ab", buffering=0) as file:
+
+        def write() -> None:
+            file.write(encode_event(_event()))
+            os.fsync(file.fileno())
+
+        return _with_threads(write, callers, seconds)
+
+
+def _with_threads(write: Callable[[], None], callers: int, seconds: float) -> _Run:
+    latencies: list[float] = []
+    started = time.perf_counter()
+    end = started + seconds
+
+    def call() -> None:
+        while (before := time.perf_counter()) < end:
+            write()
+            latencies.append(time.perf_counter() - before)
+
+    threads = [threading.Thread(target=call) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return _Run(len(latencies) / (time.perf_counter() - started), latencies)
