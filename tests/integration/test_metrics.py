@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ from logweir.integrations.prometheus import asgi_app, collector, wsgi_app
 from logweir.results import WriteResult
 from logweir.sinks import registry
 from logweir.sinks.memory import MemorySink
+from support.programs import CONFIG, start_program
 
 
 class Gated(MemorySink):
@@ -290,25 +292,30 @@ def test_a_forked_child_serves_its_own_counts_and_gives_back_the_port(gated: dic
     assert scraped(parents)["events_stored_total"] == 5
 
 
-def test_a_stopped_parents_port_is_free_while_its_child_lives(gated: dict[str, Any]) -> None:
+def test_the_port_of_a_killed_parent_is_free_while_its_child_lives(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    runtime = logweir.start({**gated, "metrics": {"port": port}})
-    hold, release = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(release)
-        os.read(hold, 1)
-        os._exit(0)
-    logweir.stop()
+    program = start_program(
+        tmp_path,
+        """
+        logweir.start("routing.yaml")
+        if os.fork():
+            print("ready", flush=True)
+        sys.stdin.read()
+        """,
+        config=f"{CONFIG}metrics: {{port: {port}}}\n",
+        stdin=subprocess.PIPE,
+    )
+    assert program.stdin
+    assert program.stdout
+    assert program.stdout.readline() == "ready\n"
+    program.kill()
+    program.wait()
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))
         again.listen()
-    os.close(release)
-    os.waitpid(child, 0)
-    os.close(hold)
-    assert runtime.metrics_url is None
+    program.communicate()  # ends the child
 
 
 # -- inside the application -----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logweir.config.operations import DeadLettersConfig
-from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Keeper, Position, Selection
+from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Keeper, Position, Selection, database
 from logweir.testing.contract import make_event
 
 DAY = 86_400 * 10**9
@@ -142,6 +142,14 @@ def test_a_file_of_the_first_format_is_brought_up(tmp_path: Path) -> None:
     (old,) = letters.read()
     assert (old.id, old.attempts, old.body) == ("a:db", 1, b"abc")
     assert (letters.look().letters, letters.look().size) == ({"db": 1}, 3)
+
+
+def test_a_file_that_another_process_has_just_brought_up_is_left_as_it_is(tmp_path: Path) -> None:
+    letters = DeadLetters(tmp_path)
+    letters.add([letter()])
+    with closing(database.connect(letters.path)) as connection:
+        database._bring_up(connection)  # it saw version 0, and then waited for the other one
+    assert letters.look().letters == {"db": 1}
 
 
 def test_a_file_of_a_newer_format_is_left_as_it_is(tmp_path: Path) -> None:
