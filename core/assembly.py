@@ -5,6 +5,7 @@ Nothing here does IO beyond reading the configuration: sinks are made, not opene
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from logweir.errors import ConfigError
 from logweir.redaction import Redactor
 from logweir.routing import Router
 from logweir.sinks import registry
+from logweir.sinks.abilities import lacking_for_retention
 from logweir.sinks.adapter import as_async
 from logweir.sinks.contract import SinkConfig, SinkContext
 from logweir.snapshot import Snapshotter
@@ -83,12 +85,24 @@ def load_config(source: ConfigSource) -> RoutingConfig:
 
 
 def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
-    """Find what is wrong with the patterns of redaction, which only redaction knows."""
+    """Find what is wrong with the patterns of redaction, and what sinks lack, which only they know."""
     try:
         Redactor(config.redact)
     except ConfigError as error:
         return [(("redact", "patterns"), problem.message) for problem in error.problems]
-    return []
+    return [
+        (("sinks", name, "retention"), f"{problem}; remove retention from this sink, or give it another type")
+        for name, sink in config.sinks.items()
+        for problem in _lacking(sink)
+    ]
+
+
+def _lacking(sink: SinkConfig) -> Iterator[str]:
+    """What a sink cannot do that its retention needs."""
+    for rule in sink.retention or ():
+        problem = lacking_for_retention(registry.resolve(sink.type), archive=rule.archive is not None)
+        if problem:
+            yield f"sinks of type {sink.type} cannot have this: {problem}"
 
 
 def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | None = None) -> Pipeline:

@@ -19,6 +19,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from logweir.archive.keeper import Keeper as RetentionKeeper
 from logweir.assembly import ConfigSource, Pipeline, Surroundings, assemble, load_config
 from logweir.caretaker import Caretaker
 from logweir.classification import take_explicit
@@ -83,6 +84,7 @@ class Runtime:
         self._keeper = Keeper(lambda: (self._pipeline.dead_letters, self._pipeline.config.dead_letters))
         self._metrics_server: MetricsServer | None = None
         self._import_metrics_server(config)
+        self._retention = RetentionKeeper(lambda: self.config)
         self._background: set[asyncio.Task[None]] = set()
         self._retirements: set[asyncio.Task[None]] = set()
 
@@ -123,6 +125,7 @@ class Runtime:
         _keep(self._relay.run(), self._background)
         _keep(self._caretaker.run(), self._background)
         _keep(self._keeper.run(), self._background)
+        _keep(self._retention.run(), self._background)
         self._serve_metrics()  # in a fork's child, nobody else does
 
     def before_fork(self) -> None:
@@ -185,7 +188,7 @@ class Runtime:
         return self._lost() == before
 
     async def _finish_all(self, timeout: float) -> list[tuple[Channel, list[Event]]]:
-        await self._relay.stop()
+        await asyncio.gather(self._relay.stop(), self._retention.stop())
         channels = self._all_channels()
         leftovers = await asyncio.gather(*(channel.finish(timeout) for channel in channels))
         if self._retirements:

@@ -7,6 +7,7 @@
     ├── MissingDependency  a driver is not installed: the message holds the command to type
     ├── NotRunning         a call needs a runtime and none was started
     ├── AuditError         an audit event could not be acknowledged at the level asked for
+    ├── ArchiveError       an archive cannot be written, read or verified; nothing unverified was deleted
     └── SinkError          a sink could not store a batch; raised by sinks, handled by workers
         ├── SinkUnavailable   transient: nothing was stored, try the same batch again
         └── SinkRejected      permanent: this batch will never be stored as it is
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "ArchiveError",
     "AuditError",
     "ConfigError",
     "ConfigProblem",
@@ -84,6 +86,10 @@ class NotRunning(LogweirError):
 
 class AuditError(LogweirError):
     """An audit event was not acknowledged at the level asked for."""
+
+
+class ArchiveError(LogweirError):
+    """An archive cannot be written, read or verified; nothing that is not verified was deleted."""
 
 
 class SinkError(LogweirError):

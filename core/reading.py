@@ -1,18 +1,44 @@
-"""Reading back: one timeline out of every sink of a configuration that can be searched."""
+"""Reading back: sinks opened to be asked, page by page or all at once, and one timeline out of them.
+
+A sink is opened here apart from the runtime, so that reading never takes a worker's connection. Pages
+bound the memory that a long reading takes, and no backend has to keep a cursor meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from logweir.config.models import RoutingConfig
+from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks import registry
 from logweir.sinks.adapter import as_async
-from logweir.sinks.contract import Query, Readable, SinkContext
+from logweir.sinks.contract import Query, Readable, Sink, SinkConfig, SinkContext
 
-__all__ = ["Found", "search_all"]
+__all__ = [
+    "Answers",
+    "Found",
+    "OpenSink",
+    "Sighting",
+    "merged",
+    "opened",
+    "pages",
+    "readable",
+    "search_all",
+    "search_each",
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: How long a sink may take to let go of its connections.
+_CLOSING = 2.0
+#: How long one search may take.
+_SEARCHING = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +49,148 @@ class Found:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An event and every sink it was found in."""
+
+    event: Event
+    sinks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the sinks of a configuration answered.
+
+    Attributes:
+        found: What was found, in the order asked for.
+        silent: The sinks that could not be read, each with the reason.
+    """
+
+    found: list[Found] = field(default_factory=list)
+    silent: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSink:
+    """A sink that is open, apart from the runtime.
+
+    Attributes:
+        name: Its name in routing.yaml.
+        writer: The sink as workers see it.
+        itself: The sink with its abilities.
+    """
+
+    name: str
+    writer: Sink[SinkConfig]
+    itself: Any
+
+
+def readable(config: RoutingConfig) -> list[str]:
+    """The names of the sinks that can be searched."""
+    return [
+        name
+        for name, settings in config.sinks.items()
+        if issubclass(registry.resolve(settings.type), Readable)
+    ]
+
+
+@asynccontextmanager
+async def opened(name: str, config: RoutingConfig) -> AsyncIterator[OpenSink]:
+    """Open a sink for the length of a block.
+
+    Raises:
+        SinkError: It cannot be opened.
+    """
+    settings = config.sinks[name]
+    context = SinkContext(name=name, service=config.service, env=config.env, data_dir=config.data_dir)
+    sink_class: Any = registry.resolve(settings.type)
+    itself = sink_class(settings, context)
+    writer = as_async(itself)
+    try:
+        try:
+            async with asyncio.timeout(settings.retry.timeout):
+                await writer.open()
+        except TimeoutError:
+            raise SinkUnavailable(f"no answer within {settings.retry.timeout:g} s") from None
+        yield OpenSink(name, writer, itself)
+    finally:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(writer.close(), _CLOSING)
+
+
+async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[Event]]:
+    """Yield what matches, the oldest first, about ``size`` events at a time.
+
+    Each page begins at the microsecond in which the last one ended, and passes over what that one had.
+
+    Raises:
+        SinkError: The sink cannot be read.
+    """
+    start, boundary = query.start, set[str]()
+    while True:
+        limit = size + len(boundary)
+        page = [event async for event in sink.search(replace(query, start=start, limit=limit))]
+        fresh = [event for event in page if event.id not in boundary]
+        if fresh:
+            yield fresh
+        if len(page) < limit:
+            return
+        last = page[-1].time // 1000
+        moment = _EPOCH + timedelta(microseconds=last)
+        if moment != start:
+            start, boundary = moment, set()
+        boundary.update(event.id for event in page if event.time // 1000 == last)
+
+
 async def search_all(config: RoutingConfig, query: Query) -> list[Found]:
     """Search every readable sink at once and merge what they hold by time.
 
     Raises:
         SinkError: A sink cannot be read.
     """
-    answers = await asyncio.gather(*(_search(name, config, query) for name in config.sinks))
-    found = [
-        Found(name, event) for name, events in zip(config.sinks, answers, strict=True) for event in events
-    ]
-    return sorted(found, key=lambda item: (item.event.time, item.event.id), reverse=query.newest_first)
+    answers = await search_each(config, query)
+    for name, reason in answers.silent.items():
+        raise SinkUnavailable(f"sink {name!r} cannot be read: {reason}")
+    return answers.found
 
 
-async def _search(name: str, config: RoutingConfig, query: Query) -> list[Event]:
-    settings = config.sinks[name]
-    context = SinkContext(name=name, service=config.service, env=config.env, data_dir=config.data_dir)
-    sink_class: Any = registry.resolve(settings.type)
-    made: Any = sink_class(settings, context)
-    sink = as_async(made)
-    if not isinstance(made, Readable):
-        return []
-    await sink.open()
+async def search_each(config: RoutingConfig, query: Query, names: Collection[str] | None = None) -> Answers:
+    """Search sinks at once and merge what they hold by time; one that is down silences no other.
+
+    Args:
+        config: The configuration.
+        query: What to find; its limit holds for all sinks together.
+        names: The sinks to ask; by default every readable one.
+    """
+    asked = readable(config) if names is None else list(names)
+    answers = await asyncio.gather(*(_search(name, config, query) for name in asked))
+    found, silent = list[Found](), dict[str, str]()
+    for name, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, str):
+            silent[name] = answer
+        else:
+            found += [Found(name, event) for event in answer]
+    found.sort(key=lambda item: (item.event.time, item.event.id), reverse=query.newest_first)
+    return Answers(found, silent)
+
+
+def merged(found: Iterable[Found]) -> list[Sighting]:
+    """Show an event that several sinks have once, with all of them; the order stays."""
+    events, sinks = dict[str, Event](), dict[str, list[str]]()
+    for item in found:
+        events.setdefault(item.event.id, item.event)
+        sinks.setdefault(item.event.id, []).append(item.sink)
+    return [Sighting(event, tuple(dict.fromkeys(sinks[event_id]))) for event_id, event in events.items()]
+
+
+async def _search(name: str, config: RoutingConfig, query: Query) -> list[Event] | str:
+    """What a sink has, or why it does not answer."""
     try:
-        return [event async for event in made.search(query)]
-    finally:
-        await sink.close()
+        async with opened(name, config) as sink, asyncio.timeout(_SEARCHING):
+            return [event async for event in sink.itself.search(query)]
+    except TimeoutError:
+        return f"no answer within {_SEARCHING:g} s"
+    except SinkError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - a sink may raise anything, and its text may hold a password
+        return f"it raised {type(error).__name__}, which is no SinkError"

@@ -8,8 +8,8 @@ It may be called by several workers at once.
 A sink whose client is synchronous derives from :class:`SyncSink` and writes plain methods: they run in
 threads, never on an event loop.
 
-Abilities beyond writing are protocols (:class:`Readable`, :class:`Prunable`, :class:`Provisionable`,
-:class:`Transactional`): a sink has one by having its methods.
+Abilities beyond writing are protocols (:class:`Readable`, :class:`Prunable`, :class:`Deletable`,
+:class:`Provisionable`, :class:`Transactional`): a sink has one by having its methods.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from logweir.config.delivery import BatchConfig, QueueConfig, RetryConfig, StrictModel
+from logweir.config.lists import OneOrMany
+from logweir.config.retention import RetentionConfig, check_rules
 from logweir.event import Event, Kind
 from logweir.results import Health, HealthStatus, WriteResult
 
 __all__ = [
+    "Deletable",
     "Provisionable",
     "Prunable",
     "Query",
@@ -53,6 +56,9 @@ class SinkConfig(StrictModel):
     """How events are grouped into writes."""
     retry: RetryConfig = Field(default_factory=RetryConfig)
     """How failed writes are repeated."""
+    retention: Annotated[OneOrMany[RetentionConfig], AfterValidator(check_rules)] | None = None
+    """How long the sink keeps its events, and where they are archived then; one rule, or one for each kind.
+    By default it keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,18 @@ class Prunable(Protocol):
 
     async def prune(self, before: datetime, *, kind: Kind | None = None, limit: int = 10_000) -> int:
         """Delete at most ``limit`` events older than ``before``; return how many went."""
+        ...
+
+
+@runtime_checkable
+class Deletable(Protocol):
+    """A sink that deletes exactly the events it is told to, which archiving needs.
+
+    By time alone, an event that arrived late would be deleted without having been archived.
+    """
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Delete the events with these ids, in one transaction; return how many were there."""
         ...
 
 

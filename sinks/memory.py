@@ -84,3 +84,7 @@ class MemorySink(Sink[MemoryConfig]):
         for event_id in old:
             del self.events[event_id]
         return len(old)
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Forget the events with these ids."""
+        return sum(self.events.pop(event_id, None) is not None for event_id in ids)

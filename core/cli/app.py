@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from logweir.cli.archive import archive, restore
 from logweir.cli.bench import bench
 from logweir.cli.check import check
 from logweir.cli.demo import demo
@@ -56,7 +57,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, init, check, explain, schema, top):
+for command in (demo, run, init, check, explain, schema, archive, restore, top):
     app.command()(command)
 app.add_typer(bench, name="bench")
 app.add_typer(dlq)

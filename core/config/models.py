@@ -11,20 +11,12 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    GetJsonSchemaHandler,
-    SerializeAsAny,
-    field_validator,
-    model_validator,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from logweir.config.delivery import StrictModel
+from logweir.config.lists import OneOrMany
 from logweir.config.operations import DeadLettersConfig, MetricsConfig
 from logweir.config.units import ByteSize, Seconds
 from logweir.event import LEVELS, Kind
@@ -44,25 +36,6 @@ __all__ = [
 ]
 
 Strategy = Literal["explicit", "hybrid", "separated"]
-T = TypeVar("T")
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str | dict | StrictModel) else value
-
-
-class _OrAlone:
-    """Tells the JSON Schema that a list of one may be written without its brackets."""
-
-    def __get_pydantic_json_schema__(
-        self, core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        schema = handler(core)
-        return {"anyOf": [schema["items"], schema]}
-
-
-#: A list in which a single item may stand alone.
-OneOrMany = Annotated[list[T], Field(min_length=1), BeforeValidator(_as_list), _OrAlone()]
 
 
 class FieldMatch(StrictModel):

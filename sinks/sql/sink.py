@@ -254,6 +254,13 @@ class SqlSink(Sink[SqliteConfig]):
                 result = await connection.execute(delete(self._table).where(self._table.c.id.in_(oldest)))
         return int(result.rowcount)
 
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Delete exactly these events, in one transaction."""
+        with _in_our_terms():
+            async with self._opened().begin() as connection:
+                result = await connection.execute(delete(self._table).where(has_id_in(self._table, ids)))
+        return int(result.rowcount)
+
     def _opened(self) -> AsyncEngine:
         if self._engine is None:
             raise SinkUnavailable("the sink is not open")

@@ -1,0 +1,97 @@
+"""Restoring: what an archive holds goes back into a sink, each event once however often it is done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from logweir.archive.files import events_of, in_steps, verify
+from logweir.archive.manifest import Manifest, manifests
+from logweir.archive.progress import Progress, Summary
+from logweir.archive.storage import Storage
+from logweir.copying import store
+from logweir.delivery.threads import in_thread
+from logweir.errors import ArchiveError
+from logweir.event import Event
+from logweir.sinks.contract import Sink, SinkConfig
+from logweir.sinks.searching import nanoseconds
+
+__all__ = ["restore"]
+
+_DAY = timedelta(days=1)
+
+
+async def restore(
+    storage: Storage,
+    sink: Sink[SinkConfig],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Write what an archive holds into a sink.
+
+    A file is verified before a row of it is written; a damaged one is a problem of the summary, and the
+    others are restored.
+
+    Args:
+        storage: The archive, or the folder of one sink in it.
+        sink: An open sink.
+        since: Only events not before this time.
+        until: Only events before this time.
+        progress: Where the work is told.
+
+    Raises:
+        ArchiveError: There is no archive, or it cannot be read.
+        SinkUnavailable: The sink could not be written for a while.
+        Cancelled: It was asked to end.
+    """
+    told, summary = progress or Progress(), Summary()
+    found = await in_thread(lambda: manifests(storage, storage.root))
+    if not found:
+        raise ArchiveError(f"{storage.url}: no archive is there")
+    wanted = [(folder, manifest) for folder, manifest in found if _overlaps(manifest, since, until)]
+    total = sum(manifest.rows for _, manifest in wanted) or 1
+    done = 0
+    for folder, manifest in wanted:
+        summary.days += 1
+        for file in manifest.files:
+            told.tell(f"restoring {manifest.day}", done / total, summary)
+            try:
+                await in_thread(partial(verify, storage, folder, file))
+            except ArchiveError as error:
+                summary.problems.append(f"{error}; none of its rows was restored")
+                done += file.rows
+                continue
+            summary.files += 1
+            async for events in in_steps(events_of(storage, folder, file)):
+                await _put(sink, [event for event in events if _within(event, since, until)], summary)
+                done += len(events)
+                told.tell(f"restoring {manifest.day}", done / total, summary)
+    return summary
+
+
+async def _put(sink: Sink[SinkConfig], events: list[Event], summary: Summary) -> None:
+    written = await store(sink, events)
+    summary.restored += written.stored
+    summary.present += written.duplicate
+    summary.problems += [
+        f"the sink refused event {event_id}: {reason}" for event_id, reason in written.rejected.items()
+    ]
+
+
+def _overlaps(manifest: Manifest, since: datetime | None, until: datetime | None) -> bool:
+    beginning = manifest.beginning
+    return (since is None or beginning + _DAY > _aware(since)) and (
+        until is None or beginning < _aware(until)
+    )
+
+
+def _within(event: Event, since: datetime | None, until: datetime | None) -> bool:
+    return (since is None or event.time >= nanoseconds(since)) and (
+        until is None or event.time < nanoseconds(until)
+    )
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

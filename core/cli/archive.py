@@ -1,0 +1,188 @@
+"""``logweir archive`` and ``logweir restore``: old events to Parquet and out of the sink, and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+from pydantic import Secret, ValidationError
+from rich.console import Console
+from rich.text import Text
+
+from logweir.archive import retention
+from logweir.archive.journal import Busy
+from logweir.archive.progress import Progress, Summary
+from logweir.archive.restoring import restore as restore_into
+from logweir.archive.storage import Storage
+from logweir.assembly import load_config
+from logweir.cli.bars import Told, progress_bar
+from logweir.cli.moments import MOMENT_HELP, moment
+from logweir.cli.sinks import require_sink
+from logweir.config.models import RoutingConfig
+from logweir.config.retention import RetentionConfig
+from logweir.errors import LogweirError
+from logweir.event import Kind
+from logweir.reading import opened
+
+__all__ = ["archive", "restore"]
+
+
+def archive(
+    sink: Annotated[str | None, typer.Option(help="The sink that old events leave.")] = None,
+    older_than: Annotated[
+        str | None, typer.Option(help="The age at which they leave, such as 90d; whole UTC days.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="A folder or URL for the Parquet files, such as s3://bucket/audit.")
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only events of this kind.")] = None,
+    due: Annotated[
+        bool, typer.Option("--due", help="Do the retention rules of routing.yaml that are due; for cron.")
+    ] = False,
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+) -> None:
+    """Archive old events as Parquet, verified before they are deleted from the sink.
+
+    What is not given is taken from the sink's retention rule in routing.yaml.
+    """
+    settings = load_config(config)
+    if due and (older_than or to or kind):
+        raise typer.BadParameter("--due does what routing.yaml says; leave out the other options")
+    if sink is not None:
+        require_sink(sink, settings)
+    now = datetime.now(UTC)
+    if due:
+        chosen = [job for job in retention.due_jobs(settings, now) if sink in {None, job.sink}]
+        if not chosen:
+            typer.echo("nothing is due")
+    else:
+        chosen = [_job(settings, sink, older_than, to, kind)]
+    outcomes = [_do(settings, job, now, patient=due) for job in chosen]
+    if not all(outcomes):
+        raise typer.Exit(1)
+
+
+def restore(
+    source: Annotated[str, typer.Option("--from", help="The archive, or one sink's folder in it.")],
+    to: Annotated[str, typer.Option(help="The sink that the events go into.")],
+    since: Annotated[str | None, typer.Option(help=f"Only events not before: {MOMENT_HELP}.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"Only events before: {MOMENT_HELP}.")] = None,
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+) -> None:
+    """Put archived events back into a sink; what it has already is left alone."""
+    settings = load_config(config)
+    require_sink(to, settings)
+    start, end = moment(since), moment(until)
+    storage = Storage(source, _options(settings, source))
+
+    async def work(told: Told) -> Summary:
+        async with opened(to, settings) as target:
+            return await restore_into(
+                storage, target.writer, since=start, until=end, progress=_progress(told, "restored")
+            )
+
+    with progress_bar() as told:
+        summary = asyncio.run(work(told))
+    typer.echo(
+        f"{to}: {summary.restored:,} rows restored, {summary.present:,} there already, "
+        f"from {_counted(summary.files, 'file')} of {_counted(summary.days, 'day')}"
+    )
+    if not _without_problems(summary):
+        raise typer.Exit(1)
+
+
+def _job(
+    config: RoutingConfig, sink: str | None, older_than: str | None, to: str | None, kind: Kind | None
+) -> retention.Job:
+    """What the command line asks for, completed from the sink's rule."""
+    if sink is None:
+        raise typer.BadParameter("name the sink with --sink, or do what is due with --due")
+    rules = [rule for rule in config.sinks[sink].retention or () if kind in {None, rule.kind}]
+    rule = rules[0] if len(rules) == 1 else None
+    if older_than is None and rule is None:
+        raise typer.BadParameter("say how old with --older-than, such as --older-than 90d")
+    target = to or (rule.archive if rule else None)
+    if target is None:
+        raise typer.BadParameter("say where to with --to, such as --to s3://bucket/audit")
+    try:
+        wanted = RetentionConfig.model_validate(
+            {
+                "after": older_than or f"{rule.after if rule else 0}s",
+                "archive": target,
+                "options": _options(config, target),
+                "kind": kind or (rule.kind if rule else None),
+            }
+        )
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(_reasons(error))) from None
+    return retention.Job(sink, wanted)
+
+
+def _reasons(error: ValidationError) -> list[str]:
+    options = {"after": "--older-than", "archive": "--to"}
+    problems = error.errors(include_url=False, include_input=False)
+    return [
+        f"{options.get(str(problem['loc'][0]), 'retention')}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in problems
+    ]
+
+
+def _options(config: RoutingConfig, url: str) -> Mapping[str, Secret[Any]]:
+    """The options of a retention rule whose archive is in the same place (bucket, host)."""
+    wanted = urlsplit(url)[:2]
+    for settings in config.sinks.values():
+        for rule in settings.retention or ():
+            if rule.archive is not None and urlsplit(rule.archive)[:2] == wanted:
+                return rule.options
+    return {}
+
+
+def _do(config: RoutingConfig, job: retention.Job, now: datetime, *, patient: bool) -> bool:
+    """Do one rule and say what was done; whether all went well."""
+    try:
+        with progress_bar() as told:
+            counted = "archived" if job.rule.archive else "deleted"
+            summary = asyncio.run(retention.apply(config, job, now, _progress(told, counted)))
+    except Busy as error:
+        typer.echo(str(error), err=True)
+        return patient
+    except LogweirError as error:
+        if not patient:
+            raise
+        _tell_problem(f"sink {job.sink!r}: {error}")
+        return False
+    if job.rule.archive is None:
+        typer.echo(f"{job.sink}: {summary.deleted:,} rows deleted")
+    else:
+        typer.echo(
+            f"{job.sink}: {summary.archived:,} rows of {_counted(summary.days, 'day')} archived in "
+            f"{_counted(summary.files, 'file')} at {job.rule.archive}, {summary.deleted:,} rows deleted"
+        )
+    return _without_problems(summary)
+
+
+def _progress(told: Told, counted: str) -> Progress:
+    return Progress(
+        lambda what, share, summary: told(
+            what, share, f"{getattr(summary, counted):,} {counted}, {summary.deleted:,} deleted"
+        )
+    )
+
+
+def _without_problems(summary: Summary) -> bool:
+    for problem in summary.problems:
+        _tell_problem(problem)
+    return not summary.problems
+
+
+def _tell_problem(problem: str) -> None:
+    text = Text("problem: ", style="bold red").append(problem, style="default not bold")
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

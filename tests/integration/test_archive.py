@@ -1,0 +1,406 @@
+"""Old events leave a sink for Parquet, and come back; nothing is lost, whenever it is killed."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logweir.archive import files
+from logweir.archive.journal import Busy, Journal
+from logweir.archive.progress import Cancelled, Progress, Summary
+from logweir.archive.restoring import restore
+from logweir.archive.storage import Storage
+from logweir.config.models import RoutingConfig
+from logweir.errors import ArchiveError, SinkUnavailable
+from logweir.event import Event, Kind
+from logweir.reading import opened
+from logweir.sinks.contract import Query
+from logweir.sinks.sql.sink import SqlSink
+from logweir.testing.contract import make_event
+from support.archives import DAY, SMALL, archived, archived_rows, bare, fill, held, old_events, routing
+
+
+async def restored(config: RoutingConfig, url: str, **options: Any) -> Summary:
+    storage = await asyncio.to_thread(Storage, url)
+    async with opened("audit_db", config) as sink:
+        return await restore(storage, sink.writer, **options)
+
+
+async def test_old_events_move_to_parquet_and_come_back_identical(tmp_path: Path) -> None:
+    config, events, recent = routing(tmp_path), old_events(100), make_event("today")
+    await fill(config, [*events, recent])
+    summary = await archived(config, str(tmp_path / "archive"))
+    assert (summary.days, summary.archived, summary.deleted) == (3, 100, 100)
+    assert summary.files == 6  # 33 rows a day, and at most 21 (three pages) in a file
+    assert await held(config) == bare([recent])
+    assert sorted(row["id"] for row in archived_rows(tmp_path)) == sorted(event.id for event in events)
+    back = await restored(config, str(tmp_path / "archive"))
+    assert (back.restored, back.present, back.problems) == (100, 0, [])
+    assert await held(config) == bare([*events, recent])
+
+
+async def test_restoring_twice_is_restoring_once(tmp_path: Path) -> None:
+    config, events = routing(tmp_path), old_events(30)
+    await fill(config, events)
+    await archived(config, str(tmp_path / "archive"))
+    await restored(config, str(tmp_path / "archive"))
+    again = await restored(config, str(tmp_path / "archive"))
+    assert (again.restored, again.present) == (0, 30)
+    assert await held(config) == bare(events)
+
+
+async def test_a_part_of_the_time_is_restored(tmp_path: Path) -> None:
+    config, events = routing(tmp_path), old_events(60, days=3)
+    await fill(config, events)
+    await archived(config, str(tmp_path / "archive"))
+    middle = sorted(event.time for event in events)[20]
+    since = datetime.fromtimestamp(middle // DAY * DAY / 1e9, UTC)
+    await restored(config, str(tmp_path / "archive"), since=since, until=since + timedelta(days=1))
+    wanted = [event for event in events if since <= event.datetime < since + timedelta(days=1)]
+    assert len(wanted) == 20
+    assert await held(config) == bare(wanted)
+
+
+async def test_only_one_kind_leaves_if_only_one_is_asked_for(tmp_path: Path) -> None:
+    config, audit, tracing = routing(tmp_path), old_events(10), old_events(10, kind=Kind.TRACING)
+    await fill(config, [*audit, *tracing])
+    await archived(config, str(tmp_path / "archive"), kind=Kind.TRACING)
+    assert await held(config) == bare(audit)
+
+
+async def test_the_columns_are_typed_and_the_fields_are_json(tmp_path: Path) -> None:
+    event = make_event(
+        "fund.transfer",
+        {"user_id": 7, "status": "success", "duration_ms": 12, "amount": {"currency": "EUR"}},
+        kind=Kind.AUDIT,
+        time_ns=1_700_000_000_123_456_789,
+    )
+    config = routing(tmp_path)
+    await fill(config, [event])
+    await archived(config, str(tmp_path / "archive"))
+    [row] = archived_rows(tmp_path)
+    assert row["time"] == datetime(2023, 11, 14, 22, 13, 20, 123456, UTC)
+    assert row["time_ns"] == 789
+    assert (row["user_id"], row["status"], row["duration_ms"]) == ("7", "success", 12.0)
+    assert (row["kind"], row["action"], row["trace_id"]) == ("audit", "fund.transfer", event.trace_id)
+    assert json.loads(row["fields"]) == event.fields
+
+
+async def test_an_event_that_arrives_late_is_not_deleted_unarchived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, events = routing(tmp_path), old_events(30, days=1)
+    late = make_event("late", time_ns=events[3].time + 1)
+    await fill(config, events)
+    delete = SqlSink.delete
+
+    async def delete_meanwhile(self: SqlSink, ids: Sequence[str]) -> int:
+        await self.write([late])
+        return await delete(self, ids)
+
+    monkeypatch.setattr(SqlSink, "delete", delete_meanwhile)
+    summary = await archived(config, str(tmp_path / "archive"))
+    assert summary.deleted == 30
+    assert await held(config) == bare([late])
+    monkeypatch.undo()
+    assert (await archived(config, str(tmp_path / "archive"))).archived == 1
+    assert len(archived_rows(tmp_path)) == 31
+
+
+def named(directory: Path, pattern: str) -> list[Path]:
+    return list(directory.rglob(pattern))
+
+
+def the_only_file(directory: Path) -> Path:
+    [file] = named(directory, "*.parquet")
+    return file
+
+
+# -- what is not what was written ------------------------------------------------------------------
+
+
+async def test_nothing_is_deleted_for_a_file_that_reads_back_differently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, events = routing(tmp_path), old_events(30)
+    await fill(config, events)
+    finish = files.Part.finish
+
+    def damage(self: files.Part) -> Any:
+        done = finish(self)
+        path = Path(self._new.path)
+        data = bytearray(path.read_bytes())
+        at = data.find(events[0].service.encode())
+        data[at] ^= 1
+        path.write_bytes(data)
+        return done
+
+    monkeypatch.setattr(files.Part, "finish", damage)
+    with pytest.raises(ArchiveError, match=r"part-.*parquet"):
+        await archived(config, str(tmp_path / "archive"))
+    assert await held(config) == bare(events)
+    assert named(tmp_path, "manifest-*") == []
+
+
+async def test_a_file_that_lost_rows_is_not_verified(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    config, events = routing(tmp_path), old_events(10, days=1)
+    await fill(config, events)
+    await archived(config, str(tmp_path / "archive"))
+    part = the_only_file(tmp_path)
+    pq.write_table(pq.read_table(part).slice(1), part)
+    summary = await restored(config, str(tmp_path / "archive"))
+    assert summary.restored == 0
+    assert "its 9 rows are not the 10 that were archived" in summary.problems[0]
+    assert await held(config) == []
+
+
+async def test_rows_whose_archive_was_damaged_later_are_archived_anew_and_it_is_told(tmp_path: Path) -> None:
+    config, events = routing(tmp_path), old_events(10, days=1)
+    await fill(config, events)
+    await archived(config, str(tmp_path / "archive"))
+    part = the_only_file(tmp_path)
+    part.write_bytes(b"PAR1 no more PAR1")
+    await fill(config, events)
+    summary = await archived(config, str(tmp_path / "archive"))
+    assert (summary.archived, summary.deleted) == (10, 10)
+    assert part.name in summary.problems[0]
+    part.unlink()
+    assert len(archived_rows(tmp_path)) == 10
+
+
+async def test_a_row_with_columns_that_contradict_its_fields_is_found(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    config, events = routing(tmp_path), old_events(10, days=1)
+    await fill(config, events)
+    await archived(config, str(tmp_path / "archive"))
+    part = the_only_file(tmp_path)
+    table = pq.read_table(part)
+    forged = pa.array(["somebody else"] * table.num_rows, pa.string())
+    at = table.schema.get_field_index("user_id")
+    pq.write_table(table.set_column(at, table.schema.field(at), forged), part)
+    summary = await restored(config, str(tmp_path / "archive"))
+    assert "contradict" in summary.problems[0]
+
+
+async def test_a_place_that_cannot_be_written_is_told_and_nothing_is_deleted(tmp_path: Path) -> None:
+    config, events = routing(tmp_path), old_events(10)
+    await fill(config, events)
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ArchiveError, match=r"/file/archive.*Not a directory"):
+        await archived(config, str(tmp_path / "file" / "archive"))
+    assert await held(config) == bare(events)
+
+
+async def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="no archive is there"):
+        await restored(routing(tmp_path), str(tmp_path / "nothing"))
+
+
+# -- stopping, and being killed --------------------------------------------------------------------
+
+
+async def test_stopped_at_any_step_and_begun_again_nothing_is_lost_and_nothing_twice(tmp_path: Path) -> None:
+    steps = await steps_of_a_run(tmp_path / "whole")
+    assert steps > 30
+    for step in range(1, steps + 1):
+        await prove_resumable(tmp_path / str(step), step)
+
+
+async def steps_of_a_run(directory: Path) -> int:
+    told: list[str] = []
+    config = await prepared(directory)
+    await archived(
+        config,
+        str(directory / "archive"),
+        progress=Progress(lambda what, _share, _summary: told.append(what)),
+    )
+    return len(told)
+
+
+async def prepared(directory: Path) -> RoutingConfig:
+    await asyncio.to_thread(directory.mkdir)
+    config = routing(directory)
+    await fill(config, old_events(60, days=2))
+    return config
+
+
+async def prove_resumable(directory: Path, step: int) -> None:
+    config = await prepared(directory)
+    events = await held(config)
+    stop = threading.Event()
+    count = 0
+
+    def told(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == step:
+            stop.set()
+
+    try:
+        await archived(config, str(directory / "archive"), progress=Progress(told, stop))
+    except Cancelled:
+        await archived(config, str(directory / "archive"))
+    assert await held(config) == []
+    assert sorted(row["id"] for row in archived_rows(directory)) == [event.id for event in events]
+
+
+KILLED = """
+    import asyncio, os, signal, sys
+    from pathlib import Path
+    from support import archives
+    from logweir.archive import archiving, files, journal, manifest, storage
+    from logweir.sinks.sql.sink import SqlSink
+
+    fatal, count = int(sys.argv[1]), 0
+
+    def deadly(owner, name, is_async=False):
+        original = getattr(owner, name)
+
+        def step():
+            global count
+            count += 1
+            if count == fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def run(*args, **options):
+            step()
+            answer = original(*args, **options)
+            step()
+            return answer
+
+        async def run_async(*args, **options):
+            step()
+            answer = await original(*args, **options)
+            step()
+            return answer
+
+        setattr(owner, name, run_async if is_async else run)
+
+    deadly(journal.Journal, "begin"); deadly(journal.Journal, "end")
+    deadly(files.Part, "write"); deadly(files.Part, "finish")
+    deadly(storage.Storage, "write"); deadly(os, "replace"); deadly(storage.Storage, "remove")
+    deadly(archiving, "verify")
+    deadly(SqlSink, "delete", is_async=True)
+    here = Path.cwd()
+    asyncio.run(archives.archived(archives.routing(here), str(here / "archive")))
+    print(count)
+"""
+
+
+def killed_at(directory: Path, step: int) -> subprocess.Popen[str]:
+    program = directory / "killed.py"
+    program.write_text(textwrap.dedent(KILLED))
+    tests = Path(__file__).parents[1]
+    return subprocess.Popen(
+        [sys.executable, str(program), str(step)],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(tests)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.soak
+async def test_killed_at_many_points_and_begun_again_nothing_is_lost_and_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    await prepared(tmp_path / "whole")
+    whole = killed_at(tmp_path / "whole", 0)
+    out, err = await asyncio.to_thread(whole.communicate)
+    assert whole.returncode == 0, err
+    steps = int(out)
+    points = steps if os.environ.get("LOGWEIR_SOAK") == "long" else 14
+    chosen = sorted({round(1 + number * (steps - 1) / (points - 1)) for number in range(points)})
+    await asyncio.gather(*(kill_and_resume(tmp_path / str(step), step, _turns) for step in chosen))
+
+
+_turns = asyncio.Semaphore(3)
+
+
+async def kill_and_resume(directory: Path, step: int, turns: asyncio.Semaphore) -> None:
+    async with turns:
+        config = await prepared(directory)
+        events = await held(config)
+        process = killed_at(directory, step)
+        _, err = await asyncio.to_thread(process.communicate)
+        assert process.returncode == -signal.SIGKILL, err
+        present = {event.id for event in await held(config)}
+        in_files = {row["id"] for row in archived_rows(directory)}
+        assert {event.id for event in events} - present <= in_files  # what is gone is archived
+        await archived(config, str(directory / "archive"))
+        assert await held(config) == []
+        assert sorted(row["id"] for row in archived_rows(directory)) == [event.id for event in events], step
+        assert named(directory, "*.tmp") == []
+        await restored(config, str(directory / "archive"))
+        assert await held(config) == events
+
+
+async def test_one_process_at_a_time_is_at_work_on_a_sink(tmp_path: Path) -> None:
+    config = routing(tmp_path)
+    other = Journal(config.data_dir, "audit_db")
+    await asyncio.to_thread(other.acquire)
+    try:
+        with pytest.raises(Busy, match="another process is at work on the retention of sink 'audit_db'"):
+            await archived(config, str(tmp_path / "archive"))
+    finally:
+        await asyncio.to_thread(other.release)
+    await archived(config, str(tmp_path / "archive"))
+
+
+async def test_a_sink_that_fails_while_deleting_is_finished_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, events = routing(tmp_path), old_events(30, days=1)
+    await fill(config, events)
+    delete, calls = SqlSink.delete, 0
+
+    async def fail_at_the_third(self: SqlSink, ids: Sequence[str]) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise SinkUnavailable("the server has gone away")
+        return await delete(self, ids)
+
+    monkeypatch.setattr(SqlSink, "delete", fail_at_the_third)
+    with pytest.raises(SinkUnavailable):
+        await archived(config, str(tmp_path / "archive"))
+    assert 0 < len(await held(config)) < 30
+    summary = await archived(config, str(tmp_path / "archive"))
+    assert (summary.archived, await held(config)) == (0, [])
+    assert len(archived_rows(tmp_path)) == 30
+
+
+async def test_the_rows_in_memory_are_bounded_by_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = routing(tmp_path)
+    await fill(config, old_events(200, days=1))
+    largest = 0
+    search = SqlSink.search
+
+    async def counted(self: SqlSink, query: Query) -> AsyncIterator[Event]:
+        nonlocal largest
+        rows = 0
+        async for event in search(self, query):
+            rows += 1
+            largest = max(largest, rows)
+            yield event
+
+    monkeypatch.setattr(SqlSink, "search", counted)
+    await archived(config, str(tmp_path / "archive"))
+    assert largest <= SMALL.page + 1
