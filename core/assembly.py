@@ -5,7 +5,7 @@ Nothing here does IO beyond reading the configuration: sinks are made, not opene
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 

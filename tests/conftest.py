@@ -26,6 +26,8 @@ async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
         guard.functions["threading.Lock.acquire"].can_block_in("tests/unit/auditing/conftest.py", {"events"})
         # The kernel knows the working directory without asking a disk.
         guard.functions["os.getcwd"].can_block_in("core/config/models.py", {"_stays_where_it_is"})
+        # PyMongo's asynchronous client looks for /.dockerenv when it makes a pool of connections.
+        guard.functions["os.stat"].can_block_in("pymongo/pool_options.py", {"get_container_env_info"})
         yield
 
 

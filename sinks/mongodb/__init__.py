@@ -1,1 +1,1 @@
-"""MongoDB: unordered inserts through motor or PyMongo."""
+"""MongoDB and what speaks its protocol: one document for each event, written in unordered bulks."""

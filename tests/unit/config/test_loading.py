@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from logweir.assembly import load_config
 from logweir.config.models import RoutingConfig
 from logweir.errors import ConfigError
+from logweir.sinks.registry import known_types
 
 GOOD = """\
 version: 1
@@ -80,7 +81,7 @@ def test_a_ready_configuration_passes_unchanged(tmp_path: Path) -> None:
         (
             ("type: memory", "type: memroy"),
             "routing.yaml:4:20: sinks.audit_db.type: unknown sink type 'memroy'; did you mean 'memory'? "
-            "there are file, memory, null, sqlite, stdout, or a dotted path package.module:Class",
+            f"there are {', '.join(known_types())}, or a dotted path package.module:Class",
         ),
         (
             ("to: [logs], continue", "to: [lags], continue"),

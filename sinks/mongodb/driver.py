@@ -1,0 +1,73 @@
+"""Making a client: motor's, or PyMongo's own asynchronous one. What else the sink asks, both answer alike."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from pymongo import AsyncMongoClient, WriteConcern
+
+from logweir.sinks.contract import SinkContext
+from logweir.sinks.mongodb.config import MongoConfig
+
+__all__ = ["close_client", "make_client", "write_concern"]
+
+#: Connections beyond one for each worker, so that a search never takes a writer's.
+_READERS = 4
+#: The share of ``retry.timeout`` after which the driver gives up by itself, and can say why.
+_SOONER = 0.8
+
+
+async def make_client(config: MongoConfig, context: SinkContext) -> Any:
+    """Return a client; nothing is connected yet.
+
+    Raises:
+        PyMongoError: The driver refuses the url or an option.
+    """
+    make = _make_motor_client if config.driver == "motor" else _make_pymongo_client
+    # In a thread: both read files of the system, and motor resolves mongodb+srv at once.
+    return await asyncio.to_thread(
+        make, config.url.get_secret_value(), asyncio.get_running_loop(), _options(config, context)
+    )
+
+
+def _make_motor_client(url: str, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> Any:
+    from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415 - needed by this driver alone
+
+    return AsyncIOMotorClient(url, io_loop=loop, **options)
+
+
+def _make_pymongo_client(url: str, _loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> Any:
+    return AsyncMongoClient[dict[str, Any]](url, **options)
+
+
+async def close_client(client: Any) -> None:
+    """Close the connections, in the loop that made them."""
+    if inspect.iscoroutinefunction(client.close):
+        await client.close()
+    else:
+        await asyncio.to_thread(client.close)  # motor's waits for its monitoring threads
+
+
+def write_concern(config: MongoConfig) -> WriteConcern:
+    """Return what must have happened before a batch counts as stored."""
+    return WriteConcern(w=config.w, j=config.journal, wtimeout=int(config.retry.timeout * _SOONER * 1000))
+
+
+def _options(config: MongoConfig, context: SinkContext) -> dict[str, Any]:
+    """What the url does not say itself. The worker retries, and the driver does not do so too."""
+    milliseconds = int(config.retry.timeout * 1000)
+    sooner = int(milliseconds * _SOONER)
+    options = {
+        "appName": "logweir",
+        "retryWrites": False,
+        "retryReads": False,
+        "maxPoolSize": context.workers + _READERS,
+        "serverSelectionTimeoutMS": sooner,
+        "connectTimeoutMS": sooner,
+        "socketTimeoutMS": milliseconds,
+        "waitQueueTimeoutMS": sooner,
+    }
+    given = config.url_options
+    return {name: value for name, value in options.items() if name.lower() not in given}

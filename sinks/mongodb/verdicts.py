@@ -1,0 +1,162 @@
+"""From what the driver raises to what the worker should do. Pure; the only place that knows error codes.
+
+Codes are MongoDB's own (``error_codes.yml`` of its source). A code that nobody knows here becomes a plain
+:class:`SinkError`: the worker takes it for a passing fault, three times, and then splits the batch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson.errors import BSONError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    InvalidName,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
+
+from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+
+__all__ = ["DRIVER_ERRORS", "Failures", "failures_of", "reason_of", "verdict"]
+
+#: All that a call of the driver raises, connections and values included.
+DRIVER_ERRORS = (PyMongoError, BSONError, OSError, ValueError, TypeError, OverflowError)
+
+_DUPLICATE = {11000, 11001, 12582}
+#: The user or the password is refused, or the user may not write: an operator mends it, and events wait.
+_REFUSED_ACCESS = {11, 13, 18, 8000}
+#: Passing states of a server: elections, shutdowns, locks, timeouts, a full disk.
+_PASSING = {
+    6, 7, 24, 46, 50, 63, 64, 79, 89, 91, 112, 117, 133, 134, 189, 202, 262, 317, 384, 462,
+    9001, 10107, 11600, 11602, 13388, 13435, 13436, 14031,
+}  # fmt: skip
+#: The server refuses the form of the fields: names with dollars or dots or none, or nesting too deep.
+_FORM = {2, 15, 22, 52, 54, 55, 56, 57}
+#: The documents are at fault, not the server: wrong form, wrong value, too large.
+_DOCUMENTS = {2, 9, 14, 15, 22, 52, 54, 55, 56, 57, 121, 10334, 17280, 17419, 17420}
+#: "Internal" and "unknown" errors, which mean anything; FerretDB says so while its PostgreSQL is away.
+_UNSPECIFIC = {1, 8}
+_AWAY = re.compile(
+    r"\bEOF\b|connect|broken pipe|reset by peer|closed|terminat|time(?:d )?out|too many clients|"
+    r"database system is|shutting down|recovery mode|no space left|could not extend",
+    re.IGNORECASE,
+)
+_PASSING_LABELS = ("RetryableWriteError", "TransientTransactionError", "SystemOverloadedError")
+
+_ID_INDEX = re.compile(r"index:?\s+'?_id_(?!\w)", re.IGNORECASE)
+#: Where the driver goes on with the whole state of its topology.
+_TAIL = re.compile(r",? \(configured timeouts:.*|, Timeout: .*|, full error: .*", re.DOTALL)
+_LONGEST = 500
+
+
+@dataclass(slots=True)
+class Failures:
+    """What became of the documents that were not stored just so, by their position in the bulk.
+
+    Attributes:
+        duplicate: Those that were there.
+        retry: Those to send again.
+        misshapen: Those whose fields the server cannot take as they are.
+        rejected: Those that will never be stored, with the reason.
+    """
+
+    duplicate: set[int] = field(default_factory=set)
+    retry: set[int] = field(default_factory=set)
+    misshapen: dict[int, str] = field(default_factory=dict)
+    rejected: dict[int, str] = field(default_factory=dict)
+
+    def add(self, others: Failures, indexes: Sequence[int]) -> None:
+        """Take over those of a bulk whose documents have these indexes in the batch."""
+        self.duplicate.update(indexes[position] for position in others.duplicate)
+        self.retry.update(indexes[position] for position in others.retry)
+        self.misshapen.update((indexes[position], reason) for position, reason in others.misshapen.items())
+        self.rejected.update((indexes[position], reason) for position, reason in others.rejected.items())
+
+
+def failures_of(error: BulkWriteError, size: int) -> Failures:
+    """Return what an unordered bulk of this many documents answered.
+
+    A write concern that was not met speaks of the bulk as a whole: what was written or found is not safe
+    yet, and is sent again until it is.
+    """
+    failures = Failures()
+    details: Mapping[str, Any] = error.details or {}
+    for entry in details.get("writeErrors", ()):
+        _sort_in(entry, failures)
+    if details.get("writeConcernErrors"):
+        failures.retry.update(set(range(size)) - failures.misshapen.keys() - failures.rejected.keys())
+        failures.duplicate.clear()
+    return failures
+
+
+def _sort_in(entry: Mapping[str, Any], failures: Failures) -> None:
+    index, code = int(entry["index"]), entry.get("code")
+    reason = _reason(str(entry.get("errmsg", "")), code)
+    if code in _DUPLICATE and _is_about_id(entry):
+        failures.duplicate.add(index)
+    elif code in _REFUSED_ACCESS or _passes(code, reason):
+        failures.retry.add(index)
+    elif code in _FORM:
+        failures.misshapen[index] = reason
+    else:
+        failures.rejected[index] = reason
+
+
+def _is_about_id(entry: Mapping[str, Any]) -> bool:
+    """Whether it is the event's id that was there, and not a value that a user's own index keeps unique."""
+    pattern = entry.get("keyPattern")
+    if pattern is not None:
+        return list(pattern) == ["_id"]
+    return _ID_INDEX.search(str(entry.get("errmsg", ""))) is not None
+
+
+def verdict(error: Exception) -> SinkError:
+    """Return the sink error that a driver's error means: permanent only when the documents are at fault."""
+    message = reason_of(error)
+    if isinstance(error, OperationFailure) and error.code in _REFUSED_ACCESS:
+        return SinkUnavailable(f"the server refuses us access; mend user, password or role: {message}")
+    if isinstance(error, ConfigurationError | InvalidName):
+        return SinkUnavailable(f"the driver cannot work with the url: {message}")
+    if isinstance(error, AutoReconnect | ConnectionFailure | ExecutionTimeout | WriteConcernError):
+        return SinkUnavailable(message)
+    if isinstance(error, OperationFailure):
+        return _verdict_by_code(error, message)
+    if isinstance(error, DocumentTooLarge | BSONError | ValueError | TypeError | OverflowError):
+        return SinkRejected(f"a value cannot be stored: {message}")
+    return SinkUnavailable(message) if isinstance(error, OSError) else SinkError(message)
+
+
+def _verdict_by_code(error: OperationFailure, message: str) -> SinkError:
+    if _passes(error.code, message) or any(error.has_error_label(label) for label in _PASSING_LABELS):
+        return SinkUnavailable(message)
+    if error.code in _DOCUMENTS:
+        return SinkRejected(message)
+    return SinkError(message)
+
+
+def _passes(code: Any, message: str) -> bool:
+    return code in _PASSING or (code in _UNSPECIFIC and _AWAY.search(message) is not None)
+
+
+def reason_of(error: Exception) -> str:
+    """The driver's own words, in one line; what was logged is not quoted, nor any password."""
+    if isinstance(error, UnicodeEncodeError):
+        return error.reason  # the whole text of the error quotes what was logged
+    if isinstance(error, BSONError) and not isinstance(error, PyMongoError):
+        return str(error).partition(" | ")[0].partition(": <")[0][:_LONGEST]
+    return _reason(str(error) or type(error).__name__, getattr(error, "code", None))
+
+
+def _reason(text: str, code: Any) -> str:
+    line = " ".join(_TAIL.sub("", text).split())[:_LONGEST]
+    return f"{line} (code {code})" if code is not None else line

@@ -1,0 +1,279 @@
+"""MongoDB under faults, by either driver: nothing that was accepted is lost, and nothing is there twice.
+
+Each test sends a numbered burst through a runtime, does harm in the middle of it, and counts what the
+server has by its own client. The kills and pauses are a server's of the test's own.
+"""
+
+import gc
+import os
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import pymongo
+import pytest
+
+from logweir.config.models import RoutingConfig
+from logweir.engine import Runtime
+from logweir.errors import SinkError, SinkUnavailable
+from logweir.event import Kind
+from logweir.sinks.contract import Query, SinkContext
+from logweir.sinks.mongodb.config import MongoConfig
+from logweir.sinks.mongodb.sink import MongoSink
+from logweir.telemetry import SinkMetrics
+from logweir.testing.contract import make_event
+
+LONG = os.environ.get("LOGWEIR_SOAK") == "long"
+DATABASE = "logweir_faults"
+DRIVERS = ["motor", "pymongo"]
+
+
+@pytest.fixture
+def collection() -> str:
+    return f"burst_{time.time_ns()}"
+
+
+def options(url: str, collection: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "mongodb",
+        "url": url,
+        "database": DATABASE,
+        "collection": collection,
+        "provision": True,
+        "workers": 2,
+        "queue": {"max_events": 200_000, "when_full": "block", "block_timeout": 60},
+        "retry": {"initial": 0.05, "max": 0.3, "timeout": 1.5},
+        **more,
+    }
+
+
+class Burst:
+    """A steady stream of numbered events into one sink, from a thread."""
+
+    def __init__(self, runtime: Runtime, rate: int = 3000) -> None:
+        self._runtime = runtime
+        self._rate = rate
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="burst")
+        self.sent = 0
+
+    def _run(self) -> None:
+        while not self._end.wait(0.01):
+            for _ in range(self._rate // 100):
+                self._runtime.emit("burst", {"number": self.sent})
+                self.sent += 1
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    @property
+    def metrics(self) -> SinkMetrics:
+        return self._runtime.metrics().sinks["store"]
+
+    def until(self, condition: Any, seconds: float = 30.0) -> None:
+        """Wait until something is true of the sink's metrics."""
+        deadline = time.monotonic() + seconds
+        while not condition(self.metrics):
+            assert time.monotonic() < deadline, self.metrics
+            time.sleep(0.01)
+
+    def until_more_is_stored(self, events: int = 500) -> None:
+        """Wait until this many more events are stored."""
+        before = self.metrics.stored + self.metrics.duplicate
+        self.until(lambda metrics: metrics.stored + metrics.duplicate >= before + events)
+
+
+@contextmanager
+def burst_into(sink: dict[str, Any]) -> Iterator[Burst]:
+    """Run a burst; at the end everything must be delivered and accounted for."""
+    routes: Any = [{"name": "all", "to": ["store"]}]
+    store = MongoConfig.model_validate(sink)
+    runtime = Runtime(RoutingConfig(sinks={"store": store}, routes=routes, drain_timeout=60))
+    runtime.start()
+    try:
+        with Burst(runtime) as burst:
+            burst.until_more_is_stored()
+            yield burst
+        assert runtime.stop(60), burst.metrics
+        metrics = burst.metrics
+        assert metrics.stored + metrics.duplicate == metrics.accepted == burst.sent, metrics
+        assert not metrics.dead
+    finally:
+        runtime.stop(1)
+
+
+def assert_all_there_once(url: str, collection: str, sent: int) -> None:
+    with pymongo.MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=20_000) as client:
+        found = client[DATABASE][collection].find({}, {"fields.number": 1})
+        numbers = sorted(document["fields"]["number"] for document in found)
+        client[DATABASE].drop_collection(collection)
+    assert numbers == list(range(sent))
+
+
+@pytest.mark.wound("vector #18820")
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_server_killed_in_mid_burst_and_started_again_has_everything_once(
+    own_server: Any, collection: str, driver: str
+) -> None:
+    server = own_server("mongodb")
+    with burst_into(options(server.url, collection, driver=driver)) as burst:
+        server.kill()
+        burst.until(lambda metrics: metrics.failures > 0)
+        server.start()
+        burst.until_more_is_stored()
+    assert_all_there_once(server.url, collection, burst.sent)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_server_that_stands_still_and_goes_on_has_everything_once(
+    own_server: Any, collection: str, driver: str
+) -> None:
+    server = own_server("mongodb")
+    retry = {"retry": {"max": 1, "timeout": 10}} if LONG else {}
+    with burst_into(options(server.url, collection, driver=driver, **retry)) as burst:
+        server.pause()
+        burst.until(lambda metrics: metrics.failures > 1, 60)
+        time.sleep(30 if LONG else 1)  # how long it stands still is the point
+        server.resume()
+        burst.until_more_is_stored()
+    assert_all_there_once(server.url, collection, burst.sent)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_latency_resets_and_half_written_answers_lose_nothing_and_repeat_nothing(
+    mongodb: Any, proxy: Any, collection: str, driver: str
+) -> None:
+    fault = proxy(mongodb)
+    with burst_into(options(fault.url, collection, driver=driver)) as burst:
+        fault.latency(0.1)
+        burst.until_more_is_stored()
+        fault.clear()
+        for harm in (fault.reset, lambda: fault.cut_answers(20), fault.refuse, fault.hang):
+            failures = burst.metrics.failures
+            harm()
+            burst.until(lambda metrics, before=failures: metrics.failures > before + 1)
+            fault.clear()
+            burst.until_more_is_stored()
+    assert_all_there_once(mongodb.url, collection, burst.sent)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_revoked_credentials_are_told_and_cost_nothing_once_they_are_restored(
+    own_server: Any, proxy: Any, collection: str, driver: str
+) -> None:
+    server = own_server("mongodb", auth=True)
+    fault = proxy(server)
+    roles = [{"role": "readWriteAnyDatabase", "db": "admin"}, {"role": "clusterAdmin", "db": "admin"}]
+    with pymongo.MongoClient[dict[str, Any]](server.url) as admin:
+        admin.admin.command("createUser", "logs", pwd="hunter2-first", roles=roles)
+        url = fault.url.replace("u:p@", "logs:hunter2-first@")
+        with burst_into(options(url, collection, driver=driver)) as burst:
+            admin.admin.command("dropUser", "logs")
+            fault.reset()  # what is connected stays logged in
+            fault.clear()
+            burst.until(lambda metrics: "refuses us access" in metrics.last_error)
+            assert "hunter2" not in burst.metrics.last_error
+            admin.admin.command("createUser", "logs", pwd="hunter2-first", roles=roles)
+            burst.until_more_is_stored()
+    assert_all_there_once(server.url, collection, burst.sent)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_events_of_a_skewed_clock_are_stored_once_and_do_not_vanish_as_they_arrive(
+    mongodb: Any, collection: str, driver: str
+) -> None:
+    now = datetime.now(UTC)
+    years = [timedelta(days=365 * number) for number in (-50, -1, 0, 1, 50)]
+    batch = [
+        make_event(f"skewed by {years}", time_ns=int((now + skew).timestamp()) * 10**9) for skew in years
+    ]
+    batch += [make_event("first of all", time_ns=0), make_event("before", time_ns=-1)]
+    sink = MongoSink(
+        MongoConfig.model_validate(options(mongodb.url, collection, driver=driver, ttl={"tracing": "1h"})),
+        SinkContext(workers=2),
+    )
+    await sink.open()
+    try:
+        await sink.write(batch)
+        assert (await sink.write(batch)).duplicate == set(range(len(batch)))
+        found = [event.id async for event in sink.search(Query(limit=None))]
+    finally:
+        await sink.close()
+    assert found == [event.id for event in sorted(batch, key=lambda event: event.time)]
+    with pymongo.MongoClient[dict[str, Any]](mongodb.url, tz_aware=True) as client:
+        earliest = client[DATABASE][collection].find_one(sort=[("expire_at", 1)])
+        client[DATABASE].drop_collection(collection)
+    assert earliest is not None
+    assert earliest["expire_at"] > now + timedelta(minutes=59)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not LONG, reason="servers look for what has expired once a minute")
+@pytest.mark.timeout(300)
+async def test_the_server_deletes_what_has_expired_and_keeps_what_has_not(
+    mongodb: Any, collection: str
+) -> None:
+    ttl = {"tracing": "1s", "audit": None}
+    sink = MongoSink(MongoConfig.model_validate(options(mongodb.url, collection, ttl=ttl)))
+    await sink.open()
+    try:
+        await sink.write([make_event(), make_event(kind=Kind.AUDIT)])
+        deadline = time.monotonic() + 200
+        left = {Kind.AUDIT, Kind.TRACING}
+        while Kind.TRACING in left:
+            assert time.monotonic() < deadline
+            left = {event.kind async for event in sink.search(Query())}
+        assert left == {Kind.AUDIT}
+    finally:
+        await sink.close()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_memory_stays_flat_over_writes_and_over_failures(
+    mongodb: Any, proxy: Any, collection: str, driver: str
+) -> None:
+    fault = proxy(mongodb)
+    config = options(fault.url, collection, driver=driver, retry={"timeout": 0.3})
+    sink = MongoSink(MongoConfig.model_validate(config), SinkContext(workers=2))
+    await sink.open()
+
+    async def round_of_writes() -> int:
+        for _ in range(10 if not LONG else 200):
+            await sink.write([make_event(number=number) for number in range(200)])
+        fault.reset()
+        for _ in range(3 if not LONG else 30):
+            with pytest.raises(SinkUnavailable):
+                await sink.write([make_event()])
+        fault.clear()
+        while True:
+            try:
+                await sink.write([make_event()])
+                break
+            except SinkError:
+                continue
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        await round_of_writes()
+        after_two = await round_of_writes()
+        await round_of_writes()
+        after_four = await round_of_writes()
+    finally:
+        tracemalloc.stop()
+        await sink.close()
+        with pymongo.MongoClient[dict[str, Any]](mongodb.url) as client:
+            client[DATABASE].drop_collection(collection)
+    assert after_four - after_two < 300_000
