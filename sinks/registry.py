@@ -25,6 +25,7 @@ ENTRY_POINT_GROUP = "logweir.sinks"
 
 _BUILT_IN = {
     "file": "logweir.sinks.file:FileSink",
+    "http": "logweir.sinks.http.sink:HttpSink",
     "memory": "logweir.sinks.memory:MemorySink",
     "mongodb": "logweir.sinks.mongodb.sink:MongoSink",
     "null": "logweir.sinks.null:NullSink",

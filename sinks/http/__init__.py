@@ -1,0 +1,1 @@
+"""A webhook: events as JSON to an HTTP address of your own."""

@@ -1,0 +1,144 @@
+"""Options of the HTTP sink."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from logweir.config.delivery import StrictModel
+from logweir.sinks.contract import SinkConfig
+
+__all__ = ["HttpConfig", "SignConfig", "TlsConfig"]
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: What is shorter occurs by chance.
+_SHORTEST = 4
+#: What the sink says itself in every request.
+_OURS = {"content-length", "content-encoding", "content-type", "host", "idempotency-key", "transfer-encoding"}
+
+
+class SignConfig(StrictModel):
+    """A signature by which the receiver knows that a request is ours, and fresh."""
+
+    secret: SecretStr
+    """What only we and the receiver know."""
+    header: str = "X-Logweir-Signature"
+    """The header of the signature: `sha256=` and hexadecimal digits."""
+    timestamp_header: str = "X-Logweir-Timestamp"
+    """The header of the seconds since 1970 at which it was signed; they are signed too."""
+    algorithm: Literal["sha256", "sha512"] = "sha256"
+    """The hash of the HMAC."""
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_is_long(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 16:  # noqa: PLR2004 - as short as a key may be
+            raise ValueError("a secret of less than 16 characters can be guessed; take a longer one")
+        return value
+
+    @field_validator("header", "timestamp_header")
+    @classmethod
+    def _header_is_a_name(cls, value: str) -> str:
+        return _checked_name(value)
+
+
+class TlsConfig(StrictModel):
+    """How an `https` server is verified, and how we identify ourselves to it."""
+
+    ca: Path | None = None
+    """A file of certificate authorities to trust instead of the system's."""
+    certificate: Path | None = None
+    """Our own certificate (PEM), where the server asks for one."""
+    key: Path | None = None
+    """The private key of our certificate, if it is in a file of its own."""
+    verify: bool = True
+    """Whether the server's certificate is verified; `false` is for experiments alone."""
+
+
+class HttpConfig(SinkConfig):
+    """A webhook: events as JSON to an HTTP address."""
+
+    type: str = "http"
+    url: SecretStr
+    """Where to send events; without credentials. It may be a secret itself, and is never shown."""
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    """The method of a request."""
+    mode: Literal["batch", "single"] = "batch"
+    """Whether a request holds a JSON array of events, or one event as a JSON object."""
+    concurrency: int = Field(default=8, ge=1, le=256)
+    """With `mode: single`: how many requests of one batch are under way at once."""
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """More headers; their values are never shown."""
+    username: str | None = None
+    """For basic authentication."""
+    password: SecretStr | None = None
+    """For basic authentication."""
+    bearer_token: SecretStr | None = None
+    """For bearer authentication."""
+    tls: TlsConfig = TlsConfig()
+    """For an `https` url."""
+    sign: SignConfig | None = None
+    """Signs each request by HMAC."""
+    gzip: bool = False
+    """Whether bodies are compressed."""
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_an_address(cls, value: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(value.get_secret_value())
+            whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            whole = False
+        if not whole:
+            raise ValueError("not an address to send to; write one such as https://hooks.example/logs")
+        if "@" in parts.netloc:
+            raise ValueError("the url holds credentials; write them as username and password")
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _headers_can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, secret in value.items():
+            if _checked_name(name).lower() in _OURS:
+                raise ValueError(f"the header {name} is the sink's own; leave it out")
+            if not secret.get_secret_value().isprintable() or not secret.get_secret_value().isascii():
+                raise ValueError(f"the header {name} has a character that no header may have")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_to_authenticate(self) -> HttpConfig:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together; give both or none")
+        ways = {
+            "username": self.username is not None,
+            "bearer_token": self.bearer_token is not None,
+            "the header Authorization": "authorization" in {name.lower() for name in self.headers},
+        }
+        taken = [name for name, given in ways.items() if given]
+        if len(taken) > 1:
+            raise ValueError(f"{' and '.join(taken)} are several ways to authenticate; keep one of them")
+        return self
+
+    def secrets(self) -> list[str]:
+        """What must never be shown, whoever sends it back to us; the longest first."""
+        signing = self.sign.secret if self.sign is not None else None
+        given = [self.password, self.bearer_token, signing, *self.headers.values()]
+        known = {secret.get_secret_value() for secret in given if secret is not None}
+        parts = urlsplit(self.url.get_secret_value())
+        known.update({parts.path, parts.query, f"{parts.path}?{parts.query}"})
+        if self.username is not None and self.password is not None:
+            login = f"{self.username}:{self.password.get_secret_value()}"
+            known.add(base64.b64encode(login.encode()).decode())
+        return sorted((secret for secret in known if len(secret) >= _SHORTEST), key=len, reverse=True)
+
+
+def _checked_name(value: str) -> str:
+    if not _HEADER_NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is no name of a header; use letters, digits and hyphens")
+    return value
