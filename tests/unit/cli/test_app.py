@@ -1,5 +1,6 @@
 """The command line as a person meets it: wrong input gives one clear message and exit code 2."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +130,18 @@ def test_importing_logweir_imports_neither_the_command_line_nor_a_driver() -> No
     code = "import sys, logweir, logweir.config.loading; print([n for n in ('typer', 'sqlalchemy', 'logweir.cli.app') if n in sys.modules])"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
+
+
+def test_the_schema_leaves_out_what_has_no_driver_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("logweir.sinks.mongodb")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pymongo", None)  # as where it is not installed
+    done = CliRunner().invoke(application.app, ["schema"])
+    assert done.exit_code == 0
+    types = [
+        variant["properties"]["type"].get("const")
+        for variant in json.loads(done.stdout)["properties"]["sinks"]["additionalProperties"]["oneOf"]
+    ]
+    assert "memory" in types
+    assert "mongodb" not in types
+    assert "pip install 'logweir[mongodb]'" in done.stderr
