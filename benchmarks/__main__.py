@@ -18,18 +18,30 @@ _ALL: dict[str, Any] = {
     "durable": durable.measure,
     "dead-sink": dead_sink.measure,
 }
+
+
+def _mongodb(**sizes: Any) -> Report:
+    from logweir.benchmarks import mongodb  # noqa: PLC0415 - its driver is an extra
+
+    return mongodb.measure(**sizes)
+
+
+#: Those that need a server run only when they are named.
+_WITH_SERVER: dict[str, Any] = {"mongodb": _mongodb}
 _QUICK: dict[str, dict[str, Any]] = {
     "producer": {"calls": 300, "runs": 2},
     "router": {"calls": 300, "runs": 2},
     "run": {"events": 2000, "runs": 1},
     "durable": {"seconds": 0.05, "runs": 2},
     "dead-sink": {"seconds": 3.0, "rate": 20_000},
+    "mongodb": {"events": 2000, "runs": 1},
 }
 
 
 def main(
     names: Annotated[
-        list[str] | None, typer.Argument(help=f"Which of {', '.join(_ALL)}; all by default.")
+        list[str] | None,
+        typer.Argument(help=f"Which of {', '.join(_ALL)} (all by default), {', '.join(_WITH_SERVER)}."),
     ] = None,
     quick: Annotated[bool, typer.Option(help="Tiny sizes, to see that they run.")] = False,
     json_folder: Annotated[
@@ -40,9 +52,10 @@ def main(
     console = Console()
     console.print("  ".join(f"{key} {value}" for key, value in environment().items()), highlight=False)
     for name in names or list(_ALL):
-        if name not in _ALL:
-            raise typer.BadParameter(f"there is no benchmark {name!r}; there are {', '.join(_ALL)}")
-        report: Report = _ALL[name](**(_QUICK[name] if quick else {}))
+        known = _ALL | _WITH_SERVER
+        if name not in known:
+            raise typer.BadParameter(f"there is no benchmark {name!r}; there are {', '.join(known)}")
+        report: Report = known[name](**(_QUICK[name] if quick else {}))
         report.show(console)
         if json_folder is not None:
             report.save(json_folder, name)

@@ -65,6 +65,7 @@ class MongoSink(Sink[MongoConfig]):
             kind: None if seconds is None or config.time_series else round(seconds * 1000)
             for kind, seconds in config.ttl.seconds().items()
         }
+        self._plain = not (config.text_field or config.time_series or any(self._kept_for.values()))
         self._state: _Opened | None = None
 
     # -- life ---------------------------------------------------------------------------------------
@@ -163,9 +164,7 @@ class MongoSink(Sink[MongoConfig]):
         state = self._opened()
         known = await self._known(state, batch) if self.config.time_series else frozenset[int]()
         now = state.server.now()
-        documents = {
-            index: self._document(event, now) for index, event in enumerate(batch) if index not in known
-        }
+        documents = self._documents(batch, known, now)
         failures = Failures(duplicate=set(known))
         try:
             await self._insert(state, documents, failures)
@@ -184,8 +183,16 @@ class MongoSink(Sink[MongoConfig]):
             rejected=failures.rejected,
         )
 
-    def _document(self, event: Event, now: int) -> Document:
-        return document_of(event, self._expiry(event, now), with_text=self.config.text_field)
+    def _documents(self, batch: Sequence[Event], known: frozenset[int], now: int) -> dict[int, Document]:
+        """The documents of those that are not known, by their index."""
+        if self._plain:
+            return dict(enumerate(map(document_of, batch)))
+        with_text = self.config.text_field
+        return {
+            index: document_of(event, self._expiry(event, now), with_text=with_text)
+            for index, event in enumerate(batch)
+            if index not in known
+        }
 
     def _guarded(self, event: Event, now: int) -> Document:
         return guarded_document_of(event, self._expiry(event, now), with_text=self.config.text_field)
