@@ -22,17 +22,13 @@ from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Query, Sink, SinkContext
-from logweir.sinks.mongodb.collection import (
-    create_command,
-    index_command,
-    missing_indexes,
-    script,
-)
+from logweir.sinks.mongodb.collection import create_command, index_command, script
 from logweir.sinks.mongodb.config import MongoConfig
 from logweir.sinks.mongodb.driver import close_client, make_client, write_concern
 from logweir.sinks.mongodb.encode import Document, document_of, event_of, guarded_document_of
+from logweir.sinks.mongodb.inspection import condition_of, type_of
 from logweir.sinks.mongodb.reading import filter_of, holds, in_order, older_than
-from logweir.sinks.mongodb.server import Server, may, server_of
+from logweir.sinks.mongodb.server import Server, server_of
 from logweir.sinks.mongodb.verdicts import DRIVER_ERRORS, Failures, failures_of, reason_of, verdict
 
 __all__ = ["MongoSink"]
@@ -101,7 +97,7 @@ class MongoSink(Sink[MongoConfig]):
         create = create_command(self.config)
         if create is not None:
             answer = await database.command(create, allowable_errors=[_EXISTS])
-            if not answer["ok"] and await _type_of(database, self.config.collection) is None:
+            if not answer["ok"] and await type_of(database, self.config.collection) is None:
                 raise SinkUnavailable("the collection could not be created")
         await database.command(index_command(self.config))
 
@@ -117,39 +113,10 @@ class MongoSink(Sink[MongoConfig]):
             state = self._opened()
             with _in_our_terms():
                 server = await server_of(state.client)
-                status, details = await self._condition(state)
+                status, details = await condition_of(state.database, self.config)
         except SinkError as error:
             return Health(HealthStatus.DOWN, str(error))
         return Health(status, "; ".join(details), server.name)
-
-    async def _condition(self, state: _Opened) -> tuple[HealthStatus, list[str]]:
-        namespace = (self.config.database_name, self.config.collection)
-        details = [f"collection {'.'.join(namespace)}"]
-        rights = await state.database.command({"connectionStatus": 1, "showPrivileges": True})
-        if not may(rights, "insert", *namespace):
-            return HealthStatus.DOWN, [*details, "our user may not insert; grant the role readWrite"]
-        doubts = await self._doubts(state)
-        if not may(rights, "find", *namespace):
-            doubts.append("our user may not read: query, trace and migrate will fail")
-        if self.config.time_series and not doubts:
-            details.append("a time series has no unique _id: ids are looked up before each write")
-        return (HealthStatus.DEGRADED if doubts else HealthStatus.OK), details + doubts
-
-    async def _doubts(self, state: _Opened) -> list[str]:
-        """What is not as the configuration says: it works, and somebody should know."""
-        name = self.config.collection
-        kind = await _type_of(state.database, name)
-        if kind is None:
-            return ["it does not exist yet; the first write creates it, without indexes"]
-        doubts = []
-        if (kind == "timeseries") is not self.config.time_series:
-            wanted = "a time series" if self.config.time_series else "a plain collection"
-            doubts.append(f"time_series asks for {wanted}, and the server has a {kind}")
-        listed = await state.database.command({"listIndexes": name})
-        missing = missing_indexes(self.config, listed["cursor"]["firstBatch"])
-        if missing:
-            doubts.append(f"indexes are missing: {', '.join(missing)}; see provision")
-        return doubts
 
     def provision_script(self) -> str:
         """Return the commands for ``mongosh`` that create collection and indexes."""
@@ -177,6 +144,8 @@ class MongoSink(Sink[MongoConfig]):
             failures.misshapen = {}
             await self._insert(state, again, failures)
             failures.rejected.update(failures.misshapen)
+        if len(failures.retry) == len(batch):
+            raise SinkUnavailable(failures.passing)  # so that it is told
         return WriteResult(
             duplicate=frozenset(failures.duplicate),
             retry=frozenset(failures.retry),
@@ -322,13 +291,6 @@ class MongoSink(Sink[MongoConfig]):
         if self._state is None:
             raise SinkUnavailable("the sink is not open")
         return self._state
-
-
-async def _type_of(database: Any, collection: str) -> str | None:
-    """The server's word for what a collection is, or None if there is none."""
-    listed = await database.command({"listCollections": 1, "filter": {"name": collection}})
-    found = listed["cursor"]["firstBatch"]
-    return str(found[0].get("type", "collection")) if found else None
 
 
 @contextmanager

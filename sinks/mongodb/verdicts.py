@@ -68,15 +68,18 @@ class Failures:
         retry: Those to send again.
         misshapen: Those whose fields the server cannot take as they are.
         rejected: Those that will never be stored, with the reason.
+        passing: Why they are to be sent again.
     """
 
     duplicate: set[int] = field(default_factory=set)
     retry: set[int] = field(default_factory=set)
     misshapen: dict[int, str] = field(default_factory=dict)
     rejected: dict[int, str] = field(default_factory=dict)
+    passing: str = ""
 
     def add(self, others: Failures, indexes: Sequence[int]) -> None:
         """Take over those of a bulk whose documents have these indexes in the batch."""
+        self.passing = others.passing or self.passing
         self.duplicate.update(indexes[position] for position in others.duplicate)
         self.retry.update(indexes[position] for position in others.retry)
         self.misshapen.update((indexes[position], reason) for position, reason in others.misshapen.items())
@@ -93,7 +96,9 @@ def failures_of(error: BulkWriteError, size: int) -> Failures:
     details: Mapping[str, Any] = error.details or {}
     for entry in details.get("writeErrors", ()):
         _sort_in(entry, failures)
-    if details.get("writeConcernErrors"):
+    for concern in details.get("writeConcernErrors", ()):
+        said = _reason(str(concern.get("errmsg", "")), concern.get("code"))
+        failures.passing = f"written, and not confirmed: {said}"
         failures.retry.update(set(range(size)) - failures.misshapen.keys() - failures.rejected.keys())
         failures.duplicate.clear()
     return failures
@@ -106,6 +111,7 @@ def _sort_in(entry: Mapping[str, Any], failures: Failures) -> None:
         failures.duplicate.add(index)
     elif code in _REFUSED_ACCESS or _passes(code, reason):
         failures.retry.add(index)
+        failures.passing = reason
     elif code in _FORM:
         failures.misshapen[index] = reason
     else:

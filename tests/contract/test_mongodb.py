@@ -53,3 +53,14 @@ class TestEveryOption(TestMotor):
         "ttl": {"tracing": "30d", "audit": None},
         "indexed_fields": ["user_id"],
     }
+
+
+class TestTimeSeries(TestMotor):
+    options = {"time_series": True}
+
+    async def test_check_answers_before_and_after_opening(self, tmp_path: Path) -> None:
+        sink = self.make_sink(tmp_path)
+        assert (await sink.check()).status == "down"
+        async with self.opened(tmp_path) as (opened, _):
+            health = await opened.check()
+        assert health.status == ("degraded" if "FerretDB" in health.server else "ok")
