@@ -26,6 +26,7 @@ ENTRY_POINT_GROUP = "logweir.sinks"
 _BUILT_IN = {
     "file": "logweir.sinks.file:FileSink",
     "http": "logweir.sinks.http.sink:HttpSink",
+    "loki": "logweir.sinks.loki.sink:LokiSink",
     "memory": "logweir.sinks.memory:MemorySink",
     "mongodb": "logweir.sinks.mongodb.sink:MongoSink",
     "null": "logweir.sinks.null:NullSink",

@@ -1,0 +1,167 @@
+"""Loki's HTTP interface: one request, one answer. Errors of httpx end here."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import msgspec
+
+from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+from logweir.sinks.loki.config import LokiConfig, TlsConfig
+from logweir.sinks.loki.encode import Entry, to_json, to_protobuf
+from logweir.sinks.loki.reading import Found, answer_entries
+from logweir.sinks.loki.verdicts import Answer, read_answer, unreachable
+
+__all__ = ["LokiClient"]
+
+_PUSH = "/loki/api/v1/push"
+_QUERY = "/loki/api/v1/query_range"
+_BODIES: Mapping[str, Any] = {
+    "protobuf": (to_protobuf, {"Content-Type": "application/x-protobuf"}),
+    "json": (to_json, {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+}
+#: Answers to a push of nothing from a Loki that does not serve us, and from one that does.
+_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+_TAKEN = {
+    HTTPStatus.OK,
+    HTTPStatus.NO_CONTENT,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+#: Connections beyond one for each worker, for searches and checks.
+_READERS = 2
+
+
+class LokiClient:
+    """A pool of connections to one Loki.
+
+    Args:
+        config: The sink's options.
+        http: The pool.
+    """
+
+    def __init__(self, config: LokiConfig, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._encode, self._headers = _BODIES[config.encoding]
+
+    @classmethod
+    async def connected(cls, config: LokiConfig, workers: int) -> LokiClient:
+        """Make the pool; nothing is sent yet."""
+        return cls(config, await asyncio.to_thread(_pool, config, workers))
+
+    async def push(self, entries: Sequence[Entry]) -> Answer:
+        """Send entries.
+
+        Raises:
+            SinkUnavailable: They may be sent again.
+        """
+        response = await self._send("POST", _PUSH, content=self._encode(entries), headers=self._headers)
+        return read_answer(response.status_code, response.text, response.headers)
+
+    async def query(self, text: str, start: int, end: int, limit: int, newest_first: bool) -> list[Found]:
+        """Ask for the lines of a range.
+
+        Raises:
+            SinkUnavailable: Loki cannot be asked now.
+            SinkRejected: It refuses the query.
+        """
+        form = {
+            "query": text,
+            "start": str(start),
+            "end": str(end),
+            "limit": str(limit),
+            "direction": "backward" if newest_first else "forward",
+        }
+        response = await self._send("POST", _QUERY, data=form)
+        if response.status_code == HTTPStatus.BAD_REQUEST:
+            raise SinkRejected(f"Loki refuses the query: {response.text.strip()[:400]}")
+        if response.status_code != HTTPStatus.OK:
+            read_answer(response.status_code, response.text, response.headers)
+            raise SinkUnavailable(f"Loki answered {response.status_code} to a query")
+        return answer_entries(_decoded(response.content))
+
+    async def get(self, path: str) -> httpx.Response:
+        """Ask for one of Loki's own pages.
+
+        Raises:
+            SinkUnavailable: There was no answer.
+        """
+        return await self._send("GET", path)
+
+    async def probe(self) -> None:
+        """Ask whether we may push: by a request that holds nothing.
+
+        Raises:
+            SinkUnavailable: Loki does not serve.
+            SinkRejected: It does not serve us.
+        """
+        content = self._encode([])
+        response = await self._send("POST", _PUSH, content=content, headers=self._headers)
+        if response.status_code in _REFUSED:
+            raise SinkRejected(str(_error_of(response)))
+        if response.status_code not in _TAKEN:
+            raise _error_of(response)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            return await self._http.request(method, path, **content)
+        except httpx.HTTPError as error:
+            raise unreachable(error) from None
+
+
+def _error_of(response: httpx.Response) -> SinkError:
+    try:
+        read_answer(response.status_code, response.text, response.headers)
+    except SinkUnavailable as error:
+        return error
+    return SinkUnavailable(f"Loki answered {response.status_code}")
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except ValueError:
+        return None
+
+
+def _pool(config: LokiConfig, workers: int) -> httpx.AsyncClient:
+    """Make the pool, in a thread: certificates are read from files."""
+    headers = {"X-Scope-OrgID": config.tenant} if config.tenant else {}
+    if config.bearer_token is not None:
+        headers["Authorization"] = f"Bearer {config.bearer_token.get_secret_value()}"
+    auth = (
+        httpx.BasicAuth(config.username, config.password.get_secret_value())
+        if config.username is not None and config.password is not None
+        else None
+    )
+    connections = workers + _READERS
+    return httpx.AsyncClient(
+        base_url=config.url,
+        headers=headers,
+        auth=auth,
+        verify=_trust(config.tls) if config.url.startswith("https:") else False,
+        timeout=config.retry.timeout,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+    )
+
+
+def _trust(tls: TlsConfig) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if not tls.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if tls.certificate is not None:
+            context.load_cert_chain(tls.certificate, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        raise SinkRejected(f"the certificates of tls cannot be used: {error}") from None
+    return context

@@ -1,0 +1,162 @@
+"""Options of the Loki sink."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from logweir.config.delivery import StrictModel
+from logweir.config.units import ByteSize, Seconds
+from logweir.sinks.contract import SinkConfig
+from logweir.sinks.loki.labels import DEFAULT_LIMIT, is_unbounded
+
+__all__ = ["LabelConfig", "LokiConfig", "TlsConfig"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PUSH_PATH = "/loki/api/v1/push"
+_DAY = 86_400.0
+
+
+def _checked_name(value: str) -> str:
+    if not _NAME.fullmatch(value) or value.startswith("__"):
+        raise ValueError(f"{value!r} is no name for Loki; use letters, digits and underscores")
+    return value
+
+
+class LabelConfig(StrictModel):
+    """One label, and how many values it may have."""
+
+    name: str
+    """What the label holds: `service`, `env`, `level`, `kind`, `event`, or a field of that name."""
+    limit: int | None = Field(default=None, ge=1)
+    """The most distinct values before the label is demoted to structured metadata; 100 by default. A label
+    that is known to be unbounded, such as `user_id`, is refused unless its limit is stated."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_label_name(cls, value: str) -> str:
+        return _checked_name(value)
+
+    @model_validator(mode="after")
+    def _unbounded_labels_need_a_limit(self) -> LabelConfig:
+        if self.limit is None and is_unbounded(self.name):
+            raise ValueError(
+                f"{self.name!r} has too many values for a label: each of them makes a stream; leave it out "
+                f"(it stays searchable), or state a limit: {{name: {self.name}, limit: 100}}"
+            )
+        return self
+
+    @property
+    def most(self) -> int:
+        """The limit that holds."""
+        return self.limit or DEFAULT_LIMIT
+
+
+class TlsConfig(StrictModel):
+    """How an `https` server is verified, and how we identify ourselves to it."""
+
+    ca: Path | None = None
+    """A file of certificate authorities to trust instead of the system's."""
+    certificate: Path | None = None
+    """Our own certificate (PEM), where the server asks for one."""
+    key: Path | None = None
+    """The private key of our certificate, if it is in a file of its own."""
+    verify: bool = True
+    """Whether the server's certificate is verified; `false` is for experiments alone."""
+
+
+class LokiConfig(SinkConfig):
+    """Loki: tracing at low cost, found by a few labels and time."""
+
+    type: str = "loki"
+    url: str
+    """Where Loki answers, such as `http://loki:3100`; without credentials."""
+    encoding: Literal["protobuf", "json"] = "protobuf"
+    """How batches are sent: `protobuf` with snappy, Loki's own, or `json` with gzip."""
+    labels: tuple[LabelConfig, ...] = (
+        LabelConfig(name="env"),
+        LabelConfig(name="service"),
+        LabelConfig(name="level"),
+    )
+    """What makes a stream: names of bounded values, each as `name` or `{name: ..., limit: ...}`."""
+    static_labels: dict[str, str] = Field(default={"job": "logweir"}, min_length=1)
+    """Labels with one fixed value, by which searches find what this sink wrote."""
+    metadata: tuple[str, ...] = ("kind", "trace_id", "span_id")
+    """What is sent as structured metadata, filtered without parsing: event attributes, or fields that
+    hold text or numbers. Empty for servers without structured metadata; then all is in the line."""
+    restamp: bool = False
+    """Whether an event that Loki refuses for its time, too old or too far ahead, may be stored at another
+    time; its own time is kept in the line."""
+    tenant: str | None = Field(default=None, min_length=1)
+    """The tenant, sent as `X-Scope-OrgID`."""
+    username: str | None = None
+    """For basic authentication."""
+    password: SecretStr | None = None
+    """For basic authentication."""
+    bearer_token: SecretStr | None = None
+    """For bearer authentication."""
+    tls: TlsConfig = TlsConfig()
+    """For an `https` url."""
+    max_request_bytes: ByteSize = Field(default=3 * 2**20, ge=1024)
+    """The most bytes (before compression) in one request: Loki takes messages of up to 4 MiB by default."""
+    lookback: Seconds = Field(default=30 * _DAY, gt=0)
+    """How far back a search goes that names no start."""
+    query_window: Seconds = Field(default=30 * _DAY, gt=0)
+    """The longest range of one query; a longer search is made of several. Loki bounds it by
+    `max_query_length`."""
+    retention: Seconds | None = Field(default=None, gt=0)
+    """How long Loki is to keep what is sent: for the configuration that `provision_script` recommends."""
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_a_base(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("not the address of a Loki; write one such as http://loki:3100")
+        if "@" in parts.netloc:
+            raise ValueError("the url holds credentials; write them as username and password")
+        path = parts.path.rstrip("/").removesuffix(_PUSH_PATH)
+        return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels_may_be_names(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        return [{"name": item} if isinstance(item, str) else item for item in value]
+
+    @field_validator("static_labels")
+    @classmethod
+    def _static_labels_are_labels(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            _checked_name(name)
+            if not text:
+                raise ValueError(f"the label {name!r} is empty; Loki would drop it")
+        return value
+
+    @field_validator("metadata")
+    @classmethod
+    def _metadata_are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_checked_name(name) for name in value)
+
+    @model_validator(mode="after")
+    def _names_are_used_once(self) -> LokiConfig:
+        names = [*(label.name for label in self.labels), *self.static_labels, *self.metadata]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"{', '.join(twice)} stands twice in labels, static_labels and metadata; keep one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_authenticate(self) -> LokiConfig:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together; give both or none")
+        if self.bearer_token is not None and self.username is not None:
+            raise ValueError("bearer_token and username are two ways to authenticate; keep one of them")
+        return self

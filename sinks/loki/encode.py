@@ -1,0 +1,363 @@
+"""Between events and Loki's entries. Pure; an entry read back gives the identical event.
+
+An entry is a time, a line, and structured metadata, in a stream of labels. The line is a JSON object of the
+event's name, id and fields, and of whatever the labels and the metadata cannot give back as it was. Loki
+takes two entries of one stream for one if time, line and metadata are equal: the id in the line keeps
+different events apart, and the same event, encoded again, is absorbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import cramjam
+import msgspec
+
+from logweir.encoding import format_time, parse_time
+from logweir.event import Event, Kind
+from logweir.fields import MISSING, look_up
+from logweir.sinks.loki.labels import LabelGuard
+from logweir.sinks.loki.shorten import shorten
+from logweir.sinks.loki.wire import PushRequest
+
+__all__ = ["Encoder", "Entry", "Form", "Stream", "to_event", "to_json", "to_protobuf"]
+
+#: What an event has beside its fields, by the names it is written with.
+_ATTRIBUTES = {
+    "id": "id",
+    "kind": "kind",
+    "level": "level",
+    "event": "name",
+    "service": "service",
+    "env": "env",
+    "trace_id": "trace_id",
+    "span_id": "span_id",
+}
+#: Those of them that are in the line only where neither a label nor the metadata holds them.
+_MOVABLE = ("kind", "level", "service", "env", "trace_id", "span_id")
+#: The longest value of a label or of structured metadata: half of what Loki allows to a label by default.
+_LONGEST = 1024
+#: Streams remembered at once; more are no loss but time.
+_MOST_STREAMS = 10_000
+_NANOS = 10**9
+_JSON_LEVEL = 1
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+class _Line(msgspec.Struct, omit_defaults=True, gc=False):
+    """The line; the order of the attributes is the order of the keys."""
+
+    event: str
+    id: str
+    time: str | None = None
+    kind: str | None = None
+    level: str | None = None
+    service: str | None = None
+    env: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    fields: dict[str, Any] = {}
+
+
+_encode_json = msgspec.json.Encoder().encode
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+class Stream(msgspec.Struct, frozen=True, gc=False):
+    """A combination of label values, and where the values went that are no labels.
+
+    Attributes:
+        labels: The labels, static ones too.
+        text: The labels as Loki writes them.
+        metadata: Values that were demoted to structured metadata.
+        in_line: Attributes that only the line can hold.
+        demoted: The labels that were demoted.
+    """
+
+    labels: Pairs
+    text: str
+    metadata: Pairs = ()
+    in_line: tuple[str, ...] = ()
+    demoted: tuple[str, ...] = ()
+
+
+class Form(msgspec.Struct, frozen=True, gc=False):
+    """How an event is written, where it is not written as usual because Loki refused that.
+
+    Attributes:
+        longest: The most bytes of its line.
+        stamp: The time it is stored at instead of its own.
+        stamps: How often that was tried.
+        bare: Whether it has the static labels alone.
+        plain: Whether it has no structured metadata.
+    """
+
+    longest: int | None = None
+    stamp: int | None = None
+    stamps: int = 0
+    bare: bool = False
+    plain: bool = False
+
+
+_USUAL = Form()
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One event as Loki takes it.
+
+    Attributes:
+        index: The event's place in the batch.
+        event: The event.
+        stream: The labels.
+        stamp: The time it is stored at.
+        line: The line, in UTF-8.
+        metadata: The structured metadata.
+        form: What was changed about it.
+    """
+
+    index: int
+    event: Event
+    stream: Stream
+    stamp: int
+    line: bytes
+    metadata: Pairs
+    form: Form = _USUAL
+
+
+class Encoder:
+    """Makes entries of events.
+
+    Args:
+        static: Labels with one fixed value.
+        labels: Names of the other labels.
+        metadata: Names of what is sent as structured metadata.
+        guard: Says which values may be labels.
+    """
+
+    def __init__(
+        self, static: Mapping[str, str], labels: Sequence[str], metadata: Sequence[str], guard: LabelGuard
+    ) -> None:
+        self._static = tuple(static.items())
+        self._labels = tuple(labels)
+        self._guard = guard
+        self._values = _getter_of_all(labels)
+        self._metadata = [(name, _getter(name)) for name in metadata]
+        self._streams: dict[tuple[Any, ...], Stream] = {}
+        placed = {*labels, *metadata}
+        self._in_line = tuple(name for name in _MOVABLE if name not in placed)
+        self._bare = Stream(self._static, _label_text(self._static))
+        #: Whether the server takes structured metadata.
+        self.takes_metadata = bool(metadata)
+
+    def entries(self, batch: Sequence[Event]) -> list[Entry]:
+        """The entries of a batch, in its order."""
+        form = _USUAL if self.takes_metadata else Form(plain=True)
+        return [self.entry(index, event, form) for index, event in enumerate(batch)]
+
+    def entry(self, index: int, event: Event, form: Form = _USUAL) -> Entry:
+        """The entry of one event."""
+        if form.longest is not None:
+            return self._shortened(index, event, form)
+        values = self._values(event)
+        stream = self._streams.get(values) or self._stream(values)
+        if form.bare:
+            stream = self._bare_stream(values)
+        if stream.demoted:
+            self._guard.count(stream.demoted)
+        pairs, left = self._metadata_of(event, stream, form)
+        stamp = event.time if form.stamp is None else form.stamp
+        line = _Line(event.name, event.id, fields=event.fields)
+        for name in left:
+            setattr(line, name, getattr(event, name))
+        if stamp != event.time:
+            line.time = format_time(event.time)
+        return Entry(index, event, stream, stamp, _encode_json(line), pairs, form)
+
+    def _shortened(self, index: int, event: Event, form: Form) -> Entry:
+        """The entry of an event that is cut until its line fits; the cut is marked in it."""
+        longest, rest = form.longest or 0, msgspec.structs.replace(form, longest=None)
+        overhead = 0
+        while True:
+            short = shorten(event, longest - overhead)
+            entry = self.entry(index, short, rest)
+            excess = len(entry.line) - longest
+            if excess <= 0 or overhead > longest:
+                return msgspec.structs.replace(entry, event=event, form=form)
+            overhead += max(excess, 64)
+
+    def _stream(self, values: tuple[Any, ...]) -> Stream:
+        """The stream of a new combination of label values."""
+        labels, metadata, in_line, demoted = list(self._static), [], list(self._in_line), []
+        before = len(self._guard.demoted)
+        for name, value in zip(self._labels, values, strict=True):
+            text = _text(value)
+            if text is None:
+                if name in _MOVABLE and value is not None:
+                    in_line.append(name)
+            elif self._guard.admits(name, text):
+                labels.append((name, text))
+            else:
+                metadata.append((name, text))
+                demoted.append(name)
+        if len(self._guard.demoted) > before or len(self._streams) >= _MOST_STREAMS:
+            self._streams.clear()
+        stream = Stream(tuple(labels), _label_text(labels), tuple(metadata), tuple(in_line), tuple(demoted))
+        self._streams[values] = stream
+        return stream
+
+    def _bare_stream(self, values: tuple[Any, ...]) -> Stream:
+        """The static labels alone; what would be labels is metadata."""
+        given = [(name, value, _text(value)) for name, value in zip(self._labels, values, strict=True)]
+        in_line = [name for name, value, text in given if text is None and value is not None]
+        return Stream(
+            self._bare.labels,
+            self._bare.text,
+            tuple((name, text) for name, _, text in given if text is not None),
+            (*self._in_line, *(name for name in in_line if name in _MOVABLE)),
+        )
+
+    def _metadata_of(self, event: Event, stream: Stream, form: Form) -> tuple[Pairs, Iterable[str]]:
+        """The structured metadata, and the attributes that go into the line."""
+        left = stream.in_line
+        if form.plain:
+            names = [name for name, _ in (*stream.metadata, *self._metadata) if name in _MOVABLE]
+            return (), (*left, *names)
+        pairs = list(stream.metadata)
+        for name, get in self._metadata:
+            value = get(event)
+            if value is None:
+                continue
+            text = _text(value)
+            if text is not None:
+                pairs.append((name, text))
+            elif name in _MOVABLE:
+                left = (*left, name)
+        return tuple(pairs), left
+
+
+def _getter(name: str) -> Callable[[Event], Any]:
+    attribute = _ATTRIBUTES.get(name)
+    if attribute is not None:
+        return attrgetter(attribute)
+
+    def field_of(event: Event) -> Any:
+        value = look_up(event.fields, name)
+        return None if value is MISSING or isinstance(value, dict | list) else value
+
+    return field_of
+
+
+def _getter_of_all(names: Sequence[str]) -> Callable[[Event], tuple[Any, ...]]:
+    """What the labels of an event would be; one call where all of them are attributes."""
+    attributes = [_ATTRIBUTES.get(name) for name in names]
+    if len(names) > 1 and None not in attributes:
+        return attrgetter(*(str(attribute) for attribute in attributes))
+    getters = [_getter(name) for name in names]
+    return lambda event: tuple([get(event) for get in getters])
+
+
+def _text(value: Any) -> str | None:
+    """The value as a label or as metadata, or None if it would not come back as it is."""
+    if isinstance(value, str):
+        return str.__str__(value) if value and len(value) <= _LONGEST and value.isprintable() else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else None
+
+
+def _label_text(labels: Iterable[tuple[str, str]]) -> str:
+    return "{" + ", ".join(f"{name}={quoted(value)}" for name, value in labels) + "}"
+
+
+def quoted(text: str) -> str:
+    """Text as LogQL and label sets write it: in double quotes, with Go's escapes."""
+    return _encode_json(text).decode()
+
+
+# -- batches --------------------------------------------------------------------------------------------
+
+
+def _by_stream(entries: Sequence[Entry]) -> dict[Pairs, list[Entry]]:
+    """The entries of each stream, in order of time."""
+    streams: dict[Pairs, list[Entry]] = {}
+    for entry in entries:
+        streams.setdefault(entry.stream.labels, []).append(entry)
+    for members in streams.values():
+        members.sort(key=_stamp)
+    return streams
+
+
+_stamp = attrgetter("stamp")
+
+
+def to_protobuf(entries: Sequence[Entry]) -> bytes:
+    """The body of a push: protobuf, compressed by snappy."""
+    request = PushRequest()
+    for members in _by_stream(entries).values():
+        stream = request.streams.add()
+        stream.labels = members[0].stream.text
+        add = stream.entries.add
+        for entry in members:
+            message = add()
+            timestamp = message.timestamp
+            timestamp.seconds, timestamp.nanos = divmod(entry.stamp, _NANOS)
+            message.line = entry.line
+            for name, value in entry.metadata:
+                pair = message.structuredMetadata.add()
+                pair.name = name
+                pair.value = value
+    return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
+
+
+def to_json(entries: Sequence[Entry]) -> bytes:
+    """The body of a push: JSON, compressed by gzip."""
+    streams = [
+        {
+            "stream": dict(labels),
+            "values": [
+                [str(entry.stamp), entry.line.decode(), dict(entry.metadata)]
+                if entry.metadata
+                else [str(entry.stamp), entry.line.decode()]
+                for entry in members
+            ],
+        }
+        for labels, members in _by_stream(entries).items()
+    ]
+    return bytes(cramjam.gzip.compress(_encode_json({"streams": streams}), _JSON_LEVEL))
+
+
+# -- back -----------------------------------------------------------------------------------------------
+
+
+def to_event(stamp: int, line: str, labels: Mapping[str, str]) -> Event | None:
+    """The event of an entry; None for a line that is not one of ours.
+
+    Args:
+        stamp: The time Loki has.
+        line: The line.
+        labels: The labels and the structured metadata. What the line says itself wins.
+    """
+    try:
+        wire = _decode_line(line)
+        return Event(
+            wire.id,
+            stamp if wire.time is None else parse_time(wire.time),
+            Kind(wire.kind or labels.get("kind", "tracing")),
+            _first(wire.level, labels.get("level"), "info"),
+            wire.event,
+            _first(wire.service, labels.get("service"), ""),
+            _first(wire.env, labels.get("env"), ""),
+            labels.get("trace_id") if wire.trace_id is None else wire.trace_id,
+            labels.get("span_id") if wire.span_id is None else wire.span_id,
+            wire.fields,
+            len(line),
+        )
+    except ValueError:
+        return None
+
+
+def _first(*values: str | None) -> str:
+    return next(value for value in values if value is not None)

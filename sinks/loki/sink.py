@@ -1,0 +1,130 @@
+"""The Loki sink: batches by the push API, each event once, whatever Loki refuses of them.
+
+A resend is encoded as it was before, and Loki absorbs what it has: an event is read back once. What Loki
+refuses of a batch is resolved event by event (see :mod:`logweir.sinks.loki.pushing`).
+
+Loki deletes by retention, hours later and without a count, so the sink has no ``prune``: the configuration
+that ``provision_script`` prints has the retention.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from logweir.diagnostics import tell
+from logweir.errors import SinkUnavailable
+from logweir.event import Event
+from logweir.results import Health, WriteResult
+from logweir.sinks.contract import Query, Sink, SinkContext
+from logweir.sinks.loki.client import LokiClient
+from logweir.sinks.loki.config import LokiConfig
+from logweir.sinks.loki.encode import Encoder, Entry
+from logweir.sinks.loki.health import health_of
+from logweir.sinks.loki.labels import LabelGuard
+from logweir.sinks.loki.mending import mended
+from logweir.sinks.loki.provisioning import recommended_configuration
+from logweir.sinks.loki.pushing import Remedy, store
+from logweir.sinks.loki.reading import logql, pages, span_of
+from logweir.sinks.loki.verdicts import Fault, Refusal
+
+__all__ = ["LokiSink"]
+
+_NANOS = 10**9
+#: How far beyond now a search goes that names no end: clocks differ.
+_AHEAD = 86_400 * _NANOS
+
+
+class LokiSink(Sink[LokiConfig]):
+    """Pushes events to Loki.
+
+    Args:
+        config: The options.
+        context: What the sink may know of its process.
+        now: Nanoseconds since 1970.
+    """
+
+    Config = LokiConfig
+
+    def __init__(
+        self,
+        config: LokiConfig,
+        context: SinkContext | None = None,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
+        super().__init__(config, context)
+        self._now = now
+        self.guard = LabelGuard({label.name: label.most for label in config.labels}, self.context.name)
+        names = [label.name for label in config.labels]
+        self._encoder = Encoder(config.static_labels, names, config.metadata, self.guard)
+        self._placed = (*names, *config.metadata)
+        self._client: LokiClient | None = None
+
+    async def open(self) -> None:
+        """Connect, and ask whether we may push.
+
+        Raises:
+            SinkUnavailable: Loki does not answer.
+            SinkRejected: It refuses us.
+        """
+        if self._client is not None:
+            return
+        client = await LokiClient.connected(self.config, self.context.workers)
+        try:
+            await client.probe()
+        except BaseException:
+            await client.close()
+            raise
+        self._client = client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def check(self) -> Health:
+        """Ask Loki whether it is ready and takes our pushes, for its version and for the limits it shows."""
+        if self._client is not None:
+            return await health_of(self._client, self.config, self.guard.demoted)
+        client = await LokiClient.connected(self.config, 1)
+        try:
+            return await health_of(client, self.config, self.guard.demoted)
+        finally:
+            await client.close()
+
+    def provision_script(self) -> str:
+        """Return the limits that a Loki needs for what this sink sends, as a part of its configuration."""
+        return recommended_configuration(self.config)
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        """Store a batch; see :meth:`Sink.write`."""
+        client = self._opened()
+        entries = self._encoder.entries(batch)
+        return await store(entries, client.push, self._mend, self.config.max_request_bytes)
+
+    def _mend(self, entry: Entry, refusal: Refusal) -> Remedy:
+        if refusal.fault is Fault.NO_METADATA and self._encoder.takes_metadata:
+            self._encoder.takes_metadata = False
+            tell(
+                f"{self.context.name}.metadata",
+                "sink %r: this Loki takes no structured metadata; all goes into the line. "
+                "Set metadata: [], or allow it by limits_config.allow_structured_metadata",
+                self.context.name,
+            )
+        return mended(entry, refusal, self._encoder, restamp_to=self._now() if self.config.restamp else None)
+
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        """Yield the events that match, in order of time."""
+        client, now = self._opened(), self._now()
+        lookback = int(self.config.lookback * _NANOS)
+        span = span_of(query, earliest=now - lookback, latest=now + _AHEAD)
+        text = logql(query, self.config.static_labels, self._placed)
+        window = int(self.config.query_window * _NANOS)
+        async for event in pages(client.query, text, query, span, window):
+            yield event
+
+    def _opened(self) -> LokiClient:
+        if self._client is None:
+            raise SinkUnavailable("the sink is not open")
+        return self._client
