@@ -14,8 +14,9 @@ import msgspec
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.sinks.loki.config import LokiConfig, TlsConfig
 from logweir.sinks.loki.encode import Entry, to_json, to_protobuf
-from logweir.sinks.loki.reading import Found, answer_entries
-from logweir.sinks.loki.verdicts import Answer, read_answer, unreachable
+from logweir.sinks.loki.pushing import AT_ONCE
+from logweir.sinks.loki.reading import AnswerTooLarge, Found, answer_entries
+from logweir.sinks.loki.verdicts import Answer, is_too_large, read_answer, unreachable
 
 __all__ = ["LokiClient"]
 
@@ -33,7 +34,9 @@ _TAKEN = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-#: Connections beyond one for each worker, for searches and checks.
+#: Seconds for a query: Loki tries one that is too large again and again before it says so.
+_QUERY_TIMEOUT = 60.0
+#: Connections beyond those of the workers, for searches and checks.
 _READERS = 2
 
 
@@ -48,6 +51,7 @@ class LokiClient:
     def __init__(self, config: LokiConfig, http: httpx.AsyncClient) -> None:
         self._http = http
         self._encode, self._headers = _BODIES[config.encoding]
+        self._query_timeout = max(_QUERY_TIMEOUT, config.retry.timeout)
 
     @classmethod
     async def connected(cls, config: LokiConfig, workers: int) -> LokiClient:
@@ -77,10 +81,12 @@ class LokiClient:
             "limit": str(limit),
             "direction": "backward" if newest_first else "forward",
         }
-        response = await self._send("POST", _QUERY, data=form)
+        response = await self._send("POST", _QUERY, data=form, timeout=self._query_timeout)
         if response.status_code == HTTPStatus.BAD_REQUEST:
             raise SinkRejected(f"Loki refuses the query: {response.text.strip()[:400]}")
         if response.status_code != HTTPStatus.OK:
+            if is_too_large(response.status_code, response.text):
+                raise AnswerTooLarge(f"the answer is too large for Loki: {response.text.strip()[:400]}")
             read_answer(response.status_code, response.text, response.headers)
             raise SinkUnavailable(f"Loki answered {response.status_code} to a query")
         return answer_entries(_decoded(response.content))
@@ -143,7 +149,7 @@ def _pool(config: LokiConfig, workers: int) -> httpx.AsyncClient:
         if config.username is not None and config.password is not None
         else None
     )
-    connections = workers + _READERS
+    connections = workers * AT_ONCE + _READERS
     return httpx.AsyncClient(
         base_url=config.url,
         headers=headers,

@@ -280,52 +280,34 @@ def quoted(text: str) -> str:
 # -- batches --------------------------------------------------------------------------------------------
 
 
-def _by_stream(entries: Sequence[Entry]) -> dict[Pairs, list[Entry]]:
-    """The entries of each stream, in order of time."""
-    streams: dict[Pairs, list[Entry]] = {}
-    for entry in entries:
-        streams.setdefault(entry.stream.labels, []).append(entry)
-    for members in streams.values():
-        members.sort(key=_stamp)
-    return streams
-
-
-_stamp = attrgetter("stamp")
-
-
 def to_protobuf(entries: Sequence[Entry]) -> bytes:
-    """The body of a push: protobuf, compressed by snappy."""
+    """The body of a push of one stream: protobuf, compressed by snappy."""
     request = PushRequest()
-    for members in _by_stream(entries).values():
+    if entries:
         stream = request.streams.add()
-        stream.labels = members[0].stream.text
+        stream.labels = entries[0].stream.text
         add = stream.entries.add
-        for entry in members:
-            message = add()
-            timestamp = message.timestamp
-            timestamp.seconds, timestamp.nanos = divmod(entry.stamp, _NANOS)
-            message.line = entry.line
-            for name, value in entry.metadata:
-                pair = message.structuredMetadata.add()
-                pair.name = name
-                pair.value = value
+    for entry in entries:
+        message = add()
+        timestamp = message.timestamp
+        timestamp.seconds, timestamp.nanos = divmod(entry.stamp, _NANOS)
+        message.line = entry.line
+        for name, value in entry.metadata:
+            pair = message.structuredMetadata.add()
+            pair.name = name
+            pair.value = value
     return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
 
 
 def to_json(entries: Sequence[Entry]) -> bytes:
-    """The body of a push: JSON, compressed by gzip."""
-    streams = [
-        {
-            "stream": dict(labels),
-            "values": [
-                [str(entry.stamp), entry.line.decode(), dict(entry.metadata)]
-                if entry.metadata
-                else [str(entry.stamp), entry.line.decode()]
-                for entry in members
-            ],
-        }
-        for labels, members in _by_stream(entries).items()
+    """The body of a push of one stream: JSON, compressed by gzip."""
+    values = [
+        [str(entry.stamp), entry.line.decode(), dict(entry.metadata)]
+        if entry.metadata
+        else [str(entry.stamp), entry.line.decode()]
+        for entry in entries
     ]
+    streams = [{"stream": dict(entries[0].stream.labels), "values": values}] if entries else []
     return bytes(cramjam.gzip.compress(_encode_json({"streams": streams}), _JSON_LEVEL))
 
 

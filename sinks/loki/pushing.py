@@ -3,20 +3,29 @@
 When Loki refuses some entries, those that are known to be refused are mended (cut, re-stamped, with fewer
 labels) or rejected with Loki's reason. The others are sent again, and only a request that Loki took as a
 whole settles what was in it; an entry that it had stored already is absorbed. Where it is not known which
-entries were refused, the request is halved. The order of a stream's entries is kept within each request.
+entries were refused, the request is halved.
+
+A request has one stream, its entries in order of time. Loki (3.7 and before) keeps but the last stream's
+error of a request: what it refused of the others, for being too far behind or over the stream's rate, is
+lost under a 204. Requests of different streams are made at once, a few at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from logweir.errors import SinkUnavailable
 from logweir.results import WriteResult
 from logweir.sinks.loki.encode import Entry
 from logweir.sinks.loki.verdicts import Answer, Outcome, Refusal
 
-__all__ = ["Mend", "Push", "Remedy", "Wait", "store"]
+__all__ = ["AT_ONCE", "Mend", "Push", "Remedy", "Wait", "store"]
+
+#: Requests made at once.
+AT_ONCE = 4
 
 #: Sends one request.
 Push = Callable[[Sequence[Entry]], Awaitable[Answer]]
@@ -37,8 +46,13 @@ class _State:
 
     rejected: dict[int, str] = field(default_factory=dict)
     retry: set[int] = field(default_factory=set)
-    retry_after: float | None = None
     settled: bool = False
+    failure: SinkUnavailable | None = None
+
+    def failed(self, error: SinkUnavailable, parts: Iterable[Sequence[Entry]]) -> None:
+        """Note that these are to be sent again."""
+        self.failure = self.failure or error
+        self.retry.update(entry.index for part in parts for entry in part)
 
 
 async def store(entries: Sequence[Entry], push: Push, mend: Mend, largest: int) -> WriteResult:
@@ -54,22 +68,48 @@ async def store(entries: Sequence[Entry], push: Push, mend: Mend, largest: int) 
         SinkUnavailable: Nothing was stored.
     """
     state = _State()
+    streams = iter(_by_stream(entries))
+
+    async def send_streams() -> None:
+        for stream in streams:
+            await _store_stream(stream, push, mend, largest, state)
+
+    await _together(send_streams, len({id(entry.stream) for entry in entries}))
+    if state.failure is not None and not state.settled:
+        raise state.failure
+    return WriteResult(
+        retry=frozenset(state.retry),
+        rejected=state.rejected,
+        retry_after=state.failure.retry_after if state.failure else None,
+    )
+
+
+async def _together(send_streams: Callable[[], Coroutine[None, None, None]], streams: int) -> None:
+    """A few streams at once; they share what is left to send."""
+    if streams == 1:
+        await send_streams()
+        return
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(streams, AT_ONCE)):
+            group.create_task(send_streams())
+
+
+async def _store_stream(
+    entries: Sequence[Entry], push: Push, mend: Mend, largest: int, state: _State
+) -> None:
+    """Send the entries of one stream, in order, until each has its verdict."""
     waiting = _portions(entries, largest)[::-1]
     while waiting:
         group = waiting.pop()
         try:
             answer = await push(group)
         except SinkUnavailable as error:
-            if not state.settled and not state.retry:
-                raise
-            state.retry.update(entry.index for part in (group, *waiting) for entry in part)
-            state.retry_after = error.retry_after
-            break
+            state.failed(error, (group, *waiting))
+            return
         if answer.outcome is Outcome.STORED:
             state.settled = True
         else:
             waiting += _resolve(group, answer, mend, state)
-    return WriteResult(retry=frozenset(state.retry), rejected=state.rejected, retry_after=state.retry_after)
 
 
 def _resolve(group: Sequence[Entry], answer: Answer, mend: Mend, state: _State) -> list[Sequence[Entry]]:
@@ -93,13 +133,23 @@ def _resolve(group: Sequence[Entry], answer: Answer, mend: Mend, state: _State) 
             state.settled = True
             state.rejected[group[position].index] = remedy
         else:
-            state.retry.add(group[position].index)
+            state.failed(SinkUnavailable(refusal.reason), [[group[position]]])
     rest = [entry for position, entry in enumerate(group) if position not in blamed]
-    return [part for part in (mended, rest) if part]
+    return [part for part in (*_by_stream(mended), rest) if part]
+
+
+def _by_stream(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries of each stream, in order of time."""
+    streams: dict[tuple[tuple[str, str], ...], list[Entry]] = {}
+    for entry in entries:
+        streams.setdefault(entry.stream.labels, []).append(entry)
+    for members in streams.values():
+        members.sort(key=attrgetter("stamp"))
+    return list(streams.values())
 
 
 def _portions(entries: Sequence[Entry], largest: int) -> list[Sequence[Entry]]:
-    """The entries in requests of bounded size."""
+    """Entries in requests of bounded size."""
     portions: list[Sequence[Entry]] = []
     start = size = 0
     for position, entry in enumerate(entries):

@@ -15,16 +15,21 @@ from typing import Any
 
 import msgspec
 
-from logweir.errors import SinkRejected
+from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.loki.encode import quoted, to_event
 from logweir.sinks.searching import matches, nanoseconds
 
-__all__ = ["PAGE", "Ask", "Span", "answer_entries", "logql", "pages", "span_of"]
+__all__ = ["AnswerTooLarge", "Ask", "Span", "answer_entries", "logql", "pages", "span_of"]
 
 #: The most lines that Loki gives in an answer, unless it is configured otherwise.
 PAGE = 5000
+_FIRST_PAGE = 100
+_GROWTH = 10
+#: Bytes of lines to ask for at once, and what each has beside its text.
+_ANSWER_BYTES = 2 * 2**20
+_LINE_OVERHEAD = 300
 #: The most ids that are named in a query; more are compared here.
 _MOST_IDS = 100
 #: Digits of ids that are told apart; more events than that share no nanosecond.
@@ -33,6 +38,10 @@ _HEX = "0123456789abcdef"
 
 #: Asks one query: LogQL, start, end (not included), lines, newest first.
 Ask = Callable[[str, int, int, int, bool], Awaitable[list["Found"]]]
+
+
+class AnswerTooLarge(SinkUnavailable):
+    """Loki's processes cannot pass the answer on; fewer lines may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +167,13 @@ def _distinct(found: Sequence[Found], *, newest_first: bool) -> list[Event]:
 
 async def _instants(ask: Ask, text: str, span: Span, query: Query) -> AsyncIterator[list[Found]]:
     """Yield what is found in parts of whole nanoseconds, in order."""
-    size = PAGE if query.limit is None else min(PAGE, max(query.limit + 1, 100))
+    size = _Size(query.limit)
     start, end = span.start, span.end
     while start < end:
-        found = await ask(text, start, end, size, query.newest_first)
-        if len(found) < size:
+        found, asked = await _sized(ask, text, Span(start, end), size, newest_first=query.newest_first)
+        if len(found) < asked:
             yield found
             return
-        size = PAGE
         last = min(item.stamp for item in found) if query.newest_first else max(item.stamp for item in found)
         whole = [item for item in found if item.stamp != last]
         if whole:
@@ -176,14 +184,52 @@ async def _instants(ask: Ask, text: str, span: Span, query: Query) -> AsyncItera
             start, end = (start, last) if query.newest_first else (last + 1, end)
 
 
-async def _instant(ask: Ask, text: str, stamp: int, size: int, suffix: str = "") -> list[Found]:
+async def _sized(
+    ask: Ask, text: str, span: Span, size: _Size, *, newest_first: bool
+) -> tuple[list[Found], int]:
+    """Ask for as many lines as fit into an answer; return them, and how many were asked for.
+
+    Raises:
+        AnswerTooLarge: A single line does not fit.
+    """
+    while True:
+        asked = size.lines
+        try:
+            found = await ask(text, span.start, span.end, asked, newest_first)
+        except AnswerTooLarge:
+            if asked == 1:
+                raise
+            size.lines = max(1, asked // 8)
+        else:
+            size.learn(found)
+            return found, asked
+
+
+class _Size:
+    """How many lines to ask for: Loki's processes give up on an answer of 4 MiB, after long trying.
+
+    It starts small and follows the size of the lines that were seen.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.lines = _FIRST_PAGE if limit is None else min(_FIRST_PAGE, max(1, limit + 1))
+
+    def learn(self, found: Sequence[Found]) -> None:
+        """Adapt to what was found."""
+        weight = sum(len(item.line) + _LINE_OVERHEAD for item in found)
+        if found:
+            fitting = _ANSWER_BYTES * len(found) // weight
+            self.lines = max(1, min(PAGE, fitting, self.lines * _GROWTH))
+
+
+async def _instant(ask: Ask, text: str, stamp: int, size: _Size, suffix: str = "") -> list[Found]:
     """All of one nanosecond, by the ends of the ids where it is more than an answer holds."""
     narrowed = (
         f"{text} |~ {quoted(f'{chr(34)}id{chr(34)}:{chr(34)}[^{chr(34)}]*{suffix}{chr(34)}')}"
         if suffix
         else text
     )
-    found = await ask(narrowed, stamp, stamp + 1, size, False)
-    if len(found) < size or len(suffix) >= _LONGEST_SUFFIX:
+    found, asked = await _sized(ask, narrowed, Span(stamp, stamp + 1), size, newest_first=False)
+    if len(found) < asked or len(suffix) >= _LONGEST_SUFFIX:
         return found
     return [item for digit in _HEX for item in await _instant(ask, text, stamp, size, digit + suffix)]

@@ -20,7 +20,7 @@ from http import HTTPStatus
 from logweir.errors import SinkUnavailable
 from logweir.sinks.loki.encode import Entry
 
-__all__ = ["Answer", "Fault", "Outcome", "Refusal", "read_answer", "unreachable"]
+__all__ = ["Answer", "Fault", "Outcome", "Refusal", "is_too_large", "read_answer", "unreachable"]
 
 #: Answers that may speak of some entries alone, though they need not.
 _PARTIAL = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR}
@@ -102,11 +102,7 @@ def read_answer(status: int, text: str, headers: Mapping[str, str], now: datetim
     reason = text.strip()[:_LONGEST_MESSAGE] or f"status {status}"
     if status == HTTPStatus.NO_CONTENT or (status == HTTPStatus.OK and not text.strip()):
         return Answer(Outcome.STORED)
-    if (
-        status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        or "received message larger than max" in text
-        or "message size too large" in text
-    ):
+    if is_too_large(status, text):
         # If the request holds a single entry, its line is what is too long.
         return Answer(Outcome.TOO_LARGE, reason, [Refusal(Fault.LINE_TOO_LONG, reason, _nothing)])
     if status == HTTPStatus.BAD_REQUEST and not any(words in text for words in _NOT_THE_ENTRIES):
@@ -114,6 +110,11 @@ def read_answer(status: int, text: str, headers: Mapping[str, str], now: datetim
     if status in _PARTIAL and (refusals := list(_refusals(text))):
         return Answer(Outcome.REFUSED, reason, refusals)
     raise SinkUnavailable(_explained(status, reason), retry_after=_retry_after(headers, now))
+
+
+def is_too_large(status: int, text: str) -> bool:
+    """Whether a request, or the answer to it, is larger than Loki's messages may be."""
+    return status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or any(words in text for words in _TOO_LARGE)
 
 
 def unreachable(error: Exception) -> SinkUnavailable:
@@ -151,6 +152,7 @@ def _retry_after(headers: Mapping[str, str], now: datetime | None) -> float | No
 #: Refusals that only a change of the configuration mends: the events wait for it.
 _NOT_THE_ENTRIES = ("missing required labels", "ingestion blocked for user", "no org id")
 
+_TOO_LARGE = ("received message larger than max", "message size too large", "trying to send message larger")
 _COUNT = r"(?:(?P<count>\d+) errors like: )?"
 _TOO_LONG = re.compile(
     _COUNT
@@ -194,7 +196,7 @@ def _refusals(text: str) -> Iterator[Refusal]:
     yield from _times(text)
     yield from _behind(text)
     for match in _NO_SCHEMA.finditer(text):
-        limit = (int(match["time"]) // 1000 + 1) * _NANOS
+        limit = (int(match["time"]) + 1) * _NANOS
         yield Refusal(Fault.TOO_OLD, _words(match[0]), lambda entry, limit=limit: entry.stamp < limit)  # type: ignore[misc]
     for pattern, fault in ((_LABELS, Fault.LABELS), (_STREAMS, Fault.STREAMS)):
         for match in pattern.finditer(text):

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from servers import Server
 
 from logweir.event import new_event_id
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.testing.contract import SinkContract
+from servers import Server
 
 #: Back to the oldest event of the suite.
 LOOKBACK = 86_400 * 1500.0
@@ -37,7 +37,3 @@ class TestLokiByProtobuf(SinkContract):
 
 class TestLokiByJson(TestLokiByProtobuf):
     options = {"encoding": "json"}
-
-
-class TestLokiWithoutMetadata(TestLokiByProtobuf):
-    options = {"metadata": []}
