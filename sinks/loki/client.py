@@ -14,8 +14,8 @@ import msgspec
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.sinks.loki.config import LokiConfig, TlsConfig
 from logweir.sinks.loki.encode import Entry, to_json, to_protobuf
+from logweir.sinks.loki.paging import AnswerTooLarge, Found, answer_entries
 from logweir.sinks.loki.pushing import AT_ONCE
-from logweir.sinks.loki.reading import AnswerTooLarge, Found, answer_entries
 from logweir.sinks.loki.verdicts import Answer, is_too_large, read_answer, unreachable
 
 __all__ = ["LokiClient"]
@@ -83,6 +83,8 @@ class LokiClient:
         }
         response = await self._send("POST", _QUERY, data=form, timeout=self._query_timeout)
         if response.status_code == HTTPStatus.BAD_REQUEST:
+            if "max entries limit per query exceeded" in response.text:
+                raise AnswerTooLarge(response.text.strip())
             raise SinkRejected(f"Loki refuses the query: {response.text.strip()[:400]}")
         if response.status_code != HTTPStatus.OK:
             if is_too_large(response.status_code, response.text):

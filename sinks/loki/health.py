@@ -39,7 +39,7 @@ async def health_of(client: LokiClient, config: LokiConfig, demoted: Mapping[str
     except SinkError as error:
         return Health(HealthStatus.DOWN, str(error))
     troubles = [not_ready] if not_ready else []
-    if config.metadata and limits.get("allow_structured_metadata") == "false":
+    if config.metadata and limits and "allow_structured_metadata" not in limits:  # shown only if true
         troubles.append("it takes no structured metadata; set metadata: []")
     troubles += [f"the label {name} was demoted, {count} events ago" for name, count in demoted.items()]
     detail = "; ".join([*troubles, *(f"{name} {value}" for name, value in limits.items())])

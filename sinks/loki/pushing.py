@@ -20,12 +20,13 @@ from operator import attrgetter
 from logweir.errors import SinkUnavailable
 from logweir.results import WriteResult
 from logweir.sinks.loki.encode import Entry
-from logweir.sinks.loki.verdicts import Answer, Outcome, Refusal
+from logweir.sinks.loki.verdicts import Answer, Outcome, Refusal, Throttled
 
-__all__ = ["AT_ONCE", "Mend", "Push", "Remedy", "Wait", "store"]
+__all__ = ["AT_ONCE", "Mend", "Push", "Remedy", "RequestSize", "Wait", "store"]
 
 #: Requests made at once.
 AT_ONCE = 4
+_SMALLEST_REQUEST = 1024
 
 #: Sends one request.
 Push = Callable[[Sequence[Entry]], Awaitable[Answer]]
@@ -38,6 +39,29 @@ class Wait:
 #: What becomes of a refused entry: another entry, Loki's last word, or waiting.
 Remedy = Entry | str | Wait
 Mend = Callable[[Entry, Refusal], Remedy]
+
+
+class RequestSize:
+    """How large a request may be: less while Loki asks for less.
+
+    What is sent again counts against Loki's rates again. A request that is larger than a burst may be would
+    therefore never be taken; in smaller ones a batch gets through bit by bit.
+
+    Args:
+        most: The most bytes in a request.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.bytes = most
+
+    def shrink(self) -> None:
+        """Loki asked for less."""
+        self.bytes = max(_SMALLEST_REQUEST, self.bytes // 2)
+
+    def grow(self) -> None:
+        """Loki took a request."""
+        self.bytes = min(self._most, self.bytes * 2)
 
 
 @dataclass(slots=True)
@@ -55,14 +79,14 @@ class _State:
         self.retry.update(entry.index for part in parts for entry in part)
 
 
-async def store(entries: Sequence[Entry], push: Push, mend: Mend, largest: int) -> WriteResult:
+async def store(entries: Sequence[Entry], push: Push, mend: Mend, size: RequestSize) -> WriteResult:
     """Send entries until each has its verdict.
 
     Args:
         entries: A batch.
         push: Sends one request.
         mend: Says what becomes of a refused entry.
-        largest: The most bytes in a request.
+        size: How large a request may be.
 
     Raises:
         SinkUnavailable: Nothing was stored.
@@ -72,7 +96,7 @@ async def store(entries: Sequence[Entry], push: Push, mend: Mend, largest: int) 
 
     async def send_streams() -> None:
         for stream in streams:
-            await _store_stream(stream, push, mend, largest, state)
+            await _store_stream(stream, push, mend, size, state)
 
     await _together(send_streams, len({id(entry.stream) for entry in entries}))
     if state.failure is not None and not state.settled:
@@ -95,18 +119,21 @@ async def _together(send_streams: Callable[[], Coroutine[None, None, None]], str
 
 
 async def _store_stream(
-    entries: Sequence[Entry], push: Push, mend: Mend, largest: int, state: _State
+    entries: Sequence[Entry], push: Push, mend: Mend, size: RequestSize, state: _State
 ) -> None:
     """Send the entries of one stream, in order, until each has its verdict."""
-    waiting = _portions(entries, largest)[::-1]
+    waiting = _portions(entries, size.bytes)[::-1]
     while waiting:
         group = waiting.pop()
         try:
             answer = await push(group)
         except SinkUnavailable as error:
+            if isinstance(error, Throttled):
+                size.shrink()
             state.failed(error, (group, *waiting))
             return
         if answer.outcome is Outcome.STORED:
+            size.grow()
             state.settled = True
         else:
             waiting += _resolve(group, answer, mend, state)

@@ -9,11 +9,16 @@ that ``provision_script`` prints has the retention.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from operator import attrgetter
 
 from logweir.diagnostics import tell
-from logweir.errors import SinkUnavailable
+from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
 from logweir.results import Health, WriteResult
 from logweir.sinks.contract import Query, Sink, SinkContext
@@ -23,9 +28,11 @@ from logweir.sinks.loki.encode import Encoder, Entry
 from logweir.sinks.loki.health import health_of
 from logweir.sinks.loki.labels import LabelGuard
 from logweir.sinks.loki.mending import mended
+from logweir.sinks.loki.paging import Span
 from logweir.sinks.loki.provisioning import recommended_configuration
-from logweir.sinks.loki.pushing import Remedy, store
-from logweir.sinks.loki.reading import logql, pages, span_of
+from logweir.sinks.loki.pushing import Remedy, RequestSize, store
+from logweir.sinks.loki.query import MOST_IDS, logql
+from logweir.sinks.loki.reading import Search, span_of
 from logweir.sinks.loki.verdicts import Fault, Refusal
 
 __all__ = ["LokiSink"]
@@ -33,6 +40,8 @@ __all__ = ["LokiSink"]
 _NANOS = 10**9
 #: How far beyond now a search goes that names no end: clocks differ.
 _AHEAD = 86_400 * _NANOS
+
+_time = attrgetter("time")
 
 
 class LokiSink(Sink[LokiConfig]):
@@ -58,6 +67,7 @@ class LokiSink(Sink[LokiConfig]):
         names = [label.name for label in config.labels]
         self._encoder = Encoder(config.static_labels, names, config.metadata, self.guard)
         self._placed = (*names, *config.metadata)
+        self._size = RequestSize(config.max_request_bytes)
         self._client: LokiClient | None = None
 
     async def open(self) -> None:
@@ -100,8 +110,17 @@ class LokiSink(Sink[LokiConfig]):
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         """Store a batch; see :meth:`Sink.write`."""
         client = self._opened()
+        untimely = list[Entry]()
+
+        def mend(entry: Entry, refusal: Refusal) -> Remedy:
+            remedy = self._mend(entry, refusal)
+            if isinstance(remedy, str) and refusal.fault is Fault.TOO_OLD:
+                untimely.append(entry)
+            return remedy
+
         entries = self._encoder.entries(batch)
-        return await store(entries, client.push, self._mend, self.config.max_request_bytes)
+        result = await store(entries, client.push, mend, self._size)
+        return await self._without_known(result, untimely) if untimely else result
 
     def _mend(self, entry: Entry, refusal: Refusal) -> Remedy:
         if refusal.fault is Fault.NO_METADATA and self._encoder.takes_metadata:
@@ -114,17 +133,48 @@ class LokiSink(Sink[LokiConfig]):
             )
         return mended(entry, refusal, self._encoder, restamp_to=self._now() if self.config.restamp else None)
 
+    async def _without_known(self, result: WriteResult, untimely: Sequence[Entry]) -> WriteResult:
+        """Find those among the events that came too late that are stored already.
+
+        After a long outage an event may be sent again whose first answer was lost; Loki refuses it for its
+        age before it could see that it has it.
+        """
+        known: set[str] = set()
+        with suppress(SinkError, TimeoutError):
+            async with asyncio.timeout(self.config.retry.timeout / 4):
+                for part in _batched([entry.event for entry in untimely], MOST_IDS):
+                    query = Query(
+                        start=min(part, key=_time).datetime,
+                        end=max(part, key=_time).datetime + timedelta(microseconds=1),
+                        ids=frozenset(event.id for event in part),
+                        limit=None,
+                    )
+                    known.update([event.id async for event in self.search(query)])
+        duplicate = frozenset(entry.index for entry in untimely if entry.event.id in known)
+        rejected = {index: reason for index, reason in result.rejected.items() if index not in duplicate}
+        return replace(result, duplicate=duplicate, rejected=rejected)
+
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time."""
         client, now = self._opened(), self._now()
-        lookback = int(self.config.lookback * _NANOS)
-        span = span_of(query, earliest=now - lookback, latest=now + _AHEAD)
-        text = logql(query, self.config.static_labels, self._placed)
-        window = int(self.config.query_window * _NANOS)
-        async for event in pages(client.query, text, query, span, window):
+        everywhere = Span(now - int(self.config.lookback * _NANOS), now + _AHEAD)
+        search = Search(
+            client.query,
+            logql(query, self.config.static_labels, self._placed),
+            query,
+            span_of(query, everywhere),
+            int(self.config.query_window * _NANOS),
+        )
+        found = search.events_with_moved(everywhere) if self.config.restamp else search.events()
+        async for event in found:
             yield event
 
     def _opened(self) -> LokiClient:
         if self._client is None:
             raise SinkUnavailable("the sink is not open")
         return self._client
+
+
+def _batched(events: Sequence[Event], size: int) -> Iterator[Sequence[Event]]:
+    for first in range(0, len(events), size):
+        yield events[first : first + size]

@@ -20,7 +20,7 @@ from http import HTTPStatus
 from logweir.errors import SinkUnavailable
 from logweir.sinks.loki.encode import Entry
 
-__all__ = ["Answer", "Fault", "Outcome", "Refusal", "is_too_large", "read_answer", "unreachable"]
+__all__ = ["Answer", "Fault", "Outcome", "Refusal", "Throttled", "is_too_large", "read_answer", "unreachable"]
 
 #: Answers that may speak of some entries alone, though they need not.
 _PARTIAL = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR}
@@ -32,6 +32,10 @@ _HINTS: dict[int, str] = {
 }
 _NANOS = 10**9
 _LONGEST_MESSAGE = 400
+
+
+class Throttled(SinkUnavailable):
+    """Loki asks for less. Of a stream that is too fast it may have stored the first entries."""
 
 
 class Fault(StrEnum):
@@ -109,7 +113,8 @@ def read_answer(status: int, text: str, headers: Mapping[str, str], now: datetim
         return Answer(Outcome.REFUSED, reason, list(_refusals(text)))
     if status in _PARTIAL and (refusals := list(_refusals(text))):
         return Answer(Outcome.REFUSED, reason, refusals)
-    raise SinkUnavailable(_explained(status, reason), retry_after=_retry_after(headers, now))
+    failure = Throttled if status == HTTPStatus.TOO_MANY_REQUESTS else SinkUnavailable
+    raise failure(_explained(status, reason), retry_after=_retry_after(headers, now))
 
 
 def is_too_large(status: int, text: str) -> bool:

@@ -14,6 +14,7 @@ from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.testing.contract import make_event
 from servers import Server
+from servers.server import OwnServer
 
 HOUR = 3600 * 10**9
 EVERYTHING = Query(limit=None)
@@ -106,6 +107,33 @@ async def test_what_is_too_old_or_too_new_is_stamped_anew_if_that_is_allowed(lok
     assert {event.id: event for event in stored} == {event.id: event for event in batch}
     assert len(stored) == 4
     assert [event.time for event in stored] == sorted(event.time for event in batch)
+
+
+async def test_events_at_another_time_are_found_by_their_own(loki: Server) -> None:
+    start = time.time_ns()
+    old = [at(-3 * HOUR + number * 10**9, number=number) for number in range(3)]
+    new = [make_event(time_ns=start + number, number=number) for number in range(4)]
+    async with sink_on(loki.url, restamp=True) as sink:
+        await sink.write([new[0]])
+        await sink.write(old)
+        await sink.write(new[1:])
+        before, after = Query(end=at(-HOUR).datetime), Query(start=at(-HOUR).datetime)
+        assert await found(sink) == old + new
+        assert await found(sink, before) == old
+        assert await found(sink, after) == new
+        assert await found(sink, Query(limit=2)) == old[:2]
+        assert await found(sink, Query(newest_first=True, limit=5)) == [*new[::-1], old[2]]
+
+
+@pytest.mark.wound("vector #20118")
+async def test_an_event_that_comes_again_after_its_stream_went_on_is_a_duplicate(loki: Server) -> None:
+    early, late = at(-3 * HOUR), at(-3 * HOUR + 5)
+    async with sink_on(loki.url) as sink:
+        await sink.write([early])
+        await sink.write([at(0)])
+        result = await sink.write([early, late])
+    assert result.duplicate == {0}
+    assert result.rejected.keys() == {1}
 
 
 async def test_an_event_older_than_the_servers_schema_does_not_hold_up_its_batch(loki: Server) -> None:
@@ -232,3 +260,16 @@ async def test_a_tenant_is_sent_and_the_server_shows_its_limits(loki: Server) ->
     assert health.status == "ok"
     assert health.server.startswith("Loki")
     assert "max_line_size 1MB" in health.detail
+
+
+async def test_a_loki_without_structured_metadata_gets_all_in_the_line(
+    own_server: Callable[..., OwnServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_server("loki", args=["-validation.allow-structured-metadata=false"])
+    batch = [make_event(number=number) for number in range(10)]
+    async with sink_on(server.url) as sink:
+        assert not (await sink.write(batch)).rejected
+        assert [event.id for event in await found(sink)] == [event.id for event in batch]
+        assert await found(sink) == batch
+        assert (await sink.check()).status == "degraded"
+    assert "takes no structured metadata" in caplog.text

@@ -1,0 +1,154 @@
+"""Each event of a batch has its own end, whatever Loki refuses; against a model of Loki."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logweir.errors import SinkUnavailable
+from logweir.results import WriteResult
+from logweir.sinks.loki.encode import Encoder, Entry
+from logweir.sinks.loki.labels import LabelGuard
+from logweir.sinks.loki.mending import mended
+from logweir.sinks.loki.pushing import RequestSize, store
+from logweir.sinks.loki.verdicts import Answer, Fault, Outcome, Refusal
+from logweir.testing.contract import make_event
+
+LARGEST = 3_000_000
+
+
+def encoder() -> Encoder:
+    return Encoder({"job": "x"}, ("level",), ("kind",), LabelGuard({"level": 100}))
+
+
+class Loki:
+    """A model: it refuses poisoned events, stores the others, absorbs what it has, and may lie about how many."""
+
+    def __init__(self, *, counts: bool = True, names: bool = True, capacity: int | None = None) -> None:
+        self.stored: list[str] = []
+        self.requests: list[Sequence[Entry]] = []
+        self._counts = counts
+        self._names = names
+        self._capacity = capacity
+
+    async def push(self, entries: Sequence[Entry]) -> Answer:
+        await asyncio.sleep(0)
+        self.requests.append(entries)
+        assert len({entry.stream.labels for entry in entries}) == 1, "one stream in a request"
+        assert [entry.stamp for entry in entries] == sorted(entry.stamp for entry in entries)
+        if self._capacity is not None and len(self.requests) > self._capacity:
+            raise SinkUnavailable("down", retry_after=3.0)
+        bad = [entry for entry in entries if entry.event.fields.get("poison")]
+        known = set(self.stored)
+        self.stored += [e.event.id for e in entries if e not in bad and e.event.id not in known]
+        if not bad:
+            return Answer(Outcome.STORED)
+        if not self._names:
+            return Answer(Outcome.REFUSED, "bad")
+        count = len(bad) if self._counts else len(bad) + 1
+        ids = {entry.event.id for entry in bad}
+        return Answer(
+            Outcome.REFUSED, "bad", [Refusal(Fault.OTHER, "bad", lambda entry: entry.event.id in ids, count)]
+        )
+
+
+def give_up(entry: Entry, refusal: Refusal) -> str:
+    return refusal.reason
+
+
+async def stored(loki: Loki, batch: list[Any], **options: Any) -> WriteResult:
+    return await store(
+        encoder().entries(batch), loki.push, give_up, RequestSize(options.get("largest", LARGEST))
+    )
+
+
+def batch_of(poisoned: Sequence[bool], levels: Sequence[str] = ("info",)) -> list[Any]:
+    return [
+        msgspec.structs.replace(make_event(poison=bad, number=number), level=levels[number % len(levels)])
+        for number, bad in enumerate(poisoned)
+    ]
+
+
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=60),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([("info",), ("info", "error", "debug")]),
+    st.sampled_from([1024, LARGEST]),
+)
+def test_every_event_is_stored_once_or_rejected(
+    poisoned: list[bool], counts: bool, names: bool, levels: tuple[str, ...], largest: int
+) -> None:
+    loki, batch = Loki(counts=counts, names=names), batch_of(poisoned, levels)
+    result = asyncio.run(stored(loki, batch, largest=largest))
+    assert result.rejected == {index: "bad" for index, bad in enumerate(poisoned) if bad}
+    assert not result.retry
+    assert sorted(loki.stored) == sorted(e.id for e, bad in zip(batch, poisoned, strict=True) if not bad)
+
+
+async def test_a_refusal_that_is_certain_costs_one_more_request() -> None:
+    loki = Loki()
+    await stored(loki, batch_of([number % 3 == 0 for number in range(1000)]))
+    assert len(loki.requests) == 2
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 12), st.booleans())
+def test_what_was_not_answered_is_sent_again_and_nothing_else(
+    poisoned: list[bool], capacity: int, names: bool
+) -> None:
+    loki, batch = Loki(names=names, capacity=capacity), batch_of(poisoned, ("info", "error"))
+    try:
+        result = asyncio.run(stored(loki, batch))
+    except SinkUnavailable as error:
+        assert error.retry_after == 3.0
+        return
+    settled = set(range(len(batch))) - result.retry - result.rejected.keys()
+    assert not result.retry & result.rejected.keys()
+    assert all(poisoned[index] for index in result.rejected)
+    assert {batch[index].id for index in settled} <= set(loki.stored)
+    assert result.retry_after == (3.0 if result.retry else None)
+
+
+async def test_a_server_that_is_down_is_unavailable_as_a_whole() -> None:
+    with pytest.raises(SinkUnavailable):
+        await stored(Loki(capacity=0), batch_of([False] * 10, ("info", "error")))
+
+
+async def test_a_stream_too_many_goes_to_the_static_labels_and_waits_if_that_is_too_many_too() -> None:
+    made, sent = encoder(), list[Entry]()
+    refused = [{"level"}]
+
+    async def push(entries: Sequence[Entry]) -> Answer:
+        names = {name for name, _ in entries[0].stream.labels}
+        if names & refused[0]:
+            return Answer(
+                Outcome.REFUSED, "limit", [Refusal(Fault.STREAMS, "too many streams", lambda entry: True)]
+            )
+        sent.extend(entries)
+        return Answer(Outcome.STORED)
+
+    def mend(entry: Entry, refusal: Refusal) -> Any:
+        return mended(entry, refusal, made, restamp_to=None)
+
+    batch = batch_of([False] * 4)
+    result = await store(made.entries(batch), push, mend, RequestSize(LARGEST))
+    assert result == WriteResult()
+    assert [dict(entry.stream.labels) for entry in sent] == [{"job": "x"}] * 4
+    assert dict(sent[0].metadata) == {"level": "info", "kind": "tracing"}
+    refused[0] = {"job"}
+    with pytest.raises(SinkUnavailable, match="too many streams"):
+        await store(made.entries(batch), push, mend, RequestSize(LARGEST))
+
+
+async def test_an_unexpected_error_is_not_hidden() -> None:
+    async def push(entries: Sequence[Entry]) -> Answer:
+        raise ZeroDivisionError
+
+    with pytest.raises((ZeroDivisionError, ExceptionGroup)):
+        await store(
+            encoder().entries(batch_of([False] * 4, ("info", "error"))), push, give_up, RequestSize(LARGEST)
+        )
