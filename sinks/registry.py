@@ -24,6 +24,7 @@ SinkT = TypeVar("SinkT", bound=SinkClass)
 ENTRY_POINT_GROUP = "logweir.sinks"
 
 _BUILT_IN = {
+    "elasticsearch": "logweir.sinks.elasticsearch.sink:ElasticsearchSink",
     "file": "logweir.sinks.file:FileSink",
     "http": "logweir.sinks.http.sink:HttpSink",
     "loki": "logweir.sinks.loki.sink:LokiSink",

@@ -1,1 +1,1 @@
-"""Elasticsearch: the bulk API through its own asynchronous client."""
+"""Elasticsearch: bulk writes by the official asynchronous client, into a data stream or daily indexes."""

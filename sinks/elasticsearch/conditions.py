@@ -1,0 +1,116 @@
+"""From a :class:`Query` to Elasticsearch's. Pure.
+
+The server narrows: it returns every event that matches and a few that may not (``7`` and ``"7"`` are one
+term of a flattened field). :func:`leaves` says what is left to compare with the events themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from logweir.encoding import format_time
+from logweir.sinks.contract import Query
+from logweir.sinks.elasticsearch.encode import UNINDEXED
+from logweir.sinks.elasticsearch.layout import clamped
+from logweir.sinks.elasticsearch.template import IGNORE_ABOVE
+from logweir.sinks.searching import nanoseconds
+
+__all__ = ["leaves", "page_of", "to_filters"]
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_WILD = re.compile(r"[*?\\]")
+
+Clause = dict[str, Any]
+
+
+def leaves(query: Query) -> Query:
+    """What the events themselves must still be compared with: all but the full text, the server's own."""
+    return replace(query, text=None, limit=None)
+
+
+def page_of(query: Query, size: int, after: list[Any] | None) -> Clause:
+    """Return the body of a search for one page, after the sort values of the last event of the one before."""
+    order = "desc" if query.newest_first else "asc"
+    body: Clause = {
+        "size": size,
+        "track_total_hits": False,
+        "query": {"bool": {"filter": to_filters(query)}},
+        "sort": [
+            {
+                "@timestamp": {
+                    "order": order,
+                    "numeric_type": "date_nanos",
+                    "format": "strict_date_optional_time_nanos",
+                    "unmapped_type": "date_nanos",
+                }
+            },
+            {"event.id": {"order": order, "unmapped_type": "keyword"}},
+        ],
+    }
+    if after is not None:
+        body["search_after"] = after
+    return body
+
+
+def to_filters(query: Query) -> list[Clause]:
+    """Return the clauses that narrow the search, joined by *and*."""
+    return list(_filters(query))
+
+
+def _filters(query: Query) -> Iterator[Clause]:
+    times = {
+        bound: format_time(clamped(nanoseconds(moment)))
+        for bound, moment in (("gte", query.start), ("lte", query.end))
+        if moment is not None
+    }
+    if times:
+        yield {"range": {"@timestamp": times}}
+    if query.ids is not None:
+        yield {"ids": {"values": sorted(query.ids)}}
+    for name, value in (
+        ("event.kind", query.kind),
+        ("event.action", query.name),
+        ("trace.id", query.trace_id),
+    ):
+        if value is not None and 0 < len(value) <= IGNORE_ABOVE:
+            yield {"term": {name: value}}
+    for name, value in query.fields.items():
+        terms = _terms(value)
+        if terms and _PLAIN_NAME.fullmatch(name):
+            has_value = {"terms": {f"fields.{name}": terms}}
+            yield _any_of(has_value, {"term": {"tags": UNINDEXED}})
+    if query.text:
+        pattern = f"*{_WILD.sub(lambda match: chr(92) + match[0], query.text)}*"
+        in_name = {"wildcard": {"event.action": {"value": pattern, "case_insensitive": True}}}
+        yield _any_of({"match_phrase": {"message": query.text}}, in_name)
+
+
+def _any_of(*clauses: Clause) -> Clause:
+    return {"bool": {"should": list(clauses), "minimum_should_match": 1}}
+
+
+def _terms(value: Any) -> list[str]:
+    """The terms that stand for a value, or for one equal to it; none if the index cannot tell."""
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    if isinstance(value, str):
+        return [value] if 0 < len(value) <= IGNORE_ABOVE else []
+    if isinstance(value, int | float):
+        return _numbers(value)
+    return []
+
+
+def _numbers(value: float) -> list[str]:
+    """How a number and those equal to it (``5`` and ``5.0``, ``0`` and ``-0.0``) are written."""
+    if value == 0:
+        return ["-0.0", "0", "0.0"]
+    try:
+        equal = [number for number in (value, float(value), int(value)) if number == value]
+        return sorted({msgspec.json.encode(number).decode() for number in equal})
+    except OverflowError:
+        return []

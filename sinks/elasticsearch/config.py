@@ -1,0 +1,133 @@
+"""Options of the Elasticsearch sink."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+
+from logweir.config.delivery import StrictModel
+from logweir.config.units import ByteSize, Seconds
+from logweir.sinks.contract import SinkConfig
+
+__all__ = ["ElasticsearchConfig", "LifecycleConfig"]
+
+_DAY = 86400.0
+_INDEX = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
+
+
+def _checked_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("not the URL of a node; write one such as http://localhost:9200")
+    if "@" in parts.netloc:
+        raise ValueError("leave user and password out of the URL; write them as `username` and `password`")
+    if parts.query or parts.fragment:
+        raise ValueError("the URL of a node ends with its port, or with a path before the API's own")
+    return value
+
+
+NodeUrl = Annotated[str, AfterValidator(_checked_url)]
+
+
+class LifecycleConfig(StrictModel):
+    """When indexes are rolled over, moved to cheaper nodes and deleted; ages count from the rollover."""
+
+    rollover_after: Seconds = Field(default=_DAY, ge=1)
+    """A new backing index begins at this age."""
+    rollover_size: ByteSize = Field(default=50 * 2**30, ge=2**20)
+    """A new backing index begins when a primary shard is this large."""
+    warm_after: Seconds | None = None
+    """Then to warm nodes, merged into one segment a shard; by default never."""
+    cold_after: Seconds | None = None
+    """Then to cold nodes, read only; by default never."""
+    delete_after: Seconds | None = None
+    """Then deleted; by default never."""
+
+    @model_validator(mode="after")
+    def _ages_ascend(self) -> LifecycleConfig:
+        ages = [age for age in (self.warm_after, self.cold_after, self.delete_after) if age is not None]
+        if ages != sorted(set(ages)):
+            raise ValueError(
+                "warm_after, cold_after and delete_after must each be longer than the one before"
+            )
+        return self
+
+
+class ElasticsearchConfig(SinkConfig):
+    """Elasticsearch 8 and newer: full text, filters and aggregations over a great many events."""
+
+    type: str = "elasticsearch"
+    url: NodeUrl | Annotated[list[NodeUrl], Field(min_length=1)] = "http://localhost:9200"
+    """One node or several; when one fails, the next is asked."""
+    index: str = "app-logs"
+    """The data stream, or the alias and prefix of daily indexes."""
+    layout: Literal["auto", "data_stream", "daily"] = "auto"
+    """`data_stream` rolls over by `lifecycle`; `daily` makes an index for each day of the events' own time
+    (UTC). `auto` takes what stands there already, else a data stream where the server can manage one."""
+    lifecycle: LifecycleConfig | None = None
+    """The ILM policy of the data stream."""
+    provision: bool = False
+    """Whether the sink may create its index template and its ILM policy."""
+    shards: int = Field(default=1, ge=1, le=1024)
+    """Primary shards of each index."""
+    replicas: int | None = Field(default=None, ge=0, le=16)
+    """Copies of each shard; the server's default if not set."""
+    full_text: bool = True
+    """Whether the values of the fields can be found by full text; otherwise only the event's name can."""
+    username: str | None = None
+    """Basic authentication, with `password`."""
+    password: SecretStr | None = None
+    """Basic authentication, with `username`."""
+    api_key: SecretStr | None = None
+    """An API key as Elasticsearch shows it, encoded."""
+    ca: Path | None = None
+    """A file with the certificates of the authorities to trust; by default those of certifi."""
+    verify_tls: bool = True
+    """Whether the nodes' certificates are verified."""
+    client_certificate: Path | None = None
+    """A certificate (and key) in PEM form that the sink presents."""
+    client_key: Path | None = None
+    """The key of `client_certificate`, if it is in a file of its own."""
+    compress: bool = True
+    """Whether requests are sent as gzip."""
+    max_request_bytes: ByteSize | None = Field(default=None, ge=1024)
+    """The most bytes in one request, before compression; by default `http.max_content_length`."""
+
+    @field_validator("index")
+    @classmethod
+    def _index_is_a_name(cls, value: str) -> str:
+        if not _INDEX.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is no index name; use lower-case letters, digits, '.', '_' and '-', "
+                "beginning with a letter or digit"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> ElasticsearchConfig:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together; set both or neither")
+        if self.username is not None and self.api_key is not None:
+            raise ValueError("set either api_key or username and password")
+        if self.client_key is not None and self.client_certificate is None:
+            raise ValueError("client_key needs client_certificate")
+        if len(set(self.nodes)) != len(self.nodes):
+            raise ValueError("url names a node twice")
+        if len({urlsplit(node).scheme for node in self.nodes}) != 1:
+            raise ValueError("either all nodes are reached by https or none")
+        if self.layout == "daily" and self.lifecycle is not None and self.lifecycle.warm_after is not None:
+            raise ValueError("lifecycle.warm_after needs a data stream; remove it, or layout: daily")
+        return self
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The URLs of the nodes."""
+        return (self.url,) if isinstance(self.url, str) else tuple(self.url)

@@ -1,0 +1,146 @@
+"""The connection to the nodes: the official asynchronous client, its errors turned into a sink's.
+
+Retrying is the worker's business, so that the client tries each node once and no more: a node that
+refuses, breaks off or answers 502, 503 or 504 makes it ask the next one, and is left in peace for a while.
+A node that hangs fails the request a little before the worker would give it up, so that the client learns
+of it and asks another the next time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from elastic_transport import ApiError, TransportError
+from elasticsearch import AsyncElasticsearch
+
+from logweir.errors import SinkRejected
+from logweir.sinks.elasticsearch.config import ElasticsearchConfig
+from logweir.sinks.elasticsearch.verdicts import failure
+
+__all__ = ["Answer", "Connection"]
+
+Answer = tuple[int, Any]
+
+#: The part of the worker's patience that one request may take.
+_SHARE = 0.9
+#: Connections to each node beyond one for each worker, so that a search never takes a writer's.
+_READERS = 2
+_GATEWAY_FAILURES = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+#: The level at which gzip takes a third of the time of its default for a tenth more bytes.
+_LEVEL = 3
+_SMALLEST = 1024
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+class Connection:
+    """Requests to the nodes of one cluster."""
+
+    def __init__(self, client: AsyncElasticsearch, *, compress: bool) -> None:
+        self._client = client
+        self._compress = compress
+        self._headers = {"accept": "application/json"}
+        if compress:
+            self._headers["accept-encoding"] = "gzip"
+
+    @classmethod
+    async def make(cls, config: ElasticsearchConfig, workers: int) -> Connection:
+        """Make the client, in a thread because it reads certificates; nothing is sent.
+
+        Raises:
+            SinkRejected: A certificate cannot be read.
+        """
+        try:
+            client = await asyncio.to_thread(lambda: AsyncElasticsearch(**_options(config, workers)))
+        except (OSError, ValueError) as error:
+            raise SinkRejected(f"the connection cannot be prepared: {error}") from None
+        return cls(client, compress=config.compress)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def request(self, method: str, target: str, body: object = None) -> Any:
+        """Send a request and return what was answered.
+
+        Args:
+            method: Of HTTP.
+            target: The path and the query.
+            body: What to send, as JSON; bytes are sent as they are.
+
+        Raises:
+            SinkUnavailable: It failed and may succeed later.
+            SinkRejected: It will never succeed.
+        """
+        try:
+            return await self._send(method, target, body)
+        except (ApiError, TransportError) as error:
+            raise failure(error) from None
+
+    async def ask(self, method: str, target: str, body: object = None) -> Answer:
+        """Send a request whose refusal is an answer too: return the status and the body.
+
+        Raises:
+            SinkUnavailable: There was no answer, or the server is in trouble.
+        """
+        try:
+            return int(HTTPStatus.OK), await self._send(method, target, body)
+        except ApiError as error:
+            if HTTPStatus.BAD_REQUEST <= error.meta.status < HTTPStatus.TOO_MANY_REQUESTS:
+                return error.meta.status, error.body
+            raise failure(error) from None
+        except TransportError as error:
+            raise failure(error) from None
+
+    async def _send(self, method: str, target: str, body: object) -> Any:
+        headers: Mapping[str, str] = self._headers
+        data: bytes | None = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else _encode_json(body)
+            headers = {**headers, "content-type": "application/json"}
+            if self._compress and len(data) >= _SMALLEST:
+                data = await asyncio.to_thread(gzip.compress, data, _LEVEL)
+                headers["content-encoding"] = "gzip"
+        answer = await self._client.perform_request(method, target, headers=headers, body=data)
+        return answer.body
+
+
+def _options(config: ElasticsearchConfig, workers: int) -> dict[str, Any]:
+    """The client's own options; ``None`` is its word for a default that is not to be set."""
+    options: dict[str, Any] = {
+        "hosts": [_with_port(node) for node in config.nodes],
+        "connections_per_node": workers + _READERS,
+        "max_retries": len(config.nodes) - 1,
+        "retry_on_status": _GATEWAY_FAILURES,
+        "retry_on_timeout": False,
+        "request_timeout": config.retry.timeout * _SHARE,
+    }
+    if config.api_key is not None:
+        options["api_key"] = config.api_key.get_secret_value()
+    if config.username is not None and config.password is not None:
+        options["basic_auth"] = (config.username, config.password.get_secret_value())
+    if config.nodes[0].startswith("https:"):
+        options["verify_certs"] = config.verify_tls
+        options["ssl_show_warn"] = False
+        for name, path in (
+            ("ca_certs", config.ca),
+            ("client_cert", config.client_certificate),
+            ("client_key", config.client_key),
+        ):
+            if path is not None:
+                options[name] = str(path)
+    return options
+
+
+def _with_port(url: str) -> str:
+    """The client asks for a port; it is that of the scheme where none is written."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    has_port = host.rpartition(":")[2].isdigit() and not host.endswith("]")
+    port = "" if has_port else ":443" if scheme == "https" else ":80"
+    return f"{scheme}://{host}{port}{slash}{path}"

@@ -1,0 +1,70 @@
+"""What ``logweir check`` says of an Elasticsearch sink: the cluster's health, and what the server lacks."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from logweir.results import Health, HealthStatus
+from logweir.sinks.elasticsearch.config import ElasticsearchConfig
+from logweir.sinks.elasticsearch.connection import Connection
+from logweir.sinks.elasticsearch.provisioning import Plan
+
+__all__ = ["describe", "health_of"]
+
+
+async def health_of(connection: Connection, config: ElasticsearchConfig, decided: Plan) -> Health:
+    """Ask the cluster how it is.
+
+    Raises:
+        SinkError: It does not answer.
+    """
+    status, answer = await connection.ask("GET", "/_cluster/health?filter_path=status,number_of_nodes")
+    color = answer["status"] if status == HTTPStatus.OK else None
+    if status == HTTPStatus.UNAUTHORIZED:
+        return Health(HealthStatus.DOWN, "the server refuses the credentials", decided.server.name)
+    return describe(config, decided, color, await _privileges(connection, decided))
+
+
+async def _privileges(connection: Connection, decided: Plan) -> list[str]:
+    """The privileges on the index that the credentials lack; none where there is no security."""
+    names = [decided.layout.name, *decided.layout.patterns]
+    wanted = ["create_doc", "auto_configure", "read", "view_index_metadata"]
+    body = {"index": [{"names": names, "privileges": wanted}]}
+    status, answer = await connection.ask("POST", "/_security/user/_has_privileges", body)
+    if status != HTTPStatus.OK or not isinstance(answer, dict):
+        return []
+    lacking: dict[str, Any] = {}
+    for privileges in answer.get("index", {}).values():
+        lacking |= {name: False for name, granted in privileges.items() if not granted}
+    return sorted(lacking)
+
+
+def describe(config: ElasticsearchConfig, decided: Plan, color: str | None, lacking: list[str]) -> Health:
+    """Put what is known into words. Pure.
+
+    Args:
+        config: What is asked for.
+        decided: How events are stored.
+        color: The cluster's health, or None if it may not be asked.
+        lacking: Privileges that the credentials lack.
+    """
+    name, server = decided.layout.name, decided.server
+    told = [f"cluster {color}" if color else "the cluster's health may not be asked"]
+    if decided.layout.streaming:
+        told.append(f"data stream {name}")
+        if decided.ilm:
+            told.append(f"ILM policy {name}")
+    else:
+        told.append(f"daily indexes {name}-YYYY.MM.DD behind the alias {name}")
+    if server.data_streams is False:
+        told.append("the server manages no data streams")
+    if server.ilm is False:
+        told.append("the server has no ILM")
+    unkept = config.lifecycle is not None and not decided.ilm
+    if unkept:
+        told.append("nothing keeps `lifecycle`; delete by pruning")
+    if lacking:
+        told.append(f"the credentials lack {', '.join(lacking)} on {name}")
+    status = HealthStatus.DEGRADED if color == "red" or unkept or lacking else HealthStatus.OK
+    return Health(status, "; ".join(told), server.name)

@@ -1,0 +1,130 @@
+"""Choosing the layout, and creating the index template and the ILM policy, or seeing that they are there.
+
+What somebody else made under our name is left alone: only a template or a policy that says that logweir
+manages it is brought to what routing.yaml says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from logweir.errors import SinkRejected
+from logweir.sinks.elasticsearch.config import ElasticsearchConfig
+from logweir.sinks.elasticsearch.connection import Connection
+from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.elasticsearch.server import Server
+from logweir.sinks.elasticsearch.template import MANAGED_BY, index_template, lifecycle_policy
+
+__all__ = ["Plan", "choose", "plan", "provision"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a sink stores on the server at hand.
+
+    Attributes:
+        server: What the server is and has.
+        layout: Where events stand.
+        ilm: Whether ILM looks after the indexes.
+    """
+
+    server: Server
+    layout: Layout
+    ilm: bool
+
+
+async def plan(connection: Connection, config: ElasticsearchConfig, server: Server) -> Plan:
+    """Decide how to store; see :func:`choose`.
+
+    Raises:
+        SinkRejected: The server does not tell what it has, and nothing says what to do.
+    """
+    daily_stands = False
+    if config.layout == "auto":
+        status, _ = await connection.ask("GET", f"/_alias/{config.index}")
+        daily_stands = status == HTTPStatus.OK
+    return choose(config, server, daily_stands=daily_stands)
+
+
+def choose(config: ElasticsearchConfig, server: Server, *, daily_stands: bool) -> Plan:
+    """Decide between a data stream and daily indexes. Pure.
+
+    Args:
+        config: What is asked for.
+        server: What there is.
+        daily_stands: Whether daily indexes stand there already: their events would not be found anew.
+
+    Raises:
+        SinkRejected: The server does not tell what it has, and nothing says what to do.
+    """
+    if config.layout == "auto" and not daily_stands and server.data_streams is None:
+        raise SinkRejected(
+            "the credentials may not ask what the server has (cluster privilege `monitor`); grant it, or set "
+            "`layout: data_stream`"
+        )
+    streaming = config.layout == "data_stream" or (
+        config.layout == "auto" and bool(server.data_streams) and not daily_stands
+    )
+    # Whoever names the layout where the server does not tell may have ILM as well: it is tried.
+    ilm = streaming and config.lifecycle is not None and server.ilm is not False
+    return Plan(server, Layout(config.index, streaming), ilm)
+
+
+async def provision(connection: Connection, config: ElasticsearchConfig, decided: Plan) -> None:
+    """Create or update what is ours, or see that it is there.
+
+    Raises:
+        SinkRejected: The template is missing and may not be created, or the server refuses it.
+    """
+    if not config.provision:
+        await _see_template(connection, decided)
+        return
+    if decided.ilm and config.lifecycle is not None:
+        await _put(connection, f"/_ilm/policy/{config.index}", lifecycle_policy(config.lifecycle))
+    template = index_template(config, decided.layout, ilm=decided.ilm)
+    await _put(connection, f"/_index_template/{config.index}", template)
+
+
+async def _put(connection: Connection, target: str, body: dict[str, Any]) -> None:
+    status, found = await connection.ask("GET", target)
+    if status == HTTPStatus.OK and not _is_ours(found):
+        return
+    status, answer = await connection.ask("PUT", target, body)
+    if status != HTTPStatus.OK:
+        raise SinkRejected(f"PUT {target} is refused with status {status}: {_reason(answer)}")
+
+
+def _is_ours(found: Any) -> bool:
+    """Whether what stands under our name says that logweir manages it."""
+    templates = found.get("index_templates")
+    if templates is not None:
+        return all(
+            one["index_template"].get("_meta", {}).get("managed_by") == MANAGED_BY for one in templates
+        )
+    return all(one["policy"].get("_meta", {}).get("managed_by") == MANAGED_BY for one in found.values())
+
+
+async def _see_template(connection: Connection, decided: Plan) -> None:
+    """Without a template the first event would make an index that grows a mapping of its own."""
+    example = decided.layout.index_of(0)
+    status, answer = await connection.ask("POST", f"/_index_template/_simulate_index/{example}")
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return  # credentials that may only write cannot look
+    fields: dict[str, Any] = {}
+    if status == HTTPStatus.OK:
+        mappings = answer.get("template", {}).get("mappings", {})
+        fields = mappings.get("properties", {}).get("fields", {})
+    if fields.get("type") != "flattened":
+        raise SinkRejected(
+            f"no index template makes `fields` flattened in {example}; set provision: true, or create the "
+            "template of docs/how-to/elasticsearch.md"
+        )
+
+
+def _reason(answer: Any) -> str:
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, dict):
+        return str(error.get("reason", ""))[:500]
+    return str(error or "")[:500]

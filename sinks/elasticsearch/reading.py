@@ -1,0 +1,62 @@
+"""Searching: page after page, in order of time, each event once.
+
+Pages follow each other by ``search_after`` on the time and the id, which never change, so that no
+snapshot of the index (a point in time) has to be held open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from logweir.errors import SinkError
+from logweir.event import Event
+from logweir.sinks.contract import Query
+from logweir.sinks.elasticsearch.conditions import leaves, page_of
+from logweir.sinks.elasticsearch.connection import Connection
+from logweir.sinks.elasticsearch.encode import to_event
+from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.searching import matches
+
+__all__ = ["ABSENT_IS_EMPTY", "find", "refresh"]
+
+#: The most documents in a page.
+_PAGE = 500
+#: Nothing was written yet: that is no error.
+ABSENT_IS_EMPTY = "ignore_unavailable=true&allow_no_indices=true"
+
+
+async def refresh(connection: Connection, layout: Layout) -> None:
+    """Make what was written visible to searches, if the credentials allow it; else it is within a second."""
+    with contextlib.suppress(SinkError):
+        await connection.ask("POST", f"/{layout.name}/_refresh?{ABSENT_IS_EMPTY}")
+
+
+async def find(connection: Connection, layout: Layout, query: Query) -> AsyncIterator[Event]:
+    """Yield the events that match.
+
+    Raises:
+        SinkError: The server cannot be searched, or a part of it did not answer.
+    """
+    await refresh(connection, layout)
+    condition = leaves(query)
+    left = query.limit
+    after: list[Any] | None = None
+    last: tuple[int, str] | None = None
+    target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}&allow_partial_search_results=false"
+    while left is None or left > 0:
+        size = _PAGE if left is None else min(_PAGE, left)
+        answer = await connection.request("POST", target, page_of(query, size, after))
+        hits = answer["hits"]["hits"]
+        for hit in hits:
+            event = to_event(hit["_source"])
+            if (event.time, event.id) == last or not matches(event, condition):
+                continue
+            last = event.time, event.id
+            yield event
+            if left is not None:
+                left -= 1
+        if len(hits) < size:
+            return
+        after = hits[-1]["sort"]

@@ -1,0 +1,108 @@
+"""From the client's errors and the items of a bulk answer to what the worker should do. Pure.
+
+What is wrong with the event itself is rejected; what is wrong with the server, the network, the
+credentials or the index is tried again, because the next event would fare no better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import Enum
+from http import HTTPStatus
+from typing import Any
+
+from elastic_transport import ApiError, ConnectionTimeout, SerializationError, TransportError
+from elasticsearch import UnsupportedProductError
+
+from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+
+__all__ = ["Verdict", "failure", "item_verdict"]
+
+_LONGEST = 500
+_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+#: Item errors with a client's status that are the index's fault and may pass, not the event's.
+_UNINDEXABLE = "field [fields] of type [flattened]"
+_OF_THE_INDEX = {"index_closed_exception", "cluster_block_exception", "security_exception"}
+
+
+class Verdict(Enum):
+    """What became of one item of a bulk request."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    RETRY = "retry"
+    UNINDEXABLE = "unindexable"
+    """The flattened field refuses the event's fields; they can be kept without being indexed."""
+    REJECTED = "rejected"
+
+
+def item_verdict(item: Mapping[str, Any]) -> tuple[Verdict, str]:
+    """Return the verdict on one item, and the server's reason where there is one."""
+    status = item["status"]
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return Verdict.STORED, ""
+    error = item.get("error") or {}
+    kind, reason = error.get("type", ""), _reason(error) or f"status {status}"
+    if status == HTTPStatus.CONFLICT and kind in {"", "version_conflict_engine_exception"}:
+        return Verdict.DUPLICATE, ""
+    if status == HTTPStatus.BAD_REQUEST and kind not in _OF_THE_INDEX:
+        return Verdict.UNINDEXABLE if _UNINDEXABLE in reason else Verdict.REJECTED, reason
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return Verdict.REJECTED, reason
+    return Verdict.RETRY, reason
+
+
+def failure(error: Exception) -> SinkError:
+    """Return the sink error that a failed request means."""
+    if isinstance(error, UnsupportedProductError):
+        return SinkUnavailable("what answers is not Elasticsearch; look at the url")
+    if isinstance(error, ApiError):
+        return _refusal(error)
+    if isinstance(error, ConnectionTimeout):
+        return SinkUnavailable("the server did not answer in time")
+    if isinstance(error, SerializationError):
+        return SinkUnavailable("the server's answer is not the JSON that was expected")
+    if isinstance(error, TransportError):
+        return SinkUnavailable(f"the server cannot be reached: {_first_line(error.message)}")
+    return SinkUnavailable(f"{type(error).__name__}: {_first_line(error)}")
+
+
+def _refusal(error: ApiError) -> SinkError:
+    status = error.meta.status
+    body = error.body if isinstance(error.body, dict) else {}
+    details = body.get("error")
+    reason = _reason(details) if isinstance(details, dict) else _first_line(details or "")
+    message = f"status {status}: {reason}" if reason else f"status {status}"
+    if status in _REFUSED:
+        return SinkUnavailable(f"the server refuses the credentials or the privilege; {message}")
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return SinkRejected(f"larger than the server takes (http.max_content_length); {message}")
+    # A proxy may answer 400 to anything; only what Elasticsearch itself says is held against the events.
+    if status == HTTPStatus.BAD_REQUEST and isinstance(details, dict):
+        return SinkRejected(message)
+    return SinkUnavailable(message, retry_after=_retry_after(error))
+
+
+def _retry_after(error: ApiError) -> float | None:
+    try:
+        seconds = float(error.meta.headers.get("retry-after") or "")
+    except ValueError:
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    """What went wrong, with its innermost cause."""
+    kind, reason = error.get("type", ""), error.get("reason") or ""
+    cause: Any = error
+    while isinstance(cause.get("caused_by"), dict):
+        cause = cause["caused_by"]
+    inner = cause.get("reason") or ""
+    told = f"{reason}: {inner}" if inner and inner != reason else reason
+    return _first_line(f"{kind}: {told}" if kind else told)
+
+
+def _first_line(text: object) -> str:
+    lines = str(text).splitlines()
+    return lines[0][:_LONGEST] if lines else ""

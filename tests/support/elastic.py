@@ -1,0 +1,63 @@
+"""Bare requests to an Elasticsearch server: what a test sees and tidies without the sink it tests."""
+
+import json
+from typing import Any
+
+import httpx
+
+__all__ = ["Elastic"]
+
+
+class Elastic:
+    """One index of the sink's (a data stream, or daily indexes behind an alias) as the server has it."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.name = name
+        self._client = httpx.Client(base_url=url, timeout=30)
+
+    def ask(self, method: str, target: str, body: Any = None, *, ok: bool = True) -> Any:
+        """Send one request."""
+        answer = self._client.request(method, target, json=body)
+        if ok:
+            answer.raise_for_status()
+        return answer.json()
+
+    def indexes(self) -> list[str]:
+        """The names of the daily indexes, or of the stream's backing indexes, in order."""
+        found = self._client.get(f"/{self.name}/_settings?filter_path=*.settings.index.creation_date")
+        return sorted(found.json()) if found.is_success else []
+
+    def ids(self) -> list[str]:
+        """The ids of all documents, as often as they stand there."""
+        hits = self._hits()
+        return [hit["_id"] for hit in hits]
+
+    def empty(self) -> None:
+        """Delete all documents; the indexes stay."""
+        hits = self._hits()
+        if hits:
+            actions = ({"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits)
+            body = "".join(json.dumps(action) + "\n" for action in actions)
+            headers = {"content-type": "application/x-ndjson"}
+            self._client.post("/_bulk", content=body, headers=headers).raise_for_status()
+
+    def remove(self) -> None:
+        """Remove the daily indexes and the template; a data stream cannot be removed from this server."""
+        for index in self.indexes():
+            if not index.startswith(".ds-"):
+                self.ask("DELETE", f"/{index}")
+        self.ask("DELETE", f"/_index_template/{self.name}", ok=False)
+        self._client.close()
+
+    def _hits(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        body: dict[str, Any] = {"size": 10_000, "_source": False, "sort": ["_doc"], "track_total_hits": False}
+        where = "ignore_unavailable=true&allow_no_indices=true"
+        self.ask("POST", f"/{self.name}/_refresh?{where}")
+        body["sort"] = [{"event.id": {"order": "asc", "unmapped_type": "keyword"}}, "_index"]
+        while True:
+            hits = self.ask("POST", f"/{self.name}/_search?{where}", body)["hits"]["hits"]
+            found += hits
+            if len(hits) < body["size"]:
+                return found
+            body["search_after"] = hits[-1]["sort"]
