@@ -12,11 +12,13 @@ was asked) is left out by searching, which yields an event once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.elasticsearch.connection import Connection
 
@@ -24,8 +26,9 @@ __all__ = ["MARGIN_NS", "Rollovers", "suspects"]
 
 #: How far the clocks may be apart.
 MARGIN_NS = 3600 * 10**9
-#: Ids asked for at once.
+#: Ids asked for at once, and how many copies of them may be found.
 _MOST_IDS = 1000
+_MOST_HITS = 10_000
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -47,7 +50,7 @@ def suspects(batch: Sequence[Event], taken: Mapping[int, str], began: Mapping[st
 
 
 class Rollovers:
-    """Watches one data stream."""
+    """Watches one data stream, and leaves of each event the oldest copy."""
 
     def __init__(self, connection: Connection, stream: str) -> None:
         self._connection = connection
@@ -55,7 +58,7 @@ class Rollovers:
         self._began: dict[str, int] = {}
 
     async def settle(self, batch: Sequence[Event], taken: Mapping[int, str]) -> set[int]:
-        """Remove new copies of events that an older index has; return these events.
+        """Remove the newer copies of events that stand in several indexes; return those stored before.
 
         Raises:
             SinkUnavailable: The server could not be asked; the events are to be sent again.
@@ -82,30 +85,38 @@ class Rollovers:
     async def _settle(
         self, batch: Sequence[Event], taken: Mapping[int, str], doubtful: Sequence[int]
     ) -> set[int]:
-        by_id: dict[str, list[int]] = {}
+        copies: dict[str, set[str]] = {}
         for number in doubtful:
-            by_id.setdefault(batch[number].id, []).append(number)
-        found = await self._found_elsewhere(list(by_id), {taken[number] for number in doubtful})
-        copies: list[dict[str, Any]] = []
-        older = set[int]()
-        for event_id, index in found:
-            numbers = by_id[event_id]
-            newer = {taken[number] for number in numbers if self._is_newer(taken[number], index)}
-            copies += [{"delete": {"_index": name, "_id": event_id}} for name in newer]
-            older.update(number for number in numbers if taken[number] in newer)
-        if copies:
-            body = b"".join(_encode_json(copy) + b"\n" for copy in copies)
-            await self._connection.request("POST", "/_bulk?filter_path=errors", body)
-        return older
+            copies.setdefault(batch[number].id, set()).add(taken[number])
+        for event_id, index in await self._found_elsewhere(copies):
+            copies[event_id].add(index)
+        oldest = {event_id: min(indexes, key=self._age) for event_id, indexes in copies.items()}
+        newer = [
+            {"delete": {"_index": index, "_id": event_id}}
+            for event_id, indexes in copies.items()
+            for index in indexes
+            if index != oldest[event_id]
+        ]
+        if newer:
+            body = b"".join(_encode_json(copy) + b"\n" for copy in newer)
+            answer = await self._connection.request("POST", "/_bulk?filter_path=errors", body)
+            if answer["errors"]:
+                raise SinkUnavailable("newer copies of events could not be deleted")
+        return {number for number in doubtful if taken[number] != oldest[batch[number].id]}
 
-    async def _found_elsewhere(self, ids: list[str], indexes: set[str]) -> list[tuple[str, str]]:
-        elsewhere: dict[str, Any] = {"ids": {"values": ids}}
-        if len(indexes) == 1:  # one index has an id once, so that as many answers are enough
-            elsewhere = {"bool": {"filter": elsewhere, "must_not": {"term": {"_index": next(iter(indexes))}}}}
-        query = {"size": 10 * _MOST_IDS, "query": elsewhere, "_source": False, "track_total_hits": False}
-        target = f"/{self._stream}/_search?filter_path=hits.hits._id,hits.hits._index"
+    async def _found_elsewhere(self, copies: Mapping[str, set[str]]) -> list[tuple[str, str]]:
+        known = sorted(set().union(*copies.values()))
+        elsewhere: dict[str, Any] = {"ids": {"values": list(copies)}}
+        if len(known) == 1:
+            elsewhere = {"bool": {"filter": elsewhere, "must_not": {"term": {"_index": known[0]}}}}
+        query = {"size": _MOST_HITS, "query": elsewhere, "_source": False, "track_total_hits": False}
+        target = (
+            f"/{self._stream}/_search?allow_partial_search_results=false"
+            "&filter_path=hits.hits._id,hits.hits._index"
+        )
         answer = await self._connection.request("POST", target, query)
         return [(hit["_id"], hit["_index"]) for hit in answer.get("hits", {}).get("hits", [])]
 
-    def _is_newer(self, index: str, other: str) -> bool:
-        return self._began.get(index, 0) > self._began.get(other, 0)
+    def _age(self, index: str) -> tuple[float, str]:
+        """An index that nobody has looked at began after those that were."""
+        return self._began.get(index, math.inf), index

@@ -47,6 +47,10 @@ class Elastic:
             if not index.startswith(".ds-"):
                 self.ask("DELETE", f"/{index}")
         self.ask("DELETE", f"/_index_template/{self.name}", ok=False)
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._client.close()
 
     def _hits(self) -> list[dict[str, Any]]:

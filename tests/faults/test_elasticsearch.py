@@ -1,0 +1,271 @@
+"""Elasticsearch under faults: nothing that was accepted is lost, and nothing is there twice.
+
+Each test sends a numbered burst through a runtime, does harm in the middle of it, and counts what the
+server has by bare requests.
+"""
+
+import gc
+import itertools
+import os
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+from uuid import uuid4
+
+import pytest
+
+from logweir.config.models import RoutingConfig
+from logweir.engine import Runtime
+from logweir.errors import SinkUnavailable
+from logweir.sinks.contract import Query, SinkContext
+from logweir.sinks.elasticsearch.config import ElasticsearchConfig
+from logweir.sinks.elasticsearch.sink import ElasticsearchSink
+from logweir.telemetry import SinkMetrics
+from logweir.testing.contract import make_event
+from support.elastic import Elastic
+
+LONG = os.environ.get("LOGWEIR_SOAK") == "long"
+
+
+@pytest.fixture
+def name() -> str:
+    return f"burst-{uuid4().hex[:12]}"
+
+
+def options(url: str, name: str, **more: Any) -> ElasticsearchConfig:
+    settings: dict[str, Any] = {
+        "url": url,
+        "index": name,
+        "provision": True,
+        "replicas": 0,
+        "workers": 2,
+        "queue": {"max_events": 200_000, "when_full": "block", "block_timeout": 60},
+        "retry": {"initial": 0.05, "max": 0.3, "timeout": 2},
+        **more,
+    }
+    return ElasticsearchConfig.model_validate(settings)
+
+
+class Burst:
+    """A steady stream of numbered events into one sink, from a thread."""
+
+    def __init__(self, runtime: Runtime, rate: int = 1500) -> None:
+        self._runtime = runtime
+        self._rate = rate
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="burst")
+        self.sent = 0
+
+    def _run(self) -> None:
+        while not self._end.wait(0.02):
+            for _ in range(self._rate // 50):
+                self._runtime.emit("burst", {"number": self.sent})
+                self.sent += 1
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    @property
+    def metrics(self) -> SinkMetrics:
+        return self._runtime.metrics().sinks["store"]
+
+    def until(self, condition: Any, seconds: float = 40.0) -> None:
+        """Wait until something is true of the sink's metrics."""
+        deadline = time.monotonic() + seconds
+        while not condition(self.metrics):
+            assert time.monotonic() < deadline, self.metrics
+            time.sleep(0.01)
+
+    def until_more_is_stored(self, events: int = 300) -> None:
+        """Wait until this many more events are stored."""
+        before = self.metrics.stored + self.metrics.duplicate
+        self.until(lambda metrics: metrics.stored + metrics.duplicate >= before + events)
+
+    def until_it_fails(self, times: int = 2) -> None:
+        """Wait for this many more failures."""
+        before = self.metrics.failures
+        self.until(lambda metrics: metrics.failures >= before + times)
+
+
+@contextmanager
+def burst_into(sink: ElasticsearchConfig) -> Iterator[Burst]:
+    """Run a burst; at the end everything must be delivered and accounted for."""
+    routes: Any = [{"name": "all", "to": ["store"]}]
+    runtime = Runtime(RoutingConfig(sinks={"store": sink}, routes=routes, drain_timeout=60))
+    runtime.start()
+    try:
+        with Burst(runtime) as burst:
+            burst.until_more_is_stored()
+            yield burst
+        assert runtime.stop(60), burst.metrics
+        metrics = burst.metrics
+        assert metrics.stored + metrics.duplicate == metrics.accepted == burst.sent, metrics
+        assert not metrics.dead
+    finally:
+        runtime.stop(1)
+
+
+def assert_all_there_once(url: str, name: str, sent: int) -> None:
+    store = Elastic(url, name)
+    ids = store.ids()
+    store.remove()
+    assert len(set(ids)) == len(ids) == sent
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+@pytest.mark.wound("vector #18820")
+def test_a_server_that_is_killed_and_then_stands_still_has_everything_once(
+    own_server: Any, name: str
+) -> None:
+    server = own_server("elasticsearch")
+    with burst_into(options(server.url, name)) as burst:
+        server.kill()
+        burst.until_it_fails()
+        server.start()
+        burst.until_more_is_stored()
+        server.pause()
+        burst.until_it_fails()
+        time.sleep(30 if LONG else 0)  # how long it stands still is the point
+        server.resume()
+        burst.until_more_is_stored()
+    assert_all_there_once(server.url, name, burst.sent)
+
+
+def test_latency_resets_and_half_written_answers_lose_nothing_and_repeat_nothing(
+    elasticsearch: Any, proxy: Any, name: str
+) -> None:
+    fault = proxy(elasticsearch)
+    with burst_into(options(fault.url, name)) as burst:
+        fault.latency(0.2)
+        burst.until_more_is_stored()
+        fault.clear()
+        for harm in (fault.reset, lambda: fault.cut_answers(40), fault.refuse, fault.hang):
+            harm()
+            burst.until_it_fails()
+            fault.clear()
+            burst.until_more_is_stored()
+    assert burst.metrics.duplicate  # what was stored before its answer was cut
+    assert_all_there_once(elasticsearch.url, name, burst.sent)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_storm_of_refusals_passes(elasticsearch: Any, proxy: Any, name: str, status: int) -> None:
+    fault = proxy(elasticsearch)
+    with burst_into(options(fault.url, name)) as burst:
+        fault.answer(status, retry_after=0.1, share=0.5)
+        burst.until_it_fails(6)
+        fault.answer(status)
+        burst.until_it_fails(2)
+        assert f"status {status}" in burst.metrics.last_error
+        fault.clear()
+        burst.until_more_is_stored()
+    assert_all_there_once(elasticsearch.url, name, burst.sent)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_that_are_refused_are_told_and_cost_nothing_once_they_are_taken(
+    elasticsearch: Any, proxy: Any, name: str, status: int
+) -> None:
+    fault = proxy(elasticsearch)
+    fault.answer(status)
+    sink = options(fault.url, name, username="logs", password="hunter2")
+    routes: Any = [{"name": "all", "to": ["store"]}]
+    runtime = Runtime(RoutingConfig(sinks={"store": sink}, routes=routes, drain_timeout=60))
+    runtime.start()
+    try:
+        with Burst(runtime) as burst:
+            burst.until(lambda _: burst.sent > 300)
+            fault.clear()
+            burst.until_more_is_stored()
+            fault.answer(status)
+            burst.until_it_fails()
+            assert "refuses the credentials" in burst.metrics.last_error
+            assert "hunter2" not in burst.metrics.last_error
+            fault.clear()
+            burst.until_more_is_stored()
+        assert runtime.stop(60), burst.metrics
+        assert burst.metrics.stored + burst.metrics.duplicate == burst.sent
+        assert not burst.metrics.dead
+    finally:
+        runtime.stop(1)
+    assert_all_there_once(elasticsearch.url, name, burst.sent)
+
+
+@pytest.mark.wound("vector #20118")
+def test_answers_that_are_lost_around_a_rollover_leave_no_event_twice(
+    elasticsearch: Any, proxy: Any, name: str
+) -> None:
+    fault = proxy(elasticsearch)
+    store = Elastic(elasticsearch.url, name)
+    with burst_into(options(fault.url, name, layout="data_stream")) as burst:
+        for _ in range(3):
+            fault.cut_answers(40)
+            burst.until_it_fails()
+            store.ask("POST", f"/{name}/_rollover")
+            fault.clear()
+            burst.until_more_is_stored()
+    assert len(store.indexes()) == 4
+    store.close()
+    assert burst.metrics.duplicate
+    assert_all_there_once(elasticsearch.url, name, burst.sent)
+
+
+@pytest.mark.parametrize("layout", ["daily", "data_stream"])
+async def test_events_of_a_skewed_clock_are_stored_once(elasticsearch: Any, name: str, layout: str) -> None:
+    now = datetime.now(UTC)
+    skews = [timedelta(days=365 * number) for number in (-50, -1, 0, 1, 50)]
+    batch = [make_event(f"skewed by {skew}", time_ns=int((now + skew).timestamp()) * 10**9) for skew in skews]
+    batch += [make_event("first of all", time_ns=0), make_event("before", time_ns=-1)]
+    sink = ElasticsearchSink(options(elasticsearch.url, name, layout=layout))
+    await sink.open()
+    try:
+        await sink.write(batch)
+        assert (await sink.write(batch)).duplicate == set(range(len(batch)))
+        found = [event async for event in sink.search(Query(limit=None))]
+    finally:
+        await sink.close()
+    assert {event.id: event.time for event in found} == {event.id: event.time for event in batch}
+    assert_all_there_once(elasticsearch.url, name, len(batch))
+
+
+async def test_memory_stays_flat_over_writes_and_over_failures(
+    elasticsearch: Any, proxy: Any, name: str
+) -> None:
+    fault = proxy(elasticsearch)
+    sink = ElasticsearchSink(options(fault.url, name), SinkContext(workers=2))
+    await sink.open()
+    numbers = itertools.count()
+
+    async def round_of_writes() -> int:
+        for _ in range(10 if not LONG else 200):
+            await sink.write([make_event(number=next(numbers)) for _ in range(200)])
+        fault.reset()
+        for _ in range(5 if not LONG else 50):
+            with pytest.raises(SinkUnavailable):
+                await sink.write([make_event()])
+        fault.clear()
+        await sink.write([make_event()])
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        await round_of_writes()
+        after_two = await round_of_writes()
+        await round_of_writes()
+        after_four = await round_of_writes()
+    finally:
+        tracemalloc.stop()
+        await sink.close()
+        Elastic(elasticsearch.url, name).remove()
+    assert after_four - after_two < 300_000
