@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,8 @@ def _mongodb(**sizes: Any) -> Report:
 
 #: Those that need a server run only when they are named.
 _WITH_SERVER: dict[str, Any] = {"mongodb": _mongodb}
+#: These need a server (each module names the variable with its URL) and a driver: only when named.
+_BACKENDS = ("elasticsearch",)
 _QUICK: dict[str, dict[str, Any]] = {
     "producer": {"calls": 300, "runs": 2},
     "router": {"calls": 300, "runs": 2},
@@ -35,6 +38,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "durable": {"seconds": 0.05, "runs": 2},
     "dead-sink": {"seconds": 3.0, "rate": 20_000},
     "mongodb": {"events": 2000, "runs": 1},
+    "elasticsearch": {"events": 2000, "runs": 1},
 }
 
 
@@ -42,6 +46,9 @@ def main(
     names: Annotated[
         list[str] | None,
         typer.Argument(help=f"Which of {', '.join(_ALL)} (all by default), {', '.join(_WITH_SERVER)}."),
+        typer.Argument(
+            help=f"Which of {', '.join((*_ALL, *_BACKENDS))}; by default all but those of servers."
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option(help="Tiny sizes, to see that they run.")] = False,
     json_folder: Annotated[
@@ -56,9 +63,19 @@ def main(
         if name not in known:
             raise typer.BadParameter(f"there is no benchmark {name!r}; there are {', '.join(known)}")
         report: Report = known[name](**(_QUICK[name] if quick else {}))
+        report: Report = _measure_of(name)(**(_QUICK[name] if quick else {}))
         report.show(console)
         if json_folder is not None:
             report.save(json_folder, name)
+
+
+def _measure_of(name: str) -> Any:
+    if name in _BACKENDS:
+        return import_module(f"logweir.benchmarks.{name}").measure
+    if name not in _ALL:
+        names = ", ".join((*_ALL, *_BACKENDS))
+        raise typer.BadParameter(f"there is no benchmark {name!r}; there are {names}")
+    return _ALL[name]
 
 
 if __name__ == "__main__":

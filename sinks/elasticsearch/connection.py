@@ -22,7 +22,7 @@ from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.verdicts import failure
 
-__all__ = ["Answer", "Connection"]
+__all__ = ["Answer", "Connection", "packed"]
 
 Answer = tuple[int, Any]
 
@@ -104,10 +104,15 @@ class Connection:
             data = body if isinstance(body, bytes) else _encode_json(body)
             headers = {**headers, "content-type": "application/json"}
             if self._compress and len(data) >= _SMALLEST:
-                data = await asyncio.to_thread(gzip.compress, data, _LEVEL)
+                data = await asyncio.to_thread(packed, data)
                 headers["content-encoding"] = "gzip"
         answer = await self._client.perform_request(method, target, headers=headers, body=data)
         return answer.body
+
+
+def packed(data: bytes) -> bytes:
+    """A request's body as it is sent."""
+    return gzip.compress(data, _LEVEL, mtime=0)
 
 
 def _options(config: ElasticsearchConfig, workers: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from logweir.sinks.elasticsearch.sink import ElasticsearchSink
 from logweir.testing.contract import SinkContract, assert_law, make_event
 from servers import FaultProxy, Server
 from support.elastic import Elastic
+from support.tls import make_certificate, tls_relay
 
 DAY = 86_400 * 10**9
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -215,6 +216,37 @@ async def test_a_batch_larger_than_a_request_may_be_is_sent_in_parts(
         assert len(await all_of(sink)) == 50
 
 
+async def test_items_that_the_server_puts_off_are_to_be_sent_again_alone(
+    elasticsearch: Server, store: Elastic
+) -> None:
+    batch = [make_event(time_ns=MOMENT_NS + number % 2 * DAY, number=number) for number in range(4)]
+    async with opened(elasticsearch.url, store) as sink:
+        await sink.write(batch[:2])
+        blocked = f"/{store.name}-2026.01.02/_settings"
+        store.ask("PUT", blocked, {"index.blocks.write": True})  # as a server does whose disk is full
+        result = await sink.write(batch)
+        assert (result.duplicate, result.retry, result.rejected) == ({0}, {1, 3}, {})
+        store.ask("PUT", blocked, {"index.blocks.write": False})
+        assert (await sink.write([batch[1], batch[3]])).duplicate == {0}
+        assert sorted(store.ids()) == sorted(event.id for event in batch)
+
+
+async def test_of_a_batch_in_parts_only_the_parts_that_failed_are_to_be_sent_again(
+    elasticsearch: Server, store: Elastic, proxy: Any
+) -> None:
+    batch = [make_event(body="x" * 1000) for _ in range(50)]
+    front: FaultProxy = proxy(elasticsearch)
+    async with opened(front.url, store, max_request_bytes=10_000) as sink:
+        front.answer(429, retry_after=3, share=0.5)
+        result = await sink.write(batch)
+        front.clear()
+        assert result.retry_after == 3
+        assert 20 <= len(result.retry) < 30
+        assert len(store.ids()) == 50 - len(result.retry)
+        assert_law(await sink.write([batch[number] for number in sorted(result.retry)]), len(result.retry))
+        assert sorted(store.ids()) == sorted(event.id for event in batch)
+
+
 async def test_an_id_that_the_server_refuses_is_the_events_own_fault(
     elasticsearch: Server, store: Elastic
 ) -> None:
@@ -347,6 +379,25 @@ async def test_check_says_how_events_are_stored_and_what_the_server_lacks(
         health = await sink.check()
     assert health.status is HealthStatus.DEGRADED
     assert "nothing keeps `lifecycle`" in health.detail
+
+
+async def test_a_node_is_trusted_by_its_authority(
+    elasticsearch: Server, store: Elastic, tmp_path: Path
+) -> None:
+    certificate, key = make_certificate(tmp_path)
+    with tls_relay(elasticsearch.host, elasticsearch.port, certificate, key) as port:
+        url = f"https://127.0.0.1:{port}"
+        async with opened(url, store, ca=certificate) as sink:
+            assert_law(await sink.write([make_event()]), 1)
+        async with opened(url, store, verify_tls=False) as sink:
+            assert_law(await sink.write([make_event()]), 1)
+        with pytest.raises(SinkUnavailable, match="certificate verify failed"):
+            async with opened(url, store):
+                pass
+        for options in ({"ca": tmp_path / "absent.pem"}, {"client_certificate": tmp_path / "absent.pem"}):
+            with pytest.raises(SinkRejected, match="the connection cannot be prepared"):
+                async with opened(url, store, **options):
+                    pass
 
 
 async def test_a_node_that_is_down_leaves_the_work_to_the_others(

@@ -1,0 +1,177 @@
+"""The Elasticsearch sink beside the same client's own ``bulk()`` of the same documents in a bare loop.
+
+Each run writes batches of 1,000 into a daily index of its own with the same template: once by the sink,
+from events, and once by the bare client, from operations that were made before the clock started. One
+worker and two, with compression and without; both sides compress, or none does. The server that answered
+is named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from secrets import token_hex
+from typing import Any
+
+from elasticsearch import AsyncElasticsearch
+
+from logweir.benchmarks.measure import Bar, Report, Series, take_turns
+from logweir.event import Event, Kind, new_event_id
+from logweir.sinks.contract import SinkContext
+from logweir.sinks.elasticsearch.config import ElasticsearchConfig
+from logweir.sinks.elasticsearch.connection import Connection, packed
+from logweir.sinks.elasticsearch.encode import bodies, to_document
+from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.elasticsearch.server import ask_server
+from logweir.sinks.elasticsearch.sink import ElasticsearchSink
+
+__all__ = ["ENVIRONMENT_VARIABLE", "measure"]
+
+#: Names the server to measure.
+ENVIRONMENT_VARIABLE = "LOGWEIR_BENCH_ELASTICSEARCH_URL"
+
+_DEFAULT_URL = "http://127.0.0.1:9200"
+_BATCH = 1000
+_MOST = 100 * 2**20
+
+Write = Callable[[Any], Awaitable[Any]]
+
+
+def measure(*, events: int = 20_000, runs: int = 7, url: str | None = None) -> Report:
+    """Measure all contenders in one run.
+
+    Args:
+        events: In each run.
+        runs: Of each contender.
+        url: The server; by default the one that the environment names.
+    """
+    address = url or os.environ.get(ENVIRONMENT_VARIABLE, _DEFAULT_URL)
+    report = Report(f"Elasticsearch: batches of {_BATCH:,}, {events:,} events a run")
+    by_workers: dict[int, Series] = {}
+    for compress in (True, False):
+        for workers in (1, 2):
+            sink = _compare(report, address, events, runs, compress=compress, workers=workers)
+            by_workers.setdefault(workers, sink)
+    report.bars.append(Bar(by_workers[2].ratio(by_workers[1]), 1.2, at_most=False))
+    report.series += _sent()
+    report.notes.append(f"The server that answered: {asyncio.run(_server_name(address))}.")
+    return report
+
+
+def _compare(report: Report, url: str, events: int, runs: int, *, compress: bool, workers: int) -> Series:
+    who = f"{'gzip' if compress else 'plain'}, {workers} worker{'s' if workers > 1 else ''}"
+    sink, bare = take_turns(
+        [
+            (f"sink, {who}", lambda: asyncio.run(_run(url, workers, events, compress=compress, bare=False))),
+            (f"bulk(), {who}", lambda: asyncio.run(_run(url, workers, events, compress=compress, bare=True))),
+        ],
+        runs,
+        "events/s",
+    )
+    report.series += [sink, bare]
+    report.bars.append(Bar(sink.ratio(bare), 0.9, at_most=False))
+    return sink
+
+
+async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool) -> float:
+    options = {"index": f"bench-{token_hex(6)}", "layout": "daily", "provision": True, "replicas": 0}
+    config = ElasticsearchConfig.model_validate(
+        {"url": url, "compress": compress, "retry": {"timeout": 120}, **options}
+    )
+    sink = ElasticsearchSink(config, SinkContext(workers=workers))
+    client = AsyncElasticsearch(url, http_compress=compress, connections_per_node=workers)
+    patient = client.options(request_timeout=120)
+    batches: list[Any] = _batches(_events(count + 1))
+    write: Write = sink.write
+    await sink.open()
+    try:
+        await sink.write(batches.pop())  # the index stands before the clock starts
+        if bare:
+            layout = Layout(config.index, streaming=False)
+            index = layout.index_of(batches[0][0].time)
+            batches = [_operations(batch) for batch in batches]
+
+            async def write(operations: Any) -> None:
+                await patient.bulk(index=index, operations=operations)
+
+        return await _rate(write, batches, workers) * count
+    finally:
+        await sink.close()
+        answer = await client.indices.get(index=f"{config.index}-*")
+        for index in answer:
+            await client.indices.delete(index=index)
+        await client.indices.delete_index_template(name=config.index)
+        await client.close()
+
+
+async def _rate(write: Write, batches: Sequence[Any], workers: int) -> float:
+    left = iter(batches)
+
+    async def work() -> None:
+        for batch in left:
+            await write(batch)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(workers)))
+    return 1 / (time.perf_counter() - started)
+
+
+def _operations(batch: Sequence[Event]) -> list[Any]:
+    operations: list[Any] = []
+    for event in batch:
+        operations += ({"create": {"_id": event.id}}, to_document(event))
+    return operations
+
+
+def _batches(events: Sequence[Event]) -> list[Sequence[Event]]:
+    return [events[start : start + _BATCH] for start in range(0, len(events), _BATCH)]
+
+
+def _events(count: int) -> list[Event]:
+    now = time.time_ns()
+    traces = [token_hex(16) for _ in range(count // 8 + 1)]
+    return [
+        Event(
+            new_event_id(),
+            now + number,
+            Kind.TRACING,
+            "info",
+            "order.placed",
+            "shop",
+            "bench",
+            traces[number // 8],
+            token_hex(8),
+            {
+                "order_id": number,
+                "user_id": random.randrange(100_000),
+                "amount": random.randrange(100_000) / 100,
+                "currency": "EUR",
+                "path": "/orders",
+                "duration_ms": round(random.expovariate(0.1), 3),
+                "ok": True,
+            },
+        )
+        for number in range(count)
+    ]
+
+
+def _sent() -> list[Series]:
+    """The bodies of a batch's requests, by the functions that make them for the sink."""
+    batch = _events(_BATCH)
+    made = bodies(batch, range(_BATCH), Layout("bench", streaming=False), to_document, _MOST)
+    data = [body.data for body in made]
+    return [
+        Series("sent without compression", "bytes/event", [sum(map(len, data)) / _BATCH]),
+        Series("sent with gzip", "bytes/event", [sum(len(packed(body)) for body in data) / _BATCH]),
+    ]
+
+
+async def _server_name(url: str) -> str:
+    connection = await Connection.make(ElasticsearchConfig(url=url), 1)
+    try:
+        return (await ask_server(connection)).name
+    finally:
+        await connection.close()
