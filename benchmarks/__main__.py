@@ -21,16 +21,8 @@ _ALL: dict[str, Any] = {
 }
 
 
-def _mongodb(**sizes: Any) -> Report:
-    from logweir.benchmarks import mongodb  # noqa: PLC0415 - its driver is an extra
-
-    return mongodb.measure(**sizes)
-
-
-#: Those that need a server run only when they are named.
-_WITH_SERVER: dict[str, Any] = {"mongodb": _mongodb}
 #: These need a server (each module names the variable with its URL) and a driver: only when named.
-_BACKENDS = ("elasticsearch",)
+_BACKENDS = ("elasticsearch", "mongodb")
 _QUICK: dict[str, dict[str, Any]] = {
     "producer": {"calls": 300, "runs": 2},
     "router": {"calls": 300, "runs": 2},
@@ -45,7 +37,6 @@ _QUICK: dict[str, dict[str, Any]] = {
 def main(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help=f"Which of {', '.join(_ALL)} (all by default), {', '.join(_WITH_SERVER)}."),
         typer.Argument(
             help=f"Which of {', '.join((*_ALL, *_BACKENDS))}; by default all but those of servers."
         ),
@@ -59,10 +50,6 @@ def main(
     console = Console()
     console.print("  ".join(f"{key} {value}" for key, value in environment().items()), highlight=False)
     for name in names or list(_ALL):
-        known = _ALL | _WITH_SERVER
-        if name not in known:
-            raise typer.BadParameter(f"there is no benchmark {name!r}; there are {', '.join(known)}")
-        report: Report = known[name](**(_QUICK[name] if quick else {}))
         report: Report = _measure_of(name)(**(_QUICK[name] if quick else {}))
         report.show(console)
         if json_folder is not None:

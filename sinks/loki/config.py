@@ -108,7 +108,7 @@ class LokiConfig(SinkConfig):
     query_window: Seconds = Field(default=30 * _DAY, gt=0)
     """The longest range of one query; a longer search is made of several. Loki bounds it by
     `max_query_length`."""
-    retention: Seconds | None = Field(default=None, gt=0)
+    retention_period: Seconds | None = Field(default=None, gt=0)
     """How long Loki is to keep what is sent: for the configuration that `provision_script` recommends."""
 
     @field_validator("url")

@@ -24,8 +24,8 @@ def recommended_configuration(config: LokiConfig) -> str:
         "  reject_old_samples_max_age: 1w   # how long an outage of Loki may last without loss",
         "  creation_grace_period: 10m",
     ]
-    if config.retention is not None:
-        hours = max(24, round(config.retention / 3600))
+    if config.retention_period is not None:
+        hours = max(24, round(config.retention_period / 3600))
         lines += [
             f"  retention_period: {hours}h",
             "compactor:",
