@@ -30,7 +30,9 @@ _BUILT_IN = {
     "loki": "logweir.sinks.loki.sink:LokiSink",
     "memory": "logweir.sinks.memory:MemorySink",
     "mongodb": "logweir.sinks.mongodb.sink:MongoSink",
+    "mysql": "logweir.sinks.sql.mysql:MysqlSink",
     "null": "logweir.sinks.null:NullSink",
+    "postgresql": "logweir.sinks.sql.postgresql:PostgresqlSink",
     "sqlite": "logweir.sinks.sql.sink:SqlSink",
     "stdout": "logweir.sinks.stdout:StdoutSink",
 }

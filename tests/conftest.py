@@ -28,6 +28,9 @@ async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
         guard.functions["os.getcwd"].can_block_in("core/config/models.py", {"_stays_where_it_is"})
         # PyMongo's asynchronous client looks for /.dockerenv when it makes a pool of connections.
         guard.functions["os.stat"].can_block_in("pymongo/pool_options.py", {"get_container_env_info"})
+        # asyncpg looks for psql's files of passwords and certificates once for each connection.
+        for function in guard.functions.values():
+            function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_dsn_and_args")
         yield
 
 

@@ -1,22 +1,35 @@
-"""``logweir schema``: the JSON Schema of routing.yaml."""
+"""``logweir schema``: the JSON Schema of routing.yaml, or what a sink would create in its backend."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
+from logweir.assembly import load_config
 from logweir.config.schema import json_schema
-from logweir.errors import MissingDependency
+from logweir.errors import ConfigError, ConfigProblem, MissingDependency
 from logweir.sinks import registry
+from logweir.sinks.contract import Provisionable, SinkContext
 
 __all__ = ["schema"]
 
 
-def schema() -> None:
-    """Print the JSON Schema of routing.yaml, for editors."""
-    typer.echo(json.dumps(json_schema(_installed_types(), registry.resolve), indent=2))
+def schema(
+    sink: Annotated[
+        str | None, typer.Option("--sink", help="Print the DDL or template of this sink instead.")
+    ] = None,
+    config: Annotated[
+        str, typer.Option("-c", "--config", help="The routing file of --sink.")
+    ] = "routing.yaml",
+) -> None:
+    """Print the JSON Schema of routing.yaml, for editors, or the DDL of one of its sinks."""
+    if sink is None:
+        typer.echo(json.dumps(json_schema(_installed_types(), registry.resolve), indent=2))
+    else:
+        typer.echo(_script(sink, config), nl=False)
 
 
 def _installed_types() -> Iterator[str]:
@@ -28,3 +41,18 @@ def _installed_types() -> Iterator[str]:
             typer.echo(f"left out: {error}", err=True)
         else:
             yield name
+
+
+def _script(name: str, path: str) -> str:
+    config = load_config(path)
+    if name not in config.sinks:
+        known = ", ".join(config.sinks)
+        raise ConfigError([ConfigProblem(f"there is no sink {name!r}; there are {known}", "sinks", path)])
+    settings = config.sinks[name]
+    context = SinkContext(name=name, service=config.service, env=config.env, data_dir=config.data_dir)
+    sink_class: Any = registry.resolve(settings.type)
+    sink = sink_class(settings, context)
+    if not isinstance(sink, Provisionable):
+        problem = f"a sink of type {settings.type} creates nothing that could be printed"
+        raise ConfigError([ConfigProblem(problem, f"sinks.{name}", path)])
+    return sink.provision_script()

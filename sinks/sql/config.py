@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import ssl
+from pathlib import Path
+from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from logweir.config.delivery import StrictModel
 from logweir.config.units import Seconds
 from logweir.sinks.contract import SinkConfig
+from logweir.sinks.sql.model import find_table
 
-__all__ = ["SqlConfig", "SqliteConfig"]
+__all__ = ["MysqlConfig", "PostgresqlConfig", "ServerConfig", "SqlConfig", "SqliteConfig", "TlsConfig"]
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
 
 
 def _checked_url(value: SecretStr) -> SecretStr:
@@ -31,8 +36,11 @@ class SqlConfig(SinkConfig):
     """The database, as SQLAlchemy writes it; the driver must be asynchronous."""
     table: str = Field(default="audit_log")
     """The name of the audit table."""
+    model: str | None = None
+    """Dotted path (`package.module:Class`) of a SQLAlchemy model of your own: a declarative class or `Table`.
+    It has the audit columns and may have more, which are filled from the fields of their names."""
     provision: bool = False
-    """Whether the sink may create its table and indexes."""
+    """Whether the sink may create its table and indexes, and bring an older table up to date."""
     outbox: bool = False
     """Whether rows written by `LogService` are relayed, once committed, to the other sinks of their route;
     the notes are kept in a table beside the audit table, named after it with `_outbox`."""
@@ -43,8 +51,21 @@ class SqlConfig(SinkConfig):
     @classmethod
     def _table_is_an_identifier(cls, value: str) -> str:
         if not _IDENTIFIER.fullmatch(value):
-            raise ValueError(f"{value!r} is no table name; use letters, digits and underscores, at most 63")
+            raise ValueError(f"{value!r} is no table name; use letters, digits and underscores, at most 48")
         return value
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_an_audit_table(cls, value: str | None) -> str | None:
+        if value is not None:
+            find_table(value)
+        return value
+
+    @model_validator(mode="after")
+    def _a_model_names_its_table(self) -> SqlConfig:
+        if self.model is not None and "table" in self.model_fields_set:
+            raise ValueError("the table of a model has the name that the model gives it; remove table")
+        return self
 
 
 class SqliteConfig(SqlConfig):
@@ -65,3 +86,80 @@ class SqliteConfig(SqlConfig):
         if url.database in (None, "", ":memory:") or "mode=memory" in url.query.values():
             raise ValueError("a database in memory keeps nothing; name a file, or use a sink of type memory")
         return value
+
+
+class TlsConfig(StrictModel):
+    """Encryption between the sink and its server; `tls: {}` trusts what the system trusts."""
+
+    ca: Path | None = None
+    """The certificates (PEM) that may have signed the server's; the system's own by default."""
+    cert: Path | None = None
+    """The client's certificate (PEM), where the server asks for one."""
+    key: Path | None = None
+    """The private key (PEM) of `cert`, if it is not in the same file."""
+    verify: bool | Literal["ca"] = True
+    """`true` verifies the server's certificate and name, `ca` the certificate alone, `false` nothing."""
+
+    @model_validator(mode="after")
+    def _key_has_its_certificate(self) -> TlsConfig:
+        if self.key is not None and self.cert is None:
+            raise ValueError("key belongs to cert; give both")
+        return self
+
+    def context(self) -> ssl.SSLContext:
+        """Read the files.
+
+        Raises:
+            OSError: One cannot be read, or is not what it should be.
+        """
+        context = ssl.create_default_context(cafile=self.ca)
+        context.check_hostname = self.verify is True
+        context.verify_mode = ssl.CERT_REQUIRED if self.verify else ssl.CERT_NONE
+        if self.cert is not None:
+            context.load_cert_chain(self.cert, self.key)
+        return context
+
+
+class ServerConfig(SqlConfig):
+    """What relational sinks with a server have."""
+
+    drivers: ClassVar[tuple[str, ...]] = ()
+
+    connect_timeout: Seconds = Field(default=5.0, gt=0)
+    """How long a connection may take, and a wait for one that is free."""
+    statement_timeout: Seconds = Field(default=30.0, ge=1.0)
+    """How long one statement may take; the server is told to end it too, and its waits for locks sooner: by
+    `retry.timeout`."""
+    tls: TlsConfig | None = None
+    """Encryption; by default what the server and the driver agree on."""
+
+    @field_validator("url")
+    @classmethod
+    def _url_has_an_asynchronous_driver(cls, value: SecretStr) -> SecretStr:
+        url = make_url(value.get_secret_value())
+        if url.drivername not in cls.drivers:
+            kind = cls.model_fields["type"].default
+            raise ValueError(f"the url of a {kind} sink begins with {' or '.join(cls.drivers)}://")
+        if not url.database:
+            raise ValueError("the url names no database; add it at the end, as in ://user:password@host/app")
+        return value
+
+
+class MysqlConfig(ServerConfig):
+    """MySQL or MariaDB: the audit table beside the business data."""
+
+    drivers = ("mysql+aiomysql", "mariadb+aiomysql")
+
+    type: str = "mysql"
+    url: SecretStr
+    """`mysql+aiomysql://user:password@host:3306/database`; MariaDB is recognised."""
+
+
+class PostgresqlConfig(ServerConfig):
+    """PostgreSQL: the audit table beside the business data."""
+
+    drivers = ("postgresql+asyncpg",)
+
+    type: str = "postgresql"
+    url: SecretStr
+    """`postgresql+asyncpg://user:password@host:5432/database`"""

@@ -17,7 +17,9 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 
 from logweir.encoding import decode_event, encode_event
 from logweir.event import Event
-from logweir.sinks.sql.encode import to_row
+from logweir.sinks.sql.model import fill
+from logweir.sinks.sql.nul import hide_nul
+from logweir.sinks.sql.table import TABLE_OPTIONS
 
 __all__ = ["CLAIM_SECONDS", "claim_outbox", "clear_outbox", "insert_event", "note_in_outbox", "outbox_table"]
 
@@ -33,12 +35,14 @@ def outbox_table(table: Table) -> Table:
         Column("claimed_by", String(36)),
         Column("claimed_until", BigInteger, nullable=False),
         Column("body", Text().with_variant(LONGTEXT, "mysql", "mariadb"), nullable=False),
+        **TABLE_OPTIONS,
     )
 
 
 def insert_event(connection: Connection, table: Table, event: Event) -> None:
     """Insert the row of an event by the connection's own dialect, whatever its driver."""
-    connection.execute(insert(table), [to_row(event)])
+    stored = hide_nul(event) if connection.dialect.name == "postgresql" else event
+    connection.execute(insert(table), [fill(table, stored)])
 
 
 def note_in_outbox(connection: Connection, outbox: Table, event: Event) -> None:

@@ -1,33 +1,44 @@
 """The relational sink: batches into the audit table, each event id once.
 
-``sqlite`` is served here with nothing to install. A batch is one transaction. If it fails because of a
-row, it is halved until the row at fault is alone; that one is rejected and the others are stored.
+``sqlite`` is served here with nothing to install; ``mysql`` and ``postgresql`` derive from it and differ by
+what :mod:`logweir.sinks.sql.dialects` says of them. A batch is one transaction; there are never more
+connections than workers, because a search takes one only for a page at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
-import msgspec
-from sqlalchemy import Connection, Select, delete, inspect, select, text
-from sqlalchemy import event as events
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    delete,
+    false,
+    insert,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.results import Health, HealthStatus, WriteResult
-from logweir.sinks.contract import Query, Sink, SinkContext
-from logweir.sinks.sql.conditions import conditions_of, has_id_in
-from logweir.sinks.sql.config import SqliteConfig
-from logweir.sinks.sql.encode import to_event, to_parameters
+from logweir.sinks.contract import Query, Sink, SinkConfig, SinkContext
+from logweir.sinks.sql.conditions import conditions_of
+from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
+from logweir.sinks.sql.dialects.contract import Database
+from logweir.sinks.sql.encode import to_event
+from logweir.sinks.sql.engine import connect, database_of
 from logweir.sinks.sql.explicit import (
     claim_outbox,
     clear_outbox,
@@ -35,34 +46,39 @@ from logweir.sinks.sql.explicit import (
     note_in_outbox,
     outbox_table,
 )
-from logweir.sinks.sql.table import audit_table, definition
-from logweir.sinks.sql.verdicts import verdict
+from logweir.sinks.sql.model import AUDIT_COLUMNS, find_table
+from logweir.sinks.sql.nul import restore_nul
+from logweir.sinks.sql.schema import Schema, script_of
+from logweir.sinks.sql.table import audit_table
+from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, verdict
+from logweir.sinks.sql.writing import Insertion, write_in_parts
 
 __all__ = ["SqlSink"]
 
-#: Rows fetched at once when searching.
+#: Rows fetched at once when searching, and ids deleted at once when pruning.
 _PAGE = 1000
-#: Connections beyond one for each worker, so that a search never takes a writer's.
-_READERS = 2
-
-Parameters = tuple[Any, ...]
 
 
-class SqlSink(Sink[SqliteConfig]):
+class SqlSink(Sink[SqlConfig]):
     """Writes events into the audit table of a SQLite database."""
 
-    Config = SqliteConfig
+    Config: ClassVar[type[SinkConfig]] = SqliteConfig
 
-    def __init__(self, config: SqliteConfig, context: SinkContext | None = None) -> None:
+    def __init__(self, config: SqlConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._url = make_url(config.url.get_secret_value())
-        self._dialect = self._url.get_dialect()()
-        self._table = audit_table(config.table)
-        insert = sqlite_insert(self._table).on_conflict_do_nothing(index_elements=["id"])
-        self._insert = str(insert.compile(dialect=self._dialect))
-        self._engine: AsyncEngine | None = None
-        self.keeps_outbox = config.outbox
+        self._table = find_table(config.model) if config.model else audit_table(config.table)
         self._outbox = outbox_table(self._table)
+        self.keeps_outbox = config.outbox
+        self._patience = config.statement_timeout if isinstance(config, ServerConfig) else None
+        self._engine: AsyncEngine | None = None
+        self._know(database_of(self._url))
+
+    def _know(self, database: Database) -> None:
+        """Take note of whose words are to be used; a connection knows it better than the URL."""
+        self._database = database
+        tables = [self._table, *([self._outbox] if self.keeps_outbox else [])]
+        self._schema = Schema(tables, database, versioned=self.config.model is None)
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -70,58 +86,27 @@ class SqlSink(Sink[SqliteConfig]):
         """Connect, and create what is missing of the table if ``provision`` allows it.
 
         Raises:
-            SinkUnavailable: The database cannot be opened.
+            SinkUnavailable: The database cannot be reached.
             SinkRejected: The table, or a column of it, is missing.
         """
         if self._engine is not None:
             return
-        engine = await self._make_engine()
-        try:
-            with _in_our_terms():
-                async with engine.begin() as connection:
-                    await self._prepare(connection)
-        except BaseException:
-            await engine.dispose()
-            raise
+        with _in_our_terms():
+            engine, database = await connect(self.config, self.context.workers)
+            try:
+                self._know(database)
+                self._insertion = Insertion(
+                    self._table, database, engine.dialect, is_model=self.config.model is not None
+                )
+                await self._prepare(engine)
+            except BaseException:
+                await engine.dispose()
+                raise
         self._engine = engine
 
-    async def _make_engine(self) -> AsyncEngine:
-        await asyncio.to_thread(_make_folder, Path(str(self._url.database)).parent)
-        engine = await asyncio.to_thread(
-            create_async_engine,
-            self._url,
-            pool_size=self.context.workers,
-            max_overflow=_READERS,
-            json_deserializer=msgspec.json.decode,
-        )
-        milliseconds = int(self.config.busy_timeout * 1000)
-
-        @events.listens_for(engine.sync_engine, "connect")
-        def _set_pragmas(connection: Any, _record: Any) -> None:
-            cursor = connection.cursor()
-            cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-            cursor.close()
-
-        return engine
-
-    async def _prepare(self, connection: AsyncConnection) -> None:
-        if self.config.provision:
-            for statement in definition(self._table, *([self._outbox] if self.keeps_outbox else [])):
-                await connection.execute(statement)
-        missing = await connection.run_sync(self._missing_columns)
-        if missing == set(self._table.columns.keys()):
-            raise SinkRejected(f"the table {self._table.name} is missing; create it, or set provision: true")
-        if missing:
-            columns = ", ".join(sorted(missing))
-            raise SinkRejected(f"the table {self._table.name} lacks the columns {columns}; add them")
-
-    def _missing_columns(self, connection: Connection) -> set[str]:
-        inspector = inspect(connection)
-        name = self._table.name
-        present = inspector.get_columns(name) if inspector.has_table(name) else []
-        return set(self._table.columns.keys()) - {column["name"] for column in present}
+    async def _prepare(self, engine: AsyncEngine) -> None:
+        async with engine.connect() as connection:
+            await connection.run_sync(self._schema.prepare, provision=self.config.provision)
 
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""
@@ -130,77 +115,53 @@ class SqlSink(Sink[SqliteConfig]):
             await engine.dispose()
 
     async def check(self) -> Health:
-        """Ask for the server's version and for the table, and whether it may be written."""
+        """Ask for the server's version, for the table and its version, and whether it may be written."""
+        columns = [self._table.c[name] for name in AUDIT_COLUMNS]
+        nothing = insert(self._table).from_select(AUDIT_COLUMNS, select(*columns).where(false()))
         try:
             with _in_our_terms():
-                async with self._opened().connect() as connection:
-                    version = (await connection.execute(text("SELECT sqlite_version()"))).scalar_one()
-                    await connection.execute(select(self._table).limit(0))
+                async with asyncio.timeout(self._patience), self._opened().connect() as connection:
+                    server = (await connection.execute(text(self._database.version_query))).scalar_one()
+                    version = await connection.run_sync(self._schema.version)
                     await connection.rollback()
-                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    await connection.execute(nothing)
                     await connection.rollback()
         except SinkError as error:
             return Health(HealthStatus.DOWN, str(error))
-        return Health(HealthStatus.OK, f"table {self._table.name}", f"SQLite {version}")
+        newer = version is not None and version > self._schema.newest
+        status = HealthStatus.DEGRADED if newer else HealthStatus.OK
+        return Health(status, self._schema.describe(version), f"{self._database.label} {server}")
 
     def provision_script(self) -> str:
-        """Return the DDL of the table and its indexes."""
-        statements = (str(part.compile(dialect=self._dialect)).strip() for part in definition(self._table))
-        return "".join(f"{statement};\n" for statement in statements)
+        """Return the DDL of the tables and their indexes."""
+        return script_of(self._schema, self._url.get_dialect()())
 
     # -- writing ------------------------------------------------------------------------------------
 
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         """Store a batch in one transaction; see :meth:`Sink.write`."""
-        duplicate = set[int]()
-        rejected = dict[int, str]()
-        parts = [range(len(batch))] if batch else []
-        while parts:
-            part = parts.pop()
-            try:
-                known = await self._write_together([batch[index] for index in part])
-            except SinkRejected as error:
-                if len(part) == 1:
-                    rejected[part[0]] = str(error)
-                else:
-                    middle = len(part) // 2
-                    parts += [part[middle:], part[:middle]]
-            else:
-                duplicate.update(part[index] for index in known)
-        return WriteResult(duplicate=frozenset(duplicate), rejected=rejected)
+        return await write_in_parts(batch, self._store, self.config.retry.timeout / 2)
 
-    async def _write_together(self, batch: Sequence[Event]) -> set[int]:
-        """Insert in one transaction; return the indexes of those that were stored before.
-
-        Only if rows turn out to be there already is it asked which, before inserting anew.
-        """
+    async def _store(self, batch: Sequence[Event]) -> set[int]:
+        """Store events in one transaction, in a new table if that is allowed and the old one is gone."""
+        try:
+            return await self._store_together(batch)
+        except TableMissing:
+            if not self.config.provision:
+                raise
         with _in_our_terms():
-            rows = [to_parameters(event) for event in batch]
-            async with self._opened().connect() as connection:
-                if await self._insert_rows(connection, rows) == len(rows):
-                    await connection.commit()
-                    return set()
-            return await self._write_fresh(rows)
+            await self._prepare(self._opened())
+        return await self._store_together(batch)
 
-    async def _write_fresh(self, rows: Sequence[Parameters]) -> set[int]:
-        async with self._opened().begin() as connection:
-            ids = [row[0] for row in rows]
-            found = await connection.execute(select(self._table.c.id).where(has_id_in(self._table, ids)))
-            known = set(found.scalars())
-            fresh, duplicate = list[Parameters](), set[int]()
-            for index, row in enumerate(rows):
-                if row[0] in known:
-                    duplicate.add(index)
-                else:
-                    known.add(row[0])
-                    fresh.append(row)
-            if fresh:
-                await self._insert_rows(connection, fresh)
-        return duplicate
-
-    async def _insert_rows(self, connection: AsyncConnection, rows: list[Parameters]) -> int:
-        """Insert by the driver's own bulk call: SQLAlchemy's handling of values would cost a third."""
-        return (await connection.exec_driver_sql(self._insert, rows)).rowcount
+    async def _store_together(self, batch: Sequence[Event]) -> set[int]:
+        rows = self._insertion_of_open().rows_of(batch)
+        try:
+            async with self._transaction() as connection:
+                await self._insertion.insert(connection, rows)
+        except DuplicateKey:
+            async with self._transaction() as connection:
+                return await self._insertion.insert_fresh(connection, rows)
+        return set()
 
     # -- explicit rows -----------------------------------------------------------------------------
 
@@ -212,47 +173,75 @@ class SqlSink(Sink[SqliteConfig]):
 
     async def record(self, event: Event) -> None:
         """See :meth:`Transactional.record`; an answer that was lost is found out by the row itself."""
-        with _in_our_terms():
-            async with self._opened().begin() as connection:
-                if not (
-                    await connection.execute(select(self._table.c.id).where(self._table.c.id == event.id))
-                ).all():
-                    await connection.run_sync(self.record_in, event)
+        wanted = self._database.has_id_in(self._table, [event.id])
+        async with self._transaction() as connection:
+            if not (await connection.execute(select(self._table.c.id).where(wanted))).all():
+                await connection.run_sync(self.record_in, event)
 
     async def outbox_waiting(self, limit: int) -> list[Event]:
         """See :meth:`Transactional.outbox_waiting`."""
-        with _in_our_terms():
-            async with self._opened().begin() as connection:
-                return await connection.run_sync(claim_outbox, self._outbox, limit)
+        async with self._transaction() as connection:
+            return await connection.run_sync(claim_outbox, self._outbox, limit)
 
     async def outbox_done(self, ids: Sequence[str]) -> None:
         """See :meth:`Transactional.outbox_done`."""
-        with _in_our_terms():
-            async with self._opened().begin() as connection:
-                await connection.run_sync(clear_outbox, self._outbox, ids)
+        async with self._transaction() as connection:
+            await connection.run_sync(clear_outbox, self._outbox, ids)
 
     # -- reading and pruning ------------------------------------------------------------------------
 
     async def search(self, query: Query) -> AsyncIterator[Event]:
-        """Yield the events that match, in order of time."""
+        """Yield the events that match, in order of time.
+
+        Each page is a query of its own that goes on where the last one ended, so that a slow reader holds
+        no connection, and an index finds the place.
+        """
+        conditions = conditions_of(query, self._table, self._database)
         columns = self._table.c
         order = (columns.time_us, columns.time_ns, columns.id)
-        statement: Select[Any] = select(self._table).where(*conditions_of(query, self._table))
+        statement: Select[tuple[object, ...]] = select(*(columns[name] for name in AUDIT_COLUMNS))
         statement = statement.order_by(*(column.desc() for column in order) if query.newest_first else order)
-        with _in_our_terms():
-            async with self._opened().connect() as connection:
-                result = await connection.stream(statement.limit(query.limit))
-                async for row in result.mappings().yield_per(_PAGE):
-                    yield to_event(row)
+        left = query.limit
+        last: Row[tuple[object, ...]] | None = None
+        while left is None or left > 0:
+            size = _PAGE if left is None else min(left, _PAGE)
+            after = [] if last is None else [_beyond(self._table, last, newest_first=query.newest_first)]
+            page = statement.where(*conditions, *after).limit(size)
+            async with self._transaction() as connection:
+                rows = (await connection.execute(page)).all()
+            for row in rows:
+                event = to_event(cast("Mapping[str, Any]", row._mapping))  # noqa: SLF001 - its public name, which no column can take
+                yield restore_nul(event) if self._database.escapes_nul else event
+            if len(rows) < size:
+                return
+            left = None if left is None else left - size
+            last = rows[-1]
 
     async def prune(self, before: datetime, *, kind: Kind | None = None, limit: int = 10_000) -> int:
         """Delete at most ``limit`` events older than ``before``, the oldest first."""
-        old = select(self._table.c.id).where(*conditions_of(Query(end=before, kind=kind), self._table))
-        oldest = old.order_by(self._table.c.time_us).limit(limit)
+        columns = self._table.c
+        old = conditions_of(Query(end=before, kind=kind), self._table, self._database)
+        oldest = select(columns.id).where(*old).order_by(columns.time_us).limit(limit)
+        async with self._transaction() as connection:
+            ids = (await connection.execute(oldest)).scalars().all()
+            gone = 0
+            for start in range(0, len(ids), _PAGE):
+                page = self._database.has_id_in(self._table, ids[start : start + _PAGE])
+                gone += (await connection.execute(delete(self._table).where(page, *old))).rowcount
+        return gone
+
+    # -- connections --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that ends in time, and whose errors are ours."""
         with _in_our_terms():
-            async with self._opened().begin() as connection:
-                result = await connection.execute(delete(self._table).where(self._table.c.id.in_(oldest)))
-        return int(result.rowcount)
+            async with asyncio.timeout(self._patience), self._opened().begin() as connection:
+                yield connection
+
+    def _insertion_of_open(self) -> Insertion:
+        self._opened()
+        return self._insertion
 
     async def delete(self, ids: Sequence[str]) -> int:
         """Delete exactly these events, in one transaction."""
@@ -267,17 +256,32 @@ class SqlSink(Sink[SqliteConfig]):
         return self._engine
 
 
+def _beyond(table: Table, last: Row[tuple[object, ...]], *, newest_first: bool) -> ColumnElement[bool]:
+    """The row comes after the last one; the bound on the first column is what an index can use."""
+    columns, seen = table.c, last._mapping  # noqa: SLF001 - its public name, which no column can take
+    us, ns, id_ = (
+        (columns[name].__lt__, columns[name].__gt__)[not newest_first]
+        for name in ("time_us", "time_ns", "id")
+    )
+    same_us = columns.time_us == seen["time_us"]
+    same_ns = columns.time_ns == seen["time_ns"]
+    bound = (columns.time_us <= seen["time_us"]) if newest_first else (columns.time_us >= seen["time_us"])
+    return and_(
+        bound,
+        or_(
+            us(seen["time_us"]),
+            and_(same_us, ns(seen["time_ns"])),
+            and_(same_us, same_ns, id_(seen["id"])),
+        ),
+    )
+
+
 @contextmanager
 def _in_our_terms() -> Iterator[None]:
-    """Turn what the driver raises into what a worker understands."""
+    """Turn whatever the driver raises into what a worker understands."""
     try:
         yield
-    except (SQLAlchemyError, OSError, ValueError, TypeError, OverflowError) as error:
+    except SinkError:
+        raise
+    except Exception as error:  # noqa: BLE001 - drivers raise all sorts when a connection breaks
         raise verdict(error) from None
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkUnavailable(f"{folder} cannot be made: {error.strerror}") from None

@@ -4,14 +4,36 @@ The key is the event id, a UUIDv7 in its text form: readable, joined without con
 with time, so that new rows go to the right edge of the B-tree instead of splitting pages all over it.
 ``time_us`` (microseconds since 1970-01-01 UTC) sorts, compares and computes alike in every database and
 keeps what a DATETIME of some would round; ``time_ns`` holds the three digits below it.
+
+Text compares by its characters, byte for byte: an audit that finds "Ann" must not find "ann". In MySQL and
+MariaDB that is the collation ``utf8mb4_bin``, of the whole table.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Float, Index, MetaData, SmallInteger, String, Table, Text
-from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-__all__ = ["TYPED_FIELDS", "audit_table", "definition"]
+import msgspec
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    Double,
+    Index,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects.mysql import LONGTEXT, MEDIUMTEXT
+from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
+from sqlalchemy.types import TypeEngine
+
+__all__ = ["TABLE_OPTIONS", "TYPED_FIELDS", "JsonDocument", "audit_table", "definition"]
 
 #: Fields with a column of their own: the name, and the most characters (None for numbers).
 TYPED_FIELDS: dict[str, int | None] = {
@@ -21,6 +43,36 @@ TYPED_FIELDS: dict[str, int | None] = {
     "error_type": 128,
     "duration_ms": None,
 }
+
+#: What MySQL and MariaDB must be told of a table; the others store all of Unicode anyway.
+TABLE_OPTIONS: dict[str, Any] = {
+    f"{server}_{option}": value
+    for server in ("mysql", "mariadb")
+    for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
+}
+
+
+class JsonDocument(TypeDecorator[Any]):
+    """JSON that comes back as it was written, and is written alike whoever's engine writes it.
+
+    PostgreSQL's ``json`` keeps the text, where ``jsonb`` would turn 1e300 into an integer. MariaDB's JSON
+    is text with a check that refuses documents more than 31 levels deep; here it is that text, unchecked.
+    """
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the type by the server."""
+        return dialect.type_descriptor(LONGTEXT() if dialect.name == "mariadb" else JSON())
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        """Write JSON in UTF-8, without escapes, so that it can be searched as text."""
+        return lambda value: msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Read JSON where the type is text."""
+        return msgspec.json.decode(value) if isinstance(value, str) and dialect.name == "mariadb" else value
 
 
 def audit_table(name: str) -> Table:
@@ -32,37 +84,46 @@ def audit_table(name: str) -> Table:
         Column("time_us", BigInteger, nullable=False),
         Column("time_ns", SmallInteger, nullable=False),
         Column("kind", String(16), nullable=False),
-        Column("level", String(16), nullable=False),
-        Column("action", Text, nullable=False),
-        Column("service", String(128), nullable=False),
-        Column("env", String(64), nullable=False),
+        Column("level", String(64), nullable=False),
+        Column("action", Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        Column("service", String(255), nullable=False),
+        Column("env", String(255), nullable=False),
         Column("trace_id", String(64)),
         Column("span_id", String(64)),
-        Column("user_id", String(64)),
-        Column("status", String(32)),
-        Column("resource", String(255)),
-        Column("error_type", String(128)),
-        Column("duration_ms", Float),
-        Column("extra_info", JSON(none_as_null=True), nullable=False),
+        *(
+            Column(field, Double if longest is None else String(longest))
+            for field, longest in TYPED_FIELDS.items()
+        ),
+        Column("extra_info", JsonDocument, nullable=False),
         # What happened lately, and what retention deletes.
         Index(f"ix_{name}_time", "time_us"),
         # What a user did, newest first: the question every audit ends in.
         Index(f"ix_{name}_user_time", "user_id", "time_us"),
         # One request across the stores.
         Index(f"ix_{name}_trace", "trace_id"),
+        **TABLE_OPTIONS,
     )
 
 
-def definition(*tables: Table) -> list[ExecutableDDLElement]:
+def definition(
+    tables: Iterable[Table],
+    present: Mapping[str, Iterable[str]] | None = None,
+    *,
+    index_if_not_exists: bool = False,
+) -> list[ExecutableDDLElement]:
     """Return the statements that create what is missing of the tables and their indexes.
 
-    Each passes over what is there already, so that a provisioning that was cut short is completed and
-    several processes may provision at once.
+    Args:
+        tables: What there should be.
+        present: The tables that there are, each with the names of its indexes.
+        index_if_not_exists: Let the statements pass over indexes that are there, as those for tables do.
     """
-    indexes = sorted(
-        (index for table in tables for index in table.indexes), key=lambda index: str(index.name)
-    )
-    return [
-        *(CreateTable(table, if_not_exists=True) for table in tables),
-        *(CreateIndex(index, if_not_exists=True) for index in indexes),
-    ]
+    there = present or {}
+    statements: list[ExecutableDDLElement] = []
+    for table in tables:
+        if table.name not in there:
+            statements.append(CreateTable(table, if_not_exists=True))
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        missing = [index for index in indexes if str(index.name) not in there.get(table.name, ())]
+        statements += [CreateIndex(index, if_not_exists=index_if_not_exists) for index in missing]
+    return statements

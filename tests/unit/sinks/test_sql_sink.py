@@ -294,10 +294,11 @@ async def test_each_index_serves_the_question_it_is_there_for(
     from sqlalchemy import select
 
     from logweir.sinks.sql.conditions import conditions_of
+    from logweir.sinks.sql.dialects.sqlite import Sqlite
 
     async with opened(tmp_path / "x.db") as sink:
-        statement = select(sink._table).where(*conditions_of(query, sink._table))
-        sql = str(statement.compile(dialect=sink._dialect, compile_kwargs={"literal_binds": True}))
+        statement = select(sink._table).where(*conditions_of(query, sink._table, Sqlite()))
+        sql = str(statement.compile(dialect=sink._opened().dialect, compile_kwargs={"literal_binds": True}))
     plan = run(tmp_path / "x.db", f"EXPLAIN QUERY PLAN {sql}")
     assert index in str(plan)
 

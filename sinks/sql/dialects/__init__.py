@@ -1,0 +1,1 @@
+"""What differs between the databases, a module for each, behind one contract."""

@@ -1,0 +1,78 @@
+"""What a database must be able to say for the relational sink to write to it and to search it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
+
+import msgspec
+from sqlalchemy import Column, ColumnElement, Connection, Table, or_
+
+from logweir.sinks.sql.config import SqlConfig
+
+__all__ = ["Database", "json_path", "json_text"]
+
+
+class Database(ABC):
+    """One kind of database: how it is connected to, locked, and asked about JSON.
+
+    Attributes:
+        label: Its name, as people write it.
+        version_query: The SQL that returns the version of the server.
+        escapes_nul: Whether the character U+0000 must be written as something else.
+    """
+
+    label: ClassVar[str]
+    version_query: ClassVar[str] = "SELECT version()"
+    escapes_nul: ClassVar[bool] = False
+
+    def connect_arguments(self, config: SqlConfig) -> Mapping[str, Any]:
+        """Return what the driver is given at each connection; reads the files of TLS."""
+        return {}
+
+    def schema_lock(self, connection: Connection, table: str) -> AbstractContextManager[None]:
+        """Keep other processes from changing the same table meanwhile."""
+        return nullcontext()
+
+    # -- conditions ---------------------------------------------------------------------------------
+
+    def text_equals(self, column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+        """The column holds exactly this text."""
+        return column == value
+
+    @abstractmethod
+    def has_id_in(self, table: Table, ids: Iterable[str]) -> ColumnElement[bool]:
+        """The row's id is one of these, as many as there may be."""
+
+    @abstractmethod
+    def contains(self, column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
+        """The text stands in a column of text."""
+
+    @abstractmethod
+    def json_contains(self, document: Column[Any], wanted: str) -> ColumnElement[bool]:
+        """The text stands somewhere in the JSON."""
+
+    @abstractmethod
+    def json_lacks(self, document: Column[Any], name: str) -> ColumnElement[bool]:
+        """The JSON has no member of this name."""
+
+    @abstractmethod
+    def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
+        """The JSON has this value at a path of names; 1 equals 1.0 and differs from true."""
+
+    def json_equals(self, document: Column[Any], name: str, value: Any) -> ColumnElement[bool]:
+        """The field has this value, whether its name has dots itself or leads into nested fields."""
+        paths = [[name], name.split(".")] if "." in name else [[name]]
+        return or_(*(self.json_has(document, path, value) for path in paths))
+
+
+def json_text(value: Any) -> str:
+    """Return a value as it is written in the JSON of a row."""
+    return msgspec.json.encode(value).decode()
+
+
+def json_path(parts: Iterable[str]) -> str:
+    """Return a path as SQLite, MySQL and MariaDB write it."""
+    return "$" + "".join(f".{json_text(part)}" for part in parts)

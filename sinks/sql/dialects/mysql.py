@@ -1,0 +1,124 @@
+"""MySQL and MariaDB by aiomysql: sessions that refuse instead of truncating, and their JSON functions.
+
+They speak one protocol and differ in JSON: MySQL has a type of its own that compares by value, MariaDB has
+functions over text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import ceil
+from typing import Any
+
+from sqlalchemy import (
+    CHAR,
+    JSON,
+    Column,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    Text,
+    and_,
+    cast,
+    collate,
+    func,
+    literal,
+    type_coerce,
+)
+
+from logweir.errors import SinkUnavailable
+from logweir.sinks.sql.config import ServerConfig, SqlConfig
+from logweir.sinks.sql.dialects.contract import Database, json_path, json_text
+
+__all__ = ["MariaDb", "MySql"]
+
+#: MySQL runs its comment, MariaDB passes it over, and the other way round.
+_SESSION = (
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',"
+    " innodb_lock_wait_timeout = {wait}, lock_wait_timeout = {wait}"
+    " /*!80000 , max_execution_time = {milliseconds} */ /*M! , max_statement_time = {seconds} */"
+)
+#: How long to wait for another process that creates or migrates the table.
+_LOCK_SECONDS = 10
+
+
+class MySql(Database):
+    """MySQL's own words."""
+
+    label = "MySQL"
+
+    def connect_arguments(self, config: SqlConfig) -> Mapping[str, Any]:
+        """Strict, in UTC, with bounded waits for locks; the server ends a long SELECT itself."""
+        if not isinstance(config, ServerConfig):
+            return {}
+        seconds = config.statement_timeout
+        session = _SESSION.format(
+            wait=max(1, ceil(min(seconds, config.retry.timeout))),
+            milliseconds=int(seconds * 1000),
+            seconds=seconds,
+        )
+        arguments: dict[str, Any] = {
+            "charset": "utf8mb4",
+            "init_command": session,
+            "connect_timeout": config.connect_timeout,
+            "program_name": "logweir",
+        }
+        if config.tls is not None:
+            arguments["ssl"] = config.tls.context()
+        return arguments
+
+    @contextmanager
+    def schema_lock(self, connection: Connection, table: str) -> Iterator[None]:
+        """Hold a lock of the session's, which the implicit commits of DDL do not end."""
+        name = f"logweir.{table}"[:64]
+        if connection.scalar(func.get_lock(name, _LOCK_SECONDS).select()) != 1:
+            raise SinkUnavailable(f"another process is changing the table {table}")
+        try:
+            yield
+        finally:
+            connection.scalar(func.release_lock(name).select())
+
+    def text_equals(self, column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+        """Trailing spaces count, which ``utf8mb4_bin`` by itself would pass over."""
+        return and_(column == value, func.char_length(column) == len(value))
+
+    def has_id_in(self, table: Table, ids: Iterable[str]) -> ColumnElement[bool]:
+        """The driver writes them into the statement, as many as there may be."""
+        return table.c.id.in_(sorted(ids))
+
+    def contains(self, column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
+        """See :meth:`Database.contains`."""
+        return func.locate(wanted, column) > 0
+
+    def json_contains(self, document: Column[Any], wanted: str) -> ColumnElement[bool]:
+        """JSON as text has the connection's collation, which would find "ann" in "Ann"."""
+        return self.contains(collate(cast(document, CHAR), "utf8mb4_bin"), json_text(wanted)[1:-1])
+
+    def json_lacks(self, document: Column[Any], name: str) -> ColumnElement[bool]:
+        """See :meth:`Database.json_lacks`."""
+        return func.json_contains_path(document, "one", json_path([name])) == 0
+
+    def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
+        """MySQL compares JSON by value, and tells its types apart."""
+        wanted = cast(literal(json_text(value), String), JSON)
+        return type_coerce(func.json_extract(document, json_path(path)), Text) == wanted
+
+
+class MariaDb(MySql):
+    """MariaDB's own words."""
+
+    label = "MariaDB"
+
+    def json_contains(self, document: Column[Any], wanted: str) -> ColumnElement[bool]:
+        """JSON is the text that was written."""
+        return self.contains(type_coerce(document, Text), json_text(wanted)[1:-1])
+
+    def json_lacks(self, document: Column[Any], name: str) -> ColumnElement[bool]:
+        """A document that is too deep for MariaDB's functions counts as lacking it."""
+        return func.coalesce(super().json_lacks(document, name), True)
+
+    def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
+        """JSON_EQUALS compares numbers by value, and tells types apart."""
+        return func.json_equals(func.json_extract(document, json_path(path)), json_text(value)) == 1

@@ -1,0 +1,86 @@
+"""PostgreSQL by asyncpg: bounded statements, and jsonb operators over the stored text."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    Text,
+    any_,
+    cast,
+    func,
+    literal,
+    not_,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from logweir.sinks.sql.config import ServerConfig, SqlConfig
+from logweir.sinks.sql.dialects.contract import Database, json_text
+
+__all__ = ["PostgreSql"]
+
+
+class PostgreSql(Database):
+    """PostgreSQL's own words."""
+
+    label = "PostgreSQL"
+    version_query = "SHOW server_version"
+    escapes_nul = True
+
+    def connect_arguments(self, config: SqlConfig) -> Mapping[str, Any]:
+        """In UTC, with statements and lock waits that the server ends itself."""
+        if not isinstance(config, ServerConfig):
+            return {}
+        milliseconds = str(int(config.statement_timeout * 1000))
+        arguments: dict[str, Any] = {
+            "timeout": config.connect_timeout,
+            "server_settings": {
+                "application_name": "logweir",
+                "timezone": "UTC",
+                "statement_timeout": milliseconds,
+                "lock_timeout": str(int(min(config.statement_timeout, config.retry.timeout) * 1000)),
+                "idle_in_transaction_session_timeout": milliseconds,
+            },
+        }
+        if config.tls is not None:
+            arguments["ssl"] = config.tls.context()
+        return arguments
+
+    @contextmanager
+    def schema_lock(self, connection: Connection, table: str) -> Iterator[None]:
+        """Hold an advisory lock until the transaction ends: DDL is part of it."""
+        connection.scalar(func.pg_advisory_xact_lock(zlib.crc32(f"logweir.{table}".encode())).select())
+        yield
+
+    def has_id_in(self, table: Table, ids: Iterable[str]) -> ColumnElement[bool]:
+        """They travel as one array."""
+        return table.c.id == any_(literal(sorted(ids), ARRAY(String)))
+
+    def contains(self, column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
+        """See :meth:`Database.contains`."""
+        return func.strpos(column, wanted) > 0
+
+    def json_contains(self, document: Column[Any], wanted: str) -> ColumnElement[bool]:
+        """See :meth:`Database.json_contains`."""
+        return self.contains(cast(document, Text), json_text(wanted)[1:-1])
+
+    def json_lacks(self, document: Column[Any], name: str) -> ColumnElement[bool]:
+        """See :meth:`Database.json_lacks`."""
+        return not_(cast(document, JSONB).bool_op("?")(literal(name, Text)))
+
+    def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
+        """Compare as jsonb does: by value, types told apart."""
+        found: Any = cast(document, JSONB)
+        for part in path:
+            found = type_coerce(found.op("->")(literal(part, Text)), JSONB)
+        return type_coerce(found, Text) == cast(literal(json_text(value), Text), JSONB)

@@ -1,0 +1,99 @@
+"""Connections: an engine for a sink's configuration, and which database answers it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import event as events
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from logweir.errors import SinkUnavailable
+from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
+from logweir.sinks.sql.dialects.contract import Database
+from logweir.sinks.sql.dialects.mysql import MariaDb, MySql
+from logweir.sinks.sql.dialects.postgresql import PostgreSql
+from logweir.sinks.sql.dialects.sqlite import Sqlite
+
+__all__ = ["connect", "database_of"]
+
+_DATABASES: dict[str, type[Database]] = {
+    "sqlite": Sqlite,
+    "mysql": MySql,
+    "mariadb": MariaDb,
+    "postgresql": PostgreSql,
+}
+#: A connection is replaced before a server or a firewall finds that it was idle for too long.
+_RECYCLE_SECONDS = 1800
+
+
+def database_of(url: URL) -> Database:
+    """Return the kind of database that a URL names; only a connection can tell MariaDB from MySQL."""
+    return _DATABASES[url.get_backend_name()]()
+
+
+async def connect(config: SqlConfig, connections: int) -> tuple[AsyncEngine, Database]:
+    """Return an engine that has answered, and whose it is.
+
+    Args:
+        config: The sink's options.
+        connections: The most connections at once.
+    """
+    url = make_url(config.url.get_secret_value())
+    engine = await _make(config, url, connections)
+    try:
+        async with engine.connect() as connection:
+            is_mariadb = getattr(connection.dialect, "is_mariadb", False)
+    except BaseException:
+        await engine.dispose()
+        raise
+    if is_mariadb and url.get_backend_name() == "mysql":
+        await engine.dispose()
+        url = url.set(drivername=url.drivername.replace("mysql", "mariadb", 1))
+        engine = await _make(config, url, connections)
+    return engine, database_of(url)
+
+
+async def _make(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
+    """Make an engine; its driver is imported and certificates are read in a thread."""
+    if isinstance(config, SqliteConfig):
+        await asyncio.to_thread(_make_folder, Path(str(url.database)).parent)
+    engine = await asyncio.to_thread(_create, config, url, connections)
+    if isinstance(config, SqliteConfig):
+        _set_pragmas(engine, int(config.busy_timeout * 1000))
+    return engine
+
+
+def _create(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
+    options: dict[str, Any] = {}
+    if isinstance(config, ServerConfig):
+        options = {"pool_timeout": config.connect_timeout, "pool_recycle": _RECYCLE_SECONDS}
+    return create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_reset_on_return=None,  # every transaction is ended where it is begun; this saves a round trip
+        connect_args=dict(database_of(url).connect_arguments(config)),
+        json_deserializer=msgspec.json.decode,
+        **options,
+    )
+
+
+def _set_pragmas(engine: AsyncEngine, busy_milliseconds: int) -> None:
+    @events.listens_for(engine.sync_engine, "connect")
+    def _set(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={busy_milliseconds}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkUnavailable(f"{folder} cannot be made: {error.strerror}") from None

@@ -1,0 +1,64 @@
+"""The character U+0000 where a database has none: hidden when written, restored when read.
+
+PostgreSQL refuses it in text and in JSON. There it is written as ``␛0`` and the rare ``␛`` itself as ``␛␛``,
+so that every text comes back as it was; all other text is untouched. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from logweir.event import Event
+
+__all__ = ["hide_nul", "restore_nul"]
+
+_ESCAPE = "␛"
+_NUL_OR_ESCAPE = re.compile(f"[\0{_ESCAPE}]")
+_ESCAPED = re.compile(f"{_ESCAPE}(.)", re.DOTALL)
+
+_encode = msgspec.json.Encoder().encode
+T = TypeVar("T")
+
+
+def hide_nul(value: T) -> T:
+    """Return an event, or any JSON value, with each U+0000 written as something else."""
+    return _changed(value, _hide) if _has_either(value) else value
+
+
+def restore_nul(value: T) -> T:
+    """Return what :func:`hide_nul` was given."""
+    return _changed(value, _show) if _has_either(value) else value
+
+
+def _has_either(value: Any) -> bool:
+    """Whether any text needs a change: nearly never, and told fast by its JSON."""
+    try:
+        encoded = _encode(value)
+    except (TypeError, ValueError):
+        return False  # whoever encodes the value next tells what is wrong with it
+    return b"\\u0000" in encoded or _ESCAPE.encode() in encoded
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, Event):
+        parts = {name: getattr(value, name) for name in value.__struct_fields__ if name != "kind"}
+        return msgspec.structs.replace(value, **_changed(parts, change))
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(key): _changed(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_changed(item, change) for item in value]
+    return value
+
+
+def _hide(text: str) -> str:
+    return _NUL_OR_ESCAPE.sub(lambda match: _ESCAPE + (match[0] if match[0] == _ESCAPE else "0"), text)
+
+
+def _show(text: str) -> str:
+    return _ESCAPED.sub(lambda match: "\0" if match[1] == "0" else match[1], text)

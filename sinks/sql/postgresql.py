@@ -1,0 +1,14 @@
+"""The sink ``postgresql``. Importing it tells whether the driver is there."""
+
+import asyncpg  # type: ignore[import-untyped]  # noqa: F401
+
+from logweir.sinks.sql.config import PostgresqlConfig
+from logweir.sinks.sql.sink import SqlSink
+
+__all__ = ["PostgresqlSink"]
+
+
+class PostgresqlSink(SqlSink):
+    """Writes events into the audit table of a PostgreSQL database."""
+
+    Config = PostgresqlConfig

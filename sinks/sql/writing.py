@@ -1,0 +1,141 @@
+"""Writing a batch: one transaction, each event id once, and the rows at fault found by halving.
+
+Rows go in by a plain INSERT. Only if a key is there already is it asked which ids are, and the others go in
+anew; INSERT IGNORE and its like would hide other errors, and tell nothing about which row was new. If a row
+is at fault, the batch is halved until that row is alone: it is rejected, and the others are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import Dialect, Table, and_, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.event import Event
+from logweir.results import WriteResult
+from logweir.sinks.sql.dialects.contract import Database
+from logweir.sinks.sql.encode import to_parameters
+from logweir.sinks.sql.model import fill
+from logweir.sinks.sql.nul import hide_nul
+
+__all__ = ["Insertion", "write_in_parts"]
+
+Rows = Sequence[Any]
+
+
+class Insertion:
+    """How rows get into one table of one database.
+
+    Rows of logweir's own table are positional and go to the driver's own bulk call: SQLAlchemy's handling
+    of values would cost a third. Rows of a model are left to SQLAlchemy, which knows the model's types.
+
+    Args:
+        table: The audit table.
+        database: Whose it is.
+        dialect: SQLAlchemy's dialect of the connections.
+        is_model: Whether the table is a model of the application's.
+    """
+
+    def __init__(self, table: Table, database: Database, dialect: Dialect, *, is_model: bool) -> None:
+        self._table = table
+        self._database = database
+        self._is_model = is_model
+        self._statement = str(insert(table).compile(dialect=dialect))
+
+    def rows_of(self, batch: Sequence[Event]) -> Rows:
+        """Return the rows of events.
+
+        Raises:
+            SinkRejected: A value of one cannot be stored.
+        """
+        try:
+            stored = [hide_nul(event) for event in batch] if self._database.escapes_nul else batch
+            if self._is_model:
+                return [fill(self._table, event) for event in stored]
+            return [to_parameters(event) for event in stored]
+        except (ValueError, TypeError, OverflowError) as error:
+            reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
+            raise SinkRejected(f"a value cannot be stored: {reason}") from None
+
+    async def insert(self, connection: AsyncConnection, rows: Rows) -> None:
+        """Insert rows, all of them new."""
+        if self._is_model:
+            await connection.execute(insert(self._table), rows)
+        else:
+            await connection.exec_driver_sql(self._statement, list(rows))
+
+    async def insert_fresh(self, connection: AsyncConnection, rows: Rows) -> set[int]:
+        """Insert those that are not there yet; return the indexes of the others.
+
+        Raises:
+            SinkRejected: None is there, so that it was another key than the id which is there already.
+        """
+        ids = [self._id_of(row) for row in rows]
+        known = await self._known(connection, rows, ids)
+        fresh, duplicate = list[Any](), set[int]()
+        for index, (row, id_) in enumerate(zip(rows, ids, strict=True)):
+            if id_ in known:
+                duplicate.add(index)
+            else:
+                known.add(id_)
+                fresh.append(row)
+        if fresh:
+            await self.insert(connection, fresh)
+        return duplicate
+
+    async def _known(self, connection: AsyncConnection, rows: Rows, ids: Sequence[str]) -> set[str]:
+        columns = self._table.c
+        times = [row["time_us"] if self._is_model else row[1] for row in rows]
+        wanted = and_(
+            self._database.has_id_in(self._table, set(ids)),
+            columns.time_us.between(min(times), max(times)),  # spares a partitioned table the other months
+        )
+        return {str(id_) for id_ in (await connection.execute(select(columns.id).where(wanted))).scalars()}
+
+    def _id_of(self, row: Any) -> str:
+        return str(row["id"] if self._is_model else row[0])
+
+
+async def write_in_parts(
+    batch: Sequence[Event], store: Callable[[Sequence[Event]], Awaitable[set[int]]], seconds: float
+) -> WriteResult:
+    """Store a batch by halving what is refused.
+
+    Args:
+        batch: The events.
+        store: Stores events in one transaction and returns the indexes of those known before.
+        seconds: When so many have passed, what is left is given back to be sent again: a batch with many
+            rows at fault must end before the worker's patience does.
+
+    Raises:
+        SinkError: Nothing was stored.
+    """
+    duplicate = set[int]()
+    rejected = dict[int, str]()
+    parts = [range(len(batch))] if batch else []
+    deadline = monotonic() + seconds
+    settled = 0
+    while parts and not (settled and monotonic() > deadline):
+        part = parts.pop()
+        try:
+            known = await store([batch[index] for index in part])
+        except SinkRejected as error:
+            if len(part) > 1:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+                continue
+            rejected[part[0]] = str(error)
+        except SinkUnavailable:
+            if not settled:
+                raise
+            parts.append(part)
+            break
+        else:
+            duplicate.update(part[index] for index in known)
+        settled += len(part)
+    retry = frozenset(index for part in parts for index in part)
+    return WriteResult(duplicate=frozenset(duplicate), rejected=rejected, retry=retry)
