@@ -95,10 +95,16 @@ class SqlSink(Sink[SqlConfig]):
             engine, database = await connect(self.config, self.context.workers)
             try:
                 self._know(database)
-                self._insertion = Insertion(
-                    self._table, database, engine.dialect, is_model=self.config.model is not None
-                )
                 await self._prepare(engine)
+                async with engine.connect() as connection:
+                    limit = await connection.run_sync(database.packet_limit)
+                self._insertion = Insertion(
+                    self._table,
+                    database,
+                    engine.dialect,
+                    is_model=self.config.model is not None,
+                    packet_limit=limit,
+                )
             except BaseException:
                 await engine.dispose()
                 raise

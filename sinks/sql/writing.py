@@ -21,6 +21,7 @@ from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.encode import to_parameters
 from logweir.sinks.sql.model import fill
 from logweir.sinks.sql.nul import hide_nul
+from logweir.sinks.sql.packets import require_packets
 
 __all__ = ["Insertion", "write_in_parts"]
 
@@ -38,9 +39,20 @@ class Insertion:
         database: Whose it is.
         dialect: SQLAlchemy's dialect of the connections.
         is_model: Whether the table is a model of the application's.
+        packet_limit: The most bytes of a statement; a server that is sent more hangs up, often before it
+            can say why, which would look like an outage.
     """
 
-    def __init__(self, table: Table, database: Database, dialect: Dialect, *, is_model: bool) -> None:
+    def __init__(
+        self,
+        table: Table,
+        database: Database,
+        dialect: Dialect,
+        *,
+        is_model: bool,
+        packet_limit: int | None = None,
+    ) -> None:
+        self._packet_limit = packet_limit
         self._table = table
         self._database = database
         self._is_model = is_model
@@ -63,6 +75,8 @@ class Insertion:
 
     async def insert(self, connection: AsyncConnection, rows: Rows) -> None:
         """Insert rows, all of them new."""
+        if self._packet_limit is not None:
+            require_packets(rows, self._packet_limit)
         if self._is_model:
             await connection.execute(insert(self._table), rows)
         else:

@@ -36,6 +36,10 @@ class Database(ABC):
         """Keep other processes from changing the same table meanwhile."""
         return nullcontext()
 
+    def packet_limit(self, connection: Connection) -> int | None:
+        """Return the most bytes of a statement, where the server hangs up on a larger one."""
+        return None
+
     # -- conditions ---------------------------------------------------------------------------------
 
     def text_equals(self, column: ColumnElement[Any], value: str) -> ColumnElement[bool]:

@@ -80,6 +80,10 @@ class MySql(Database):
         finally:
             connection.scalar(func.release_lock(name).select())
 
+    def packet_limit(self, connection: Connection) -> int | None:
+        """Return the server's ``max_allowed_packet``."""
+        return int(connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
+
     def text_equals(self, column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
         """Trailing spaces count, which ``utf8mb4_bin`` by itself would pass over."""
         return and_(column == value, func.char_length(column) == len(value))

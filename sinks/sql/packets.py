@@ -1,0 +1,51 @@
+"""Whether rows fit into what MySQL takes in one packet. Pure.
+
+The driver joins rows to statements of at most about a megabyte, or of one row that is larger. With most
+servers only a very large row can be too large; where the server takes less than a megabyte, a batch can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from logweir.errors import SinkRejected
+from logweir.sinks.sql.dialects.contract import json_text
+
+__all__ = ["require_packets"]
+
+#: What the driver makes of many rows (aiomysql's ``max_stmt_length``), and room for the statement itself.
+_JOINED = 1_024_000
+_STATEMENT = 4096
+#: Characters that the driver writes as two.
+_ESCAPED = "\0\n\r\x1a\"'\\"
+
+
+def require_packets(rows: Sequence[Any], limit: int) -> None:
+    """Check the rows of one batch.
+
+    Raises:
+        SinkRejected: They do not fit; the message has the sizes.
+    """
+    room = limit - _STATEMENT
+    joins = room < _JOINED
+    longest = [sum(map(len, _texts(row))) for row in rows]
+    if (sum(longest) if joins else max(longest)) * 4 + 512 * (len(rows) if joins else 1) <= room:
+        return  # even if every character takes four bytes
+    sizes = [sum(map(_size, _texts(row))) + 512 for row in rows]
+    largest = sum(sizes) if joins else max(sizes)
+    if largest > room:
+        raise SinkRejected(f"{largest} bytes are more than the server's max_allowed_packet of {limit}")
+
+
+def _texts(row: Any) -> Iterable[str]:
+    values = row.values() if isinstance(row, Mapping) else row
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list):
+            yield json_text(value)
+
+
+def _size(text: str) -> int:
+    return len(text.encode()) + sum(map(text.count, _ESCAPED))

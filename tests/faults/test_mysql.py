@@ -1,0 +1,259 @@
+"""What a relational server can suffer in the middle of a burst: nothing acknowledged is lost, nothing is twice.
+
+Events go the whole way, from the runtime through its queue and workers; what is stored is read past the sink
+and compared by ids.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pymysql
+import pytest
+
+import logweir
+from logweir.engine import Runtime
+from logweir.event import Kind
+from logweir.telemetry import SinkMetrics
+from logweir.testing.contract import make_event
+from servers import FaultProxy, Server
+from support.sql import TYPES, make_sink, names, opened, run, table_name
+
+PROVEN = 25.0
+
+
+class Burst:
+    """A runtime that writes into one table, and the ids of all that it was given."""
+
+    def __init__(self, server: str, url: str, folder: Path, **options: Any) -> None:
+        self.url, self.table = url, options.get("table") or table_name()
+        sink = {
+            "type": TYPES[server],
+            "url": url,
+            "table": self.table,
+            "provision": True,
+            "workers": 2,
+            "batch": {"max_events": 50, "linger": "5ms"},
+            "retry": {"initial": "20ms", "max": "200ms", "timeout": "2s"},
+            **options,
+        }
+        routes = [{"name": "all", "to": ["db"]}]
+        config = {"data_dir": str(folder / "data"), "sinks": {"db": sink}, "routes": routes}
+        self.runtime: Runtime = logweir.start(config, handle_signals=False)
+        self.ids: list[str] = []
+
+    @property
+    def sink(self) -> SinkMetrics:
+        return self.runtime.metrics().sinks["db"]
+
+    def emit(self, count: int, padding: str = "") -> None:
+        for _ in range(count):
+            event = self.runtime.emit(
+                "fund.transfer", {"user_id": "ann", "padding": padding}, kind=Kind.AUDIT
+            )
+            assert event is not None
+            self.ids.append(event.id)
+
+    def wait_until(self, condition: Callable[[SinkMetrics], bool], seconds: float = PROVEN) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition(self.sink):
+            assert time.monotonic() < deadline, self.sink
+            time.sleep(0.005)
+
+    def wait_for_trouble(self, emitting: int = 100) -> None:
+        """Emit until a write fails, which shows that the fault is felt."""
+        before, deadline = self.sink.failures, time.monotonic() + PROVEN
+        while self.sink.failures == before:
+            assert time.monotonic() < deadline, self.sink
+            self.emit(emitting if self.sink.queue_depth < 10 * emitting else 0)
+            time.sleep(0.02)
+
+    def prove(self, *tables: str, url: str | None = None) -> None:
+        """Everything arrived, once."""
+        assert self.runtime.flush(PROVEN), self.sink
+        stored: list[str] = []
+        for table in tables or (self.table,):
+            stored += [id_ for (id_,) in asyncio.run(run(url or self.url, f"SELECT id FROM {table}"))]
+        assert len(stored) == len(set(stored)), "stored twice"
+        assert set(stored) == set(self.ids)
+        assert self.sink.dead == 0
+        assert self.runtime.stop()
+
+
+@pytest.fixture
+def burst(tmp_path: Path) -> Iterator[Callable[..., Burst]]:
+    with ExitStack() as made:
+
+        def make(server: Server | FaultProxy, name: str = "mysql", **options: Any) -> Burst:
+            one = Burst(name, server.url, tmp_path, **options)
+            made.callback(one.runtime.stop, 1.0)
+            return one
+
+        yield make
+
+
+def connect(url: str) -> Any:
+    parts = urlsplit(url)
+    return pymysql.connect(
+        host=parts.hostname, port=parts.port or 0, user="u", password="p", database="t", autocommit=True
+    )
+
+
+def execute(url: str, *statements: str) -> None:
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+@pytest.mark.parametrize("name", ["mysql", "mariadb", "postgresql"])
+def test_a_server_that_is_killed_and_started_again(name: str, own_server: Any, burst: Any) -> None:
+    server = own_server(name)
+    given = burst(server, name)
+    given.emit(2000)
+    given.wait_until(lambda sink: sink.stored > 100)
+    server.kill()
+    given.wait_for_trouble()
+    server.start()
+    given.emit(200)
+    given.prove()
+
+
+@pytest.mark.parametrize("name", ["mysql", "mariadb", "postgresql"])
+def test_a_server_that_hangs_and_goes_on(name: str, own_server: Any, burst: Any) -> None:
+    server = own_server(name)
+    given = burst(server, name, retry={"initial": "20ms", "max": "200ms", "timeout": "1s"})
+    given.emit(2000)
+    given.wait_until(lambda sink: sink.stored > 100)
+    server.pause()
+    given.wait_for_trouble()
+    given.wait_until(lambda sink: sink.failures > 3)
+    server.resume()
+    given.emit(200)
+    given.prove()
+
+
+@pytest.mark.parametrize("name", ["mysql", "mariadb", "postgresql"])
+def test_answers_that_get_lost(name: str, request: pytest.FixtureRequest, proxy: Any, burst: Any) -> None:
+    server = request.getfixturevalue(name)
+    between = proxy(server)
+    given = burst(between, name)
+    for size in (0, 5, 40):
+        given.emit(300)
+        between.cut_answers(size)
+        given.wait_for_trouble()
+        between.clear()
+        given.wait_until(lambda sink: sink.stored + sink.duplicate > len(given.ids) - 100)
+        between.reset()
+        given.wait_for_trouble()
+        between.clear()
+    given.prove(url=server.url)
+    asyncio.run(run(server.url, f"DROP TABLE {given.table}"))
+
+
+def test_a_full_disk(own_server: Any, burst: Any) -> None:
+    arguments = ["--skip-log-bin", "--innodb-redo-log-capacity=8M", "--innodb-buffer-pool-size=32M"]
+    server = own_server("mysql", size="300m", args=arguments)
+    given = burst(server)
+    given.emit(200, "x" * 2000)
+    given.wait_until(lambda sink: sink.stored == 200)
+    server.fill_disk()
+    given.emit(8000, "x" * 2000)
+    given.wait_until(lambda sink: sink.failures > 0)
+    given.wait_until(lambda sink: "full" in sink.last_error or not server.alive)
+    server.free_disk()
+    server.start()
+    given.prove()
+
+
+def test_no_connection_left(own_server: Any, burst: Any) -> None:
+    server = own_server("mysql", args=["--max-connections=4"])
+    with ExitStack() as taken:
+        with suppress(pymysql.err.OperationalError):  # too many connections
+            while True:
+                taken.enter_context(closing(connect(server.url)))
+        given = burst(server)
+        given.wait_for_trouble(500)
+        assert "Too many connections" in given.sink.last_error
+    given.emit(500)
+    given.prove()
+
+
+def test_an_account_that_is_locked_out_and_let_in_again(mysql: Server, burst: Any) -> None:
+    user, first = table_name(), burst(mysql)
+    logweir.stop()
+    may_write = f"GRANT SELECT, INSERT ON t.{first.table} TO '{user}'@'%'"
+    execute(mysql.url, f"CREATE USER '{user}'@'%' IDENTIFIED BY 'p'", may_write)
+    own = mysql.url.replace("u:p@", f"{user}:p@")
+    given = burst(Server("mysql", own), provision=False, table=first.table)
+    try:
+        given.emit(1000)
+        given.wait_until(lambda sink: sink.stored > 100)
+        execute(mysql.url, f"REVOKE INSERT ON t.{given.table} FROM '{user}'@'%'")
+        given.wait_for_trouble()
+        assert "denied" in given.sink.last_error
+        with closing(connect(mysql.url)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"ALTER USER '{user}'@'%' IDENTIFIED BY 'another'")
+            cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", user)
+            for (session,) in cursor.fetchall():
+                cursor.execute(f"KILL {session}")
+        given.wait_until(lambda sink: "Access denied for user" in sink.last_error)
+        execute(mysql.url, f"ALTER USER '{user}'@'%' IDENTIFIED BY 'p'", may_write)
+        given.emit(100)
+        given.prove(url=mysql.url)
+    finally:
+        execute(mysql.url, f"DROP USER '{user}'@'%'", f"DROP TABLE {given.table}")
+
+
+@pytest.mark.parametrize("provision", [True, False])
+def test_a_table_that_goes_and_comes_again(mysql: Server, burst: Any, provision: bool) -> None:
+    if provision:
+        given = burst(mysql)
+    else:
+        first = burst(mysql)
+        logweir.stop()
+        given = burst(mysql, table=first.table, provision=False)
+    given.emit(2000)
+    given.wait_until(lambda sink: sink.stored > 100)
+    execute(mysql.url, f"RENAME TABLE {given.table} TO {given.table}_gone")
+    if provision:
+        given.emit(1000)
+    else:
+        given.wait_for_trouble()
+        assert "doesn't exist" in given.sink.last_error
+        execute(mysql.url, f"CREATE TABLE {given.table} LIKE {given.table}_gone")
+    given.prove(given.table, f"{given.table}_gone")
+    execute(mysql.url, f"DROP TABLE {given.table}, {given.table}_gone")
+
+
+def test_deadlocks_and_lock_waits(mysql: Server, burst: Any) -> None:
+    given = burst(mysql, retry={"initial": "20ms", "max": "200ms", "timeout": "1s"})
+    given.emit(500)
+    given.wait_until(lambda sink: sink.stored == 500)
+    with closing(connect(mysql.url)) as connection, connection.cursor() as cursor:
+        connection.begin()
+        cursor.execute(f"SELECT * FROM {given.table} FOR UPDATE")  # and with it the place of the next rows
+        given.wait_for_trouble()
+        connection.rollback()
+    given.prove()
+    execute(mysql.url, f"DROP TABLE {given.table}")
+
+
+@pytest.mark.parametrize("name", ["mysql", "mariadb"])
+async def test_a_packet_that_is_too_large_is_split_until_the_row_at_fault_is_alone(
+    name: str, own_server: Any
+) -> None:
+    server = own_server(name, args=["--max-allowed-packet=65536"])
+    batch = [make_event(str(number), padding="x" * 1000) for number in range(200)]
+    batch[77] = make_event("too large", padding="x" * 100_000)
+    async with opened(make_sink(name, server.url, table_name())) as sink:
+        result = await sink.write(batch)
+        assert not result.retry
+        assert set(result.rejected) == {77}
+        assert "max_allowed_packet" in result.rejected[77]
+        assert not (await sink.write(batch[:77])).rejected
+        stored = await names(sink)
+        assert stored == [event.name for index, event in enumerate(batch) if index != 77]
