@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from logweir.benchmarks.measure import Bar, Report, Series
@@ -73,7 +74,14 @@ def _run(seconds: float, rate: int, *, with_dead: bool) -> tuple[Metrics, list[f
     if with_dead:
         sinks["dead"] = SinkConfig.model_validate({"type": f"{__name__}:DeadSink", **options})
     routes: Any = [{"name": "all", "match": {"kind": "tracing"}, "to": list(sinks)}]
-    runtime = Runtime(RoutingConfig(sinks=sinks, routes=routes, drain_timeout=0.5))
+    with TemporaryDirectory() as folder:
+        config = RoutingConfig(sinks=sinks, routes=routes, drain_timeout=0.5, data_dir=Path(folder))
+        return _drive(Runtime(config), seconds, rate, with_dead=with_dead)
+
+
+def _drive(
+    runtime: Runtime, seconds: float, rate: int, *, with_dead: bool
+) -> tuple[Metrics, list[float], int]:
     runtime.start()
     sizes: list[float] = []
     full_at = 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import queue
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -75,7 +76,8 @@ def _timed(call: Callable[[], object], calls: int) -> float:
 
 @contextmanager
 def _logweir(calls: int) -> Iterator[Callable[[], float]]:
-    running = runtime.start(_CONFIG, handle_signals=False)
+    folder = tempfile.TemporaryDirectory()
+    running = runtime.start({**_CONFIG, "data_dir": folder.name}, handle_signals=False)
     configure_structlog()
     log = get_logger("bench").bind()
     structlog.reset_defaults()
@@ -87,10 +89,11 @@ def _logweir(calls: int) -> Iterator[Callable[[], float]]:
         running.flush()
         return figure
 
-    try:
-        yield run
-    finally:
-        runtime.stop()
+    with folder:
+        try:
+            yield run
+        finally:
+            runtime.stop()
 
 
 def _bare_structlog(calls: int) -> Callable[[], float]:

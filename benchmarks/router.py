@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from logweir.benchmarks.measure import Bar, Report, take_turns
@@ -22,16 +24,17 @@ __all__ = ["measure"]
 
 def measure(*, calls: int = 20_000, runs: int = 15) -> Report:
     """Measure fan-out and decisions."""
-    one, three = _runtime(1), _runtime(3)
-    try:
-        fan_out = take_turns(
-            [("to 3 memory sinks", _emitting(three, calls)), ("to 1 memory sink", _emitting(one, calls))],
-            runs,
-            "µs/event",
-        )
-    finally:
-        one.stop()
-        three.stop()
+    with TemporaryDirectory() as folder:
+        one, three = _runtime(1, Path(folder)), _runtime(3, Path(folder))
+        try:
+            fan_out = take_turns(
+                [("to 3 memory sinks", _emitting(three, calls)), ("to 1 memory sink", _emitting(one, calls))],
+                runs,
+                "µs/event",
+            )
+        finally:
+            one.stop()
+            three.stop()
     decisions = take_turns(
         [
             ("decide among 1 route", _deciding(1, calls, dynamic=False)),
@@ -46,13 +49,14 @@ def measure(*, calls: int = 20_000, runs: int = 15) -> Report:
     )
 
 
-def _runtime(sinks: int) -> Runtime:
+def _runtime(sinks: int, folder: Path) -> Runtime:
     names = [f"sink {number + 1} of {sinks}" for number in range(sinks)]
     options: Any = {"queue": {"type": "memory", "max_events": 200_000}, "batch": {"max_events": 1000}}
     runtime = Runtime(
         RoutingConfig(
             sinks={name: MemoryConfig.model_validate(options) for name in names},
             routes=[RouteConfig(name="all", to=names)],
+            data_dir=folder / str(sinks),
         )
     )
     runtime.start()

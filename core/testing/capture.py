@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from logweir import runtime
@@ -61,14 +62,18 @@ def capture(*, classify: Sequence[dict[str, Any]] = (), **settings: Any) -> Iter
     """
     if runtime.current() is not None:
         raise LogweirError("a runtime is running; stop it before capturing")
-    config = {
-        **settings,
-        "classify": list(classify),
-        "sinks": {_SINK: {"type": "memory", "batch": {"linger": 0}}},
-        "routes": [{"name": "all", "to": [_SINK]}],
-    }
-    runtime.start(config, handle_signals=False)
-    try:
-        yield Captured()
-    finally:
-        runtime.stop()
+    sink = {"type": "memory", "queue": {"type": "memory", "when_full": "block"}, "batch": {"linger": 0}}
+    # A data directory of its own: what waits in the application's is none of a test's business.
+    with TemporaryDirectory(prefix="logweir-capture-") as data_dir:
+        config = {
+            "data_dir": data_dir,
+            **settings,
+            "classify": list(classify),
+            "sinks": {_SINK: sink},
+            "routes": [{"name": "all", "to": [_SINK]}],
+        }
+        runtime.start(config, handle_signals=False)
+        try:
+            yield Captured()
+        finally:
+            runtime.stop()

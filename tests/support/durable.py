@@ -1,0 +1,121 @@
+"""Programs that audit until they die, and what is stored after the next start."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Collection
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+
+CONFIG = """\
+service: durable
+data_dir: data
+audit: {{timeout: 30s}}
+sinks:
+  audit_db:
+    type: sqlite
+    url: "sqlite+aiosqlite:///{database}"
+    provision: true
+    queue: {{type: disk}}
+    batch: {{linger: 5ms}}
+    retry: {{initial: 10ms, max: 200ms}}
+  logs: {{type: file, path: tracing.jsonl}}
+routes:
+  - {{name: audit, match: {{kind: audit}}, to: [audit_db]}}
+  - {{name: rest, to: [logs]}}
+drain_timeout: 20s
+"""
+
+PREAMBLE = """\
+import asyncio, os, random, signal, sys, threading, time
+import logweir
+
+def acknowledged(event_id):
+    os.write(1, event_id.encode() + b"\\n")  # one write of less than a pipe's buffer is never torn
+
+def audit_in_threads(count, more=lambda: True):
+    def work(worker):
+        number = 0
+        while more():
+            acknowledged(logweir.audit_sync("thread", worker=worker, number=number).event_id)
+            number += 1
+    threads = [threading.Thread(target=work, args=(worker,), daemon=True) for worker in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+async def audit_in_tasks(count, more=lambda: True):
+    async def work(worker):
+        number = 0
+        while more():
+            acknowledged((await logweir.audit("task", worker=worker, number=number)).event_id)
+            number += 1
+    await asyncio.gather(*(work(worker) for worker in range(count)))
+"""
+
+
+def configure(directory: Path, database: str = "audit.db") -> None:
+    """Write a routing.yaml whose audit waits on disk."""
+    (directory / "routing.yaml").write_text(CONFIG.format(database=database))
+
+
+def start(directory: Path, code: str, **options: object) -> subprocess.Popen[str]:
+    """Start a program; what it acknowledges comes out of its stdout."""
+    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PREAMBLE + textwrap.dedent(code)],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def run(directory: Path, code: str, timeout: float = 100) -> list[str]:
+    """Run a program to its end; returns the lines that it wrote."""
+    process = start(directory, code)
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"the program hung; it said:\n{out[-2000:]}\n{err[-4000:]}") from None
+    assert process.returncode == 0, err[-4000:]
+    return out.split()
+
+
+def deliver_the_rest(directory: Path) -> None:
+    """Start once more, as an operator would, and deliver what waits."""
+    run(directory, "logweir.start()\nassert logweir.flush(60)\nassert logweir.stop()")
+
+
+def stored(directory: Path, database: str = "audit.db") -> list[str]:
+    """The ids in the audit table, one for each row."""
+    with sqlite3.connect(directory / database) as connection:
+        rows = connection.execute("SELECT id FROM audit_log").fetchall()
+    connection.close()
+    return [row[0] for row in rows]
+
+
+def numbers(directory: Path, action: str, worker: int, database: str = "audit.db") -> list[int]:
+    """The numbers that one worker gave its events, in the order of their ids."""
+    with sqlite3.connect(directory / database) as connection:
+        rows = connection.execute(
+            "SELECT extra_info ->> 'number' FROM audit_log WHERE action = ? AND extra_info ->> 'worker' = ? "
+            "ORDER BY id",
+            (action, worker),
+        ).fetchall()
+    connection.close()
+    return [row[0] for row in rows]
+
+
+def check_once_each(directory: Path, ids: Collection[str], database: str = "audit.db") -> None:
+    """Every acknowledged event is stored, and none twice; nothing waits any more."""
+    found = stored(directory, database)
+    assert set(ids) <= set(found), f"{len(set(ids) - set(found))} of {len(ids)} are lost"
+    assert len(found) == len(set(found))
+    assert not [path.name for path in (directory / "data" / "queues").iterdir()]
