@@ -40,7 +40,7 @@ NodeUrl = Annotated[str, AfterValidator(_checked_url)]
 class LifecycleConfig(StrictModel):
     """When indexes are rolled over, moved to cheaper nodes and deleted; ages count from the rollover."""
 
-    rollover_after: Seconds = Field(default=_DAY, ge=1)
+    rollover_after: Seconds = Field(default=7 * _DAY, ge=1)
     """A new backing index begins at this age."""
     rollover_size: ByteSize = Field(default=50 * 2**30, ge=2**20)
     """A new backing index begins when a primary shard is this large."""
@@ -73,7 +73,7 @@ class ElasticsearchConfig(SinkConfig):
     """`data_stream` rolls over by `lifecycle`; `daily` makes an index for each day of the events' own time
     (UTC). `auto` takes what stands there already, else a data stream where the server can manage one."""
     lifecycle: LifecycleConfig | None = None
-    """The ILM policy of the data stream."""
+    """The ILM policy of the data stream; if not set, one that rolls over and deletes nothing."""
     provision: bool = False
     """Whether the sink may create its index template and its ILM policy."""
     shards: int = Field(default=1, ge=1, le=1024)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -34,6 +35,19 @@ _GATEWAY_FAILURES = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTT
 #: The level at which gzip takes a third of the time of its default for a tenth more bytes.
 _LEVEL = 3
 _SMALLEST = 1024
+
+
+class _TellsLess(logging.Filter):
+    """Leaves out what the client says of each failure in our threads: the worker tells of it, less often."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        ours = (record.threadName or "").startswith("logweir")
+        return not ours or record.levelno < logging.WARNING
+
+
+_tells_less = _TellsLess()
+for _name in ("elastic_transport.node_pool", "elastic_transport.transport"):
+    logging.getLogger(_name).addFilter(_tells_less)
 
 _encode_json = msgspec.json.Encoder().encode
 

@@ -68,7 +68,7 @@ def choose(config: ElasticsearchConfig, server: Server, *, daily_stands: bool) -
         config.layout == "auto" and bool(server.data_streams) and not daily_stands
     )
     # Whoever names the layout where the server does not tell may have ILM as well: it is tried.
-    ilm = streaming and config.lifecycle is not None and server.ilm is not False
+    ilm = streaming and (bool(server.ilm) or (server.ilm is None and config.lifecycle is not None))
     return Plan(server, Layout(config.index, streaming), ilm)
 
 
@@ -81,8 +81,8 @@ async def provision(connection: Connection, config: ElasticsearchConfig, decided
     if not config.provision:
         await _see_template(connection, decided)
         return
-    if decided.ilm and config.lifecycle is not None:
-        await _put(connection, f"/_ilm/policy/{config.index}", lifecycle_policy(config.lifecycle))
+    if decided.ilm:
+        await _put(connection, f"/_ilm/policy/{config.index}", lifecycle_policy(config))
     template = index_template(config, decided.layout, ilm=decided.ilm)
     await _put(connection, f"/_index_template/{config.index}", template)
 

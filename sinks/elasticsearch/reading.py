@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from logweir.diagnostics import tell
 from logweir.errors import SinkError
 from logweir.event import Event
 from logweir.sinks.contract import Query
@@ -50,8 +51,8 @@ async def find(connection: Connection, layout: Layout, query: Query) -> AsyncIte
         answer = await connection.request("POST", target, page_of(query, size, after))
         hits = answer["hits"]["hits"]
         for hit in hits:
-            event = to_event(hit["_source"])
-            if (event.time, event.id) == last or not matches(event, condition):
+            event = _event_of(hit)
+            if event is None or (event.time, event.id) == last or not matches(event, condition):
                 continue
             last = event.time, event.id
             yield event
@@ -60,3 +61,12 @@ async def find(connection: Connection, layout: Layout, query: Query) -> AsyncIte
         if len(hits) < size:
             return
         after = hits[-1]["sort"]
+
+
+def _event_of(hit: dict[str, Any]) -> Event | None:
+    """The event of a document, or None if somebody else wrote it."""
+    try:
+        return to_event(hit["_source"])
+    except (LookupError, TypeError, ValueError, AttributeError):
+        tell("elasticsearch.foreign", "document %s in %s is not an event's", hit["_id"], hit["_index"])
+        return None

@@ -77,8 +77,12 @@ def _mappings() -> dict[str, Any]:
     }
 
 
-def lifecycle_policy(lifecycle: LifecycleConfig) -> dict[str, Any]:
-    """Return the body of ``PUT _ilm/policy/<index>``; moving to the nodes of a phase is ILM's own default."""
+def lifecycle_policy(config: ElasticsearchConfig) -> dict[str, Any]:
+    """Return the body of ``PUT _ilm/policy/<index>``; moving to the nodes of a phase is ILM's own default.
+
+    A data stream without a policy would never roll over, so that there is one in any case.
+    """
+    lifecycle = config.lifecycle or LifecycleConfig()
     rollover = {
         "max_age": _duration(lifecycle.rollover_after),
         "max_primary_shard_size": f"{lifecycle.rollover_size}b",
@@ -101,9 +105,9 @@ def lifecycle_policy(lifecycle: LifecycleConfig) -> dict[str, Any]:
 def script(config: ElasticsearchConfig, layout: Layout, *, ilm: bool) -> str:
     """Return the requests that provision, as Kibana's console takes them."""
     requests: list[tuple[str, dict[str, Any]]] = []
-    if ilm and config.lifecycle is not None:
-        requests.append((f"PUT _ilm/policy/{config.index}", lifecycle_policy(config.lifecycle)))
-    body = index_template(config, layout, ilm=ilm and config.lifecycle is not None)
+    if ilm:
+        requests.append((f"PUT _ilm/policy/{config.index}", lifecycle_policy(config)))
+    body = index_template(config, layout, ilm=ilm)
     requests.append((f"PUT _index_template/{config.index}", body))
     return "\n".join(f"{request}\n{json.dumps(body, indent=2)}\n" for request, body in requests)
 

@@ -303,6 +303,14 @@ async def test_a_search_reads_page_after_page(elasticsearch: Server, store: Elas
         assert [event.id for event in newest] == sorted((event.id for event in batch), reverse=True)[:700]
 
 
+async def test_documents_of_somebody_elses_are_passed_over(elasticsearch: Server, store: Elastic) -> None:
+    async with opened(elasticsearch.url, store) as sink:
+        await sink.write([make_event(time_ns=MOMENT_NS)])
+        foreign = {"@timestamp": "2026-01-01T00:00:00Z", "message": "hello"}
+        store.ask("PUT", f"/{store.name}-2026.01.01/_create/x", foreign)
+        assert len(await all_of(sink)) == 1
+
+
 async def test_pruning_drops_the_indexes_that_are_wholly_old(elasticsearch: Server, store: Elastic) -> None:
     batch = [make_event(time_ns=MOMENT_NS + number * DAY // 4) for number in range(12)]
     async with opened(elasticsearch.url, store) as sink:

@@ -27,7 +27,7 @@ from logweir.fields import equal
 from logweir.results import HealthStatus
 from logweir.sinks.contract import Query
 from logweir.sinks.elasticsearch.conditions import page_of, to_filters
-from logweir.sinks.elasticsearch.config import ElasticsearchConfig, LifecycleConfig
+from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.encode import bodies, to_document, to_event, to_unindexed_document
 from logweir.sinks.elasticsearch.health import describe
 from logweir.sinks.elasticsearch.layout import LAST_NS, Layout
@@ -339,7 +339,8 @@ LIFE: dict[str, Any] = {"delete_after": "90d"}
 @pytest.mark.parametrize(
     ("layout", "lifecycle", "streams", "ilm", "stands", "expected"),
     [
-        ("auto", None, True, True, False, (True, False)),
+        ("auto", None, True, True, False, (True, True)),
+        ("data_stream", None, None, None, False, (True, False)),
         ("auto", LIFE, True, True, False, (True, True)),
         ("auto", LIFE, True, False, False, (True, False)),
         ("auto", LIFE, False, False, False, (False, False)),
@@ -364,14 +365,18 @@ def test_a_server_that_does_not_tell_what_it_has_is_not_guessed_at() -> None:
 
 
 def test_the_policy_moves_indexes_from_hot_to_warm_to_cold_and_deletes_them() -> None:
-    life = LifecycleConfig(warm_after="36h", cold_after="30d", delete_after="90d")  # type: ignore[arg-type]
-    policy = lifecycle_policy(life)["policy"]
+    life: Any = {"rollover_after": "1d", "warm_after": "36h", "cold_after": "30d", "delete_after": "90d"}
+    policy = lifecycle_policy(ElasticsearchConfig(lifecycle=life))["policy"]
     assert list(policy["phases"]) == ["hot", "warm", "cold", "delete"]
     assert policy["phases"]["hot"]["actions"]["rollover"] == {
         "max_age": "1d",
         "max_primary_shard_size": "53687091200b",
     }
     assert [policy["phases"][name]["min_age"] for name in ("warm", "cold", "delete")] == ["36h", "30d", "90d"]
+
+
+def test_a_stream_without_a_lifecycle_rolls_over_and_deletes_nothing() -> None:
+    assert list(lifecycle_policy(ElasticsearchConfig())["policy"]["phases"]) == ["hot"]
 
 
 def test_the_template_makes_a_stream_or_daily_indexes() -> None:
