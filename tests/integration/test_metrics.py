@@ -104,7 +104,9 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.wound("vector #10174")
-def test_every_metric_is_what_really_happened(gated: dict[str, Any]) -> None:
+@pytest.mark.parametrize("queue", ["memory", "disk"])
+def test_every_metric_is_what_really_happened(queue: str, gated: dict[str, Any]) -> None:
+    gated["sinks"]["out"]["queue"]["type"] = queue
     runtime = logweir.start(gated)
     runtime.emit("e-first", {})
     assert Gated.entered.wait(10)  # one event is in the sink's hands now, and stays there

@@ -2,16 +2,21 @@
 
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, assert_type
+from typing import TYPE_CHECKING, Annotated, Any, assert_type
 
 from fastapi import Depends, FastAPI
+from prometheus_client import REGISTRY
 
 import logweir
 from logweir.config.models import RoutingConfig
 from logweir.integrations import wsgi as wsgi_integration
 from logweir.integrations.asgi import ContextMiddleware
+from logweir.integrations.prometheus import asgi_app, collector, wsgi_app
 from logweir.telemetry import Metrics
 from logweir.testing import SinkContract, capture
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 def lifecycle(config: RoutingConfig) -> None:
@@ -91,6 +96,8 @@ def user() -> int:
 
 app = FastAPI(lifespan=logweir.lifespan("routing.yaml"))
 app.add_middleware(ContextMiddleware)
+app.mount("/metrics", asgi_app())
+REGISTRY.register(collector())
 
 
 @app.get("/")
@@ -106,5 +113,6 @@ def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 with capture(classify=[{"kind": "audit", "match": {"event": "x"}}]) as captured:
     assert_type(captured.events, list[logweir.Event])
 
+metrics_of_wsgi: WSGIApplication = wsgi_app
 wrapped = wsgi_integration.ContextMiddleware(wsgi)
 suite: type[SinkContract] = SinkContract

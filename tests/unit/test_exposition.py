@@ -109,6 +109,8 @@ def test_names_keep_to_the_conventions_and_are_all_documented() -> None:
         assert family.documentation.endswith((".", ";")) or ";" in family.documentation
         name = f"{family.name}_total" if family.type == "counter" else family.name
         assert f"`{name}" in page, name
+    for value in re.findall(r'(?:reason|state)="(\w+)"', expose(metrics())[0].decode()):
+        assert f"`{value}`" in page, value
     documented = set(re.findall(r"`(logweir_[a-z_]+)", page))
     shown = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
     assert documented - shown == set()
