@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+import psutil
 import pymongo
 import pytest
 
@@ -130,6 +131,24 @@ def test_a_server_killed_in_mid_burst_and_started_again_has_everything_once(
         burst.until(lambda metrics: metrics.failures > 0)
         server.start()
         burst.until_more_is_stored()
+    assert_all_there_once(server.url, collection, burst.sent)
+
+
+def test_a_server_whose_database_crashes_below_it_is_taken_to_be_away(
+    own_server: Any, collection: str
+) -> None:
+    server = own_server("mongodb")
+    if len(server.pids) == 1:
+        pytest.skip("this server is its own database")
+    with burst_into(options(server.url, collection, driver="pymongo")) as burst:
+        for _ in range(3):
+            backends = [
+                each for each in psutil.Process(server.pids[0]).children() if "[local]" in str(each.cmdline())
+            ]
+            failures = burst.metrics.failures
+            backends[-1].kill()  # the others end too, and the database recovers
+            burst.until(lambda metrics, before=failures: metrics.failures > before)
+            burst.until_more_is_stored()
     assert_all_there_once(server.url, collection, burst.sent)
 
 
