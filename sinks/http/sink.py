@@ -94,12 +94,13 @@ class HttpSink(Sink[HttpConfig]):
             return WriteResult.all_stored()
         send = self._send_together if self.config.mode == "batch" else self._send_one_by_one
         result = await send([batch[index] for index in fresh])
-        return WriteResult(
-            duplicate=frozenset({fresh[index] for index in result.duplicate} | repeated),
-            retry=frozenset(fresh[index] for index in result.retry),
-            rejected={fresh[index]: reason for index, reason in result.rejected.items()},
-            retry_after=result.retry_after,
-        )
+        retry = {fresh[index] for index in result.retry}
+        rejected = {fresh[index]: reason for index, reason in result.rejected.items()}
+        # What comes twice in a batch is sent once, and shares the fate of the first.
+        retry.update(index for index, first in repeated.items() if first in retry)
+        rejected.update((index, rejected[first]) for index, first in repeated.items() if first in rejected)
+        duplicate = {fresh[index] for index in result.duplicate} | (repeated.keys() - retry - rejected.keys())
+        return WriteResult(frozenset(duplicate), frozenset(retry), rejected, result.retry_after)
 
     async def _send_together(self, events: Sequence[Event]) -> WriteResult:
         request = await self._encoded(events)
@@ -179,17 +180,14 @@ class HttpSink(Sink[HttpConfig]):
         return said
 
 
-def _first_of_each_id(batch: Sequence[Event]) -> tuple[list[int], set[int]]:
-    """The indexes of the events to send, and of those whose id comes earlier in the batch."""
-    seen = set[str]()
-    fresh, repeated = list[int](), set[int]()
+def _first_of_each_id(batch: Sequence[Event]) -> tuple[list[int], dict[int, int]]:
+    """The indexes of the events to send, and of those whose id comes earlier in the batch, with where."""
+    first = dict[str, int]()
+    repeated = dict[int, int]()
     for index, event in enumerate(batch):
-        if event.id in seen:
-            repeated.add(index)
-        else:
-            seen.add(event.id)
-            fresh.append(index)
-    return fresh, repeated
+        if first.setdefault(event.id, index) != index:
+            repeated[index] = first[event.id]
+    return list(first.values()), repeated
 
 
 def _headers(config: HttpConfig) -> dict[str, str]:

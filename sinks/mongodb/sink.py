@@ -129,10 +129,10 @@ class MongoSink(Sink[MongoConfig]):
         if not batch:
             return WriteResult.all_stored()
         state = self._opened()
-        known = await self._known(state, batch) if self.config.time_series else frozenset[int]()
+        known = await self._known(state, batch) if self.config.time_series else {}
         now = state.server.now()
         documents = self._documents(batch, known, now)
-        failures = Failures(duplicate=set(known))
+        failures = Failures()
         try:
             await self._insert(state, documents, failures)
         except SinkRejected:
@@ -144,6 +144,7 @@ class MongoSink(Sink[MongoConfig]):
             failures.misshapen = {}
             await self._insert(state, again, failures)
             failures.rejected.update(failures.misshapen)
+        failures.follow(known)
         if len(failures.retry) == len(batch):
             raise SinkUnavailable(failures.passing)  # so that it is told
         return WriteResult(
@@ -152,7 +153,9 @@ class MongoSink(Sink[MongoConfig]):
             rejected=failures.rejected,
         )
 
-    def _documents(self, batch: Sequence[Event], known: frozenset[int], now: int) -> dict[int, Document]:
+    def _documents(
+        self, batch: Sequence[Event], known: Mapping[int, int | None], now: int
+    ) -> dict[int, Document]:
         """The documents of those that are not known, by their index."""
         if self._plain:
             return dict(enumerate(map(document_of, batch)))
@@ -216,8 +219,8 @@ class MongoSink(Sink[MongoConfig]):
             guarded = self._guarded(event, now)
             return guarded, len(bson.encode(guarded))
 
-    async def _known(self, state: _Opened, batch: Sequence[Event]) -> frozenset[int]:
-        """The indexes of events that are in the store already, or earlier in the batch."""
+    async def _known(self, state: _Opened, batch: Sequence[Event]) -> dict[int, int | None]:
+        """The events that are in the store already (None), or earlier in the batch (where)."""
         times = [event.time // 1_000_000 for event in batch]
         filter_ = {
             "time": {"$gte": DatetimeMS(min(times)), "$lte": DatetimeMS(max(times))},
@@ -225,13 +228,12 @@ class MongoSink(Sink[MongoConfig]):
         }
         with _in_our_terms():
             cursor = state.collection.find(filter_, {"_id": 1}, batch_size=len(batch) + 1)
-            seen = {document["_id"] async for document in cursor}
-        known = set[int]()
+            first: dict[str, int | None] = {document["_id"]: None async for document in cursor}
+        known = dict[int, int | None]()
         for index, event in enumerate(batch):
-            if event.id in seen:
-                known.add(index)
-            seen.add(event.id)
-        return frozenset(known)
+            if first.setdefault(event.id, index) != index:
+                known[index] = first[event.id]
+        return known
 
     # -- reading and pruning ------------------------------------------------------------------------
 

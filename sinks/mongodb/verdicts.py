@@ -85,6 +85,16 @@ class Failures:
         self.misshapen.update((indexes[position], reason) for position, reason in others.misshapen.items())
         self.rejected.update((indexes[position], reason) for position, reason in others.rejected.items())
 
+    def follow(self, known: Mapping[int, int | None]) -> None:
+        """Settle those that were not sent: a repeated one shares the fate of the first, others were there."""
+        for index, first in known.items():
+            if first in self.retry:
+                self.retry.add(index)
+            elif first is not None and first in self.rejected:
+                self.rejected[index] = self.rejected[first]
+            else:
+                self.duplicate.add(index)
+
 
 def failures_of(error: BulkWriteError, size: int) -> Failures:
     """Return what an unordered bulk of this many documents answered.

@@ -198,6 +198,21 @@ async def test_single_events_have_a_verdict_each(server: Webhook) -> None:
     assert not result.retry
 
 
+@pytest.mark.parametrize("mode", ["batch", "single"])
+async def test_an_event_twice_in_a_batch_shares_the_fate_of_the_first(server: Webhook, mode: str) -> None:
+    good, later, never = (make_event(name) for name in ("good", "later", "never"))
+
+    def by_event(request: Received) -> Reply | None:
+        told = {"retry": [later.id], "rejected": {never.id: "no"}}
+        return Reply(body=json.dumps(told).encode())
+
+    server.behaviour = by_event
+    async with sink_on(server, mode=mode) as sink:
+        result = await sink.write([good, later, never, never, later, good])
+    assert (result.duplicate, result.retry) == ({5}, {1, 4})
+    assert result.rejected == {2: "no", 3: "no"}
+
+
 async def test_when_the_server_fails_in_the_middle_the_rest_is_not_tried(server: Webhook) -> None:
     events = [make_event() for _ in range(50)]
     server.behaviour = lambda _request: Reply(503, {"Retry-After": "3"}) if len(server.requests) > 5 else None

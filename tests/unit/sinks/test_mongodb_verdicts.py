@@ -89,6 +89,14 @@ def test_what_the_majority_has_not_confirmed_is_sent_again() -> None:
     assert list(failures.rejected) == [1]
 
 
+def test_what_was_not_sent_shares_the_fate_of_the_first_or_was_there() -> None:
+    failures = Failures(retry={0}, rejected={1: "no"})
+    failures.follow({2: None, 3: 0, 4: 1, 5: 6})
+    assert failures.duplicate == {2, 5}
+    assert failures.retry == {0, 3}
+    assert failures.rejected == {1: "no", 4: "no"}
+
+
 @given(st.lists(st.sampled_from([11000, 121, 112, 57, 13, 4711]), max_size=8), st.booleans())
 def test_no_document_has_two_verdicts_and_indexes_are_the_batchs(codes: list[int], concern: bool) -> None:
     errors = [entry(index, code, MONGODBS) for index, code in enumerate(codes)]
