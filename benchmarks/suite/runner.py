@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +31,7 @@ __all__ = ["Run", "begin", "resume"]
 _STORE = "growing"
 #: The workload's events end this long before the run began, and are spread over this long.
 _END_NS, _SPAN_NS = 3600 * 10**9, 20 * 3600 * 10**9
+_TOGETHER_NS = 1800 * 10**9
 
 #: Told before each step: how many are done, how many there are, and which comes.
 Tell = Callable[[int, int, str], None]
@@ -190,7 +191,9 @@ def begin(
         events: The user's own JSON lines; by default the seeded shapes.
         seed: Of everything that is drawn.
     """
-    step_ns = _SPAN_NS // max(profile.volumes[-1], profile.matrix_events)
+    # Events that are written at once lie within half an hour: Loki refuses what comes an hour late.
+    at_once = max(profile.workers) * max(profile.batches) + ingest.GROWTH_WORKERS * ingest.GROWTH_BATCH
+    step_ns = min(_SPAN_NS // max(profile.volumes[-1], profile.matrix_events), _TOGETHER_NS // at_once)
     times = {"first_ns": time.time_ns() - _END_NS - _SPAN_NS, "step_ns": step_ns, "seed": seed}
     workload: Workload = (
         SeededWorkload(**times) if events is None else FileWorkload(**times, path=events.absolute())
@@ -201,7 +204,7 @@ def begin(
         workload=describe(workload),
         environment=_environment(),
     )
-    return Run(folder, results, list(specs), profile, workload_of(results.workload))
+    return _made(folder, results, specs, profile)
 
 
 def resume(folder: Path, specs: Sequence[Spec]) -> Run:
@@ -211,7 +214,13 @@ def resume(folder: Path, specs: Sequence[Spec]) -> Run:
         LogweirError: There is none.
     """
     results = Results.load(folder / "results.json")
-    return Run(folder, results, list(specs), PROFILES[results.profile], workload_of(results.workload))
+    return _made(folder, results, specs, PROFILES[results.profile])
+
+
+def _made(folder: Path, results: Results, specs: Sequence[Spec], profile: Profile) -> Run:
+    run = f"{results.workload['first_ns'] // 10**9:x}"
+    named = [replace(spec, run=run) for spec in specs]
+    return Run(folder, results, named, profile, workload_of(results.workload))
 
 
 def _environment() -> dict[str, Any]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from importlib import import_module
 
 from logweir.benchmarks.suite.natives.base import Native, Spec
-from logweir.errors import LogweirError
+from logweir.errors import LogweirError, MissingDependency
 
 __all__ = ["Native", "Spec", "known_types", "native_of"]
 
 _CLASSES = {
-    "sqlite": "sqlite:SqliteNative",
+    "elasticsearch": "elasticsearch:ElasticsearchNative",
     "file": "file:FileNative",
+    "loki": "loki:LokiNative",
+    "mongodb": "mongodb:MongoNative",
+    "sqlite": "sqlite:SqliteNative",
 }
 
 
@@ -31,5 +34,9 @@ def native_of(spec: Spec) -> Native:
         known = ", ".join(known_types())
         raise LogweirError(f"a backend of type {spec.type!r} cannot be measured; there are {known}")
     module, _, name = _CLASSES[spec.type].partition(":")
-    made: Native = getattr(import_module(f"logweir.benchmarks.suite.natives.{module}"), name)(spec)
+    try:
+        found = import_module(f"logweir.benchmarks.suite.natives.{module}")
+    except ModuleNotFoundError:
+        raise MissingDependency(f"measuring {spec.type}", spec.type) from None
+    made: Native = getattr(found, name)(spec)
     return made

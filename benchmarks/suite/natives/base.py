@@ -28,12 +28,14 @@ class Spec:
         type: The sink's type.
         url: Where it is; empty for the embedded ones.
         folder: Where embedded ones keep their files.
+        run: What tells the stores of this run from those of others on the same server.
     """
 
     name: str
     type: str
     url: str
     folder: Path
+    run: str = ""
 
 
 class Native(ABC):
