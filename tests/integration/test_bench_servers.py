@@ -10,12 +10,12 @@ from logweir.benchmarks.suite.profiles import PROFILES
 from logweir.benchmarks.suite.truth import CLASSES
 
 
-@pytest.mark.parametrize("name", ["elasticsearch", "loki", "mongodb"])
+@pytest.mark.parametrize("name", ["elasticsearch", "loki", "mariadb", "mongodb", "mysql", "postgresql"])
 async def test_a_server_answers_every_question_rightly_and_loses_nothing(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     server = request.getfixturevalue(name)
-    spec = Spec(name, name, server.url, tmp_path)
+    spec = Spec(name, "mysql" if name == "mariadb" else name, server.url, tmp_path)
     results = await runner.begin(tmp_path, [spec], PROFILES["tiny"]).go()
     assert results.not_run == []
     assert results.backends[name].server

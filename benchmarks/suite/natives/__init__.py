@@ -14,6 +14,8 @@ _CLASSES = {
     "file": "file:FileNative",
     "loki": "loki:LokiNative",
     "mongodb": "mongodb:MongoNative",
+    "mysql": "relational:MysqlNative",
+    "postgresql": "relational:PostgresqlNative",
     "sqlite": "sqlite:SqliteNative",
 }
 
