@@ -230,10 +230,20 @@ class SqlSink(Sink[SqlConfig]):
         oldest = select(columns.id).where(*old).order_by(columns.time_us).limit(limit)
         async with self._transaction() as connection:
             ids = (await connection.execute(oldest)).scalars().all()
-            gone = 0
-            for start in range(0, len(ids), _PAGE):
-                page = self._database.has_id_in(self._table, ids[start : start + _PAGE])
-                gone += (await connection.execute(delete(self._table).where(page, *old))).rowcount
+            return await self._delete_rows(connection, ids, old)
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Delete exactly these events, in one transaction."""
+        async with self._transaction() as connection:
+            return await self._delete_rows(connection, ids)
+
+    async def _delete_rows(
+        self, connection: AsyncConnection, ids: Sequence[str], also: Sequence[ColumnElement[bool]] = ()
+    ) -> int:
+        gone = 0
+        for start in range(0, len(ids), _PAGE):
+            page = self._database.has_id_in(self._table, ids[start : start + _PAGE])
+            gone += (await connection.execute(delete(self._table).where(page, *also))).rowcount
         return gone
 
     # -- connections --------------------------------------------------------------------------------
@@ -248,13 +258,6 @@ class SqlSink(Sink[SqlConfig]):
     def _insertion_of_open(self) -> Insertion:
         self._opened()
         return self._insertion
-
-    async def delete(self, ids: Sequence[str]) -> int:
-        """Delete exactly these events, in one transaction."""
-        with _in_our_terms():
-            async with self._opened().begin() as connection:
-                result = await connection.execute(delete(self._table).where(has_id_in(self._table, ids)))
-        return int(result.rowcount)
 
     def _opened(self) -> AsyncEngine:
         if self._engine is None:

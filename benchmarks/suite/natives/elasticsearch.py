@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch
+
 from logweir.benchmarks.suite.natives.base import Native
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
 from logweir.encoding import format_time
