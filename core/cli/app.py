@@ -22,8 +22,11 @@ from logweir.cli.demo import demo
 from logweir.cli.dlq import dlq
 from logweir.cli.explain import explain
 from logweir.cli.init import init
+from logweir.cli.migrate import migrate
+from logweir.cli.query import query, trace
 from logweir.cli.run import run
 from logweir.cli.schema import schema
+from logweir.cli.tail import tail
 from logweir.cli.top import top
 from logweir.errors import ConfigError, LogweirError, MissingDependency
 
@@ -57,7 +60,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, init, check, explain, schema, archive, restore, top):
+_COMMANDS = (demo, run, init, check, explain, schema, query, trace, tail, migrate, archive, restore, top)
+for command in _COMMANDS:
     app.command()(command)
 app.add_typer(bench, name="bench")
 app.add_typer(dlq)

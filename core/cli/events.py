@@ -1,0 +1,61 @@
+"""Events as people read them on a terminal, one to a line, and as programs do, in JSON.
+
+What was logged is data: control characters are shown, never obeyed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from logweir.encoding import event_to_dict, format_time
+from logweir.event import Event
+
+__all__ = ["as_json", "as_line", "echo"]
+
+_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
+_WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:/@+")
+
+
+def as_json(event: Event, sinks: Sequence[str]) -> str:
+    """Return the event as one JSON object, with the sinks that have it."""
+    return msgspec.json.encode({**event_to_dict(event), "sinks": list(sinks)}).decode()
+
+
+def as_line(event: Event, sinks: Sequence[str]) -> Text:
+    """Return the event as one line."""
+    line = Text(f"{format_time(event.time)} ", style="dim", end="")
+    line.append(f"{event.level:<8} ", style=_STYLES.get(event.level, ""))
+    line.append(f"{_shown(event.name)} ", style="bold")
+    line.append(f"[{', '.join(sinks)}] ", style="cyan")
+    for name, value in event.fields.items():
+        line.append(f"{_shown(name)}=", style="dim").append(f"{_value(value)} ")
+    if event.trace_id:
+        line.append(f"trace_id={event.trace_id}", style="dim")
+    line.rstrip()
+    return line
+
+
+def echo(line: Text) -> None:
+    """Print a line as it is, however wide the terminal is."""
+    Console(soft_wrap=True, highlight=False).print(line)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return value if value and _WORD.issuperset(value) else json.dumps(_shown(value), ensure_ascii=False)
+    return _shown(msgspec.json.encode(value).decode())
+
+
+def _shown(text: str) -> str:
+    """The text with what a terminal would obey in its escaped form."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

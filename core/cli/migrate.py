@@ -1,0 +1,89 @@
+"""``logweir migrate``: from one store to another, resumable, and verified at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from logweir.assembly import load_config
+from logweir.cli.bars import Told, progress_bar
+from logweir.cli.moments import MOMENT_HELP, moment
+from logweir.cli.sinks import require_ability
+from logweir.config.models import RoutingConfig
+from logweir.event import Kind
+from logweir.migrating import Checkpoint, Migration, Moved
+from logweir.migrating import migrate as move
+from logweir.reading import opened
+from logweir.sinks.contract import Readable
+
+__all__ = ["migrate"]
+
+#: Refused events that are shown one by one.
+_SHOWN = 10
+
+
+def migrate(
+    source: Annotated[str, typer.Option("--from", help="The sink that has the events.")],
+    target: Annotated[str, typer.Option("--to", help="The sink that they are copied into.")],
+    since: Annotated[str | None, typer.Option(help=f"Only events not before: {MOMENT_HELP}.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help=f"Only events before: {MOMENT_HELP}; now by default.")
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only events of this kind.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Where it is remembered how far it is; in data_dir by default.")
+    ] = None,
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+) -> None:
+    """Copy all events of one sink into another, and prove that they are there.
+
+    Begun again after it was ended by whatever, it goes on where it was.
+    """
+    settings = load_config(config)
+    for name in (source, target):
+        require_ability(name, settings, Readable, "cannot be read back")
+    if source == target:
+        raise typer.BadParameter("--from and --to name the same sink")
+    wanted = Migration(source, target, moment(until) or datetime.now(UTC), moment(since), kind)
+    place = Checkpoint(checkpoint or settings.data_dir / "migrations" / f"{source}-{target}.json")
+    with progress_bar() as told:
+        moved = asyncio.run(_move(settings, wanted, place, told))
+    if moved.resumed:
+        typer.echo(f"went on after {moved.resumed:,} events of an earlier run")
+    typer.echo(
+        f"{source} to {target}: {moved.copied:,} events copied, {moved.present:,} there already; "
+        f"{moved.verified:,} of {source} found in {target}"
+    )
+    _tell_refused(moved)
+    if moved.rejected or moved.missing:
+        raise typer.Exit(1)
+
+
+async def _move(config: RoutingConfig, migration: Migration, place: Checkpoint, told: Told) -> Moved:
+    async with opened(migration.source, config) as source, opened(migration.target, config) as target:
+        return await move(
+            source,
+            target,
+            migration,
+            place,
+            told=lambda what, share, moved: told(
+                what, share, f"{moved.copied:,} copied, {moved.verified:,} verified"
+            ),
+        )
+
+
+def _tell_refused(moved: Moved) -> None:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for event_id, reason in list(moved.rejected.items())[:_SHOWN]:
+        console.print(Text(f"refused: event {event_id}: {reason}", style="red"))
+    if len(moved.rejected) > _SHOWN:
+        console.print(Text(f"refused: {len(moved.rejected) - _SHOWN:,} more", style="red"))
+    if moved.missing:
+        ids = ", ".join(moved.missing[:_SHOWN])
+        console.print(Text(f"missing: {len(moved.missing):,} events are not shown: {ids} …", style="red"))

@@ -1,0 +1,96 @@
+"""``logweir query`` and ``logweir trace``: what the sinks have, in one order of time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from logweir.assembly import load_config
+from logweir.cli import filters
+from logweir.cli.events import as_json, as_line, echo
+from logweir.cli.moments import moment
+from logweir.reading import Sighting, merged, search_each
+from logweir.sinks.contract import Query
+
+__all__ = ["query", "trace"]
+
+_LIMIT = 100
+
+
+def query(
+    sink: filters.SinkOption = None,
+    kind: filters.KindOption = None,
+    since: filters.SinceOption = None,
+    until: filters.UntilOption = None,
+    name: filters.NameOption = None,
+    trace_id: filters.TraceOption = None,
+    field: filters.FieldOption = None,
+    text: filters.TextOption = None,
+    limit: Annotated[int, typer.Option(help="At most this many events; 0 for all.", min=0)] = _LIMIT,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="The newest first.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each event.")] = False,
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+) -> None:
+    """Find events in one sink, or in all that can be read back."""
+    settings = load_config(config)
+    names = filters.chosen_sinks(sink, settings)
+    wanted = filters.query_of(
+        kind=kind,
+        name=name,
+        trace_id=trace_id,
+        field=field,
+        text=text,
+        start=moment(since),
+        end=moment(until),
+        limit=limit or None,
+        newest_first=newest_first,
+    )
+    answers = asyncio.run(search_each(settings, wanted, names))
+    found = merged(answers.found)
+    _show(found[: limit or None], json=json)
+    if limit and len(found) >= limit and not json:
+        _remark(f"the first {limit:,} events are shown; --limit shows more")
+    _end(answers.silent)
+
+
+def trace(
+    trace_id: Annotated[str, typer.Argument(help="The trace's id: 32 hex digits.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each event.")] = False,
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+) -> None:
+    """Show one trace across all sinks, each event once, with the sinks that have it."""
+    settings = load_config(config)
+    names = filters.chosen_sinks(None, settings)
+    answers = asyncio.run(search_each(settings, Query(trace_id=trace_id, limit=None), names))
+    found = merged(answers.found)
+    _show(found, json=json)
+    if not found:
+        asked = [name for name in names if name not in answers.silent]
+        _remark(f"no event of trace {trace_id} in {', '.join(asked) or 'any sink'}")
+    _end(answers.silent)
+
+
+def _show(found: Sequence[Sighting], *, json: bool) -> None:
+    for item in found:
+        if json:
+            typer.echo(as_json(item.event, item.sinks))
+        else:
+            echo(as_line(item.event, item.sinks))
+
+
+def _remark(text: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(text, style="dim"))
+
+
+def _end(silent: Mapping[str, str]) -> None:
+    """Tell which sinks did not answer; their absence fails the command, after all others were shown."""
+    for name, reason in silent.items():
+        message = Text("not read: ", style="bold red").append(f"sink {name!r}: {reason}", style="not bold")
+        Console(stderr=True, soft_wrap=True, highlight=False).print(message)
+    if silent:
+        raise typer.Exit(1)

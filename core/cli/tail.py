@@ -1,0 +1,60 @@
+"""``logweir tail``: new events as they arrive in the sinks, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from logweir.assembly import load_config
+from logweir.cli import filters
+from logweir.cli.events import as_json, as_line, echo
+from logweir.cli.moments import MOMENT_HELP, moment
+from logweir.following import Follower
+
+__all__ = ["tail"]
+
+
+def tail(
+    sink: filters.SinkOption = None,
+    kind: filters.KindOption = None,
+    name: filters.NameOption = None,
+    trace_id: filters.TraceOption = None,
+    field: filters.FieldOption = None,
+    text: filters.TextOption = None,
+    since: Annotated[
+        str | None, typer.Option(help=f"Begin with the events since then: {MOMENT_HELP}; now by default.")
+    ] = None,
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05)] = 1.0,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each event.")] = False,
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+) -> None:
+    """Follow the events of one sink, or of all that can be read back; ends by Ctrl-C."""
+    settings = load_config(config)
+    names = filters.chosen_sinks(sink, settings)
+    wanted = filters.query_of(kind=kind, name=name, trace_id=trace_id, field=field, text=text)
+    start = moment(since) or datetime.now(UTC)
+    follower = Follower(settings, names, wanted, start, told=_tell)
+    try:
+        asyncio.run(_print(follower, interval, json=json))
+    except KeyboardInterrupt:
+        return
+
+
+async def _print(follower: Follower, interval: float, *, json: bool) -> None:
+    async with aclosing(follower.follow(interval)) as events:
+        async for found in events:
+            if json:
+                typer.echo(as_json(found.event, [found.sink]))
+            else:
+                echo(as_line(found.event, [found.sink]))
+
+
+def _tell(name: str, reason: str | None) -> None:
+    told = f"sink {name!r} does not answer: {reason}" if reason else f"sink {name!r} answers again"
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(told, style="red" if reason else "dim"))

@@ -1,0 +1,252 @@
+"""Moving from one store to another: everything is copied, and proven to be there.
+
+Pages are read from the source in order of time and written to the target, which stores an event once
+however often it comes. A checkpoint file remembers how far it is; begun again after whatever ended it,
+the move goes on there. At the end every id of the source is asked for in the target; what arrived behind
+the reader is copied then. The target may hold more than the source, never less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from logweir.copying import store
+from logweir.delivery.threads import in_thread
+from logweir.event import Event, Kind
+from logweir.reading import OpenSink, pages
+from logweir.sinks.contract import Query
+
+__all__ = ["Checkpoint", "Migration", "Moved", "migrate"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Events in one question for ids.
+_QUESTION = 500
+#: Questions before an event counts as missing, and the seconds between them: some stores show what they
+#: have taken only after a while.
+_QUESTIONS = 6
+_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What is to be moved.
+
+    Attributes:
+        source: The name of the sink it comes from.
+        target: The name of the sink it goes to.
+        start: Not before this time.
+        end: Before this time: a source that is still written has an end nevertheless.
+        kind: Only this kind.
+        page: Events read at once.
+    """
+
+    source: str
+    target: str
+    end: datetime
+    start: datetime | None = None
+    kind: Kind | None = None
+    page: int = 10_000
+
+    @property
+    def query(self) -> Query:
+        """What the source is asked for."""
+        return Query(start=self.start, end=self.end, kind=self.kind, limit=None)
+
+
+@dataclass(slots=True)
+class Moved:
+    """How the move fared.
+
+    Attributes:
+        read: Events read from the source, by this run.
+        copied: Of these, new in the target.
+        present: Of these, in the target already.
+        resumed: How many an earlier run had read.
+        verified: Events of the source that were found in the target at the end.
+        rejected: Ids that the target refuses, each with the reason.
+        missing: Ids that the target took, and does not show.
+    """
+
+    read: int = 0
+    copied: int = 0
+    present: int = 0
+    resumed: int = 0
+    verified: int = 0
+    rejected: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+class _Position(msgspec.Struct, frozen=True):
+    """How far a move is: everything before this moment was written."""
+
+    source: str
+    target: str
+    start: datetime | None
+    end: datetime
+    kind: str | None
+    time_us: int
+    read: int
+
+
+class Checkpoint:
+    """The file that remembers how far a move is.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self) -> _Position | None:
+        """How far it was, if it was begun."""
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=_Position)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def save(self, position: _Position) -> None:
+        """Note how far it is."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
+        temporary.write_bytes(msgspec.json.encode(position))
+        temporary.replace(self.path)
+
+    def forget(self) -> None:
+        """The move is done."""
+        self.path.unlink(missing_ok=True)
+
+
+#: Told what is being done, the share that is done (None: nobody knows), and the counts.
+Told = Callable[[str, float | None, Moved], None]
+
+
+async def migrate(
+    source: OpenSink,
+    target: OpenSink,
+    migration: Migration,
+    checkpoint: Checkpoint,
+    *,
+    told: Told = lambda _what, _share, _moved: None,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> Moved:
+    """Copy what the source has into the target, and verify it.
+
+    Where the source says what was begun before with the same limits, it goes on from there, to the end
+    that was fixed then.
+
+    Raises:
+        SinkError: A sink cannot be read or written for a while.
+    """
+    work = _Move(source, target, migration, checkpoint, told, sleep)
+    await work.copy()
+    await work.verify()
+    if not work.moved.missing:
+        await in_thread(checkpoint.forget)
+    return work.moved
+
+
+class _Move:
+    """One run of a move."""
+
+    def __init__(
+        self,
+        source: OpenSink,
+        target: OpenSink,
+        migration: Migration,
+        checkpoint: Checkpoint,
+        told: Told,
+        sleep: Callable[[float], Awaitable[object]],
+    ) -> None:
+        self._source: Any = source.itself
+        self._target = target
+        self._migration = migration
+        self._checkpoint = checkpoint
+        self._told = told
+        self._sleep = sleep
+        self._first_us: int | None = None
+        self.moved = Moved()
+
+    async def copy(self) -> None:
+        """Write page after page, and note each."""
+        query = await self._resumed(self._migration.query)
+        async for page in pages(self._source, query, self._migration.page):
+            self._tell("copying", page[0])
+            await self._write(page)
+            self.moved.read += len(page)
+            await in_thread(partial(self._checkpoint.save, self._position(page[-1])))
+
+    async def _resumed(self, query: Query) -> Query:
+        """Where to go on."""
+        begun, migration = await in_thread(self._checkpoint.load), self._migration
+        same = begun is not None and (begun.source, begun.target, begun.start, begun.kind) == (
+            migration.source,
+            migration.target,
+            migration.start,
+            migration.kind,
+        )
+        if begun is None or not same:
+            return query
+        self.moved.resumed = begun.read
+        self._migration = replace(migration, end=begun.end)
+        return replace(self._migration.query, start=_EPOCH + timedelta(microseconds=begun.time_us))
+
+    async def _write(self, events: list[Event]) -> None:
+        written = await store(self._target.writer, events)
+        self.moved.copied += written.stored
+        self.moved.present += written.duplicate
+        self.moved.rejected.update(written.rejected)
+
+    def _position(self, last: Event) -> _Position:
+        migration, moved = self._migration, self.moved
+        return _Position(
+            migration.source,
+            migration.target,
+            migration.start,
+            migration.end,
+            migration.kind,
+            last.time // 1000,
+            moved.resumed + moved.read,
+        )
+
+    async def verify(self) -> None:
+        """Ask the target for every id of the source; copy what is missing, and ask again."""
+        async for page in pages(self._source, self._migration.query, self._migration.page):
+            self._tell("verifying", page[0])
+            for start in range(0, len(page), _QUESTION):
+                await self._verify(page[start : start + _QUESTION])
+
+    async def _verify(self, events: list[Event]) -> None:
+        wanted = {event.id: event for event in events if event.id not in self.moved.rejected}
+        asked = len(wanted)
+        for question in range(_QUESTIONS):
+            if question:
+                await self._sleep(_PAUSE)
+            for event_id in await self._present(wanted):
+                wanted.pop(event_id, None)
+            if question == 0 and wanted:
+                await self._write(list(wanted.values()))
+                wanted = {key: event for key, event in wanted.items() if key not in self.moved.rejected}
+            if not wanted:
+                break
+        self.moved.verified += asked - len(wanted)
+        self.moved.missing += wanted
+
+    async def _present(self, events: dict[str, Event]) -> list[str]:
+        query = Query(ids=frozenset(events), limit=None)
+        return [event.id async for event in self._target.itself.search(query)]
+
+    def _tell(self, what: str, event: Event) -> None:
+        """The share is that of the time between the first event and the end."""
+        at = event.time // 1000
+        first = self._first_us = at if self._first_us is None else min(self._first_us, at)
+        end = int(self._migration.end.timestamp() * 1e6)
+        self._told(what, (at - first) / (end - first) if end > first else None, self.moved)

@@ -1,0 +1,142 @@
+"""``logweir archive`` and ``logweir restore`` on the command line."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from logweir.archive.journal import Journal
+from logweir.assembly import load_config
+from logweir.cli.app import app
+from logweir.config.models import RoutingConfig
+from support.archives import archived_rows, bare, fill, held, old_events
+
+
+def configured(**sink: Any) -> RoutingConfig:
+    sinks = {
+        "audit_db": {"type": "sqlite", "url": "sqlite+aiosqlite:///audit.db", "provision": True, **sink},
+        "local": {"type": "file", "path": "tracing.jsonl"},
+    }
+    routing = {"data_dir": "data", "sinks": sinks, "routes": [{"name": "all", "to": ["audit_db"]}]}
+    Path("routing.yaml").write_text(json.dumps(routing))
+    return load_config("routing.yaml")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "300"})
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    config, events = configured(), old_events(60)
+    asyncio.run(fill(config, events))
+    result = run("archive", "--sink", "audit_db", "--older-than", "90d", "--to", "archive")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "audit_db: 60 rows of 3 days archived in 3 files at archive, 60 rows deleted\n"
+    assert len(archived_rows(tmp_path)) == 60
+    result = run("restore", "--from", "archive", "--to", "audit_db")
+    assert result.stdout == "audit_db: 60 rows restored, 0 there already, from 3 files of 3 days\n"
+    assert asyncio.run(held(config)) == bare(events)
+    result = run("restore", "--from", "archive/audit_db", "--to", "audit_db", "--since", "2000-01-01")
+    assert "0 rows restored, 60 there already" in result.stdout
+
+
+def test_memory_is_an_archive_for_tests() -> None:
+    config, events = configured(), old_events(10)
+    asyncio.run(fill(config, events))
+    assert run("archive", "--sink", "audit_db", "--older-than", "90d", "--to", "memory://here").exit_code == 0
+    assert run("restore", "--from", "memory://here", "--to", "audit_db").exit_code == 0
+    assert asyncio.run(held(config)) == bare(events)
+
+
+def test_what_is_due_is_done_once() -> None:
+    config = configured(retention={"after": "90d", "archive": "archive"})
+    asyncio.run(fill(config, old_events(10)))
+    first = run("archive", "--due")
+    assert (first.exit_code, "10 rows of 3 days archived" in first.stdout) == (0, True)
+    assert run("archive", "--due").stdout == "nothing is due\n"
+
+
+def test_without_an_archive_what_is_due_is_deleted() -> None:
+    config = configured(retention={"after": "90d"})
+    asyncio.run(fill(config, old_events(10)))
+    assert run("archive", "--due").stdout == "audit_db: 10 rows deleted\n"
+    assert asyncio.run(held(config)) == []
+
+
+def test_what_another_process_does_is_left_to_it() -> None:
+    config = configured(retention={"after": "90d", "archive": "archive"})
+    other = Journal(config.data_dir, "audit_db")
+    other.acquire()
+    try:
+        assert run("archive", "--due").exit_code == 0
+        result = run("archive", "--sink", "audit_db")
+        assert result.exit_code == 1
+        assert "another process is at work" in result.stderr
+    finally:
+        other.release()
+
+
+def test_a_damaged_file_ends_with_1_and_the_others_are_restored(tmp_path: Path) -> None:
+    config = configured()
+    asyncio.run(fill(config, old_events(60)))
+    run("archive", "--sink", "audit_db", "--older-than", "90d", "--to", "archive")
+    damaged = min(tmp_path.rglob("*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    result = run("restore", "--from", "archive", "--to", "audit_db")
+    assert result.exit_code == 1
+    assert damaged.name in result.stderr
+    assert "40 rows restored" in result.stdout
+
+
+def test_a_failure_ends_with_1(tmp_path: Path) -> None:
+    config = configured()
+    asyncio.run(fill(config, old_events(10)))
+    Path("file").write_text("")
+    result = run("archive", "--sink", "audit_db", "--older-than", "90d", "--to", "file/archive")
+    assert result.exit_code == 1
+    assert "logweir: " in result.stderr
+    assert run("restore", "--from", "nowhere", "--to", "audit_db").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["archive"], "name the sink with --sink"),
+        (["archive", "--sink", "audit"], "did you mean 'audit_db'?"),
+        (["archive", "--sink", "audit_db"], "--older-than 90d"),
+        (["archive", "--sink", "audit_db", "--older-than", "90d"], "--to s3://bucket/audit"),
+        (
+            ["archive", "--sink", "audit_db", "--older-than", "90", "--to", "x"],
+            "--older-than: not an age: '90'",
+        ),
+        (["archive", "--sink", "audit_db", "--older-than", "9d", "--to", "ftp://a:b@c/d"], "put credentials"),
+        (["archive", "--sink", "audit_db", "--older-than", "9d", "--to", "gopher://x"], "gopher"),
+        (["archive", "--sink", "local", "--older-than", "9d", "--to", "x"], "no delete method"),
+        (["archive", "--due", "--to", "x"], "leave out the other options"),
+        (["restore", "--from", "x", "--to", "nobody"], "no sink is named 'nobody'"),
+        (["restore", "--from", "x", "--to", "audit_db", "--since", "soon"], "not a time: 'soon'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_ends_with_2_and_says_what_is_right(arguments: list[str], message: str) -> None:
+    configured()
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["pyarrow", "fsspec.core"])
+def test_a_missing_driver_is_named_with_the_line_to_type(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    config = configured()
+    asyncio.run(fill(config, old_events(5)))
+    monkeypatch.setitem(sys.modules, missing, None)
+    result = run("archive", "--sink", "audit_db", "--older-than", "9d", "--to", "x")
+    assert result.exit_code == 2
+    assert "pip install 'logweir[archive]'" in result.stderr
+    assert len(asyncio.run(held(config))) == 5

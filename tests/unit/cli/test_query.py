@@ -1,0 +1,209 @@
+"""``logweir query`` and ``logweir trace``: filters, one timeline, and sinks that are down."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner, Result
+
+from logweir.assembly import load_config
+from logweir.cli.app import app
+from logweir.encoding import decode_event
+from logweir.errors import SinkUnavailable
+from logweir.event import Event, Kind
+from logweir.reading import opened
+from logweir.results import WriteResult
+from logweir.sinks.contract import Query, Sink, SinkConfig
+from logweir.testing.contract import make_event
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+SECOND = 10**9
+START = 1_790_000_000 * SECOND
+
+
+class Down(Sink[SinkConfig]):
+    async def open(self) -> None:
+        raise SinkUnavailable("nobody listens at [db]:3306")
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        return WriteResult.all_stored()
+
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        yield make_event()
+
+
+class Raising(Down):
+    async def open(self) -> None:
+        raise RuntimeError("the password is hunter2")
+
+
+@pytest.fixture(autouse=True)
+def _sinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("sinks_to_read")
+    for sink_class in (Down, Raising):
+        setattr(module, sink_class.__name__, sink_class)
+    monkeypatch.setitem(sys.modules, "sinks_to_read", module)
+
+
+def routing(**more: Any) -> None:
+    sinks = {
+        "audit_db": {"type": "sqlite", "url": "sqlite+aiosqlite:///audit.db", "provision": True},
+        "local": {"type": "file", "path": "tracing.jsonl"},
+        "console": {"type": "stdout"},
+        **more,
+    }
+    routes = [{"name": "all", "to": ["audit_db", "local"]}]
+    Path("routing.yaml").write_text(json.dumps({"sinks": sinks, "routes": routes}))
+
+
+def store(sink: str, *events: Event) -> None:
+    config = load_config("routing.yaml")
+
+    async def work() -> None:
+        async with opened(sink, config) as target:
+            await target.writer.write(events)
+
+    asyncio.run(work())
+
+
+def event(name: str, at: int, *, trace_id: str | None = None, **fields: Any) -> Event:
+    made = make_event(name, fields, kind=Kind.AUDIT, time_ns=START + at * SECOND)
+    return msgspec.structs.replace(made, trace_id=trace_id, size=0)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def names(result: Result) -> list[str]:
+    return [json.loads(line)["event"] for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def stored() -> list[Event]:
+    routing()
+    events = [
+        event("fund.transfer", 1, user_id=7, status="success"),
+        event("fund.transfer", 2, user_id="7", status="failed"),
+        event("permission.change", 3, user_id=8, note="for the Ärzte"),
+        event("user.login", 4, user={"country": "DE"}),
+    ]
+    store("audit_db", *events[:2])
+    store("local", *events[2:])
+    return events
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ["fund.transfer", "fund.transfer", "permission.change", "user.login"]),
+        (["--newest-first", "--limit", "2"], ["user.login", "permission.change"]),
+        (["--sink", "audit_db"], ["fund.transfer", "fund.transfer"]),
+        (["--name", "user.login"], ["user.login"]),
+        (["--kind", "tracing"], []),
+        (["--field", "user_id=7"], ["fund.transfer"]),
+        (["--field", "status=failed", "--field", 'user_id="7"'], ["fund.transfer"]),
+        (["--field", "user.country=DE"], ["user.login"]),
+        (["--text", "Ärzte"], ["permission.change"]),
+        (["--since", "2026-09-21T14:13:23", "--until", "2026-09-21T14:13:24"], ["permission.change"]),
+        (["--limit", "1"], ["fund.transfer"]),
+        (["--limit", "0"], ["fund.transfer", "fund.transfer", "permission.change", "user.login"]),
+    ],
+    ids=" ".join,
+)
+def test_each_filter_finds_what_it_says(
+    stored: list[Event], arguments: list[str], expected: list[str]
+) -> None:
+    result = run("query", "--json", *arguments)
+    assert result.exit_code == 0, result.output
+    assert names(result) == expected
+
+
+def test_a_json_line_is_the_event(stored: list[Event]) -> None:
+    result = run("query", "--json", "--name", "permission.change")
+    assert msgspec.structs.replace(decode_event(result.stdout.encode()), size=0) == stored[2]
+    assert json.loads(result.stdout)["sinks"] == ["local"]
+
+
+def test_a_person_reads_one_line_for_each_event(stored: list[Event]) -> None:
+    result = run("query", "--sink", "local")
+    first, second = result.stdout.splitlines()
+    assert first.startswith("2026-09-21T14:13:23.000000000Z info     permission.change [local] user_id=8 ")
+    assert 'note="for the Ärzte"' in first
+    assert 'user={"country":"DE"}' in second
+
+
+def test_what_was_logged_does_not_command_the_terminal() -> None:
+    routing()
+    store("local", event("evil \x1b[2J", 1, text="a\x1b]0;title\x07\nb", **{"na\rme": [1, "\x9b"]}))
+    output = run("query").stdout
+    assert output.count("\n") == 1
+    assert output.rstrip("\n").isprintable()
+    assert "evil \\x1b[2J" in output
+
+
+def test_the_last_lines_say_that_there_is_more(stored: list[Event]) -> None:
+    assert "the first 2 events are shown" in run("query", "--limit", "2").stderr
+
+
+# -- one trace --------------------------------------------------------------------------------------
+
+
+def test_a_trace_is_one_timeline_and_an_event_of_several_sinks_is_shown_once() -> None:
+    routing()
+    both, first, last = (
+        event(name, at, trace_id=TRACE) for name, at in (("both", 2), ("first", 1), ("last", 3))
+    )
+    store("audit_db", both, last)
+    store("local", first, both, event("another trace", 2, trace_id="f" * 32))
+    result = run("trace", TRACE)
+    assert result.exit_code == 0
+    words = [line.split()[2:5] for line in result.stdout.splitlines()]
+    assert [line[0] for line in words] == ["first", "both", "last"]
+    assert "[audit_db, local]" in result.stdout.splitlines()[1]
+
+
+def test_a_sink_that_is_down_is_told_and_the_others_are_shown() -> None:
+    routing(broken={"type": "sinks_to_read:Down"}, defect={"type": "sinks_to_read:Raising"})
+    store("local", event("there", 1, trace_id=TRACE))
+    result = run("trace", TRACE)
+    assert result.exit_code == 1
+    assert " there " in result.stdout
+    assert "sink 'broken': nobody listens at [db]:3306" in result.stderr
+    assert "sink 'defect': it raised RuntimeError" in result.stderr
+    assert "hunter2" not in result.output
+
+
+def test_a_trace_that_nobody_has_is_said() -> None:
+    routing()
+    result = run("trace", TRACE)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"no event of trace {TRACE} in audit_db, local" in result.stderr
+
+
+# -- wrong input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sink", "audit-db"], "did you mean 'audit_db'?"),
+        (["--sink", "console"], "cannot be read back"),
+        (["--since", "yesterday"], "not a time: 'yesterday'"),
+        (["--field", "user_id"], "write NAME=VALUE"),
+        (["--kind", "audits"], "'audits' is not one of"),
+        (["--limit", "-1"], "--limit"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_ends_with_2_and_says_what_is_right(arguments: list[str], message: str) -> None:
+    routing()
+    result = CliRunner().invoke(app, ["query", *arguments], env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    assert message in result.stderr

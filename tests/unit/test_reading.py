@@ -1,0 +1,35 @@
+"""Reading page by page: everything once, in order, however the times fall together."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from logweir.reading import pages
+from logweir.sinks.contract import Query
+from logweir.sinks.memory import MemoryConfig, MemorySink
+from logweir.testing.contract import make_event
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("spread", [1, 3, 1_000, 5_000, 10**6])
+async def test_every_event_comes_once_and_in_order(size: int, spread: int) -> None:
+    chance = random.Random(size * spread)
+    sink = MemorySink(MemoryConfig())
+    events = [make_event(str(n), time_ns=10**18 + chance.randrange(spread) * 500) for n in range(60)]
+    await sink.write(events)
+    found = [event async for page in pages(sink, Query(), size) for event in page]
+    assert sorted(event.id for event in found) == sorted(event.id for event in events)
+    assert [event.time for event in found] == sorted(event.time for event in events)
+
+
+async def test_an_event_that_arrives_while_reading_breaks_nothing(tmp_path: Path) -> None:
+    sink = MemorySink(MemoryConfig())
+    events = [make_event(str(n), time_ns=10**18 + n * 1_000) for n in range(20)]
+    await sink.write(events)
+    found = []
+    async for page in pages(sink, Query(), 5):
+        found += page
+        await sink.write([make_event("late", time_ns=10**18 + len(found) * 1_000 - 1)])
+    assert {event.id for event in events} <= {event.id for event in found}
+    assert len({event.id for event in found}) == len(found)
