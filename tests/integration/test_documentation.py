@@ -1,11 +1,18 @@
 """The documentation runs: its Python as programs, its commands as commands, its custom sink by the contract suite."""
 
+import json
 import re
+import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+import logweir
+from logweir import Event, Kind
+from logweir.testing.contract import make_event
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md"])
@@ -67,6 +74,58 @@ def test_the_commands_of_the_tutorial_work(tmp_path: Path) -> None:
                 f"{BIN}/{command}", shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, (command, done.stderr)
+
+
+def commands(page: str) -> list[str]:
+    lines = [line for block in blocks(ROOT / "docs/how-to" / page, "console") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("logweir ")]
+
+
+def old_rows(directory: Path, name: str = "audit.db") -> list[Event]:
+    """Rows of a hundred days ago, in the table of the page's configuration."""
+    long_ago = time.time_ns() - 100 * 86_400 * 10**9
+    events = [
+        make_event("fund.transfer", {"user_id": 7, "n": n}, kind=Kind.AUDIT, time_ns=long_ago + n)
+        for n in range(20)
+    ]
+    sink = {"type": "sqlite", "url": f"sqlite+aiosqlite:///{directory / name}", "provision": True}
+    with logweir.running({"sinks": {"s": sink}, "routes": [{"name": "all", "to": ["s"]}]}) as running:
+        for event in events:
+            running.dispatch(event)
+    return events
+
+
+def test_the_page_on_archives_does_what_it_says(tmp_path: Path) -> None:
+    page = ROOT / "docs/how-to/archive.md"
+    (tmp_path / "routing.yaml").write_text(blocks(page, "yaml")[0])
+    (tmp_path / "read.py").write_text(blocks(page, "py")[0])
+    old_rows(tmp_path)
+    said = ""
+    for command in commands("archive.md"):
+        done = run(tmp_path, str(BIN / "logweir"), *command.split()[1:])
+        assert done.returncode == 0, (command, done.stderr)
+        said += done.stdout
+    assert "20 rows of 1 day archived in 1 file at archive, 20 rows deleted" in said
+    assert "20 rows restored, 0 there already" in said
+    done = run(tmp_path, sys.executable, "read.py")
+    assert (done.returncode, done.stdout) == (0, "20 transfers of user 7\n"), done.stderr
+
+
+def test_the_page_on_reading_back_does_what_it_says(tmp_path: Path) -> None:
+    names = ("audit_db", "archive_db", "logs")
+    sinks = {
+        name: {"type": "sqlite", "url": f"sqlite+aiosqlite:///{name}.db", "provision": True} for name in names
+    }
+    routing = {"sinks": sinks, "routes": [{"name": "all", "to": ["audit_db"]}]}
+    (tmp_path / "routing.yaml").write_text(json.dumps(routing))
+    events = old_rows(tmp_path, "audit_db.db")
+    for command in commands("read-back.md"):
+        if " tail " not in command:  # it has no end
+            done = run(tmp_path, str(BIN / "logweir"), *shlex.split(command)[1:])
+            assert done.returncode == 0, (command, done.stderr)
+    assert "20 of audit_db found in archive_db" in done.stdout
+    traced = run(tmp_path, str(BIN / "logweir"), "trace", str(events[0].trace_id))
+    assert traced.stdout.count("[audit_db, archive_db]") == 20
 
 
 def test_the_custom_sink_of_the_documentation_keeps_the_contract(tmp_path: Path) -> None:
