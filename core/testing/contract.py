@@ -25,7 +25,7 @@ import pytest
 from logweir.event import Event, Kind, new_event_id
 from logweir.results import Health, WriteResult
 from logweir.sinks.adapter import as_async
-from logweir.sinks.contract import Prunable, Query, Readable, Sink, SyncSink
+from logweir.sinks.contract import Deletable, Prunable, Query, Readable, Sink, SyncSink
 
 __all__ = ["AWKWARD_FIELDS", "SinkContract", "make_event"]
 
@@ -308,6 +308,19 @@ class SinkContract:
             assert await itself.prune(before, kind=Kind.AUDIT) == 0
             assert await itself.prune(before) == 1
             assert await self.stored(itself) == [_bare(event) for event in batch[4:]]
+
+    async def test_deleting_takes_exactly_what_is_named(self, tmp_path: Path) -> None:
+        batch = [make_event(number=number) for number in range(1_200)]
+        async with self.opened(tmp_path) as (sink, itself):
+            if not isinstance(itself, Deletable):
+                pytest.skip("this sink does not delete by id")
+            await sink.write(batch)
+            await self.stored(itself)  # some stores show what they have only after they were asked
+            named = [event.id for event in batch[100:]]
+            assert await itself.delete([*named, new_event_id()]) == 1_100
+            assert await itself.delete(named) == 0
+            assert await itself.delete([]) == 0
+            assert await self.stored(itself) == [_bare(event) for event in batch[:100]]
 
 
 def assert_law(result: WriteResult, size: int) -> None:

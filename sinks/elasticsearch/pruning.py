@@ -23,7 +23,7 @@ from logweir.sinks.elasticsearch.layout import Layout
 from logweir.sinks.elasticsearch.reading import ABSENT_IS_EMPTY, refresh
 from logweir.sinks.searching import nanoseconds
 
-__all__ = ["Held", "held_by", "prune", "whole"]
+__all__ = ["Held", "delete", "held_by", "prune", "whole"]
 
 _PAGE = 1000
 _MOST_INDEXES = 10_000
@@ -93,6 +93,23 @@ async def prune(
     return gone
 
 
+async def delete(connection: Connection, layout: Layout, ids: Sequence[str]) -> int:
+    """Delete exactly these events, in whichever index they are; return how many there were.
+
+    Raises:
+        SinkError: The server cannot be searched, or refuses to delete.
+    """
+    await refresh(connection, layout)
+    gone = 0
+    for start in range(0, len(ids), _PAGE):
+        page = list(ids[start : start + _PAGE])
+        gone += await _delete_found(
+            connection, layout, {"size": len(page), "query": {"ids": {"values": page}}}
+        )
+    await refresh(connection, layout)
+    return gone
+
+
 async def _drop_indexes(connection: Connection, layout: Layout, before: int, limit: int) -> int:
     newest = {"newest": {"max": {"field": "@timestamp"}}}
     by_index = {"terms": {"field": "_index", "size": _MOST_INDEXES}, "aggs": newest}
@@ -121,9 +138,13 @@ async def _delete_page(connection: Connection, layout: Layout, query: Query, siz
     strict = page_of(replace(query, end=None), size, None)
     bound = page_of(query, size, None)["query"]["bool"]["filter"][0]["range"]["@timestamp"]["lte"]
     strict["query"]["bool"]["filter"].append({"range": {"@timestamp": {"lt": bound}}})
-    strict["_source"] = False
+    return await _delete_found(connection, layout, strict)
+
+
+async def _delete_found(connection: Connection, layout: Layout, search: dict[str, Any]) -> int:
+    search["_source"] = False
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}&filter_path=hits.hits._id,hits.hits._index"
-    answer = await connection.request("POST", target, strict)
+    answer = await connection.request("POST", target, search)
     hits = answer.get("hits", {}).get("hits", [])
     if not hits:
         return 0

@@ -24,7 +24,7 @@ from logweir.sinks.elasticsearch.encode import Body, Encoder, bodies, to_documen
 from logweir.sinks.elasticsearch.health import health_of
 from logweir.sinks.elasticsearch.layout import Layout
 from logweir.sinks.elasticsearch.provisioning import Plan, plan, provision
-from logweir.sinks.elasticsearch.pruning import prune
+from logweir.sinks.elasticsearch.pruning import delete, prune
 from logweir.sinks.elasticsearch.reading import find
 from logweir.sinks.elasticsearch.rollover import Rollovers
 from logweir.sinks.elasticsearch.server import ask_server
@@ -219,6 +219,11 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         """Delete at most ``limit`` events older than ``before``, oldest first, by whole indexes if it can."""
         opened = self._now()
         return await prune(opened.connection, opened.plan.layout, before, kind, limit)
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Delete exactly these events."""
+        opened = self._now()
+        return await delete(opened.connection, opened.plan.layout, ids)
 
     def _now(self) -> _Open:
         if self._opened is None:

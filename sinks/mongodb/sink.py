@@ -289,6 +289,13 @@ class MongoSink(Sink[MongoConfig]):
                     break
         return deleted
 
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Delete exactly these events."""
+        state = self._opened()
+        with _in_our_terms():
+            result = await state.collection.delete_many({"_id": {"$in": list(ids)}})
+        return int(result.deleted_count)
+
     def _opened(self) -> _Opened:
         if self._state is None:
             raise SinkUnavailable("the sink is not open")
