@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -16,6 +16,7 @@ from logweir.sinks.contract import SinkConfig
 __all__ = ["HttpConfig", "SignConfig", "TlsConfig"]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONCURRENCY = 8
 #: What is shorter occurs by chance.
 _SHORTEST = 4
 #: What the sink says itself in every request.
@@ -70,8 +71,9 @@ class HttpConfig(SinkConfig):
     """The method of a request."""
     mode: Literal["batch", "single"] = "batch"
     """Whether a request holds a JSON array of events, or one event as a JSON object."""
-    concurrency: int = Field(default=8, ge=1, le=256)
-    """With `mode: single`: how many requests of one batch are under way at once."""
+    concurrency: int = Field(default=_CONCURRENCY, ge=1, le=256)
+    """With `mode: single`: how many requests are under way at once, and how many a worker takes at once
+    unless `batch.max_events` says otherwise."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """More headers; their values are never shown."""
     username: str | None = None
@@ -86,6 +88,17 @@ class HttpConfig(SinkConfig):
     """Signs each request by HMAC."""
     gzip: bool = False
     """Whether bodies are compressed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single_events_come_by_the_handful(cls, value: Any) -> Any:
+        """A batch must be through within ``retry.timeout``; a request for each of 500 events may not be."""
+        if not isinstance(value, dict) or value.get("mode") != "single":
+            return value
+        batch = value.get("batch", {})
+        if not isinstance(batch, dict) or "max_events" in batch:
+            return value
+        return {**value, "batch": {**batch, "max_events": value.get("concurrency", _CONCURRENCY)}}
 
     @field_validator("url")
     @classmethod

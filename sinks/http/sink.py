@@ -25,6 +25,9 @@ __all__ = ["HttpSink"]
 
 #: As much of an answer is read; verdicts on ten thousand events fit in.
 _MOST_READ = 2**20
+#: Shares of ``retry.timeout``: after which no request for one more event begins, and how long each may take.
+_LAST_START = 0.5
+_ONE_REQUEST = 0.4
 _REFUSED_ACCESS = {401, 403, 407}
 _SERVER_ERROR = 500
 
@@ -60,7 +63,7 @@ class HttpSink(Sink[HttpConfig]):
             auth=_basic_auth(config),
             headers=_headers(config),
             verify=_ssl_context(config),
-            timeout=config.retry.timeout,
+            timeout=config.retry.timeout * (_ONE_REQUEST if config.mode == "single" else 1.0),
             limits=httpx.Limits(max_connections=at_once + 1, max_keepalive_connections=at_once + 1),
             follow_redirects=False,
         )
@@ -107,15 +110,19 @@ class HttpSink(Sink[HttpConfig]):
         return result_of(await self._ask(*request), events)
 
     async def _send_one_by_one(self, events: Sequence[Event]) -> WriteResult:
-        """Send a request for each event; once the server fails, the rest need not be tried."""
+        """Send a request for each event; once the server fails, or time runs out, the rest is not tried.
+
+        What was stored by then must be told before the worker gives the whole batch up.
+        """
         failure: SinkUnavailable | None = None
+        latest = time.monotonic() + self.config.retry.timeout * _LAST_START
         duplicate, retry, rejected = set[int](), set[int](), dict[int, str]()
         turn = iter(range(len(events)))
 
         async def send_in_turn() -> None:
             nonlocal failure
             for index in turn:
-                if failure is not None:
+                if failure is not None or time.monotonic() > latest:
                     retry.add(index)
                     continue
                 try:

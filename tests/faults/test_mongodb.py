@@ -6,27 +6,22 @@ server has by its own client. The kills and pauses are a server's of the test's 
 
 import gc
 import os
-import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 import psutil
 import pymongo
 import pytest
 
-from logweir.config.models import RoutingConfig
-from logweir.engine import Runtime
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Kind
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.mongodb.config import MongoConfig
 from logweir.sinks.mongodb.sink import MongoSink
-from logweir.telemetry import SinkMetrics
 from logweir.testing.contract import make_event
+from support.burst import burst_into
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 DATABASE = "logweir_faults"
@@ -38,8 +33,8 @@ def collection() -> str:
     return f"burst_{time.time_ns()}"
 
 
-def options(url: str, collection: str, **more: Any) -> dict[str, Any]:
-    return {
+def config(url: str, collection: str, **more: Any) -> MongoConfig:
+    options = {
         "type": "mongodb",
         "url": url,
         "database": DATABASE,
@@ -50,66 +45,7 @@ def options(url: str, collection: str, **more: Any) -> dict[str, Any]:
         "retry": {"initial": 0.05, "max": 0.3, "timeout": 1.5},
         **more,
     }
-
-
-class Burst:
-    """A steady stream of numbered events into one sink, from a thread."""
-
-    def __init__(self, runtime: Runtime, rate: int = 3000) -> None:
-        self._runtime = runtime
-        self._rate = rate
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="burst")
-        self.sent = 0
-
-    def _run(self) -> None:
-        while not self._end.wait(0.01):
-            for _ in range(self._rate // 100):
-                self._runtime.emit("burst", {"number": self.sent})
-                self.sent += 1
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    @property
-    def metrics(self) -> SinkMetrics:
-        return self._runtime.metrics().sinks["store"]
-
-    def until(self, condition: Any, seconds: float = 30.0) -> None:
-        """Wait until something is true of the sink's metrics."""
-        deadline = time.monotonic() + seconds
-        while not condition(self.metrics):
-            assert time.monotonic() < deadline, self.metrics
-            time.sleep(0.01)
-
-    def until_more_is_stored(self, events: int = 500) -> None:
-        """Wait until this many more events are stored."""
-        before = self.metrics.stored + self.metrics.duplicate
-        self.until(lambda metrics: metrics.stored + metrics.duplicate >= before + events)
-
-
-@contextmanager
-def burst_into(sink: dict[str, Any]) -> Iterator[Burst]:
-    """Run a burst; at the end everything must be delivered and accounted for."""
-    routes: Any = [{"name": "all", "to": ["store"]}]
-    store = MongoConfig.model_validate(sink)
-    runtime = Runtime(RoutingConfig(sinks={"store": store}, routes=routes, drain_timeout=60))
-    runtime.start()
-    try:
-        with Burst(runtime) as burst:
-            burst.until_more_is_stored()
-            yield burst
-        assert runtime.stop(60), burst.metrics
-        metrics = burst.metrics
-        assert metrics.stored + metrics.duplicate == metrics.accepted == burst.sent, metrics
-        assert not metrics.dead
-    finally:
-        runtime.stop(1)
+    return MongoConfig.model_validate(options)
 
 
 def assert_all_there_once(url: str, collection: str, sent: int) -> None:
@@ -126,7 +62,7 @@ def test_a_server_killed_in_mid_burst_and_started_again_has_everything_once(
     own_server: Any, collection: str, driver: str
 ) -> None:
     server = own_server("mongodb")
-    with burst_into(options(server.url, collection, driver=driver)) as burst:
+    with burst_into(config(server.url, collection, driver=driver)) as burst:
         server.kill()
         burst.until(lambda metrics: metrics.failures > 0)
         server.start()
@@ -140,7 +76,7 @@ def test_a_server_whose_database_crashes_below_it_is_taken_to_be_away(
     server = own_server("mongodb")
     if len(server.pids) == 1:
         pytest.skip("this server is its own database")
-    with burst_into(options(server.url, collection, driver="pymongo")) as burst:
+    with burst_into(config(server.url, collection, driver="pymongo")) as burst:
         for _ in range(3):
             backends = [
                 each for each in psutil.Process(server.pids[0]).children() if "[local]" in str(each.cmdline())
@@ -160,7 +96,7 @@ def test_a_server_that_stands_still_and_goes_on_has_everything_once(
 ) -> None:
     server = own_server("mongodb")
     retry = {"retry": {"max": 1, "timeout": 10}} if LONG else {}
-    with burst_into(options(server.url, collection, driver=driver, **retry)) as burst:
+    with burst_into(config(server.url, collection, driver=driver, **retry)) as burst:
         server.pause()
         burst.until(lambda metrics: metrics.failures > 1, 60)
         time.sleep(30 if LONG else 1)  # how long it stands still is the point
@@ -174,7 +110,7 @@ def test_latency_resets_and_half_written_answers_lose_nothing_and_repeat_nothing
     mongodb: Any, proxy: Any, collection: str, driver: str
 ) -> None:
     fault = proxy(mongodb)
-    with burst_into(options(fault.url, collection, driver=driver)) as burst:
+    with burst_into(config(fault.url, collection, driver=driver)) as burst:
         fault.latency(0.1)
         burst.until_more_is_stored()
         fault.clear()
@@ -197,7 +133,7 @@ def test_revoked_credentials_are_told_and_cost_nothing_once_they_are_restored(
     with pymongo.MongoClient[dict[str, Any]](server.url) as admin:
         admin.admin.command("createUser", "logs", pwd="hunter2-first", roles=roles)
         url = fault.url.replace("u:p@", "logs:hunter2-first@")
-        with burst_into(options(url, collection, driver=driver)) as burst:
+        with burst_into(config(url, collection, driver=driver)) as burst:
             admin.admin.command("dropUser", "logs")
             fault.reset()  # what is connected stays logged in
             fault.clear()
@@ -219,8 +155,7 @@ async def test_events_of_a_skewed_clock_are_stored_once_and_do_not_vanish_as_the
     ]
     batch += [make_event("first of all", time_ns=0), make_event("before", time_ns=-1)]
     sink = MongoSink(
-        MongoConfig.model_validate(options(mongodb.url, collection, driver=driver, ttl={"tracing": "1h"})),
-        SinkContext(workers=2),
+        config(mongodb.url, collection, driver=driver, ttl={"tracing": "1h"}), SinkContext(workers=2)
     )
     await sink.open()
     try:
@@ -244,7 +179,7 @@ async def test_the_server_deletes_what_has_expired_and_keeps_what_has_not(
     mongodb: Any, collection: str
 ) -> None:
     ttl = {"tracing": "1s", "audit": None}
-    sink = MongoSink(MongoConfig.model_validate(options(mongodb.url, collection, ttl=ttl)))
+    sink = MongoSink(config(mongodb.url, collection, ttl=ttl))
     await sink.open()
     try:
         await sink.write([make_event(), make_event(kind=Kind.AUDIT)])
@@ -263,8 +198,8 @@ async def test_memory_stays_flat_over_writes_and_over_failures(
     mongodb: Any, proxy: Any, collection: str, driver: str
 ) -> None:
     fault = proxy(mongodb)
-    config = options(fault.url, collection, driver=driver, retry={"timeout": 0.3})
-    sink = MongoSink(MongoConfig.model_validate(config), SinkContext(workers=2))
+    settings = config(fault.url, collection, driver=driver, retry={"timeout": 0.3})
+    sink = MongoSink(settings, SinkContext(workers=2))
     await sink.open()
 
     async def round_of_writes() -> int:

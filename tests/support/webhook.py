@@ -48,6 +48,7 @@ class Webhook:
         self.behaviour: Behaviour = lambda _request: None
         self.hang = asyncio.Event()
         self.hang.set()
+        self.delay = 0.0
         self.most_at_once = 0
         self._at_once = 0
         self._server: asyncio.Server | None = None
@@ -71,7 +72,7 @@ class Webhook:
                 self.requests.append(request)
                 try:
                     await self.hang.wait()
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(self.delay)
                     reply = self.behaviour(request) or self._store(request)
                 finally:
                     self._at_once -= 1

@@ -198,6 +198,23 @@ async def test_single_events_have_a_verdict_each(server: Webhook) -> None:
     assert not result.retry
 
 
+async def test_single_events_that_do_not_all_get_their_turn_in_time_are_told_and_sent_again(
+    server: Webhook,
+) -> None:
+    server.delay = 0.03
+    async with sink_on(server, mode="single", concurrency=1, retry={"timeout": 0.5}) as sink:
+        result = await sink.write([make_event() for _ in range(50)])
+    assert 0 < len(server.stored) < 50
+    assert len(result.retry) == 50 - len(server.stored)
+
+
+def test_single_events_are_taken_by_the_handful_unless_told_otherwise() -> None:
+    assert config(mode="single").batch.max_events == 8
+    assert config(mode="single", concurrency=3, batch={"linger": 1}).batch.max_events == 3
+    assert config(mode="single", batch={"max_events": 99}).batch.max_events == 99
+    assert config().batch.max_events == 500
+
+
 @pytest.mark.parametrize("mode", ["batch", "single"])
 async def test_an_event_twice_in_a_batch_shares_the_fate_of_the_first(server: Webhook, mode: str) -> None:
     good, later, never = (make_event(name) for name in ("good", "later", "never"))
