@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from logweir.config.delivery import StrictModel
 from logweir.config.units import ByteSize, Seconds
@@ -34,7 +42,14 @@ def _checked_url(value: str) -> str:
     return value
 
 
-NodeUrl = Annotated[str, AfterValidator(_checked_url)]
+NodeUrls = Annotated[
+    tuple[Annotated[str, AfterValidator(_checked_url)], ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    Field(min_length=1),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+    ),
+]
 
 
 class LifecycleConfig(StrictModel):
@@ -65,7 +80,7 @@ class ElasticsearchConfig(SinkConfig):
     """Elasticsearch 8 and newer: full text, filters and aggregations over a great many events."""
 
     type: str = "elasticsearch"
-    url: NodeUrl | Annotated[list[NodeUrl], Field(min_length=1)] = "http://localhost:9200"
+    url: NodeUrls = ("http://localhost:9200",)
     """One node or several; when one fails, the next is asked."""
     index: str = "app-logs"
     """The data stream, or the alias and prefix of daily indexes."""
@@ -119,15 +134,10 @@ class ElasticsearchConfig(SinkConfig):
             raise ValueError("set either api_key or username and password")
         if self.client_key is not None and self.client_certificate is None:
             raise ValueError("client_key needs client_certificate")
-        if len(set(self.nodes)) != len(self.nodes):
+        if len(set(self.url)) != len(self.url):
             raise ValueError("url names a node twice")
-        if len({urlsplit(node).scheme for node in self.nodes}) != 1:
+        if len({urlsplit(node).scheme for node in self.url}) != 1:
             raise ValueError("either all nodes are reached by https or none")
         if self.layout == "daily" and self.lifecycle is not None and self.lifecycle.warm_after is not None:
             raise ValueError("lifecycle.warm_after needs a data stream; remove it, or layout: daily")
         return self
-
-    @property
-    def nodes(self) -> tuple[str, ...]:
-        """The URLs of the nodes."""
-        return (self.url,) if isinstance(self.url, str) else tuple(self.url)

@@ -132,9 +132,9 @@ def packed(data: bytes) -> bytes:
 def _options(config: ElasticsearchConfig, workers: int) -> dict[str, Any]:
     """The client's own options; ``None`` is its word for a default that is not to be set."""
     options: dict[str, Any] = {
-        "hosts": [_with_port(node) for node in config.nodes],
+        "hosts": [_with_port(node) for node in config.url],
         "connections_per_node": workers + _READERS,
-        "max_retries": len(config.nodes) - 1,
+        "max_retries": len(config.url) - 1,
         "retry_on_status": _GATEWAY_FAILURES,
         "retry_on_timeout": False,
         "request_timeout": config.retry.timeout * _SHARE,
@@ -143,7 +143,7 @@ def _options(config: ElasticsearchConfig, workers: int) -> dict[str, Any]:
         options["api_key"] = config.api_key.get_secret_value()
     if config.username is not None and config.password is not None:
         options["basic_auth"] = (config.username, config.password.get_secret_value())
-    if config.nodes[0].startswith("https:"):
+    if config.url[0].startswith("https:"):
         options["verify_certs"] = config.verify_tls
         options["ssl_show_warn"] = False
         for name, path in (
