@@ -100,13 +100,15 @@ class Connection:
         """Send a request whose refusal is an answer too: return the status and the body.
 
         Raises:
-            SinkUnavailable: There was no answer, or the server is in trouble.
+            SinkUnavailable: There was no answer, the server is in trouble, or it does not know us.
         """
         try:
             return int(HTTPStatus.OK), await self._send(method, target, body)
         except ApiError as error:
-            if HTTPStatus.BAD_REQUEST <= error.meta.status < HTTPStatus.TOO_MANY_REQUESTS:
-                return error.meta.status, error.body
+            status = error.meta.status
+            refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.TOO_MANY_REQUESTS
+            if refused and status != HTTPStatus.UNAUTHORIZED:
+                return status, error.body
             raise failure(error) from None
         except TransportError as error:
             raise failure(error) from None

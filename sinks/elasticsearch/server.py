@@ -16,7 +16,6 @@ from logweir.sinks.elasticsearch.connection import Connection
 __all__ = ["Server", "ask_server", "features_of"]
 
 _DEFAULT_MAX_BYTES = 100 * 2**20
-_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _NODES = "/_nodes/http?filter_path=nodes.*.version,nodes.*.http.max_content_length_in_bytes"
 
 
@@ -68,7 +67,7 @@ async def ask_server(connection: Connection) -> Server:
 def features_of(status: int, answer: Any) -> Mapping[str, bool | None]:
     """Read the answer to ``GET /_xpack``: what a server has (true), lacks (false), or does not tell."""
     names = ("data_streams", "ilm")
-    if status in _REFUSED:
+    if status == HTTPStatus.FORBIDDEN:
         return dict.fromkeys(names)
     features = answer.get("features") if status == HTTPStatus.OK and isinstance(answer, dict) else None
     features = features or {}

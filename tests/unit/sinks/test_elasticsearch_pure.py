@@ -324,7 +324,6 @@ LACKS = {"available": False, "enabled": True}
         (400, {"error": {}}, False, False),
         (405, {"error": "no"}, False, False),
         (403, {"error": {}}, None, None),
-        (401, "no", None, None),
     ],
 )
 def test_what_a_server_has_is_read_from_what_it_says(
@@ -491,6 +490,17 @@ async def test_privileges_that_are_missing_are_told(stub: Any) -> None:
     assert health.status is HealthStatus.DEGRADED
     assert "lack create_doc" in health.detail
     assert handler.seen[0][3].startswith("Basic ")
+
+
+async def test_wrong_credentials_are_told_when_opening(stub: Any) -> None:
+    url, handler = stub
+    handler.answers["GET /_nodes/http"] = (
+        401,
+        {"error": error("security_exception", "unable to authenticate")},
+    )
+    sink = ElasticsearchSink(ElasticsearchConfig(url=url, username="u", password="hush"))  # type: ignore[arg-type]
+    with pytest.raises(SinkUnavailable, match="refuses the credentials.*unable to authenticate"):
+        await sink.open()
 
 
 async def test_a_policy_that_the_server_refuses_is_told_when_opening(stub: Any) -> None:
