@@ -47,7 +47,7 @@ class _Run(NamedTuple):
 _Contender = Callable[[Path, int, float], _Run]
 
 
-def measure(*, seconds: float = 1.0, runs: int = 7, directory: Path | None = None) -> Report:
+def measure(*, seconds: float = 0.3, runs: int = 25, directory: Path | None = None) -> Report:
     """Measure all contenders in one run.
 
     Args:
