@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["FORMAT", "connect", "is_damage", "transaction"]
+__all__ = ["FORMAT", "connect", "is_damage", "lenient_text", "transaction"]
 
 FORMAT = 1
 _BUSY_SECONDS = 10.0
@@ -71,7 +71,7 @@ def connect(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
-        connection.text_factory = _lenient_text
+        connection.text_factory = lenient_text
         _require_known(path, _version(connection))
         if _version(connection) < FORMAT:
             _bring_up(connection)
@@ -106,7 +106,7 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _lenient_text(data: bytes) -> str:
+def lenient_text(data: bytes) -> str:
     """One letter whose text is not UTF-8 must not keep the others from being read."""
     return data.decode("utf-8", "backslashreplace")
 

@@ -1,7 +1,8 @@
 """The dead letters of one data directory: written, read, removed and kept within their bounds.
 
 One SQLite file, opened for each use: dead letters are rare, several processes share the file, and
-nothing has to survive a fork. A damaged file is set aside, told, and replaced. All methods block.
+nothing has to survive a fork. A damaged file is set aside, told, and replaced by one with all that could
+be read of it. All methods block.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from logweir.delivery.aside import set_aside
-from logweir.delivery.dead_letters.database import connect, is_damage, transaction
+from logweir.delivery.dead_letters.database import connect, is_damage, lenient_text, transaction
 from logweir.delivery.dead_letters.letter import DeadLetter, Selection
 from logweir.diagnostics import tell
 from logweir.encoding import clean_text
@@ -32,6 +33,7 @@ _ALL = Selection()
 T = TypeVar("T")
 
 _COLUMNS = "sink, reason, body, place, id, time, attempts"
+_INTO = "INTO dead_letters (id, time, sink, reason, place, body, attempts) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 class Position(NamedTuple):
@@ -82,13 +84,12 @@ class DeadLetters:
         Raises:
             OSError: The file cannot be written.
         """
-        rows = [(a.id, a.time, a.sink, a.reason, a.place, a.body, a.attempts) for a in letters]
+        rows = [_row(letter) for letter in letters]
 
         def insert(connection: sqlite3.Connection) -> None:
             with transaction(connection):
                 connection.executemany(
-                    "INSERT INTO dead_letters (id, time, sink, reason, place, body, attempts) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                    f"INSERT {_INTO} ON CONFLICT (id) DO UPDATE SET "
                     "time = excluded.time, reason = excluded.reason, body = excluded.body, "
                     "attempts = attempts + 1",
                     rows,
@@ -232,14 +233,51 @@ def _replace(path: Path, error: sqlite3.Error) -> None:
             sound = not is_damage(still)
         if not sound:
             aside = set_aside(path)
+            saved = _carry_over(aside, path)
             tell(
                 f"dead_letters.damage.{path}",
-                "the dead letters %s are damaged (%s); the file was set aside as %s and a new one begun",
+                "the dead letters %s are damaged (%s); the file was set aside as %s and a new one begun, "
+                "with the %d letters that could be read",
                 path,
                 error,
                 aside,
+                saved,
                 level=logging.ERROR,
             )
+
+
+def _carry_over(damaged: Path, path: Path) -> int:
+    """Copy what can still be read, from both ends of the table; returns how many letters."""
+    try:
+        with closing(connect(path)) as connection:
+            for order in ("ASC", "DESC"):
+                for chunk in _readable(damaged, order):
+                    with transaction(connection):
+                        connection.executemany(f"INSERT OR IGNORE {_INTO}", map(_row, chunk))
+            return _totals(connection).count
+    except sqlite3.Error as error:
+        raise OSError(f"{path}: {error}; what was there is in {damaged}") from error
+
+
+def _readable(damaged: Path, order: str) -> Iterator[list[DeadLetter]]:
+    """The letters up to the first damage."""
+    chunk: list[DeadLetter] = []
+    try:
+        with closing(sqlite3.connect(damaged)) as connection:
+            connection.text_factory = lenient_text
+            sql = f"SELECT {_COLUMNS} FROM dead_letters NOT INDEXED ORDER BY rowid {order}"  # noqa: S608
+            for row in connection.execute(sql):
+                chunk.append(_letter(row))
+                if len(chunk) >= _CHUNK:
+                    yield chunk
+                    chunk = []
+    except sqlite3.Error:
+        pass  # what lies beyond cannot be read from this end
+    yield chunk
+
+
+def _row(letter: DeadLetter) -> tuple[object, ...]:
+    return letter.id, letter.time, letter.sink, letter.reason, letter.place, letter.body, letter.attempts
 
 
 def _letter(row: tuple[object, ...]) -> DeadLetter:

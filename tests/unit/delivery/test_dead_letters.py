@@ -181,6 +181,22 @@ def test_a_damaged_file_is_set_aside_and_letters_go_on(
     assert f"set aside as {aside}" in caplog.text
 
 
+def test_what_can_be_read_of_a_damaged_file_is_carried_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    letters = DeadLetters(tmp_path)
+    letters.add([letter(f"{number:03}", size=1500, time=number) for number in range(400)])
+    content = bytearray(letters.path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 3 * 4096] = b"\xaa" * (3 * 4096)
+    letters.path.write_bytes(content)
+    saved = ids(letters.read())
+    assert 300 < len(saved) < 400
+    assert {"000:db", "399:db"} <= set(saved)
+    assert f"a new one begun, with the {len(saved)} letters that could be read" in caplog.text
+    assert letters.look().count == len(saved)
+
+
 def test_processes_that_begin_the_file_together_all_get_their_letters_in(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from logweir.delivery.dead_letters import *\n"
