@@ -22,7 +22,7 @@ import logweir
 from logweir.errors import AuditError
 from logweir.sinks.memory import MemorySink
 from support import sinks as misbehaving
-from support.durable import check_once_each, configure, start, stored
+from support.durable import check_once_each, configure, end, said, start, stored
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +225,7 @@ def test_a_power_cut_at_any_moment_takes_no_acknowledged_event(
             check_once_each(after, [event_id for event_id, size in acknowledged if int(size) <= cut])
     finally:
         process.kill()
-        process.communicate()
+        end(process)
 
 
 def cut_power(life: Path, after: Path, synced: list[int], generator: random.Random) -> int:
@@ -287,8 +287,7 @@ def test_a_queue_file_that_is_damaged_at_the_start_is_set_aside_and_the_service_
         logweir.stop(timeout=0.1)
         """,
     )
-    out, err = process.communicate(timeout=60)
-    assert len(out.split()) == 300, err
+    assert len(end(process).split()) == 300, said(tmp_path)
     (path,) = (tmp_path / "data" / "queues").glob("*.db")
     content = bytearray(path.read_bytes())
     page = len(content) // 2 // 4096 * 4096

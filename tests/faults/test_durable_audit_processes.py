@@ -14,7 +14,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.durable import check_once_each, configure, deliver_the_rest, numbers, run, start, stored
+from support.durable import (
+    check_once_each,
+    configure,
+    deliver_the_rest,
+    end,
+    numbers,
+    run,
+    said,
+    start,
+    stored,
+)
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 ROUNDS = 100 if LONG else 12
@@ -75,10 +85,10 @@ def test_sigterm_in_a_burst_of_audit_loses_nothing_and_doubles_nothing(tmp_path:
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(500)]
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGTERM, err
+    lines.append(end(process))
+    assert process.returncode == -signal.SIGTERM, said(tmp_path)
     deliver_the_rest(tmp_path)
-    check_once_each(tmp_path, [*"".join(lines).split(), *out.split()])
+    check_once_each(tmp_path, "".join(lines).split())
 
 
 RELOADS = """
@@ -185,8 +195,8 @@ def application(environ, start_response):
 
 
 @contextmanager
-def gunicorn(directory: Path, *, preload: bool) -> Iterator[tuple[str, int]]:
-    """Serve with four workers; yields the address and the master's process number."""
+def gunicorn(directory: Path, *, preload: bool) -> Iterator[str]:
+    """Serve with four workers; yields the address."""
     (directory / "web.py").write_text(WEB)
     process = start(
         directory,
@@ -203,17 +213,15 @@ def gunicorn(directory: Path, *, preload: bool) -> Iterator[tuple[str, int]]:
     assert process.stdout is not None
     try:
         while "Listening at: " not in (line := process.stdout.readline()):
-            assert line, process.stderr and process.stderr.read()
+            assert line, said(directory)
         master = int(line.split("(")[1].split(")")[0])
-        reading = threading.Thread(target=process.stdout.read)
+        reading = threading.Thread(target=end, args=(process,))
         reading.start()
-        yield line.split("Listening at: ")[1].split(" ")[0], master
+        yield line.split("Listening at: ")[1].split(" ")[0]
         os.kill(master, signal.SIGTERM)
-        process.wait(timeout=60)
         reading.join()
     finally:
         process.kill()
-        process.communicate()
 
 
 @pytest.mark.wound("loguru #284")
@@ -226,7 +234,7 @@ def test_gunicorns_workers_are_killed_and_every_acknowledged_request_is_stored_o
     configure(tmp_path)
     generator = random.Random(3)
     acknowledged = []
-    with gunicorn(tmp_path, preload=preload) as (address, _), httpx.Client(base_url=address) as client:
+    with gunicorn(tmp_path, preload=preload) as address, httpx.Client(base_url=address) as client:
         for number in range(200):
             try:
                 answer = client.get(f"/{number}", headers={"connection": "close"}, timeout=30)

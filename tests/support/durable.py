@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Collection
 from pathlib import Path
 
@@ -62,30 +63,45 @@ def configure(directory: Path, database: str = "audit.db") -> None:
     (directory / "routing.yaml").write_text(CONFIG.format(database=database))
 
 
-def start(directory: Path, code: str, **options: object) -> subprocess.Popen[str]:
-    """Start a program; what it acknowledges comes out of its stdout."""
-    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PREAMBLE + textwrap.dedent(code)],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+def start(directory: Path, code: str) -> subprocess.Popen[str]:
+    """Start a program; what it acknowledges comes out of its stdout, what it says is kept beside it."""
+    with (directory / "stderr.txt").open("w") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PREAMBLE + textwrap.dedent(code)],
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+
+
+def end(process: subprocess.Popen[str], timeout: float = 100) -> str:
+    """Wait for the end of a program; returns what is left of its output.
+
+    It reads as its callers did before: ``communicate`` would leave out what their reading has buffered.
+    """
+    assert process.stdout is not None
+    watchdog = threading.Timer(timeout, process.kill)
+    watchdog.start()
+    with process, process.stdout:
+        out = process.stdout.read()
+    watchdog.cancel()
+    watchdog.join()
+    return out
 
 
 def run(directory: Path, code: str, timeout: float = 100) -> list[str]:
     """Run a program to its end; returns the lines that it wrote."""
     process = start(directory, code)
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
-        raise AssertionError(f"the program hung; it said:\n{out[-2000:]}\n{err[-4000:]}") from None
-    assert process.returncode == 0, err[-4000:]
+    out = end(process, timeout)
+    assert process.returncode == 0, said(directory)
     return out.split()
+
+
+def said(directory: Path) -> str:
+    """The end of what the last program in this directory has said on its stderr."""
+    return (directory / "stderr.txt").read_text()[-4000:]
 
 
 def deliver_the_rest(directory: Path) -> None:
