@@ -12,8 +12,9 @@ import httpx
 import msgspec
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+from logweir.sinks.loki.bodies import to_json, to_protobuf
 from logweir.sinks.loki.config import LokiConfig, TlsConfig
-from logweir.sinks.loki.encode import Entry, to_json, to_protobuf
+from logweir.sinks.loki.encode import Entry
 from logweir.sinks.loki.paging import AnswerTooLarge, Found, answer_entries
 from logweir.sinks.loki.pushing import AT_ONCE
 from logweir.sinks.loki.verdicts import Answer, is_too_large, read_answer, unreachable

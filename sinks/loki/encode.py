@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-import cramjam
 import msgspec
 
 from logweir.encoding import format_time, parse_time
@@ -20,9 +19,8 @@ from logweir.event import Event, Kind
 from logweir.fields import MISSING, look_up
 from logweir.sinks.loki.labels import LabelGuard
 from logweir.sinks.loki.shorten import shorten
-from logweir.sinks.loki.wire import PushRequest
 
-__all__ = ["Encoder", "Entry", "Form", "Stream", "to_event", "to_json", "to_protobuf"]
+__all__ = ["Encoder", "Entry", "Form", "Stream", "quoted", "to_event"]
 
 #: What an event has beside its fields, by the names it is written with.
 _ATTRIBUTES = {
@@ -41,8 +39,6 @@ _MOVABLE = ("kind", "level", "service", "env", "trace_id", "span_id")
 _LONGEST = 1024
 #: Streams remembered at once; more are no loss but time.
 _MOST_STREAMS = 10_000
-_NANOS = 10**9
-_JSON_LEVEL = 1
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -62,6 +58,14 @@ class _Line(msgspec.Struct, omit_defaults=True, gc=False):
     fields: dict[str, Any] = {}
 
 
+class _UsualLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """The same of an event of which all else is labels and metadata."""
+
+    event: str
+    id: str
+    fields: dict[str, Any] = {}
+
+
 _encode_json = msgspec.json.Encoder().encode
 _decode_line = msgspec.json.Decoder(_Line).decode
 
@@ -75,6 +79,7 @@ class Stream(msgspec.Struct, frozen=True, gc=False):
         metadata: Values that were demoted to structured metadata.
         in_line: Attributes that only the line can hold.
         demoted: The labels that were demoted.
+        unusual: Whether any of these three is there.
     """
 
     labels: Pairs
@@ -82,6 +87,7 @@ class Stream(msgspec.Struct, frozen=True, gc=False):
     metadata: Pairs = ()
     in_line: tuple[str, ...] = ()
     demoted: tuple[str, ...] = ()
+    unusual: bool = False
 
 
 class Form(msgspec.Struct, frozen=True, gc=False):
@@ -114,7 +120,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         stream: The labels.
         stamp: The time it is stored at.
         line: The line, in UTF-8.
-        metadata: The structured metadata.
+        names: Of the structured metadata.
+        values: Of the structured metadata, in the same order.
         form: What was changed about it.
     """
 
@@ -123,8 +130,14 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     stream: Stream
     stamp: int
     line: bytes
-    metadata: Pairs
+    names: tuple[str, ...]
+    values: tuple[str, ...]
     form: Form = _USUAL
+
+    @property
+    def metadata(self) -> Pairs:
+        """The structured metadata."""
+        return tuple(zip(self.names, self.values, strict=True))
 
 
 class Encoder:
@@ -144,7 +157,8 @@ class Encoder:
         self._labels = tuple(labels)
         self._guard = guard
         self._values = _getter_of_all(labels)
-        self._metadata = [(name, _getter(name)) for name in metadata]
+        self._metadata = tuple(metadata)
+        self._metadata_values = _getter_of_all(metadata)
         self._streams: dict[tuple[Any, ...], Stream] = {}
         placed = {*labels, *metadata}
         self._in_line = tuple(name for name in _MOVABLE if name not in placed)
@@ -154,8 +168,24 @@ class Encoder:
 
     def entries(self, batch: Sequence[Event]) -> list[Entry]:
         """The entries of a batch, in its order."""
-        form = _USUAL if self.takes_metadata else Form(plain=True)
-        return [self.entry(index, event, form) for index, event in enumerate(batch)]
+        if not self.takes_metadata:
+            form = Form(plain=True)
+            return [self.entry(index, event, form) for index, event in enumerate(batch)]
+        streams, values_of, metadata_of, names = (
+            self._streams,
+            self._values,
+            self._metadata_values,
+            self._metadata,
+        )
+        entries = []
+        for index, event in enumerate(batch):  # most events are usual, and this way of theirs is the hot path
+            stream, texts = streams.get(values_of(event)), metadata_of(event)
+            if stream is None or stream.unusual or not _all_texts(texts):
+                entries.append(self.entry(index, event))
+                continue
+            line = _encode_json(_UsualLine(event.name, event.id, event.fields))
+            entries.append(Entry(index, event, stream, event.time, line, names, texts))
+        return entries
 
     def entry(self, index: int, event: Event, form: Form = _USUAL) -> Entry:
         """The entry of one event."""
@@ -167,14 +197,14 @@ class Encoder:
             stream = self._bare_stream(values)
         if stream.demoted:
             self._guard.count(stream.demoted)
-        pairs, left = self._metadata_of(event, stream, form)
+        names, texts, left = self._metadata_of(event, stream, form)
         stamp = event.time if form.stamp is None else form.stamp
         line = _Line(event.name, event.id, fields=event.fields)
         for name in left:
             setattr(line, name, getattr(event, name))
         if stamp != event.time:
             line.time = format_time(event.time)
-        return Entry(index, event, stream, stamp, _encode_json(line), pairs, form)
+        return Entry(index, event, stream, stamp, _encode_json(line), names, texts, form)
 
     def _shortened(self, index: int, event: Event, form: Form) -> Entry:
         """The entry of an event that is cut until its line fits; the cut is marked in it."""
@@ -204,7 +234,14 @@ class Encoder:
                 demoted.append(name)
         if len(self._guard.demoted) > before or len(self._streams) >= _MOST_STREAMS:
             self._streams.clear()
-        stream = Stream(tuple(labels), _label_text(labels), tuple(metadata), tuple(in_line), tuple(demoted))
+        stream = Stream(
+            tuple(labels),
+            _label_text(labels),
+            tuple(metadata),
+            tuple(in_line),
+            tuple(demoted),
+            unusual=bool(metadata or in_line or demoted),
+        )
         self._streams[values] = stream
         return stream
 
@@ -219,23 +256,33 @@ class Encoder:
             (*self._in_line, *(name for name in in_line if name in _MOVABLE)),
         )
 
-    def _metadata_of(self, event: Event, stream: Stream, form: Form) -> tuple[Pairs, Iterable[str]]:
-        """The structured metadata, and the attributes that go into the line."""
-        left = stream.in_line
+    def _metadata_of(
+        self, event: Event, stream: Stream, form: Form
+    ) -> tuple[tuple[str, ...], tuple[str, ...], Iterable[str]]:
+        """Names and values of the structured metadata, and the attributes that go into the line."""
         if form.plain:
-            names = [name for name, _ in (*stream.metadata, *self._metadata) if name in _MOVABLE]
-            return (), (*left, *names)
-        pairs = list(stream.metadata)
-        for name, get in self._metadata:
-            value = get(event)
-            if value is None:
-                continue
+            names = (*(name for name, _ in stream.metadata), *self._metadata)
+            return (), (), (*stream.in_line, *(name for name in names if name in _MOVABLE))
+        values = self._metadata_values(event)
+        if not stream.metadata and _all_texts(values):
+            return self._metadata, values, stream.in_line
+        pairs, left = list(stream.metadata), list(stream.in_line)
+        for name, value in zip(self._metadata, values, strict=True):
             text = _text(value)
             if text is not None:
                 pairs.append((name, text))
-            elif name in _MOVABLE:
-                left = (*left, name)
-        return tuple(pairs), left
+            elif value is not None and name in _MOVABLE:
+                left.append(name)
+        return tuple([name for name, _ in pairs]), tuple([text for _, text in pairs]), left
+
+
+def _all_texts(values: tuple[Any, ...]) -> bool:
+    """Whether all values are metadata as they are: the usual case, decided at once."""
+    try:
+        joined = "".join(values)
+    except TypeError:
+        return False
+    return joined.isprintable() and len(joined) <= _LONGEST and "" not in values
 
 
 def _getter(name: str) -> Callable[[Event], Any]:
@@ -245,7 +292,7 @@ def _getter(name: str) -> Callable[[Event], Any]:
 
     def field_of(event: Event) -> Any:
         value = look_up(event.fields, name)
-        return None if value is MISSING or isinstance(value, dict | list) else value
+        return None if value is MISSING else _text(value)
 
     return field_of
 
@@ -275,40 +322,6 @@ def _label_text(labels: Iterable[tuple[str, str]]) -> str:
 def quoted(text: str) -> str:
     """Text as LogQL and label sets write it: in double quotes, with Go's escapes."""
     return _encode_json(text).decode()
-
-
-# -- batches --------------------------------------------------------------------------------------------
-
-
-def to_protobuf(entries: Sequence[Entry]) -> bytes:
-    """The body of a push of one stream: protobuf, compressed by snappy."""
-    request = PushRequest()
-    if entries:
-        stream = request.streams.add()
-        stream.labels = entries[0].stream.text
-        add = stream.entries.add
-    for entry in entries:
-        message = add()
-        timestamp = message.timestamp
-        timestamp.seconds, timestamp.nanos = divmod(entry.stamp, _NANOS)
-        message.line = entry.line
-        for name, value in entry.metadata:
-            pair = message.structuredMetadata.add()
-            pair.name = name
-            pair.value = value
-    return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
-
-
-def to_json(entries: Sequence[Entry]) -> bytes:
-    """The body of a push of one stream: JSON, compressed by gzip."""
-    values = [
-        [str(entry.stamp), entry.line.decode(), dict(entry.metadata)]
-        if entry.metadata
-        else [str(entry.stamp), entry.line.decode()]
-        for entry in entries
-    ]
-    streams = [{"stream": dict(entries[0].stream.labels), "values": values}] if entries else []
-    return bytes(cramjam.gzip.compress(_encode_json({"streams": streams}), _JSON_LEVEL))
 
 
 # -- back -----------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ __all__ = ["AT_ONCE", "Mend", "Push", "Remedy", "RequestSize", "Wait", "store"]
 #: Requests made at once.
 AT_ONCE = 4
 _SMALLEST_REQUEST = 1024
+#: More bytes than the metadata of an entry usually has; where that could matter, it is measured.
+_MOST_METADATA = 1500
 
 #: Sends one request.
 Push = Callable[[Sequence[Entry]], Awaitable[Answer]]
@@ -92,13 +94,14 @@ async def store(entries: Sequence[Entry], push: Push, mend: Mend, size: RequestS
         SinkUnavailable: Nothing was stored.
     """
     state = _State()
-    streams = iter(_by_stream(entries))
+    parts = _by_stream(entries)
+    streams = iter(parts)
 
     async def send_streams() -> None:
         for stream in streams:
             await _store_stream(stream, push, mend, size, state)
 
-    await _together(send_streams, len({id(entry.stream) for entry in entries}))
+    await _together(send_streams, len(parts))
     if state.failure is not None and not state.settled:
         raise state.failure
     return WriteResult(
@@ -110,7 +113,7 @@ async def store(entries: Sequence[Entry], push: Push, mend: Mend, size: RequestS
 
 async def _together(send_streams: Callable[[], Coroutine[None, None, None]], streams: int) -> None:
     """A few streams at once; they share what is left to send."""
-    if streams == 1:
+    if streams <= 1:
         await send_streams()
         return
     async with asyncio.TaskGroup() as group:
@@ -168,6 +171,9 @@ def _resolve(group: Sequence[Entry], answer: Answer, mend: Mend, state: _State) 
 def _by_stream(entries: Sequence[Entry]) -> list[list[Entry]]:
     """The entries of each stream, in order of time."""
     streams: dict[tuple[tuple[str, str], ...], list[Entry]] = {}
+    if len({id(entry.stream) for entry in entries}) == 1:
+        streams[()] = list(entries)
+        entries = ()
     for entry in entries:
         streams.setdefault(entry.stream.labels, []).append(entry)
     for members in streams.values():
@@ -177,6 +183,8 @@ def _by_stream(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 def _portions(entries: Sequence[Entry], largest: int) -> list[Sequence[Entry]]:
     """Entries in requests of bounded size."""
+    if sum([len(entry.line) for entry in entries]) + _MOST_METADATA * len(entries) <= largest:
+        return [entries]
     portions: list[Sequence[Entry]] = []
     start = size = 0
     for position, entry in enumerate(entries):
@@ -192,7 +200,4 @@ def _portions(entries: Sequence[Entry], largest: int) -> list[Sequence[Entry]]:
 
 def _weight(entry: Entry) -> int:
     """About the bytes of an entry on the wire."""
-    weight = len(entry.line) + 24
-    for name, value in entry.metadata:
-        weight += len(name) + len(value) + 8
-    return weight
+    return len(entry.line) + len("".join(entry.values)) + 24 * (1 + len(entry.names))

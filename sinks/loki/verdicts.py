@@ -219,11 +219,11 @@ def _refusals(text: str) -> Iterator[Refusal]:
         yield Refusal(
             Fault.METADATA,
             _words(match[0]),
-            lambda entry, limit=limit: len(entry.metadata) > limit,  # type: ignore[misc]
+            lambda entry, limit=limit: len(entry.names) > limit,  # type: ignore[misc]
             _counted(match),
         )
     if _NO_METADATA in text:
-        yield Refusal(Fault.NO_METADATA, _words(text), lambda entry: bool(entry.metadata))
+        yield Refusal(Fault.NO_METADATA, _words(text), lambda entry: bool(entry.names))
 
 
 def _long_lines(text: str) -> Iterator[Refusal]:

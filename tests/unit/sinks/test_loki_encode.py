@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.event import Event, Kind, new_event_id
-from logweir.sinks.loki.encode import Encoder, Entry, Form, to_event, to_json, to_protobuf
+from logweir.sinks.loki.bodies import to_json, to_protobuf
+from logweir.sinks.loki.encode import Encoder, Entry, Form, to_event
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.wire import PushRequest
+from logweir.sinks.loki.wire import LabelPair, PushRequest, label_pair
 from logweir.testing.contract import AWKWARD_FIELDS, make_event
 
 STATIC = {"job": "logweir"}
@@ -155,7 +156,24 @@ def test_protobuf_and_json_say_the_same() -> None:
     for entry, (stamp, line, metadata), sent in zip(entries, stream["values"], message.entries, strict=True):
         assert int(stamp) == entry.stamp == sent.timestamp.seconds * 10**9 + sent.timestamp.nanos
         assert line.encode() == entry.line == sent.line
-        assert metadata == dict(entry.metadata) == {pair.name: pair.value for pair in sent.structuredMetadata}
+        assert (
+            metadata
+            == dict(entry.metadata)
+            == {pair.name: pair.value for pair in map(LabelPair.FromString, sent.structuredMetadata)}
+        )
+
+
+@given(st.from_regex(r"[a-z_]{1,40}", fullmatch=True), st.text(min_size=1) | st.text(min_size=100))
+def test_a_pair_is_the_message_that_protobuf_makes(name: str, value: str) -> None:
+    assert label_pair(name, value) == LabelPair(name=name, value=value).SerializeToString()
+
+
+@given(st.lists(events, max_size=5), placements)
+def test_a_batch_is_written_as_its_events_are(batch: list[Event], placed: tuple[Any, Any]) -> None:
+    made = encoder(*placed)
+    for _ in range(2):  # the first time its streams are new
+        form = Form() if placed[1] else Form(plain=True)
+        assert made.entries(batch) == [made.entry(index, event, form) for index, event in enumerate(batch)]
 
 
 @pytest.mark.parametrize(

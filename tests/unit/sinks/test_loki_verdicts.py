@@ -158,7 +158,7 @@ def test_what_is_said_of_a_stream_is_said_of_all_its_entries(status: int, text: 
 
 def test_large_metadata_is_told_by_its_size() -> None:
     small, large = entries(make_event(), make_event())
-    large = msgspec.structs.replace(large, metadata=(("kind", "x" * 500), ("more", "y")))
+    large = msgspec.structs.replace(large, names=("kind", "more"), values=("x" * 500, "y"))
     text = f"stream '{STREAM}' has structured metadata too large: '504' bytes, limit: '400' bytes. Please see"
     assert blamed(read(400, text), [small, large]) == {1: Fault.METADATA}
     text = f"stream '{STREAM}' has too many structured metadata labels: '2', limit: '1'. Please see"

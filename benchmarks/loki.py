@@ -1,0 +1,194 @@
+"""The Loki sink beside the same client's own push in a bare loop, and what goes over the wire.
+
+Each run pushes batches of 1,000 into streams of its own: once by the sink, from events; and once by a bare
+loop of the same httpx client, which makes a body of the same lines and metadata, that were made before the
+clock started, batch by batch: one stream, no labels chosen, nothing looked at in the answer but its status.
+One worker and two, by protobuf with snappy and by gzip JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+import cramjam
+import httpx
+
+from logweir.benchmarks.measure import Bar, Report, Series, take_turns
+from logweir.event import Event, Kind, new_event_id
+from logweir.sinks.contract import SinkContext
+from logweir.sinks.loki.bodies import to_json, to_protobuf
+from logweir.sinks.loki.config import LokiConfig
+from logweir.sinks.loki.encode import Encoder
+from logweir.sinks.loki.labels import LabelGuard
+from logweir.sinks.loki.sink import LokiSink
+from logweir.sinks.loki.wire import PushRequest, label_pair
+
+__all__ = ["ENVIRONMENT_VARIABLE", "measure"]
+
+#: Names the server to measure.
+ENVIRONMENT_VARIABLE = "LOGWEIR_BENCH_LOKI_URL"
+
+_DEFAULT_URL = "http://127.0.0.1:3100"
+_PUSH = "/loki/api/v1/push"
+_BATCH = 1000
+_JSON_LEVEL = 1  # the sink's own, so that both sides compress alike
+
+Write = Callable[[Any], Awaitable[Any]]
+Line = tuple[int, bytes, dict[str, str]]
+Body = Callable[[str, Sequence[Line]], bytes]
+
+
+def measure(*, events: int = 40_000, runs: int = 7, url: str | None = None) -> Report:
+    """Measure all contenders in one run.
+
+    Args:
+        events: In each run.
+        runs: Of each contender.
+        url: The server; by default the one that the environment names.
+    """
+    address = url or os.environ.get(ENVIRONMENT_VARIABLE, _DEFAULT_URL)
+    report = Report(f"Loki: batches of {_BATCH:,}, {events:,} events a run")
+    for encoding in ("protobuf", "json"):
+        for workers in (1, 2):
+            _compare(report, address, encoding, workers, events, runs)
+    report.series += _wire_series()
+    report.notes.append(f"The server that answered: {asyncio.run(_server_name(address))}.")
+    return report
+
+
+def _compare(report: Report, url: str, encoding: str, workers: int, events: int, runs: int) -> None:
+    who = f"{encoding}, {workers} worker{'s' if workers > 1 else ''}"
+    sink, bare = take_turns(
+        [
+            (f"sink, {who}", lambda: asyncio.run(_run_sink(url, encoding, workers, events))),
+            (f"httpx alone, {who}", lambda: asyncio.run(_run_bare(url, encoding, workers, events))),
+        ],
+        runs,
+        "events/s",
+    )
+    report.series += [sink, bare]
+    report.bars.append(Bar(sink.ratio(bare), 0.9, at_most=False))
+
+
+def _events(count: int) -> list[Event]:
+    now = time.time_ns()
+    return [
+        Event(
+            new_event_id(),
+            now + number,
+            Kind.TRACING,
+            "info",
+            "order.placed",
+            "shop",
+            "bench",
+            f"{number // 8:032x}",
+            f"{number:016x}",
+            {
+                "order_id": number,
+                "user_id": number % 1000,
+                "amount": 12.5 + number % 90,
+                "currency": "EUR",
+                "path": "/orders",
+                "duration_ms": 3.25,
+                "ok": True,
+            },
+        )
+        for number in range(count)
+    ]
+
+
+async def _run_sink(url: str, encoding: str, workers: int, count: int) -> float:
+    config = LokiConfig.model_validate(
+        {"url": url, "encoding": encoding, "static_labels": {"job": uuid4().hex}, "retry": {"timeout": 60}}
+    )
+    sink = LokiSink(config, SinkContext(workers=workers))
+    await sink.open()
+    try:
+        return await _rate(sink.write, _batches(_events(count)), workers)
+    finally:
+        await sink.close()
+
+
+async def _run_bare(url: str, encoding: str, workers: int, count: int) -> float:
+    body, headers = _BARE[encoding]
+    job = uuid4().hex
+    lines = [(entry.stamp, entry.line, dict(entry.metadata)) for entry in _encoder().entries(_events(count))]
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
+
+        async def push(batch: Sequence[Line]) -> None:
+            response = await client.post(_PUSH, content=body(job, batch))
+            if response.status_code != httpx.codes.NO_CONTENT:
+                raise RuntimeError(response.text)
+
+        await client.get("/ready")  # connected, as an open sink is
+        return await _rate(push, _batches(lines), workers)
+
+
+def _bare_protobuf(job: str, batch: Sequence[Line]) -> bytes:
+    request = PushRequest()
+    stream = request.streams.add(labels=f'{{job="{job}"}}')
+    for stamp, line, metadata in batch:
+        entry = stream.entries.add()
+        entry.line = line
+        entry.timestamp.seconds, entry.timestamp.nanos = divmod(stamp, 10**9)
+        entry.structuredMetadata.extend(map(label_pair, metadata, metadata.values()))
+    return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
+
+
+def _bare_json(job: str, batch: Sequence[Line]) -> bytes:
+    values = [[str(stamp), line.decode(), metadata] for stamp, line, metadata in batch]
+    body = json.dumps({"streams": [{"stream": {"job": job}, "values": values}]})
+    return gzip.compress(body.encode(), _JSON_LEVEL)
+
+
+_BARE: dict[str, tuple[Body, dict[str, str]]] = {
+    "protobuf": (_bare_protobuf, {"Content-Type": "application/x-protobuf"}),
+    "json": (_bare_json, {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+}
+
+
+def _batches(items: Sequence[Any]) -> list[list[Any]]:
+    return [list(items[start : start + _BATCH]) for start in range(0, len(items), _BATCH)]
+
+
+async def _rate(write: Write, batches: list[list[Any]], workers: int) -> float:
+    left = iter(batches)
+
+    async def work() -> None:
+        for batch in left:
+            await write(batch)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(workers)))
+    return sum(map(len, batches)) / (time.perf_counter() - started)
+
+
+async def _server_name(url: str) -> str:
+    sink = LokiSink(LokiConfig(url=url))
+    return (await sink.check()).server
+
+
+def _encoder() -> Encoder:
+    config = LokiConfig(url=_DEFAULT_URL)
+    names = [label.name for label in config.labels]
+    return Encoder(config.static_labels, names, config.metadata, LabelGuard(dict.fromkeys(names, 100)))
+
+
+def _wire_series() -> list[Series]:
+    """Bytes of a request's body for each event; a batch is large enough for headers not to count."""
+    entries = _encoder().entries(_events(_BATCH))
+    protobuf, text = to_protobuf(entries), to_json(entries)
+    sizes = {
+        "protobuf, before snappy": len(bytes(cramjam.snappy.decompress_raw(protobuf))),
+        "protobuf, sent": len(protobuf),
+        "JSON, before gzip": len(gzip.decompress(text)),
+        "JSON, sent": len(text),
+    }
+    return [Series(name, "bytes/event", [size / _BATCH]) for name, size in sizes.items()]
