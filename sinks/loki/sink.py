@@ -20,7 +20,7 @@ from operator import attrgetter
 from logweir.diagnostics import tell
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
-from logweir.results import Health, WriteResult
+from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.loki.client import LokiClient
 from logweir.sinks.loki.config import LokiConfig
@@ -97,7 +97,10 @@ class LokiSink(Sink[LokiConfig]):
         """Ask Loki whether it is ready and takes our pushes, for its version and for the limits it shows."""
         if self._client is not None:
             return await health_of(self._client, self.config, self.guard.demoted)
-        client = await LokiClient.connected(self.config, 1)
+        try:
+            client = await LokiClient.connected(self.config, 1)
+        except SinkError as error:
+            return Health(HealthStatus.DOWN, str(error))
         try:
             return await health_of(client, self.config, self.guard.demoted)
         finally:

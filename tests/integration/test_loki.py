@@ -96,6 +96,17 @@ async def test_events_far_behind_their_stream_are_rejected_alone(loki: Server) -
     }
 
 
+async def test_a_refusal_in_one_stream_is_not_hidden_by_the_success_of_another(loki: Server) -> None:
+    late = [at(-5 * HOUR), at(0)]
+    other = [msgspec.structs.replace(at(number), level="error") for number in range(2)]
+    async with sink_on(loki.url) as sink:
+        await sink.write([at(0)])
+        result = await sink.write([*late, *other])  # Loki answers 204 if these come in one request
+        stored = {event.id for event in await found(sink)}
+    assert result.rejected.keys() == {0}
+    assert stored >= {event.id for event in (late[1], *other)}
+
+
 async def test_what_is_too_old_or_too_new_is_stamped_anew_if_that_is_allowed(loki: Server) -> None:
     batch = [at(0), at(-5 * HOUR, which="old"), at(HOUR, which="new"), at(1)]
     async with sink_on(loki.url, restamp=True) as sink:

@@ -1,0 +1,155 @@
+"""Loki behind a gateway with TLS that asks who we are, as most are in production."""
+
+import asyncio
+import base64
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from logweir.errors import SinkError
+from logweir.event import new_event_id
+from logweir.sinks.contract import Query
+from logweir.sinks.loki import LokiConfig, LokiSink
+from logweir.testing.contract import make_event
+from servers import Server
+
+LOGIN = "Basic " + base64.b64encode(b"ann:hunter2").decode()
+
+
+def make_certificate(folder: Path) -> Path:
+    """A certificate for loopback that signs itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gateway")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "gateway.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@asynccontextmanager
+async def gateway(
+    server: Server, certificate: Path, login: str, clients: Path | None = None
+) -> AsyncIterator[str]:
+    """In front of a server: passes on what comes with this login, and answers 401 to all else."""
+    tasks = set[asyncio.Task[Any]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())  # type: ignore[arg-type]
+        upstream, to_server = await asyncio.open_connection(server.host, server.port)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if f"authorization: {login}\r\n".lower().encode() not in head.lower():
+                writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                await writer.drain()
+                return
+            to_server.write(head)
+            await asyncio.gather(pump(reader, to_server), pump(upstream, writer))
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            to_server.close()
+            writer.close()
+
+    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(2**16):
+            target.write(data)
+            await target.drain()
+        target.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    await asyncio.to_thread(context.load_cert_chain, certificate)
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        await asyncio.to_thread(context.load_verify_locations, clients)
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def sink_on(url: str, **options: Any) -> LokiSink:
+    return LokiSink(
+        LokiConfig.model_validate({"url": url, "static_labels": {"job": new_event_id()}, **options})
+    )
+
+
+@pytest.mark.parametrize(
+    ("login", "options"),
+    [
+        (LOGIN, {"username": "ann", "password": "hunter2"}),
+        ("Bearer hunter2", {"bearer_token": "hunter2"}),
+    ],
+    ids=["basic", "bearer"],
+)
+async def test_a_login_opens_the_gateway_and_a_wrong_one_does_not(
+    loki: Server, tmp_path: Path, login: str, options: dict[str, Any]
+) -> None:
+    certificate = make_certificate(tmp_path)
+    tls = {"ca": str(certificate)}
+    async with gateway(loki, certificate, login) as url:
+        sink = sink_on(url, tls=tls, **options)
+        await sink.open()
+        event = make_event()
+        assert not (await sink.write([event])).rejected
+        assert [found.id async for found in sink.search(Query())] == [event.id]
+        assert (await sink.check()).status == "ok"
+        await sink.close()
+        with pytest.raises(SinkError, match="401"):
+            await sink_on(url, tls=tls).open()
+
+
+async def test_a_certificate_that_is_not_trusted_is_not_talked_to(loki: Server, tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    login = {"bearer_token": "hunter2"}
+    async with gateway(loki, certificate, "Bearer hunter2") as url:
+        with pytest.raises(SinkError, match="certificate verify failed"):
+            await sink_on(url, **login).open()
+        trusting = sink_on(url, tls={"verify": False}, **login)
+        await trusting.open()
+        await trusting.close()
+        untrusting = sink_on(url, tls={"ca": str(tmp_path / "missing.pem")}, **login)
+        with pytest.raises(SinkError, match="certificates of tls cannot be used"):
+            await untrusting.open()
+        assert (await untrusting.check()).status == "down"
+
+
+async def test_a_gateway_that_asks_for_our_certificate_gets_it(loki: Server, tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    async with gateway(loki, certificate, "Bearer hunter2", clients=certificate) as url:
+        tls = {"ca": str(certificate), "certificate": str(certificate)}
+        sink = sink_on(url, tls=tls, bearer_token="hunter2")
+        await sink.open()
+        assert not (await sink.write([make_event()])).rejected
+        await sink.close()
+        with pytest.raises(SinkError):
+            await sink_on(url, tls={"ca": str(certificate)}, bearer_token="hunter2").open()
