@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -72,6 +73,11 @@ def _converter(column: Column[Any]) -> Callable[[Any], Any]:
         kind = column.type.python_type
     except NotImplementedError:
         return lambda value: value
+    if issubclass(kind, Enum):
+        return lambda value: _converted(kind, value)
+    longest = getattr(column.type, "length", None)
+    if issubclass(kind, str) and longest is not None:
+        return lambda value: _converted(lambda text: _words(text, longest), value)
     for base, convert in _CONVERTERS:
         if issubclass(kind, base):
             return lambda value: _converted(convert, value)
@@ -99,10 +105,13 @@ def _truth(value: Any) -> bool:
     return value
 
 
-def _words(value: Any) -> str:
+def _words(value: Any, longest: int | None = None) -> str:
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise TypeError
-    return str(value)
+    text = str(value)
+    if longest is not None and len(text) > longest:
+        raise ValueError
+    return text
 
 
 _CONVERTERS: Iterable[tuple[type, Callable[[Any], Any]]] = (

@@ -11,12 +11,17 @@ from typing import Any
 
 from logweir.errors import SinkRejected
 from logweir.sinks.sql.dialects.contract import json_text
+from logweir.sinks.sql.table import audit_table
 
 __all__ = ["require_packets"]
 
 #: What the driver makes of many rows (aiomysql's ``max_stmt_length``), and room for the statement itself.
 _JOINED = 1_024_000
 _STATEMENT = 4096
+#: Where the texts without a limit are, and what all other columns can hold.
+_NAMES = audit_table("audit_log").columns.keys()
+_COLUMNS, _ACTION, _EXTRA_INFO = len(_NAMES), _NAMES.index("action"), _NAMES.index("extra_info")
+_OTHERS = 6144
 #: Characters that the driver writes as two.
 _ESCAPED = "\0\n\r\x1a\"'\\"
 
@@ -29,13 +34,20 @@ def require_packets(rows: Sequence[Any], limit: int) -> None:
     """
     room = limit - _STATEMENT
     joins = room < _JOINED
-    longest = [sum(map(len, _texts(row))) for row in rows]
-    if (sum(longest) if joins else max(longest)) * 4 + 512 * (len(rows) if joins else 1) <= room:
-        return  # even if every character takes four bytes
+    longest = [_most(row) for row in rows]
+    if (sum(longest) if joins else max(longest)) <= room:
+        return
     sizes = [sum(map(_size, _texts(row))) + 512 for row in rows]
     largest = sum(sizes) if joins else max(sizes)
     if largest > room:
         raise SinkRejected(f"{largest} bytes are more than the server's max_allowed_packet of {limit}")
+
+
+def _most(row: Any) -> int:
+    """Return what a row cannot exceed, if every character takes four bytes; asked for every row."""
+    if isinstance(row, tuple) and len(row) == _COLUMNS:
+        return 4 * (len(row[_ACTION]) + len(row[_EXTRA_INFO])) + _OTHERS
+    return 4 * sum(map(len, _texts(row))) + _OTHERS
 
 
 def _texts(row: Any) -> Iterable[str]:

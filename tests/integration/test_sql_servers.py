@@ -436,6 +436,59 @@ async def test_pruning_takes_the_oldest_first_in_small_steps(place: Place) -> No
         assert await names(sink) == ["3"]
 
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "how-to" / "relational-audit-store.md"
+
+
+def documented(server: str, row: str) -> str:
+    """The SQL that the how-to page gives for a question."""
+    cells = next(line for line in DOCUMENT.read_text().splitlines() if line.startswith(f"| {row} |")).split(
+        "|"
+    )
+    cell = cells[3 if server == "postgresql" else 2]
+    return cell.split("`")[3 if server == "mariadb" and "MariaDB" in cell else 1]
+
+
+async def test_the_sql_of_the_how_to_page_says_what_it_promises(place: Place) -> None:
+    async with opened(place.sink()) as sink:
+        old = make_event("old", time_ns=10**18, user_id=7, amount=5)
+        await sink.write([make_event("new", user_id=7, amount=12), old])
+    moment = documented(place.name, "the time")
+    found = await place.run(f"SELECT {moment} FROM TABLE_ WHERE action = 'old'")
+    assert found[0][0].replace(tzinfo=UTC).year == 2001
+    recent = documented(place.name, "the last day")
+    assert await place.run(f"SELECT action FROM TABLE_ WHERE {recent}") == [("new",)]
+    field = documented(place.name, "a field")
+    assert sorted(await place.run(f"SELECT {field} FROM TABLE_")) == [("12",), ("5",)]
+    join = documented(place.name, "the user's row")
+    users = "(SELECT 7 AS id, 'Ann' AS name)"
+    join = join.replace("JOIN users u", f"JOIN {users} u")
+    assert await place.run(f"SELECT u.name FROM TABLE_ a {join}") == [("Ann",), ("Ann",)]
+
+
+async def test_a_partitioned_table_of_ones_own_keeps_each_event_once(place: Place, tmp_path: Path) -> None:
+    script = await asyncio.to_thread(script_of, place, tmp_path)
+    script = script.replace("PRIMARY KEY (id)\n)", "PRIMARY KEY (id, time_us)\n)")
+    months = [number * 10**15 for number in (1, 2)]
+    if place.name == "postgresql":
+        script = script.replace("(id, time_us)\n)", "(id, time_us)\n) PARTITION BY RANGE (time_us)")
+        parts = [f"{place.table}_copy PARTITION OF {place.table} DEFAULT"]
+        bound = f"FOR VALUES FROM (0) TO ({months[0]})"
+        parts.append(f"{place.table}_outbox PARTITION OF {place.table} {bound}")
+        more = [f"CREATE TABLE {part}" for part in parts]
+    else:
+        bounds = ", ".join(f"PARTITION p{month} VALUES LESS THAN ({month})" for month in months)
+        ranges = f" PARTITION BY RANGE (time_us) ({bounds}, PARTITION rest VALUES LESS THAN MAXVALUE)"
+        script = script.replace("utf8mb4_bin;", f"utf8mb4_bin{ranges};", 1)
+        more = []
+    await run(place.url, *script.strip().rstrip(";").split(";\n"), *more)
+    batch = [make_event(str(number), time_ns=number * 10**17) for number in range(30)]
+    async with opened(place.sink(provision=False)) as sink:
+        await sink.write(batch[:20])
+        assert (await sink.write([*batch, batch[29]])).duplicate == {*range(20), 30}
+        assert await names(sink) == [event.name for event in batch]
+        assert await sink.prune(datetime(2001, 9, 9, tzinfo=UTC)) == 10
+
+
 # -- a model of the application's -----------------------------------------------------------------------
 
 

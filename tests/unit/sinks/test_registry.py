@@ -88,3 +88,19 @@ def test_importing_logweir_imports_no_driver_and_no_command_line() -> None:
 def test_the_base_class_asks_for_a_write_method() -> None:
     with pytest.raises(TypeError, match="abstract"):
         Sink(SinkConfig(type="x"))  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize(
+    ("kind", "module", "driver"),
+    [
+        ("mysql", "logweir.sinks.sql.mysql", "aiomysql"),
+        ("postgresql", "logweir.sinks.sql.postgresql", "asyncpg"),
+    ],
+)
+def test_a_relational_sink_without_its_driver_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, kind: str, module: str, driver: str
+) -> None:
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(MissingDependency, match=rf"pip install 'logweir\[{kind}\]'"):
+        registry.resolve(kind)
