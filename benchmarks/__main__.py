@@ -19,18 +19,8 @@ _ALL: dict[str, Any] = {
     "durable": durable.measure,
     "dead-sink": dead_sink.measure,
 }
-
-
 #: These need a server (each module names the variable with its URL) and a driver: only when named.
-_BACKENDS = ("elasticsearch", "mongodb")
-def _loki(**sizes: int) -> Report:
-    from logweir.benchmarks import loki  # noqa: PLC0415 - its driver is an extra
-
-    return loki.measure(**sizes)
-
-
-#: Those that need a server run only when they are named.
-_WITH_SERVER: dict[str, Any] = {"loki": _loki}
+_BACKENDS = ("elasticsearch", "loki", "mongodb")
 _QUICK: dict[str, dict[str, Any]] = {
     "producer": {"calls": 300, "runs": 2},
     "router": {"calls": 300, "runs": 2},
@@ -49,7 +39,6 @@ def main(
         typer.Argument(
             help=f"Which of {', '.join((*_ALL, *_BACKENDS))}; by default all but those of servers."
         ),
-        typer.Argument(help=f"Which of {', '.join(_ALL)} (all by default), {', '.join(_WITH_SERVER)}."),
     ] = None,
     quick: Annotated[bool, typer.Option(help="Tiny sizes, to see that they run.")] = False,
     json_folder: Annotated[
@@ -61,10 +50,6 @@ def main(
     console.print("  ".join(f"{key} {value}" for key, value in environment().items()), highlight=False)
     for name in names or list(_ALL):
         report: Report = _measure_of(name)(**(_QUICK[name] if quick else {}))
-        known = _ALL | _WITH_SERVER
-        if name not in known:
-            raise typer.BadParameter(f"there is no benchmark {name!r}; there are {', '.join(known)}")
-        report: Report = known[name](**(_QUICK[name] if quick else {}))
         report.show(console)
         if json_folder is not None:
             report.save(json_folder, name)
