@@ -32,7 +32,7 @@ class TestBatch(SinkContract):
 
 
 class TestSingle(TestBatch):
-    options = {"mode": "single"}
+    options = {"mode": "single", "retry": {"timeout": 60}}  # a thousand requests, on a busy machine
 
     async def stored(self, sink: Any, ids: Sequence[str] | None = None) -> list[Event]:
         return sorted(await super().stored(sink, ids), key=lambda event: event.id)
