@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from logweir.config.models import RoutingConfig
+from logweir.encoding import encode_event
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks import registry
@@ -37,6 +38,10 @@ __all__ = [
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: How long a sink may take to let go of its connections.
 _CLOSING = 2.0
+#: What a page may weigh, about; how large the first one is, before that is known; how many are weighed.
+_PAGE_BYTES = 32 * 2**20
+_FIRST_PAGE = 500
+_SAMPLE = 50
 #: How long one search may take.
 _SEARCHING = 60.0
 
@@ -119,7 +124,7 @@ async def opened(name: str, config: RoutingConfig) -> AsyncIterator[OpenSink]:
 
 
 async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[Event]]:
-    """Yield what matches, the oldest first, about ``size`` events at a time.
+    """Yield what matches, the oldest first, at most about ``size`` events at a time, fewer if they are large.
 
     Each page begins at the microsecond in which the last one ended, and passes over what that one had.
 
@@ -127,12 +132,14 @@ async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[E
         SinkError: The sink cannot be read.
     """
     start, boundary = query.start, set[str]()
+    wanted = min(size, _FIRST_PAGE)
     while True:
-        limit = size + len(boundary)
+        limit = wanted + len(boundary)
         page = [event async for event in sink.search(replace(query, start=start, limit=limit))]
         fresh = [event for event in page if event.id not in boundary]
         if fresh:
             yield fresh
+            wanted = min(size, _fitting(fresh))
         if len(page) < limit:
             return
         last = page[-1].time // 1000
@@ -140,6 +147,13 @@ async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[E
         if moment != start:
             start, boundary = moment, set()
         boundary.update(event.id for event in page if event.time // 1000 == last)
+
+
+def _fitting(page: Sequence[Event]) -> int:
+    """How many events like those of a page fit into the bytes of one."""
+    sample = page[:: max(1, len(page) // _SAMPLE)]
+    average = sum(len(encode_event(event)) for event in sample) // len(sample)
+    return max(1, _PAGE_BYTES // average)
 
 
 async def search_all(config: RoutingConfig, query: Query) -> list[Found]:

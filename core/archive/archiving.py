@@ -58,7 +58,7 @@ class Limits:
     """What bounds memory, files and transactions.
 
     Attributes:
-        page: Rows read at once, which are one row group of a file.
+        page: Rows read at once (fewer if they are large), which are one row group of a file.
         file: Rows after which another file is begun.
         deletion: Rows deleted in one transaction.
     """
@@ -153,7 +153,8 @@ class _Archiving:
     async def _archive_day(self, day: date) -> None:
         folder = day_folder(self._storage, self._origin.sink, day)
         for _, earlier in await in_thread(lambda: manifests(self._storage, folder)):
-            await self._finish_deleting(folder, earlier)
+            if self._kind is None or earlier.kind in {None, self._kind}:
+                await self._finish_deleting(folder, earlier)
         manifest = await self._write_day(folder, day)
         if manifest is not None:
             self.summary.files += len(manifest.files)
@@ -181,6 +182,7 @@ class _Archiving:
                 sink=origin.sink,
                 service=origin.service,
                 env=origin.env,
+                kind=self._kind,
                 day=day.isoformat(),
                 run=run,
                 written=datetime.now(UTC).isoformat(),

@@ -19,6 +19,7 @@ import msgspec
 
 from logweir.archive.storage import Storage
 from logweir.errors import ArchiveError
+from logweir.event import Kind
 
 __all__ = [
     "ArchivedFile",
@@ -58,6 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         sink: The sink it came from.
         service: The service whose routing.yaml it was.
         env: Its environment.
+        kind: The kind of events it was asked for; None for all.
         day: The UTC day, as ``2026-08-01``.
         run: The run, as in the names of the files.
         written: When, ISO 8601.
@@ -68,6 +70,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     sink: str
     service: str
     env: str
+    kind: Kind | None
     day: str
     run: str
     written: str

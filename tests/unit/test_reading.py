@@ -33,3 +33,12 @@ async def test_an_event_that_arrives_while_reading_breaks_nothing(tmp_path: Path
         await sink.write([make_event("late", time_ns=10**18 + len(found) * 1_000 - 1)])
     assert {event.id for event in events} <= {event.id for event in found}
     assert len({event.id for event in found}) == len(found)
+
+
+async def test_pages_of_large_events_are_small() -> None:
+    sink = MemorySink(MemoryConfig())
+    await sink.write([make_event(text="x" * 200_000, time_ns=10**18 + n * 1_000) for n in range(900)])
+    sizes = [len(page) async for page in pages(sink, Query(), 10_000)]
+    assert sizes[0] == 500
+    assert 1 < max(sizes[1:]) * 200_000 < 40 * 2**20
+    assert sum(sizes) == 900
