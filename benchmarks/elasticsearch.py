@@ -58,9 +58,17 @@ def measure(*, events: int = 20_000, runs: int = 7, url: str | None = None) -> R
 
 
 def _compare(report: Report, url: str, events: int, runs: int, *, compress: bool) -> None:
+    spent: dict[str, list[float]] = {}
+
     def contender(name: str, workers: int, *, bare: bool) -> tuple[str, Callable[[], float]]:
         who = f"{name}, {'gzip' if compress else 'plain'}, {workers} worker{'s' if workers > 1 else ''}"
-        return who, lambda: asyncio.run(_run(url, workers, events, compress=compress, bare=bare))
+
+        def run() -> float:
+            rate, cpu = asyncio.run(_run(url, workers, events, compress=compress, bare=bare))
+            spent.setdefault(who, []).append(cpu)
+            return rate
+
+        return who, run
 
     one, bare_one, two, bare_two = take_turns(
         [
@@ -72,15 +80,17 @@ def _compare(report: Report, url: str, events: int, runs: int, *, compress: bool
         runs,
         "events/s",
     )
-    report.series += [one, bare_one, two, bare_two]
+    cpu, bare_cpu = (Series(f"{who.name}, CPU", "µs/event", spent[who.name][1:]) for who in (one, bare_one))
+    report.series += [one, bare_one, two, bare_two, cpu, bare_cpu]
     report.bars += [
         Bar(one.ratio(bare_one), 0.9, at_most=False),
         Bar(two.ratio(bare_two), 0.9, at_most=False),
         Bar(two.ratio(one), 1.2, at_most=False),
+        Bar(bare_cpu.ratio(cpu), 0.9, at_most=False),
     ]
 
 
-async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool) -> float:
+async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool) -> tuple[float, float]:
     options = {"index": f"bench-{token_hex(6)}", "layout": "daily", "provision": True, "replicas": 0}
     config = ElasticsearchConfig.model_validate(
         {"url": url, "compress": compress, "retry": {"timeout": 120}, **options}
@@ -101,7 +111,8 @@ async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool
             async def write(operations: Any) -> None:
                 await patient.bulk(index=index, operations=operations)
 
-        return await _rate(write, batches, workers) * count
+        wall, cpu = await _seconds(write, batches, workers)
+        return count / wall, cpu / count * 1e6
     finally:
         await sink.close()
         answer = await client.indices.get(index=f"{config.index}-*")
@@ -111,16 +122,17 @@ async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool
         await client.close()
 
 
-async def _rate(write: Write, batches: Sequence[Any], workers: int) -> float:
+async def _seconds(write: Write, batches: Sequence[Any], workers: int) -> tuple[float, float]:
+    """By the wall, which a busy machine and the server's own work lengthen, and of this process's CPU."""
     left = iter(batches)
 
     async def work() -> None:
         for batch in left:
             await write(batch)
 
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     await asyncio.gather(*(work() for _ in range(workers)))
-    return 1 / (time.perf_counter() - started)
+    return time.perf_counter() - started, time.process_time() - spent
 
 
 def _operations(batch: Sequence[Event]) -> list[Any]:
