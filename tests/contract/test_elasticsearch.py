@@ -54,7 +54,7 @@ class TestElasticsearch(SinkContract):
         self.url, self.index = elasticsearch.url, store.name
 
     def make_sink(self, tmp_path: Path) -> ElasticsearchSink:
-        options: Any = {"layout": self.layout, "compress": self.compress}
+        options: Any = {"layout": self.layout, "compress": self.compress, "retry": {"timeout": 60}}
         config = ElasticsearchConfig(url=self.url, index=self.index, provision=True, replicas=0, **options)
         return ElasticsearchSink(config, SinkContext(workers=2))
 
@@ -73,7 +73,7 @@ def store(elasticsearch: Server) -> Iterator[Elastic]:
 
 @asynccontextmanager
 async def opened(url: str, store: Elastic, **options: Any) -> AsyncIterator[ElasticsearchSink]:
-    settings = {"provision": True, "replicas": 0, **options}
+    settings = {"provision": True, "replicas": 0, "retry": {"timeout": 60}, **options}
     sink = ElasticsearchSink(ElasticsearchConfig(url=url, index=store.name, **settings))
     await sink.open()
     try:

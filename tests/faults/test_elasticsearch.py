@@ -226,7 +226,7 @@ async def test_events_of_a_skewed_clock_are_stored_once(elasticsearch: Any, name
     skews = [timedelta(days=365 * number) for number in (-50, -1, 0, 1, 50)]
     batch = [make_event(f"skewed by {skew}", time_ns=int((now + skew).timestamp()) * 10**9) for skew in skews]
     batch += [make_event("first of all", time_ns=0), make_event("before", time_ns=-1)]
-    sink = ElasticsearchSink(options(elasticsearch.url, name, layout=layout))
+    sink = ElasticsearchSink(options(elasticsearch.url, name, layout=layout, retry={"timeout": 60}))
     await sink.open()
     try:
         await sink.write(batch)
@@ -242,7 +242,7 @@ async def test_memory_stays_flat_over_writes_and_over_failures(
     elasticsearch: Any, proxy: Any, name: str
 ) -> None:
     fault = proxy(elasticsearch)
-    sink = ElasticsearchSink(options(fault.url, name), SinkContext(workers=2))
+    sink = ElasticsearchSink(options(fault.url, name, retry={"timeout": 60}), SinkContext(workers=2))
     await sink.open()
     numbers = itertools.count()
 
