@@ -46,13 +46,32 @@ def to_row(event: Event) -> Row:
 def to_parameters(event: Event) -> tuple[Any, ...]:
     """Return the row of an event as a driver takes it: positional, ``extra_info`` as JSON text.
 
+    The same as :func:`to_row`, without a dictionary on the way: a sink does it for every event.
+
     Raises:
         TypeError: A field is not of JSON's types.
         ValueError: A text cannot be written in UTF-8.
     """
-    row = to_row(event)
-    row["extra_info"] = _encode_json(row["extra_info"]).decode()
-    return tuple(row.values())
+    time_us, time_ns = divmod(event.time, 1000)
+    extra = dict(event.fields)
+    typed = [
+        _column_value(extra, name, longest) if name in extra else None
+        for name, longest in TYPED_FIELDS.items()
+    ]
+    return (
+        event.id,
+        time_us,
+        time_ns,
+        event.kind.value,
+        event.level,
+        event.name,
+        event.service,
+        event.env,
+        event.trace_id,
+        event.span_id,
+        *typed,
+        _encode_json(extra).decode(),
+    )
 
 
 def _column_value(extra: Row, name: str, longest: int | None) -> str | float | None:

@@ -42,6 +42,12 @@ def test_a_row_gives_back_the_identical_event(fields: dict[str, Any], name: str,
 
 def test_the_parameters_stand_in_the_order_of_the_columns() -> None:
     assert list(to_row(make_event())) == audit_table("audit_log").columns.keys()
+    event = make_event(user_id=7, status="x" * 40, resource="r", duration_ms=1.5, other=[1])
+    row = to_row(event)
+    assert to_parameters(event) == (
+        *[*row.values()][:-1],
+        json.dumps(row["extra_info"], separators=(",", ":")),
+    )
 
 
 @pytest.mark.parametrize(
