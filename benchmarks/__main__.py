@@ -21,6 +21,7 @@ _ALL: dict[str, Any] = {
 }
 #: These need a server (each module names the variable with its URL) and a driver: only when named.
 _BACKENDS = ("elasticsearch", "loki", "mongodb")
+_BACKENDS = ("elasticsearch", "mongodb", "mysql")
 _QUICK: dict[str, dict[str, Any]] = {
     "producer": {"calls": 300, "runs": 2},
     "router": {"calls": 300, "runs": 2},
@@ -30,6 +31,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "mongodb": {"events": 2000, "runs": 1},
     "elasticsearch": {"events": 2000, "runs": 1},
     "loki": {"events": 2000, "runs": 1},
+    "mysql": {"batches": 2, "batch": 100, "runs": 1},
 }
 
 

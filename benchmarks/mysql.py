@@ -8,6 +8,7 @@ of the same definition, emptied before each turn.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -28,14 +29,16 @@ from logweir.sinks.sql.mysql import MysqlSink
 
 __all__ = ["measure"]
 
+URL = os.environ.get("LOGWEIR_BENCH_MYSQL_URL", "mysql+aiomysql://u:p@127.0.0.1:3306/t")
+
 Batches = Sequence[Sequence[Event]]
 
 
-def measure(*, url: str, batches: int = 20, batch: int = 1000, runs: int = 7) -> Report:
+def measure(*, url: str = URL, batches: int = 20, batch: int = 1000, runs: int = 7) -> Report:
     """Measure the sink with 1, 2 and 4 workers, and the driver.
 
     Args:
-        url: Where, as the sink takes it.
+        url: Where, as the sink takes it; by default what `LOGWEIR_BENCH_MYSQL_URL` says.
         batches: How many batches one turn writes.
         batch: How many events a batch has.
         runs: How many turns count.
@@ -178,7 +181,7 @@ async def _connected(url: str) -> AsyncIterator[Any]:
 
 
 def main(
-    url: Annotated[str, typer.Option(help="A MySQL or MariaDB, as a sink of type mysql takes it.")],
+    url: Annotated[str, typer.Option(help="A MySQL or MariaDB, as a sink of type mysql takes it.")] = URL,
     batches: int = 20,
     batch: int = 1000,
     runs: int = 7,
