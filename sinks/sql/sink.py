@@ -179,10 +179,18 @@ class SqlSink(Sink[SqlConfig]):
 
     async def record(self, event: Event) -> None:
         """See :meth:`Transactional.record`; an answer that was lost is found out by the row itself."""
+        try:
+            async with self._transaction() as connection:
+                if not await self._is_stored(connection, event):
+                    await connection.run_sync(self.record_in, event)
+        except DuplicateKey:  # an earlier attempt that was given up has committed meanwhile
+            async with self._transaction() as connection:
+                if not await self._is_stored(connection, event):
+                    raise
+
+    async def _is_stored(self, connection: AsyncConnection, event: Event) -> bool:
         wanted = self._database.has_id_in(self._table, [event.id])
-        async with self._transaction() as connection:
-            if not (await connection.execute(select(self._table.c.id).where(wanted))).all():
-                await connection.run_sync(self.record_in, event)
+        return bool((await connection.execute(select(self._table.c.id).where(wanted))).all())
 
     async def outbox_waiting(self, limit: int) -> list[Event]:
         """See :meth:`Transactional.outbox_waiting`."""

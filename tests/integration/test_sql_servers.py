@@ -413,6 +413,19 @@ async def test_the_explicit_row_and_the_batch_know_each_other(place: Place) -> N
         assert await sink.outbox_waiting(10) == []
 
 
+async def test_an_explicit_row_whose_first_attempt_commits_late_is_stored_once(place: Place) -> None:
+    event = make_event("once", kind=Kind.AUDIT)
+    async with opened(place.sink()) as sink, opened(place.sink()) as other:
+        async with other._opened().connect() as connection:
+            await connection.run_sync(other.record_in, event)
+            again = asyncio.ensure_future(sink.record(event))  # waits for the row's lock
+            await asyncio.wait((again,), timeout=0.3)
+            assert not again.done()
+            await connection.commit()
+            await again
+        assert await names(sink) == ["once"]
+
+
 # -- reading --------------------------------------------------------------------------------------------
 
 
