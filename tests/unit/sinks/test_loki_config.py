@@ -112,7 +112,7 @@ def test_the_guard_demotes_at_the_limit_and_stays_with_it() -> None:
 
 
 def test_the_sink_can_be_read_and_provisioned_but_not_pruned() -> None:
-    sink = LokiSink(config(retention="90d"))
+    sink = LokiSink(config(retention_period="90d"))
     assert isinstance(sink, Readable)
     assert isinstance(sink, Provisionable)
     assert not isinstance(sink, Prunable)
@@ -123,7 +123,7 @@ def test_the_sink_can_be_read_and_provisioned_but_not_pruned() -> None:
 def test_what_is_recommended_is_yaml() -> None:
     import yaml
 
-    read = yaml.safe_load(LokiSink(config(retention="90d")).provision_script())
+    read = yaml.safe_load(LokiSink(config(retention_period="90d")).provision_script())
     assert read["limits_config"]["allow_structured_metadata"] is True
     assert read["compactor"]["retention_enabled"] is True
 
