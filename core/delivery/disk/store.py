@@ -494,7 +494,9 @@ class DiskStore:
                 lease = lane.lease(_CHUNK_ROWS, _CHUNK_BYTES)
             if lease is None:
                 return count
-            if not self._bury([DeadLetter.of_event(lane.sink, reason, event) for event in lease.events]):
+            with gate:
+                buried = self._bury([DeadLetter.of_event(lane.sink, reason, event) for event in lease.events])
+            if not buried:
                 with self.lock:
                     lane.settle(lease, lease.events)
                 return count
