@@ -8,7 +8,6 @@ thread; both have a deadline.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -136,11 +135,10 @@ class Receipt:
             AuditError: It was refused, or not acknowledged within ``timeout`` seconds.
         """
         if self._levels[level].is_open:
-            future, told = commit_future()
+            future, told = commit_future(timeout)
             self._when(level, told)
             try:
-                async with asyncio.timeout(timeout):
-                    await future
+                await future
             except TimeoutError:
                 raise self._too_late(level, timeout) from None
         return self._answer(level)

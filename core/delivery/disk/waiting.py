@@ -1,15 +1,18 @@
-"""Waiting on an event loop for a commit, cheaply: one wake-up for a loop and a commit, not one for an event.
+"""Waiting on an event loop for a commit, cheaply.
 
-``asyncio.wrap_future`` writes to the loop's pipe for every event; with many tasks that costs more than
-the commit itself.
+``asyncio.wrap_future`` writes to the loop's pipe for every event, and ``asyncio.timeout`` sets a timer for
+each; with many tasks that costs more than the commit itself. Here a loop is woken once for a commit, and
+one timer serves all who wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import weakref
+from collections import deque
 from contextlib import suppress
 from functools import partial
 
@@ -17,41 +20,44 @@ from logweir.delivery.queue import OnDurable
 
 __all__ = ["commit_future"]
 
-_Answer = tuple["asyncio.Future[None]", OSError | None]
+_Waiting = asyncio.Future[None]
 
 
-def commit_future() -> tuple[asyncio.Future[None], OnDurable]:
-    """Make, on an event loop, a future to await and the callback to put with it."""
+def commit_future(timeout: float | None = None) -> tuple[_Waiting, OnDurable]:
+    """Make, on an event loop, a future to await and the callback to put with it.
+
+    Args:
+        timeout: Seconds after which the future fails with a ``TimeoutError``.
+    """
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[None] = loop.create_future()
+    future: _Waiting = loop.create_future()
     with _lock:
         if loop not in _mailboxes:
-            _mailboxes[loop] = _Mailbox()
+            _mailboxes[loop] = _Mailbox(weakref.ref(loop))
         mailbox = _mailboxes[loop]
-    return future, partial(mailbox.post, weakref.ref(loop), future)
+    if timeout is not None:
+        mailbox.deadlines.add(loop, future, timeout)
+    return future, partial(mailbox.post, future)
 
 
 class _Mailbox:
     """The answers on their way to one loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: weakref.ref[asyncio.AbstractEventLoop]) -> None:
+        self.deadlines = _Deadlines()
+        self._loop = loop
         self._lock = threading.RLock()
-        self._answers: list[_Answer] = []
+        self._answers: list[tuple[_Waiting, OSError | None]] = []
 
-    def post(
-        self,
-        loop: weakref.ref[asyncio.AbstractEventLoop],
-        future: asyncio.Future[None],
-        error: OSError | None,
-    ) -> None:
+    def post(self, future: _Waiting, error: OSError | None) -> None:
         """Take an answer from any thread."""
         with self._lock:
             self._answers.append((future, error))
             first = len(self._answers) == 1
-        target = loop()
-        if first and target is not None:
+        loop = self._loop() if first else None
+        if loop is not None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                target.call_soon_threadsafe(self._deliver)
+                loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         with self._lock:
@@ -63,6 +69,51 @@ class _Mailbox:
                 future.set_result(None)
             else:
                 future.set_exception(error)
+
+
+class _Deadlines:
+    """Who waits on one loop, and until when; used on that loop alone.
+
+    Those who wait equally long are in one line. They are answered about in order, so that the front of a
+    line, where the answered ones leave it, is never far behind its end. Nothing here keeps a future, and
+    with it a loop, alive.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[float, deque[tuple[float, weakref.ref[_Waiting]]]] = {}
+        self._next_look = math.inf
+
+    def add(self, loop: asyncio.AbstractEventLoop, future: _Waiting, timeout: float) -> None:
+        """Let a future fail in ``timeout`` seconds."""
+        line = self._lines.setdefault(timeout, deque())
+        while line and _is_over(line[0][1]()):
+            line.popleft()
+        deadline = loop.time() + timeout
+        line.append((deadline, weakref.ref(future)))
+        if deadline < self._next_look:
+            self._look_at(loop, deadline)
+
+    def _look_at(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        self._next_look = deadline
+        loop.call_at(deadline, self._expire, loop, deadline)
+
+    def _expire(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        now = max(loop.time(), deadline)  # timers may be early by the clock's resolution
+        for timeout, line in list(self._lines.items()):
+            while line and (line[0][0] <= now or _is_over(line[0][1]())):
+                future = line.popleft()[1]()
+                if future is not None and not future.done():
+                    future.set_exception(TimeoutError())
+            if not line:
+                del self._lines[timeout]
+        if now >= self._next_look:
+            self._next_look = math.inf
+            if self._lines:
+                self._look_at(loop, min(line[0][0] for line in self._lines.values()))
+
+
+def _is_over(future: _Waiting | None) -> bool:
+    return future is None or future.done()
 
 
 _lock = threading.RLock()

@@ -1,8 +1,10 @@
 """What a receipt answers, at each level, whatever the queues and the sinks say and when."""
 
 import asyncio
+import gc
 import itertools
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -132,3 +134,36 @@ async def test_a_tracker_forgets_what_is_complete_and_ends_what_is_not() -> None
     assert not tracker
     assert await answer(done, "stored") == "ok"
     assert (await answer(open_, "stored")).startswith("the runtime stopped first")
+
+
+async def test_callers_with_different_patience_give_up_each_in_its_time() -> None:
+    asked = receipt("a")
+    patience = [0.2, 0.01, 0.05, 0.01, 3600.0]
+    waiting = [asyncio.create_task(asked.acknowledged("durable", seconds)) for seconds in patience]
+    await asyncio.wait(waiting[:4])
+    assert [str(task.exception()).split(" within ")[1].split(" by ")[0] for task in waiting[:4]] == [
+        "0.2 s",
+        "0.01 s",
+        "0.05 s",
+        "0.01 s",
+    ]
+    assert not waiting[4].done()
+    asked.durable("a")
+    assert (await waiting[4]).level == "durable"
+    with pytest.raises(AuditError, match=r"not durable within 0\.01 s"):
+        await receipt("a").acknowledged("durable", 0.01)
+
+
+def test_loops_that_are_gone_are_forgotten() -> None:
+    loops = []
+
+    async def wait() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        asked = receipt("a")
+        threading.Timer(0.005, asked.durable, "a").start()
+        await asked.acknowledged("durable", 3600.0)
+
+    for _ in range(3):
+        asyncio.run(wait())
+    gc.collect()
+    assert [loop() for loop in loops] == [None] * 3
