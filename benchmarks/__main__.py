@@ -20,8 +20,7 @@ _ALL: dict[str, Any] = {
     "dead-sink": dead_sink.measure,
 }
 #: These need a server (each module names the variable with its URL) and a driver: only when named.
-_BACKENDS = ("elasticsearch", "loki", "mongodb")
-_BACKENDS = ("elasticsearch", "mongodb", "mysql")
+_BACKENDS = ("elasticsearch", "loki", "mongodb", "mysql")
 _QUICK: dict[str, dict[str, Any]] = {
     "producer": {"calls": 300, "runs": 2},
     "router": {"calls": 300, "runs": 2},
