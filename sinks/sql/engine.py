@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import event as events
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from logweir.errors import SinkUnavailable
@@ -28,6 +30,7 @@ _DATABASES: dict[str, type[Database]] = {
 }
 #: A connection is replaced before a server or a firewall finds that it was idle for too long.
 _RECYCLE_SECONDS = 1800
+_LOCKED_PAUSE = 0.02
 
 
 def database_of(url: URL) -> Database:
@@ -45,8 +48,7 @@ async def connect(config: SqlConfig, connections: int) -> tuple[AsyncEngine, Dat
     url = make_url(config.url.get_secret_value())
     engine = await _make(config, url, connections)
     try:
-        async with engine.connect() as connection:
-            is_mariadb = getattr(connection.dialect, "is_mariadb", False)
+        is_mariadb = await _answers_as_mariadb(engine, config)
     except BaseException:
         await engine.dispose()
         raise
@@ -55,6 +57,24 @@ async def connect(config: SqlConfig, connections: int) -> tuple[AsyncEngine, Dat
         url = url.set(drivername=url.drivername.replace("mysql", "mariadb", 1))
         engine = await _make(config, url, connections)
     return engine, database_of(url)
+
+
+async def _answers_as_mariadb(engine: AsyncEngine, config: SqlConfig) -> bool:
+    """Connect, and ask who answers.
+
+    A file of SQLite that another process is about to switch to WAL is locked at once, without the patience
+    of ``busy_timeout``: that is added here.
+    """
+    patience = config.busy_timeout if isinstance(config, SqliteConfig) else 0.0
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            async with engine.connect() as connection:
+                return bool(getattr(connection.dialect, "is_mariadb", False))
+        except OperationalError as error:
+            if "database is locked" not in str(error.orig) or time.monotonic() >= deadline:
+                raise
+        await asyncio.sleep(_LOCKED_PAUSE)
 
 
 async def _make(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
