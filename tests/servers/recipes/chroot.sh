@@ -4,13 +4,16 @@ set -euo pipefail
 DIR=$(realpath -m "$1"); SUITE=$2; PACKAGE=$3; R=$DIR/root
 [ ! -e "$R/.done" ] || exit 0
 rm -rf "$R"; mkdir -p "$DIR/dl"
-MIRROR=${MIRROR:-$(awk '/^URIs:/{print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null || true)}
+# The mirror that this machine takes its own packages from, in either form of its list.
+MIRROR=${MIRROR:-$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null |
+  awk '/^URIs:/{print $2; exit} /^deb /{for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) {print $i; exit}}' || true)}
+[ -n "$MIRROR" ] || { echo "no Debian mirror is configured here; say MIRROR=URL" >&2; exit 1; }
 (cd "$DIR/dl" && { ls debootstrap_*.deb >/dev/null 2>&1 || apt-get -q download debootstrap; } && dpkg -x debootstrap_*.deb debootstrap)
 export DEBOOTSTRAP_DIR=$DIR/dl/debootstrap/usr/share/debootstrap
 # Mounts of its own: nothing stays mounted on the host.
 unshare --mount --propagation private "$DIR/dl/debootstrap/usr/sbin/debootstrap" --variant=minbase --include=ca-certificates \
   --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-  "$SUITE" "$R" "${MIRROR:-http://deb.debian.org/debian}" "$DEBOOTSTRAP_DIR/scripts/sid"
+  "$SUITE" "$R" "$MIRROR" "$DEBOOTSTRAP_DIR/scripts/sid"
 printf '#!/bin/sh\nexit 101\n' >"$R/usr/sbin/policy-rc.d"; chmod +x "$R/usr/sbin/policy-rc.d"   # start no service
 mkdir -p "$R/etc/postgresql-common"; echo 'create_main_cluster = false' >"$R/etc/postgresql-common/createcluster.conf"
 [ ! -e /etc/ssl/certs/ca-certificates.crt ] || cp /etc/ssl/certs/ca-certificates.crt "$R/etc/ssl/certs/"
