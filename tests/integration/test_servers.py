@@ -121,7 +121,12 @@ def test_a_shared_server_answers_and_its_proxy_does_too(
         sql(Server("mariadb", between.url), "select 1")
 
 
-def test_a_shared_server_that_a_test_left_dead_or_paused_is_brought_back() -> None:
+def test_a_shared_server_that_a_test_left_dead_or_paused_is_brought_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(
+        "LOGWEIR_TEST_POSTGRESQL_URL", raising=False
+    )  # only what we started can be brought back
     pool = Pool()
     try:
         server = pool.shared("postgresql")

@@ -135,6 +135,7 @@ def test_importing_logweir_imports_neither_the_command_line_nor_a_driver() -> No
 def test_the_schema_leaves_out_what_has_no_driver_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("logweir.sinks.mongodb")]:
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("logweir.sinks.mongodb", raising=False)  # and is put back with them
     monkeypatch.setitem(sys.modules, "pymongo", None)  # as where it is not installed
     done = CliRunner().invoke(application.app, ["schema"])
     assert done.exit_code == 0
