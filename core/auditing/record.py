@@ -87,8 +87,10 @@ class AuditRecord(BaseModel):
 
     def to_fields(self) -> dict[str, Any]:
         """The event's fields: all that is set, but the action, which is the event's name."""
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        values |= self.model_extra or {}
+        values = {
+            **self.__dict__,
+            **(self.model_extra or {}),
+        }  # the declared fields, without a look-up for each
         del values["action"]
         if not values["extra_info"]:
             del values["extra_info"]
