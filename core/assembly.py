@@ -14,7 +14,7 @@ from logweir.classification import Classifier
 from logweir.config.delivery import QueueConfig
 from logweir.config.loading import ConfigSource, load
 from logweir.config.models import RoutingConfig
-from logweir.config.queueing import QueuePlan, plan_queue
+from logweir.config.queueing import QueuePlan, audit_routes, plan_queue
 from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetters
@@ -28,10 +28,11 @@ from logweir.routing import Router
 from logweir.sinks import registry
 from logweir.sinks.abilities import lacking_for_retention
 from logweir.sinks.adapter import as_async
+from logweir.sinks.chaining import Chained, Chaining
 from logweir.sinks.contract import SinkConfig, SinkContext
 from logweir.snapshot import Snapshotter
 
-__all__ = ["ConfigSource", "Pipeline", "Surroundings", "assemble", "load_config"]
+__all__ = ["ConfigSource", "Pipeline", "Surroundings", "assemble", "context_of", "load_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,24 @@ def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
     except ConfigError as error:
         return [(("redact", "patterns"), problem.message) for problem in error.problems]
     return [
-        (("sinks", name, "retention"), f"{problem}; remove retention from this sink, or give it another type")
-        for name, sink in config.sinks.items()
-        for problem in _lacking(sink)
+        *_unchained(config),
+        *(
+            (("sinks", name, "retention"), f"{problem}; remove retention, or give the sink another type")
+            for name, sink in config.sinks.items()
+            for problem in _lacking(sink)
+        ),
     ]
+
+
+def _unchained(config: RoutingConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Whether rows are to be chained, and audit goes nowhere where they could be."""
+    if not config.audit.chain:
+        return
+    names = {name for route in audit_routes(config.routes) for name in route.to}
+    if not any(issubclass(registry.resolve(config.sinks[name].type), Chained) for name in names):
+        problem = "audit.chain links rows of relational sinks, and no audit route leads to one; "
+        advice = "send audit to a sink of type sqlite, mysql or postgresql, or remove chain"
+        yield ("audit", "chain"), problem + advice
 
 
 def _lacking(sink: SinkConfig) -> Iterator[str]:
@@ -103,6 +118,19 @@ def _lacking(sink: SinkConfig) -> Iterator[str]:
         problem = lacking_for_retention(registry.resolve(sink.type), archive=rule.archive is not None)
         if problem:
             yield f"sinks of type {sink.type} cannot have this: {problem}"
+
+
+def context_of(name: str, config: RoutingConfig, *, workers: int = 1) -> SinkContext:
+    """Return what a sink may know of the process."""
+    audit = config.audit
+    return SinkContext(
+        name=name,
+        service=config.service,
+        env=config.env,
+        data_dir=config.data_dir,
+        workers=workers,
+        chaining=Chaining(audit.chain_key) if audit.chain else None,
+    )
 
 
 def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | None = None) -> Pipeline:
@@ -128,21 +156,19 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
 
 def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
     before = previous.config
-    if (before.service, before.env, before.data_dir) != (config.service, config.env, config.data_dir):
-        return {}
     return {
         name: channel
         for name, channel in previous.channels.items()
-        if config.sinks.get(name) == channel.config and plan_queue(name, config) == plan_queue(name, before)
+        if config.sinks.get(name) == channel.config
+        and context_of(name, config) == context_of(name, before)
+        and plan_queue(name, config) == plan_queue(name, before)
     }
 
 
 def _channel(
     name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, store: DiskStore
 ) -> Channel:
-    context = SinkContext(
-        name=name, service=config.service, env=config.env, data_dir=config.data_dir, workers=sink.workers
-    )
+    context = context_of(name, config, workers=sink.workers)
     sink_class = registry.resolve(sink.type)
     plan = plan_queue(name, config)
     queue, backlog = _queues(name, plan, store, around.wake)

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from logweir.assembly import context_of
 from logweir.config.models import RoutingConfig
 from logweir.encoding import encode_event
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks import registry
 from logweir.sinks.adapter import as_async
-from logweir.sinks.contract import Query, Readable, Sink, SinkConfig, SinkContext
+from logweir.sinks.contract import Query, Readable, Sink, SinkConfig
 
 __all__ = [
     "Answers",
@@ -107,7 +108,7 @@ async def opened(name: str, config: RoutingConfig) -> AsyncIterator[OpenSink]:
         SinkError: It cannot be opened.
     """
     settings = config.sinks[name]
-    context = SinkContext(name=name, service=config.service, env=config.env, data_dir=config.data_dir)
+    context = context_of(name, config)
     sink_class: Any = registry.resolve(settings.type)
     itself = sink_class(settings, context)
     writer = as_async(itself)

@@ -16,9 +16,9 @@ import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from logweir.assembly import context_of
 from logweir.config.delivery import BatchConfig, QueueConfig
 from logweir.config.models import RoutingConfig
 from logweir.delivery.acknowledgement import AckTracker
@@ -33,7 +33,7 @@ from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.sinks import registry
 from logweir.sinks.adapter import as_async
-from logweir.sinks.contract import Sink, SinkConfig, SinkContext
+from logweir.sinks.contract import Sink, SinkConfig
 
 __all__ = ["Outcome", "replay"]
 
@@ -331,12 +331,7 @@ class _Targets:
 
     async def _open(self, name: str) -> _Target | None:
         settings = self._config.sinks[name]
-        context = SinkContext(
-            name=name,
-            service=self._config.service,
-            env=self._config.env,
-            data_dir=Path(self._config.data_dir),
-        )
+        context = context_of(name, self._config)
         sink_class: Any = registry.resolve(settings.type)
         try:
             target = _Target(name, as_async(sink_class(settings, context)), self._timeout, self._clock)

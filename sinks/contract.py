@@ -28,6 +28,7 @@ from logweir.config.lists import OneOrMany
 from logweir.config.retention import RetentionConfig, check_rules
 from logweir.event import Event, Kind
 from logweir.results import Health, HealthStatus, WriteResult
+from logweir.sinks.chaining import Chaining
 
 __all__ = [
     "Deletable",
@@ -71,6 +72,7 @@ class SinkContext:
         env: The configured environment.
         data_dir: A directory the sink may keep files in.
         workers: How many workers will write to it at once; a pool needs no more connections.
+        chaining: How audit rows are chained, so that tampering shows; None if they are not.
     """
 
     name: str = "sink"
@@ -78,6 +80,7 @@ class SinkContext:
     env: str = "dev"
     data_dir: Path = Path(".logweir")
     workers: int = 1
+    chaining: Chaining | None = None
 
 
 ConfigT = TypeVar("ConfigT", bound=SinkConfig)

@@ -28,6 +28,7 @@ from logweir.cli.run import run
 from logweir.cli.schema import schema
 from logweir.cli.tail import tail
 from logweir.cli.top import top
+from logweir.cli.verify import verify
 from logweir.errors import ConfigError, LogweirError, MissingDependency
 
 __all__ = ["app", "main"]
@@ -60,7 +61,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_COMMANDS = (demo, run, init, check, explain, schema, query, trace, tail, migrate, archive, restore, top)
+_COMMANDS = (
+    demo,
+    run,
+    init,
+    check,
+    explain,
+    schema,
+    query,
+    trace,
+    tail,
+    migrate,
+    archive,
+    restore,
+    verify,
+    top,
+)
 for command in _COMMANDS:
     app.command()(command)
 app.add_typer(bench, name="bench")

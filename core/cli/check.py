@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from logweir.assembly import load_config
+from logweir.assembly import context_of, load_config
 from logweir.cli.letters import kept
 from logweir.config.checks import find_doubts
 from logweir.config.models import RoutingConfig
@@ -21,7 +21,7 @@ from logweir.errors import SinkError
 from logweir.results import Health, HealthStatus
 from logweir.sinks import registry
 from logweir.sinks.adapter import as_async
-from logweir.sinks.contract import Sink, SinkConfig, SinkContext
+from logweir.sinks.contract import Sink, SinkConfig
 
 __all__ = ["check"]
 
@@ -61,7 +61,7 @@ def _counted(number: int, noun: str) -> str:
 def _made(name: str, config: RoutingConfig) -> Sink[SinkConfig] | Health:
     """Make a sink, or say why it cannot be made."""
     settings = config.sinks[name]
-    context = SinkContext(name=name, service=config.service, env=config.env, data_dir=config.data_dir)
+    context = context_of(name, config)
     sink_class: Any = registry.resolve(settings.type)
     try:
         return as_async(sink_class(settings, context))

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from logweir.assembly import load_config
+from logweir.assembly import context_of, load_config
 from logweir.config.schema import json_schema
 from logweir.errors import ConfigError, ConfigProblem, MissingDependency
 from logweir.sinks import registry
-from logweir.sinks.contract import Provisionable, SinkContext
+from logweir.sinks.contract import Provisionable
 
 __all__ = ["schema"]
 
@@ -49,7 +49,7 @@ def _script(name: str, path: str) -> str:
         known = ", ".join(config.sinks)
         raise ConfigError([ConfigProblem(f"there is no sink {name!r}; there are {known}", "sinks", path)])
     settings = config.sinks[name]
-    context = SinkContext(name=name, service=config.service, env=config.env, data_dir=config.data_dir)
+    context = context_of(name, config)
     sink_class: Any = registry.resolve(settings.type)
     sink = sink_class(settings, context)
     if not isinstance(sink, Provisionable):

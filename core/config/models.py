@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
 from logweir.config.delivery import StrictModel
 from logweir.config.lists import OneOrMany
@@ -188,7 +188,7 @@ class RouteConfig(StrictModel):
 
 
 class AuditConfig(StrictModel):
-    """What an audit call waits for."""
+    """What audit calls wait for, and whether tampering with audit rows shows."""
 
     acknowledge: Literal["accepted", "durable", "stored"] = "durable"
     """`accepted` returns when the event is queued in memory, `durable` when it is on disk (or, for a sink
@@ -198,6 +198,18 @@ class AuditConfig(StrictModel):
     on_failure: Literal["raise", "continue"] = "continue"
     """What `@audit_log` does when its event was not acknowledged: `raise` fails the call, `continue` tells
     and goes on. `await logweir.audit(...)` always raises."""
+    chain: bool = False
+    """Whether the rows of relational sinks are linked by hashes, so that `logweir verify` finds a row that
+    was changed, deleted, moved or inserted."""
+    chain_key: SecretStr | None = Field(default=None, min_length=16)
+    """The key of the hashes (HMAC-SHA-256), as in `${file:/run/secrets/chain}`, kept where whoever may write
+    to the database cannot read it. Without one anybody can compute the hashes anew."""
+
+    @model_validator(mode="after")
+    def _key_belongs_to_a_chain(self) -> AuditConfig:
+        if self.chain_key is not None and not self.chain:
+            raise ValueError("audit.chain_key is the key of audit.chain; set chain: true, or remove the key")
+        return self
 
 
 class RoutingConfig(StrictModel):
@@ -220,7 +232,7 @@ class RoutingConfig(StrictModel):
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     """How large one event may be."""
     audit: AuditConfig = Field(default_factory=AuditConfig)
-    """What audit calls wait for."""
+    """What audit calls wait for, and whether tampering with their rows shows."""
     dead_letters: DeadLettersConfig = Field(default_factory=DeadLettersConfig)
     """How long dead letters are kept."""
     metrics: MetricsConfig | None = None

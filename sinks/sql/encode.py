@@ -7,6 +7,7 @@ user id, a status that is too long) stays in ``extra_info`` too, and there it wi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import copysign
 from typing import Any
 
 import msgspec
@@ -78,7 +79,7 @@ def _column_value(extra: Row, name: str, longest: int | None) -> str | float | N
     """Return what the column holds; the field leaves ``extra`` only if nothing is lost by it."""
     value = extra[name]
     if longest is None:
-        if type(value) is float:
+        if type(value) is float and (value or copysign(1, value) > 0):  # SQLite turns -0.0 into 0.0
             del extra[name]
         return value if type(value) in (int, float) else None
     if type(value) is str and len(value) <= longest:

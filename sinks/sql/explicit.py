@@ -9,7 +9,8 @@ event is relayed twice, which sinks absorb by id.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, insert, select, update
@@ -39,10 +40,12 @@ def outbox_table(table: Table) -> Table:
     )
 
 
-def insert_event(connection: Connection, table: Table, event: Event) -> None:
-    """Insert the row of an event by the connection's own dialect, whatever its driver."""
+def insert_event(
+    connection: Connection, table: Table, event: Event, more: Mapping[str, Any] | None = None
+) -> None:
+    """Insert the row of an event, and more columns, by the connection's own dialect, whatever its driver."""
     stored = hide_nul(event) if connection.dialect.name == "postgresql" else event
-    connection.execute(insert(table), [fill(table, stored)])
+    connection.execute(insert(table), [{**fill(table, stored), **(more or {})}])
 
 
 def note_in_outbox(connection: Connection, outbox: Table, event: Event) -> None:

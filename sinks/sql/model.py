@@ -21,7 +21,7 @@ from sqlalchemy import Column, Table
 
 from logweir.event import Event
 from logweir.sinks.sql.encode import Row, to_row
-from logweir.sinks.sql.table import audit_table
+from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
 
 __all__ = ["AUDIT_COLUMNS", "fill", "find_table"]
 
@@ -64,7 +64,9 @@ def _extra_columns(table: Table) -> dict[str, Callable[[Any], Any]]:
     return {
         column.name: _converter(column)
         for column in table.columns
-        if column.name not in AUDIT_COLUMNS and column.computed is None and column.identity is None
+        if column.name not in {*AUDIT_COLUMNS, *CHAIN_COLUMNS}
+        and column.computed is None
+        and column.identity is None
     }
 
 

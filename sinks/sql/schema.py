@@ -88,6 +88,7 @@ class Schema:
         database: Whose it is.
         versioned: Whether the audit table is logweir's own; a table of the application's has no version.
         migrations: How older tables become this one.
+        additions: Nullable columns that an existing table may lack, whatever its version.
     """
 
     def __init__(
@@ -97,12 +98,14 @@ class Schema:
         *,
         versioned: bool = True,
         migrations: Sequence[Migration] = MIGRATIONS,
+        additions: Sequence[str] = (),
     ) -> None:
         self.tables = [*tables]
         self.newest = migrations[-1].version if migrations else 1
         self._database = database
         self.versioned = versioned
         self.migrations = migrations
+        self.additions = additions if versioned else ()
 
     @property
     def audit(self) -> Table:
@@ -180,7 +183,7 @@ class Schema:
         audit = found.columns.get(self.audit.name, set())
         return (
             not definition(self.tables, found.indexes)
-            and all(column in audit for migration in self.migrations for column in migration.columns)
+            and all(column in audit for column in self._addable)
             and (not self.versioned or found.version == _UNREADABLE or (found.version or 0) >= self.newest)
         )
 
@@ -188,26 +191,22 @@ class Schema:
         """Create and add what is missing; what was found before the lock may have changed since."""
         found = self._look(connection)
         if self.audit.name in found.columns:
-            missing = self._missing(found) - {
-                name for migration in self.migrations for name in migration.columns
-            }
-            if missing:
+            if self._missing(found).difference(self._addable):
                 return  # a table of another shape: told by _require, and left as it is
-            for statement in self._additions(found, connection.dialect):
+            for statement in self._missing_additions(found, connection.dialect):
                 connection.execute(text(statement))
         for ddl in definition(self.tables, found.indexes):
             connection.execute(ddl)
         if self.versioned:
             self._note_version(connection)
 
-    def _additions(self, found: _Found, dialect: Dialect) -> list[str]:
+    @property
+    def _addable(self) -> list[str]:
+        return [*(name for migration in self.migrations for name in migration.columns), *self.additions]
+
+    def _missing_additions(self, found: _Found, dialect: Dialect) -> list[str]:
         present = found.columns[self.audit.name]
-        return [
-            _addition(self.audit, name, dialect)
-            for migration in self.migrations
-            for name in migration.columns
-            if name not in present
-        ]
+        return [_addition(self.audit, name, dialect) for name in self._addable if name not in present]
 
     def _note_version(self, connection: Connection) -> None:
         if not inspect(connection).has_table(VERSIONS.name):
@@ -237,7 +236,8 @@ class Schema:
             )
         if missing := self._missing(found):
             columns = ", ".join(sorted(missing))
-            raise SinkRejected(f"the table {name} lacks the columns {columns}; add them")
+            hint = ", or set provision: true" if missing.issubset(self.additions) else ""
+            raise SinkRejected(f"the table {name} lacks the columns {columns}; add them{hint}")
 
 
 def _addition(table: Table, name: str, dialect: Dialect) -> str:
@@ -266,5 +266,9 @@ def script_of(schema: Schema, dialect: Dialect) -> str:
         f"-- a table older than version {migration.version}: {_addition(schema.audit, column, dialect)};"
         for migration in schema.migrations
         for column in migration.columns
+    ]
+    older += [
+        f"-- a table from before chaining: {_addition(schema.audit, column, dialect)};"
+        for column in schema.additions
     ]
     return "".join([*(f"{statement};\n" for statement in statements), *(f"{line}\n" for line in older)])

@@ -30,10 +30,13 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from logweir.errors import SinkError, SinkUnavailable
+from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.results import Health, HealthStatus, WriteResult
+from logweir.sinks.chaining import Finding, Head, Tally
 from logweir.sinks.contract import Query, Sink, SinkConfig, SinkContext
+from logweir.sinks.sql.chain import Seal
+from logweir.sinks.sql.chain_tables import ChainTables
 from logweir.sinks.sql.conditions import conditions_of
 from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
 from logweir.sinks.sql.dialects.contract import Database
@@ -49,8 +52,10 @@ from logweir.sinks.sql.explicit import (
 from logweir.sinks.sql.model import AUDIT_COLUMNS, find_table
 from logweir.sinks.sql.nul import restore_nul
 from logweir.sinks.sql.schema import Schema, script_of
-from logweir.sinks.sql.table import audit_table
+from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
 from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, verdict
+from logweir.sinks.sql.verifying import Verification
+from logweir.sinks.sql.writers import Writers, insert_alone, require_links
 from logweir.sinks.sql.writing import Insertion, write_in_parts
 
 __all__ = ["SqlSink"]
@@ -67,18 +72,26 @@ class SqlSink(Sink[SqlConfig]):
     def __init__(self, config: SqlConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._url = make_url(config.url.get_secret_value())
-        self._table = find_table(config.model) if config.model else audit_table(config.table)
+        chaining = self.context.chaining
+        self._table = (
+            find_table(config.model)
+            if config.model
+            else audit_table(config.table, chained=chaining is not None)
+        )
         self._outbox = outbox_table(self._table)
         self.keeps_outbox = config.outbox
         self._patience = config.statement_timeout if isinstance(config, ServerConfig) else None
         self._engine: AsyncEngine | None = None
+        self._chain = ChainTables(self._table, Seal(chaining.key)) if chaining is not None else None
         self._know(database_of(self._url))
 
     def _know(self, database: Database) -> None:
         """Take note of whose words are to be used; a connection knows it better than the URL."""
         self._database = database
         tables = [self._table, *([self._outbox] if self.keeps_outbox else [])]
-        self._schema = Schema(tables, database, versioned=self.config.model is None)
+        tables += self._chain.tables if self._chain else []
+        additions = CHAIN_COLUMNS if self._chain else ()
+        self._schema = Schema(tables, database, versioned=self.config.model is None, additions=additions)
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -105,6 +118,8 @@ class SqlSink(Sink[SqlConfig]):
                     is_model=self.config.model is not None,
                     packet_limit=limit,
                 )
+                if self._chain is not None:
+                    self._writers = Writers(self._chain, self._insertion, self._transaction)
             except BaseException:
                 await engine.dispose()
                 raise
@@ -113,6 +128,9 @@ class SqlSink(Sink[SqlConfig]):
     async def _prepare(self, engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
             await connection.run_sync(self._schema.prepare, provision=self.config.provision)
+            if self._chain is not None:
+                require_links(self._table)
+                await connection.run_sync(self._chain.begin)
 
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""
@@ -161,6 +179,8 @@ class SqlSink(Sink[SqlConfig]):
 
     async def _store_together(self, batch: Sequence[Event]) -> set[int]:
         rows = self._insertion_of_open().rows_of(batch)
+        if self._chain is not None:
+            return await self._writers.store(batch, rows)
         try:
             async with self._transaction() as connection:
                 await self._insertion.insert(connection, rows)
@@ -173,7 +193,10 @@ class SqlSink(Sink[SqlConfig]):
 
     def record_in(self, connection: Connection, event: Event) -> None:
         """See :meth:`Transactional.record_in`."""
-        insert_event(connection, self._table, event)
+        if self._chain is None:
+            insert_event(connection, self._table, event)
+        else:
+            insert_alone(connection, self._table, self._chain, event)
         if self.keeps_outbox:
             note_in_outbox(connection, self._outbox, event)
 
@@ -250,9 +273,31 @@ class SqlSink(Sink[SqlConfig]):
     ) -> int:
         gone = 0
         for start in range(0, len(ids), _PAGE):
-            page = self._database.has_id_in(self._table, ids[start : start + _PAGE])
-            gone += (await connection.execute(delete(self._table).where(page, *also))).rowcount
+            page = and_(self._database.has_id_in(self._table, ids[start : start + _PAGE]), *also)
+            if self._chain is not None:
+                gone += await connection.run_sync(self._chain.delete, page)
+            else:
+                gone += (await connection.execute(delete(self._table).where(page))).rowcount
         return gone
+
+    # -- tamper evidence ----------------------------------------------------------------------------
+
+    def verify(self, tally: Tally) -> AsyncIterator[Finding]:
+        """See :meth:`Chained.verify`."""
+        return self._verification().findings(tally)
+
+    def heads(self) -> AsyncIterator[Head]:
+        """See :meth:`Chained.heads`."""
+        return self._verification().heads()
+
+    def compare(self, heads: Sequence[Head]) -> AsyncIterator[Finding]:
+        """See :meth:`Chained.compare`."""
+        return self._verification().compare(heads)
+
+    def _verification(self) -> Verification:
+        if self._chain is None:
+            raise SinkRejected("rows are not chained; set audit: {chain: true}")
+        return Verification(self._table, self._chain, self._transaction, self._database)
 
     # -- connections --------------------------------------------------------------------------------
 

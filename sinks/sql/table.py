@@ -33,7 +33,7 @@ from sqlalchemy.dialects.mysql import LONGTEXT, MEDIUMTEXT
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["TABLE_OPTIONS", "TYPED_FIELDS", "JsonDocument", "audit_table", "definition"]
+__all__ = ["CHAIN_COLUMNS", "TABLE_OPTIONS", "TYPED_FIELDS", "JsonDocument", "audit_table", "definition"]
 
 #: Fields with a column of their own: the name, and the most characters (None for numbers).
 TYPED_FIELDS: dict[str, int | None] = {
@@ -43,6 +43,9 @@ TYPED_FIELDS: dict[str, int | None] = {
     "error_type": 128,
     "duration_ms": None,
 }
+
+#: What links a row to the one before it, where ``audit.chain`` is set; empty in rows from before that.
+CHAIN_COLUMNS = ("chain_writer", "chain_seq", "chain_prev", "chain_hash")
 
 #: What MySQL and MariaDB must be told of a table; the others store all of Unicode anyway.
 TABLE_OPTIONS: dict[str, Any] = {
@@ -75,9 +78,9 @@ class JsonDocument(TypeDecorator[Any]):
         return msgspec.json.decode(value) if isinstance(value, str) and dialect.name == "mariadb" else value
 
 
-def audit_table(name: str) -> Table:
-    """Return the definition of the audit table."""
-    return Table(
+def audit_table(name: str, *, chained: bool = False) -> Table:
+    """Return the definition of the audit table, with the columns of a chain if its rows have one."""
+    table = Table(
         name,
         MetaData(),
         Column("id", String(36), primary_key=True),
@@ -103,6 +106,13 @@ def audit_table(name: str) -> Table:
         Index(f"ix_{name}_trace", "trace_id"),
         **TABLE_OPTIONS,
     )
+    if chained:
+        kinds: tuple[TypeEngine[Any], ...] = (String(36), BigInteger(), String(64), String(64))
+        for column, kind in zip(CHAIN_COLUMNS, kinds, strict=True):
+            table.append_column(Column(column, kind))
+        # Verification reads each chain in its order; no writer can use a number twice.
+        Index(f"ux_{name}_chain", table.c.chain_writer, table.c.chain_seq, unique=True)
+    return table
 
 
 def definition(

@@ -17,11 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.results import WriteResult
+from logweir.sinks.sql.chain import Link
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.encode import to_parameters
 from logweir.sinks.sql.model import fill
 from logweir.sinks.sql.nul import hide_nul
 from logweir.sinks.sql.packets import require_packets
+from logweir.sinks.sql.table import CHAIN_COLUMNS
 
 __all__ = ["Insertion", "write_in_parts"]
 
@@ -88,18 +90,25 @@ class Insertion:
         Raises:
             SinkRejected: None is there, so that it was another key than the id which is there already.
         """
+        fresh = await self.fresh(connection, rows)
+        if fresh:
+            await self.insert(connection, [rows[index] for index in fresh])
+        return set(range(len(rows))).difference(fresh)
+
+    async def fresh(self, connection: AsyncConnection, rows: Rows) -> list[int]:
+        """Return the indexes of the rows that are not there yet, each id once."""
         ids = [self._id_of(row) for row in rows]
         known = await self._known(connection, rows, ids)
-        fresh, duplicate = list[Any](), set[int]()
-        for index, (row, id_) in enumerate(zip(rows, ids, strict=True)):
-            if id_ in known:
-                duplicate.add(index)
-            else:
+        fresh = list[int]()
+        for index, id_ in enumerate(ids):
+            if id_ not in known:
                 known.add(id_)
-                fresh.append(row)
-        if fresh:
-            await self.insert(connection, fresh)
-        return duplicate
+                fresh.append(index)
+        return fresh
+
+    def linked(self, row: Any, link: Link) -> Any:
+        """Return a row with its link to the one before it."""
+        return {**row, **dict(zip(CHAIN_COLUMNS, link, strict=True))} if self._is_model else (*row, *link)
 
     async def _known(self, connection: AsyncConnection, rows: Rows, ids: Sequence[str]) -> set[str]:
         columns = self._table.c

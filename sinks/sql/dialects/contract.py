@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Table, or_
+from sqlalchemy import Column, ColumnElement, Connection, Table, Text, or_, type_coerce
 
 from logweir.sinks.sql.config import SqlConfig
 
@@ -39,6 +39,10 @@ class Database(ABC):
     def packet_limit(self, connection: Connection) -> int | None:
         """Return the most bytes of a statement, where the server hangs up on a larger one."""
         return None
+
+    def json_text_of(self, document: Column[Any]) -> ColumnElement[str]:
+        """The JSON of a column as text, which is not read as JSON on its way."""
+        return type_coerce(document, Text)
 
     # -- conditions ---------------------------------------------------------------------------------
 

@@ -62,6 +62,10 @@ class PostgreSql(Database):
         connection.scalar(func.pg_advisory_xact_lock(zlib.crc32(f"logweir.{table}".encode())).select())
         yield
 
+    def json_text_of(self, document: Column[Any]) -> ColumnElement[str]:
+        """The driver would read it."""
+        return cast(document, Text)
+
     def has_id_in(self, table: Table, ids: Iterable[str]) -> ColumnElement[bool]:
         """They travel as one array."""
         return table.c.id == any_(literal(sorted(ids), ARRAY(String)))

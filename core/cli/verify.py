@@ -1,0 +1,140 @@
+"""``logweir verify``: whether audit rows are what was written, and which are not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from logweir.anchor import AnchorError, read_anchor, save_anchor
+from logweir.assembly import load_config
+from logweir.cli.bars import Told, progress_bar
+from logweir.cli.sinks import require_ability
+from logweir.config.models import RoutingConfig
+from logweir.delivery.threads import in_thread
+from logweir.reading import opened
+from logweir.sinks import registry
+from logweir.sinks.chaining import Chained, Finding, Tally
+
+__all__ = ["verify"]
+
+#: Findings that are told one by one.
+_MOST_TOLD = 1000
+
+
+def verify(
+    sink: Annotated[
+        str | None, typer.Option(help="The sink to verify; by default every one with a chain.")
+    ] = None,
+    save_heads: Annotated[
+        Path | None, typer.Option(help="Write the ends of the chains to this file, to be kept elsewhere.")
+    ] = None,
+    heads: Annotated[
+        Path | None, typer.Option(help="Prove that nothing known to this file of --save-heads was cut off.")
+    ] = None,
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+) -> None:
+    """Verify the chains of audit rows; names each row that was changed, deleted, moved or inserted.
+
+    Ends with 0 if all is sound, with 1 if something was found.
+    """
+    settings = load_config(config)
+    if not settings.audit.chain:
+        raise typer.BadParameter("rows are not chained; set audit: {chain: true} in the routing file")
+    names = _chosen(sink, settings)
+    if len(names) > 1 and (save_heads or heads):
+        raise typer.BadParameter(f"say with --sink whose heads: {', '.join(names)}")
+    if save_heads is not None and not save_heads.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {save_heads.absolute().parent} for --save-heads")
+    try:
+        outcomes = [asyncio.run(_verify(name, settings, save_heads, heads)) for name in names]
+    except AnchorError as error:
+        raise typer.BadParameter(str(error)) from None
+    if not all(outcomes):
+        raise typer.Exit(1)
+
+
+def _chosen(sink: str | None, config: RoutingConfig) -> list[str]:
+    if sink is not None:
+        require_ability(sink, config, Chained, "has no chains")
+        return [sink]
+    return [
+        name
+        for name, settings in config.sinks.items()
+        if issubclass(registry.resolve(settings.type), Chained)
+    ]
+
+
+async def _verify(name: str, config: RoutingConfig, save: Path | None, anchor: Path | None) -> bool:
+    """Verify one sink and say what was found; whether it is sound."""
+    console, tally, found = Console(soft_wrap=True, highlight=False), Tally(), 0
+    with progress_bar() as told:
+        async with opened(name, config) as target:
+            async for finding in _findings(name, target.itself, tally, anchor, told):
+                found += 1
+                if found <= _MOST_TOLD:
+                    console.print(_line(name, finding))
+            if save is not None and not found:
+                count = await save_anchor(save, name, target.itself.heads())
+                console.print(f"{name}: {count:,} heads saved in {save}", markup=False)
+    if found > _MOST_TOLD:
+        console.print(f"{name}: … and {found - _MOST_TOLD:,} more", markup=False)
+    console.print(_summary(name, tally, found), markup=False)
+    if save is not None and found:
+        console.print(f"{name}: no heads were saved, because these would not be sound", markup=False)
+    return not found
+
+
+async def _findings(
+    name: str, sink: Chained, tally: Tally, anchor: Path | None, told: Told
+) -> AsyncIterator[Finding]:
+    """What is wrong with the rows, and then with what the file knows of them."""
+    telling = asyncio.create_task(_tell(name, tally, told))
+    try:
+        async for finding in sink.verify(tally):
+            yield finding
+        saved = read_anchor(anchor, name) if anchor is not None else iter(())
+        while heads := await in_thread(lambda: next(saved, None)):
+            async for finding in sink.compare(heads):
+                yield finding
+    finally:
+        telling.cancel()
+
+
+async def _tell(name: str, tally: Tally, told: Told) -> None:
+    while True:
+        seen = tally.rows + tally.unlinked
+        told(f"verifying {name}", seen / max(seen, tally.expected, 1), f"{seen:,} rows")
+        await asyncio.sleep(0.1)
+
+
+def _line(name: str, finding: Finding) -> Text:
+    text = Text(f"{name}: ").append(finding.trouble.value, style="bold red")
+    return text.append("".join(f" {part}" for part in _place(finding)) + f": {finding.detail}")
+
+
+def _place(finding: Finding) -> list[str]:
+    """Where it is, of all that is known."""
+    parts: list[Any] = []
+    if finding.writer is not None:
+        parts.append(f"writer {finding.writer}")
+    if finding.seq is not None:
+        several = finding.last is not None and finding.last != finding.seq
+        parts.append(f"seq {finding.seq}-{finding.last}" if several else f"seq {finding.seq}")
+    if finding.event_id is not None:
+        before = "before " if finding.trouble.value == "missing" else ""
+        parts.append(f"{before}event {finding.event_id}")
+    if finding.time is not None:
+        parts.append(f"of {finding.time.isoformat()}")
+    return parts
+
+
+def _summary(name: str, tally: Tally, found: int) -> str:
+    verdict = "sound" if not found else "1 finding" if found == 1 else f"{found:,} findings"
+    before = f"; {tally.unlinked:,} rows are from before chaining" if tally.unlinked else ""
+    return f"{name}: {tally.rows:,} rows of {tally.writers:,} chains verified{before}: {verdict}"

@@ -1,0 +1,114 @@
+"""Tamper evidence, as every layer speaks of it: what a chain is kept with, and what verifying it finds.
+
+A sink that can chain its rows is :class:`Chained`. The format is described in
+``docs/reference/audit-chain.md``; the relational sinks implement it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from pydantic import SecretStr
+
+__all__ = ["Chained", "Chaining", "Finding", "Head", "Tally", "Trouble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chaining:
+    """That rows are to be chained.
+
+    Attributes:
+        key: The key of the hashes, without which nobody can compute them anew; None for plain SHA-256.
+    """
+
+    key: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the chain of one writer ends.
+
+    Attributes:
+        writer: Who wrote it.
+        seq: The number of its last row.
+        hash: The hash of its last row.
+    """
+
+    writer: str
+    seq: int
+    hash: str
+
+
+class Trouble(StrEnum):
+    """What was done to a chain."""
+
+    CHANGED = "changed"
+    MISSING = "missing"
+    REORDERED = "reordered"
+    INSERTED = "inserted"
+    ROLLED_BACK = "rolled back"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a chain.
+
+    Attributes:
+        trouble: What was done.
+        detail: What shows it, in words.
+        writer: Whose chain it is, if it is anyone's.
+        seq: The number of the row, or of the first of several.
+        last: The number of the last of several.
+        event_id: The id in the row; for rows that are missing, of the row after them.
+        time: The time in that row.
+    """
+
+    trouble: Trouble
+    detail: str
+    writer: str | None = None
+    seq: int | None = None
+    last: int | None = None
+    event_id: str | None = None
+    time: datetime | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a verification is.
+
+    Attributes:
+        expected: About how many rows there are.
+        rows: Rows that belong to a chain.
+        writers: Chains.
+        unlinked: Rows from before chaining was turned on.
+    """
+
+    expected: int = 0
+    rows: int = 0
+    writers: int = 0
+    unlinked: int = 0
+
+
+@runtime_checkable
+class Chained(Protocol):
+    """A sink whose rows can be chained, so that tampering shows."""
+
+    def verify(self, tally: Tally) -> AsyncIterator[Finding]:
+        """Look at every row, in bounded memory, while others may write.
+
+        Raises:
+            SinkUnavailable: The rows cannot be read.
+        """
+        ...
+
+    def heads(self) -> AsyncIterator[Head]:
+        """Where each chain ends now."""
+        ...
+
+    def compare(self, heads: Sequence[Head]) -> AsyncIterator[Finding]:
+        """Find out of heads that were saved those whose rows have been cut off or replaced since."""
+        ...

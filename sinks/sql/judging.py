@@ -1,0 +1,235 @@
+"""Judging the chain of one writer, row by row. Pure.
+
+A row is sound if its hash is that of its event at its place, if it is linked to the row before it, if its
+number follows, and if its columns are those of the event. Rows whose hash is wrong are looked at again at
+the end: of rows that were swapped, each fits the place of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from logweir.event import Event
+from logweir.sinks.chaining import Finding, Head, Trouble
+from logweir.sinks.sql.chain import GENESIS, Link, Run, Seal, bridge
+from logweir.sinks.sql.encode import to_event, to_row
+from logweir.sinks.sql.nul import hide_nul, restore_nul
+from logweir.sinks.sql.table import CHAIN_COLUMNS
+
+__all__ = ["Judge", "StoredRow", "moment", "number", "read_row"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Rows of one writer that are compared with each other's places; of more, all are called changed.
+_MOST_COMPARED = 200
+_sorted_json = msgspec.json.Encoder(order="sorted").encode
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row as it was read.
+
+    Attributes:
+        link: Its link; whoever changed it may have put anything there.
+        event_id: Its id.
+        time: Its time, if it has one.
+        event: What it says; None if it says nothing that can be read.
+        differing: The columns that differ from what the event would have in them.
+    """
+
+    link: Link
+    event_id: str
+    time: datetime | None
+    event: Event | None
+    differing: tuple[str, ...] = ()
+
+
+def moment(time_us: Any) -> datetime | None:
+    """Return microseconds since 1970 as a time, if they are one."""
+    try:
+        return _EPOCH + timedelta(microseconds=time_us)
+    except (TypeError, OverflowError):
+        return None
+
+
+def read_row(columns: Mapping[str, Any], *, hides_nul: bool) -> StoredRow:
+    """Return a row out of its columns, ``extra_info`` as JSON text; nothing in it can make this fail."""
+    link = Link(*(columns[name] for name in CHAIN_COLUMNS))
+    time = moment(columns["time_us"])
+    try:
+        extra = msgspec.json.decode(columns["extra_info"])
+        stored = to_event({**columns, "extra_info": extra})
+        event = restore_nul(stored) if hides_nul else stored
+        wanted = to_row(hide_nul(event) if hides_nul else event)
+        found = {**columns, "extra_info": extra}
+        differing = tuple(name for name, value in wanted.items() if not _same(found[name], value))
+    except Exception:  # noqa: BLE001 - whatever was put into the row, the others are judged too
+        return StoredRow(link, str(columns["id"]), time, None)
+    return StoredRow(link, event.id, time, event, differing)
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict):
+        return _sorted_json(found) == _sorted_json(wanted)  # which tells 1 from 1.0
+    if isinstance(wanted, int) and isinstance(found, float):
+        wanted = float(wanted)  # a number in a column of floats
+    return type(found) is type(wanted) and bool(found == wanted)
+
+
+def number(seq: Any) -> int:
+    """Return the number of a row; 0 if somebody has put something else there."""
+    return seq if type(seq) is int else 0
+
+
+class Judge:
+    """Judges the rows of one writer, given in their order.
+
+    Args:
+        seal: Makes hashes.
+        writer: The writer.
+        head: Where the chain ended when it was first seen, read after its first rows.
+    """
+
+    def __init__(self, seal: Seal, writer: str, head: Head | None) -> None:
+        self.writer = writer
+        self.seq = 0
+        self.until = head.seq if head is not None else 0
+        self._head = head
+        self._seal = seal
+        self._hash: str | None = GENESIS
+        self._last: StoredRow | None = None
+        self._suspects: list[StoredRow] = []
+        self._told_of_head = False
+
+    @property
+    def is_short(self) -> bool:
+        """Whether there must be more rows than were given."""
+        return self.seq < self.until
+
+    def lacks(self, row: StoredRow) -> bool:
+        """Whether rows are missing before this one."""
+        return number(row.link.seq) > self.seq + 1
+
+    def take(self, row: StoredRow, head: Head | None, runs: Sequence[Run] = ()) -> Iterator[Finding]:
+        """Judge the next row.
+
+        Args:
+            row: The row.
+            head: The writer's head, read after the row.
+            runs: What was deleted rightly, read after the row; only asked for if rows are missing.
+        """
+        seq = number(row.link.seq)
+        is_own = self._is_own(row)
+        if seq <= self.seq:
+            yield self._about(row, Trouble.INSERTED, "its number is taken by another row, or is none")
+            return
+        if head is None or seq > head.seq:
+            if not (is_own and seq == self.seq + 1):
+                yield self._about(row, Trouble.INSERTED, "its link fits nowhere: the chain ends before it")
+                return
+            yield from self._beyond(row, head)
+        if self.lacks(row):
+            yield from self._missing(seq - 1, runs, row)
+        if row.event is None:
+            yield self._about(row, Trouble.CHANGED, "it cannot be read any more")
+        elif not is_own:
+            self._suspects.append(row)
+        else:
+            yield from self._judge_own(row)
+        self.seq = seq
+        self._hash = row.link.hash if is_own else None
+        self._last = row
+
+    def end(self, runs: Sequence[Run] = ()) -> Iterator[Finding]:
+        """Judge what comes after the last row.
+
+        Args:
+            runs: What was deleted rightly, read after it was found that there are no more rows.
+        """
+        yield from self._judge_suspects()
+        head = self._head
+        if head is None:
+            return
+        if self.is_short:
+            yield from self._missing(head.seq, runs, None)
+        elif head.seq == self.seq and self._hash not in {None, head.hash}:
+            detail = "its hash is not the one that the writer has noted for its last row"
+            yield self._about(self._last, Trouble.CHANGED, detail)
+
+    def _is_own(self, row: StoredRow) -> bool:
+        """Whether the hash of a row is that of its event at its place."""
+        return row.event is not None and self._fits(row.event, row.link)
+
+    def _fits(self, event: Event, link: Link) -> bool:
+        try:
+            return self._seal.of_row(self.writer, link.seq, link.prev, event) == link.hash
+        except (TypeError, ValueError):
+            return False
+
+    def _judge_own(self, row: StoredRow) -> Iterator[Finding]:
+        if row.differing:
+            columns = ", ".join(row.differing)
+            yield self._about(
+                row, Trouble.CHANGED, f"not what its event would have there: the columns {columns}"
+            )
+        if self._hash is not None and row.link.prev != self._hash:
+            if self._last is not None and self._last.link.seq == row.link.seq - 1:
+                detail = "its hash is not the one that the row after it was linked to"
+                yield self._about(self._last, Trouble.CHANGED, detail)
+            else:
+                yield self._about(row, Trouble.CHANGED, "it is not linked to what was before it")
+
+    def _judge_suspects(self) -> Iterator[Finding]:
+        suspects, self._suspects = self._suspects, []
+        compared = suspects if len(suspects) <= _MOST_COMPARED else []
+        for row in suspects:
+            place = next((other.link.seq for other in compared if self._belongs(row, other)), None)
+            if place is None:
+                yield self._about(row, Trouble.CHANGED, "its hash is not that of what it says, where it is")
+            else:
+                yield self._about(row, Trouble.REORDERED, f"it belongs at {place}")
+
+    def _belongs(self, row: StoredRow, other: StoredRow) -> bool:
+        """Whether a row fits the place of another, with that one's link or with its own hashes."""
+        if row is other or row.event is None:
+            return False
+        return self._fits(row.event, other.link) or self._fits(
+            row.event, row.link._replace(seq=other.link.seq)
+        )
+
+    def _beyond(self, row: StoredRow, head: Head | None) -> Iterator[Finding]:
+        if not self._told_of_head:
+            self._told_of_head = True
+            where = "is missing" if head is None else f"says that the chain ends at {head.seq}"
+            yield self._about(row, Trouble.ROLLED_BACK, f"the head of the writer {where}, and here is more")
+
+    def _missing(self, until: int, runs: Sequence[Run], following: StoredRow | None) -> Iterator[Finding]:
+        """Go on to a row, over what was deleted rightly; what was deleted otherwise is missing."""
+        seq, hash_ = bridge(runs, self.seq, self._hash, until)
+        while seq < until:
+            next_run = min((run.first for run in runs if run.first > seq + 1), default=until + 1)
+            last = min(next_run - 1, until)
+            yield Finding(
+                Trouble.MISSING,
+                f"{_counted(last - seq)} deleted" + (" before this row" if following else " at the end"),
+                self.writer,
+                seq + 1,
+                last,
+                following.event_id if following else None,
+                following.time if following else None,
+            )
+            seq, hash_ = bridge(runs, last, None, until)
+        self.seq, self._hash, self._last = seq, hash_, None
+
+    def _about(self, row: StoredRow | None, trouble: Trouble, detail: str) -> Finding:
+        if row is None:
+            return Finding(trouble, detail, self.writer, self.seq)
+        return Finding(trouble, detail, self.writer, row.link.seq, None, row.event_id, row.time)
+
+
+def _counted(rows: int) -> str:
+    return "a row was" if rows == 1 else f"{rows:,} rows were"

@@ -1,0 +1,316 @@
+"""Verifying an audit table: its rows by writer and number, in bounded memory, while others may write.
+
+Rows are read page by page along the chains' index. What a row is compared with is read after it: a head is
+written with its rows, so that a row beyond its head is never just new, and a row that is missing has its
+note already if retention deleted it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, Table, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from logweir.sinks.chaining import Finding, Head, Tally, Trouble
+from logweir.sinks.sql.chain import Run
+from logweir.sinks.sql.chain_tables import BEGINNING, Beginning, ChainTables
+from logweir.sinks.sql.dialects.contract import Database
+from logweir.sinks.sql.judging import Judge, StoredRow, moment, number, read_row
+from logweir.sinks.sql.model import AUDIT_COLUMNS
+from logweir.sinks.sql.table import CHAIN_COLUMNS
+
+__all__ = ["Verification"]
+
+#: Rows, and heads, that are read at once.
+_PAGE = 1000
+
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Rows, and what was read after them.
+
+    Attributes:
+        rows: The rows, by writer and number.
+        heads: The heads of their writers.
+        skipped: The writer of whom rows before these were passed over.
+    """
+
+    rows: list[StoredRow]
+    heads: dict[str, Head]
+    skipped: str | None
+
+
+class Verification:
+    """Verifies the chains of one table.
+
+    Args:
+        table: The audit table.
+        chain: The tables beside it.
+        transaction: Begins a transaction.
+        database: Whose it is.
+    """
+
+    def __init__(
+        self, table: Table, chain: ChainTables, transaction: Transaction, database: Database
+    ) -> None:
+        self._table = table
+        self._chain = chain
+        self._transaction = transaction
+        self._database = database
+
+    async def findings(self, tally: Tally) -> AsyncIterator[Finding]:
+        """Yield what is wrong, and count what was looked at."""
+        async with self._transaction() as connection:
+            beginning = await connection.run_sync(self._chain.beginning)
+            counted = await connection.execute(select(func.count()).select_from(self._table))
+            tally.expected = counted.scalar_one()
+        for finding in self._about_beginning(beginning):
+            yield finding
+        async for finding in self._linked(tally):
+            yield finding
+        async for finding in self._rowless(tally):
+            yield finding
+        async for finding in self._unlinked(tally, beginning):
+            yield finding
+
+    async def heads(self) -> AsyncIterator[Head]:
+        """Yield where each chain ends."""
+        async for page in self._pages_of_heads(rowless=False):
+            for head in page:
+                yield head
+
+    async def compare(self, heads: Sequence[Head]) -> AsyncIterator[Finding]:
+        """Find saved heads whose rows are gone or others; see :meth:`Chained.compare`."""
+        columns = self._table.c
+        for start in range(0, len(heads), _PAGE):
+            page = heads[start : start + _PAGE]
+            places = tuple_(columns.chain_writer, columns.chain_seq)
+            wanted = select(columns.chain_writer, columns.chain_seq, columns.chain_hash)
+            wanted = wanted.where(places.in_([(head.writer, head.seq) for head in page]))
+            async with self._transaction() as connection:
+                found = {(row[0], row[1]): row[2] for row in await connection.execute(wanted)}
+                runs = await self._runs(connection, [head.writer for head in page])
+            for head in page:
+                trouble = _since(head, found.get((head.writer, head.seq)), runs)
+                if trouble is not None:
+                    yield trouble
+
+    # -- rows with a link ---------------------------------------------------------------------------
+
+    async def _linked(self, tally: Tally) -> AsyncIterator[Finding]:
+        judge: Judge | None = None
+        async for page in self._pages():
+            for row in page.rows:
+                head = page.heads.get(row.link.writer)
+                if judge is None or judge.writer != row.link.writer:
+                    async for finding in self._end(judge):
+                        yield finding
+                    judge = Judge(self._chain.seal, row.link.writer, head)
+                    tally.writers += 1
+                if page.skipped == judge.writer and _is_within(row, head):
+                    continue  # written since the chain was first seen
+                async for finding in self._take(judge, row, head):
+                    yield finding
+                tally.rows += 1
+        async for finding in self._end(judge):
+            yield finding
+
+    async def _take(self, judge: Judge, row: StoredRow, head: Head | None) -> AsyncIterator[Finding]:
+        runs: list[Run] = []
+        if judge.lacks(row):
+            async with self._transaction() as connection:
+                runs = await self._runs(connection, [judge.writer])
+        for finding in judge.take(row, head, runs):
+            yield finding
+
+    async def _end(self, judge: Judge | None) -> AsyncIterator[Finding]:
+        """Judge the end of a chain; rows that were written between a page and its heads are taken first."""
+        if judge is None:
+            return
+        runs: list[Run] = []
+        while judge.is_short:
+            before = judge.seq
+            async with self._transaction() as connection:
+                rows = await self._rows_between(connection, judge.writer, before, judge.until)
+                runs = await self._runs(connection, [judge.writer])
+                heads = await connection.run_sync(self._chain.heads_of, [judge.writer])
+            for row in map(self._read, rows):
+                for finding in judge.take(row, heads.get(judge.writer), runs):
+                    yield finding
+            if judge.seq == before:
+                break
+        for finding in judge.end(runs):
+            yield finding
+
+    async def _pages(self) -> AsyncIterator[_Page]:
+        """The rows of the chains that there are now; then rows that are in none.
+
+        A chain is read as far as it went when it was first seen, and then from where it goes at that time:
+        verifying must end, however fast others write.
+        """
+        async with self._transaction() as connection:
+            newest = await connection.run_sync(self._chain.newest)
+        for wanted in (self._in_chains(newest), self._in_none(newest)):
+            last: Row[Any] | None = None
+            first_seen: Head | None = None
+            start: int | None = None
+            while True:
+                async with self._transaction() as connection:
+                    rows = await self._next(connection, wanted, last, start)
+                    heads = await connection.run_sync(
+                        self._chain.heads_of, {row.chain_writer for row in rows}
+                    )
+                skipped = last.chain_writer if last is not None and start is not None else None
+                if rows:
+                    yield _Page([self._read(row) for row in rows], heads, skipped)
+                if len(rows) < _PAGE:
+                    break
+                if last is None or rows[-1].chain_writer != last.chain_writer:
+                    first_seen = heads.get(rows[-1].chain_writer)
+                last = rows[-1]
+                head = heads.get(last.chain_writer)
+                is_read = first_seen is not None and number(last.chain_seq) >= first_seen.seq
+                start = head.seq + 1 if is_read and head is not None else None
+
+    async def _next(
+        self, connection: AsyncConnection, wanted: Select[Any], last: Row[Any] | None, start: int | None
+    ) -> list[Row[Any]]:
+        """The next rows: first those of the same writer, then those of the writers after it."""
+        columns = self._table.c
+        if last is None:
+            return await self._fetch(connection, wanted, _PAGE)
+        seq = last.chain_seq if start is None else start
+        after = or_(columns.chain_seq > last.chain_seq, columns.id > last.id)
+        same = wanted.where(columns.chain_writer == last.chain_writer, columns.chain_seq >= seq, after)
+        rows = await self._fetch(connection, same, _PAGE)
+        if len(rows) < _PAGE:
+            others = wanted.where(columns.chain_writer > last.chain_writer)
+            rows += await self._fetch(connection, others, _PAGE - len(rows))
+        return rows
+
+    def _in_chains(self, newest: str) -> Select[Any]:
+        return self._in_order().where(self._table.c.chain_writer <= newest)
+
+    def _in_none(self, newest: str) -> Select[Any]:
+        """Rows of writers that are neither among those nor have begun since."""
+        writer, heads = self._table.c.chain_writer, self._chain.heads.c
+        headless = ~select(heads.writer).where(heads.writer == writer).exists()
+        return self._in_order().where(writer > newest, headless)
+
+    async def _rows_between(
+        self, connection: AsyncConnection, writer: str, after: int, until: int
+    ) -> list[Row[Any]]:
+        columns = self._table.c
+        of_writer = self._in_order().where(columns.chain_writer == writer)
+        wanted = of_writer.where(columns.chain_seq > after, columns.chain_seq <= until)
+        return await self._fetch(connection, wanted, _PAGE)
+
+    def _in_order(self) -> Select[Any]:
+        columns = self._table.c
+        names = [name for name in AUDIT_COLUMNS if name != "extra_info"]
+        wanted = select(
+            *(columns[name] for name in (*names, *CHAIN_COLUMNS)),
+            self._database.json_text_of(columns.extra_info).label("extra_info"),
+        )
+        order = (columns.chain_writer, columns.chain_seq, columns.id)
+        return wanted.where(columns.chain_seq.is_not(None)).order_by(*order)
+
+    @staticmethod
+    async def _fetch(connection: AsyncConnection, wanted: Select[Any], limit: int) -> list[Row[Any]]:
+        return [*(await connection.execute(wanted.limit(limit))).all()]
+
+    def _read(self, row: Row[Any]) -> StoredRow:
+        return read_row(row._mapping, hides_nul=self._database.escapes_nul)  # type: ignore[arg-type]  # noqa: SLF001 - its public name, which no column can take
+
+    async def _runs(self, connection: AsyncConnection, writers: Sequence[str]) -> list[Run]:
+        return await connection.run_sync(self._chain.gone_of, writers)
+
+    # -- heads without rows -------------------------------------------------------------------------
+
+    async def _rowless(self, tally: Tally) -> AsyncIterator[Finding]:
+        async for page in self._pages_of_heads(rowless=True):
+            tally.writers += len(page)
+            async with self._transaction() as connection:
+                runs = await self._runs(connection, [head.writer for head in page])
+            for head in page:
+                own = [run for run in runs if run.writer == head.writer]
+                for finding in Judge(self._chain.seal, head.writer, head).end(own):
+                    yield finding
+
+    async def _pages_of_heads(self, *, rowless: bool) -> AsyncIterator[list[Head]]:
+        writer = ""
+        while True:
+            async with self._transaction() as connection:
+                page = await connection.run_sync(self._chain.heads_after, writer, _PAGE, rowless=rowless)
+            if not page:
+                return
+            yield page
+            writer = page[-1].writer
+
+    # -- rows without a link ------------------------------------------------------------------------
+
+    async def _unlinked(self, tally: Tally, beginning: Beginning | None) -> AsyncIterator[Finding]:
+        """Rows from before the beginning are counted; a later one was inserted past logweir."""
+        started = beginning.started_us if beginning else 0
+        async for row in self._rows_without_link():
+            links = [getattr(row, name) for name in CHAIN_COLUMNS]
+            if any(part is not None for part in links):
+                detail = "a part of its link is missing"
+            elif not isinstance(row.time_us, int) or row.time_us >= started:
+                detail = "it has no link, and is from after the beginning of the chains"
+            else:
+                tally.unlinked += 1
+                continue
+            yield Finding(Trouble.INSERTED, detail, event_id=str(row.id), time=moment(row.time_us))
+        if beginning is not None and tally.unlinked > beginning.unlinked:
+            yield Finding(
+                Trouble.INSERTED,
+                f"{tally.unlinked:,} rows have no link, and when the chains began there were only"
+                f" {beginning.unlinked:,}",
+            )
+
+    async def _rows_without_link(self) -> AsyncIterator[Row[Any]]:
+        columns, last = self._table.c, ""
+        names = ("id", "time_us", *CHAIN_COLUMNS)
+        wanted = select(*(columns[name] for name in names)).order_by(columns.id)
+        wanted = wanted.where(or_(columns.chain_writer.is_(None), columns.chain_seq.is_(None)))
+        while True:
+            async with self._transaction() as connection:
+                page = await self._fetch(connection, wanted.where(columns.id > last), _PAGE)
+            for row in page:
+                yield row
+            if len(page) < _PAGE:
+                return
+            last = page[-1].id
+
+    def _about_beginning(self, beginning: Beginning | None) -> list[Finding]:
+        if beginning is None:
+            return [Finding(Trouble.MISSING, "the note of when the chains began is gone", BEGINNING)]
+        if not beginning.fits(self._chain.seal):
+            detail = "the note of when the chains began was not made with this key"
+            return [Finding(Trouble.CHANGED, detail, BEGINNING)]
+        return []
+
+
+def _is_within(row: StoredRow, head: Head | None) -> bool:
+    return head is not None and number(row.link.seq) <= head.seq
+
+
+def _since(head: Head, found: str | None, runs: Sequence[Run]) -> Finding | None:
+    """What has become of a row that was the last of its chain when the heads were saved."""
+    if found == head.hash:
+        return None
+    if found is not None:
+        detail = "it was the end of its chain when the heads were saved, with another hash"
+        return Finding(Trouble.CHANGED, detail, head.writer, head.seq)
+    own = [run for run in runs if run.writer == head.writer and run.first <= head.seq <= run.last]
+    if any(run.last > head.seq or run.hash == head.hash for run in own):
+        return None
+    detail = "it was the end of its chain when the heads were saved, and has been cut off"
+    return Finding(Trouble.MISSING, detail, head.writer, head.seq)

@@ -1,0 +1,120 @@
+"""Chained writing: each write of a process goes on with a chain that no other write has at that time.
+
+A sink keeps the chains that nobody uses at the moment; a write takes one, or begins a new one, and gives it
+back. So writers of one process, of several processes and of several machines never wait for each other.
+What a chain is in memory moves on only once the transaction is committed. If it is not known whether it
+was, the chain is never used again: whichever way it went, the chain in the database has no gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from logweir.diagnostics import tell
+from logweir.errors import SinkRejected
+from logweir.event import Event, new_event_id
+from logweir.sinks.chaining import Head
+from logweir.sinks.sql.chain import GENESIS, Link, extend
+from logweir.sinks.sql.chain_tables import ChainTables, HeadMoved
+from logweir.sinks.sql.explicit import insert_event
+from logweir.sinks.sql.table import CHAIN_COLUMNS
+from logweir.sinks.sql.verdicts import DuplicateKey
+from logweir.sinks.sql.writing import Insertion
+
+__all__ = ["Writers", "insert_alone", "require_links"]
+
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+
+
+def require_links(table: Table) -> None:
+    """See that a table has the columns of a link, which a model of the application's may lack.
+
+    Raises:
+        SinkRejected: It lacks some.
+    """
+    missing = [name for name in CHAIN_COLUMNS if name not in table.columns]
+    if missing:
+        raise SinkRejected(f"the model of {table.name} lacks the columns {', '.join(missing)}; add them")
+
+
+def insert_alone(connection: Connection, table: Table, chain: ChainTables, event: Event) -> None:
+    """Insert a row that is a chain by itself, in somebody else's transaction, however long that takes."""
+    head = _new_chain()
+    (link,) = extend(chain.seal, head, [event])
+    insert_event(connection, table, event, dict(zip(CHAIN_COLUMNS, link, strict=True)))
+    chain.advance(connection, head, link)
+
+
+class Writers:
+    """The chains of one open sink.
+
+    Args:
+        chain: Their tables.
+        insertion: How rows get into the audit table.
+        transaction: Begins a transaction.
+    """
+
+    def __init__(self, chain: ChainTables, insertion: Insertion, transaction: Transaction) -> None:
+        self._chain = chain
+        self._insertion = insertion
+        self._transaction = transaction
+        self._idle: list[Head] = []
+
+    async def store(self, batch: Sequence[Event], rows: Sequence[Any]) -> set[int]:
+        """Store events in one transaction; return the indexes of those that are there already.
+
+        Raises:
+            SinkError: Nothing was stored.
+        """
+        head = self._idle.pop() if self._idle else _new_chain()
+        try:
+            return await self._store(head, batch, rows, only_fresh=False)
+        except DuplicateKey:
+            pass  # an id is there, or in the batch twice, or somebody else has put a row at our place
+        except HeadMoved as error:
+            tell(f"{head.writer}.head", "%s", error)
+        return await self._store(_new_chain(), batch, rows, only_fresh=True)
+
+    async def _store(
+        self, head: Head, batch: Sequence[Event], rows: Sequence[Any], *, only_fresh: bool
+    ) -> set[int]:
+        ended = False
+        try:
+            async with self._transaction() as connection:
+                chosen: Sequence[int] = range(len(rows))
+                if only_fresh:
+                    chosen = await self._insertion.fresh(connection, rows)
+                links = extend(self._chain.seal, head, [batch[index] for index in chosen])
+                if links:
+                    linked = [
+                        self._insertion.linked(rows[index], link)
+                        for index, link in zip(chosen, links, strict=True)
+                    ]
+                    await self._insertion.insert(connection, linked)
+                    await connection.run_sync(self._chain.advance, head, links[-1])
+                ended = True
+        except DuplicateKey:
+            raise
+        except SinkRejected:
+            if not ended:  # the server has answered, so that nothing of it can come later
+                self._give_back(head)
+            raise
+        self._give_back(_after(links) if links else head)
+        return set(range(len(rows))).difference(chosen)
+
+    def _give_back(self, head: Head) -> None:
+        self._idle.append(head)
+
+
+def _new_chain() -> Head:
+    return Head(new_event_id(), 0, GENESIS)
+
+
+def _after(links: Sequence[Link]) -> Head:
+    last = links[-1]
+    return Head(last.writer, last.seq, last.hash)
