@@ -36,6 +36,7 @@ check: $(VENV)/.installed ## format, lint, strict types of the installed package
 	rm -rf build
 	MYPYPATH=$(TYPES) $(BIN)/mypy -p logweir
 	MYPYPATH=$(TYPES) $(BIN)/mypy tests/typing
+	MYPYPATH=$(TYPES):examples/custom_sink/src $(BIN)/mypy -p logweir_syslog
 	cd $(TYPES) && PYTHONPATH=. ../../$(BIN)/lint-imports ../../pyproject.toml --no-cache
 
 format: $(VENV)/.installed ## format the code and mend what the linter can
