@@ -9,6 +9,7 @@ from importlib.resources import files
 from logweir.benchmarks.suite import charts
 from logweir.benchmarks.suite.charts import Point
 from logweir.benchmarks.suite.results import Measure, Results
+from logweir.benchmarks.suite.standings import standings
 from logweir.benchmarks.suite.summary import figure, headline, largest_volume, volumes
 from logweir.benchmarks.suite.truth import CLASSES
 from logweir.errors import MissingDependency
@@ -32,7 +33,8 @@ def render(results: Results) -> str:
     matrix = list(_matrix(results))
     return template.render(
         results=results,
-        rows=list(headline(results)),
+        rows=[row for row in headline(results) if row.values],
+        standings=list(standings(results)),
         figure=figure,
         growth=[Markup(chart) for chart in _growth(results)],  # noqa: S704 - of our own making, and escaped
         storage=Markup(_storage(results)),  # noqa: S704 - idem

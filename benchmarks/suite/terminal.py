@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from logweir.benchmarks.suite.results import Measure, Results
+from logweir.benchmarks.suite.standings import Standing, standings
 from logweir.benchmarks.suite.summary import Row, figure, headline, volumes
 
 __all__ = ["show", "show_comparison"]
@@ -19,17 +22,47 @@ def show(results: Results, console: Console) -> None:
     )
     for name, backend in results.backends.items():
         console.print(Text(f"  {name}: {backend.server}"), soft_wrap=True)
+    rows = [row for row in headline(results) if row.values]
+    if rows:
+        console.print(_headline(results, rows))
+        console.print(_growth(results))
+    match = list(standings(results))
+    if match:
+        console.print(_standings(match))
+        for row in match:
+            console.print(Text(f"  {row.rival}, into {row.backend}: {row.durability}"), soft_wrap=True)
+    _show_wrong(results, console)
+    _show_not_run(results, console)
+
+
+def _headline(results: Results, rows: Sequence[Row]) -> Table:
     table = Table(title="Medians, with their ranges; the best of each row is bold", title_justify="left")
     table.add_column("what")
     for name in results.backends:
         table.add_column(name, justify="right")
-    for row in headline(results):
-        if row.values:
-            table.add_row(row.what, *(_cell(row, name) for name in results.backends))
-    console.print(table)
-    console.print(_growth(results))
-    _show_wrong(results, console)
-    _show_not_run(results, console)
+    for row in rows:
+        table.add_row(row.what, *(_cell(row, name) for name in results.backends))
+    return table
+
+
+def _standings(match: Sequence[Standing]) -> Table:
+    title = f"Beside the rivals: {match[0].events:,} events in each turn, all counted in the store"
+    table = Table(title=title, title_justify="left")
+    for column in ("into", "way", "events/s", "CPU µs/event", "logweir / it", "lost"):
+        table.add_column(column, justify="left" if column in {"into", "way"} else "right")
+    for row in match:
+        lost = Text(str(row.lost), style="red" if row.lost else "")
+        figures = (_with_range(row.rate), _with_range(row.cpu), _with_range(row.ratio))
+        table.add_row(row.backend, row.rival, *figures, lost)
+    return table
+
+
+def _with_range(measure: Measure | None) -> str:
+    if measure is None:
+        return "-"
+    if measure.low == measure.high:
+        return figure(measure.median)
+    return f"{figure(measure.median)}\n{figure(measure.low)} to {figure(measure.high)}"
 
 
 def _environment(results: Results) -> str:

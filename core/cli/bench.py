@@ -18,6 +18,8 @@ from logweir.benchmarks.suite.needs import Needs, load_needs
 from logweir.benchmarks.suite.profiles import PROFILES
 from logweir.benchmarks.suite.recommend import Recommendation
 from logweir.benchmarks.suite.results import Results
+from logweir.benchmarks.suite.rivals import LOOPBACK, rival_types
+from logweir.benchmarks.suite.rivals.match import play_all
 
 __all__ = ["bench"]
 
@@ -44,10 +46,9 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
 ) -> None:
     """Measure backends: the embedded ones always, servers by their URL."""
-    if profile not in PROFILES:
-        raise typer.BadParameter(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+    _check_profile(profile)
     specs = [Spec(name, name, "", folder / "stores") for name in _EMBEDDED if embedded]
-    specs += [_spec(text, folder / "stores") for text in backend or []]
+    specs += [_spec(text, folder / "stores", known_types()) for text in backend or []]
     if not specs:
         raise typer.BadParameter("nothing to measure; leave out --no-embedded, or give --backend")
     (folder / "stores").mkdir(parents=True, exist_ok=True)
@@ -56,10 +57,19 @@ def run(
     else:
         measuring = runner.begin(folder, specs, PROFILES[profile], events=events, seed=seed)
     console = Console()
-    results = _go(measuring, console)
+    _show_run(_go(measuring, console), folder, console)
+
+
+def _check_profile(name: str) -> None:
+    if name not in PROFILES:
+        raise typer.BadParameter(f"there is no profile {name!r}; there are {', '.join(PROFILES)}")
+
+
+def _show_run(results: Results, folder: Path, console: Console) -> None:
+    """Show what was measured, write its page, and fail if something failed."""
     _write_page(results, folder / "report.html")
     terminal.show(results, console)
-    console.print(Text(f"{measuring.path} and {folder / 'report.html'} hold the whole of it."))
+    console.print(Text(f"{folder / 'results.json'} and {folder / 'report.html'} hold the whole of it."))
     if any(entry.failed for entry in results.not_run):
         raise typer.Exit(1)
 
@@ -75,14 +85,43 @@ def _go(measuring: runner.Run, console: Console) -> Results:
         return asyncio.run(measuring.go(tell))
 
 
-def _spec(text: str, folder: Path) -> Spec:
+def _spec(text: str, folder: Path, known: Sequence[str]) -> Spec:
     name_and_type, separator, url = text.partition("=")
     name, _, kind = name_and_type.rpartition(":")
     if not separator or not url:
         raise typer.BadParameter(f"{text!r} is no backend; write [NAME:]TYPE=URL")
-    if kind not in known_types():
-        raise typer.BadParameter(f"{kind!r} cannot be measured; there are {', '.join(known_types())}")
+    if kind not in known:
+        raise typer.BadParameter(f"{kind!r} cannot be measured; there are {', '.join(known)}")
     return Spec(name or kind, kind, url, folder)
+
+
+@bench.command("rivals")
+def rivals(
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(help="A server to play on too: [NAME:]TYPE=URL, such as loki=http://localhost:3100."),
+    ] = None,
+    profile: Annotated[str, typer.Option(help=f"How much: {', '.join(PROFILES)}.")] = "small",
+    events: Annotated[
+        int | None, typer.Option(min=1, help="Events in a turn, instead of the profile's.")
+    ] = None,
+    folder: _Folder = Path("bench-rivals"),
+    embedded: Annotated[bool, typer.Option(help="Whether to play on SQLite, files and loopback.")] = True,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 7,
+) -> None:
+    """Measure logweir beside its rivals: the same events into the same stores, counted there."""
+    _check_profile(profile)
+    stores = folder / "stores"
+    specs = [Spec(name, name, "", stores) for name in (*_EMBEDDED, LOOPBACK) if embedded]
+    specs += [_spec(text, stores, rival_types()) for text in backend or []]
+    if not specs:
+        raise typer.BadParameter("nothing to measure; leave out --no-embedded, or give --backend")
+    stores.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    with console.status("") as status:
+        match = play_all(folder, specs, PROFILES[profile], events=events, seed=seed, tell=status.update)
+        results = asyncio.run(match)
+    _show_run(results, folder, console)
 
 
 @bench.command("report")

@@ -1,0 +1,70 @@
+"""logweir's own way: structlog, classification, routing, a queue, a worker's batches, the sink, a flush."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from logweir import runtime
+from logweir.benchmarks.suite.rivals.base import Ground, Rival
+from logweir.benchmarks.suite.rivals.counts import count
+from logweir.errors import LogweirError
+from logweir.event import Event
+from logweir.processors import configure_structlog, get_logger
+
+__all__ = ["Own"]
+
+_PATIENCE = 300.0
+#: The rivals hold what waits in memory, and lose nothing as long as the process lives: so does this.
+_QUEUE = {"type": "memory", "when_full": "block", "block_timeout": _PATIENCE}
+_AUDIT = ["fund.*", "permission.*", "account.*"]
+
+
+class Own(Rival):
+    """logweir."""
+
+    name = "logweir"
+    durability = "waits in a bounded memory queue; batches of up to 500, stored as the sink confirms them"
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground)
+        self._log: Any = None
+
+    def open(self) -> None:
+        """See :meth:`Rival.open`."""
+        settings = {**self.ground.settings, "queue": _QUEUE}
+        if self.ground.type == "file":
+            settings["fsync"] = False  # the rival does not force its lines to the disk either
+        running = runtime.start(
+            {
+                "service": "bench",
+                "env": "bench",
+                "data_dir": str(self.ground.folder / "logweir"),
+                "classify": [{"kind": "audit", "match": {"event": _AUDIT}}],
+                "sinks": {"store": settings},
+                "routes": [{"name": "all", "to": ["store"]}],
+            },
+            handle_signals=False,
+        )
+        running.wait_for_sinks(_PATIENCE)
+        configure_structlog()
+        log = get_logger("bench").bind()
+        self._log = {
+            level: getattr(log, level) for level in ("debug", "info", "warning", "error", "critical")
+        }
+
+    def log(self, event: Event) -> None:
+        """See :meth:`Rival.log`."""
+        self._log[event.level](event.name, service=event.service, trace_id=event.trace_id, **event.fields)
+
+    def settle(self) -> None:
+        """See :meth:`Rival.settle`."""
+        if not runtime.flush(_PATIENCE):
+            raise LogweirError(f"not everything was delivered within {_PATIENCE:g} s")
+
+    def arrived(self) -> int:
+        """See :meth:`Rival.arrived`."""
+        return count(self.ground)
+
+    def close(self) -> None:
+        """See :meth:`Rival.close`."""
+        runtime.stop()

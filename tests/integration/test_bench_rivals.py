@@ -1,0 +1,89 @@
+"""``logweir bench rivals`` end to end: the embedded rivals, one on a server, and what goes wrong."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from logweir.benchmarks.suite.natives import Spec
+from logweir.benchmarks.suite.profiles import PROFILES
+from logweir.benchmarks.suite.results import Results
+from logweir.benchmarks.suite.rivals import contenders
+from logweir.benchmarks.suite.rivals.loguru_file import LoguruFile
+from logweir.benchmarks.suite.rivals.match import play_all
+from servers import Server
+
+LOGWEIR = str(Path(sys.executable).parent / "logweir")
+ONE_TURN = replace(PROFILES["tiny"], repeats=0)
+
+
+def rivals(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [LOGWEIR, "bench", "rivals", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+
+
+def names_with(results: Results, of: str) -> list[tuple[str, str]]:
+    return [(item.backend, str(item.labels["rival"])) for item in results.select("rival", of=of)]
+
+
+def test_the_embedded_rivals_play_and_everything_they_logged_is_counted(tmp_path: Path) -> None:
+    done = rivals(tmp_path, "--profile", "tiny", "--events", "60")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = Results.load(tmp_path / "bench-rivals" / "results.json")
+    wanted = [(kind, rival.name) for kind in ("sqlite", "file", "loopback") for rival in contenders(kind)]
+    assert results.not_run == []
+    for of in ("rate", "cpu", "lost"):
+        assert names_with(results, of) == wanted
+    assert all(measure.values == [0] for measure in results.select("rival", of="lost"))
+    assert all(measure.low > 0 for measure in results.select("rival") if measure.labels["of"] != "lost")
+    assert "commit by 100" in done.stdout
+    page = (tmp_path / "bench-rivals" / "report.html").read_text()
+    assert "Beside the rivals" in page
+    assert "Decision matrix" not in page
+    assert not re.search(r"<script|<link|src=|url\(|https?://", page)
+    left = [path.name for path in (tmp_path / "bench-rivals" / "stores").iterdir()]
+    assert [name for name in left if not name.endswith(".lock")] == []
+
+
+async def test_rivals_on_a_server_lose_nothing_and_leave_nothing(mysql: Server, tmp_path: Path) -> None:
+    results = await play_all(tmp_path, [Spec("mysql", "mysql", mysql.url, tmp_path)], ONE_TURN, events=60)
+    assert all("apt-get install" in entry.why and not entry.failed for entry in results.not_run)
+    left_out = {entry.what for entry in results.not_run}
+    wanted = [("mysql", rival.name) for rival in contenders("mysql") if rival.name not in left_out]
+    assert names_with(results, "lost") == wanted
+    assert all(measure.high == 0 for measure in results.select("rival", of="lost"))
+    assert "MySQL" in results.backends["mysql"].server
+
+
+async def test_a_rival_that_is_not_installed_and_a_server_that_is_not_there_are_said_and_the_rest_plays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoguruFile, "missing", classmethod(lambda _cls: "it is not installed"))
+    nobody = "mysql+aiomysql://u:p@127.0.0.1:1/t"
+    specs = [Spec("mysql", "mysql", nobody, tmp_path), Spec("file", "file", "", tmp_path)]
+    results = await play_all(tmp_path, specs, ONE_TURN, events=20)
+    assert [(entry.backend, entry.what, entry.failed) for entry in results.not_run] == [
+        ("mysql", "rivals", True),
+        ("file", "loguru", False),
+    ]
+    assert names_with(results, "rate") == [("file", "logweir")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--profile", "huge"], "there is no profile 'huge'"),
+        (["--backend", "postgresql=x"], "cannot be measured"),
+        (["--no-embedded"], "nothing to measure"),
+    ],
+)
+def test_wrong_input_gets_a_message_and_never_a_traceback(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = rivals(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.replace("│", "").split())
+    assert "Traceback" not in done.stderr
