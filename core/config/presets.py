@@ -2,7 +2,8 @@
 
 ``explicit`` (V1) audits what says so itself. ``hybrid`` (V2) adds rules that find what must be audited.
 ``separated`` (V3) sends audit to the relational store and tracing to the stores that search fast. All use
-three sinks by name: ``audit_db``, ``logs`` and, if it is declared, ``search``.
+sinks by name: ``audit_db`` and ``logs``; ``separated`` also ``search``, which gets errors, and ``documents``,
+which gets all tracing, where they are declared.
 
 What a preset adds comes after the rules and routes of the file, so that those win: a route of the preset
 whose name is taken, or which can get no event any more, is left out.
@@ -53,11 +54,12 @@ def _routes(strategy: str, sinks: Collection[str]) -> list[RouteConfig]:
     audit = _route("audit", {"kind": "audit"}, ["audit_db"])
     if strategy != "separated":
         return [audit, _route("tracing", {"kind": "tracing"}, ["logs"])]
-    errors_to = ["search", "logs"] if "search" in sinks else ["logs"]
+    everything_to = ["logs", "documents"] if "documents" in sinks else ["logs"]
+    errors_to = ["search", *everything_to] if "search" in sinks else everything_to
     return [
         audit,
         _route("errors", {"kind": "tracing", "level": ">=error"}, errors_to),
-        _route("rest", {"kind": "tracing"}, ["logs"]),
+        _route("rest", {"kind": "tracing"}, everything_to),
     ]
 
 

@@ -49,6 +49,30 @@ def test_separated_does_without_a_search_sink() -> None:
     assert targets(load("separated", sinks=sinks))["errors"] == ["logs"]
 
 
+def test_separated_sends_all_tracing_to_a_sink_of_documents() -> None:
+    assert targets(load("separated", sinks={**SINKS, "documents": {"type": "null"}})) == {
+        "audit": ["audit_db"],
+        "errors": ["search", "logs", "documents"],
+        "rest": ["logs", "documents"],
+    }
+
+
+@pytest.mark.parametrize("strategy", ["explicit", "hybrid"])
+def test_the_stages_before_know_one_store_of_tracing(strategy: str) -> None:
+    config = load(strategy, sinks={**SINKS, "documents": {"type": "null"}})
+    assert targets(config) == {"audit": ["audit_db"], "tracing": ["logs"]}
+
+
+def test_one_route_of_the_file_sends_all_tracing_to_every_store() -> None:
+    everywhere = ["logs", "search", "documents"]
+    config = load(
+        "separated",
+        sinks={**SINKS, "documents": {"type": "null"}},
+        routes=[{"name": "tracing", "match": {"kind": "tracing"}, "to": everywhere}],
+    )
+    assert targets(config) == {"tracing": everywhere, "audit": ["audit_db"]}
+
+
 def test_a_route_of_the_file_replaces_the_one_of_the_same_name() -> None:
     config = load(
         "hybrid", routes=[{"name": "audit", "match": {"kind": "audit"}, "to": ["audit_db", "other"]}]
