@@ -62,27 +62,31 @@ class Seal:
 
     def of(self, document: dict[str, Any]) -> str:
         """Return the hash of a document."""
-        data = canonical(document)
+        return self._of(canonical(document))
+
+    def _of(self, data: bytes) -> str:
         return (sha256(data) if self._key is None else hmac.new(self._key, data, sha256)).hexdigest()
 
     def of_row(self, writer: str, seq: int, prev: str, event: Event) -> str:
         """Return the hash of a row at its place."""
-        return self.of(
-            {
-                "action": event.name,
-                "env": event.env,
-                "fields": event.fields,
-                "id": event.id,
-                "kind": event.kind.value,
-                "level": event.level,
-                "prev": prev,
-                "seq": seq,
-                "service": event.service,
-                "span_id": event.span_id,
-                "time": event.time,
-                "trace_id": event.trace_id,
-                "writer": writer,
-            }
+        return self._of(
+            _encode(
+                {
+                    "action": event.name,
+                    "env": event.env,
+                    "fields": msgspec.Raw(canonical(event.fields)),  # only there can be floats
+                    "id": event.id,
+                    "kind": event.kind.value,
+                    "level": event.level,
+                    "prev": prev,
+                    "seq": seq,
+                    "service": event.service,
+                    "span_id": event.span_id,
+                    "time": event.time,
+                    "trace_id": event.trace_id,
+                    "writer": writer,
+                }
+            )
         )
 
     def of_run(self, run: Run) -> str:

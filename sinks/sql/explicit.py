@@ -13,7 +13,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 from logweir.encoding import decode_event, encode_event
@@ -31,7 +43,7 @@ def outbox_table(table: Table) -> Table:
     """Return the definition of the outbox of an audit table."""
     return Table(
         f"{table.name}_outbox",
-        table.metadata,
+        MetaData(schema=table.schema),  # the application's own metadata would take it only once
         Column("id", String(36), primary_key=True),
         Column("claimed_by", String(36)),
         Column("claimed_until", BigInteger, nullable=False),
