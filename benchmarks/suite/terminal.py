@@ -30,7 +30,7 @@ def show(results: Results, console: Console) -> None:
     if match:
         console.print(_standings(match))
         for row in match:
-            console.print(Text(f"  {row.rival}, into {row.backend}: {row.durability}"), soft_wrap=True)
+            console.print(Text(f"  {row.backend}, {row.rival}: {row.durability}"), soft_wrap=True)
     _show_wrong(results, console)
     _show_not_run(results, console)
 

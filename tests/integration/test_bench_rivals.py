@@ -3,15 +3,18 @@
 import re
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pymysql
 import pytest
 
 from logweir.benchmarks.suite.natives import Spec
 from logweir.benchmarks.suite.profiles import PROFILES
 from logweir.benchmarks.suite.results import Results
 from logweir.benchmarks.suite.rivals import contenders
+from logweir.benchmarks.suite.rivals.counts import mysql_arguments
 from logweir.benchmarks.suite.rivals.loguru_file import LoguruFile
 from logweir.benchmarks.suite.rivals.match import play_all
 from servers import Server
@@ -29,6 +32,12 @@ def names_with(results: Results, of: str) -> list[tuple[str, str]]:
     return [(item.backend, str(item.labels["rival"])) for item in results.select("rival", of=of)]
 
 
+def tables(url: str, like: str) -> list[str]:
+    with closing(pymysql.connect(**mysql_arguments(url))) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW TABLES LIKE %s", (like.replace("_", r"\_"),))
+        return [row[0] for row in cursor.fetchall()]
+
+
 def test_the_embedded_rivals_play_and_everything_they_logged_is_counted(tmp_path: Path) -> None:
     done = rivals(tmp_path, "--profile", "tiny", "--events", "60")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -39,7 +48,7 @@ def test_the_embedded_rivals_play_and_everything_they_logged_is_counted(tmp_path
         assert names_with(results, of) == wanted
     assert all(measure.values == [0] for measure in results.select("rival", of="lost"))
     assert all(measure.low > 0 for measure in results.select("rival") if measure.labels["of"] != "lost")
-    assert "commit by 100" in done.stdout
+    assert "by 100, indexed" in done.stdout
     page = (tmp_path / "bench-rivals" / "report.html").read_text()
     assert "Beside the rivals" in page
     assert "Decision matrix" not in page
@@ -56,6 +65,8 @@ async def test_rivals_on_a_server_lose_nothing_and_leave_nothing(mysql: Server, 
     assert names_with(results, "lost") == wanted
     assert all(measure.high == 0 for measure in results.select("rival", of="lost"))
     assert "MySQL" in results.backends["mysql"].server
+    run = f"{results.workload['first_ns'] // 10**9:x}"
+    assert tables(mysql.url, f"bench_{run}_%") == []
 
 
 async def test_a_rival_that_is_not_installed_and_a_server_that_is_not_there_are_said_and_the_rest_plays(

@@ -13,7 +13,14 @@ from logweir.benchmarks.suite.rivals.rsyslog import (
     RsyslogMongo,
     RsyslogMysql,
 )
-from logweir.benchmarks.suite.rivals.stdlib import MysqlBatches, MysqlRows, SqliteBatches, SqliteRows
+from logweir.benchmarks.suite.rivals.stdlib import (
+    MysqlBatches,
+    MysqlIndexed,
+    MysqlRows,
+    SqliteBatches,
+    SqliteIndexed,
+    SqliteRows,
+)
 
 __all__ = ["LOOPBACK", "Ground", "Rival", "contenders", "native_for", "rival_types"]
 
@@ -26,8 +33,8 @@ _RIVALS: dict[str, list[type[Rival]]] = {
     "loki": [Own, LokiHandler],
     LOOPBACK: [LogstashAsync],
     "mongodb": [Own, RsyslogMongo],
-    "mysql": [Own, MysqlRows, MysqlBatches, RsyslogMysql],
-    "sqlite": [Own, SqliteRows, SqliteBatches],
+    "mysql": [Own, MysqlRows, MysqlBatches, MysqlIndexed, RsyslogMysql],
+    "sqlite": [Own, SqliteRows, SqliteBatches, SqliteIndexed],
 }
 
 

@@ -43,7 +43,7 @@ class Rival(ABC):
 
     Attributes:
         name: In the tables.
-        durability: What is true of an event when it counts as arrived, and where it waits until then.
+        durability: Where an event waits, and what is true of it when it counts as arrived.
     """
 
     name: ClassVar[str]
@@ -56,6 +56,11 @@ class Rival(ABC):
     def missing(cls) -> str | None:
         """Why it cannot be run here, with what to install; None when it can."""
         return None
+
+    @classmethod
+    def durability_in(cls, kind: str) -> str:  # noqa: ARG003 - for those that go into several
+        """What ``durability`` comes to in this type of backend."""
+        return cls.durability
 
     @abstractmethod
     def open(self) -> None:

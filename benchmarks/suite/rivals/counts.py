@@ -73,6 +73,8 @@ def _elasticsearch(ground: Ground) -> int:
     store = f"{ground.url}/{ground.settings['index']}-*"
     httpx.post(f"{store}/_refresh", timeout=60).raise_for_status()
     answer = httpx.get(f"{store}/_count", timeout=60)
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return 0  # the index was made a moment ago, and no shard of it serves yet
     answer.raise_for_status()
     return int(answer.json()["count"])
 

@@ -139,13 +139,13 @@ class _Match:
             sys.executable,
             "-m",
             "logweir.benchmarks.suite.rivals.turn",
-            json.dumps(turn),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
             async with asyncio.timeout(self.profile.step_seconds):
-                said, complained = await process.communicate()
+                said, complained = await process.communicate(json.dumps(turn).encode())
         finally:
             if process.returncode is None:
                 process.kill()
@@ -171,7 +171,7 @@ class _Match:
                     "backend": self.spec.type,
                     "of": of,
                     "events": self.events,
-                    "durability": rival.durability,
+                    "durability": rival.durability_in(self.spec.type),
                 },
                 unit=unit,
                 values=values,

@@ -16,6 +16,14 @@ __all__ = ["Own"]
 _PATIENCE = 300.0
 #: The rivals hold what waits in memory, and lose nothing as long as the process lives: so does this.
 _QUEUE = {"type": "memory", "when_full": "block", "block_timeout": _PATIENCE}
+_STORED = {
+    "elasticsearch": "bulk requests of up to 500, each id once",
+    "file": "up to 500 lines by a write to the operating system, no fsync",
+    "loki": "requests of up to 500 lines",
+    "mongodb": "inserts of up to 500, journaled, each id once; with the sink's indexes",
+    "mysql": "commits of up to 500 as durable as the server's, each id once; three indexes",
+    "sqlite": "WAL, synchronous=FULL, commits of up to 500, each id once; three indexes",
+}
 _AUDIT = ["fund.*", "permission.*", "account.*"]
 
 
@@ -23,11 +31,16 @@ class Own(Rival):
     """logweir."""
 
     name = "logweir"
-    durability = "waits in a bounded memory queue; batches of up to 500, stored as the sink confirms them"
+    durability = "bounded memory queue, retries"
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
         self._log: Any = None
+
+    @classmethod
+    def durability_in(cls, kind: str) -> str:
+        """See :meth:`Rival.durability_in`."""
+        return f"{cls.durability}; {_STORED[kind]}"
 
     def open(self) -> None:
         """See :meth:`Rival.open`."""

@@ -140,7 +140,7 @@ class RsyslogMysql(_Rsyslog):
     """ommysql."""
 
     name = "rsyslog ommysql"
-    durability = "waits in rsyslog's memory queue; a commit for up to 1000 events, as durable as the server's"
+    durability = "rsyslog's memory queue; commits of up to 1000 as durable as the server's; no index"
     module, package = "ommysql", "rsyslog-mysql"
     templates = (
         'template(name="row" type="string" option.sql="on" string="INSERT INTO {table} '
@@ -170,7 +170,7 @@ class RsyslogElasticsearch(_Rsyslog):
     """omelasticsearch."""
 
     name = "rsyslog omelasticsearch"
-    durability = "waits in rsyslog's memory queue; bulk requests of up to 1000 events, ids by the server"
+    durability = "rsyslog's memory queue; bulk requests of up to 1000 events, ids by the server"
     module, package = "omelasticsearch", "rsyslog-elasticsearch"
 
     def _action(self) -> str:
@@ -186,7 +186,7 @@ class RsyslogMongo(_Rsyslog):
     """ommongodb."""
 
     name = "rsyslog ommongodb"
-    durability = "waits in rsyslog's memory queue; an insert for each event, as durable as the server's"
+    durability = "rsyslog's memory queue; an insert for each event, as durable as the server's"
     module, package = "ommongodb", "rsyslog-mongodb"
 
     def _action(self) -> str:

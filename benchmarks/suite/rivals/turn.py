@@ -1,7 +1,8 @@
-"""One turn of one contender, its own process: ``python -m logweir.benchmarks.suite.rivals.turn TURN``.
+"""One turn of one contender, its own process: ``python -m logweir.benchmarks.suite.rivals.turn``.
 
-Prints the outcome as JSON. Making the events, starting and stopping are not timed; the clock runs from the
-first log call until the store has counted every event (or no more have come for a while).
+Reads the turn from stdin, where no other user sees its URL, and prints the outcome; both are JSON. Making
+the events, starting and stopping are not timed; the clock runs from the first log call until the store has
+counted every event (or no more have come for a while).
 """
 
 from __future__ import annotations
@@ -82,4 +83,4 @@ def main(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.stdin.read())
