@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from logweir.errors import LogweirError
 
@@ -39,6 +39,11 @@ class Measure(_Model):
     """Of each value, such as `events/s` or `ms`."""
     values: list[float]
     """One for each repeat."""
+
+    @field_validator("values")
+    @classmethod
+    def _values_say_no_more_than_they_know(cls, values: list[float]) -> list[float]:
+        return [float(f"{value:.5g}") for value in values]
 
     @property
     def median(self) -> float:
@@ -115,7 +120,7 @@ class Results(_Model):
         """Write the file whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".tmp")
-        draft.write_text(self.model_dump_json(indent=1) + "\n")
+        draft.write_text(_one_measure_a_line(self.model_dump_json()))
         draft.replace(path)
 
     @classmethod
@@ -133,6 +138,11 @@ class Results(_Model):
             problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
             place = ".".join(str(part) for part in problem["loc"])
             raise LogweirError(f"{path} is no result of logweir bench: {place}: {problem['msg']}") from None
+
+
+def _one_measure_a_line(text: str) -> str:
+    """JSON that can be compared line by line, without a line for each number."""
+    return text.replace('{"backend":', '\n{"backend":') + "\n"
 
 
 def percentile(values: list[float], share: float) -> float:

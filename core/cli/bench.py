@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from logweir.benchmarks.suite import page, recommend, routing_file, runner, terminal
+from logweir.benchmarks.suite import markdown, page, recommend, routing_file, runner, terminal
 from logweir.benchmarks.suite.natives import Spec, known_types
 from logweir.benchmarks.suite.needs import Needs, load_needs
 from logweir.benchmarks.suite.profiles import PROFILES
@@ -125,10 +125,15 @@ def rivals(
 
 
 @bench.command("report")
-def report(folder: _Folder = _DEFAULT_FOLDER) -> None:
+def report(
+    folder: _Folder = _DEFAULT_FOLDER,
+    text: Annotated[Path | None, typer.Option("--markdown", help="Also write it as Markdown.")] = None,
+) -> None:
     """Show a run, and write its page anew."""
     results = Results.load(folder / "results.json")
     _write_page(results, folder / "report.html")
+    if text is not None:
+        text.write_text(markdown.render(results), encoding="utf-8")
     terminal.show(results, Console())
 
 

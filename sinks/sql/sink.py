@@ -8,10 +8,10 @@ connections than workers, because a search takes one only for a page at a time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -53,12 +53,15 @@ from logweir.sinks.sql.model import AUDIT_COLUMNS, find_table
 from logweir.sinks.sql.nul import restore_nul
 from logweir.sinks.sql.schema import Schema, script_of
 from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
+from logweir.sinks.sql.uninterrupted import Uninterrupted
 from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, verdict
 from logweir.sinks.sql.verifying import Verification
 from logweir.sinks.sql.writers import Writers, insert_alone, require_links
 from logweir.sinks.sql.writing import Insertion, write_in_parts
 
 __all__ = ["SqlSink"]
+
+T = TypeVar("T")
 
 #: Rows fetched at once when searching, and ids deleted at once when pruning.
 _PAGE = 1000
@@ -82,6 +85,7 @@ class SqlSink(Sink[SqlConfig]):
         self.keeps_outbox = config.outbox
         self._patience = config.statement_timeout if isinstance(config, ServerConfig) else None
         self._engine: AsyncEngine | None = None
+        self._uninterrupted = Uninterrupted() if isinstance(config, SqliteConfig) else None
         self._chain = ChainTables(self._table, Seal(chaining.key)) if chaining is not None else None
         self._know(database_of(self._url))
 
@@ -134,6 +138,8 @@ class SqlSink(Sink[SqlConfig]):
 
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""
+        if self._uninterrupted is not None:
+            await self._uninterrupted.finish(self.config.retry.timeout / 2)
         engine, self._engine = self._engine, None
         if engine is not None:
             await engine.dispose()
@@ -164,7 +170,7 @@ class SqlSink(Sink[SqlConfig]):
 
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         """Store a batch in one transaction; see :meth:`Sink.write`."""
-        return await write_in_parts(batch, self._store, self.config.retry.timeout / 2)
+        return await self._whole(write_in_parts(batch, self._store, self.config.retry.timeout / 2))
 
     async def _store(self, batch: Sequence[Event]) -> set[int]:
         """Store events in one transaction, in a new table if that is allowed and the old one is gone."""
@@ -202,6 +208,9 @@ class SqlSink(Sink[SqlConfig]):
 
     async def record(self, event: Event) -> None:
         """See :meth:`Transactional.record`; an answer that was lost is found out by the row itself."""
+        await self._whole(self._record(event))
+
+    async def _record(self, event: Event) -> None:
         try:
             async with self._transaction() as connection:
                 if not await self._is_stored(connection, event):
@@ -217,13 +226,11 @@ class SqlSink(Sink[SqlConfig]):
 
     async def outbox_waiting(self, limit: int) -> list[Event]:
         """See :meth:`Transactional.outbox_waiting`."""
-        async with self._transaction() as connection:
-            return await connection.run_sync(claim_outbox, self._outbox, limit)
+        return await self._whole(self._in_transaction(claim_outbox, self._outbox, limit))
 
     async def outbox_done(self, ids: Sequence[str]) -> None:
         """See :meth:`Transactional.outbox_done`."""
-        async with self._transaction() as connection:
-            await connection.run_sync(clear_outbox, self._outbox, ids)
+        await self._whole(self._in_transaction(clear_outbox, self._outbox, ids))
 
     # -- reading and pruning ------------------------------------------------------------------------
 
@@ -256,6 +263,9 @@ class SqlSink(Sink[SqlConfig]):
 
     async def prune(self, before: datetime, *, kind: Kind | None = None, limit: int = 10_000) -> int:
         """Delete at most ``limit`` events older than ``before``, the oldest first."""
+        return await self._whole(self._prune(before, kind, limit))
+
+    async def _prune(self, before: datetime, kind: Kind | None, limit: int) -> int:
         columns = self._table.c
         old = conditions_of(Query(end=before, kind=kind), self._table, self._database)
         oldest = select(columns.id).where(*old).order_by(columns.time_us).limit(limit)
@@ -265,6 +275,9 @@ class SqlSink(Sink[SqlConfig]):
 
     async def delete(self, ids: Sequence[str]) -> int:
         """Delete exactly these events, in one transaction."""
+        return await self._whole(self._delete(ids))
+
+    async def _delete(self, ids: Sequence[str]) -> int:
         async with self._transaction() as connection:
             return await self._delete_rows(connection, ids)
 
@@ -307,6 +320,14 @@ class SqlSink(Sink[SqlConfig]):
         with _in_our_terms():
             async with asyncio.timeout(self._patience), self._opened().begin() as connection:
                 yield connection
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Write; where a cancellation in the middle would do harm, it does not reach the work."""
+        return await (work if self._uninterrupted is None else self._uninterrupted.run(work))
+
+    async def _in_transaction(self, work: Callable[..., T], *arguments: Any) -> T:
+        async with self._transaction() as connection:
+            return await connection.run_sync(work, *arguments)
 
     def _insertion_of_open(self) -> Insertion:
         self._opened()

@@ -352,3 +352,21 @@ async def test_the_unit_of_a_write_is_a_transaction(tmp_path: Path) -> None:
 
 async def _ids(sink: SqlSink) -> list[Event]:
     return [event async for event in sink.search(Query(limit=None))]
+
+
+async def test_writes_that_are_given_up_at_any_moment_leave_the_file_unlocked(tmp_path: Path) -> None:
+    sink = make_sink(tmp_path / "x.db", busy_timeout="1s")
+    await sink.open()
+    given_up = []
+    for number in range(30):
+        batch = [make_event(str(index)) for index in range(200)]
+        writing = asyncio.ensure_future(sink.write(batch))
+        await asyncio.wait((writing,), timeout=number / 3000)  # another moment each time
+        writing.cancel()
+        await asyncio.wait((writing,))
+        given_up.append(writing)  # keeps what its frames hold, as a caller's traceback would
+        again = await sink.write(batch)
+        assert not again.rejected
+        assert not again.retry
+    assert len(await names(sink, Query(limit=None))) == 30 * 200
+    await sink.close()
