@@ -46,11 +46,16 @@ async def recovery(native: Native, workload: Workload, repeats: int) -> list[Mea
 
 async def _kill_a_writer(native: Native, store: str, workload: Workload) -> int:
     """Start a writer, kill it after some confirmations; how many events were confirmed."""
-    spec = json.dumps({**asdict(native.spec), "folder": str(native.spec.folder)})
-    command = ("-m", "logweir.benchmarks.suite.victim", spec, store, json.dumps(describe(workload)))
+    spec = {**asdict(native.spec), "folder": str(native.spec.folder)}
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "logweir.benchmarks.suite.victim", store),
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
     )
+    assert process.stdin is not None  # noqa: S101 - asked for
+    process.stdin.write(json.dumps({"spec": spec, "workload": describe(workload)}).encode() + b"\n")
     assert process.stdout is not None  # noqa: S101 - asked for
     assert process.stderr is not None  # noqa: S101 - idem
     confirmed = 0

@@ -1,6 +1,8 @@
-"""A writer that gets killed: ``python -m logweir.benchmarks.suite.victim SPEC STORE WORKLOAD``.
+"""A writer that gets killed: ``python -m logweir.benchmarks.suite.victim STORE``.
 
-Writes batches without end, and prints the number of events that the store has confirmed after each.
+It reads the backend and the workload, as JSON, from stdin: a command line would show a URL's password to
+everybody on the machine. It writes batches without end, and prints the number of events that the store has
+confirmed after each.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from logweir.benchmarks.suite.natives import Spec, native_of
 from logweir.benchmarks.suite.store import opened
@@ -17,11 +20,10 @@ from logweir.benchmarks.suite.workload import workload_of
 BATCH = 100
 
 
-async def main(spec: str, store: str, workload: str) -> None:
+async def main(store: str, spec: dict[str, Any], workload: dict[str, Any]) -> None:
     """Write until killed."""
-    described = json.loads(spec)
-    native = native_of(Spec(**{**described, "folder": Path(described["folder"])}))
-    events = workload_of(json.loads(workload))
+    native = native_of(Spec(**{**spec, "folder": Path(spec["folder"])}))
+    events = workload_of(workload)
     await native.open()
     async with opened(native, store) as opened_store:
         start = 0
@@ -32,4 +34,4 @@ async def main(spec: str, store: str, workload: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(sys.argv[1], **json.loads(sys.stdin.readline())))
