@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 TYPES := .build/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test soak check format bench bench-engine lock clean
+.PHONY: help demo servers test soak check format bench bench-servers bench-engine lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +45,9 @@ format: $(VENV)/.installed ## format the code and mend what the linter can
 
 bench: $(VENV)/.installed ## which backend for this load? the small profile; BENCH="--backend loki=URL" adds servers
 	$(BIN)/logweir bench run --profile small $(BENCH)
+
+bench-servers: $(VENV)/.installed ## the same against the real servers too, started for it; BENCH="--profile medium" for more
+	PYTHONPATH=tests $(BIN)/python -m servers.bench --profile small $(BENCH)
 
 bench-engine: $(VENV)/.installed ## what logweir itself costs, beside its rivals
 	$(BIN)/python -m logweir.benchmarks
