@@ -301,8 +301,8 @@ def test_the_port_of_a_killed_parent_is_free_while_its_child_lives(tmp_path: Pat
         tmp_path,
         """
         logweir.start("routing.yaml")
-        if os.fork():
-            print("ready", flush=True)
+        if not os.fork():
+            print("ready", flush=True)  # the child says so: it has let go of what it inherited
         sys.stdin.read()
         """,
         config=f"{CONFIG}metrics: {{port: {port}}}\n",
