@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from logweir.capture import Capture
 from logweir.classification import Classifier
 from logweir.config.models import RedactConfig
@@ -193,19 +195,7 @@ class FileWorkload(Workload):
 
     def _event(self, chance: random.Random, own: Event, number: int) -> Event:
         time_ns = self.first_ns + number * self.step_ns
-        return Event(
-            _uuid7(time_ns, chance),
-            time_ns,
-            own.kind,
-            own.level,
-            own.name,
-            own.service,
-            own.env,
-            own.trace_id,
-            own.span_id,
-            own.fields,
-            own.size,
-        )
+        return msgspec.structs.replace(own, id=_uuid7(time_ns, chance), time=time_ns)
 
 
 @lru_cache(maxsize=1)

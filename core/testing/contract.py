@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from logweir.event import Event, Kind, new_event_id
@@ -334,15 +335,4 @@ def assert_law(result: WriteResult, size: int) -> None:
 
 def _bare(event: Event) -> Event:
     """The event without its estimated size, which is not stored."""
-    return Event(
-        event.id,
-        event.time,
-        event.kind,
-        event.level,
-        event.name,
-        event.service,
-        event.env,
-        event.trace_id,
-        event.span_id,
-        event.fields,
-    )
+    return msgspec.structs.replace(event, size=0)

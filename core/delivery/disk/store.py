@@ -39,6 +39,8 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.disk import adoption, files
 from logweir.delivery.disk.committer import REMOVAL_LINGER, Committer
@@ -607,20 +609,7 @@ class DiskStore:
 
 
 def _event_of(row: Row) -> Event:
-    event = decode_event(row.body)
-    return Event(
-        event.id,
-        event.time,
-        event.kind,
-        event.level,
-        event.name,
-        event.service,
-        event.env,
-        event.trace_id,
-        event.span_id,
-        event.fields,
-        row.size,
-    )
+    return msgspec.structs.replace(decode_event(row.body), size=row.size)
 
 
 def _letter(directory: Path, sink: str, reason: str, row: Row) -> DeadLetter:
