@@ -13,26 +13,16 @@ import pytest
 from logweir.delivery.disk import DiskStore
 from logweir.delivery.queue import PutResult
 from logweir.testing.contract import make_event
-from support.disk import drain, make_queue, make_store, names
+from support.disk import drain, make_queue, make_store, mount, names, small_disk_at
 
 TESTS = Path(__file__).parents[1]
-
-
-def mount(*arguments: str) -> None:
-    subprocess.run(["mount", *arguments], check=True, capture_output=True)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    try:
-        mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place))
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a small tmpfs needs root; the limited file size below covers the same")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with small_disk_at(tmp_path / "disk", "the limited file size below covers the same") as place:
+        yield place
 
 
 class Answers:
@@ -130,7 +120,7 @@ def test_settling_goes_on_while_the_disk_is_full(small_disk: Path) -> None:
 LIMITED = """
 import resource, sys, time
 from pathlib import Path
-from support.disk import drain, make_queue, make_store, names
+from support.disk import drain, make_queue, make_store, mount, names, small_disk_at
 from logweir.testing.contract import make_event
 
 store = make_store(Path(sys.argv[1]))

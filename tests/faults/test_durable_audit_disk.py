@@ -9,7 +9,6 @@ import logging
 import random
 import shutil
 import signal
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ import logweir
 from logweir.errors import AuditError
 from logweir.sinks.memory import MemorySink
 from support import sinks as misbehaving
+from support.disk import mount, small_disk_at
 from support.durable import check_once_each, configure, end, said, start, stored
 
 
@@ -32,22 +32,12 @@ def _healthy() -> Iterator[None]:
     misbehaving.healed.set()
 
 
-def mount(*arguments: str) -> None:
-    subprocess.run(["mount", *arguments], check=True, capture_output=True)
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte, for the data directory."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    try:
-        mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place))
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a small tmpfs needs root; the store's tests limit the size of files instead")
-    yield place
-    logweir.stop(timeout=5.0)
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with small_disk_at(tmp_path / "disk", "the store's tests limit the size of files instead") as place:
+        yield place
+        logweir.stop(timeout=5.0)
 
 
 def fill(place: Path) -> None:

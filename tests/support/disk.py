@@ -1,11 +1,14 @@
 """Disk stores for tests: made, drained and crashed without waiting for time."""
 
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from logweir.config.delivery import QueueConfig
 from logweir.delivery.dead_letters import DeadLetters
@@ -76,3 +79,19 @@ def names(events: list[Event]) -> list[str]:
 def sized(name: str, size: int) -> Event:
     """An event of a certain size."""
     return msgspec.structs.replace(make_event(name), size=size)
+
+
+def mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True, capture_output=True)
+
+
+@contextmanager
+def small_disk_at(place: Path, otherwise: str) -> Iterator[Path]:
+    """A file system of one megabyte; where none may be mounted, the test is skipped and ``otherwise`` said."""
+    place.mkdir()
+    try:
+        mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place))
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip(f"mounting a small tmpfs needs root; {otherwise}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
