@@ -7,13 +7,11 @@ server has by bare requests.
 import gc
 import itertools
 import os
-import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -24,10 +22,13 @@ from logweir.errors import SinkUnavailable
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.sink import ElasticsearchSink
-from logweir.telemetry import SinkMetrics
 from logweir.testing.contract import make_event
+from support import burst
+from support.burst import Burst
 from support.elastic import Elastic
 
+#: A rate that this server takes, and the patience that its starts need.
+PACE: dict[str, Any] = {"rate": 1500, "patience": 40.0, "enough": 300}
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 
 
@@ -50,68 +51,9 @@ def options(url: str, name: str, **more: Any) -> ElasticsearchConfig:
     return ElasticsearchConfig.model_validate(settings)
 
 
-class Burst:
-    """A steady stream of numbered events into one sink, from a thread."""
-
-    def __init__(self, runtime: Runtime, rate: int = 1500) -> None:
-        self._runtime = runtime
-        self._rate = rate
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="burst")
-        self.sent = 0
-
-    def _run(self) -> None:
-        while not self._end.wait(0.02):
-            for _ in range(self._rate // 50):
-                self._runtime.emit("burst", {"number": self.sent})
-                self.sent += 1
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    @property
-    def metrics(self) -> SinkMetrics:
-        return self._runtime.metrics().sinks["store"]
-
-    def until(self, condition: Any, seconds: float = 40.0) -> None:
-        """Wait until something is true of the sink's metrics."""
-        deadline = time.monotonic() + seconds
-        while not condition(self.metrics):
-            assert time.monotonic() < deadline, self.metrics
-            time.sleep(0.01)
-
-    def until_more_is_stored(self, events: int = 300) -> None:
-        """Wait until this many more events are stored."""
-        before = self.metrics.stored + self.metrics.duplicate
-        self.until(lambda metrics: metrics.stored + metrics.duplicate >= before + events)
-
-    def until_it_fails(self, times: int = 2) -> None:
-        """Wait for this many more failures."""
-        before = self.metrics.failures
-        self.until(lambda metrics: metrics.failures >= before + times)
-
-
-@contextmanager
-def burst_into(sink: ElasticsearchConfig) -> Iterator[Burst]:
-    """Run a burst; at the end everything must be delivered and accounted for."""
-    routes: Any = [{"name": "all", "to": ["store"]}]
-    runtime = Runtime(RoutingConfig(sinks={"store": sink}, routes=routes, drain_timeout=60))
-    runtime.start()
-    try:
-        with Burst(runtime) as burst:
-            burst.until_more_is_stored()
-            yield burst
-        assert runtime.stop(60), burst.metrics
-        metrics = burst.metrics
-        assert metrics.stored + metrics.duplicate == metrics.accepted == burst.sent, metrics
-        assert not metrics.dead
-    finally:
-        runtime.stop(1)
+def burst_into(sink: ElasticsearchConfig) -> AbstractContextManager[Burst]:
+    """Run a burst at the pace of this server."""
+    return burst.burst_into(sink, **PACE)
 
 
 def assert_all_there_once(url: str, name: str, sent: int) -> None:
@@ -183,7 +125,7 @@ def test_credentials_that_are_refused_are_told_and_cost_nothing_once_they_are_ta
     runtime = Runtime(RoutingConfig(sinks={"store": sink}, routes=routes, drain_timeout=60))
     runtime.start()
     try:
-        with Burst(runtime) as burst:
+        with Burst(runtime, **PACE) as burst:
             burst.until(lambda _: burst.sent > 300)
             fault.clear()
             burst.until_more_is_stored()

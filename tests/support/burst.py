@@ -13,11 +13,20 @@ from logweir.telemetry import SinkMetrics
 
 
 class Burst:
-    """A steady stream of numbered events into one sink, from a thread."""
+    """A steady stream of numbered events into one sink, from a thread.
 
-    def __init__(self, runtime: Runtime, rate: int) -> None:
+    Args:
+        runtime: Where they go.
+        rate: Events a second.
+        patience: How long a condition may take to come true, in seconds.
+        enough: Events that count as "more" when nothing else is said.
+    """
+
+    def __init__(self, runtime: Runtime, rate: int, patience: float = 30.0, enough: int = 500) -> None:
         self._runtime = runtime
         self._rate = rate
+        self._patience = patience
+        self._enough = enough
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="burst")
         self.sent = 0
@@ -40,27 +49,35 @@ class Burst:
     def metrics(self) -> SinkMetrics:
         return self._runtime.metrics().sinks["store"]
 
-    def until(self, condition: Any, seconds: float = 30.0) -> None:
+    def until(self, condition: Any, seconds: float | None = None) -> None:
         """Wait until something is true of the sink's metrics."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + (self._patience if seconds is None else seconds)
         while not condition(self.metrics):
             assert time.monotonic() < deadline, self.metrics
             time.sleep(0.01)
 
-    def until_more_is_stored(self, events: int = 500) -> None:
+    def until_more_is_stored(self, events: int | None = None) -> None:
         """Wait until this many more events are stored."""
         before = self.metrics.stored + self.metrics.duplicate
-        self.until(lambda metrics: metrics.stored + metrics.duplicate >= before + events)
+        wanted = before + (self._enough if events is None else events)
+        self.until(lambda metrics: metrics.stored + metrics.duplicate >= wanted)
+
+    def until_it_fails(self, times: int = 2) -> None:
+        """Wait for this many more failures."""
+        before = self.metrics.failures
+        self.until(lambda metrics: metrics.failures >= before + times)
 
 
 @contextmanager
-def burst_into(store: SinkConfig, *, rate: int = 3000) -> Iterator[Burst]:
+def burst_into(
+    store: SinkConfig, *, rate: int = 3000, patience: float = 30.0, enough: int = 500
+) -> Iterator[Burst]:
     """Run a burst; at the end everything must be delivered and accounted for."""
     routes: Any = [{"name": "all", "to": ["store"]}]
     runtime = Runtime(RoutingConfig(sinks={"store": store}, routes=routes, drain_timeout=60))
     runtime.start()
     try:
-        with Burst(runtime, rate) as burst:
+        with Burst(runtime, rate, patience, enough) as burst:
             burst.until_more_is_stored()
             yield burst
         assert runtime.stop(60), burst.metrics
