@@ -3,7 +3,8 @@
 Each run pushes batches of 1,000 into streams of its own: once by the sink, from events; and once by a bare
 loop of the same httpx client, which makes a body of the same lines and metadata, that were made before the
 clock started, batch by batch: one stream, no labels chosen, nothing looked at in the answer but its status.
-One worker and two, by protobuf with snappy and by gzip JSON.
+One worker and two, by protobuf with snappy and by gzip JSON. The server may be any that speaks Loki's push
+API (a VictoriaLogs by a URL that ends in ``/insert``); the report names the one that answered.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import cramjam
 import httpx
 
 from logweir.benchmarks.measure import Bar, Report, Series, take_turns
+from logweir.benchmarks.suite.natives.victorialogs import is_victorialogs, name_of
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.loki.bodies import to_json, to_protobuf
@@ -59,7 +61,7 @@ def measure(*, events: int = 4_000, runs: int = 50, url: str | None = None) -> R
         for workers in (1, 2):
             _compare(report, address, encoding, workers, events, runs)
     report.series += _wire_series()
-    report.notes.append(f"The server that answered: {asyncio.run(_server_name(address))}.")
+    report.notes.append(f"The server that answered: {_server_name(address)}.")
     return report
 
 
@@ -170,9 +172,11 @@ async def _rate(write: Write, batches: list[list[Any]], workers: int) -> float:
     return sum(map(len, batches)) / (time.perf_counter() - started)
 
 
-async def _server_name(url: str) -> str:
+def _server_name(url: str) -> str:
+    if is_victorialogs(url):
+        return name_of(url)
     sink = LokiSink(LokiConfig(url=url))
-    return (await sink.check()).server
+    return asyncio.run(sink.check()).server
 
 
 def _encoder() -> Encoder:

@@ -54,7 +54,7 @@ async def _until_found(writer: Store, reader: Store, event: Event, query: Query)
     started = time.perf_counter()
     await writer.sink.write([event])
     while time.perf_counter() - started < _DEADLINE:
-        if any(found.id == event.id for found in await reader.find(query)):
+        if event.id in await reader.ids(query):
             return (time.perf_counter() - started) * 1000
         await asyncio.sleep(_POLL)
     raise LogweirError(f"an event was not found within {_DEADLINE:g} s after it was written")

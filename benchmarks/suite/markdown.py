@@ -115,5 +115,8 @@ def _said(results: Results) -> Iterator[str]:
     yield f"Confirmed events that were missing after a writer was killed: {figure(lost)}."
     for entry in results.not_run:
         yield f"{'Failed' if entry.failed else 'Not run'}: {entry.backend}, {entry.what}: {entry.why}"
-    yield "Sizes of Loki are chunks without its index; sizes of FerretDB are not those of MongoDB."
+    yield (
+        "Sizes of Loki are chunks without its index, those of VictoriaLogs its columns and filters; "
+        "sizes of FerretDB are not those of MongoDB."
+    )
     yield "The caches of servers and operating system were not emptied; answers are warm."

@@ -75,6 +75,6 @@ async def _answer(native: Native, opened_store: Store, store: str, question: Que
         case LabelQuestion():
             return await native.labelled(store, question.ask, LIMIT)
         case Query():
-            return [event.id for event in await opened_store.find(question.ask)]
+            return await opened_store.ids(question.ask)
         case _:
             raise LogweirError(f"no question: {question.ask!r}")

@@ -12,6 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -91,11 +92,15 @@ class Run:
     async def _open_all(self) -> list[Native]:
         natives: list[Native] = []
         for spec in self.specs:
+            native: Native | None = None
             try:
                 native = native_of(spec)
                 await native.open()
                 server = await native.server()
             except Exception as error:  # noqa: BLE001 - one backend's trouble must not stop the others
+                if native is not None:
+                    with suppress(Exception):  # what was half opened may not close either
+                        await native.close()
                 self._fail(spec.name, "opening", error)
                 continue
             natives.append(native)
@@ -149,6 +154,10 @@ class Run:
 
     def _queries(self, volume: int) -> Callable[[Native], Awaitable[Sequence[Measure]]]:
         async def work(native: Native) -> Sequence[Measure]:
+            if why := await native.unanswered():
+                name = native.spec.name
+                self.results.not_run.append(NotRun(backend=name, what=f"queries at {volume}", why=why))
+                return []
             if volume not in self._questions:
                 seed = self.results.workload["seed"]
                 self._questions[volume] = questions(self.workload, volume, self.profile.each, seed)

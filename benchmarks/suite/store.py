@@ -9,7 +9,6 @@ from typing import Any
 
 from logweir.benchmarks.suite.natives.base import Native
 from logweir.errors import LogweirError
-from logweir.event import Event
 from logweir.sinks import registry
 from logweir.sinks.adapter import as_async
 from logweir.sinks.contract import Query, Readable, Sink, SinkContext
@@ -22,22 +21,29 @@ class Store:
     """An open store.
 
     Attributes:
+        native: The backend by its own driver.
+        name: The store's.
         sink: What writes into it, as a worker sees it.
         made: The sink as its author made it, which may be searched.
     """
 
+    native: Native
+    name: str
     sink: Sink[Any]
     made: Any
 
-    async def find(self, query: Query) -> list[Event]:
-        """What the sink's own search finds.
+    async def ids(self, query: Query) -> list[str]:
+        """The ids of the events that a search finds: the sink's own, where it can search this server.
 
         Raises:
             LogweirError: It cannot be searched.
         """
+        found = await self.native.ids(self.name, query)
+        if found is not None:
+            return found
         if not isinstance(self.made, Readable):
             raise LogweirError(f"a sink of type {self.sink.config.type!r} cannot be searched")
-        return [event async for event in self.made.search(query)]
+        return [event.id async for event in self.made.search(query)]
 
 
 @asynccontextmanager
@@ -53,6 +59,6 @@ async def opened(native: Native, store: str, *, workers: int = 1) -> AsyncIterat
     sink = as_async(made)
     await sink.open()
     try:
-        yield Store(sink, made)
+        yield Store(native, store, sink, made)
     finally:
         await sink.close()

@@ -8,26 +8,24 @@ import asyncio
 import gc
 import itertools
 import os
-import threading
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Self
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from typing import Any
 
 import msgspec
 import pytest
 
-from logweir.config.models import RoutingConfig
-from logweir.engine import Runtime
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import new_event_id
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.loki import LokiConfig, LokiSink
-from logweir.telemetry import SinkMetrics
 from logweir.testing.contract import make_event
 from servers import FaultProxy, Server
 from servers.server import OwnServer
+from support.burst import Burst
+from support.burst import burst_into as shared_burst_into
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 LEVELS = ("info", "warning", "error")
@@ -48,68 +46,9 @@ def config(url: str, **more: Any) -> LokiConfig:
     return LokiConfig.model_validate({**options, **more})
 
 
-class Burst:
-    """A steady stream of numbered events into one sink, from a thread."""
-
-    def __init__(self, runtime: Runtime, rate: int = 3000) -> None:
-        self._runtime = runtime
-        self._rate = rate
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="burst")
-        self.sent = 0
-
-    def _run(self) -> None:
-        while not self._end.wait(0.01):
-            for _ in range(self._rate // 100):
-                self._runtime.emit("burst", {"number": self.sent}, level=LEVELS[self.sent % len(LEVELS)])
-                self.sent += 1
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    @property
-    def metrics(self) -> SinkMetrics:
-        return self._runtime.metrics().sinks["logs"]
-
-    def until(self, condition: Any, seconds: float = 30.0) -> None:
-        """Wait until something is true of the sink's metrics."""
-        deadline = time.monotonic() + seconds
-        while not condition(self.metrics):
-            assert time.monotonic() < deadline, self.metrics
-            time.sleep(0.01)
-
-    def until_it_fails(self, times: int = 2, seconds: float = 30.0) -> None:
-        """Wait until so many more writes failed."""
-        before = self.metrics.failures
-        self.until(lambda metrics: metrics.failures >= before + times, seconds)
-
-    def until_more_is_stored(self, events: int = 500) -> None:
-        """Wait until this many more events are stored."""
-        before = self.metrics.stored
-        self.until(lambda metrics: metrics.stored >= before + events)
-
-
-@contextmanager
-def burst_into(sink: LokiConfig) -> Iterator[Burst]:
-    """Run a burst; at the end everything must be delivered and accounted for."""
-    routes: Any = [{"name": "all", "to": ["logs"]}]
-    runtime = Runtime(RoutingConfig(sinks={"logs": sink}, routes=routes, drain_timeout=60))
-    runtime.start()
-    try:
-        with Burst(runtime) as burst:
-            burst.until_more_is_stored()
-            yield burst
-        assert runtime.stop(60), burst.metrics
-        metrics = burst.metrics
-        assert metrics.stored == metrics.accepted == burst.sent, metrics
-        assert not metrics.dead
-    finally:
-        runtime.stop(1)
+def burst_into(sink: LokiConfig) -> AbstractContextManager[Burst]:
+    """A burst of events in several streams."""
+    return shared_burst_into(sink, levels=LEVELS)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from logweir.benchmarks.suite.rivals.counts import mysql_arguments
 from logweir.benchmarks.suite.rivals.loguru_file import LoguruFile
 from logweir.benchmarks.suite.rivals.match import play_all
 from servers import Server
+from support.victorialogs import push_url
 
 LOGWEIR = str(Path(sys.executable).parent / "logweir")
 ONE_TURN = replace(PROFILES["tiny"], repeats=0)
@@ -67,6 +68,15 @@ async def test_rivals_on_a_server_lose_nothing_and_leave_nothing(mysql: Server, 
     assert "MySQL" in results.backends["mysql"].server
     run = f"{results.workload['first_ns'] // 10**9:x}"
     assert tables(mysql.url, f"bench_{run}_%") == []
+
+
+async def test_rivals_on_a_victorialogs_are_counted_by_logsql(victorialogs: Server, tmp_path: Path) -> None:
+    spec = Spec("logs", "loki", push_url(victorialogs.url), tmp_path)
+    results = await play_all(tmp_path, [spec], ONE_TURN, events=60)
+    assert results.not_run == []
+    assert names_with(results, "lost") == [("logs", rival.name) for rival in contenders("loki")]
+    assert all(measure.high == 0 for measure in results.select("rival", of="lost"))
+    assert results.backends["logs"].server.startswith("VictoriaLogs")
 
 
 async def test_a_rival_that_is_not_installed_and_a_server_that_is_not_there_are_said_and_the_rest_plays(

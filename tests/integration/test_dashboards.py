@@ -1,7 +1,8 @@
 """Every question of the dashboards is put to the real stores, with events of the real order service in them.
 
 Grafana itself does not run here: its macros and variables are filled in as its data sources do, and the
-files it reads are compared with each other.
+files it reads are compared with each other. LogQL is evaluated where a real Loki is named; without one each
+expression is parsed, and the labels and fields that it uses must be among those that are stored.
 """
 
 import asyncio
@@ -19,8 +20,9 @@ import httpx
 import pytest
 import yaml
 
+from logweir.fields import MISSING, look_up
 from servers import Server, machine
-from support import sql
+from support import logql, sql
 from support.order_service import ROOT, Driven, expected, order_service
 
 FOLDER = ROOT / "examples" / "dashboards"
@@ -62,6 +64,15 @@ class Data:
         assert answer.is_success, (title, answer.text)
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
         return found
+
+    def entries(self) -> list[tuple[dict[str, str], str]]:
+        """Labels with structured metadata, and the line, of what the service logged."""
+        parameters: dict[str, Any] = {"query": f'{{job="{self.name}"}}', "limit": 5000}
+        times = {"start": self.begin, "end": self.end, "direction": "forward"}
+        answer = httpx.get(f"{self.loki.url}/loki/api/v1/query_range", params=parameters | times, timeout=30)
+        assert answer.is_success, answer.text
+        found = answer.json()["data"]["result"]
+        return [(stream["stream"], line) for stream in found for _, line in stream["values"]]
 
     def calls(self) -> Counter[str]:
         """Audited calls by action."""
@@ -171,10 +182,34 @@ def test_the_latest_failures_name_a_cause_and_a_trace(data: Data) -> None:
 
 
 @titles("tracing")
+def test_every_expression_of_the_tracing_dashboard_uses_names_that_are_stored(data: Data, title: str) -> None:
+    names = logql.names_of(in_logql(query_of("tracing", title)["expr"], data.name, "0" * 32))
+    entries = data.entries()
+    for name in names.stored:
+        assert any(name in labels for labels, _ in entries), name
+    for path in names.paths:
+        assert any(look_up(json.loads(line), path) is not MISSING for _, line in entries), path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{job=}", '{job="a"', '{job="a"} | json name', '{job="a"} | unwrap', 'rate({job="a"})',
+        'sum by level (rate({job="a"}[1m]))', 'median({job="a"})', '{job="a"} extra', "{job='a'}",
+    ],
+)  # fmt: skip
+def test_an_expression_that_is_not_well_formed_would_be_seen(text: str) -> None:
+    with pytest.raises(logql.Malformed):
+        logql.names_of(text)
+
+
+@titles("tracing")
+@pytest.mark.usefixtures("real_loki")
 def test_every_expression_of_the_tracing_dashboard_finds_something(data: Data, title: str) -> None:
     assert data.logql(title, data.driven.answers[0].trace_id)
 
 
+@pytest.mark.usefixtures("real_loki")
 def test_live_errors_are_the_failed_refunds(data: Data) -> None:
     lines = [line for stream in data.logql("Live errors") for _, line in stream["values"]]
     refused = [one for one in data.driven.answers if (one.job, one.status) == ("refund", 404)]
@@ -190,6 +225,7 @@ def test_one_trace_shows_the_tracing_of_one_request(data: Data) -> None:
     assert Counter(line["event"] for line in lines) == expected(order)["tracing"]
 
 
+@pytest.mark.usefixtures("real_loki")
 def test_the_most_frequent_event_is_the_request(data: Data) -> None:
     counts = {item["metric"]["name"]: int(item["value"][1]) for item in data.logql("Most frequent events")}
     assert counts["http.request"] == max(counts.values()) == len(data.driven.answers)

@@ -5,6 +5,7 @@ import base64
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,8 +22,31 @@ from logweir.sinks.contract import Query
 from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.testing.contract import make_event
 from servers import Server
+from support import victorialogs
 
 LOGIN = "Basic " + base64.b64encode(b"ann:hunter2").decode()
+STORES = pytest.mark.parametrize("store", ["loki", "victorialogs"], indirect=True)
+
+
+@dataclass
+class Store:
+    """A server behind the gateway, and what tells the two kinds apart."""
+
+    server: Server
+    path: str
+
+    async def ids(self, sink: LokiSink) -> list[str]:
+        """The ids of the sink's events in it."""
+        if self.path:
+            job = sink.config.static_labels["job"]
+            return [row["id"] for row in await asyncio.to_thread(victorialogs.in_job, job, self.server.url)]
+        return [event.id async for event in sink.search(Query())]
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> Store:
+    server = request.getfixturevalue(request.param)
+    return Store(server, "/insert" if request.param == "victorialogs" else "")
 
 
 def make_certificate(folder: Path) -> Path:
@@ -111,27 +135,31 @@ def sink_on(url: str, **options: Any) -> LokiSink:
     ],
     ids=["basic", "bearer"],
 )
+@STORES
 async def test_a_login_opens_the_gateway_and_a_wrong_one_does_not(
-    loki: Server, tmp_path: Path, login: str, options: dict[str, Any]
+    store: Store, tmp_path: Path, login: str, options: dict[str, Any]
 ) -> None:
     certificate = make_certificate(tmp_path)
     tls = {"ca": str(certificate)}
-    async with gateway(loki, certificate, login) as url:
+    async with gateway(store.server, certificate, login) as address:
+        url = f"{address}{store.path}"
         sink = sink_on(url, tls=tls, **options)
         await sink.open()
         event = make_event()
         assert not (await sink.write([event])).rejected
-        assert [found.id async for found in sink.search(Query())] == [event.id]
+        assert await store.ids(sink) == [event.id]
         assert (await sink.check()).status == "ok"
         await sink.close()
         with pytest.raises(SinkError, match="401"):
             await sink_on(url, tls=tls).open()
 
 
-async def test_a_certificate_that_is_not_trusted_is_not_talked_to(loki: Server, tmp_path: Path) -> None:
+@STORES
+async def test_a_certificate_that_is_not_trusted_is_not_talked_to(store: Store, tmp_path: Path) -> None:
     certificate = make_certificate(tmp_path)
     login = {"bearer_token": "hunter2"}
-    async with gateway(loki, certificate, "Bearer hunter2") as url:
+    async with gateway(store.server, certificate, "Bearer hunter2") as address:
+        url = f"{address}{store.path}"
         with pytest.raises(SinkError, match="certificate verify failed"):
             await sink_on(url, **login).open()
         trusting = sink_on(url, tls={"verify": False}, **login)
@@ -143,9 +171,11 @@ async def test_a_certificate_that_is_not_trusted_is_not_talked_to(loki: Server, 
         assert (await untrusting.check()).status == "down"
 
 
-async def test_a_gateway_that_asks_for_our_certificate_gets_it(loki: Server, tmp_path: Path) -> None:
+@STORES
+async def test_a_gateway_that_asks_for_our_certificate_gets_it(store: Store, tmp_path: Path) -> None:
     certificate = make_certificate(tmp_path)
-    async with gateway(loki, certificate, "Bearer hunter2", clients=certificate) as url:
+    async with gateway(store.server, certificate, "Bearer hunter2", clients=certificate) as address:
+        url = f"{address}{store.path}"
         tls = {"ca": str(certificate), "certificate": str(certificate)}
         sink = sink_on(url, tls=tls, bearer_token="hunter2")
         await sink.open()

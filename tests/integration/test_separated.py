@@ -23,7 +23,7 @@ from logweir.reading import merged, search_all
 from logweir.sinks.contract import Query
 from logweir.sinks.mongodb.config import DEFAULT_DATABASE
 from servers import Server, machine
-from support import raw_stores, sql
+from support import raw_stores, sql, victorialogs
 from support.elastic import Elastic
 from support.order_service import (
     CARD_PREFIX,
@@ -47,7 +47,7 @@ SECRET = re.compile(rf"{CARD_PREFIX}\d{{10}}|{PASSWORD_PREFIX}\w+")
 
 @dataclass
 class Stores:
-    """The four servers, and names in them that no other test has."""
+    """The four servers, and names in them that no other test has; the one of Loki may be a VictoriaLogs."""
 
     mysql: Server
     loki: Server
@@ -62,7 +62,7 @@ class Stores:
         """What the examples take from the environment."""
         return {
             "MYSQL_URL": self.mysql.url,
-            "LOKI_URL": self.loki.url,
+            "LOKI_URL": self.loki.url if self.loki.name == "loki" else victorialogs.push_url(self.loki.url),
             "ELASTICSEARCH_URL": self.elasticsearch.url,
             "MONGODB_URL": self.mongodb.url,
             "AUDIT_TABLE": self.name,
@@ -78,6 +78,8 @@ class Stores:
 
     def tracing(self, sink: str) -> list[Stored]:
         """What a store of tracing has."""
+        if sink == "logs" and self.loki.name == "victorialogs":
+            return raw_stores.in_victorialogs(self.loki.url, self.name)
         if sink == "logs":
             return raw_stores.in_loki(self.loki.url, self.name, self.since)
         if sink == "search":
@@ -126,14 +128,16 @@ def test_audit_is_in_mysql_alone_and_tracing_in_each_of_three_stores_exactly_onc
     assert_one_timeline(driven)
 
 
+@pytest.mark.parametrize("speaks_loki", ["loki", "victorialogs"])
 @pytest.mark.timeout(240)
 def test_moving_tracing_from_loki_to_elasticsearch_changes_routing_yaml_alone(
-    stores: Stores, tmp_path: Path
+    stores: Stores, tmp_path: Path, speaks_loki: str, request: pytest.FixtureRequest
 ) -> None:
+    stores.loki = request.getfixturevalue(speaks_loki)
     before = application()
     driven = {}
     for routing in ("loki.yaml", "elasticsearch.yaml"):
-        with order_service(tmp_path, EXAMPLES / routing) as service:
+        with order_service(tmp_path, EXAMPLES / routing, stores.environment) as service:
             assert service.process.args == COMMAND
             driven[routing] = service.drive(200)
             service.stop()  # at once: what is on its way is drained

@@ -19,8 +19,9 @@ from pymongo.errors import OperationFailure
 from servers import FaultProxy, Server, machine
 from servers.pool import Pool
 from servers.server import OwnServer
+from support import victorialogs
 
-ALL = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "loki"]
+ALL = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "loki", "victorialogs"]
 
 
 def sql(server: Server, *statements: str) -> Any:
@@ -59,12 +60,22 @@ def put_one(server: Server) -> None:
             client.t.smoke.insert_one({"_id": 1})
     elif server.name == "elasticsearch":
         httpx.put(f"{server.url}/smoke/_doc/1", json={"n": 1}, timeout=30).raise_for_status()
-    elif server.name == "loki":
+    elif server.name in {"loki", "victorialogs"}:
         line = [str(time.time_ns()), "smoke"]
         body = {"streams": [{"stream": {"job": "smoke"}, "values": [line]}]}
-        httpx.post(f"{server.url}/loki/api/v1/push", json=body).raise_for_status()
+        path = "/insert" if server.name == "victorialogs" else ""
+        httpx.post(f"{server.url}{path}/loki/api/v1/push", json=body).raise_for_status()
+        if path:
+            eventually(lambda: victorialogs.saved(server.url))  # it answers before it saves
     else:
         sql(server, "create table smoke (n int primary key)", "insert into smoke values (1)")
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # the server's clock is no event that we could await
 
 
 def count(server: Server, timeout: float = 10) -> int:
@@ -81,6 +92,8 @@ def count(server: Server, timeout: float = 10) -> int:
             f"{server.url}/loki/api/v1/query_range", params={"query": '{job="smoke"}'}, timeout=timeout
         )
         return sum(len(stream["values"]) for stream in found.json()["data"]["result"])
+    if server.name == "victorialogs":
+        return len(victorialogs.rows(server.url, '{job="smoke"}', timeout))
     return int(sql(server, "select count(*) from smoke")[0][0])
 
 

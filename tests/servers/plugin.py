@@ -4,7 +4,7 @@ Where a server cannot be had its tests are skipped and listed at the end, by ser
 """
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from servers.errors import NotStarted, Unavailable
 from servers.kinds import KINDS, Options
-from servers.pool import Pool
+from servers.pool import Pool, variable
 from servers.proxy import FaultProxy
 from servers.server import OwnServer, Server
 
@@ -27,10 +27,12 @@ class _Plugin:
         self._config = config
         self._item: pytest.Item | None = None
         self._not_run: Counter[str] = Counter()
+        self._on_doubles: defaultdict[str, set[str]] = defaultdict(set)
         self.pool = Pool(before_preparation=self._suspend_timeout)
 
     def obtain(self, name: str, get: Callable[[], Server]) -> Any:
         """The server, or the end of the test that asked for it."""
+        self._note_double(name)
         try:
             return get()
         except (Unavailable, NotStarted) as error:
@@ -41,7 +43,15 @@ class _Plugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         self._item = item
-        self.pool.revive([name for name in getattr(item, "fixturenames", ()) if name in KINDS])
+        names = [name for name in getattr(item, "fixturenames", ()) if name in KINDS]
+        self.pool.revive(names)
+        for name in names:
+            self._note_double(name)
+
+    def _note_double(self, name: str) -> None:
+        """Remember a test that runs on a double, for the list at the end."""
+        if KINDS[name].double and not os.environ.get(variable(name)) and self._item is not None:
+            self._on_doubles[name].add(self._item.nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped and isinstance(report.longrepr, tuple):
@@ -50,12 +60,15 @@ class _Plugin:
                 self._not_run[reason.removeprefix(_MARK)] += 1
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._not_run:
+        if self._not_run or self._on_doubles:
             terminalreporter.section("servers that were missing", yellow=True)
         for what, count in sorted(self._not_run.items()):
             name, reason = what.split(": ", 1)
-            tests = "1 test" if count == 1 else f"{count} tests"
-            terminalreporter.line(f"{_MARK}{name} ({tests}): {reason}")
+            terminalreporter.line(f"{_MARK}{name} ({_tests(count)}): {reason}")
+        for name, tests in sorted(self._on_doubles.items()):
+            terminalreporter.line(
+                f"not run on a real {name} ({_tests(len(tests))} on its double): {variable(name)} names none"
+            )
 
     def pytest_unconfigure(self) -> None:
         self.pool.close()
@@ -64,6 +77,10 @@ class _Plugin:
         """A first preparation may take minutes, which are not the test's."""
         if self._item is not None and self._config.pluginmanager.has_plugin("timeout"):
             self._config.hook.pytest_timeout_cancel_timer(item=self._item)
+
+
+def _tests(count: int) -> str:
+    return "1 test" if count == 1 else f"{count} tests"
 
 
 _PLUGIN = pytest.StashKey[_Plugin]()
@@ -92,6 +109,17 @@ postgresql = _shared_server("postgresql")
 mongodb = _shared_server("mongodb")
 elasticsearch = _shared_server("elasticsearch")
 loki = _shared_server("loki")
+victorialogs = _shared_server("victorialogs")
+
+
+@pytest.fixture(scope="session")
+def real_loki(request: pytest.FixtureRequest) -> Server:
+    """A real Loki, which only the environment can name; without one the test is listed, in CI too."""
+    if os.environ.get(variable("loki"), "") in {"", "none"}:
+        pytest.skip(f"{_MARK}a real loki: {variable('loki')} names none")
+    plugin = request.config.stash[_PLUGIN]
+    found: Server = plugin.obtain("loki", lambda: plugin.pool.shared("loki"))
+    return found
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -20,13 +20,22 @@ class Burst:
         rate: Events a second.
         patience: How long a condition may take to come true, in seconds.
         enough: Events that count as "more" when nothing else is said.
+        levels: The levels of the events, in turn.
     """
 
-    def __init__(self, runtime: Runtime, rate: int, patience: float = 30.0, enough: int = 500) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        rate: int,
+        patience: float = 30.0,
+        enough: int = 500,
+        levels: Sequence[str] = ("info",),
+    ) -> None:
         self._runtime = runtime
         self._rate = rate
         self._patience = patience
         self._enough = enough
+        self._levels = levels
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="burst")
         self.sent = 0
@@ -34,7 +43,8 @@ class Burst:
     def _run(self) -> None:
         while not self._end.wait(0.01):
             for _ in range(self._rate // 100):
-                self._runtime.emit("burst", {"number": self.sent})
+                level = self._levels[self.sent % len(self._levels)]
+                self._runtime.emit("burst", {"number": self.sent}, level=level)
                 self.sent += 1
 
     def __enter__(self) -> Self:
@@ -62,22 +72,27 @@ class Burst:
         wanted = before + (self._enough if events is None else events)
         self.until(lambda metrics: metrics.stored + metrics.duplicate >= wanted)
 
-    def until_it_fails(self, times: int = 2) -> None:
+    def until_it_fails(self, times: int = 2, seconds: float | None = None) -> None:
         """Wait for this many more failures."""
         before = self.metrics.failures
-        self.until(lambda metrics: metrics.failures >= before + times)
+        self.until(lambda metrics: metrics.failures >= before + times, seconds)
 
 
 @contextmanager
 def burst_into(
-    store: SinkConfig, *, rate: int = 3000, patience: float = 30.0, enough: int = 500
+    store: SinkConfig,
+    *,
+    rate: int = 3000,
+    patience: float = 30.0,
+    enough: int = 500,
+    levels: Sequence[str] = ("info",),
 ) -> Iterator[Burst]:
     """Run a burst; at the end everything must be delivered and accounted for."""
     routes: Any = [{"name": "all", "to": ["store"]}]
     runtime = Runtime(RoutingConfig(sinks={"store": store}, routes=routes, drain_timeout=60))
     runtime.start()
     try:
-        with Burst(runtime, rate, patience, enough) as burst:
+        with Burst(runtime, rate, patience, enough, levels) as burst:
             burst.until_more_is_stored()
             yield burst
         assert runtime.stop(60), burst.metrics

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pymongo
 
-from support import sql
+from support import sql, victorialogs
 from support.elastic import Elastic
 
 _PAGE = 5000
@@ -63,6 +63,12 @@ def _lines(client: httpx.Client, job: str, since: int) -> Iterator[tuple[dict[st
 def _line(labels: dict[str, str], line: str) -> Stored:
     known = {**labels, **_decode(line)}
     return Stored(known["id"], known["kind"], known["event"], known["trace_id"], f"{labels} {line}")
+
+
+def in_victorialogs(url: str, job: str) -> list[Stored]:
+    """Every entry of a job, once for each id: what is sent again is kept again there."""
+    rows = {row["id"]: row for row in victorialogs.in_job(job, url)}
+    return [Stored(row["id"], row["kind"], row["event"], row["trace_id"], str(row)) for row in rows.values()]
 
 
 def in_elasticsearch(url: str, index: str) -> list[Stored]:

@@ -19,6 +19,9 @@ _CLASSES = {
     "sqlite": "sqlite:SqliteNative",
 }
 
+#: A backend of type ``loki`` whose URL ends so is VictoriaLogs, which has Loki's push API there alone.
+_VICTORIALOGS, _VICTORIALOGS_PATH = "victorialogs:VictoriaLogsNative", "/insert"
+
 
 def known_types() -> list[str]:
     """The types that can be measured."""
@@ -35,7 +38,8 @@ def native_of(spec: Spec) -> Native:
     if spec.type not in _CLASSES:
         known = ", ".join(known_types())
         raise LogweirError(f"a backend of type {spec.type!r} cannot be measured; there are {known}")
-    module, _, name = _CLASSES[spec.type].partition(":")
+    is_victorialogs = spec.type == "loki" and spec.url.rstrip("/").endswith(_VICTORIALOGS_PATH)
+    module, _, name = (_VICTORIALOGS if is_victorialogs else _CLASSES[spec.type]).partition(":")
     try:
         found = import_module(f"logweir.benchmarks.suite.natives.{module}")
     except ModuleNotFoundError:

@@ -15,6 +15,7 @@ from typing import Any
 
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
 from logweir.event import Event
+from logweir.sinks.contract import Query
 
 __all__ = ["Native", "Spec"]
 
@@ -55,6 +56,14 @@ class Native(ABC):
     @abstractmethod
     def production_settings(self) -> dict[str, Any]:
         """The settings for a recommended routing.yaml; ``${VARIABLES}`` in the place of secrets."""
+
+    async def unanswered(self) -> str:
+        """Why the classes of questions cannot be put to this server, if they cannot; empty if they can."""
+        return ""
+
+    async def ids(self, store: str, query: Query) -> list[str] | None:
+        """The ids of a search by the store's own means, in order; None where the sink itself searches."""
+        return None
 
     async def open(self) -> None:  # noqa: B027 - not every native has something to open
         """Connect.

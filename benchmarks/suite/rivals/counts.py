@@ -60,7 +60,11 @@ def _file(ground: Ground) -> int:
 def _loki(ground: Ground) -> int:
     import httpx  # noqa: PLC0415 - an extra
 
+    from logweir.benchmarks.suite.natives import victorialogs  # noqa: PLC0415 - needs httpx
+
     job = ground.settings["static_labels"]["job"]
+    if victorialogs.is_victorialogs(ground.url):
+        return victorialogs.count_lines(ground.url, job)
     query = f'sum(count_over_time({{job="{job}"}}[1h]))'
     answer = httpx.get(f"{ground.url}/loki/api/v1/query", params={"query": query}, timeout=60)
     answer.raise_for_status()

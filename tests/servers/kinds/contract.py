@@ -33,6 +33,8 @@ class ServerKind(ABC):
 
     name: ClassVar[str]
     abilities: ClassVar[frozenset[str]] = frozenset()  # which of the options auth and tls it has
+    double: ClassVar[bool] = False
+    """Whether what it starts is a double of the server, so that a real one is still to be named by its URL."""
     owner: str | None = None
     """The user who owns the data directory, where it is not the one who runs the tests."""
 

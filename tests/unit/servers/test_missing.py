@@ -19,9 +19,16 @@ def test_without_a_server(): ...
 """
 
 
-def run(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Run TESTS in a pytest of their own; returns its status and what it printed."""
-    (directory / "test_some.py").write_text(textwrap.dedent(TESTS))
+DOUBLED = """\
+def test_one(loki): ...
+def test_two(own_server): own_server("loki")
+def test_three(real_loki): ...
+"""
+
+
+def run(directory: Path, *arguments: str, tests: str = TESTS, **environment: str) -> tuple[int, str]:
+    """Run tests in a pytest of their own; returns its status and what it printed."""
+    (directory / "test_some.py").write_text(textwrap.dedent(tests))
     paths = str(Path(machine.__file__).parents[1])
     clean = {name: value for name, value in os.environ.items() if name != "CI"}
     done = subprocess.run(
@@ -58,6 +65,14 @@ def test_in_ci_they_fail(tmp_path: Path) -> None:
     assert status == 1, output
     assert "1 failed, 1 passed, 2 errors" in output
     assert "Unavailable: LOGWEIR_TEST_MYSQL_URL=none" in output
+
+
+def test_what_ran_on_a_double_and_what_needs_the_real_server_is_listed_in_ci_too(tmp_path: Path) -> None:
+    status, output = run(tmp_path, tests=DOUBLED, LOGWEIR_TEST_LOKI_URL="", CI="true")
+    assert status == 0, output
+    assert "2 passed, 1 skipped" in output
+    assert "not run: a real loki (1 test): LOGWEIR_TEST_LOKI_URL names none" in output
+    assert "not run on a real loki (2 tests on its double): LOGWEIR_TEST_LOKI_URL names none" in output
 
 
 def test_a_server_of_the_environment_that_does_not_answer_is_missing(tmp_path: Path) -> None:
