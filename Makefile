@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TYPES := .build/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test soak check format bench bench-servers bench-engine lock clean
+.PHONY: help demo servers test soak check api format bench bench-servers bench-engine lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ check: $(VENV)/.installed ## format, lint, strict types of the installed package
 	MYPYPATH=$(TYPES) $(BIN)/mypy tests/typing
 	MYPYPATH=$(TYPES):examples/custom_sink/src $(BIN)/mypy -p logweir_syslog
 	cd $(TYPES) && PYTHONPATH=. ../../$(BIN)/lint-imports ../../pyproject.toml --no-cache
+
+api: $(VENV)/.installed ## write the snapshot of the public API anew, after a change that is meant
+	PYTHONPATH=tests $(BIN)/python -m support.public_api
 
 format: $(VENV)/.installed ## format the code and mend what the linter can
 	$(BIN)/ruff format .

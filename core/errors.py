@@ -65,7 +65,7 @@ class ConfigError(LogweirError):
     """The configuration is wrong; every problem found is listed, one to a line."""
 
     def __init__(self, problems: Sequence[ConfigProblem]) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[ConfigProblem, ...] = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

@@ -94,7 +94,7 @@ class _BaseSink(ABC, Generic[ConfigT]):
 
     def __init__(self, config: ConfigT, context: SinkContext | None = None) -> None:
         self.config = config
-        self.context = context or SinkContext()
+        self.context: SinkContext = context or SinkContext()
 
 
 class Sink(_BaseSink[ConfigT]):
