@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 TYPES := .build/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test soak check api format bench bench-servers bench-engine lock clean
+.PHONY: help demo servers test soak check format-check lint types layers $(TYPES) api format bench bench-servers \
+	bench-engine lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -28,16 +29,26 @@ test: $(VENV)/.installed ## all tests, soak tests in their short form
 soak: $(VENV)/.installed ## the soak tests in their long form
 	LOGWEIR_SOAK=long $(BIN)/python -m pytest -m soak --timeout 3600
 
-check: $(VENV)/.installed ## format, lint, strict types of the installed package, import layers
+check: format-check lint types layers ## format, lint, strict types of the installed package, import layers
+
+format-check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.installed
 	$(BIN)/ruff check .
-	rm -rf $(TYPES) build
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target $(TYPES) .
-	rm -rf build
+
+types: $(TYPES)
 	MYPYPATH=$(TYPES) $(BIN)/mypy -p logweir
 	MYPYPATH=$(TYPES) $(BIN)/mypy tests/typing
 	MYPYPATH=$(TYPES):examples/custom_sink/src $(BIN)/mypy -p logweir_syslog
+
+layers: $(TYPES)
 	cd $(TYPES) && PYTHONPATH=. ../../$(BIN)/lint-imports ../../pyproject.toml --no-cache
+
+$(TYPES): $(VENV)/.installed
+	rm -rf $(TYPES) build
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target $(TYPES) .
+	rm -rf build
 
 api: $(VENV)/.installed ## write the snapshot of the public API anew, after a change that is meant
 	PYTHONPATH=tests $(BIN)/python -m support.public_api
