@@ -1,6 +1,7 @@
 """The documentation runs: its Python as programs, its commands as commands, its custom sink by the contract suite."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import logweir
 from logweir import Event, Kind
 from logweir.testing.contract import make_event
+from support.tree import copy_tree
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md"])
@@ -126,6 +128,61 @@ def test_the_page_on_reading_back_does_what_it_says(tmp_path: Path) -> None:
     assert "20 of audit_db found in archive_db" in done.stdout
     traced = run(tmp_path, str(BIN / "logweir"), "trace", str(events[0].trace_id))
     assert traced.stdout.count("[audit_db, archive_db]") == 20
+
+
+#: Commands of a release that take long, or talk to others.
+NOT_HERE = (".ci/run", "git push", ".venv/bin/uv publish")
+
+#: Makes virtual environments as Python does, and lets them see what is installed here instead of downloading it.
+VENV_MAKER = """\
+#!/bin/sh
+set -e
+{python} "$@"
+echo '{site}' > "$(echo "$3"/lib/python*/site-packages)/installed_here.pth"
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone whose last release is 1.1.0, for a maintainer who has no network."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(
+            name
+        )  # of a hook or a rebase that runs the tests: they point to our own repository
+    for name, value in {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "EMAIL": "maintainer@example.org",
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_INDEX": "1",
+        "UV_OFFLINE": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    site = "\n".join(path for path in sys.path if path.endswith("site-packages"))
+    (tmp_path / "python3").write_text(VENV_MAKER.format(python=sys.executable, site=site))
+    (tmp_path / "python3").chmod(0o755)
+    tree = copy_tree(tmp_path / "tree")
+    for command in ("init --quiet", "add --all", "commit --quiet --message all", "tag v1.1.0"):
+        done = run(tree, "git", *command.split())
+        assert done.returncode == 0, done.stderr
+    (tree / ".venv").symlink_to(sys.prefix)
+    return tree
+
+
+def test_the_page_on_releases_does_what_it_says(clone: Path) -> None:
+    page = "".join(blocks(ROOT / "docs/how-to/release.md", "console"))
+    here = [line for line in page.splitlines() if not line.startswith(NOT_HERE)]
+    done = run(clone, "bash", "-eu", "-c", "\n".join(here))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"1.2.0 {clone}/.build/fresh/lib/" in done.stdout
+    assert "each stored exactly once" in " ".join(done.stdout.split())
+    built = sorted(path.name for path in clone.glob("dist/logweir*"))
+    assert built == ["logweir-1.2.0-py3-none-any.whl", "logweir-1.2.0.tar.gz"]
+    released = run(clone, "git", "show", "v1.2.0:CHANGELOG.md", "v1.2.0:pyproject.toml").stdout
+    assert re.search(r"^## Unreleased\n\n## 1\.2\.0 - \d{4}-\d\d-\d\d\n", released, re.MULTILINE)
+    assert '\nversion = "1.2.0"\n' in released
+    assert '__version__ = "1.3.0.dev0"' in (clone / "core" / "__init__.py").read_text()
+    assert run(clone, "git", "status", "--porcelain").stdout == "?? .venv\n"
 
 
 def test_the_custom_sink_of_the_documentation_keeps_the_contract(tmp_path: Path) -> None:

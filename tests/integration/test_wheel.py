@@ -1,21 +1,21 @@
 """The wheel: it holds every module and data file of the tree and nothing else, and says of itself what pyproject says."""
 
 import configparser
-import shutil
 import subprocess
 import sys
 import tomllib
 from email import message_from_string
 from email.message import Message
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
 
 import logweir
+from support.tree import ROOT, copy_tree, tracked
 
-ROOT = Path(__file__).parents[2]
+TREE = tracked()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 #: Folders of the tree to packages, as ``core`` to ``logweir``.
@@ -23,15 +23,6 @@ PACKAGES = {folder: name for name, folder in PYPROJECT["tool"]["setuptools"]["pa
 #: Whose other files are for readers of the repository, not for those of the package.
 CODE_ALONE = {"examples"}
 
-
-def tracked() -> list[PurePosixPath]:
-    """The files of the tree that git knows, or would add."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    return [PurePosixPath(name) for name in names if name and (ROOT / name).is_file()]
-
-
-TREE = tracked()
 #: Below these lie distributions of their own, such as the example of a custom sink.
 OTHERS = {path.parent for path in TREE if path.name == "pyproject.toml"} - {PurePosixPath()}
 
@@ -51,12 +42,10 @@ def ours() -> list[PurePosixPath]:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
     """Built from a copy of the tree, with no network."""
     folder = tmp_path_factory.mktemp("wheel")
-    for path in TREE:
-        (folder / "tree" / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, folder / "tree" / path)
+    tree = copy_tree(folder / "tree")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     done = subprocess.run(
-        [*pip, "--wheel-dir", str(folder), str(folder / "tree")], capture_output=True, text=True, check=False
+        [*pip, "--wheel-dir", str(folder), str(tree)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     (built,) = folder.glob("*.whl")

@@ -1,0 +1,24 @@
+"""The files of the repository, and copies of them to build from."""
+
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def tracked() -> tuple[PurePosixPath, ...]:
+    """The files that git knows, or would add."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return tuple(PurePosixPath(name) for name in names if name and (ROOT / name).is_file())
+
+
+def copy_tree(to: Path) -> Path:
+    """Copy them as they are now, without what was built or cached beside them."""
+    for path in tracked():
+        (to / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, to / path)
+    return to
