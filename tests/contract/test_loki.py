@@ -1,4 +1,4 @@
-"""The Loki sink keeps the contract, on the real server, in both encodings."""
+"""The Loki sink keeps the contract, on a double of Loki (or the server of LOGWEIR_TEST_LOKI_URL), in both encodings."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the real Loki refuses, resolved event by event; and what it holds, read back."""
+"""What Loki refuses, resolved event by event; and what it holds, read back."""
 
 import time
 from collections.abc import AsyncIterator, Callable

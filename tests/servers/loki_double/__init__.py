@@ -1,10 +1,6 @@
-"""A strict double of Loki: a server of its own process that refuses what Loki's documentation says it refuses.
+"""A strict double of Grafana Loki: its documented HTTP interface, limits and refusals, in a process of its own.
 
-The server of Loki may not be built here, and a double that takes everything would prove nothing. This one is
-as strict as the documentation: labels, lines, times, rates, streams, structured metadata, tenants; and it
-answers only the LogQL that the sink sends. Data survive SIGKILL, so that tests can kill it.
-
-A push goes through ``decoding`` (bytes to streams), ``rules`` (what the distributor refuses), ``rates``, and
-``store`` (what the ingester refuses, and keeps). ``logql`` reads queries, ``server`` is the HTTP interface,
-``limits`` holds every limit with its documented default. "Loki docs" in comments is Loki's own documentation.
+It holds streams, refuses what Loki refuses with Loki's statuses and words, and answers the few queries that
+logweir sends. It is written from Loki's documentation and from answers that were seen; each rule names its
+source. It is no query engine and no store for production.
 """

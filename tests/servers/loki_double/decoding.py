@@ -1,145 +1,150 @@
-"""The body of a push, as bytes, to streams of entries. Source: Loki docs, HTTP API > Ingest logs."""
+"""The body of a push: JSON, plain or compressed, or protobuf compressed by snappy.
 
-from __future__ import annotations
+Source of the forms: Loki docs, HTTP API > Ingest logs.
+"""
 
-import gzip
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cramjam
 import msgspec
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 
-from servers.loki_double.labels import Labels, parse_labels
+from servers.loki_double.entries import Entry, RawStream
+from servers.loki_double.labels import format_raw
 
 _NANOS = 10**9
-_GZIP_MAGIC = b"\x1f\x8b"
-_decode_json = msgspec.json.Decoder().decode
+_STAMPS = range(-(2**63), 2**63)
 
 
-class Undecodable(ValueError):
-    """The body is not one of a push; the text is the answer's."""
+class MalformedPush(Exception):
+    """The body is not one of a push."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line at a time in nanoseconds, with its structured metadata, sorted."""
-
-    stamp: int
-    line: str
-    metadata: Labels = ()
-
-    @property
-    def line_size(self) -> int:
-        """Bytes of the line."""
-        return len(self.line.encode())
-
-    @property
-    def metadata_size(self) -> int:
-        """Bytes of names and values of the structured metadata."""
-        return sum(len(name.encode()) + len(value.encode()) for name, value in self.metadata)
+class _JsonStream(msgspec.Struct):
+    stream: dict[str, str]
+    values: list[list[str | dict[str, str]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Entries of one set of labels, in the order in which they were sent."""
-
-    labels: Labels
-    entries: list[Entry] = field(default_factory=list)
+class _JsonPush(msgspec.Struct):
+    streams: list[_JsonStream]
 
 
-def decoded(body: bytes, content_type: str) -> list[Stream]:
+_decode_json = msgspec.json.Decoder(_JsonPush).decode
+
+
+def decode(body: bytes, headers: Mapping[str, str]) -> list[RawStream]:
     """The streams of a push.
 
     Raises:
-        Undecodable: The body is neither of the two forms, or malformed.
+        MalformedPush: It cannot be read.
     """
-    if content_type.startswith("application/json"):
-        return _from_json(gzip.decompress(body) if body.startswith(_GZIP_MAGIC) else body)
-    if content_type.startswith("application/x-protobuf"):
-        return _from_protobuf(body)
-    raise Undecodable(f"Content-Type: {content_type!r} is not supported")
+    kind = headers.get("Content-Type", "").split(";")[0].strip().lower()
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    if kind == "application/json":
+        return _from_json(_uncompressed(body, coding))
+    if coding not in {"", "snappy"}:
+        raise MalformedPush(f'Content-Encoding "{coding}" not supported')
+    return _from_protobuf(_uncompressed(body, "snappy"))
 
 
-def _from_json(body: bytes) -> list[Stream]:
+def _uncompressed(body: bytes, coding: str) -> bytes:
+    # Loki docs, HTTP API > Ingest logs: gzip for JSON by Content-Encoding, snappy for protobuf.
+    decompress = {"gzip": cramjam.gzip.decompress, "snappy": cramjam.snappy.decompress_raw}.get(coding)
+    if coding == "":
+        return body
+    if decompress is None:
+        raise MalformedPush(f'Content-Encoding "{coding}" not supported')
     try:
-        streams = _decode_json(body)["streams"]
-        return [
-            Stream(_texts(stream["stream"]), [_entry(*value) for value in stream["values"]])
-            for stream in streams
-        ]
-    except (KeyError, TypeError, ValueError, msgspec.DecodeError) as error:
-        raise Undecodable(f"couldn't parse push request: {error}") from None
+        return bytes(decompress(body))
+    except cramjam.DecompressionError:
+        raise MalformedPush(f"{coding}: corrupt input") from None
 
 
-def _entry(stamp: str, line: str, metadata: Any = None) -> Entry:
-    if not isinstance(stamp, str) or not isinstance(line, str):
-        raise TypeError("a value is a list of a time and a line, both text")
-    return Entry(int(stamp), line, _texts(metadata or {}))
-
-
-def _texts(pairs: Any) -> Labels:
-    if not all(isinstance(value, str) for value in pairs.values()):
-        raise TypeError("labels and structured metadata are text")
-    return tuple(sorted(pairs.items()))
-
-
-def _from_protobuf(body: bytes) -> list[Stream]:
+def _from_json(body: bytes) -> list[RawStream]:
     try:
-        request = _PUSH_REQUEST.FromString(bytes(cramjam.snappy.decompress_raw(body)))
-    except (DecodeError, cramjam.DecompressionError) as error:
-        raise Undecodable(f"couldn't parse push request: {error}") from None
+        push = _decode_json(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedPush(f"loghttp.PushRequest: {error}") from None
     return [
-        Stream(
-            parse_labels(stream.labels),
-            [
-                Entry(
-                    entry.timestamp.seconds * _NANOS + entry.timestamp.nanos,
-                    entry.line,
-                    tuple(sorted((pair.name, pair.value) for pair in entry.structuredMetadata)),
-                )
-                for entry in stream.entries
-            ],
-        )
-        for stream in request.streams
+        RawStream(format_raw(stream.stream), [_json_entry(value) for value in stream.values])
+        for stream in push.streams
     ]
 
 
+def _json_entry(value: Sequence[str | dict[str, str]]) -> Entry:
+    match value:
+        case [str() as stamp, str() as line]:
+            return Entry(_json_stamp(stamp), line)
+        case [str() as stamp, str() as line, dict() as metadata]:
+            return Entry(_json_stamp(stamp), line, tuple(sorted(metadata.items())))
+    raise MalformedPush("loghttp.PushRequest: a value is [time, line] or [time, line, structured metadata]")
+
+
+def _json_stamp(text: str) -> int:
+    if not text.removeprefix("-").isdecimal() or int(text) not in _STAMPS:
+        raise MalformedPush(f"loghttp.PushRequest: {text[:40]!r} is no time in nanoseconds")
+    return int(text)
+
+
+# -- protobuf ---------------------------------------------------------------------------------------------
+
+_STRING, _MESSAGE = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.TYPE_MESSAGE
+#: The messages of logproto that a push is made of: name, number, type, message, repeated.
+_MESSAGES: dict[str, list[tuple[str, int, int, str, bool]]] = {
+    "Time": [
+        ("seconds", 1, FieldDescriptorProto.TYPE_INT64, "", False),
+        ("nanos", 2, FieldDescriptorProto.TYPE_INT32, "", False),
+    ],
+    "LabelPairAdapter": [("name", 1, _STRING, "", False), ("value", 2, _STRING, "", False)],
+    "EntryAdapter": [
+        ("timestamp", 1, _MESSAGE, "Time", False),
+        ("line", 2, _STRING, "", False),
+        ("structuredMetadata", 3, _MESSAGE, "LabelPairAdapter", True),
+    ],
+    "StreamAdapter": [("labels", 1, _STRING, "", False), ("entries", 2, _MESSAGE, "EntryAdapter", True)],
+    "PushRequest": [("streams", 1, _MESSAGE, "StreamAdapter", True)],
+}
+
+
 def _push_request() -> Any:
-    """The message class of ``logproto.PushRequest``, by the field numbers that the HTTP API publishes."""
-    types = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="loki_double.proto", package="loki_double", syntax="proto3"
-    )
-    messages: dict[str, list[tuple[str, int, Any, str, bool]]] = {
-        "Time": [("seconds", 1, types.TYPE_INT64, "", False), ("nanos", 2, types.TYPE_INT32, "", False)],
-        "Pair": [("name", 1, types.TYPE_STRING, "", False), ("value", 2, types.TYPE_STRING, "", False)],
-        "Entry": [
-            ("timestamp", 1, types.TYPE_MESSAGE, "Time", False),
-            ("line", 2, types.TYPE_STRING, "", False),
-            ("structuredMetadata", 3, types.TYPE_MESSAGE, "Pair", True),
-        ],
-        "Stream": [
-            ("labels", 1, types.TYPE_STRING, "", False),
-            ("entries", 2, types.TYPE_MESSAGE, "Entry", True),
-        ],
-        "PushRequest": [("streams", 1, types.TYPE_MESSAGE, "Stream", True)],
-    }
-    for name, members in messages.items():
+    """The class of the message; generated, so that its attributes are known at run time only."""
+    file = FileDescriptorProto(name="servers/loki_double.proto", package="servers.logproto", syntax="proto3")
+    for name, members in _MESSAGES.items():
         message = file.message_type.add(name=name)
-        for member, number, kind, inner, repeated in members:
-            label = types.LABEL_REPEATED if repeated else types.LABEL_OPTIONAL
-            message.field.add(
-                name=member,
-                number=number,
-                type=kind,
-                label=label,
-                **({"type_name": f".loki_double.{inner}"} if inner else {}),
+        for member, number, kind, of, repeated in members:
+            made = message.field.add(name=member, number=number)
+            made.type = FieldDescriptorProto.Type.ValueType(kind)
+            made.label = (
+                FieldDescriptorProto.LABEL_REPEATED if repeated else FieldDescriptorProto.LABEL_OPTIONAL
             )
-    pool = descriptor_pool.DescriptorPool()
+            if of:
+                made.type_name = f".servers.logproto.{of}"
+    pool = DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("loki_double.PushRequest"))
+    return GetMessageClass(pool.FindMessageTypeByName("servers.logproto.PushRequest"))
 
 
-_PUSH_REQUEST = _push_request()
+PushRequest = _push_request()
+
+
+def _from_protobuf(body: bytes) -> list[RawStream]:
+    try:
+        push = PushRequest.FromString(body)
+    except DecodeError:
+        raise MalformedPush("proto: illegal wireType or truncated message") from None
+    return [
+        RawStream(stream.labels, [_protobuf_entry(entry) for entry in stream.entries])
+        for stream in push.streams
+    ]
+
+
+def _protobuf_entry(entry: Any) -> Entry:
+    stamp = entry.timestamp.seconds * _NANOS + entry.timestamp.nanos
+    if stamp not in _STAMPS or not 0 <= entry.timestamp.nanos < _NANOS:
+        raise MalformedPush("proto: a timestamp is out of range")
+    pairs = entry.structuredMetadata
+    return Entry(stamp, entry.line, tuple(sorted((pair.name, pair.value) for pair in pairs)) if pairs else ())

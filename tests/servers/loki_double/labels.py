@@ -1,66 +1,63 @@
-"""Labels of a stream: their text, and the name of the service that is found in them."""
+"""Label sets: reading and writing ``{a="b", c="d"}``, and the service that Loki finds in them."""
 
-from __future__ import annotations
-
-import json
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 
+from servers.loki_double.quoting import QUOTED, quote, unquote
+
+#: Pairs in order of their names; names may repeat only until the set was checked.
 Labels = tuple[tuple[str, str], ...]
 
-_PAIR = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*("(?:[^"\\]|\\.)*")\s*(,|$)')
-#: Loki docs, Configuration > limits_config: discover_service_name, in its order.
-_SERVICE_LABELS = (
+# Loki docs, Labels > Label format: letters, digits and underscores, no digit first.
+NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
+_PAIR = re.compile(rf"\s*({NAME})\s*=\s*({QUOTED})\s*")
+
+SERVICE = "service_name"
+# Loki docs, Configuration > limits_config: discover_service_name.
+_SERVICES = (
     "service", "app", "application", "app_name", "name", "app_kubernetes_io_name", "container",
     "container_name", "k8s_container_name", "component", "workload", "job", "k8s_job_name",
 )  # fmt: skip
 
 
-class BadLabels(ValueError):
-    """The text is no set of labels; the answer says so."""
-
-
+@lru_cache(maxsize=4096)
 def parse_labels(text: str) -> Labels:
-    """The labels of ``{name="value", ...}``, sorted by name.
+    """The pairs of a label set; a label with an empty value is the same as none.
 
     Raises:
-        BadLabels: It is none.
+        ValueError: It is no label set.
     """
-    inner = text.strip()
-    if not (inner.startswith("{") and inner.endswith("}")):
-        raise BadLabels(f"error parsing labels {text} with error: parse error: no braces")
-    inner = inner[1:-1]
-    found: list[tuple[str, str]] = []
-    position = 0
-    while position < len(inner):
-        match = _PAIR.match(inner, position)
+    if not text.startswith("{") or not text.endswith("}"):
+        raise ValueError("1:1: parse error: a label set is in braces")
+    pairs = []
+    position, end = 1, len(text) - 1
+    while text[position:end].strip():
+        match = _PAIR.match(text, position, end)
         if match is None:
-            raise BadLabels(f"error parsing labels {text} with error: parse error at col {position + 2}")
-        found.append((match[1], unquoted(match[2])))
+            raise ValueError(f"1:{position + 1}: parse error: unexpected character in a label set")
+        pairs.append((match[1], unquote(match[2])))
         position = match.end()
-    return tuple(sorted(found))
+        if position < end and text[position] != ",":
+            raise ValueError(f"1:{position + 1}: parse error: expected , or }}")
+        position += 1
+    return tuple(sorted((name, value) for name, value in pairs if value))
 
 
-def labels_text(labels: Labels) -> str:
-    """Labels as Loki writes them."""
-    return "{" + ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels) + "}"
+def format_labels(labels: Labels) -> str:
+    """As Loki writes a stream's labels in its answers."""
+    return "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels) + "}"
 
 
-def unquoted(text: str) -> str:
-    """The text of a quoted string of LogQL.
-
-    Raises:
-        BadLabels: An escape is wrong.
-    """
-    try:
-        return str(json.loads(text))
-    except ValueError:
-        raise BadLabels(f"error parsing labels: invalid string {text}") from None
+def format_raw(labels: Mapping[str, str]) -> str:
+    """The labels of a JSON stream, unchecked, as text that is parsed as any other."""
+    return format_labels(tuple(sorted(labels.items())))
 
 
-def with_service_name(labels: Labels) -> Labels:
-    """The labels with ``service_name`` (Loki docs, Upgrade > 3.0.0: automatic service name)."""
+def with_service(labels: Labels) -> Labels:
+    """With the label of the service, which Loki adds from version 3.0 on."""
     known = dict(labels)
-    if not known or "service_name" in known:
+    if SERVICE in known:
         return labels
-    name = next((known[label] for label in _SERVICE_LABELS if known.get(label)), "unknown_service")
-    return tuple(sorted([*labels, ("service_name", name)]))
+    found = next((known[name] for name in _SERVICES if name in known), "unknown_service")
+    return tuple(sorted([*labels, (SERVICE, found)]))

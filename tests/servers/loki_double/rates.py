@@ -1,27 +1,30 @@
-"""Token buckets: how much may come in a second, and at once. Source: Loki docs, limits_config (rates and bursts)."""
+"""Token buckets: so many bytes a second, and as many at once as the burst allows."""
 
-from __future__ import annotations
-
-import time
 from collections.abc import Callable
 
 
 class Bucket:
-    """Refills at ``rate`` up to ``burst``; takes a whole amount or none of it."""
+    """One rate.
 
-    def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        rate: Bytes a second.
+        burst: The most bytes at once.
+        now: Seconds, of a clock that does not go back.
+    """
+
+    def __init__(self, rate: float, burst: float, now: Callable[[], float]) -> None:
         self._rate = rate
         self._burst = burst
-        self._clock = clock
+        self._now = now
         self._tokens = burst
-        self._at = clock()
+        self._at = now()
 
-    def take(self, amount: float) -> bool:
-        """Whether the amount was there; what is larger than the burst never is."""
-        now = self._clock()
+    def allows(self, size: int) -> bool:
+        """Whether so many bytes may pass now; they are counted only if they do."""
+        now = self._now()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        if amount > self._tokens:
+        if size > self._tokens:
             return False
-        self._tokens -= amount
+        self._tokens -= size
         return True

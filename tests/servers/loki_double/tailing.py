@@ -1,70 +1,86 @@
-"""Clients that follow a query. One that reads too slowly loses entries, and gets their names instead.
+"""Clients that tail: each has a bounded buffer; what does not fit is reported as dropped.
 
-Source: Loki docs, HTTP API > Stream logs: ``streams`` and ``dropped_entries`` of a frame.
+Source: Loki docs, HTTP API > Stream logs: ``streams`` and ``dropped_entries`` of a message.
 """
 
-from __future__ import annotations
-
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from servers.loki_double.decoding import Entry
+from servers.loki_double.entries import Entry
 from servers.loki_double.labels import Labels
+from servers.loki_double.limits import Limits
 from servers.loki_double.logql import LogQuery
+from servers.loki_double.reading import shown_labels
 
-Found = tuple[Labels, Entry]
+#: So many dropped entries are named in a message, the last ones.
+_MOST_DROPPED = 1000
 
 
 class Tail:
-    """One client's entries that were not sent yet, at most ``room`` of them."""
+    """One client.
 
-    def __init__(self, query: LogQuery, room: int) -> None:
+    Args:
+        tenant: Whose entries it sees.
+        query: Which of them.
+        buffer: How many entries wait for it.
+        limits: The limits, for the labels that are shown.
+    """
+
+    def __init__(self, tenant: str, query: LogQuery, buffer: int, limits: Limits) -> None:
+        self._tenant = tenant
         self._query = query
-        self._room = room
-        self._waiting: list[Found] = []
-        self._dropped: list[Found] = []
-        self._news = asyncio.Event()
+        self._buffer = buffer
+        self._limits = limits
+        self._waiting: deque[tuple[dict[str, str], Entry]] = deque()
+        self._dropped: deque[dict[str, Any]] = deque(maxlen=_MOST_DROPPED)
+        self._something = asyncio.Event()
 
-    def offer(self, labels: Labels, entries: Sequence[Entry]) -> None:
-        """Take what the query matches; what does not fit is dropped, and named."""
-        if not self._query.selects(labels):
+    def offer(self, tenant: str, labels: Labels, entries: Iterable[Entry]) -> None:
+        """Take what was stored, as far as it is asked for and fits."""
+        if tenant != self._tenant or not self._query.selects(labels):
             return
-        known = dict(labels)
         for entry in entries:
-            if self._query.takes(known, entry):
-                place = self._waiting if len(self._waiting) < self._room else self._dropped
-                place.append((labels, entry))
-                self._news.set()
+            shown = shown_labels(labels, entry, self._limits)
+            if not self._query.passes(entry.line, shown):
+                continue
+            if len(self._waiting) < self._buffer:
+                self._waiting.append((shown, entry))
+            else:
+                self._dropped.append({"labels": shown, "timestamp": str(entry.stamp)})
+            self._something.set()
 
-    async def frame(self) -> tuple[list[Found], list[Found]]:
-        """Wait for entries; what is to be sent, and what was dropped."""
-        await self._news.wait()
-        self._news.clear()
-        found, dropped = self._waiting, self._dropped
-        self._waiting, self._dropped = [], []
-        return found, dropped
+    async def message(self) -> dict[str, Any]:
+        """Wait for entries; returns all of them, and what was dropped since the last message."""
+        await self._something.wait()
+        self._something.clear()
+        streams = [
+            {"stream": shown, "values": [[str(entry.stamp), entry.line]]} for shown, entry in self._waiting
+        ]
+        message: dict[str, Any] = {"streams": streams}
+        if self._dropped:
+            message["dropped_entries"] = list(self._dropped)
+        self._waiting.clear()
+        self._dropped.clear()
+        return message
 
 
 class Tails:
-    """All clients that follow."""
+    """All clients that tail now."""
 
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._tails: list[tuple[str, Tail]] = []
+    def __init__(self) -> None:
+        self._all: set[Tail] = set()
 
-    def publish(self, tenant: str, labels: Labels, entries: Sequence[Entry]) -> None:
-        """Offer new entries to the tenant's clients."""
-        for owner, tail in self._tails:
-            if owner == tenant:
-                tail.offer(labels, entries)
+    def add(self, tail: Tail) -> None:
+        """From now on it is offered what is stored."""
+        self._all.add(tail)
 
-    @contextmanager
-    def followed(self, tenant: str, query: LogQuery) -> Iterator[Tail]:
-        """Follow a query as long as the context lasts."""
-        item = (tenant, Tail(query, self._room))
-        self._tails.append(item)
-        try:
-            yield item[1]
-        finally:
-            self._tails.remove(item)
+    def remove(self, tail: Tail) -> None:
+        """It is gone."""
+        self._all.discard(tail)
+
+    def offer(self, tenant: str, labels: Labels, entries: Sequence[Entry]) -> None:
+        """Pass on what was stored."""
+        for tail in self._all:
+            tail.offer(tenant, labels, entries)
