@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from logweir.delivery.threads import in_thread
 from logweir.errors import LogweirError
+from logweir.process.threads import in_thread
 from logweir.sinks.chaining import Head
 
 __all__ = ["AnchorError", "read_anchor", "save_anchor"]

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 from logweir.capture import Capture
 from logweir.classification import Classifier
-from logweir.config.delivery import QueueConfig
 from logweir.config.loading import ConfigSource, load
 from logweir.config.models import RoutingConfig
 from logweir.config.queueing import QueuePlan, audit_routes, plan_queue
@@ -23,8 +22,8 @@ from logweir.delivery.memory import MemoryQueue
 from logweir.delivery.queue import EventQueue, Wake
 from logweir.delivery.worker import Clock
 from logweir.errors import ConfigError
-from logweir.redaction import Redactor
 from logweir.routing import Router
+from logweir.settings.delivery import QueueConfig
 from logweir.sinks import registry
 from logweir.sinks.abilities import lacking_for_retention
 from logweir.sinks.adapter import as_async
@@ -88,7 +87,7 @@ def load_config(source: ConfigSource) -> RoutingConfig:
 def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
     """Find what is wrong with the patterns of redaction, and what sinks lack, which only they know."""
     try:
-        Redactor(config.redact)
+        config.redact.redactor()
     except ConfigError as error:
         return [(("redact", "patterns"), problem.message) for problem in error.problems]
     return [
@@ -149,7 +148,7 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
     }
     classifier = Classifier(config.classify)
     capture = Capture(
-        config.service, config.env, classifier, Snapshotter(Redactor(config.redact), config.limits)
+        config.service, config.env, classifier, Snapshotter(config.redact.redactor(), config.limits)
     )
     return Pipeline(config, classifier, capture, Router(config.routes, channels), channels, store)
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from logweir.classification import Classifier, take_explicit
-from logweir.context import merge_context
+from logweir.context.binding import merge_context
 from logweir.event import Event, Kind, new_event_id
 from logweir.snapshot import Snapshotter
 

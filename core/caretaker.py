@@ -11,8 +11,8 @@ import contextlib
 from collections.abc import Callable, Collection
 
 from logweir.delivery.disk import DiskStore
-from logweir.delivery.threads import in_thread
 from logweir.diagnostics import tell
+from logweir.process.threads import in_thread
 
 __all__ = ["INTERVAL", "Caretaker"]
 

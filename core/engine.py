@@ -24,20 +24,21 @@ from logweir.assembly import ConfigSource, Pipeline, Surroundings, assemble, loa
 from logweir.caretaker import Caretaker
 from logweir.classification import take_explicit
 from logweir.config.models import RoutingConfig
-from logweir.delivery import explicit, forks
+from logweir.delivery import explicit
 from logweir.delivery.acknowledgement import AckLevel, AckTracker, Receipt
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import Keeper
 from logweir.delivery.disk import DiskStore
-from logweir.delivery.host import Host
 from logweir.delivery.queue import DropReason, OnDurable, PutResult
 from logweir.delivery.relay import Relay
-from logweir.delivery.threads import in_thread, on_event_loop
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import tell
 from logweir.errors import AuditError, LogweirError
 from logweir.event import Event, Kind
 from logweir.loss_report import LossReporter
+from logweir.process import fork
+from logweir.process.loop_thread import Host
+from logweir.process.threads import in_thread, on_event_loop
 from logweir.routing import SAMPLED
 from logweir.sinks.contract import Transactional
 from logweir.telemetry import DeadLetterMetrics, Metrics, SinkMetrics
@@ -132,7 +133,7 @@ class Runtime:
         """Bring delivery to a standstill, for a moment, in which the process can be copied."""
         if self._host.is_running() and not self._host.is_current_thread():
             with contextlib.suppress(TimeoutError):  # the loop has just ended: nothing is half done
-                forks.prepare(self._host.submit)
+                fork.prepare(self._host.submit)
 
     def after_fork(self) -> None:
         """Begin anew in a fork's child.

@@ -1,6 +1,6 @@
 """The event: one immutable record of something that happened, shared by every sink it is routed to.
 
-Its ``fields`` hold JSON's own types only (see :mod:`logweir.encoding`), so that every sink can store
+Its ``fields`` hold JSON's own types only (see :mod:`logweir.encoding.values`), so that every sink can store
 them without asking what a value is. Nobody changes an event after it was made.
 """
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from logweir.encoding import parse_time
+from logweir.encoding.times import parse_time
 from logweir.event import LEVELS
 
 __all__ = ["LineFormat", "Parsed", "parse_line"]

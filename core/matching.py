@@ -5,9 +5,9 @@ fields, which differ. A predicate is first *reduced* by a head: what depends on 
 True or False, and what is left, if anything, looks at fields. Classification and routing keep the
 reduced form of each head they have met, so that most events cost one dictionary look-up.
 
-Values are compared as they are stored (see :mod:`logweir.encoding`), so that a condition means the same to
-classification, which sees what the caller passed, and to routing, which sees the event. No value makes a
-condition raise: one that refuses to be asked is not what was asked for.
+Values are compared as they are stored (see :mod:`logweir.encoding.values`), so that a condition means the
+same to classification, which sees what the caller passed, and to routing, which sees the event. No value
+makes a condition raise: one that refuses to be asked is not what was asked for.
 
 Everything here is pure, but for functions named by ``call``, which are the user's.
 """
@@ -25,9 +25,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from logweir.config.models import FieldMatch, MatchConfig, find_function
 from logweir.diagnostics import tell
-from logweir.encoding import Description, Entries, encode_value, unprintable
+from logweir.encoding.fields import MISSING, equal, look_up
+from logweir.encoding.values import Description, Entries, encode_value, unprintable
 from logweir.event import LEVELS, severity
-from logweir.fields import MISSING, equal, look_up
 
 __all__ = ["Fields", "Head", "Predicate", "compile_match", "glob_matcher", "is_worth_keeping"]
 
@@ -362,7 +362,7 @@ def _one_of(choices: Sequence[Any]) -> Callable[[Any], bool]:
 
 
 def _same(value: Any, expected: Any) -> bool:
-    """Equality as of :func:`logweir.fields.equal`, at any depth of what ``expected`` holds."""
+    """Equality as of :func:`logweir.encoding.fields.equal`, at any depth of what ``expected`` holds."""
     kind = type(expected)
     if kind not in {list, dict}:
         return equal(value, expected)

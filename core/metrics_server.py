@@ -17,9 +17,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from logweir.config.operations import MetricsConfig
 from logweir.diagnostics import logger, tell
 from logweir.exposition import expose
+from logweir.settings.operations import MetricsConfig
 from logweir.telemetry import Metrics
 
 __all__ = ["MetricsServer"]

@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from logweir.copying import store
-from logweir.delivery.threads import in_thread
 from logweir.event import Event, Kind
+from logweir.process.threads import in_thread
 from logweir.reading import OpenSink, pages
 from logweir.sinks.contract import Query
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from logweir.assembly import context_of
 from logweir.config.models import RoutingConfig
-from logweir.encoding import encode_event
+from logweir.encoding.events import encode_event
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks import registry

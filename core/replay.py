@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from logweir.assembly import context_of
-from logweir.config.delivery import BatchConfig, QueueConfig
 from logweir.config.models import RoutingConfig
 from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.calls import call_sink
@@ -27,10 +26,11 @@ from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Position, Selection
 from logweir.delivery.memory import MemoryQueue
 from logweir.delivery.retry import pause_before_retry
-from logweir.delivery.threads import in_thread
 from logweir.delivery.worker import Clock, Worker
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
+from logweir.process.threads import in_thread
+from logweir.settings.delivery import BatchConfig, QueueConfig
 from logweir.sinks import registry
 from logweir.sinks.adapter import as_async
 from logweir.sinks.contract import Sink, SinkConfig

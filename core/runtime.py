@@ -13,12 +13,12 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from logweir import process_hooks
 from logweir.assembly import ConfigSource, load_config
-from logweir.delivery.threads import in_thread, on_event_loop
 from logweir.diagnostics import logger, tell
 from logweir.engine import Runtime
 from logweir.errors import ConfigError, LogweirError, NotRunning
+from logweir.process import hooks
+from logweir.process.threads import in_thread, on_event_loop
 from logweir.telemetry import Metrics
 
 __all__ = [
@@ -105,9 +105,9 @@ def _start(config: ConfigSource, *, handle_signals: bool, source: ConfigSource |
     _runtime = runtime
     _state.source = source = config if source is None else source
     _export(source)
-    process_hooks.install(on_exit=stop, before_fork=_before_fork, after_fork=_after_fork)
+    hooks.install(on_exit=stop, before_fork=_before_fork, after_fork=_after_fork)
     if handle_signals:
-        process_hooks.install_signals(
+        hooks.install_signals(
             on_term=stop, on_hup=_reload_or_tell if isinstance(source, str | Path) else None
         )
     return runtime
@@ -146,7 +146,7 @@ def stop(timeout: float | None = None) -> bool:
         _state.gave_up = True
         _runtime = None
         _withdraw_export()
-        process_hooks.restore_signals()
+        hooks.restore_signals()
     return delivered
 
 

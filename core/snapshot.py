@@ -20,8 +20,9 @@ from typing import Any
 import msgspec
 
 from logweir.config.models import LimitsConfig
-from logweir.encoding import Description, Entries, clean_text, encode_value, unprintable
-from logweir.redaction import MASK, Redactor
+from logweir.encoding.values import Description, Entries, clean_text, encode_value, unprintable
+from logweir.redaction.patterns import MASK
+from logweir.redaction.redactor import Redactor
 
 __all__ = ["CYCLE", "MAX_DEPTH", "TRUNCATED_FIELD", "Snapshotter"]
 

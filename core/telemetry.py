@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from logweir.config.delivery import Bounds
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import Totals
 from logweir.delivery.distribution import Distribution
 from logweir.delivery.queue import DropReason, QueueStatistics
+from logweir.settings.delivery import Bounds
 
 __all__ = ["DeadLetterMetrics", "Metrics", "SinkMetrics"]
 

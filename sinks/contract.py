@@ -23,11 +23,11 @@ from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, runtime
 
 from pydantic import AfterValidator, Field
 
-from logweir.config.delivery import BatchConfig, QueueConfig, RetryConfig, StrictModel
-from logweir.config.lists import OneOrMany
-from logweir.config.retention import RetentionConfig, check_rules
 from logweir.event import Event, Kind
 from logweir.results import Health, HealthStatus, WriteResult
+from logweir.settings.delivery import BatchConfig, QueueConfig, RetryConfig, StrictModel
+from logweir.settings.one_or_many import OneOrMany
+from logweir.settings.retention import RetentionConfig, check_rules
 from logweir.sinks.chaining import Chaining
 
 __all__ = [

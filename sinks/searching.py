@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from logweir.encoding import encode_event
+from logweir.encoding.events import encode_event
+from logweir.encoding.fields import equal, look_up
 from logweir.event import Event
-from logweir.fields import equal, look_up
 from logweir.sinks.contract import Query
 
 __all__ = ["matches", "nanoseconds"]

@@ -18,7 +18,8 @@ from typing import Any, Literal, TextIO
 
 import msgspec
 
-from logweir.encoding import event_to_dict, format_time
+from logweir.encoding.events import event_to_dict
+from logweir.encoding.times import format_time
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.results import Health, HealthStatus, WriteResult

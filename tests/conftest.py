@@ -21,7 +21,7 @@ async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
     """Fail any test in which our code blocks an event loop."""
     with blockbuster_ctx("logweir") as guard:
         # stop() and flush() say that they block; a test may call them on a loop.
-        guard.functions["threading.Lock.acquire"].can_block_in("core/delivery/host.py", {"run", "stop"})
+        guard.functions["threading.Lock.acquire"].can_block_in("core/process/loop_thread.py", {"run", "stop"})
         guard.functions["threading.Lock.acquire"].can_block_in("core/delivery/disk/committer.py", {"stop"})
         guard.functions["threading.Lock.acquire"].can_block_in("tests/unit/auditing/conftest.py", {"events"})
         # The kernel knows the working directory without asking a disk.

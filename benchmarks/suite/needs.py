@@ -9,8 +9,8 @@ import yaml
 from pydantic import Field, ValidationError
 
 from logweir.benchmarks.suite.truth import QueryClass
-from logweir.config.delivery import StrictModel
 from logweir.errors import LogweirError
+from logweir.settings.delivery import StrictModel
 
 __all__ = ["KindNeeds", "Needs", "load_needs"]
 

@@ -21,11 +21,10 @@ import msgspec
 
 from logweir.capture import Capture
 from logweir.classification import Classifier
-from logweir.config.models import RedactConfig
 from logweir.errors import LogweirError
 from logweir.event import Event, Kind
 from logweir.lines import parse_line
-from logweir.redaction import Redactor
+from logweir.redaction.redactor import Redactor
 from logweir.snapshot import Snapshotter
 
 __all__ = ["SERVICES", "FileWorkload", "SeededWorkload", "Workload", "describe", "workload_of"]
@@ -205,7 +204,7 @@ def _own_events(path: Path) -> list[Event]:
     Raises:
         LogweirError: It cannot be read.
     """
-    capture = Capture("bench", "bench", Classifier([]), Snapshotter(Redactor(RedactConfig())))
+    capture = Capture("bench", "bench", Classifier([]), Snapshotter(Redactor()))
     try:
         with path.open("rb") as file:
             return [capture(*parsed[:3]) for parsed in map(parse_line, file) if parsed is not None]

@@ -23,9 +23,9 @@ from logweir.archive.manifest import (
 )
 from logweir.archive.progress import Progress, Summary
 from logweir.archive.storage import Storage
-from logweir.delivery.threads import in_thread
 from logweir.errors import ArchiveError
 from logweir.event import Kind
+from logweir.process.threads import in_thread
 from logweir.reading import pages
 from logweir.sinks.contract import Deletable, Query, Readable
 

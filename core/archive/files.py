@@ -14,9 +14,9 @@ from typing import TypeVar
 from logweir.archive.manifest import ArchivedFile
 from logweir.archive.parquet import ContentHash, Writer, read_events, read_ids
 from logweir.archive.storage import Storage
-from logweir.delivery.threads import in_thread
 from logweir.errors import ArchiveError
 from logweir.event import Event
+from logweir.process.threads import in_thread
 
 __all__ = ["Part", "events_of", "ids_of", "in_steps", "verify"]
 

@@ -18,8 +18,8 @@ from logweir.archive.journal import Busy, Journal
 from logweir.archive.progress import Cancelled, Progress, Summary
 from logweir.archive.retention import Job, apply, is_due, jobs
 from logweir.config.models import RoutingConfig
-from logweir.delivery.threads import in_thread
 from logweir.diagnostics import logger, tell
+from logweir.process.threads import in_thread
 
 __all__ = ["Keeper"]
 

@@ -2,7 +2,7 @@
 
 The columns are those of the audit table, so that a question asked there can be asked of the archive.
 ``fields`` holds every field, also those that have a column: a row gives back the identical event. The
-hash of a file is the SHA-256 of its events as JSON lines (:func:`logweir.encoding.encode_event`), in
+hash of a file is the SHA-256 of its events as JSON lines (:func:`logweir.encoding.events.encode_event`), in
 the order of the file.
 """
 
@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import msgspec
 
-from logweir.encoding import encode_event
+from logweir.encoding.events import encode_event
 from logweir.errors import ArchiveError, MissingDependency
 from logweir.event import Event, Kind
 

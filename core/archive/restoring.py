@@ -10,9 +10,9 @@ from logweir.archive.manifest import Manifest, manifests
 from logweir.archive.progress import Progress, Summary
 from logweir.archive.storage import Storage
 from logweir.copying import store
-from logweir.delivery.threads import in_thread
 from logweir.errors import ArchiveError
 from logweir.event import Event
+from logweir.process.threads import in_thread
 from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.searching import nanoseconds
 

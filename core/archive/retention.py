@@ -11,10 +11,10 @@ from logweir.archive.journal import Journal
 from logweir.archive.progress import Progress, Summary
 from logweir.archive.storage import Storage
 from logweir.config.models import RoutingConfig
-from logweir.config.retention import RetentionConfig
-from logweir.delivery.threads import in_thread
 from logweir.errors import ConfigError, ConfigProblem
+from logweir.process.threads import in_thread
 from logweir.reading import opened
+from logweir.settings.retention import RetentionConfig
 from logweir.sinks import registry
 from logweir.sinks.abilities import lacking_for_retention
 from logweir.sinks.contract import Prunable

@@ -14,9 +14,9 @@ from typing import IO, Any
 
 from pydantic import Secret, SecretStr
 
-from logweir.config.concealment import mask
-from logweir.config.retention import check_archive_url
 from logweir.errors import ArchiveError, ConfigError, ConfigProblem, LogweirError, MissingDependency
+from logweir.redaction.messages import mask
+from logweir.settings.retention import check_archive_url
 
 __all__ = ["NewFile", "Storage", "unfinished_name"]
 

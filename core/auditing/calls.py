@@ -13,8 +13,8 @@ from logweir import runtime
 from logweir.auditing.record import make_record
 from logweir.config.models import AuditConfig
 from logweir.delivery.acknowledgement import Ack, AckLevel, Receipt
-from logweir.delivery.threads import on_event_loop
 from logweir.errors import AuditError, NotRunning
+from logweir.process.threads import on_event_loop
 
 __all__ = ["audit", "audit_sync", "require_runtime"]
 

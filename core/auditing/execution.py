@@ -19,12 +19,12 @@ from logweir.auditing.calls import require_runtime
 from logweir.auditing.record import AuditRecord, make_record, record_for
 from logweir.auditing.subject import Finder, find
 from logweir.config.models import AuditConfig
-from logweir.context import bind
+from logweir.context.binding import bind
 from logweir.delivery.acknowledgement import AckLevel, Receipt
-from logweir.delivery.threads import on_event_loop
 from logweir.diagnostics import tell
 from logweir.errors import AuditError, LogweirError
 from logweir.event import new_event_id
+from logweir.process.threads import on_event_loop
 
 __all__ = ["Execution", "OnFailure", "Options"]
 

@@ -23,10 +23,10 @@ from logweir.cli.bars import Told, progress_bar
 from logweir.cli.moments import MOMENT_HELP, moment
 from logweir.cli.sinks import require_sink
 from logweir.config.models import RoutingConfig
-from logweir.config.retention import RetentionConfig
 from logweir.errors import LogweirError
 from logweir.event import Kind
 from logweir.reading import opened
+from logweir.settings.retention import RetentionConfig
 
 __all__ = ["archive", "restore"]
 

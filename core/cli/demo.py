@@ -27,7 +27,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from logweir.assembly import load_config
-from logweir.context import new_trace_id
+from logweir.context.trace import new_trace_id
 from logweir.errors import LogweirError, MissingDependency
 from logweir.event import Kind
 from logweir.reading import Found, search_all

@@ -12,7 +12,8 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from logweir.encoding import event_to_dict, format_time
+from logweir.encoding.events import event_to_dict
+from logweir.encoding.times import format_time
 from logweir.event import Event
 
 __all__ = ["as_json", "as_line", "echo"]

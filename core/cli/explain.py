@@ -15,7 +15,6 @@ from logweir.capture import Capture
 from logweir.classification import Classifier, Decision
 from logweir.config.models import RoutingConfig
 from logweir.lines import Parsed, parse_line
-from logweir.redaction import Redactor
 from logweir.routing import Explanation, Router
 from logweir.snapshot import Snapshotter
 
@@ -52,7 +51,7 @@ def _explain(config: RoutingConfig, parsed: Parsed) -> tuple[Decision, Explanati
     classifier = Classifier(config.classify)
     decision = classifier.explain(parsed.level, parsed.name, parsed.fields)
     capture = Capture(
-        config.service, config.env, classifier, Snapshotter(Redactor(config.redact), config.limits)
+        config.service, config.env, classifier, Snapshotter(config.redact.redactor(), config.limits)
     )
     made = capture(parsed.name, dict(parsed.fields), parsed.level, event_id=parsed.event_id)
     router = Router(config.routes, {name: name for name in config.sinks})

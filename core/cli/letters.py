@@ -15,10 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.cli.printable import printable, sized, utc
-from logweir.config.operations import DeadLettersConfig
-from logweir.config.units import parse_duration
 from logweir.delivery.dead_letters import DeadLetter, Selection, Totals
-from logweir.encoding import event_to_dict, format_time
+from logweir.encoding.events import event_to_dict
+from logweir.encoding.times import format_time
+from logweir.settings.operations import DeadLettersConfig
+from logweir.settings.units import parse_duration
 
 __all__ = ["as_json", "chosen", "described", "kept", "listed"]
 

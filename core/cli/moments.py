@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
-from logweir.config.units import parse_duration
+from logweir.settings.units import parse_duration
 
 __all__ = ["MOMENT_HELP", "moment"]
 

@@ -16,7 +16,7 @@ from logweir.assembly import load_config
 from logweir.cli.bars import Told, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.config.models import RoutingConfig
-from logweir.delivery.threads import in_thread
+from logweir.process.threads import in_thread
 from logweir.reading import opened
 from logweir.sinks import registry
 from logweir.sinks.chaining import Chained, Finding, Tally

@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
-from logweir.config import concealment
 from logweir.config.interpolation import InterpolationError, is_one_variable
 from logweir.errors import ConfigProblem
+from logweir.redaction import messages
 
 __all__ = ["Document", "Path", "dotted", "read_document", "value_at"]
 
@@ -55,8 +55,8 @@ class Document:
         Values that must not be shown are masked; a message about a key shows none.
         """
         if not at_key:
-            message = concealment.mask_quoted(message, self.filled.values())
-            message = concealment.mask(message, self._secrets_below(path))
+            message = messages.mask_quoted(message, self.filled.values())
+            message = messages.mask(message, self._secrets_below(path))
         line, column = self._place(path, at_key=at_key)
         return ConfigProblem(_on_one_line(message), _on_one_line(dotted(path)), self.file, line, column)
 
@@ -64,14 +64,14 @@ class Document:
         """Whether the value at a path must not be shown."""
         return (
             path in self.filled
-            or any(isinstance(part, str) and concealment.names_a_secret(part) for part in path)
-            or concealment.password_in(value_at(self.data, path)) is not None
+            or any(isinstance(part, str) and messages.names_a_secret(part) for part in path)
+            or messages.password_in(value_at(self.data, path)) is not None
         )
 
     def _secrets_below(self, path: Path) -> Iterator[str]:
         """The texts at a path, or below it, that must not be shown."""
         for place, value in _scalars(value_at(self.data, path), path):
-            password = concealment.password_in(value)
+            password = messages.password_in(value)
             if place in self.filled:
                 yield self.filled[place]
             elif password is not None:

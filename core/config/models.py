@@ -15,11 +15,13 @@ from typing import Any, Literal, cast
 
 from pydantic import Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
-from logweir.config.delivery import StrictModel
-from logweir.config.lists import OneOrMany
-from logweir.config.operations import DeadLettersConfig, MetricsConfig
-from logweir.config.units import ByteSize, Seconds
 from logweir.event import LEVELS, Kind
+from logweir.redaction.patterns import DEFAULT_PATTERNS
+from logweir.redaction.redactor import Redactor
+from logweir.settings.delivery import StrictModel
+from logweir.settings.one_or_many import OneOrMany
+from logweir.settings.operations import DeadLettersConfig, MetricsConfig
+from logweir.settings.units import ByteSize, Seconds
 from logweir.sinks.contract import SinkConfig
 
 __all__ = [
@@ -133,7 +135,7 @@ class RedactConfig(StrictModel):
 
     keys: list[str] = Field(default_factory=list)
     """Names of fields, at any depth, whose values are secret; added to the built-in list."""
-    patterns: list[str] = Field(default_factory=lambda: ["card_number", "bearer_token"])
+    patterns: list[str] = Field(default_factory=lambda: list(DEFAULT_PATTERNS))
     """Parts of text that are secret: names of built-in patterns or regular expressions."""
     defaults: bool = True
     """Whether the built-in list of secret keys (password, token, secret, credit_card, …) applies."""
@@ -149,6 +151,14 @@ class RedactConfig(StrictModel):
             except re.error:
                 continue  # redaction tells this better: it knows the names that were meant
         return value
+
+    def redactor(self) -> Redactor:
+        """Return what masks by these settings.
+
+        Raises:
+            ConfigError: A pattern is neither the name of a built-in one nor a regular expression.
+        """
+        return Redactor(self.keys, self.patterns, defaults=self.defaults)
 
 
 class LimitsConfig(StrictModel):

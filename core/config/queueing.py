@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logweir.config.delivery import Bounds, QueueConfig, QueueType, WhenFull
 from logweir.config.models import RouteConfig, RoutingConfig
 from logweir.config.reachability import may_take
 from logweir.event import Kind
+from logweir.settings.delivery import Bounds, QueueConfig, QueueType, WhenFull
 
 __all__ = ["QueuePlan", "audit_routes", "plan_queue"]
 

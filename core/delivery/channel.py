@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from logweir.config.delivery import Bounds
 from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.calls import call_sink
 from logweir.delivery.counters import DeliveryCounters
@@ -18,6 +17,7 @@ from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.diagnostics import tell
 from logweir.event import Event
+from logweir.settings.delivery import Bounds
 from logweir.sinks.contract import Sink, SinkConfig
 
 __all__ = ["Channel"]

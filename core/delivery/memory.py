@@ -15,7 +15,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from logweir.config.delivery import QueueConfig, WhenFull
 from logweir.delivery.queue import (
     DropReason,
     EventQueue,
@@ -25,8 +24,9 @@ from logweir.delivery.queue import (
     QueueStatistics,
     Wake,
 )
-from logweir.delivery.threads import on_event_loop
 from logweir.event import Event
+from logweir.process.threads import on_event_loop
+from logweir.settings.delivery import QueueConfig, WhenFull
 
 __all__ = ["MemoryQueue"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from logweir.config.delivery import RetryConfig
+from logweir.settings.delivery import RetryConfig
 
 __all__ = ["pause_before_retry"]
 

@@ -15,19 +15,19 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from logweir.config.delivery import BatchConfig, RetryConfig
 from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.calls import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
-from logweir.delivery.forks import under_way
 from logweir.delivery.queue import EventQueue, Lease
 from logweir.delivery.retry import pause_before_retry
-from logweir.delivery.threads import in_thread
 from logweir.diagnostics import tell
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
+from logweir.process.fork import under_way
+from logweir.process.threads import in_thread
 from logweir.results import WriteResult
+from logweir.settings.delivery import BatchConfig, RetryConfig
 from logweir.sinks.contract import Sink, SinkConfig
 
 __all__ = ["Clock", "Worker"]

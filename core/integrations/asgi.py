@@ -10,8 +10,8 @@ import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
-from logweir.context import begin_trace
-from logweir.context import scope as context_scope
+from logweir.context.binding import scope as context_scope
+from logweir.context.trace import begin_trace
 from logweir.integrations.access import log_access
 from logweir.integrations.incoming import Incoming, read_incoming
 

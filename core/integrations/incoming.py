@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import uuid_utils
 
-from logweir.context import TraceParent, parse_traceparent
+from logweir.context.trace import TraceParent, parse_traceparent
 
 __all__ = ["Incoming", "read_incoming"]
 

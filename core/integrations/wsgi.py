@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.contextvars import bind_contextvars
 
-from logweir.context import begin_trace
+from logweir.context.trace import begin_trace
 from logweir.integrations.access import log_access
 from logweir.integrations.incoming import Incoming, read_incoming
 

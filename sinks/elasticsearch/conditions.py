@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from logweir.encoding import format_time
+from logweir.encoding.times import format_time
 from logweir.sinks.contract import Query
 from logweir.sinks.elasticsearch.encode import UNINDEXED
 from logweir.sinks.elasticsearch.layout import clamped

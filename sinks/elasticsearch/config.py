@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from logweir.config.delivery import StrictModel
-from logweir.config.units import ByteSize, Seconds
+from logweir.settings.delivery import StrictModel
+from logweir.settings.units import ByteSize, Seconds
 from logweir.sinks.contract import SinkConfig
 
 __all__ = ["ElasticsearchConfig", "LifecycleConfig"]

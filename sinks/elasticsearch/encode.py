@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from logweir.encoding import format_time, parse_time
+from logweir.encoding.times import format_time, parse_time
 from logweir.event import Event, Kind
 from logweir.sinks.elasticsearch.layout import Layout, clamped
 

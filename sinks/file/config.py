@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from logweir.config.delivery import StrictModel
-from logweir.config.units import ByteSize
+from logweir.settings.delivery import StrictModel
+from logweir.settings.units import ByteSize
 from logweir.sinks.contract import SinkConfig
 
 __all__ = ["FileConfig", "RotateConfig"]

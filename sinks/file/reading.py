@@ -18,7 +18,7 @@ from typing import IO
 import msgspec
 
 from logweir.diagnostics import tell
-from logweir.encoding import decode_event
+from logweir.encoding.events import decode_event
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.file.rotation import packed_name, rotated_files

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from logweir.diagnostics import tell
-from logweir.encoding import encode_event
+from logweir.encoding.events import encode_event
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.results import Health, HealthStatus, WriteResult

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from logweir.config.delivery import StrictModel
+from logweir.settings.delivery import StrictModel
 from logweir.sinks.contract import SinkConfig
 
 __all__ = ["HttpConfig", "SignConfig", "TlsConfig"]

@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logweir.encoding import encode_event
+from logweir.encoding.events import encode_event
 from logweir.event import Event
 from logweir.sinks.http.config import HttpConfig, SignConfig
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from logweir.config.delivery import StrictModel
-from logweir.config.units import ByteSize, Seconds
+from logweir.settings.delivery import StrictModel
+from logweir.settings.units import ByteSize, Seconds
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.loki.labels import DEFAULT_LIMIT, is_unbounded
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from logweir.encoding import format_time, parse_time
+from logweir.encoding.fields import MISSING, look_up
+from logweir.encoding.times import format_time, parse_time
 from logweir.event import Event, Kind
-from logweir.fields import MISSING, look_up
 from logweir.sinks.loki.labels import LabelGuard
 from logweir.sinks.loki.shorten import shorten
 

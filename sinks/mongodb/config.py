@@ -12,9 +12,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from logweir.config.delivery import StrictModel
-from logweir.config.units import Seconds
 from logweir.event import Kind
+from logweir.settings.delivery import StrictModel
+from logweir.settings.units import Seconds
 from logweir.sinks.contract import SinkConfig
 
 __all__ = ["DEFAULT_DATABASE", "MongoConfig", "TtlConfig"]

@@ -11,8 +11,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from logweir.config.delivery import StrictModel
-from logweir.config.units import Seconds
+from logweir.settings.delivery import StrictModel
+from logweir.settings.units import Seconds
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.sql.model import find_table
 

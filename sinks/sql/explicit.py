@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import LONGTEXT
 
-from logweir.encoding import decode_event, encode_event
+from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
 from logweir.sinks.sql.model import fill
 from logweir.sinks.sql.nul import hide_nul

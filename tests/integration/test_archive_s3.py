@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from logweir.archive.storage import Storage
 from logweir.assembly import load_config
 from logweir.cli.app import app
-from logweir.config.retention import RetentionConfig
 from logweir.errors import ArchiveError
+from logweir.settings.retention import RetentionConfig
 from support.archives import bare, fill, held, old_events
 from support.object_store import s3_server
 

@@ -15,9 +15,9 @@ from logweir.archive.restoring import restore
 from logweir.archive.retention import Job, apply
 from logweir.archive.storage import Storage
 from logweir.assembly import load_config
-from logweir.config.retention import RetentionConfig
 from logweir.errors import SinkRejected
 from logweir.reading import opened
+from logweir.settings.retention import RetentionConfig
 from logweir.sinks.sql.table import audit_table
 from support.chains import Place, audit_event, findings, heads
 

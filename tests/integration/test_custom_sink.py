@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from logweir.encoding import decode_event
+from logweir.encoding.events import decode_event
 from logweir.event import Event
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_sink"

@@ -20,7 +20,7 @@ import httpx
 import pytest
 import yaml
 
-from logweir.fields import MISSING, look_up
+from logweir.encoding.fields import MISSING, look_up
 from servers import Server, machine
 from support import logql, sql
 from support.order_service import ROOT, Driven, expected, order_service

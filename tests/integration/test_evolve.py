@@ -13,7 +13,7 @@ import yaml
 
 from logweir.assembly import load_config
 from logweir.config.checks import find_doubts
-from logweir.encoding import event_to_dict
+from logweir.encoding.events import event_to_dict
 from logweir.testing.contract import make_event
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import logweir
-from logweir.redaction import Redactor
+from logweir.redaction.redactor import Redactor
 from logweir.sinks.contract import Query
 from logweir.sinks.memory import MemorySink
 from logweir.sinks.sql.config import SqliteConfig

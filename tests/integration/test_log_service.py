@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 import logweir
 from conftest import until
 from logweir.auditing.service import LogService
-from logweir.context import bind
-from logweir.delivery.threads import in_thread
+from logweir.context.binding import bind
 from logweir.event import Event
 from logweir.integrations.fastapi import log_service
+from logweir.process.threads import in_thread
 from logweir.sinks.memory import MemorySink
 from logweir.sinks.sql import explicit
 from logweir.sinks.sql.table import audit_table

@@ -13,7 +13,7 @@ from fastapi import BackgroundTasks, FastAPI
 from fastapi.responses import StreamingResponse
 
 import logweir
-from logweir.context import submit_with_context
+from logweir.context.threads import submit_with_context
 from logweir.event import Event
 from logweir.integrations.asgi import ContextMiddleware
 from logweir.integrations.stdlib import install_stdlib

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from logweir.config.delivery import QueueConfig
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.disk import DiskQueue, DiskStore
 from logweir.delivery.queue import Lease
 from logweir.event import Event
+from logweir.settings.delivery import QueueConfig
 from logweir.testing.contract import make_event
 
 

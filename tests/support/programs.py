@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from logweir.encoding import decode_event
+from logweir.encoding.events import decode_event
 from logweir.event import Event
 
 CONFIG = """\

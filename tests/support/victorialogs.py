@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from logweir.encoding import parse_time
+from logweir.encoding.times import parse_time
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 

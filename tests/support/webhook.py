@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from logweir.encoding import decode_event
+from logweir.encoding.events import decode_event
 from logweir.event import Event
 
 

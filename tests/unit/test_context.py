@@ -12,20 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from logweir.context import (
-    ContextExecutor,
+from logweir.context.binding import bind, scope
+from logweir.context.threads import ContextExecutor, context_thread, propagate, submit_with_context
+from logweir.context.trace import (
     TraceParent,
     begin_trace,
-    bind,
-    context_thread,
     current_trace_id,
     current_traceparent,
     new_span_id,
     new_trace_id,
     parse_traceparent,
-    propagate,
-    scope,
-    submit_with_context,
 )
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -16,17 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from logweir.encoding import (
-    Description,
-    Entries,
-    clean_text,
-    decode_event,
-    encode_event,
-    encode_value,
-    event_to_dict,
-    format_time,
-    parse_time,
-)
+from logweir.encoding.events import decode_event, encode_event, event_to_dict
+from logweir.encoding.times import format_time, parse_time
+from logweir.encoding.values import Description, Entries, clean_text, encode_value
 from logweir.event import Event, Kind, new_event_id
 
 _text = st.text(st.characters(exclude_categories=["Cs"]))

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logweir.config.models import RedactConfig
 from logweir.errors import ConfigError
-from logweir.redaction import PATTERN_NAMES, Redactor
+from logweir.redaction.patterns import PATTERN_NAMES
+from logweir.redaction.redactor import Redactor
 
-_default = Redactor(RedactConfig())
-_everything = Redactor(RedactConfig(patterns=list(PATTERN_NAMES)))
+_default = Redactor()
+_everything = Redactor(patterns=list(PATTERN_NAMES))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_name_that_only_resembles_or_describes_a_secret_is_harmless(name):
 
 
 def test_names_of_the_configuration_match_in_the_same_way():
-    redactor = Redactor(RedactConfig(keys=["IBAN", "motherMaidenName", "token_count"]))
+    redactor = Redactor(keys=["IBAN", "motherMaidenName", "token_count"])
 
     assert redactor.is_secret_key("customer_iban")
     assert redactor.is_secret_key("MOTHER-MAIDEN-NAME")
@@ -58,14 +58,14 @@ def test_names_of_the_configuration_match_in_the_same_way():
 
 
 def test_the_built_in_names_can_be_switched_off():
-    redactor = Redactor(RedactConfig(keys=["iban"], defaults=False))
+    redactor = Redactor(keys=["iban"], defaults=False)
 
     assert redactor.is_secret_key("iban")
     assert not any(map(redactor.is_secret_key, ["password", "accesstoken", "pin", "db_pass"]))
 
 
 def test_the_cache_of_names_is_bounded():
-    redactor = Redactor(RedactConfig())
+    redactor = Redactor()
     for number in range(10_000):
         redactor.is_secret_key(f"name{number}")
     redactor.is_secret_key("x" * 10_000)
@@ -119,17 +119,17 @@ def test_secrets_in_a_text_are_masked_and_the_rest_stays(text, expected):
     ],
 )
 def test_a_pattern_is_chosen_by_name_or_written_as_a_regular_expression(pattern, text, expected):
-    assert Redactor(RedactConfig(patterns=[pattern])).redact_text(text) == expected
+    assert Redactor(patterns=[pattern]).redact_text(text) == expected
 
 
 def test_url_passwords_are_masked_whatever_patterns_are_chosen():
-    assert Redactor(RedactConfig(patterns=[])).redact_text("a://b:c@d") == "a://b:***@d"
+    assert Redactor(patterns=[]).redact_text("a://b:c@d") == "a://b:***@d"
 
 
 @pytest.mark.parametrize(("pattern", "says"), [("card_numbr", "card_number"), ("(", "regular expression")])
 def test_a_wrong_pattern_is_refused_with_its_place_and_the_nearest_name(pattern, says):
     with pytest.raises(ConfigError, match=says) as caught:
-        Redactor(RedactConfig(patterns=[pattern]))
+        Redactor(patterns=[pattern])
 
     assert caught.value.problems[0].path == "redact.patterns"
 

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from logweir.config.models import LimitsConfig, RedactConfig
-from logweir.redaction import Redactor
+from logweir.config.models import LimitsConfig
+from logweir.redaction.redactor import Redactor
 from logweir.snapshot import CYCLE, MAX_DEPTH, TRUNCATED_FIELD, Snapshotter
 
 
 def _snapshotter(**limits):
-    return Snapshotter(Redactor(RedactConfig()), LimitsConfig(**limits))
+    return Snapshotter(Redactor(), LimitsConfig(**limits))
 
 
 def _fields(snapshotter=None, /, **fields):

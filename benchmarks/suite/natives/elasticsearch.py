@@ -10,7 +10,7 @@ from elasticsearch import AsyncElasticsearch
 
 from logweir.benchmarks.suite.natives.base import Native
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
-from logweir.encoding import format_time
+from logweir.encoding.times import format_time
 from logweir.errors import LogweirError
 from logweir.event import Event
 from logweir.sinks.elasticsearch.encode import to_document

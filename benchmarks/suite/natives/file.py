@@ -11,7 +11,7 @@ from typing import Any
 
 from logweir.benchmarks.suite.natives.base import Native
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
-from logweir.encoding import decode_event, encode_event
+from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
 from logweir.sinks.searching import nanoseconds
 

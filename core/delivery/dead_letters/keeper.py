@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from logweir.config.operations import DeadLettersConfig
 from logweir.delivery.dead_letters.store import DeadLetters, Totals
-from logweir.delivery.forks import under_way
-from logweir.delivery.threads import in_thread
 from logweir.diagnostics import logger, tell
+from logweir.process.fork import under_way
+from logweir.process.threads import in_thread
+from logweir.settings.operations import DeadLettersConfig
 
 __all__ = ["Keeper"]
 

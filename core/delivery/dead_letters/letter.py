@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from logweir.encoding import clean_text, decode_event, encode_event
+from logweir.encoding.events import decode_event, encode_event
+from logweir.encoding.values import clean_text
 from logweir.event import Event, new_event_id
 
 __all__ = ["DeadLetter", "Selection"]

@@ -22,7 +22,7 @@ from logweir.delivery.aside import set_aside
 from logweir.delivery.dead_letters.database import connect, is_damage, lenient_text, transaction
 from logweir.delivery.dead_letters.letter import DeadLetter, Selection
 from logweir.diagnostics import tell
-from logweir.encoding import clean_text
+from logweir.encoding.values import clean_text
 
 __all__ = ["DeadLetters", "Position", "Totals"]
 

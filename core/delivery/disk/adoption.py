@@ -17,9 +17,9 @@ from pathlib import Path
 from logweir.delivery.disk import files
 from logweir.delivery.disk.database import QueueFile, Record, connect
 from logweir.delivery.disk.faults import StoreClosed, is_damage
-from logweir.delivery.disk.fork import gate
 from logweir.delivery.disk.salvage import salvage
 from logweir.diagnostics import logger, tell
+from logweir.process.fork_gate import gate
 
 __all__ = ["adopt"]
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from logweir.config.delivery import RetryConfig
 from logweir.delivery.retry import pause_before_retry
 from logweir.diagnostics import tell
+from logweir.settings.delivery import RetryConfig
 
 __all__ = ["REMOVAL_LINGER", "Committable", "Committer"]
 

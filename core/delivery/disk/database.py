@@ -30,7 +30,7 @@ from urllib.parse import quote
 
 from logweir.delivery.disk.faults import UnknownFormat
 from logweir.delivery.disk.files import sync_directory
-from logweir.delivery.disk.fork import keep_forever
+from logweir.process.fork_gate import keep_forever
 
 __all__ = ["FORMAT", "QueueFile", "Record", "Row", "connect", "read_in_turn"]
 

@@ -10,7 +10,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 
-from logweir.config.delivery import QueueConfig, WhenFull
 from logweir.delivery.disk.queue import DiskQueue
 from logweir.delivery.disk.store import DiskStore
 from logweir.delivery.memory import MemoryQueue
@@ -24,6 +23,7 @@ from logweir.delivery.queue import (
     Wake,
 )
 from logweir.event import Event
+from logweir.settings.delivery import QueueConfig, WhenFull
 
 __all__ = ["SpillQueue"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from logweir.delivery.disk.database import Record, Row
 from logweir.delivery.disk.lane import Lane
 from logweir.delivery.queue import OnDurable
-from logweir.encoding import encode_event
+from logweir.encoding.events import encode_event
 from logweir.event import Event
 
 __all__ = ["Staged", "Staging"]

@@ -46,14 +46,14 @@ from logweir.delivery.disk import adoption, files
 from logweir.delivery.disk.committer import REMOVAL_LINGER, Committer
 from logweir.delivery.disk.database import QueueFile, Record, Row, connect
 from logweir.delivery.disk.faults import StoreClosed, as_os_error, is_damage
-from logweir.delivery.disk.fork import gate
 from logweir.delivery.disk.lane import Held, Lane, Read
 from logweir.delivery.disk.salvage import salvage
 from logweir.delivery.disk.staging import Staged, Staging
 from logweir.delivery.queue import OnDurable
 from logweir.diagnostics import tell
-from logweir.encoding import decode_event, encode_event
+from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
+from logweir.process.fork_gate import gate
 
 __all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "DiskStore"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from logweir import Event
-from logweir.encoding import decode_event
+from logweir.encoding.events import decode_event
 
 _MESSAGE = re.compile(
     rb"<(?P<priority>\d{1,3})>1 (?P<time>\S+) (?P<host>\S{1,255}) (?P<app>\S{1,48}) (?P<process>\S{1,128}) "

@@ -11,9 +11,9 @@ from logweir.archive.journal import Journal
 from logweir.archive.retention import Job, apply, due_jobs, is_due, jobs, last_slot
 from logweir.assembly import load_config
 from logweir.config.models import RoutingConfig
-from logweir.config.retention import RetentionConfig
 from logweir.errors import ConfigError
 from logweir.event import Kind
+from logweir.settings.retention import RetentionConfig
 from logweir.sinks import registry
 from logweir.testing.contract import make_event
 from support.archives import archived_rows, bare, fill, held, old_events, routing

@@ -10,7 +10,7 @@ from logweir import runtime
 from logweir.auditing import record as record_module
 from logweir.auditing.calls import audit, audit_sync
 from logweir.auditing.record import AuditRecord
-from logweir.context import bind
+from logweir.context.binding import bind
 from logweir.errors import AuditError, NotRunning
 from logweir.event import Kind
 

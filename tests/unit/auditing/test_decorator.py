@@ -20,7 +20,7 @@ from logweir import runtime
 from logweir.auditing import record as record_module
 from logweir.auditing.decorator import audit_log
 from logweir.auditing.record import AuditRecord
-from logweir.context import bind
+from logweir.context.binding import bind
 from logweir.errors import AuditError, NotRunning
 from logweir.event import Kind
 

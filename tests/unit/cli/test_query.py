@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from logweir.assembly import load_config
 from logweir.cli.app import app
-from logweir.encoding import decode_event
+from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.reading import opened

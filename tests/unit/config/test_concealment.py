@@ -8,9 +8,9 @@ import pytest
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from logweir.config.concealment import mask, names_a_secret, password_in
 from logweir.config.loading import load
 from logweir.errors import ConfigError
+from logweir.redaction.messages import mask, names_a_secret, password_in
 from logweir.sinks import registry
 from logweir.sinks.contract import Sink, SinkConfig
 

@@ -6,9 +6,9 @@ import pytest
 
 from logweir.assembly import load_config
 from logweir.config.checks import find_doubts
-from logweir.config.delivery import QueueConfig
 from logweir.config.queueing import plan_queue
 from logweir.errors import ConfigError
+from logweir.settings.delivery import QueueConfig
 
 AUDIT = {"name": "audit", "match": {"kind": "audit"}, "to": ["a"]}
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logweir.config.operations import DeadLettersConfig
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Keeper, Position, Selection, database
+from logweir.settings.operations import DeadLettersConfig
 from logweir.testing.contract import make_event
 
 DAY = 86_400 * 10**9

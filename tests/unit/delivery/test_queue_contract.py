@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from logweir.config.delivery import QueueConfig
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.disk import DiskQueue, DiskStore, SpillQueue
 from logweir.delivery.memory import MemoryQueue
 from logweir.delivery.queue import DropReason, EventQueue, PutResult
 from logweir.event import Event, new_event_id
+from logweir.settings.delivery import QueueConfig
 
 MakeQueue = Callable[..., EventQueue]
 

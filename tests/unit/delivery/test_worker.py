@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logweir.config.delivery import BatchConfig, QueueConfig, RetryConfig
 from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import DeadLetters
@@ -19,6 +18,7 @@ from logweir.delivery.worker import Clock, Worker
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind, new_event_id
 from logweir.results import WriteResult
+from logweir.settings.delivery import BatchConfig, QueueConfig, RetryConfig
 from logweir.sinks.contract import Sink, SinkConfig
 
 Answer = Callable[[Sequence[Event]], WriteResult]

@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from logweir.encoding.fields import equal
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind, new_event_id
-from logweir.fields import equal
 from logweir.results import HealthStatus
 from logweir.sinks.contract import Query
 from logweir.sinks.elasticsearch.conditions import page_of, to_filters

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from logweir.encoding import decode_event
+from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
 from logweir.sinks.file import FileConfig, FileSink
 from logweir.sinks.file.rotation import is_due, put_aside, rotated_files, tidy

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from logweir.diagnostics import after_fork
-from logweir.encoding import encode_event
+from logweir.encoding.events import encode_event
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.file.reading import _read, find

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from logweir.encoding import decode_event
+from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
 from logweir.results import HealthStatus
 from logweir.sinks.file import FileConfig, FileSink

@@ -184,7 +184,7 @@ def test_a_line_of_another_program_is_no_event(line: str) -> None:
 
 
 def test_a_line_that_a_collector_shipped_from_stdout_is_an_event() -> None:
-    from logweir.encoding import encode_event
+    from logweir.encoding.events import encode_event
 
     event = make_event(order_id=7)
     read = to_event(time.time_ns(), encode_event(event).decode(), {"job": "varlogs"})

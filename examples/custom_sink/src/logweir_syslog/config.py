@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 import logweir
-from logweir.config.units import ByteSize
+from logweir.settings.units import ByteSize
 
 __all__ = ["FACILITIES", "Facility", "SyslogConfig"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from logweir import Event, Kind
-from logweir.encoding import encode_event
+from logweir.encoding.events import encode_event
 from logweir_syslog.config import FACILITIES, SyslogConfig
 
 __all__ = ["Encoder", "framed"]

@@ -8,7 +8,7 @@ import pytest
 
 from logweir.benchmarks.suite.truth import CLASSES, Aggregation, questions
 from logweir.benchmarks.suite.workload import SeededWorkload, describe, workload_of
-from logweir.encoding import encode_event
+from logweir.encoding.events import encode_event
 from logweir.errors import LogweirError
 from logweir.event import Kind
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from logweir.config.delivery import QueueConfig
 from logweir.delivery.disk import DiskStore, SpillQueue
 from logweir.delivery.queue import DropReason, PutResult
 from logweir.event import Event
+from logweir.settings.delivery import QueueConfig
 from logweir.testing.contract import make_event
 from support.disk import make_store, names
 

@@ -1,16 +1,8 @@
-"""What is secret: by the name of a key, or by a pattern in a text. Both become ``***``.
+"""Secret texts: card numbers, tokens and the like, found inside any text.
 
-**Names.** A name is split into words (``userPassword``, ``X-API-Key`` and ``user_password`` alike, in any
-case). It is secret if consecutive words spell a secret term (``api key``), unless its last word only
-describes the secret (``token_count``, ``password_changed_at``) or its first word asks about it
-(``has_password``). Whole words count, so ``tokenizer`` and ``secretary`` are harmless. Terms from the
-configuration follow the same rules, and a term that is the end of the name always wins.
-
-**Texts.** Each pattern has a cheap probe; the probes of all patterns are one regular expression whose
-first character is a set, so that a text without secrets costs one scan. A pattern that could match by
-chance checks itself: card numbers by issuer and Luhn, IBANs by their check digits.
-
-Everything here is pure; a :class:`Redactor` holds compiled tables and a bounded cache of names.
+Each pattern has a cheap probe; the probes of all patterns are one regular expression whose first character
+is a set, so that a text without secrets costs one scan. A pattern that could match by chance checks itself:
+card numbers by issuer and Luhn, IBANs by their check digits. Everything here is pure.
 """
 
 from __future__ import annotations
@@ -19,182 +11,18 @@ import base64
 import binascii
 import difflib
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from logweir.config.models import RedactConfig
 from logweir.errors import ConfigError, ConfigProblem
 
-__all__ = ["MASK", "PATTERN_NAMES", "Redactor"]
+__all__ = ["DEFAULT_PATTERNS", "MASK", "PATTERN_NAMES", "chosen_patterns", "mask_assignments", "probe_of"]
 
 #: What a secret becomes.
 MASK = "***"
-
-_SECRET_TERMS = (
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "pwd",
-    "secret",
-    "secret id",
-    "token",
-    "credential",
-    "cred",
-    "api key",
-    "access key",
-    "account key",
-    "auth key",
-    "encryption key",
-    "master key",
-    "private key",
-    "secret key",
-    "shared key",
-    "signing key",
-    "ssh key",
-    "authorization",
-    "basic auth",
-    "http auth",
-    "cookie",
-    "session key",
-    "credit card",
-    "debit card",
-    "card number",
-    "card no",
-    "cc number",
-    "card pin",
-    "user pin",
-    "pin code",
-    "cvv",
-    "cvc",
-    "security code",
-    "ssn",
-    "social security",
-    "otp",
-    "totp",
-)
-_SECRET_ALONE = frozenset({"auth", "pin", "pan", "pw"})
-_SECRET_AT_THE_END = frozenset({"pass"})
-_SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey")
-_DESCRIBES = frozenset(
-    """
-    age algorithm at attempt attempts brand changed consent count counts created date domain enabled
-    endpoint error errors exists expired expires expiry expiration field format id ids in invalid issuer
-    kind last len length limit max min minute missing name names on path policy present provider required
-    rotated rotation second set size source status strategy strength ttl type types updated usage used
-    valid version
-    """.split()  # noqa: SIM905 - sixty quoted words are harder to read
-)
-_ASKS = frozenset({"has", "is", "needs", "requires", "allow", "allows"})
-_COUNTS = frozenset(
-    {"cached", "completion", "count", "input", "max", "min", "n", "num", "number", "output", "prompt"}
-    | {"reasoning", "total"}
-)
-
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NOT_A_WORD = re.compile(r"[\W_]+|(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
-
-_CACHED_NAMES = 4096
-_CACHED_NAME_LENGTH = 128
-
-
-class Redactor:
-    """Finds secrets by name and by pattern, as configured.
-
-    Safe to use from many threads at once.
-
-    Args:
-        config: The ``redact`` section of routing.yaml.
-
-    Raises:
-        ConfigError: If a pattern is neither the name of a built-in one nor a regular expression.
-    """
-
-    def __init__(self, config: RedactConfig | None = None) -> None:
-        config = config or RedactConfig()
-        terms = [*(_SECRET_TERMS if config.defaults else ()), *config.keys]
-        self._terms = frozenset("".join(words) for words in map(_words, terms) if words)
-        self._longest_term = max((len(_words(term)) for term in terms), default=0)
-        self._defaults = config.defaults
-        self._verdicts: dict[str, bool] = {}
-        self._patterns, self._custom = _chosen_patterns(config.patterns)
-        probe = _probe(self._patterns)
-        #: Returns ``None`` for an ASCII text that surely holds no secret; anything else means: redact it.
-        self.suspicious: Callable[[str], object | None] = str if self._custom else probe
-        #: A shorter text surely holds no secret.
-        self.shortest = 0 if self._custom else min(pattern.shortest for pattern in self._patterns)
-
-    def is_secret_key(self, name: str) -> bool:
-        """Return whether the value under this name is secret, whatever it is."""
-        verdict = self._verdicts.get(name)
-        if verdict is None:
-            verdict = self._judge(_words(name))
-            if len(name) <= _CACHED_NAME_LENGTH:
-                if len(self._verdicts) >= _CACHED_NAMES:
-                    self._verdicts.clear()
-                self._verdicts[name] = verdict
-        return verdict
-
-    def redact_text(self, text: str) -> str:
-        """Return the text with every secret part replaced by ``***``."""
-        if len(text) < self.shortest or self.suspicious(text) is None:
-            return text
-        for pattern in self._patterns:
-            text = pattern.redact(text, self.is_secret_key)
-        for custom in self._custom:
-            text = custom.sub(_mask_unless_empty, text)
-        return text
-
-    def redact_description(self, text: str) -> str:
-        """Return what an object says about itself, as in ``User(password='x')``, without its secrets."""
-        return self.redact_text(_mask_assignments(text, self.is_secret_key))
-
-    def _judge(self, words: list[str]) -> bool:
-        if not words:
-            return False
-        for start in range(len(words)):
-            term = ""
-            for end in range(start, min(start + self._longest_term, len(words))):
-                term += words[end]
-                if self._is_term(term) and (end == len(words) - 1 or not _only_describes(words)):
-                    return not _asks_about(words)
-        return self._defaults and (words[-1] in _SECRET_AT_THE_END or "".join(words) in _SECRET_ALONE)
-
-    def _is_term(self, word: str) -> bool:
-        if word in self._terms or (word.endswith("s") and word[:-1] in self._terms):
-            return True
-        return self._defaults and word.removesuffix("s").endswith(_SECRET_ENDINGS)
-
-
-def _words(name: str) -> list[str]:
-    """Split a name into its words: at separators, at camelCase humps and around digits."""
-    separated = _CAMEL.sub("_", unicodedata.normalize("NFKC", name)).casefold()
-    return [word for word in _NOT_A_WORD.split(separated) if word]
-
-
-def _last_word(words: list[str]) -> str:
-    return next((word for word in reversed(words) if not word.isdigit()), "")
-
-
-def _only_describes(words: list[str]) -> bool:
-    """Whether the last word, digits aside, tells something about a secret and is not the secret."""
-    return _last_word(words) in _DESCRIBES
-
-
-def _asks_about(words: list[str]) -> bool:
-    """Whether the name asks about a secret (``has_password``) or counts (``max_new_tokens``)."""
-    if len(words) == 1:
-        return False
-    return words[0] in _ASKS or (words[0] in _COUNTS and _last_word(words) == "tokens")
-
-
-def _mask_unless_empty(match: re.Match[str]) -> str:
-    return MASK if match.group() else ""
-
-
-# --- patterns in texts ---------------------------------------------------------------------------------
+#: The patterns that apply where nothing else is said.
+DEFAULT_PATTERNS = ("card_number", "bearer_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +153,9 @@ _ASSIGNMENT = re.compile(
 )
 
 
-def _mask_assignments(text: str, is_secret: Callable[[str], bool]) -> str:
+def mask_assignments(text: str, is_secret: Callable[[str], bool]) -> str:
+    """Mask the values of ``name=value`` and ``name: value`` where the name is secret."""
+
     def masked(match: re.Match[str]) -> str:
         name, sign, value = match.groups()
         if not is_secret(name):
@@ -385,14 +215,14 @@ _PATTERNS = {
         7,
         _substitution(rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?!\.?\d)"),
     ),
-    "assignment": _Pattern("=:", "", 3, _mask_assignments),
+    "assignment": _Pattern("=:", "", 3, mask_assignments),
 }
 
 #: The names of the built-in patterns.
 PATTERN_NAMES = tuple(sorted(_PATTERNS))
 
 
-def _chosen_patterns(names: Iterable[str]) -> tuple[tuple[_Pattern, ...], tuple[re.Pattern[str], ...]]:
+def chosen_patterns(names: Iterable[str]) -> tuple[tuple[_Pattern, ...], tuple[re.Pattern[str], ...]]:
     """Return the built-in patterns in their own order (URL passwords always) and the custom ones."""
     chosen, custom = {_URL_PASSWORD}, []
     for name in names:
@@ -420,7 +250,7 @@ def _bad_pattern(message: str) -> ConfigError:
     return ConfigError([ConfigProblem(message, path="redact.patterns")])
 
 
-def _probe(patterns: Iterable[_Pattern]) -> Callable[[str], object | None]:
+def probe_of(patterns: Iterable[_Pattern]) -> Callable[[str], object | None]:
     """Join the probes into one search that begins with a set of characters, which ``re`` scans fast.
 
     Any start may go with any rest: a false alarm costs a closer look, a precise answer would cost more.

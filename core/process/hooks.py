@@ -18,7 +18,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from logweir import diagnostics
-from logweir.delivery import forks
+from logweir.process import fork
 
 __all__ = ["install", "install_signals", "restore_signals"]
 
@@ -44,7 +44,7 @@ def install(
     _register_exit(on_exit)
     os.register_at_fork(
         before=before_fork,
-        after_in_parent=forks.after_in_parent,
+        after_in_parent=fork.after_in_parent,
         after_in_child=lambda: _after_fork(after_fork),
     )
 
@@ -60,7 +60,7 @@ def _register_exit(on_exit: Callable[[], object]) -> None:
 
 
 def _after_fork(after_fork: Callable[[], None]) -> None:
-    forks.after_in_child()
+    fork.after_in_child()
     diagnostics.after_fork()
     for handler in _installed.values():
         if isinstance(handler, _DrainThenEnd):

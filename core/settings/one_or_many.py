@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from logweir.config.delivery import StrictModel
+from logweir.settings.delivery import StrictModel
 
 __all__ = ["OneOrMany"]
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, Secret, WithJsonSchema, field_validator, model_validator
 
-from logweir.config.delivery import StrictModel
-from logweir.config.units import parse_duration
 from logweir.event import Kind
+from logweir.settings.delivery import StrictModel
+from logweir.settings.units import parse_duration
 
 __all__ = ["Age", "RetentionConfig", "check_archive_url", "check_rules", "parse_age"]
 

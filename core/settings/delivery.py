@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from logweir.config.units import ByteSize, Seconds
+from logweir.settings.units import ByteSize, Seconds
 
 __all__ = [
     "BatchConfig",

@@ -1,10 +1,9 @@
-"""Events as JSON, and the one documented JSON encoding of every value that JSON lacks.
+"""Values as JSON: the one documented encoding of everything that JSON lacks.
 
-``encode_event`` and ``decode_event`` are each other's inverse: what was encoded is decoded identically,
-but for ``size``, which is measured again. ``encode_value`` takes one step: it turns a value that JSON
-lacks into JSON's own types, or into a plain container whose members are encoded in turn by the walk in
-:mod:`logweir.snapshot`. It never raises, never consumes an iterator and never trusts what an object says
-about itself. The table of encodings is ``docs/reference/values.md``.
+:func:`encode_value` takes one step: it turns a value that JSON lacks into JSON's own types, or into a plain
+container whose members are encoded in turn by the walk of the snapshot, the only caller that does so. It
+never raises, never consumes an iterator and never trusts what an object says about itself. The table of
+encodings is ``docs/reference/values.md``.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import types
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterable, KeysView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -28,160 +27,7 @@ from uuid import UUID
 
 import msgspec
 
-from logweir.event import Event, Kind
-
-__all__ = [
-    "Description",
-    "Entries",
-    "clean_text",
-    "decode_event",
-    "encode_event",
-    "encode_value",
-    "event_to_dict",
-    "format_time",
-    "parse_time",
-    "unprintable",
-]
-
-_NANOS = 1_000_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
-_FIRST_SECOND = -62_135_596_800  # 0001-01-01T00:00:00Z
-_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII)
-
-
-class _WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """An event as it is written; the order of the attributes is the order of the keys."""
-
-    id: str
-    time: str
-    kind: Kind
-    level: str
-    event: str
-    service: str
-    env: str
-    trace_id: str | None = None
-    span_id: str | None = None
-    fields: dict[str, Any]
-
-
-_encode_wire = msgspec.json.Encoder().encode
-_decode_wire = msgspec.json.Decoder(_WireEvent).decode
-
-
-def encode_event(event: Event) -> bytes:
-    """Return the event as one JSON object in UTF-8, without a line break.
-
-    Args:
-        event: The event; its ``fields`` hold JSON's own types, as the snapshot made them.
-    """
-    return _encode_wire(
-        _WireEvent(
-            id=event.id,
-            time=format_time(event.time),
-            kind=event.kind,
-            level=event.level,
-            event=event.name,
-            service=event.service,
-            env=event.env,
-            trace_id=event.trace_id,
-            span_id=event.span_id,
-            fields=event.fields,
-        )
-    )
-
-
-def decode_event(data: bytes) -> Event:
-    """Return the event that :func:`encode_event` wrote; its ``size`` is the length of ``data``.
-
-    Raises:
-        ValueError: If ``data`` is not such an object; the message names the key.
-    """
-    wire = _decode_wire(data)
-    return Event(
-        wire.id,
-        parse_time(wire.time),
-        wire.kind,
-        wire.level,
-        wire.event,
-        wire.service,
-        wire.env,
-        wire.trace_id,
-        wire.span_id,
-        wire.fields,
-        len(data),
-    )
-
-
-def event_to_dict(event: Event) -> dict[str, Any]:
-    """Return what :func:`encode_event` writes as a dictionary; ``fields`` is the event's own, not a copy."""
-    document: dict[str, Any] = {
-        "id": event.id,
-        "time": format_time(event.time),
-        "kind": event.kind.value,
-        "level": event.level,
-        "event": event.name,
-        "service": event.service,
-        "env": event.env,
-    }
-    if event.trace_id is not None:
-        document["trace_id"] = event.trace_id
-    if event.span_id is not None:
-        document["span_id"] = event.span_id
-    document["fields"] = event.fields
-    return document
-
-
-class _SecondCache:
-    """The text of the second that was formatted last: in a burst of events, almost always the right one.
-
-    The second and its text travel in one tuple, so that threads never see halves of two entries.
-    """
-
-    __slots__ = ("entry",)
-
-    def __init__(self) -> None:
-        self.entry = (0, "1970-01-01T00:00:00")
-
-
-_last_second = _SecondCache()
-
-
-def format_time(ns: int) -> str:
-    """Return nanoseconds since 1970 as RFC 3339 in UTC with nine fractional digits.
-
-    A time outside the years 1 to 9999, which RFC 3339 cannot write, becomes the nearest one inside.
-    """
-    second, nanos = divmod(ns, _NANOS)
-    cached, text = _last_second.entry
-    if second != cached:
-        if second < _FIRST_SECOND:
-            second, nanos = _FIRST_SECOND, 0
-        elif second > _LAST_SECOND:
-            second, nanos = _LAST_SECOND, _NANOS - 1
-        text = (_EPOCH + timedelta(seconds=second)).isoformat()[:19]
-        _last_second.entry = (second, text)
-    return f"{text}.{nanos:09d}Z"
-
-
-def parse_time(text: str) -> int:
-    """Return an RFC 3339 time as nanoseconds since 1970; a time without an offset is taken as UTC.
-
-    Digits beyond the ninth of the fraction are cut.
-
-    Raises:
-        ValueError: If the text is not such a time.
-    """
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise ValueError(f"not an RFC 3339 time: {text[:64]!r}; write it as 2026-11-24T14:00:00Z")
-    day, clock, fraction, offset = match.groups()
-    moment = datetime.fromisoformat(f"{day}T{clock}{_python_offset(offset)}")
-    return (moment - _EPOCH) // _SECOND * _NANOS + int((fraction or "")[:9].ljust(9, "0"))
-
-
-# --- values --------------------------------------------------------------------------------------------
+__all__ = ["Description", "Entries", "clean_text", "encode_value", "unprintable"]
 
 
 class Description(str):
@@ -423,7 +269,3 @@ _ENCODERS_BY_ATTRIBUTE: tuple[tuple[str, _Encoder], ...] = (
     ("__attrs_attrs__", _encode_attrs),
     ("dtype", _encode_array),
 )
-
-
-def _python_offset(offset: str | None) -> str:
-    return "+00:00" if offset is None or offset in "Zz" else offset

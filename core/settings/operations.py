@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from logweir.config.delivery import StrictModel
-from logweir.config.units import ByteSize, Seconds
+from logweir.settings.delivery import StrictModel
+from logweir.settings.units import ByteSize, Seconds
 
 __all__ = ["DeadLettersConfig", "MetricsConfig"]
 

@@ -1,0 +1,99 @@
+"""Events as JSON: one object on one line, and back.
+
+:func:`encode_event` and :func:`decode_event` are each other's inverse: what was encoded is decoded
+identically, but for ``size``, which is measured again. The keys stand in one documented order. Everything
+that stores or sends an event as JSON does it by these functions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from logweir.encoding.times import format_time, parse_time
+from logweir.event import Event, Kind
+
+__all__ = ["decode_event", "encode_event", "event_to_dict"]
+
+
+class _WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """An event as it is written; the order of the attributes is the order of the keys."""
+
+    id: str
+    time: str
+    kind: Kind
+    level: str
+    event: str
+    service: str
+    env: str
+    trace_id: str | None = None
+    span_id: str | None = None
+    fields: dict[str, Any]
+
+
+_encode_wire = msgspec.json.Encoder().encode
+_decode_wire = msgspec.json.Decoder(_WireEvent).decode
+
+
+def encode_event(event: Event) -> bytes:
+    """Return the event as one JSON object in UTF-8, without a line break.
+
+    Args:
+        event: The event; its ``fields`` hold JSON's own types, as the snapshot made them.
+    """
+    return _encode_wire(
+        _WireEvent(
+            id=event.id,
+            time=format_time(event.time),
+            kind=event.kind,
+            level=event.level,
+            event=event.name,
+            service=event.service,
+            env=event.env,
+            trace_id=event.trace_id,
+            span_id=event.span_id,
+            fields=event.fields,
+        )
+    )
+
+
+def decode_event(data: bytes) -> Event:
+    """Return the event that :func:`encode_event` wrote; its ``size`` is the length of ``data``.
+
+    Raises:
+        ValueError: If ``data`` is not such an object; the message names the key.
+    """
+    wire = _decode_wire(data)
+    return Event(
+        wire.id,
+        parse_time(wire.time),
+        wire.kind,
+        wire.level,
+        wire.event,
+        wire.service,
+        wire.env,
+        wire.trace_id,
+        wire.span_id,
+        wire.fields,
+        len(data),
+    )
+
+
+def event_to_dict(event: Event) -> dict[str, Any]:
+    """Return what :func:`encode_event` writes as a dictionary; ``fields`` is the event's own, not a copy."""
+    document: dict[str, Any] = {
+        "id": event.id,
+        "time": format_time(event.time),
+        "kind": event.kind.value,
+        "level": event.level,
+        "event": event.name,
+        "service": event.service,
+        "env": event.env,
+    }
+    if event.trace_id is not None:
+        document["trace_id"] = event.trace_id
+    if event.span_id is not None:
+        document["span_id"] = event.span_id
+    document["fields"] = event.fields
+    return document
