@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from logweir.benchmarks.measure import Bar, Report, environment, take_turns
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks import registry
-from logweir.sinks.chaining import Chaining, Tally
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.sql.sink import SqlSink
+from logweir.sinks.tamper_evidence import Chaining, Tally
 
 __all__ = ["measure"]
 

@@ -21,8 +21,8 @@ from elasticsearch import AsyncElasticsearch
 from logweir.benchmarks.measure import Bar, Report, Series, take_turns
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.contract import SinkContext
+from logweir.sinks.elasticsearch.client import Connection, packed
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.connection import Connection, packed
 from logweir.sinks.elasticsearch.encode import bodies, to_document
 from logweir.sinks.elasticsearch.layout import Layout
 from logweir.sinks.elasticsearch.server import ask_server

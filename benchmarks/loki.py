@@ -25,12 +25,12 @@ from logweir.benchmarks.measure import Bar, Report, Series, take_turns
 from logweir.benchmarks.suite.natives.victorialogs import is_victorialogs, name_of
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.contract import SinkContext
-from logweir.sinks.loki.bodies import to_json, to_protobuf
 from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.encode import Encoder
 from logweir.sinks.loki.labels import LabelGuard
+from logweir.sinks.loki.protobuf import PushRequest, label_pair
+from logweir.sinks.loki.push_body import to_json, to_protobuf
 from logweir.sinks.loki.sink import LokiSink
-from logweir.sinks.loki.wire import PushRequest, label_pair
 
 __all__ = ["ENVIRONMENT_VARIABLE", "measure"]
 

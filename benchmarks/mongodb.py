@@ -23,8 +23,8 @@ import bson
 from logweir.benchmarks.measure import Bar, Report, Series, take_turns
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.contract import SinkContext
+from logweir.sinks.mongodb.client import close_client, make_client, write_concern
 from logweir.sinks.mongodb.config import MongoConfig
-from logweir.sinks.mongodb.driver import close_client, make_client, write_concern
 from logweir.sinks.mongodb.encode import document_of
 from logweir.sinks.mongodb.server import server_of
 from logweir.sinks.mongodb.sink import MongoSink

@@ -25,10 +25,10 @@ from logweir.event import Event, Kind
 from logweir.integrations.lifespan import lifespan
 from logweir.integrations.stdlib import Handler
 from logweir.processors import ClassificationProcessor, RoutingProcessor, configure_structlog, get_logger
-from logweir.results import Health, WriteResult
 from logweir.runtime import Runtime, aflush, current, flush, metrics, reload, running, start, stop
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
 from logweir.sinks.registry import register_sink
+from logweir.sinks.results import Health, WriteResult
 
 __all__ = [
     "Ack",

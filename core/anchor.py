@@ -19,7 +19,7 @@ import msgspec
 
 from logweir.errors import LogweirError
 from logweir.process.threads import in_thread
-from logweir.sinks.chaining import Head
+from logweir.sinks.tamper_evidence import Head
 
 __all__ = ["AnchorError", "read_anchor", "save_anchor"]
 

@@ -25,10 +25,9 @@ from logweir.errors import ConfigError
 from logweir.routing import Router
 from logweir.settings.delivery import QueueConfig
 from logweir.sinks import registry
-from logweir.sinks.abilities import lacking_for_retention
-from logweir.sinks.adapter import as_async
-from logweir.sinks.chaining import Chained, Chaining
-from logweir.sinks.contract import SinkConfig, SinkContext
+from logweir.sinks.contract import SinkConfig, SinkContext, lacking_for_retention
+from logweir.sinks.tamper_evidence import Chained, Chaining
+from logweir.sinks.threaded import as_async
 from logweir.snapshot import Snapshotter
 
 __all__ = ["ConfigSource", "Pipeline", "Surroundings", "assemble", "context_of", "load_config"]

@@ -19,7 +19,7 @@ from logweir.errors import SinkError
 from logweir.event import Event
 from logweir.reading import Found, opened, pages
 from logweir.sinks.contract import Query
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.query_match import nanoseconds
 
 __all__ = ["Follower"]
 

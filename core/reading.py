@@ -20,8 +20,8 @@ from logweir.encoding.events import encode_event
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks import registry
-from logweir.sinks.adapter import as_async
 from logweir.sinks.contract import Query, Readable, Sink, SinkConfig
+from logweir.sinks.threaded import as_async
 
 __all__ = [
     "Answers",

@@ -32,8 +32,8 @@ from logweir.event import Event
 from logweir.process.threads import in_thread
 from logweir.settings.delivery import BatchConfig, QueueConfig
 from logweir.sinks import registry
-from logweir.sinks.adapter import as_async
 from logweir.sinks.contract import Sink, SinkConfig
+from logweir.sinks.threaded import as_async
 
 __all__ = ["Outcome", "replay"]
 

@@ -24,11 +24,11 @@ from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, runtime
 from pydantic import AfterValidator, Field
 
 from logweir.event import Event, Kind
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.settings.delivery import BatchConfig, QueueConfig, RetryConfig, StrictModel
 from logweir.settings.one_or_many import OneOrMany
 from logweir.settings.retention import RetentionConfig, check_rules
-from logweir.sinks.chaining import Chaining
+from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.tamper_evidence import Chaining
 
 __all__ = [
     "Deletable",
@@ -41,6 +41,7 @@ __all__ = [
     "SinkContext",
     "SyncSink",
     "Transactional",
+    "lacking_for_retention",
 ]
 
 
@@ -254,3 +255,12 @@ class Transactional(Protocol):
     async def outbox_done(self, ids: Sequence[str]) -> None:
         """Forget events that were relayed."""
         ...
+
+
+def lacking_for_retention(sink_class: type[Any], *, archive: bool) -> str | None:
+    """Return what the class lacks for archiving (or for deleting what is old); None if nothing."""
+    if not archive:
+        return None if issubclass(sink_class, Prunable) else "old events cannot be deleted (no prune method)"
+    if not issubclass(sink_class, Readable):
+        return "they cannot be read back (no search method)"
+    return None if issubclass(sink_class, Deletable) else "they cannot delete by id (no delete method)"

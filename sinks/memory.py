@@ -10,9 +10,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from logweir.event import Event, Kind
-from logweir.results import WriteResult
 from logweir.sinks.contract import Query, Sink, SinkConfig, SinkContext
-from logweir.sinks.searching import matches
+from logweir.sinks.query_match import matches
+from logweir.sinks.results import WriteResult
 
 __all__ = ["MemoryConfig", "MemorySink"]
 

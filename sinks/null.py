@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from logweir.event import Event
-from logweir.results import WriteResult
 from logweir.sinks.contract import Sink, SinkConfig
+from logweir.sinks.results import WriteResult
 
 __all__ = ["NullConfig", "NullSink"]
 

@@ -22,8 +22,8 @@ from logweir.encoding.events import event_to_dict
 from logweir.encoding.times import format_time
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import SinkConfig, SinkContext, SyncSink
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 __all__ = ["StdoutConfig", "StdoutSink"]
 

@@ -10,8 +10,8 @@ from typing import Any
 from logweir.benchmarks.suite.natives.base import Native
 from logweir.errors import LogweirError
 from logweir.sinks import registry
-from logweir.sinks.adapter import as_async
 from logweir.sinks.contract import Query, Readable, Sink, SinkContext
+from logweir.sinks.threaded import as_async
 
 __all__ = ["Store", "opened"]
 

@@ -17,7 +17,7 @@ from typing import Literal
 from logweir.benchmarks.suite.workload import Workload
 from logweir.event import Event
 from logweir.sinks.contract import Query
-from logweir.sinks.searching import matches, nanoseconds
+from logweir.sinks.query_match import matches, nanoseconds
 
 __all__ = ["CLASSES", "Aggregation", "LabelQuestion", "Question", "questions"]
 

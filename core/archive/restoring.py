@@ -14,7 +14,7 @@ from logweir.errors import ArchiveError
 from logweir.event import Event
 from logweir.process.threads import in_thread
 from logweir.sinks.contract import Sink, SinkConfig
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.query_match import nanoseconds
 
 __all__ = ["restore"]
 

@@ -16,8 +16,7 @@ from logweir.process.threads import in_thread
 from logweir.reading import opened
 from logweir.settings.retention import RetentionConfig
 from logweir.sinks import registry
-from logweir.sinks.abilities import lacking_for_retention
-from logweir.sinks.contract import Prunable
+from logweir.sinks.contract import Prunable, lacking_for_retention
 
 __all__ = ["Job", "apply", "due_jobs", "is_due", "jobs", "last_slot"]
 

@@ -18,10 +18,10 @@ from logweir.config.checks import find_doubts
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.errors import SinkError
-from logweir.results import Health, HealthStatus
 from logweir.sinks import registry
-from logweir.sinks.adapter import as_async
 from logweir.sinks.contract import Sink, SinkConfig
+from logweir.sinks.results import Health, HealthStatus
+from logweir.sinks.threaded import as_async
 
 __all__ = ["check"]
 

@@ -19,7 +19,7 @@ from logweir.config.models import RoutingConfig
 from logweir.process.threads import in_thread
 from logweir.reading import opened
 from logweir.sinks import registry
-from logweir.sinks.chaining import Chained, Finding, Tally
+from logweir.sinks.tamper_evidence import Chained, Finding, Tally
 
 __all__ = ["verify"]
 

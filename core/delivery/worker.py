@@ -26,9 +26,9 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.process.fork import under_way
 from logweir.process.threads import in_thread
-from logweir.results import WriteResult
 from logweir.settings.delivery import BatchConfig, RetryConfig
 from logweir.sinks.contract import Sink, SinkConfig
+from logweir.sinks.results import WriteResult
 
 __all__ = ["Clock", "Worker"]
 

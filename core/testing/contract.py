@@ -24,9 +24,9 @@ import msgspec
 import pytest
 
 from logweir.event import Event, Kind, new_event_id
-from logweir.results import Health, WriteResult
-from logweir.sinks.adapter import as_async
 from logweir.sinks.contract import Deletable, Prunable, Query, Readable, Sink, SyncSink
+from logweir.sinks.results import Health, WriteResult
+from logweir.sinks.threaded import as_async
 
 __all__ = ["AWKWARD_FIELDS", "SinkContract", "make_event"]
 

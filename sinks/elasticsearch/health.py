@@ -5,10 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from logweir.results import Health, HealthStatus
+from logweir.sinks.elasticsearch.client import Connection
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.connection import Connection
 from logweir.sinks.elasticsearch.provisioning import Plan
+from logweir.sinks.results import Health, HealthStatus
 
 __all__ = ["describe", "health_of"]
 

@@ -11,11 +11,11 @@ from http import HTTPStatus
 from typing import Any
 
 from logweir.errors import SinkRejected
+from logweir.sinks.elasticsearch.client import Connection
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.connection import Connection
 from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.elasticsearch.schema import MANAGED_BY, index_template, lifecycle_policy
 from logweir.sinks.elasticsearch.server import Server
-from logweir.sinks.elasticsearch.template import MANAGED_BY, index_template, lifecycle_policy
 
 __all__ = ["Plan", "choose", "plan", "provision"]
 

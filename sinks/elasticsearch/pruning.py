@@ -17,11 +17,11 @@ import msgspec
 from logweir.errors import SinkUnavailable
 from logweir.event import Kind
 from logweir.sinks.contract import Query
-from logweir.sinks.elasticsearch.conditions import page_of
-from logweir.sinks.elasticsearch.connection import Connection
+from logweir.sinks.elasticsearch.client import Connection
 from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.elasticsearch.query import page_of
 from logweir.sinks.elasticsearch.reading import ABSENT_IS_EMPTY, refresh
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.query_match import nanoseconds
 
 __all__ = ["Held", "delete", "held_by", "prune", "whole"]
 

@@ -14,11 +14,11 @@ from logweir.diagnostics import tell
 from logweir.errors import SinkError
 from logweir.event import Event
 from logweir.sinks.contract import Query
-from logweir.sinks.elasticsearch.conditions import leaves, page_of
-from logweir.sinks.elasticsearch.connection import Connection
+from logweir.sinks.elasticsearch.client import Connection
 from logweir.sinks.elasticsearch.encode import to_event
 from logweir.sinks.elasticsearch.layout import Layout
-from logweir.sinks.searching import matches
+from logweir.sinks.elasticsearch.query import leaves, page_of
+from logweir.sinks.query_match import matches
 
 __all__ = ["ABSENT_IS_EMPTY", "find", "refresh"]
 

@@ -20,7 +20,7 @@ import msgspec
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.sinks.elasticsearch.connection import Connection
+from logweir.sinks.elasticsearch.client import Connection
 
 __all__ = ["MARGIN_NS", "Rollovers", "suspects"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from logweir.sinks.elasticsearch.connection import Connection
+from logweir.sinks.elasticsearch.client import Connection
 
 __all__ = ["Server", "ask_server", "features_of"]
 

@@ -16,10 +16,9 @@ from typing import Any
 from logweir.diagnostics import tell
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Query, Sink, SinkContext
+from logweir.sinks.elasticsearch.client import Connection
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.connection import Connection
 from logweir.sinks.elasticsearch.encode import Body, Encoder, bodies, to_document, to_unindexed_document
 from logweir.sinks.elasticsearch.health import health_of
 from logweir.sinks.elasticsearch.layout import Layout
@@ -27,9 +26,10 @@ from logweir.sinks.elasticsearch.provisioning import Plan, plan, provision
 from logweir.sinks.elasticsearch.pruning import delete, prune
 from logweir.sinks.elasticsearch.reading import find
 from logweir.sinks.elasticsearch.rollover import Rollovers
+from logweir.sinks.elasticsearch.schema import script
 from logweir.sinks.elasticsearch.server import ask_server
-from logweir.sinks.elasticsearch.template import script
 from logweir.sinks.elasticsearch.verdicts import Verdict, item_verdict
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 __all__ = ["ElasticsearchSink"]
 

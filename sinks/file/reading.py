@@ -22,7 +22,7 @@ from logweir.encoding.events import decode_event
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.file.rotation import packed_name, rotated_files
-from logweir.sinks.searching import matches
+from logweir.sinks.query_match import matches
 
 __all__ = ["find", "ids_at_the_end"]
 

@@ -25,13 +25,13 @@ from logweir.diagnostics import tell
 from logweir.encoding.events import encode_event
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Query, SinkContext, SyncSink
+from logweir.sinks.file.cleanup import Tidier
 from logweir.sinks.file.config import FileConfig
 from logweir.sinks.file.reading import find, ids_at_the_end
-from logweir.sinks.file.recent import RecentIds
+from logweir.sinks.file.recent_ids import RecentIds
 from logweir.sinks.file.rotation import is_due, put_aside
-from logweir.sinks.file.tidier import Tidier
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 __all__ = ["FileSink"]
 

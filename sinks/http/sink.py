@@ -15,11 +15,11 @@ import httpx
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Sink, SinkContext
 from logweir.sinks.http.config import HttpConfig
-from logweir.sinks.http.requests import request_of
+from logweir.sinks.http.encode import request_of
 from logweir.sinks.http.verdicts import Answer, result_of
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 __all__ = ["HttpSink"]
 

@@ -16,7 +16,7 @@ import msgspec
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.results import WriteResult
+from logweir.sinks.results import WriteResult
 
 __all__ = ["Answer", "result_of", "seconds_to_wait"]
 

@@ -12,12 +12,12 @@ import httpx
 import msgspec
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
-from logweir.sinks.loki.bodies import to_json, to_protobuf
 from logweir.sinks.loki.config import LokiConfig, TlsConfig
 from logweir.sinks.loki.encode import Entry
 from logweir.sinks.loki.paging import AnswerTooLarge, Found, answer_entries
-from logweir.sinks.loki.pushing import AT_ONCE
+from logweir.sinks.loki.push_body import to_json, to_protobuf
 from logweir.sinks.loki.verdicts import Answer, is_too_large, read_answer, unreachable
+from logweir.sinks.loki.writing import AT_ONCE
 
 __all__ = ["LokiClient"]
 

@@ -9,9 +9,9 @@ from http import HTTPStatus
 import msgspec
 
 from logweir.errors import SinkError
-from logweir.results import Health, HealthStatus
 from logweir.sinks.loki.client import LokiClient
 from logweir.sinks.loki.config import LokiConfig
+from logweir.sinks.results import Health, HealthStatus
 
 __all__ = ["health_of"]
 

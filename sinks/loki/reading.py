@@ -14,7 +14,7 @@ from logweir.sinks.contract import Query
 from logweir.sinks.loki.encode import to_event
 from logweir.sinks.loki.paging import Ask, Found, Span, instants
 from logweir.sinks.loki.query import with_own_time
-from logweir.sinks.searching import matches, nanoseconds
+from logweir.sinks.query_match import matches, nanoseconds
 
 __all__ = ["Search", "span_of"]
 

@@ -1,7 +1,7 @@
 """The Loki sink: batches by the push API, each event once, whatever Loki refuses of them.
 
 A resend is encoded as it was before, and Loki absorbs what it has: an event is read back once. What Loki
-refuses of a batch is resolved event by event (see :mod:`logweir.sinks.loki.pushing`).
+refuses of a batch is resolved event by event (see :mod:`logweir.sinks.loki.writing`).
 
 Loki deletes by retention, hours later and without a count, so the sink has no ``prune``: the configuration
 that ``provision_script`` prints has the retention.
@@ -20,20 +20,20 @@ from operator import attrgetter
 from logweir.diagnostics import tell
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.loki.client import LokiClient
 from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.encode import Encoder, Entry
 from logweir.sinks.loki.health import health_of
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.mending import mended
 from logweir.sinks.loki.paging import Span
-from logweir.sinks.loki.provisioning import recommended_configuration
-from logweir.sinks.loki.pushing import Remedy, RequestSize, store
 from logweir.sinks.loki.query import MOST_IDS, logql
 from logweir.sinks.loki.reading import Search, span_of
+from logweir.sinks.loki.remedies import mended
+from logweir.sinks.loki.server_config import recommended_configuration
 from logweir.sinks.loki.verdicts import Fault, Refusal
+from logweir.sinks.loki.writing import Remedy, RequestSize, store
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 __all__ = ["LokiSink"]
 

@@ -3,7 +3,7 @@
 Loki validates entry by entry and answers 400 with a text that groups what it refused; the other entries
 are stored. The text names limits, streams and times, not entries, and may leave some out. So a refusal
 counts as one of certain entries only if exactly as many entries fit it as Loki says it refused; what is
-in doubt is asked again in smaller parts (see :mod:`logweir.sinks.loki.pushing`).
+in doubt is asked again in smaller parts (see :mod:`logweir.sinks.loki.writing`).
 """
 
 from __future__ import annotations

@@ -20,16 +20,17 @@ from pymongo.errors import BulkWriteError
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Query, Sink, SinkContext
-from logweir.sinks.mongodb.collection import create_command, index_command, script
+from logweir.sinks.mongodb.client import close_client, make_client, write_concern
 from logweir.sinks.mongodb.config import MongoConfig
-from logweir.sinks.mongodb.driver import close_client, make_client, write_concern
 from logweir.sinks.mongodb.encode import Document, document_of, event_of, guarded_document_of
-from logweir.sinks.mongodb.inspection import condition_of, type_of
-from logweir.sinks.mongodb.reading import filter_of, holds, in_order, older_than
+from logweir.sinks.mongodb.health import condition_of, type_of
+from logweir.sinks.mongodb.query import filter_of, older_than
+from logweir.sinks.mongodb.reading import holds, in_order
+from logweir.sinks.mongodb.schema import create_command, index_command, script
 from logweir.sinks.mongodb.server import Server, server_of
 from logweir.sinks.mongodb.verdicts import DRIVER_ERRORS, Failures, failures_of, reason_of, verdict
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 __all__ = ["MongoSink"]
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from logweir.settings.delivery import StrictModel
 from logweir.settings.units import Seconds
 from logweir.sinks.contract import SinkConfig
-from logweir.sinks.sql.model import find_table
+from logweir.sinks.sql.own_model import find_table
 
 __all__ = ["MysqlConfig", "PostgresqlConfig", "ServerConfig", "SqlConfig", "SqliteConfig", "TlsConfig"]
 

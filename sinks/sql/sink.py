@@ -32,32 +32,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
-from logweir.results import Health, HealthStatus, WriteResult
-from logweir.sinks.chaining import Finding, Head, Tally
 from logweir.sinks.contract import Query, Sink, SinkConfig, SinkContext
-from logweir.sinks.sql.chain import Seal
-from logweir.sinks.sql.chain_tables import ChainTables
-from logweir.sinks.sql.conditions import conditions_of
+from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.sql.chain.links import Seal
+from logweir.sinks.sql.chain.tables import ChainTables
+from logweir.sinks.sql.chain.verifying import Verification
+from logweir.sinks.sql.chain.writing import Writers, insert_alone, require_links
+from logweir.sinks.sql.client import connect, database_of
 from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.encode import to_event
-from logweir.sinks.sql.engine import connect, database_of
-from logweir.sinks.sql.explicit import (
-    claim_outbox,
-    clear_outbox,
-    insert_event,
-    note_in_outbox,
-    outbox_table,
-)
-from logweir.sinks.sql.model import AUDIT_COLUMNS, find_table
-from logweir.sinks.sql.nul import restore_nul
+from logweir.sinks.sql.nul_escape import restore_nul
+from logweir.sinks.sql.outbox import claim_outbox, clear_outbox, insert_event, note_in_outbox, outbox_table
+from logweir.sinks.sql.own_model import AUDIT_COLUMNS, find_table
+from logweir.sinks.sql.query import conditions_of
 from logweir.sinks.sql.schema import Schema, script_of
+from logweir.sinks.sql.shielded import Uninterrupted
 from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
-from logweir.sinks.sql.uninterrupted import Uninterrupted
 from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, verdict
-from logweir.sinks.sql.verifying import Verification
-from logweir.sinks.sql.writers import Writers, insert_alone, require_links
 from logweir.sinks.sql.writing import Insertion, write_in_parts
+from logweir.sinks.tamper_evidence import Finding, Head, Tally
 
 __all__ = ["SqlSink"]
 

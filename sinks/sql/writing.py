@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.results import WriteResult
-from logweir.sinks.sql.chain import Link
+from logweir.sinks.results import WriteResult
+from logweir.sinks.sql.chain.links import Link
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.encode import to_parameters
-from logweir.sinks.sql.model import fill
-from logweir.sinks.sql.nul import hide_nul
+from logweir.sinks.sql.nul_escape import hide_nul
+from logweir.sinks.sql.own_model import fill
 from logweir.sinks.sql.packets import require_packets
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 

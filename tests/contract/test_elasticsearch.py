@@ -17,10 +17,10 @@ import pytest
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Kind
-from logweir.results import HealthStatus
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.sink import ElasticsearchSink
+from logweir.sinks.results import HealthStatus
 from logweir.testing.contract import SinkContract, assert_law, make_event
 from servers import FaultProxy, Server
 from support.elastic import Elastic

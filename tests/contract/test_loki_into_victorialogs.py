@@ -16,7 +16,7 @@ from logweir.event import Event, new_event_id
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.sinks.loki.encode import to_event
-from logweir.sinks.searching import matches
+from logweir.sinks.query_match import matches
 from logweir.testing.contract import SinkContract
 from servers.server import OwnServer
 from support import victorialogs

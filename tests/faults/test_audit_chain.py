@@ -11,8 +11,8 @@ import pytest
 
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
-from logweir.sinks.chaining import Tally
 from logweir.sinks.sql.sink import SqlSink
+from logweir.sinks.tamper_evidence import Tally
 from servers import FaultProxy, Server
 from support.chains import KEY, Place, audit_event, findings
 from support.sql import table_name

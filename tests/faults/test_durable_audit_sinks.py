@@ -17,8 +17,8 @@ from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.disk import DiskStore
 from logweir.errors import AuditError
 from logweir.event import Event
-from logweir.results import WriteResult
 from logweir.sinks.memory import MemorySink
+from logweir.sinks.results import WriteResult
 from support import durable
 from support import sinks as misbehaving
 
@@ -60,7 +60,7 @@ DOWN = """
 import json, psutil
 from collections.abc import Sequence
 from logweir.errors import SinkUnavailable
-from logweir.results import WriteResult
+from logweir.sinks.results import WriteResult
 from logweir.sinks.contract import Sink, SinkConfig
 
 up = threading.Event()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from logweir.errors import SinkRejected
-from logweir.sinks.chaining import Head, Trouble
 from logweir.sinks.sql.sink import SqlSink
+from logweir.sinks.tamper_evidence import Head, Trouble
 from support.chains import KEY, Place, audit_event, findings, heads, told
 from support.sql import table_name
 
@@ -214,7 +214,7 @@ async def test_a_chain_computed_anew_without_the_key_is_found(place: Place, sink
     async with place.opened(key=KEY) as other:
         await other.write([audit_event(50)])
     writer = next(head.writer for head in await heads(sink) if head.seq == 1)
-    from logweir.sinks.sql.chain import GENESIS, Seal
+    from logweir.sinks.sql.chain.links import GENESIS, Seal
 
     forged = Seal().of_row(writer, 1, GENESIS, audit_event(51))
     await place.run(

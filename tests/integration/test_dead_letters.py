@@ -20,8 +20,8 @@ from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Selection
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.replay import replay
-from logweir.results import WriteResult
 from logweir.sinks.memory import MemorySink
+from logweir.sinks.results import WriteResult
 from logweir.testing.contract import make_event
 from support.programs import start_program
 

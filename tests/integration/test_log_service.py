@@ -21,7 +21,7 @@ from logweir.event import Event
 from logweir.integrations.fastapi import log_service
 from logweir.process.threads import in_thread
 from logweir.sinks.memory import MemorySink
-from logweir.sinks.sql import explicit
+from logweir.sinks.sql import outbox
 from logweir.sinks.sql.table import audit_table
 
 AUDIT = audit_table("audit_log")
@@ -202,7 +202,7 @@ async def test_a_row_that_was_rolled_back_is_never_relayed(engine: AsyncEngine) 
 async def test_what_could_not_be_relayed_is_relayed_by_the_next_process(
     tmp_path: Path, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explicit, "CLAIM_SECONDS", 1)
+    monkeypatch.setattr(outbox, "CLAIM_SECONDS", 1)
     await in_thread(logweir.stop)
     broken = config(tmp_path, outbox=True)
     broken["sinks"]["copy"] = {

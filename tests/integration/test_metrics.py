@@ -27,9 +27,9 @@ from logweir.delivery.queue import DropReason
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.integrations.prometheus import asgi_app, collector, wsgi_app
-from logweir.results import WriteResult
 from logweir.sinks import registry
 from logweir.sinks.memory import MemorySink
+from logweir.sinks.results import WriteResult
 from support.programs import CONFIG, start_program
 
 

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from logweir.cli.app import app
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
-from logweir.results import HealthStatus
 from logweir.sinks.contract import Query
+from logweir.sinks.results import HealthStatus
 from logweir.sinks.sql.schema import Migration, Schema
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.sql.table import audit_table

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from logweir.event import Event, Kind
 from logweir.sinks import registry
-from logweir.sinks.chaining import Chaining, Finding, Head, Tally, Trouble
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.sql.sink import SqlSink
+from logweir.sinks.tamper_evidence import Chaining, Finding, Head, Tally, Trouble
 from logweir.testing.contract import make_event
 from support.sql import run
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.results import WriteResult
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
 from logweir.sinks.memory import MemorySink
+from logweir.sinks.results import WriteResult
 
 #: Set to let misbehaving sinks behave.
 healed = threading.Event()

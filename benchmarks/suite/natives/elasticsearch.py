@@ -15,7 +15,7 @@ from logweir.errors import LogweirError
 from logweir.event import Event
 from logweir.sinks.elasticsearch.encode import to_document
 from logweir.sinks.elasticsearch.layout import Layout
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.query_match import nanoseconds
 
 __all__ = ["ElasticsearchNative"]
 

@@ -13,7 +13,7 @@ from logweir.benchmarks.suite.natives.base import Native
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
 from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.query_match import nanoseconds
 
 __all__ = ["FileNative"]
 

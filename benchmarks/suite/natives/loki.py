@@ -17,7 +17,7 @@ from logweir.benchmarks.suite.natives.base import Native
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
 from logweir.errors import LogweirError
 from logweir.event import Event
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.query_match import nanoseconds
 
 __all__ = ["LokiNative"]
 

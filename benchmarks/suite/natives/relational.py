@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from logweir.benchmarks.suite.natives.base import Native, Spec
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
 from logweir.event import Event
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.query_match import nanoseconds
 from logweir.sinks.sql.encode import to_parameters
 
 __all__ = ["MysqlNative", "PostgresqlNative"]

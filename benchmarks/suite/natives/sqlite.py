@@ -15,7 +15,7 @@ import aiosqlite
 from logweir.benchmarks.suite.natives.base import Native
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
 from logweir.event import Event
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.query_match import nanoseconds
 from logweir.sinks.sql.encode import to_parameters
 
 __all__ = ["SqliteNative"]

@@ -12,7 +12,7 @@ from receiver import Receiver, parse
 
 from logweir import Event, Kind
 from logweir.errors import SinkUnavailable
-from logweir.results import WriteResult
+from logweir.sinks.results import WriteResult
 from logweir.testing import SinkContract
 from logweir.testing.contract import make_event
 from logweir_syslog import SyslogConfig, SyslogSink

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 from logweir.cli.app import app
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 
 class _Silent(Sink[SinkConfig]):

@@ -16,8 +16,8 @@ from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.migrating import Checkpoint, Migration, Moved, migrate
 from logweir.reading import opened
-from logweir.results import WriteResult
 from logweir.sinks.contract import Query
+from logweir.sinks.results import WriteResult
 from logweir.sinks.sql.sink import SqlSink
 from logweir.testing.contract import make_event
 from support.archives import bare, fill, held, old_events

@@ -18,8 +18,8 @@ from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.reading import opened
-from logweir.results import WriteResult
 from logweir.sinks.contract import Query, Sink, SinkConfig
+from logweir.sinks.results import WriteResult
 from logweir.testing.contract import make_event
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -17,9 +17,9 @@ from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind, new_event_id
-from logweir.results import WriteResult
 from logweir.settings.delivery import BatchConfig, QueueConfig, RetryConfig
 from logweir.sinks.contract import Sink, SinkConfig
+from logweir.sinks.results import WriteResult
 
 Answer = Callable[[Sequence[Event]], WriteResult]
 

@@ -8,10 +8,10 @@ import pytest
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.results import Health, HealthStatus, WriteResult
-from logweir.sinks.adapter import _MOST_ABANDONED, as_async
 from logweir.sinks.contract import SinkConfig, SinkContext, SyncSink
 from logweir.sinks.null import NullConfig, NullSink
+from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.threaded import _MOST_ABANDONED, as_async
 
 
 class Blocking(SyncSink[SinkConfig]):

@@ -24,20 +24,20 @@ from pydantic import ValidationError
 from logweir.encoding.fields import equal
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind, new_event_id
-from logweir.results import HealthStatus
 from logweir.sinks.contract import Query
-from logweir.sinks.elasticsearch.conditions import page_of, to_filters
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.encode import bodies, to_document, to_event, to_unindexed_document
 from logweir.sinks.elasticsearch.health import describe
 from logweir.sinks.elasticsearch.layout import LAST_NS, Layout
 from logweir.sinks.elasticsearch.provisioning import Plan, choose
 from logweir.sinks.elasticsearch.pruning import Held, held_by, whole
+from logweir.sinks.elasticsearch.query import page_of, to_filters
 from logweir.sinks.elasticsearch.rollover import MARGIN_NS, suspects
+from logweir.sinks.elasticsearch.schema import index_template, lifecycle_policy
 from logweir.sinks.elasticsearch.server import Server, features_of
 from logweir.sinks.elasticsearch.sink import ElasticsearchSink
-from logweir.sinks.elasticsearch.template import index_template, lifecycle_policy
 from logweir.sinks.elasticsearch.verdicts import Verdict, failure, item_verdict
+from logweir.sinks.results import HealthStatus
 
 DAY = 86_400 * 10**9
 DAILY = Layout("app", streaming=False)

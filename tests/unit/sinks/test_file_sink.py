@@ -10,9 +10,9 @@ import pytest
 
 from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
-from logweir.results import HealthStatus
 from logweir.sinks.file import FileConfig, FileSink
-from logweir.sinks.file.recent import RecentIds
+from logweir.sinks.file.recent_ids import RecentIds
+from logweir.sinks.results import HealthStatus
 from logweir.testing.contract import make_event
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from logweir.diagnostics import after_fork
 from logweir.sinks.file import FileConfig, FileSink
+from logweir.sinks.file.cleanup import Tidier
 from logweir.sinks.file.config import RotateConfig
 from logweir.sinks.file.rotation import put_aside, rotated_files
-from logweir.sinks.file.tidier import Tidier
 from logweir.testing.contract import make_event
 
 

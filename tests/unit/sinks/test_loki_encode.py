@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.event import Event, Kind, new_event_id
-from logweir.sinks.loki.bodies import to_json, to_protobuf
 from logweir.sinks.loki.encode import Encoder, Entry, Form, to_event
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.wire import LabelPair, PushRequest, label_pair
+from logweir.sinks.loki.protobuf import LabelPair, PushRequest, label_pair
+from logweir.sinks.loki.push_body import to_json, to_protobuf
 from logweir.testing.contract import AWKWARD_FIELDS, make_event
 
 STATIC = {"job": "logweir"}

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.errors import SinkUnavailable
-from logweir.results import WriteResult
 from logweir.sinks.loki.encode import Encoder, Entry
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.mending import mended
-from logweir.sinks.loki.pushing import RequestSize, store
+from logweir.sinks.loki.remedies import mended
 from logweir.sinks.loki.verdicts import Answer, Fault, Outcome, Refusal
+from logweir.sinks.loki.writing import RequestSize, store
+from logweir.sinks.results import WriteResult
 from logweir.testing.contract import make_event
 
 LARGEST = 3_000_000

@@ -5,9 +5,9 @@ from pydantic import ValidationError
 
 from logweir.event import Kind
 from logweir.sinks.contract import SinkContext
-from logweir.sinks.mongodb.collection import create_command, indexes, missing_indexes
+from logweir.sinks.mongodb.client import _options, write_concern
 from logweir.sinks.mongodb.config import MongoConfig
-from logweir.sinks.mongodb.driver import _options, write_concern
+from logweir.sinks.mongodb.schema import create_command, indexes, missing_indexes
 from logweir.sinks.mongodb.server import Server, may
 from logweir.sinks.mongodb.sink import MongoSink
 from logweir.testing.contract import make_event

@@ -8,7 +8,8 @@ import pytest
 
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query
-from logweir.sinks.mongodb.reading import filter_of, holds, in_order, older_than
+from logweir.sinks.mongodb.query import filter_of, older_than
+from logweir.sinks.mongodb.reading import holds, in_order
 from logweir.testing.contract import make_event
 
 MONGODB = (7, 0, 5)

@@ -7,7 +7,7 @@ import pytest
 
 from logweir.event import Kind
 from logweir.sinks.contract import Query
-from logweir.sinks.searching import matches, nanoseconds
+from logweir.sinks.query_match import matches, nanoseconds
 from logweir.testing.contract import make_event
 
 MOMENT = datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)

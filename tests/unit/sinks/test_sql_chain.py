@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from logweir.event import Event
-from logweir.sinks.chaining import Head, Trouble
-from logweir.sinks.sql.chain import GENESIS, Link, Run, Seal, bridge, canonical, extend, join
+from logweir.sinks.sql.chain.judging import Judge, StoredRow, read_row
+from logweir.sinks.sql.chain.links import GENESIS, Link, Run, Seal, bridge, canonical, extend, join
 from logweir.sinks.sql.encode import to_row
-from logweir.sinks.sql.judging import Judge, StoredRow, read_row
 from logweir.sinks.sql.table import CHAIN_COLUMNS
+from logweir.sinks.tamper_evidence import Head, Trouble
 from support.chains import KEY, Place, audit_event
 
 ROOT = Path(__file__).parents[3]

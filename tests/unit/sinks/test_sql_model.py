@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy import Enum as EnumType
 
 from logweir.sinks.sql.encode import to_row
-from logweir.sinks.sql.model import AUDIT_COLUMNS, fill, find_table
+from logweir.sinks.sql.own_model import AUDIT_COLUMNS, fill, find_table
 from logweir.sinks.sql.table import audit_table
 from logweir.testing.contract import make_event
 

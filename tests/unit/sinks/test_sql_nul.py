@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.event import Kind
-from logweir.sinks.sql.nul import hide_nul, restore_nul
+from logweir.sinks.sql.nul_escape import hide_nul, restore_nul
 from logweir.testing.contract import make_event
 
 TEXT = st.text(st.sampled_from("a0␛\0\\ü"), max_size=12)

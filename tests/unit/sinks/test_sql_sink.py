@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
-from logweir.results import HealthStatus
 from logweir.sinks.contract import Query, SinkContext
+from logweir.sinks.results import HealthStatus
 from logweir.sinks.sql.config import SqliteConfig
 from logweir.sinks.sql.sink import SqlSink
 from logweir.testing.contract import make_event
@@ -293,8 +293,8 @@ async def test_each_index_serves_the_question_it_is_there_for(
 ) -> None:
     from sqlalchemy import select
 
-    from logweir.sinks.sql.conditions import conditions_of
     from logweir.sinks.sql.dialects.sqlite import Sqlite
+    from logweir.sinks.sql.query import conditions_of
 
     async with opened(tmp_path / "x.db") as sink:
         statement = select(sink._table).where(*conditions_of(query, sink._table, Sqlite()))

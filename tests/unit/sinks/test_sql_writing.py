@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.results import WriteResult
+from logweir.sinks.results import WriteResult
 from logweir.sinks.sql.writing import write_in_parts
 from logweir.testing.contract import make_event
 

@@ -12,7 +12,7 @@ import pytest
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event, Kind
-from logweir.results import HealthStatus
+from logweir.sinks.results import HealthStatus
 from logweir.sinks.stdout import StdoutConfig, StdoutSink
 from logweir.testing.contract import make_event
 

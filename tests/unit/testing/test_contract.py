@@ -9,9 +9,9 @@ import pytest
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.results import Health, WriteResult
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.memory import MemoryConfig, MemorySink
+from logweir.sinks.results import Health, WriteResult
 from logweir.testing.contract import SinkContract, assert_law
 
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import logweir
 from logweir.errors import SinkUnavailable
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import SinkContext
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 from logweir_syslog.config import SyslogConfig
 from logweir_syslog.encode import Encoder, framed
 

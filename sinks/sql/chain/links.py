@@ -20,7 +20,7 @@ import msgspec
 from pydantic import SecretStr
 
 from logweir.event import Event
-from logweir.sinks.chaining import Head
+from logweir.sinks.tamper_evidence import Head
 
 __all__ = ["GENESIS", "Link", "Run", "Seal", "bridge", "canonical", "extend", "join"]
 

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from logweir.event import Event
-from logweir.sinks.chaining import Finding, Head, Trouble
-from logweir.sinks.sql.chain import GENESIS, Link, Run, Seal, bridge
+from logweir.sinks.sql.chain.links import GENESIS, Link, Run, Seal, bridge
 from logweir.sinks.sql.encode import to_event, to_row
-from logweir.sinks.sql.nul import hide_nul, restore_nul
+from logweir.sinks.sql.nul_escape import hide_nul, restore_nul
 from logweir.sinks.sql.table import CHAIN_COLUMNS
+from logweir.sinks.tamper_evidence import Finding, Head, Trouble
 
 __all__ = ["Judge", "StoredRow", "moment", "number", "read_row"]
 

@@ -8,7 +8,7 @@ import cramjam
 import msgspec
 
 from logweir.sinks.loki.encode import Entry
-from logweir.sinks.loki.wire import PushRequest, label_pair
+from logweir.sinks.loki.protobuf import PushRequest, label_pair
 
 __all__ = ["to_json", "to_protobuf"]
 

@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import Row, Select, Table, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from logweir.sinks.chaining import Finding, Head, Tally, Trouble
-from logweir.sinks.sql.chain import Run
-from logweir.sinks.sql.chain_tables import BEGINNING, Beginning, ChainTables
+from logweir.sinks.sql.chain.judging import Judge, StoredRow, moment, number, read_row
+from logweir.sinks.sql.chain.links import Run
+from logweir.sinks.sql.chain.tables import BEGINNING, Beginning, ChainTables
 from logweir.sinks.sql.dialects.contract import Database
-from logweir.sinks.sql.judging import Judge, StoredRow, moment, number, read_row
-from logweir.sinks.sql.model import AUDIT_COLUMNS
+from logweir.sinks.sql.own_model import AUDIT_COLUMNS
 from logweir.sinks.sql.table import CHAIN_COLUMNS
+from logweir.sinks.tamper_evidence import Finding, Head, Tally, Trouble
 
 __all__ = ["Verification"]
 

@@ -30,8 +30,8 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 
 from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
-from logweir.sinks.sql.model import fill
-from logweir.sinks.sql.nul import hide_nul
+from logweir.sinks.sql.nul_escape import hide_nul
+from logweir.sinks.sql.own_model import fill
 from logweir.sinks.sql.table import TABLE_OPTIONS
 
 __all__ = ["CLAIM_SECONDS", "claim_outbox", "clear_outbox", "insert_event", "note_in_outbox", "outbox_table"]

@@ -18,13 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from logweir.diagnostics import tell
 from logweir.errors import SinkRejected
 from logweir.event import Event, new_event_id
-from logweir.sinks.chaining import Head
-from logweir.sinks.sql.chain import GENESIS, Link, extend
-from logweir.sinks.sql.chain_tables import ChainTables, HeadMoved
-from logweir.sinks.sql.explicit import insert_event
+from logweir.sinks.sql.chain.links import GENESIS, Link, extend
+from logweir.sinks.sql.chain.tables import ChainTables, HeadMoved
+from logweir.sinks.sql.outbox import insert_event
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.sql.verdicts import DuplicateKey
 from logweir.sinks.sql.writing import Insertion
+from logweir.sinks.tamper_evidence import Head
 
 __all__ = ["Writers", "insert_alone", "require_links"]
 

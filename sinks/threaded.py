@@ -18,8 +18,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.results import Health, HealthStatus, WriteResult
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 __all__ = ["as_async"]
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from logweir.errors import SinkUnavailable
-from logweir.results import WriteResult
 from logweir.sinks.loki.encode import Entry
 from logweir.sinks.loki.verdicts import Answer, Outcome, Refusal, Throttled
+from logweir.sinks.results import WriteResult
 
 __all__ = ["AT_ONCE", "Mend", "Push", "Remedy", "RequestSize", "Wait", "store"]
 

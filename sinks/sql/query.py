@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, or_
 
 from logweir.sinks.contract import Query
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.query_match import nanoseconds
 from logweir.sinks.sql.dialects.contract import Database
-from logweir.sinks.sql.nul import hide_nul
+from logweir.sinks.sql.nul_escape import hide_nul
 from logweir.sinks.sql.table import TYPED_FIELDS
 
 __all__ = ["conditions_of"]

@@ -7,8 +7,8 @@ import re
 import msgspec
 
 from logweir.sinks.loki.encode import Encoder, Entry, Form
-from logweir.sinks.loki.pushing import Remedy, Wait
 from logweir.sinks.loki.verdicts import Fault, Refusal
+from logweir.sinks.loki.writing import Remedy, Wait
 
 __all__ = ["mended"]
 

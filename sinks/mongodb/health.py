@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from logweir.results import HealthStatus
-from logweir.sinks.mongodb.collection import missing_indexes
 from logweir.sinks.mongodb.config import MongoConfig
+from logweir.sinks.mongodb.schema import missing_indexes
 from logweir.sinks.mongodb.server import may
+from logweir.sinks.results import HealthStatus
 
 __all__ = ["condition_of", "type_of"]
 

@@ -17,8 +17,8 @@ from logweir.encoding.times import format_time
 from logweir.sinks.contract import Query
 from logweir.sinks.elasticsearch.encode import UNINDEXED
 from logweir.sinks.elasticsearch.layout import clamped
-from logweir.sinks.elasticsearch.template import IGNORE_ABOVE
-from logweir.sinks.searching import nanoseconds
+from logweir.sinks.elasticsearch.schema import IGNORE_ABOVE
+from logweir.sinks.query_match import nanoseconds
 
 __all__ = ["leaves", "page_of", "to_filters"]
 
