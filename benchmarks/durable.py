@@ -22,10 +22,11 @@ from typing import NamedTuple
 from logweir import runtime
 from logweir.auditing.calls import audit
 from logweir.benchmarks.measure import Bar, Report, Series
+from logweir.delivery.commit_future import commit_future
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.disk import DiskQueue, DiskStore
-from logweir.delivery.disk.database import QueueFile, Record, Row
-from logweir.delivery.disk.waiting import commit_future
+from logweir.delivery.queues.disk import DiskQueue
+from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool_file import QueueFile, Record, Row
 from logweir.encoding.events import encode_event
 from logweir.event import Event, Kind, new_event_id
 from logweir.settings.delivery import QueueConfig

@@ -16,7 +16,7 @@ from logweir.benchmarks.measure import Bar, Report, take_turns
 from logweir.config.models import RouteConfig, RoutingConfig
 from logweir.engine import Runtime
 from logweir.event import Event, Kind, new_event_id
-from logweir.routing import Router
+from logweir.routing.router import Router
 from logweir.sinks.memory import MemoryConfig, MemorySink
 
 __all__ = ["measure"]

@@ -10,7 +10,7 @@ from logweir.auditing.calls import audit, audit_sync
 from logweir.auditing.decorator import audit_log
 from logweir.auditing.record import AuditRecord
 from logweir.auditing.service import LogService
-from logweir.delivery.acknowledgement import Ack
+from logweir.delivery.receipts import Ack
 from logweir.errors import (
     AuditError,
     ConfigError,

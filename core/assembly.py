@@ -9,26 +9,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from logweir.capture import Capture
-from logweir.classification import Classifier
+from logweir.capture.capture import Capture
+from logweir.capture.snapshot import Snapshotter
 from logweir.config.loading import ConfigSource, load
 from logweir.config.models import RoutingConfig
 from logweir.config.queueing import QueuePlan, audit_routes, plan_queue
-from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.disk import DiskQueue, DiskStore, SpillQueue
-from logweir.delivery.memory import MemoryQueue
 from logweir.delivery.queue import EventQueue, Wake
+from logweir.delivery.queues.disk import DiskQueue
+from logweir.delivery.queues.memory import MemoryQueue
+from logweir.delivery.queues.spill import SpillQueue
+from logweir.delivery.receipts import AckTracker
+from logweir.delivery.spool.spool import DiskStore
 from logweir.delivery.worker import Clock
 from logweir.errors import ConfigError
-from logweir.routing import Router
+from logweir.routing.classifier import Classifier, take_explicit
+from logweir.routing.router import Router
 from logweir.settings.delivery import QueueConfig
 from logweir.sinks import registry
 from logweir.sinks.contract import SinkConfig, SinkContext, lacking_for_retention
 from logweir.sinks.tamper_evidence import Chained, Chaining
 from logweir.sinks.threaded import as_async
-from logweir.snapshot import Snapshotter
 
 __all__ = ["ConfigSource", "Pipeline", "Surroundings", "assemble", "context_of", "load_config"]
 
@@ -147,7 +149,11 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
     }
     classifier = Classifier(config.classify)
     capture = Capture(
-        config.service, config.env, classifier, Snapshotter(config.redact.redactor(), config.limits)
+        config.service,
+        config.env,
+        take_explicit,
+        classifier.classify,
+        Snapshotter(config.redact.redactor(), config.limits),
     )
     return Pipeline(config, classifier, capture, Router(config.routes, channels), channels, store)
 

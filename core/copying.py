@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from logweir.delivery.calls import call_sink
+from logweir.delivery.call_sink import call_sink
 from logweir.delivery.retry import pause_before_retry
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event

@@ -21,16 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from logweir.archive.keeper import Keeper as RetentionKeeper
 from logweir.assembly import ConfigSource, Pipeline, Surroundings, assemble, load_config
-from logweir.caretaker import Caretaker
-from logweir.classification import take_explicit
 from logweir.config.models import RoutingConfig
-from logweir.delivery import explicit
-from logweir.delivery.acknowledgement import AckLevel, AckTracker, Receipt
+from logweir.delivery import direct_write
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import Keeper
-from logweir.delivery.disk import DiskStore
+from logweir.delivery.outbox import Relay
 from logweir.delivery.queue import DropReason, OnDurable, PutResult
-from logweir.delivery.relay import Relay
+from logweir.delivery.receipts import AckLevel, AckTracker, Receipt
+from logweir.delivery.spool.housekeeping import Caretaker
+from logweir.delivery.spool.spool import DiskStore
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import tell
 from logweir.errors import AuditError, LogweirError
@@ -39,7 +38,8 @@ from logweir.loss_report import LossReporter
 from logweir.process import fork
 from logweir.process.loop_thread import Host
 from logweir.process.threads import in_thread, on_event_loop
-from logweir.routing import SAMPLED
+from logweir.routing.classifier import take_explicit
+from logweir.routing.router import SAMPLED
 from logweir.sinks.contract import Transactional
 from logweir.telemetry import DeadLetterMetrics, Metrics, SinkMetrics
 
@@ -305,7 +305,7 @@ class Runtime:
         Raises:
             LogweirError: There is none, or the one wanted cannot take it.
         """
-        return explicit.transactional(self._explicit_channel(event, name))
+        return direct_write.transactional(self._explicit_channel(event, name))
 
     async def record(self, event: Event, sink: str | None = None, timeout: float | None = None) -> None:
         """Write a row at once in a transaction of the sink's own; awaited on any event loop.
@@ -338,10 +338,10 @@ class Runtime:
 
     async def _record(self, event: Event, sink: str | None, timeout: float | None) -> None:
         seconds = self.config.audit.timeout if timeout is None else timeout
-        await explicit.record(self._explicit_channel(event, sink), event, seconds, self._clock)
+        await direct_write.record(self._explicit_channel(event, sink), event, seconds, self._clock)
 
     def _outboxes(self) -> list[Channel]:
-        return [channel for channel in self._pipeline.channels.values() if explicit.has_outbox(channel)]
+        return [channel for channel in self._pipeline.channels.values() if direct_write.has_outbox(channel)]
 
     async def _forward(self, event: Event, source: str) -> None:
         """Hand an event of an outbox to the other sinks of its route, and wait until all have it for good.
@@ -359,7 +359,7 @@ class Runtime:
 
     def _explicit_channel(self, event: Event, name: str | None) -> Channel:
         pipeline = self._pipeline
-        return explicit.find_transactional(pipeline.channels, pipeline.router.route(event), name)
+        return direct_write.find_transactional(pipeline.channels, pipeline.router.route(event), name)
 
     def dispatch(self, event: Event) -> None:
         """Hand a ready event to the queues of its sinks."""

@@ -21,7 +21,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from logweir.delivery.counters import SinkState
-from logweir.delivery.distribution import Distribution
+from logweir.delivery.histogram import Distribution
 from logweir.delivery.queue import DropReason
 from logweir.telemetry import DeadLetterMetrics, Metrics, SinkMetrics
 

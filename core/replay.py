@@ -20,11 +20,11 @@ from typing import Any
 
 from logweir.assembly import context_of
 from logweir.config.models import RoutingConfig
-from logweir.delivery.acknowledgement import AckTracker
-from logweir.delivery.calls import call_sink
+from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Position, Selection
-from logweir.delivery.memory import MemoryQueue
+from logweir.delivery.queues.memory import MemoryQueue
+from logweir.delivery.receipts import AckTracker
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.errors import SinkUnavailable

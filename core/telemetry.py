@@ -12,7 +12,7 @@ from typing import Any
 
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import Totals
-from logweir.delivery.distribution import Distribution
+from logweir.delivery.histogram import Distribution
 from logweir.delivery.queue import DropReason, QueueStatistics
 from logweir.settings.delivery import Bounds
 

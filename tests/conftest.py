@@ -22,7 +22,7 @@ async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
     with blockbuster_ctx("logweir") as guard:
         # stop() and flush() say that they block; a test may call them on a loop.
         guard.functions["threading.Lock.acquire"].can_block_in("core/process/loop_thread.py", {"run", "stop"})
-        guard.functions["threading.Lock.acquire"].can_block_in("core/delivery/disk/committer.py", {"stop"})
+        guard.functions["threading.Lock.acquire"].can_block_in("core/delivery/spool/committer.py", {"stop"})
         guard.functions["threading.Lock.acquire"].can_block_in("tests/unit/auditing/conftest.py", {"events"})
         # The kernel knows the working directory without asking a disk.
         guard.functions["os.getcwd"].can_block_in("core/config/models.py", {"_stays_where_it_is"})

@@ -19,13 +19,13 @@ from uuid import UUID
 
 import msgspec
 
-from logweir.capture import Capture
-from logweir.classification import Classifier
+from logweir.capture.capture import Capture
+from logweir.capture.snapshot import Snapshotter
 from logweir.errors import LogweirError
 from logweir.event import Event, Kind
 from logweir.lines import parse_line
 from logweir.redaction.redactor import Redactor
-from logweir.snapshot import Snapshotter
+from logweir.routing.classifier import Classifier, take_explicit
 
 __all__ = ["SERVICES", "FileWorkload", "SeededWorkload", "Workload", "describe", "workload_of"]
 
@@ -204,7 +204,7 @@ def _own_events(path: Path) -> list[Event]:
     Raises:
         LogweirError: It cannot be read.
     """
-    capture = Capture("bench", "bench", Classifier([]), Snapshotter(Redactor()))
+    capture = Capture("bench", "bench", take_explicit, Classifier([]).classify, Snapshotter(Redactor()))
     try:
         with path.open("rb") as file:
             return [capture(*parsed[:3]) for parsed in map(parse_line, file) if parsed is not None]

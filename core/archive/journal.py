@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from logweir.delivery.disk.files import FileLock
+from logweir.delivery.spool.ownership import FileLock
 from logweir.errors import LogweirError
 
 __all__ = ["Busy", "Journal", "Unfinished"]

@@ -12,7 +12,7 @@ from structlog.contextvars import get_contextvars
 from logweir import runtime
 from logweir.auditing.record import make_record
 from logweir.config.models import AuditConfig
-from logweir.delivery.acknowledgement import Ack, AckLevel, Receipt
+from logweir.delivery.receipts import Ack, AckLevel, Receipt
 from logweir.errors import AuditError, NotRunning
 from logweir.process.threads import on_event_loop
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from logweir.auditing.execution import Execution, OnFailure, Options
 from logweir.auditing.generators import wrap_async_generator, wrap_generator
 from logweir.auditing.subject import Finder, Parameters
-from logweir.delivery.acknowledgement import AckLevel
+from logweir.delivery.receipts import AckLevel
 
 __all__ = ["audit_log"]
 

@@ -20,7 +20,7 @@ from logweir.auditing.record import AuditRecord, make_record, record_for
 from logweir.auditing.subject import Finder, find
 from logweir.config.models import AuditConfig
 from logweir.context.binding import bind
-from logweir.delivery.acknowledgement import AckLevel, Receipt
+from logweir.delivery.receipts import AckLevel, Receipt
 from logweir.diagnostics import tell
 from logweir.errors import AuditError, LogweirError
 from logweir.event import new_event_id

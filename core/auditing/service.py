@@ -11,7 +11,7 @@ sink writes it at once, in a transaction of its own, and the call returns when i
 captured like any other: context is merged, secrets are redacted, what was passed is copied.
 
 The row goes into the table of one relational sink. With ``outbox: true`` on that sink it is relayed to the
-other sinks of its route after the commit; see :mod:`logweir.delivery.relay`.
+other sinks of its route after the commit; see :mod:`logweir.delivery.outbox`.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.assembly import load_config
-from logweir.capture import Capture
-from logweir.classification import Classifier, Decision
+from logweir.capture.capture import Capture
+from logweir.capture.snapshot import Snapshotter
 from logweir.config.models import RoutingConfig
 from logweir.lines import Parsed, parse_line
-from logweir.routing import Explanation, Router
-from logweir.snapshot import Snapshotter
+from logweir.routing.classifier import Classifier, Decision, take_explicit
+from logweir.routing.router import Explanation, Router
 
 __all__ = ["explain"]
 
@@ -51,7 +51,11 @@ def _explain(config: RoutingConfig, parsed: Parsed) -> tuple[Decision, Explanati
     classifier = Classifier(config.classify)
     decision = classifier.explain(parsed.level, parsed.name, parsed.fields)
     capture = Capture(
-        config.service, config.env, classifier, Snapshotter(config.redact.redactor(), config.limits)
+        config.service,
+        config.env,
+        take_explicit,
+        classifier.classify,
+        Snapshotter(config.redact.redactor(), config.limits),
     )
     made = capture(parsed.name, dict(parsed.fields), parsed.level, event_id=parsed.event_id)
     router = Router(config.routes, {name: name for name in config.sinks})

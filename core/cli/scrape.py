@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from logweir.delivery.distribution import Distribution
+from logweir.delivery.histogram import Distribution
 from logweir.errors import LogweirError
 
 __all__ = ["Picture", "SinkRow", "look"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from logweir.delivery.acknowledgement import AckTracker
-from logweir.delivery.calls import call_sink
+from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import EventQueue, QueueStatistics
+from logweir.delivery.receipts import AckTracker
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.diagnostics import tell

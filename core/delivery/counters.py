@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from logweir.delivery.distribution import BATCH_SIZES, WRITE_SECONDS, Histogram
+from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Histogram
 
 __all__ = ["DeliveryCounters", "SinkState"]
 

@@ -15,11 +15,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from logweir.delivery.acknowledgement import AckTracker
-from logweir.delivery.calls import call_sink
+from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.queue import EventQueue, Lease
+from logweir.delivery.receipts import AckTracker
 from logweir.delivery.retry import pause_before_retry
 from logweir.diagnostics import tell
 from logweir.errors import SinkRejected, SinkUnavailable

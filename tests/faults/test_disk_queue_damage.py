@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from logweir.delivery.disk import DiskStore
 from logweir.delivery.queue import PutResult
+from logweir.delivery.spool.spool import DiskStore
 from logweir.event import Event
 from logweir.testing.contract import make_event
 from support.disk import crash, drain, make_queue, make_store, names

@@ -253,8 +253,8 @@ def test_gunicorns_workers_are_killed_and_every_acknowledged_request_is_stored_o
 def test_a_living_process_delivers_what_a_dead_sibling_left(tmp_path: Path) -> None:
     configure(tmp_path)
     code = """
-    import logweir.caretaker
-    logweir.caretaker.INTERVAL = 0.1
+    import logweir.delivery.spool.housekeeping
+    logweir.delivery.spool.housekeeping.INTERVAL = 0.1
     logweir.start()
     sibling = os.fork()
     if not sibling:

@@ -14,7 +14,7 @@ import pytest
 import logweir
 from logweir.assembly import load_config
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.disk import DiskStore
+from logweir.delivery.spool.spool import DiskStore
 from logweir.errors import AuditError
 from logweir.event import Event
 from logweir.sinks.memory import MemorySink

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.disk import DiskQueue, DiskStore
 from logweir.delivery.queue import Lease
+from logweir.delivery.queues.disk import DiskQueue
+from logweir.delivery.spool.spool import DiskStore
 from logweir.event import Event
 from logweir.settings.delivery import QueueConfig
 from logweir.testing.contract import make_event

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from logweir import caretaker
-from logweir.caretaker import Caretaker
-from logweir.delivery.disk import DiskStore
+from logweir.delivery.spool import housekeeping
+from logweir.delivery.spool.housekeeping import Caretaker
+from logweir.delivery.spool.spool import DiskStore
 from logweir.testing.contract import make_event
 from support.disk import drain, make_queue, make_store, names
 
@@ -30,7 +30,7 @@ async def looked_after(carer: Caretaker) -> None:
 async def test_it_looks_at_once_then_from_time_to_time_and_when_it_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caretaker, "INTERVAL", 0.01)
+    monkeypatch.setattr(housekeeping, "INTERVAL", 0.01)
     store = make_store(tmp_path)
     await asyncio.to_thread(leave, tmp_path, "kept")
     await asyncio.to_thread(leave, tmp_path, "gone")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logweir import classification
-from logweir.classification import Classifier, take_explicit
 from logweir.config.models import ClassifyRule
 from logweir.event import Kind
+from logweir.routing import classifier as classification
+from logweir.routing.classifier import Classifier, take_explicit
 
 
 def classifier(*rules: dict[str, Any]) -> Classifier:

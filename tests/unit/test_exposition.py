@@ -7,7 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from logweir.delivery.counters import SinkState
-from logweir.delivery.distribution import BATCH_SIZES, WRITE_SECONDS, Histogram
+from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Histogram
 from logweir.delivery.queue import DropReason
 from logweir.exposition import expose
 from logweir.telemetry import DeadLetterMetrics, Metrics, SinkMetrics

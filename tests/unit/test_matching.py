@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from logweir.config.models import MatchConfig
 from logweir.diagnostics import RateLimiter
 from logweir.event import LEVELS
-from logweir.matching import Fields, Head, compile_match
+from logweir.routing.conditions import Fields, Head, compile_match
 
 _ABSENT = object()
 

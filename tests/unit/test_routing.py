@@ -7,11 +7,11 @@ from zlib import crc32
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logweir import routing
 from logweir.config.models import RouteConfig
 from logweir.event import LEVELS, Event, Kind, new_event_id
-from logweir.matching import Head, compile_match
-from logweir.routing import SAMPLED, UNROUTED, Router
+from logweir.routing import router as routing
+from logweir.routing.conditions import Head, compile_match
+from logweir.routing.router import SAMPLED, UNROUTED, Router
 
 
 def router(*routes: dict[str, Any]) -> Router[str]:

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
+from logweir.capture.snapshot import CYCLE, MAX_DEPTH, Snapshotter
+from logweir.capture.truncation import TRUNCATED_FIELD
 from logweir.config.models import LimitsConfig
 from logweir.redaction.redactor import Redactor
-from logweir.snapshot import CYCLE, MAX_DEPTH, TRUNCATED_FIELD, Snapshotter
 
 
 def _snapshotter(**limits):

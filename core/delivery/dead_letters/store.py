@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from logweir.delivery.aside import set_aside
 from logweir.delivery.dead_letters.database import connect, is_damage, lenient_text, transaction
 from logweir.delivery.dead_letters.letter import DeadLetter, Selection
+from logweir.delivery.quarantine import set_aside
 from logweir.diagnostics import tell
 from logweir.encoding.values import clean_text
 

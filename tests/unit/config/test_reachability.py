@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from logweir.config.models import MatchConfig, RouteConfig
 from logweir.config.reachability import covering, may_take
 from logweir.event import LEVELS, Event, Kind
-from logweir.routing import UNROUTED, Router
+from logweir.routing.router import UNROUTED, Router
 
 
 def route(name: str, match: dict[str, Any], **options: Any) -> RouteConfig:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from logweir.delivery.acknowledgement import AckLevel, AckTracker, Receipt
+from logweir.delivery.receipts import AckLevel, AckTracker, Receipt
 from logweir.errors import AuditError
 from logweir.testing.contract import make_event
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logweir.delivery.distribution import BATCH_SIZES, WRITE_SECONDS, Distribution, Histogram
+from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Distribution, Histogram
 
 values = st.lists(st.floats(0, 50), max_size=50)
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.disk import DiskQueue, DiskStore, SpillQueue
-from logweir.delivery.memory import MemoryQueue
 from logweir.delivery.queue import DropReason, EventQueue, PutResult
+from logweir.delivery.queues.disk import DiskQueue
+from logweir.delivery.queues.memory import MemoryQueue
+from logweir.delivery.queues.spill import SpillQueue
+from logweir.delivery.spool.spool import DiskStore
 from logweir.event import Event, new_event_id
 from logweir.settings.delivery import QueueConfig
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logweir.delivery.acknowledgement import AckTracker
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.memory import MemoryQueue
+from logweir.delivery.queues.memory import MemoryQueue
+from logweir.delivery.receipts import AckTracker
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.errors import SinkRejected, SinkUnavailable

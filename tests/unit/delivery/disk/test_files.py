@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from logweir.delivery.disk import files
+from logweir.delivery.spool import ownership
 from logweir.testing.contract import make_event
 from support.disk import make_queue, make_store
 
 
 def test_a_file_has_one_owner_at_a_time(tmp_path: Path) -> None:
-    lock = files.claim_new(tmp_path)
-    assert files.FileLock.take(lock.database) is None
-    assert not list(files.orphans(tmp_path))
+    lock = ownership.claim_new(tmp_path)
+    assert ownership.FileLock.take(lock.database) is None
+    assert not list(ownership.orphans(tmp_path))
     lock.release()
     lock.release()
     assert not list(tmp_path.iterdir())
@@ -18,20 +18,20 @@ def test_a_file_has_one_owner_at_a_time(tmp_path: Path) -> None:
 
 def test_a_lock_without_a_database_is_tidied_away(tmp_path: Path) -> None:
     (tmp_path / "1-0000.lock").touch()
-    assert not list(files.orphans(tmp_path))
+    assert not list(ownership.orphans(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
 def test_an_orphan_is_found_and_its_lock_taken(tmp_path: Path) -> None:
     (tmp_path / "1-0000.db").touch()
-    for lock in files.orphans(tmp_path):
+    for lock in ownership.orphans(tmp_path):
         assert lock.database == tmp_path / "1-0000.db"
         lock.release()
     assert (tmp_path / "1-0000.db").exists()
 
 
 def test_a_directory_that_is_not_there_holds_no_orphans(tmp_path: Path) -> None:
-    assert not list(files.orphans(tmp_path / "none"))
+    assert not list(ownership.orphans(tmp_path / "none"))
 
 
 def test_two_stores_of_one_process_leave_each_other_alone(tmp_path: Path) -> None:

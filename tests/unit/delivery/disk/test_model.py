@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from logweir.delivery.disk import DiskQueue, DiskStore
 from logweir.delivery.queue import Lease
+from logweir.delivery.queues.disk import DiskQueue
+from logweir.delivery.spool.spool import DiskStore
 from logweir.testing.contract import make_event
 from support.disk import crash, lease, make_queue, make_store
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from logweir.delivery.disk import DiskStore, SpillQueue
 from logweir.delivery.queue import DropReason, PutResult
+from logweir.delivery.queues.spill import SpillQueue
+from logweir.delivery.spool.spool import DiskStore
 from logweir.event import Event
 from logweir.settings.delivery import QueueConfig
 from logweir.testing.contract import make_event

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from logweir.delivery.disk import commit_future
-from logweir.delivery.disk.database import FORMAT, QueueFile, Record, Row
+from logweir.delivery.commit_future import commit_future
 from logweir.delivery.queue import DropReason, PutResult
+from logweir.delivery.spool.spool_file import FORMAT, QueueFile, Record, Row
 from logweir.testing.contract import make_event
 from support.disk import crash, drain, lease, make_queue, make_store, names, sized
 

@@ -14,10 +14,10 @@ from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 
-from logweir.delivery.disk import files
-from logweir.delivery.disk.database import QueueFile, Record, connect
-from logweir.delivery.disk.faults import StoreClosed, is_damage
-from logweir.delivery.disk.salvage import salvage
+from logweir.delivery.spool import ownership
+from logweir.delivery.spool.salvage import salvage
+from logweir.delivery.spool.spool_file import QueueFile, Record, connect
+from logweir.delivery.spool.sqlite_errors import StoreClosed, is_damage
 from logweir.diagnostics import logger, tell
 from logweir.process.fork_gate import gate
 
@@ -33,7 +33,7 @@ Import = Callable[[Sequence[Record]], None]
 def adopt(directory: Path, take: Import) -> int:
     """Take over what dead processes left in ``directory``; returns the number of events."""
     count = 0
-    for lock in files.orphans(directory):
+    for lock in ownership.orphans(directory):
         try:
             count += _adopt_file(lock.database, take)
         except StoreClosed:
@@ -78,7 +78,7 @@ def _move(path: Path, take: Import, moved: list[int]) -> None:
                 file.drop(records)
             moved.append(len(records))
     with gate:
-        files.remove(path)
+        ownership.remove(path)
     if moved:
         logger.info("took over %d events from %s, left by a process that is gone", sum(moved), path)
 
@@ -90,7 +90,7 @@ def _salvage(path: Path, take: Import, error: sqlite3.Error) -> int:
         while piece := _next_piece(found):
             take(piece)
             count += len(piece)
-    aside = files.set_aside(path)
+    aside = ownership.set_aside(path)
     tell(
         f"disk_queue.damage.{path.name}",
         "the disk queue %s, left by a process that is gone, is damaged (%s); %d events were saved from it "

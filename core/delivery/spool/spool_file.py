@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from logweir.delivery.disk.faults import UnknownFormat
-from logweir.delivery.disk.files import sync_directory
+from logweir.delivery.spool.ownership import sync_directory
+from logweir.delivery.spool.sqlite_errors import UnknownFormat
 from logweir.process.fork_gate import keep_forever
 
 __all__ = ["FORMAT", "QueueFile", "Record", "Row", "connect", "read_in_turn"]

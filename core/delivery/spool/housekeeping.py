@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection
 
-from logweir.delivery.disk import DiskStore
+from logweir.delivery.spool.spool import DiskStore
 from logweir.diagnostics import tell
 from logweir.process.threads import in_thread
 

@@ -6,7 +6,7 @@ like pass), and its result is stable: the snapshot of a snapshot is equal to it.
 
 This is the hottest code of the project. A field whose name is known to be harmless and whose value is a
 plain small one is copied without a call of our own; everything else goes through :class:`_Walk`. An event
-that is too large as a whole is cut afterwards by :func:`_fit`, the largest values first.
+that is too large as a whole is cut afterwards, see :mod:`logweir.capture.truncation`.
 """
 
 from __future__ import annotations
@@ -19,32 +19,28 @@ from typing import Any
 
 import msgspec
 
+from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, LONGEST_MARK, fit, text_cost
 from logweir.config.models import LimitsConfig
 from logweir.encoding.values import Description, Entries, clean_text, encode_value, unprintable
 from logweir.redaction.patterns import MASK
 from logweir.redaction.redactor import Redactor
 
-__all__ = ["CYCLE", "MAX_DEPTH", "TRUNCATED_FIELD", "Snapshotter"]
+__all__ = ["CYCLE", "MAX_DEPTH", "Snapshotter"]
 
 #: What stands for a container inside itself.
 CYCLE = "<cycle>"
 #: What stands for a container that is nested too deeply.
 MAX_DEPTH = "<max depth>"
-#: The field that an event has when it was too large as a whole.
-TRUNCATED_FIELD = "logweir_truncated"
 
-# What an entry and an item cost beyond the length of their texts: quotes, commas, a number.
-_ENTRY_COST = 12
-_ITEM_COST = 8
 _SMALL_INT = 10**12  # card numbers have more digits
 _KNOWN_NAMES = 4096
 _KNOWN_NAME_LENGTH = 64
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 _PAIR = 2
 _SEAM = 4096  # how far beyond its cut a long text is searched for secrets
-_CUT_KEY = "…"
+
 _CUT_MARK = re.compile(r"…\[truncated \d+ characters\]\Z")
-_LONGEST_MARK = 48
+
 _WALK_FACTOR = 16  # how many times the size of an event all its fields are walked for, before the cut
 
 
@@ -91,7 +87,7 @@ class Snapshotter:
                             length < shortest or (length <= longest and suspicious(value) is None)
                         ):
                             copy[name] = value
-                            size += _ENTRY_COST + len(name) + length
+                            size += ENTRY_COST + len(name) + length
                             continue
                     elif (
                         (kind is int and -_SMALL_INT < value < _SMALL_INT)
@@ -100,7 +96,7 @@ class Snapshotter:
                         or (kind is float and value - value == 0.0)
                     ):
                         copy[name] = value
-                        size += _ENTRY_COST + len(name)
+                        size += ENTRY_COST + len(name)
                         continue
                 if walk is None:
                     walk = _Walk(self.redactor, self.limits, self._known)
@@ -139,7 +135,7 @@ class Snapshotter:
             size += walk.size
             cut = walk.cut
         if size > self.limits.max_event_bytes:
-            copy, size, shrunk = _fit(copy, self.limits.max_event_bytes)
+            copy, size, shrunk = fit(copy, self.limits.max_event_bytes)
             cut = cut or shrunk
         if cut:
             self._count_truncated()
@@ -226,7 +222,7 @@ class _Walk:
             if kind is Entries:
                 return self.entries({}, container, total, depth)
             if kind is tuple and total == _PAIR and self._is_secret_pair(container):
-                self.size += 2 * _ITEM_COST
+                self.size += 2 * ITEM_COST
                 return [self.value(container[0], depth + 1), self._written(MASK)]
             return self._items(container, total, depth)
         finally:
@@ -244,10 +240,10 @@ class _Walk:
         for item in items[: self._kept(total)]:
             if self.size > self._room:
                 break
-            self.size += _ITEM_COST
+            self.size += ITEM_COST
             result.append(self.value(item, depth + 1))
         if len(result) < total:
-            self.size += _ITEM_COST
+            self.size += ITEM_COST
             result.append(self._cut_mark(total - len(result)))
         return result
 
@@ -261,8 +257,8 @@ class _Walk:
                 break
             self.entry(target, key, item, depth + 1)
         if len(target) < total:
-            self.size += _ENTRY_COST + len(_CUT_KEY)
-            target[_CUT_KEY] = self._cut_mark(total - len(target))
+            self.size += ENTRY_COST + len(CUT_KEY)
+            target[CUT_KEY] = self._cut_mark(total - len(target))
         return target
 
     def entry(self, target: dict[str, Any], key: object, value: object, depth: int) -> None:
@@ -275,7 +271,7 @@ class _Walk:
             name, secret = self._name(key)
         if name in target:
             name = _numbered(name, target)
-        self.size += _ENTRY_COST + len(name)
+        self.size += ENTRY_COST + len(name)
         target[name] = self._written(MASK) if secret else self.value(value, depth)
 
     def make_room(self) -> None:
@@ -312,7 +308,7 @@ class _Walk:
         return self._written(self._bounded_text(text))
 
     def _written(self, text: str) -> str:
-        self.size += _text_cost(text)
+        self.size += text_cost(text)
         return text
 
     def _bounded_text(self, text: str) -> str:
@@ -336,7 +332,7 @@ _CONTAINERS = frozenset({dict, list, tuple, Entries})
 
 def _is_cut(text: str, longest: int) -> bool:
     """Whether the text is what an earlier cut left, which is longer than the limit by its mark."""
-    mark = _CUT_MARK.search(text, max(0, len(text) - _LONGEST_MARK))
+    mark = _CUT_MARK.search(text, max(0, len(text) - LONGEST_MARK))
     return mark is not None and mark.start() <= longest
 
 
@@ -349,111 +345,3 @@ def _numbered(name: str, taken: dict[str, Any]) -> str:
 
 def _json_text(plain: object) -> str:
     return msgspec.json.encode(plain).decode()
-
-
-# --- an event that is too large as a whole -----------------------------------------------------------------
-
-
-def _fit(fields: dict[str, Any], limit: int) -> tuple[dict[str, Any], int, bool]:
-    """Cut a snapshot to a size: small fields stay whole, the largest share what is left.
-
-    Returns:
-        The fields, their size, and whether anything was cut.
-    """
-    costs = {name: _entry_cost(name, value) for name, value in fields.items()}
-    total = sum(costs.values())
-    if total <= limit:
-        return fields, total, False
-    room = limit - _entry_cost(TRUNCATED_FIELD, value=True)
-    share = _fair_share(costs.values(), room)
-    result: dict[str, Any] = {}
-    for name, value in fields.items():
-        kept = value if costs[name] <= share else _shrunk(value, share - _entry_cost(name, None))
-        cost = _entry_cost(name, kept)
-        if kept is not _DROPPED and cost <= room and name != TRUNCATED_FIELD:
-            result[name] = kept
-            room -= cost
-    result[TRUNCATED_FIELD] = True
-    return result, limit - room, True
-
-
-def _fair_share(costs: Iterable[int], room: int) -> int:
-    """Return the cost up to which every entry fits if the larger ones are cut to it."""
-    ordered = sorted(costs)
-    for index, cost in enumerate(ordered):
-        fair = room // (len(ordered) - index)
-        if cost > fair:
-            return fair
-        room -= cost
-    return room
-
-
-_DROPPED = object()
-
-
-def _shrunk(value: Any, room: int) -> Any:
-    """Return as much of a value, and a mark, as fits the room; ``_DROPPED`` if not even the mark does."""
-    kind = type(value)
-    if kind is str:
-        return _shrunk_text(value, room)
-    if kind is list:
-        return _shrunk_list(value, room)
-    if kind is dict:
-        return _shrunk_dict(value, room)
-    return value if room >= 0 else _DROPPED
-
-
-def _shrunk_text(text: str, room: int) -> Any:
-    room -= _LONGEST_MARK
-    if room < 0:
-        return _DROPPED
-    kept = text.encode()[:room].decode(errors="ignore")
-    return f"{kept}…[truncated {len(text) - len(kept)} characters]"
-
-
-def _shrunk_list(items: list[Any], room: int) -> Any:
-    room -= _ITEM_COST + _LONGEST_MARK
-    if room < 0:
-        return _DROPPED
-    kept: list[Any] = []
-    for item in items:
-        cost = _ITEM_COST + _cost(item)
-        if cost > room:
-            break
-        kept.append(item)
-        room -= cost
-    return [*kept, f"…[truncated {len(items) - len(kept)} items]"]
-
-
-def _shrunk_dict(entries: dict[str, Any], room: int) -> Any:
-    room -= _ENTRY_COST + len(_CUT_KEY) + _LONGEST_MARK
-    if room < 0:
-        return _DROPPED
-    kept: dict[str, Any] = {}
-    for name, value in entries.items():
-        cost = _entry_cost(name, value)
-        if cost > room:
-            break
-        kept[name] = value
-        room -= cost
-    return {**kept, _CUT_KEY: f"…[truncated {len(entries) - len(kept)} items]"}
-
-
-def _entry_cost(name: str, value: Any) -> int:
-    return _ENTRY_COST + len(name) + _cost(value)
-
-
-def _cost(value: Any) -> int:
-    """Return what the walk counts for a value: the length of its texts and a fixed sum for each member."""
-    kind = type(value)
-    if kind is str:
-        return _text_cost(value)
-    if kind is list:
-        return sum(_ITEM_COST + _cost(item) for item in value)
-    if kind is dict:
-        return sum(_entry_cost(name, item) for name, item in value.items())
-    return 0
-
-
-def _text_cost(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())

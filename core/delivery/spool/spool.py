@@ -42,14 +42,15 @@ from pathlib import Path
 import msgspec
 
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
-from logweir.delivery.disk import adoption, files
-from logweir.delivery.disk.committer import REMOVAL_LINGER, Committer
-from logweir.delivery.disk.database import QueueFile, Record, Row, connect
-from logweir.delivery.disk.faults import StoreClosed, as_os_error, is_damage
-from logweir.delivery.disk.lane import Held, Lane, Read
-from logweir.delivery.disk.salvage import salvage
-from logweir.delivery.disk.staging import Staged, Staging
 from logweir.delivery.queue import OnDurable
+from logweir.delivery.spool import orphans
+from logweir.delivery.spool import ownership as files
+from logweir.delivery.spool.backlog import Held, Lane, Read
+from logweir.delivery.spool.committer import REMOVAL_LINGER, Committer
+from logweir.delivery.spool.salvage import salvage
+from logweir.delivery.spool.spool_file import QueueFile, Record, Row, connect
+from logweir.delivery.spool.sqlite_errors import StoreClosed, as_os_error, is_damage
+from logweir.delivery.spool.staging import Staged, Staging
 from logweir.diagnostics import tell
 from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
@@ -456,7 +457,7 @@ class DiskStore:
         Args:
             directory: Another directory to look in.
         """
-        return adoption.adopt(directory or self.directory, self._import)
+        return orphans.adopt(directory or self.directory, self._import)
 
     def _import(self, records: Sequence[Record]) -> None:
         """Commit records of another file here.

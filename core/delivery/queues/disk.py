@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from logweir.delivery.disk.store import DiskStore
 from logweir.delivery.queue import (
     DropReason,
     EventQueue,
@@ -28,6 +27,7 @@ from logweir.delivery.queue import (
     QueueStatistics,
     Wake,
 )
+from logweir.delivery.spool.spool import DiskStore
 from logweir.event import Event
 from logweir.process.threads import in_thread, on_event_loop
 from logweir.settings.delivery import QueueConfig, WhenFull

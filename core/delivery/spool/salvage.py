@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 
-from logweir.delivery.disk.database import Record, Row, read_in_turn
+from logweir.delivery.spool.spool_file import Record, Row, read_in_turn
 
 __all__ = ["salvage"]
 

@@ -1,8 +1,8 @@
 """Classification: is this event audit or tracing?
 
 The first decision wins: what the caller said (``persist_db``, ``kind``), then the rules of routing.yaml
-in their order, then tracing. Rules are compiled once; for each head (see :mod:`logweir.matching`) the
-answer, or what is left to ask of the fields, is kept.
+in their order, then tracing. Rules are compiled once; for each head (see :mod:`logweir.routing.conditions`)
+the answer, or what is left to ask of the fields, is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from logweir.config.models import ClassifyRule
 from logweir.event import Kind
-from logweir.matching import Fields, Head, compile_match, is_worth_keeping
+from logweir.routing.conditions import Fields, Head, compile_match, is_worth_keeping
 
 __all__ = ["Classifier", "Decision", "take_explicit"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from logweir.delivery.disk.waiting import commit_future
+from logweir.delivery.commit_future import commit_future
 from logweir.delivery.queue import OnDurable
 from logweir.errors import AuditError
 from logweir.event import Event

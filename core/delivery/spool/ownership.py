@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from logweir.delivery.aside import SUFFIXES, set_aside
+from logweir.delivery.quarantine import SUFFIXES, set_aside
 
 __all__ = ["FileLock", "claim_new", "forget_after_fork", "orphans", "remove", "set_aside", "sync_directory"]
 

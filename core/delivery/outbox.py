@@ -12,9 +12,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
-from logweir.delivery.calls import call_sink
+from logweir.delivery.call_sink import call_sink
 from logweir.delivery.channel import Channel
-from logweir.delivery.explicit import transactional
+from logweir.delivery.direct_write import transactional
 from logweir.diagnostics import tell
 from logweir.errors import AuditError
 from logweir.event import Event

@@ -10,9 +10,9 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
-from logweir.delivery.disk.database import Record, Row
-from logweir.delivery.disk.lane import Lane
 from logweir.delivery.queue import OnDurable
+from logweir.delivery.spool.backlog import Lane
+from logweir.delivery.spool.spool_file import Record, Row
 from logweir.encoding.events import encode_event
 from logweir.event import Event
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from logweir.classification import Classifier, take_explicit
+from logweir.capture.snapshot import Snapshotter
 from logweir.context.binding import merge_context
 from logweir.event import Event, Kind, new_event_id
-from logweir.snapshot import Snapshotter
 
-__all__ = ["Capture"]
+__all__ = ["Capture", "KindOf", "TakeExplicit"]
+
+TakeExplicit = Callable[[dict[str, Any]], Kind | None]
+KindOf = Callable[[str, str, dict[str, Any]], Kind]
 
 #: Bytes that every event takes beside its name and fields.
 _OVERHEAD = 200
@@ -34,14 +37,18 @@ class Capture:
     Args:
         service: The service name put into every event.
         env: The environment put into every event.
-        classifier: Decides the kind.
+        take_explicit: Takes out of the fields what the caller said about the kind, if anything.
+        kind_of: Decides the kind by level, name and fields where the caller said nothing.
         snapshot: Redacts, bounds and copies.
     """
 
-    def __init__(self, service: str, env: str, classifier: Classifier, snapshot: Snapshotter) -> None:
+    def __init__(
+        self, service: str, env: str, take_explicit: TakeExplicit, kind_of: KindOf, snapshot: Snapshotter
+    ) -> None:
         self._service = service
         self._env = env
-        self._classify = classifier.classify
+        self._take_explicit = take_explicit
+        self._kind_of = kind_of
         self.snapshot = snapshot
         self._text = snapshot.text
         self._names: dict[str, str] = {}
@@ -59,9 +66,9 @@ class Capture:
         merge_context(fields)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
-        explicit = take_explicit(fields)
+        explicit = self._take_explicit(fields)
         if kind is None:
-            kind = explicit or self._classify(level, name, fields)
+            kind = explicit or self._kind_of(level, name, fields)
         trace_id = fields.pop("trace_id", None)
         span_id = fields.pop("span_id", None)
         clean, size = self.snapshot(fields)

@@ -1,8 +1,8 @@
 """Routing: which sinks receive an event, and why.
 
 Routes are tried in order; the first that matches wins, unless it says ``continue``. They are compiled
-once, and for each head (see :mod:`logweir.matching`) the answer is kept: where no route asks for fields
-or samples, routing an event is one dictionary look-up that returns a ready tuple.
+once, and for each head (see :mod:`logweir.routing.conditions`) the answer is kept: where no route asks for
+fields or samples, routing an event is one dictionary look-up that returns a ready tuple.
 
 ``sample`` is decided by the trace id (or the event id where there is none), so that a trace is kept or
 left out as a whole, in every process alike.
@@ -17,7 +17,7 @@ from zlib import crc32
 
 from logweir.config.models import RouteConfig
 from logweir.event import Event
-from logweir.matching import Head, Predicate, compile_match, is_worth_keeping
+from logweir.routing.conditions import Head, Predicate, compile_match, is_worth_keeping
 
 __all__ = ["SAMPLED", "UNROUTED", "Explanation", "Router", "Step"]
 

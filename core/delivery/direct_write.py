@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from logweir.delivery.calls import call_sink
+from logweir.delivery.call_sink import call_sink
 from logweir.delivery.channel import Channel
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock

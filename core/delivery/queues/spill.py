@@ -10,9 +10,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 
-from logweir.delivery.disk.queue import DiskQueue
-from logweir.delivery.disk.store import DiskStore
-from logweir.delivery.memory import MemoryQueue
 from logweir.delivery.queue import (
     DropReason,
     EventQueue,
@@ -22,6 +19,9 @@ from logweir.delivery.queue import (
     QueueStatistics,
     Wake,
 )
+from logweir.delivery.queues.disk import DiskQueue
+from logweir.delivery.queues.memory import MemoryQueue
+from logweir.delivery.spool.spool import DiskStore
 from logweir.event import Event
 from logweir.settings.delivery import QueueConfig, WhenFull
 
