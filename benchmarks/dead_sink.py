@@ -17,10 +17,10 @@ from logweir.config.models import RoutingConfig
 from logweir.engine import Runtime
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
+from logweir.metrics.model import Metrics
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.null import NullConfig, NullSink
 from logweir.sinks.results import WriteResult
-from logweir.telemetry import Metrics
 
 __all__ = ["DeadSink", "measure"]
 

@@ -19,7 +19,6 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from logweir.archive.keeper import Keeper as RetentionKeeper
 from logweir.assembly import ConfigSource, Pipeline, Surroundings, assemble, load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery import direct_write
@@ -34,17 +33,18 @@ from logweir.delivery.worker import Clock
 from logweir.diagnostics import tell
 from logweir.errors import AuditError, LogweirError
 from logweir.event import Event, Kind
-from logweir.loss_report import LossReporter
+from logweir.metrics.losses import LossReporter
+from logweir.metrics.model import DeadLetterMetrics, Metrics, SinkMetrics
 from logweir.process import fork
 from logweir.process.loop_thread import Host
 from logweir.process.threads import in_thread, on_event_loop
 from logweir.routing.classifier import take_explicit
 from logweir.routing.router import SAMPLED
 from logweir.sinks.contract import Transactional
-from logweir.telemetry import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.stores.archive.schedule import Keeper as RetentionKeeper
 
 if TYPE_CHECKING:
-    from logweir.metrics_server import MetricsServer
+    from logweir.metrics.server import MetricsServer
 
 __all__ = ["Runtime"]
 
@@ -544,7 +544,7 @@ class Runtime:
 
     def _import_metrics_server(self, config: RoutingConfig) -> None:
         if config.metrics is not None and self._metrics_server is None:
-            from logweir.metrics_server import MetricsServer  # noqa: PLC0415 - only who serves pays for it
+            from logweir.metrics.server import MetricsServer  # noqa: PLC0415 - only who serves pays for it
 
             self._metrics_server = MetricsServer(self._fresh_metrics)
 

@@ -13,11 +13,6 @@ from pydantic import Secret, ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from logweir.archive import retention
-from logweir.archive.journal import Busy
-from logweir.archive.progress import Progress, Summary
-from logweir.archive.restoring import restore as restore_into
-from logweir.archive.storage import Storage
 from logweir.assembly import load_config
 from logweir.cli.bars import Told, progress_bar
 from logweir.cli.moments import MOMENT_HELP, moment
@@ -25,8 +20,13 @@ from logweir.cli.sinks import require_sink
 from logweir.config.models import RoutingConfig
 from logweir.errors import LogweirError
 from logweir.event import Kind
-from logweir.reading import opened
 from logweir.settings.retention import RetentionConfig
+from logweir.stores.archive import retention
+from logweir.stores.archive.journal import Busy
+from logweir.stores.archive.progress import Progress, Summary
+from logweir.stores.archive.restoring import restore as restore_into
+from logweir.stores.archive.storage import Storage
+from logweir.stores.reading import opened
 
 __all__ = ["archive", "restore"]
 

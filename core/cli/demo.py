@@ -30,8 +30,8 @@ from logweir.assembly import load_config
 from logweir.context.trace import new_trace_id
 from logweir.errors import LogweirError, MissingDependency
 from logweir.event import Kind
-from logweir.reading import Found, search_all
 from logweir.sinks.contract import Query
+from logweir.stores.reading import Found, search_all
 
 __all__ = ["demo"]
 

@@ -19,8 +19,8 @@ from logweir.cli.letters import as_json, chosen, described, kept, listed
 from logweir.cli.printable import printable
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters, Selection
-from logweir.replay import Outcome
-from logweir.replay import replay as replay_letters
+from logweir.stores.replay import Outcome
+from logweir.stores.replay import replay as replay_letters
 
 __all__ = ["dlq"]
 

@@ -13,8 +13,8 @@ from logweir.cli.sinks import require_ability
 from logweir.config.models import RoutingConfig
 from logweir.errors import ConfigError, ConfigProblem
 from logweir.event import Kind
-from logweir.reading import readable
 from logweir.sinks.contract import Query, Readable
+from logweir.stores.reading import readable
 
 __all__ = [
     "FieldOption",

@@ -17,10 +17,10 @@ from logweir.cli.moments import MOMENT_HELP, moment
 from logweir.cli.sinks import require_ability
 from logweir.config.models import RoutingConfig
 from logweir.event import Kind
-from logweir.migrating import Checkpoint, Migration, Moved
-from logweir.migrating import migrate as move
-from logweir.reading import opened
 from logweir.sinks.contract import Readable
+from logweir.stores.migration import Checkpoint, Migration, Moved
+from logweir.stores.migration import migrate as move
+from logweir.stores.reading import opened
 
 __all__ = ["migrate"]
 

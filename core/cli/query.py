@@ -14,8 +14,8 @@ from logweir.assembly import load_config
 from logweir.cli import filters
 from logweir.cli.events import as_json, as_line, echo
 from logweir.cli.moments import moment
-from logweir.reading import Sighting, merged, search_each
 from logweir.sinks.contract import Query
+from logweir.stores.reading import Sighting, merged, search_each
 
 __all__ = ["query", "trace"]
 

@@ -29,8 +29,8 @@ from logweir.assembly import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.lines import LineFormat, parse_line
+from logweir.metrics.model import Metrics
 from logweir.runtime import Runtime
-from logweir.telemetry import Metrics
 
 __all__ = ["run"]
 

@@ -15,7 +15,7 @@ from logweir.assembly import load_config
 from logweir.cli import filters
 from logweir.cli.events import as_json, as_line, echo
 from logweir.cli.moments import MOMENT_HELP, moment
-from logweir.following import Follower
+from logweir.stores.tailing import Follower
 
 __all__ = ["tail"]
 

@@ -11,15 +11,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from logweir.anchor import AnchorError, read_anchor, save_anchor
 from logweir.assembly import load_config
 from logweir.cli.bars import Told, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.config.models import RoutingConfig
 from logweir.process.threads import in_thread
-from logweir.reading import opened
 from logweir.sinks import registry
 from logweir.sinks.tamper_evidence import Chained, Finding, Tally
+from logweir.stores.reading import opened
+from logweir.stores.saved_heads import AnchorError, read_anchor, save_anchor
 
 __all__ = ["verify"]
 

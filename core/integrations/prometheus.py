@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from logweir import runtime
-from logweir.exposition import MetricsCollector, expose
+from logweir.metrics.prometheus import MetricsCollector, expose
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
-from logweir.archive import files
-from logweir.archive.journal import Busy, Journal
-from logweir.archive.progress import Cancelled, Progress, Summary
-from logweir.archive.restoring import restore
-from logweir.archive.storage import Storage
 from logweir.config.models import RoutingConfig
 from logweir.errors import ArchiveError, SinkUnavailable
 from logweir.event import Event, Kind
-from logweir.reading import opened
 from logweir.sinks.contract import Query
 from logweir.sinks.sql.sink import SqlSink
+from logweir.stores.archive import files
+from logweir.stores.archive.journal import Busy, Journal
+from logweir.stores.archive.progress import Cancelled, Progress, Summary
+from logweir.stores.archive.restoring import restore
+from logweir.stores.archive.storage import Storage
+from logweir.stores.reading import opened
 from logweir.testing.contract import make_event
 from support.archives import DAY, SMALL, archived, archived_rows, bare, fill, held, old_events, routing
 
@@ -262,7 +262,7 @@ KILLED = """
     import asyncio, os, signal, sys
     from pathlib import Path
     from support import archives
-    from logweir.archive import archiving, files, journal, manifest, storage
+    from logweir.stores.archive import archiving, files, journal, manifest, storage
     from logweir.sinks.sql.sink import SqlSink
 
     fatal, count = int(sys.argv[1]), 0

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from logweir.archive.storage import Storage
 from logweir.assembly import load_config
 from logweir.cli.app import app
 from logweir.errors import ArchiveError
 from logweir.settings.retention import RetentionConfig
+from logweir.stores.archive.storage import Storage
 from support.archives import bare, fill, held, old_events
 from support.object_store import s3_server
 

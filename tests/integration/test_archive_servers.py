@@ -7,13 +7,13 @@ from uuid import uuid4
 
 import pytest
 
-from logweir.archive.restoring import restore
-from logweir.archive.storage import Storage
 from logweir.assembly import load_config
 from logweir.config.models import RoutingConfig
-from logweir.migrating import Checkpoint, Migration, migrate
-from logweir.reading import merged, opened, search_each
 from logweir.sinks.contract import Query
+from logweir.stores.archive.restoring import restore
+from logweir.stores.archive.storage import Storage
+from logweir.stores.migration import Checkpoint, Migration, migrate
+from logweir.stores.reading import merged, opened, search_each
 from logweir.testing.contract import make_event
 from support.archives import archived, archived_rows, bare, fill, held, old_events
 

@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 import logweir
-from logweir.archive.restoring import restore
-from logweir.archive.retention import Job, apply
-from logweir.archive.storage import Storage
 from logweir.assembly import load_config
 from logweir.errors import SinkRejected
-from logweir.reading import opened
 from logweir.settings.retention import RetentionConfig
 from logweir.sinks.sql.table import audit_table
+from logweir.stores.archive.restoring import restore
+from logweir.stores.archive.retention import Job, apply
+from logweir.stores.archive.storage import Storage
+from logweir.stores.reading import opened
 from support.chains import Place, audit_event, findings, heads
 
 URL = "sqlite+aiosqlite:///audit.db"

@@ -19,9 +19,9 @@ from logweir.cli.app import app
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Selection
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.replay import replay
 from logweir.sinks.memory import MemorySink
 from logweir.sinks.results import WriteResult
+from logweir.stores.replay import replay
 from logweir.testing.contract import make_event
 from support.programs import start_program
 

@@ -19,9 +19,9 @@ import pytest
 from logweir.assembly import load_config
 from logweir.cli.scrape import Picture, look
 from logweir.event import Kind
-from logweir.reading import merged, search_all
 from logweir.sinks.contract import Query
 from logweir.sinks.mongodb.config import DEFAULT_DATABASE
+from logweir.stores.reading import merged, search_all
 from servers import Server, machine
 from support import raw_stores, sql, victorialogs
 from support.elastic import Elastic

@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 
-from logweir.archive.archiving import Limits, Origin, archive
-from logweir.archive.journal import Journal
-from logweir.archive.progress import Progress, Summary
-from logweir.archive.storage import Storage
 from logweir.assembly import load_config
 from logweir.config.models import RoutingConfig
 from logweir.event import Event, Kind
-from logweir.reading import opened
 from logweir.sinks.contract import Query
+from logweir.stores.archive.archiving import Limits, Origin, archive
+from logweir.stores.archive.journal import Journal
+from logweir.stores.archive.progress import Progress, Summary
+from logweir.stores.archive.storage import Storage
+from logweir.stores.reading import opened
 from logweir.testing.contract import AWKWARD_FIELDS, make_event
 
 DAY = 86_400 * 10**9

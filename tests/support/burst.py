@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from logweir.config.models import RoutingConfig
 from logweir.engine import Runtime
+from logweir.metrics.model import SinkMetrics
 from logweir.sinks.contract import SinkConfig
-from logweir.telemetry import SinkMetrics
 
 
 class Burst:

@@ -13,10 +13,10 @@ from logweir.assembly import load_config
 from logweir.config.models import RoutingConfig
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.following import Follower
-from logweir.reading import Found
 from logweir.sinks.contract import Query
 from logweir.sinks.memory import MemorySink
+from logweir.stores.reading import Found
+from logweir.stores.tailing import Follower
 from logweir.testing.contract import make_event
 
 CONFIG: dict[str, Any] = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from logweir.reading import pages
 from logweir.sinks.contract import Query
 from logweir.sinks.memory import MemoryConfig, MemorySink
+from logweir.stores.reading import pages
 from logweir.testing.contract import make_event
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import logweir
-from logweir.archive.journal import Journal
-from logweir.archive.keeper import Keeper
 from logweir.config.models import RoutingConfig
 from logweir.sinks.sql.sink import SqlSink
+from logweir.stores.archive.journal import Journal
+from logweir.stores.archive.schedule import Keeper
 from support.archives import archived_rows, bare, fill, held, old_events, routing
 
 

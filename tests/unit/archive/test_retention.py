@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from logweir.archive.journal import Journal
-from logweir.archive.retention import Job, apply, due_jobs, is_due, jobs, last_slot
 from logweir.assembly import load_config
 from logweir.config.models import RoutingConfig
 from logweir.errors import ConfigError
 from logweir.event import Kind
 from logweir.settings.retention import RetentionConfig
 from logweir.sinks import registry
+from logweir.stores.archive.journal import Journal
+from logweir.stores.archive.retention import Job, apply, due_jobs, is_due, jobs, last_slot
 from logweir.testing.contract import make_event
 from support.archives import archived_rows, bare, fill, held, old_events, routing
 

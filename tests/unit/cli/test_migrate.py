@@ -14,11 +14,11 @@ from logweir.cli.app import app
 from logweir.config.models import RoutingConfig
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.migrating import Checkpoint, Migration, Moved, migrate
-from logweir.reading import opened
 from logweir.sinks.contract import Query
 from logweir.sinks.results import WriteResult
 from logweir.sinks.sql.sink import SqlSink
+from logweir.stores.migration import Checkpoint, Migration, Moved, migrate
+from logweir.stores.reading import opened
 from logweir.testing.contract import make_event
 from support.archives import bare, fill, held, old_events
 

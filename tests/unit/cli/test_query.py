@@ -17,9 +17,9 @@ from logweir.cli.app import app
 from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
 from logweir.event import Event, Kind
-from logweir.reading import opened
 from logweir.sinks.contract import Query, Sink, SinkConfig
 from logweir.sinks.results import WriteResult
+from logweir.stores.reading import opened
 from logweir.testing.contract import make_event
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -17,9 +17,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from logweir.archive.storage import Storage
 from logweir.errors import ArchiveError
 from logweir.event import Kind
+from logweir.stores.archive.storage import Storage
 
 __all__ = [
     "ArchivedFile",

@@ -18,9 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from logweir.diagnostics import logger, tell
-from logweir.exposition import expose
+from logweir.metrics.model import Metrics
+from logweir.metrics.prometheus import expose
 from logweir.settings.operations import MetricsConfig
-from logweir.telemetry import Metrics
 
 __all__ = ["MetricsServer"]
 

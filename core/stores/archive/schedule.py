@@ -14,12 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from logweir.archive.journal import Busy, Journal
-from logweir.archive.progress import Cancelled, Progress, Summary
-from logweir.archive.retention import Job, apply, is_due, jobs
 from logweir.config.models import RoutingConfig
 from logweir.diagnostics import logger, tell
 from logweir.process.threads import in_thread
+from logweir.stores.archive.journal import Busy, Journal
+from logweir.stores.archive.progress import Cancelled, Progress, Summary
+from logweir.stores.archive.retention import Job, apply, is_due, jobs
 
 __all__ = ["Keeper"]
 

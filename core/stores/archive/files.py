@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from logweir.archive.manifest import ArchivedFile
-from logweir.archive.parquet import ContentHash, Writer, read_events, read_ids
-from logweir.archive.storage import Storage
 from logweir.errors import ArchiveError
 from logweir.event import Event
 from logweir.process.threads import in_thread
+from logweir.stores.archive.manifest import ArchivedFile
+from logweir.stores.archive.parquet import ContentHash, Writer, read_events, read_ids
+from logweir.stores.archive.storage import Storage
 
 __all__ = ["Part", "events_of", "ids_of", "in_steps", "verify"]
 

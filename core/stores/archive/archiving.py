@@ -8,9 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from logweir.archive.files import Part, ids_of, in_steps, verify
-from logweir.archive.journal import Journal, Unfinished
-from logweir.archive.manifest import (
+from logweir.errors import ArchiveError
+from logweir.event import Kind
+from logweir.process.threads import in_thread
+from logweir.sinks.contract import Deletable, Query, Readable
+from logweir.stores.archive.files import Part, ids_of, in_steps, verify
+from logweir.stores.archive.journal import Journal, Unfinished
+from logweir.stores.archive.manifest import (
     ArchivedFile,
     Manifest,
     beginning_of,
@@ -21,13 +25,9 @@ from logweir.archive.manifest import (
     part_name,
     write_manifest,
 )
-from logweir.archive.progress import Progress, Summary
-from logweir.archive.storage import Storage
-from logweir.errors import ArchiveError
-from logweir.event import Kind
-from logweir.process.threads import in_thread
-from logweir.reading import pages
-from logweir.sinks.contract import Deletable, Query, Readable
+from logweir.stores.archive.progress import Progress, Summary
+from logweir.stores.archive.storage import Storage
+from logweir.stores.reading import pages
 
 __all__ = ["Archivable", "Limits", "Origin", "archive"]
 

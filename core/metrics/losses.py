@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from logweir.diagnostics import INTERVAL, logger
-from logweir.telemetry import Metrics
+from logweir.metrics.model import Metrics
 
 __all__ = ["LossReporter"]
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import msgspec
 
-from logweir.copying import store
 from logweir.event import Event, Kind
 from logweir.process.threads import in_thread
-from logweir.reading import OpenSink, pages
 from logweir.sinks.contract import Query
+from logweir.stores.copying import store
+from logweir.stores.reading import OpenSink, pages
 
 __all__ = ["Checkpoint", "Migration", "Moved", "migrate"]
 

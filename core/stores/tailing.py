@@ -17,9 +17,9 @@ from typing import Any
 from logweir.config.models import RoutingConfig
 from logweir.errors import SinkError
 from logweir.event import Event
-from logweir.reading import Found, opened, pages
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import nanoseconds
+from logweir.stores.reading import Found, opened, pages
 
 __all__ = ["Follower"]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from logweir.archive.files import events_of, in_steps, verify
-from logweir.archive.manifest import Manifest, manifests
-from logweir.archive.progress import Progress, Summary
-from logweir.archive.storage import Storage
-from logweir.copying import store
 from logweir.errors import ArchiveError
 from logweir.event import Event
 from logweir.process.threads import in_thread
 from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.query_match import nanoseconds
+from logweir.stores.archive.files import events_of, in_steps, verify
+from logweir.stores.archive.manifest import Manifest, manifests
+from logweir.stores.archive.progress import Progress, Summary
+from logweir.stores.archive.storage import Storage
+from logweir.stores.copying import store
 
 __all__ = ["restore"]
 

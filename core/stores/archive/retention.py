@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from logweir.archive.archiving import Origin, archive
-from logweir.archive.journal import Journal
-from logweir.archive.progress import Progress, Summary
-from logweir.archive.storage import Storage
 from logweir.config.models import RoutingConfig
 from logweir.errors import ConfigError, ConfigProblem
 from logweir.process.threads import in_thread
-from logweir.reading import opened
 from logweir.settings.retention import RetentionConfig
 from logweir.sinks import registry
 from logweir.sinks.contract import Prunable, lacking_for_retention
+from logweir.stores.archive.archiving import Origin, archive
+from logweir.stores.archive.journal import Journal
+from logweir.stores.archive.progress import Progress, Summary
+from logweir.stores.archive.storage import Storage
+from logweir.stores.reading import opened
 
 __all__ = ["Job", "apply", "due_jobs", "is_due", "jobs", "last_slot"]
 
