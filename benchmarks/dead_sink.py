@@ -14,10 +14,10 @@ from typing import Any
 
 from logweir.benchmarks.measure import Bar, Report, Series
 from logweir.config.models import RoutingConfig
-from logweir.engine import Runtime
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.metrics.model import Metrics
+from logweir.runtime.runtime import Runtime
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.null import NullConfig, NullSink
 from logweir.sinks.results import WriteResult

@@ -19,8 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from logweir import runtime
-from logweir.auditing.calls import audit
+from logweir.auditing.audit import audit
 from logweir.benchmarks.measure import Bar, Report, Series
 from logweir.delivery.commit_future import commit_future
 from logweir.delivery.dead_letters import DeadLetters
@@ -29,6 +28,7 @@ from logweir.delivery.spool.spool import DiskStore
 from logweir.delivery.spool.spool_file import QueueFile, Record, Row
 from logweir.encoding.events import encode_event
 from logweir.event import Event, Kind, new_event_id
+from logweir.runtime import current as runtime
 from logweir.settings.delivery import QueueConfig
 
 __all__ = ["measure"]

@@ -20,9 +20,9 @@ from typing import Any
 
 import structlog
 
-from logweir import runtime
 from logweir.benchmarks.measure import Bar, Report, take_turns
-from logweir.processors import configure_structlog, get_logger
+from logweir.integrations.structlog import configure_structlog, get_logger
+from logweir.runtime import current as runtime
 
 __all__ = ["measure"]
 

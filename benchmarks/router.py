@@ -14,9 +14,9 @@ from typing import Any
 
 from logweir.benchmarks.measure import Bar, Report, take_turns
 from logweir.config.models import RouteConfig, RoutingConfig
-from logweir.engine import Runtime
 from logweir.event import Event, Kind, new_event_id
 from logweir.routing.router import Router
+from logweir.runtime.runtime import Runtime
 from logweir.sinks.memory import MemoryConfig, MemorySink
 
 __all__ = ["measure"]

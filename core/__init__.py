@@ -6,10 +6,10 @@ through bounded queues and batching workers to the stores that suit them.
 
 from __future__ import annotations
 
-from logweir.auditing.calls import audit, audit_sync
+from logweir.auditing.audit import audit, audit_sync
 from logweir.auditing.decorator import audit_log
+from logweir.auditing.log_service import LogService
 from logweir.auditing.record import AuditRecord
-from logweir.auditing.service import LogService
 from logweir.delivery.receipts import Ack
 from logweir.errors import (
     AuditError,
@@ -24,8 +24,13 @@ from logweir.errors import (
 from logweir.event import Event, Kind
 from logweir.integrations.lifespan import lifespan
 from logweir.integrations.stdlib import Handler
-from logweir.processors import ClassificationProcessor, RoutingProcessor, configure_structlog, get_logger
-from logweir.runtime import Runtime, aflush, current, flush, metrics, reload, running, start, stop
+from logweir.integrations.structlog import (
+    ClassificationProcessor,
+    RoutingProcessor,
+    configure_structlog,
+    get_logger,
+)
+from logweir.runtime.current import Runtime, aflush, current, flush, metrics, reload, running, start, stop
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
 from logweir.sinks.registry import register_sink
 from logweir.sinks.results import Health, WriteResult

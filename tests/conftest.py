@@ -10,8 +10,9 @@ import pytest
 import structlog
 from blockbuster import blockbuster_ctx
 
-from logweir import diagnostics, runtime
+from logweir import diagnostics
 from logweir.event import Event, Kind, new_event_id
+from logweir.runtime import current as runtime
 
 pytest_plugins = ["servers.plugin"]  # real servers: `mysql`, `own_server`, `proxy`, ...
 

@@ -23,7 +23,7 @@ from logweir.capture.capture import Capture
 from logweir.capture.snapshot import Snapshotter
 from logweir.errors import LogweirError
 from logweir.event import Event, Kind
-from logweir.lines import parse_line
+from logweir.integrations.log_lines import parse_line
 from logweir.redaction.redactor import Redactor
 from logweir.routing.classifier import Classifier, take_explicit
 

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
+from logweir.auditing.arguments import Finder, Parameters
 from logweir.auditing.execution import Execution, OnFailure, Options
 from logweir.auditing.generators import wrap_async_generator, wrap_generator
-from logweir.auditing.subject import Finder, Parameters
 from logweir.delivery.receipts import AckLevel
 
 __all__ = ["audit_log"]

@@ -14,10 +14,9 @@ from typing import Any, Literal
 
 from structlog.contextvars import get_contextvars
 
-from logweir import runtime
-from logweir.auditing.calls import require_runtime
+from logweir.auditing.arguments import Finder, find
+from logweir.auditing.audit import require_runtime
 from logweir.auditing.record import AuditRecord, make_record, record_for
-from logweir.auditing.subject import Finder, find
 from logweir.config.models import AuditConfig
 from logweir.context.binding import bind
 from logweir.delivery.receipts import AckLevel, Receipt
@@ -25,6 +24,7 @@ from logweir.diagnostics import tell
 from logweir.errors import AuditError, LogweirError
 from logweir.event import new_event_id
 from logweir.process.threads import on_event_loop
+from logweir.runtime import current as runtime
 
 __all__ = ["Execution", "OnFailure", "Options"]
 

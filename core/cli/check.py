@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from logweir.assembly import context_of, load_config
-from logweir.cli.letters import kept
+from logweir.cli.dead_letter_tables import kept
 from logweir.config.checks import find_doubts
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.config.sinks import context_of
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.errors import SinkError
 from logweir.sinks import registry

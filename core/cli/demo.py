@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.context.trace import new_trace_id
 from logweir.errors import LogweirError, MissingDependency
 from logweir.event import Kind

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from logweir.assembly import load_config
-from logweir.cli.letters import as_json, chosen, described, kept, listed
+from logweir.cli.dead_letter_tables import as_json, chosen, described, kept, listed
 from logweir.cli.printable import printable
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters, Selection
 from logweir.stores.replay import Outcome

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from logweir.assembly import load_config
 from logweir.capture.capture import Capture
 from logweir.capture.snapshot import Snapshotter
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
-from logweir.lines import Parsed, parse_line
+from logweir.integrations.log_lines import Parsed, parse_line
 from logweir.routing.classifier import Classifier, Decision, take_explicit
 from logweir.routing.router import Explanation, Router
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from logweir.cli.moments import MOMENT_HELP
 from logweir.cli.sinks import require_ability
+from logweir.cli.times import MOMENT_HELP
 from logweir.config.models import RoutingConfig
 from logweir.errors import ConfigError, ConfigProblem
 from logweir.event import Kind

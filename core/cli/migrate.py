@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from logweir.assembly import load_config
-from logweir.cli.bars import Told, progress_bar
-from logweir.cli.moments import MOMENT_HELP, moment
+from logweir.cli.progress import Told, progress_bar
 from logweir.cli.sinks import require_ability
+from logweir.cli.times import MOMENT_HELP, moment
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.event import Kind
 from logweir.sinks.contract import Readable

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from logweir.assembly import load_config
 from logweir.cli import filters
 from logweir.cli.events import as_json, as_line, echo
-from logweir.cli.moments import moment
+from logweir.cli.times import moment
+from logweir.config.loading import load_config
 from logweir.sinks.contract import Query
 from logweir.stores.reading import Sighting, merged, search_each
 

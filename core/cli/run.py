@@ -24,13 +24,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from logweir import runtime
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
-from logweir.lines import LineFormat, parse_line
+from logweir.integrations.log_lines import LineFormat, parse_line
 from logweir.metrics.model import Metrics
-from logweir.runtime import Runtime
+from logweir.runtime import current as runtime
+from logweir.runtime.current import Runtime
 
 __all__ = ["run"]
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from logweir.assembly import context_of, load_config
+from logweir.config.loading import load_config
 from logweir.config.schema import json_schema
+from logweir.config.sinks import context_of
 from logweir.errors import ConfigError, ConfigProblem, MissingDependency
 from logweir.sinks import registry
 from logweir.sinks.contract import Provisionable

@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from logweir.assembly import load_config
 from logweir.cli import filters
 from logweir.cli.events import as_json, as_line, echo
-from logweir.cli.moments import MOMENT_HELP, moment
+from logweir.cli.times import MOMENT_HELP, moment
+from logweir.config.loading import load_config
 from logweir.stores.tailing import Follower
 
 __all__ = ["tail"]

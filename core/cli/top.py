@@ -15,9 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from logweir.assembly import load_config
+from logweir.cli.metrics_client import Picture, SinkRow, look
 from logweir.cli.printable import printable, sized
-from logweir.cli.scrape import Picture, SinkRow, look
+from logweir.config.loading import load_config
 from logweir.errors import LogweirError
 
 __all__ = ["top"]

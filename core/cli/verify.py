@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from logweir.assembly import load_config
-from logweir.cli.bars import Told, progress_bar
+from logweir.cli.progress import Told, progress_bar
 from logweir.cli.sinks import require_ability
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.process.threads import in_thread
 from logweir.sinks import registry

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from logweir.config.document import Path
 from logweir.config.models import MatchConfig, RouteConfig, RoutingConfig
-from logweir.config.queueing import audit_routes
+from logweir.config.queue_plan import audit_routes
 from logweir.config.reachability import covering
+from logweir.config.yaml_document import Path
 from logweir.event import Kind
 from logweir.sinks.contract import SinkConfig
 

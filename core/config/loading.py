@@ -6,23 +6,26 @@ add the strategy's rules and routes, validate the rest, and last check what span
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from logweir.config import document as documents
-from logweir.config import presets
+from logweir.config import strategies
+from logweir.config import yaml_document as documents
 from logweir.config.checks import RouteAt, find_contradictions
-from logweir.config.document import Document
-from logweir.config.messages import Found, describe, shown
 from logweir.config.models import RouteConfig, RoutingConfig
+from logweir.config.pydantic_errors import Found, describe, shown
+from logweir.config.queue_plan import audit_routes
 from logweir.config.sources import document_of
+from logweir.config.yaml_document import Document
 from logweir.errors import ConfigError, MissingDependency
-from logweir.sinks.contract import SinkConfig
+from logweir.sinks import registry
+from logweir.sinks.contract import SinkConfig, lacking_for_retention
+from logweir.sinks.tamper_evidence import Chained
 
-__all__ = ["ConfigSource", "Inspect", "Resolve", "find_nothing", "load"]
+__all__ = ["ConfigSource", "Inspect", "Resolve", "find_nothing", "load", "load_config"]
 
 ConfigSource = str | Path | Mapping[str, Any] | RoutingConfig
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -33,6 +36,15 @@ Resolve = Callable[[str], Any]
 Inspect = Callable[[RoutingConfig], list[tuple[documents.Path, str]]]
 
 _NO_ROUTES = "routes is missing; declare routes, or a strategy that brings its own"
+
+
+def load_config(source: ConfigSource) -> RoutingConfig:
+    """Read and validate a configuration: a path, a mapping, or one that is ready.
+
+    Raises:
+        ConfigError: With every problem and its place.
+    """
+    return load(source, resolve=registry.resolve, inspect=_inspect)
 
 
 def find_nothing(_config: RoutingConfig) -> list[tuple[documents.Path, str]]:
@@ -112,19 +124,19 @@ class _Loading:
     ) -> list[RouteConfig]:
         """Add the classify rules and routes of the strategy to the file's own; returns the routes."""
         strategy = data.get("strategy")
-        if not isinstance(strategy, str) or strategy not in presets.STRATEGIES:
+        if not isinstance(strategy, str) or strategy not in strategies.STRATEGIES:
             if strategy is None and data.get("routes") is None:
                 self._complain(("routes",), _NO_ROUTES, at_key=True)
             self._failed |= {"routes"} if data.get("routes") is None else set()
             return []
-        added = presets.routes(strategy, own, sinks)
+        added = strategies.routes(strategy, own, sinks)
         for name in dict.fromkeys(name for route in added for name in route.to if name not in sinks):
             message = f"strategy {strategy} needs a sink named {name!r}; declare it under sinks"
             self._complain(("strategy",), message)
             self._failed.add("routes")
         usable = [route for route in added if sinks.keys() >= {*route.to}]
         _append(data, "routes", usable)
-        _append(data, "classify", presets.classify_rules(strategy))
+        _append(data, "classify", strategies.classify_rules(strategy))
         return usable
 
     def _sink(self, name: str, raw: Any) -> SinkConfig | None:
@@ -231,3 +243,38 @@ def _stand_in() -> SinkConfig:
 def _shape(value: Any) -> str:
     """What kind of value the whole of something is, in a reader's words."""
     return f"the value {shown(value)}" if isinstance(value, str | int | float) else shown(value)
+
+
+def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
+    """Find what is wrong with the patterns of redaction, and what sinks lack, which only they know."""
+    try:
+        config.redact.redactor()
+    except ConfigError as error:
+        return [(("redact", "patterns"), problem.message) for problem in error.problems]
+    return [
+        *_unchained(config),
+        *(
+            (("sinks", name, "retention"), f"{problem}; remove retention, or give the sink another type")
+            for name, sink in config.sinks.items()
+            for problem in _lacking(sink)
+        ),
+    ]
+
+
+def _unchained(config: RoutingConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Whether rows are to be chained, and audit goes nowhere where they could be."""
+    if not config.audit.chain:
+        return
+    names = {name for route in audit_routes(config.routes) for name in route.to}
+    if not any(issubclass(registry.resolve(config.sinks[name].type), Chained) for name in names):
+        problem = "audit.chain links rows of relational sinks, and no audit route leads to one; "
+        advice = "send audit to a sink of type sqlite, mysql or postgresql, or remove chain"
+        yield ("audit", "chain"), problem + advice
+
+
+def _lacking(sink: SinkConfig) -> Iterator[str]:
+    """What a sink cannot do that its retention needs."""
+    for rule in sink.retention or ():
+        problem = lacking_for_retention(registry.resolve(sink.type), archive=rule.archive is not None)
+        if problem:
+            yield f"sinks of type {sink.type} cannot have this: {problem}"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from logweir.config import document as documents
-from logweir.config.document import Document, read_document
+from logweir.config import yaml_document as documents
 from logweir.config.interpolation import interpolate
-from logweir.config.messages import shown
+from logweir.config.pydantic_errors import shown
+from logweir.config.yaml_document import Document, read_document
 from logweir.errors import ConfigError, ConfigProblem
 
 __all__ = ["document_of"]

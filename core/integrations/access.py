@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from logweir import runtime
 from logweir.event import Kind
+from logweir.runtime import current as runtime
 
 __all__ = ["log_access"]
 

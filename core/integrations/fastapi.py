@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from logweir.auditing.service import LogService
+from logweir.auditing.log_service import LogService
 from logweir.errors import MissingDependency
 
 try:

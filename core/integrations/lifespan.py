@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from logweir import runtime
-from logweir.assembly import ConfigSource
+from logweir.config.loading import ConfigSource
+from logweir.runtime import current as runtime
 
 __all__ = ["lifespan"]
 

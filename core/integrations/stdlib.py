@@ -14,9 +14,9 @@ import threading
 from collections.abc import Collection
 from typing import Any
 
-from logweir import runtime
 from logweir.diagnostics import LOGGER_NAME, tell
 from logweir.event import LEVELS
+from logweir.runtime import current as runtime
 
 __all__ = ["Handler", "install_stdlib"]
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from logweir.assembly import context_of
 from logweir.config.models import RoutingConfig
+from logweir.config.sinks import context_of
 from logweir.encoding.events import encode_event
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from logweir.assembly import context_of
 from logweir.config.models import RoutingConfig
+from logweir.config.sinks import context_of
 from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Position, Selection

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from logweir import runtime
 from logweir.errors import LogweirError
 from logweir.event import Event, Kind
+from logweir.runtime import current as runtime
 from logweir.sinks.memory import MemorySink
 
 __all__ = ["Captured", "capture"]

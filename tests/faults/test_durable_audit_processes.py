@@ -30,7 +30,7 @@ LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 ROUNDS = 100 if LONG else 12
 
 NURSERY = """
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 
 load_config("routing.yaml")  # what it imports need not be imported by each child
 generator = random.Random(ROUNDS)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import logweir
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.spool.spool import DiskStore
 from logweir.errors import AuditError

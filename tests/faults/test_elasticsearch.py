@@ -17,8 +17,8 @@ from uuid import uuid4
 import pytest
 
 from logweir.config.models import RoutingConfig
-from logweir.engine import Runtime
 from logweir.errors import SinkUnavailable
+from logweir.runtime.runtime import Runtime
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.sink import ElasticsearchSink

@@ -16,9 +16,9 @@ import pymysql
 import pytest
 
 import logweir
-from logweir.engine import Runtime
 from logweir.event import Kind
 from logweir.metrics.model import SinkMetrics
+from logweir.runtime.runtime import Runtime
 from logweir.testing.contract import make_event
 from servers import FaultProxy, Server
 from support.sql import TYPES, make_sink, names, opened, run, table_name

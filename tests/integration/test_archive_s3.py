@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from logweir.assembly import load_config
 from logweir.cli.app import app
+from logweir.config.loading import load_config
 from logweir.errors import ArchiveError
 from logweir.settings.retention import RetentionConfig
 from logweir.stores.archive.storage import Storage

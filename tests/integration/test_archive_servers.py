@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.sinks.contract import Query
 from logweir.stores.archive.restoring import restore

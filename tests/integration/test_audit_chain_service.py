@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 import logweir
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.errors import SinkRejected
 from logweir.settings.retention import RetentionConfig
 from logweir.sinks.sql.table import audit_table

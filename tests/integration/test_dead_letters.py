@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import logweir
-from logweir.assembly import load_config
 from logweir.cli.app import app
+from logweir.config.loading import load_config
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Selection
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 import logweir
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.delivery.queue import DropReason
 from logweir.errors import LogweirError, NotRunning
 from logweir.sinks.memory import MemorySink

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from logweir.assembly import load_config
 from logweir.config.checks import find_doubts
+from logweir.config.loading import load_config
 from logweir.encoding.events import event_to_dict
 from logweir.testing.contract import make_event
 

@@ -89,7 +89,7 @@ def running() -> Iterator[logweir.Runtime]:
         "classify": [{"kind": "audit", "match": {"field": {"name": "a", "regex": "x"}}}],
         "routes": [{"name": "all", "to": ["out"]}],
     }
-    runtime = logweir.Runtime(logweir.assembly.load_config(config))
+    runtime = logweir.Runtime(logweir.config.loading.load_config(config))
     runtime.start()
     yield runtime
     runtime.stop()
@@ -97,8 +97,8 @@ def running() -> Iterator[logweir.Runtime]:
 
 def emit(runtime: logweir.Runtime, name: Any, fields: dict[str, Any]) -> None:
     """What the last processor of a chain does."""
-    from logweir import runtime as module
-    from logweir.processors import RoutingProcessor
+    from logweir.integrations.structlog import RoutingProcessor
+    from logweir.runtime import current as module
 
     before, module._runtime = module._runtime, runtime
     try:

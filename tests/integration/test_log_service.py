@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 import logweir
 from conftest import until
-from logweir.auditing.service import LogService
+from logweir.auditing.log_service import LogService
 from logweir.context.binding import bind
 from logweir.event import Event
 from logweir.integrations.fastapi import log_service

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 import logweir
 from conftest import until
-from logweir.auditing.service import LogService
+from logweir.auditing.log_service import LogService
 from logweir.sinks.memory import MemorySink
 from logweir.sinks.sql.table import audit_table
 from servers import Server

@@ -20,7 +20,7 @@ from prometheus_client.exposition import generate_latest
 from typer.testing import CliRunner
 
 import logweir
-from logweir.cli import scrape
+from logweir.cli import metrics_client
 from logweir.cli.app import app
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.queue import DropReason
@@ -89,7 +89,7 @@ def gated(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def scraped(url: str | None) -> dict[str, float]:
     assert url is not None
-    picture = scrape.look(url)
+    picture = metrics_client.look(url)
     return {
         "_".join(part for part in key if part and part != "out"): value
         for key, value in picture.values.items()
@@ -383,12 +383,12 @@ logweir_write_duration_seconds_bucket{{le="0.01",sink="a"}} {fast}
 logweir_write_duration_seconds_bucket{{le="1.0",sink="a"}} {all}
 logweir_write_duration_seconds_bucket{{le="+Inf",sink="a"}} {all}
 """
-    before = scrape._read(10.0, text.format(stored=100, fast=50, all=50))
-    now = scrape._read(12.0, text.format(stored=500, fast=50, all=54))
-    row = scrape.SinkRow.between("a", before, now)
+    before = metrics_client._read(10.0, text.format(stored=100, fast=50, all=50))
+    now = metrics_client._read(12.0, text.format(stored=500, fast=50, all=54))
+    row = metrics_client.SinkRow.between("a", before, now)
     assert (row.stored_per_second, row.state) == (200.0, "healthy")
     assert row.write_p50 == pytest.approx(0.01 + 0.99 / 2)  # the old, fast writes are no longer what happens
-    again = scrape.SinkRow.between("a", now, now)
+    again = metrics_client.SinkRow.between("a", now, now)
     assert again.stored_per_second == 0
     assert again.write_p50 is not None
     assert again.write_p50 < 0.01  # nothing happened in between: all writes count

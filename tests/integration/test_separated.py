@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import pytest
 
-from logweir.assembly import load_config
-from logweir.cli.scrape import Picture, look
+from logweir.cli.metrics_client import Picture, look
+from logweir.config.loading import load_config
 from logweir.event import Kind
 from logweir.sinks.contract import Query
 from logweir.sinks.mongodb.config import DEFAULT_DATABASE

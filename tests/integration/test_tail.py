@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.testing.contract import make_event
 from support.archives import fill
 

@@ -10,8 +10,8 @@ import yaml
 from typer.testing import CliRunner, Result
 
 import logweir
-from logweir.assembly import load_config
 from logweir.cli.app import app
+from logweir.config.loading import load_config
 from logweir.errors import ConfigError
 
 CONFIG: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from logweir.config.models import RoutingConfig
-from logweir.engine import Runtime
 from logweir.metrics.model import SinkMetrics
+from logweir.runtime.runtime import Runtime
 from logweir.sinks.contract import SinkConfig
 
 

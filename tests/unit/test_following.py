@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.errors import SinkUnavailable
 from logweir.event import Event

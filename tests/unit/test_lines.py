@@ -5,7 +5,7 @@ import json
 import pytest
 
 from logweir.event import new_event_id
-from logweir.lines import parse_line
+from logweir.integrations.log_lines import parse_line
 
 
 @pytest.mark.parametrize("key", ["event", "message", "msg"])

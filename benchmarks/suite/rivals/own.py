@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from logweir import runtime
 from logweir.benchmarks.suite.rivals.base import Ground, Rival
 from logweir.benchmarks.suite.rivals.counts import count
 from logweir.errors import LogweirError
 from logweir.event import Event
-from logweir.processors import configure_structlog, get_logger
+from logweir.integrations.structlog import configure_structlog, get_logger
+from logweir.runtime import current as runtime
 
 __all__ = ["Own"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.errors import ConfigError
 from logweir.event import Kind

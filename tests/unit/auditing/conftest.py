@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from logweir import runtime
 from logweir.event import Event
+from logweir.runtime import current as runtime
 from logweir.sinks.memory import MemorySink
 
 

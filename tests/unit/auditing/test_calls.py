@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from logweir import runtime
 from logweir.auditing import record as record_module
-from logweir.auditing.calls import audit, audit_sync
+from logweir.auditing.audit import audit, audit_sync
 from logweir.auditing.record import AuditRecord
 from logweir.context.binding import bind
 from logweir.errors import AuditError, NotRunning
 from logweir.event import Kind
+from logweir.runtime import current as runtime
 
 
 @pytest.fixture(autouse=True)

@@ -16,13 +16,13 @@ import httpx
 import pytest
 from structlog.contextvars import get_contextvars
 
-from logweir import runtime
 from logweir.auditing import record as record_module
 from logweir.auditing.decorator import audit_log
 from logweir.auditing.record import AuditRecord
 from logweir.context.binding import bind
 from logweir.errors import AuditError, NotRunning
 from logweir.event import Kind
+from logweir.runtime import current as runtime
 
 NO_AUDIT_ROUTE = {"routes": [{"name": "t", "match": {"kind": "tracing"}, "to": ["m"]}]}
 

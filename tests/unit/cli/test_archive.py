@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from logweir.assembly import load_config
 from logweir.cli.app import app
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.stores.archive.journal import Journal
 from support.archives import archived_rows, bare, fill, held, old_events

@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 import logweir
-from logweir.assembly import load_config
 from logweir.cli.app import app
 from logweir.config.checks import find_doubts
+from logweir.config.loading import load_config
 
 
 @pytest.mark.parametrize("strategy", ["explicit", "hybrid", "separated"])

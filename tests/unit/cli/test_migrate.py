@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from logweir.assembly import load_config
 from logweir.cli.app import app
+from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.errors import SinkUnavailable
 from logweir.event import Event

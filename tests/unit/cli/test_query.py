@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from logweir.assembly import load_config
 from logweir.cli.app import app
+from logweir.config.loading import load_config
 from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
 from logweir.event import Event, Kind

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from logweir.assembly import load_config
 from logweir.config.checks import find_doubts
+from logweir.config.loading import load_config
 from logweir.errors import ConfigError
 
 SINKS: dict[str, Any] = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from logweir.config.document import Document, read_document
+from logweir.config.yaml_document import Document, read_document
 
 
 def read(text: str, **variables: str) -> Document:

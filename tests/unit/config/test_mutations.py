@@ -8,7 +8,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.errors import ConfigError
 
 GOOD = """\

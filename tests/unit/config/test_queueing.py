@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from logweir.assembly import load_config
 from logweir.config.checks import find_doubts
-from logweir.config.queueing import plan_queue
+from logweir.config.loading import load_config
+from logweir.config.queue_plan import plan_queue
 from logweir.errors import ConfigError
 from logweir.settings.delivery import QueueConfig
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from logweir.assembly import load_config
+from logweir.config.loading import load_config
 from logweir.sinks.contract import Provisionable, Prunable, Readable
 from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.sinks.loki.labels import LabelGuard, is_unbounded

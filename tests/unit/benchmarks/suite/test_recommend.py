@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from logweir.assembly import load_config
 from logweir.benchmarks.suite.needs import KindNeeds, Needs, load_needs
 from logweir.benchmarks.suite.recommend import recommend, rule_of_thumb
 from logweir.benchmarks.suite.results import Backend, Measure, NotRun, Results
 from logweir.benchmarks.suite.routing_file import routing_yaml
+from logweir.config.loading import load_config
 from logweir.errors import LogweirError
 
 AUDIT = KindNeeds(events_per_day=1000, retention_days=10, queries={"exact": 1}, joins=True)

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from logweir.config.document import Path
+from logweir.config.yaml_document import Path
 
 __all__ = ["Found", "Show", "describe", "shown"]
 

@@ -13,13 +13,13 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from logweir.assembly import ConfigSource, load_config
+from logweir.config.loading import ConfigSource, load_config
 from logweir.diagnostics import logger, tell
-from logweir.engine import Runtime
 from logweir.errors import ConfigError, LogweirError, NotRunning
 from logweir.metrics.model import Metrics
 from logweir.process import hooks
 from logweir.process.threads import in_thread, on_event_loop
+from logweir.runtime.runtime import Runtime
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",

@@ -1,19 +1,19 @@
-"""Assembly: from a configuration to the parts that run, in one place.
+"""The pipeline: from a configuration to the parts that run, in one place.
 
-Nothing here does IO beyond reading the configuration: sinks are made, not opened.
+Nothing here does IO: sinks are made, not opened. A reload assembles the next pipeline beside the one in
+force, and takes over the channels whose settings did not change, with all that they hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
 from logweir.capture.capture import Capture
 from logweir.capture.snapshot import Snapshotter
-from logweir.config.loading import ConfigSource, load
 from logweir.config.models import RoutingConfig
-from logweir.config.queueing import QueuePlan, audit_routes, plan_queue
+from logweir.config.queue_plan import QueuePlan, plan_queue
+from logweir.config.sinks import context_of
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import EventQueue, Wake
@@ -23,16 +23,14 @@ from logweir.delivery.queues.spill import SpillQueue
 from logweir.delivery.receipts import AckTracker
 from logweir.delivery.spool.spool import DiskStore
 from logweir.delivery.worker import Clock
-from logweir.errors import ConfigError
 from logweir.routing.classifier import Classifier, take_explicit
 from logweir.routing.router import Router
 from logweir.settings.delivery import QueueConfig
 from logweir.sinks import registry
-from logweir.sinks.contract import SinkConfig, SinkContext, lacking_for_retention
-from logweir.sinks.tamper_evidence import Chained, Chaining
+from logweir.sinks.contract import SinkConfig
 from logweir.sinks.threaded import as_async
 
-__all__ = ["ConfigSource", "Pipeline", "Surroundings", "assemble", "context_of", "load_config"]
+__all__ = ["Pipeline", "Surroundings", "assemble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,63 +72,6 @@ class Pipeline:
     def dead_letters(self) -> DeadLetters:
         """What no sink will take."""
         return self.store.dead_letters
-
-
-def load_config(source: ConfigSource) -> RoutingConfig:
-    """Read and validate a configuration: a path, a mapping, or one that is ready.
-
-    Raises:
-        ConfigError: With every problem and its place.
-    """
-    return load(source, resolve=registry.resolve, inspect=_inspect)
-
-
-def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
-    """Find what is wrong with the patterns of redaction, and what sinks lack, which only they know."""
-    try:
-        config.redact.redactor()
-    except ConfigError as error:
-        return [(("redact", "patterns"), problem.message) for problem in error.problems]
-    return [
-        *_unchained(config),
-        *(
-            (("sinks", name, "retention"), f"{problem}; remove retention, or give the sink another type")
-            for name, sink in config.sinks.items()
-            for problem in _lacking(sink)
-        ),
-    ]
-
-
-def _unchained(config: RoutingConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Whether rows are to be chained, and audit goes nowhere where they could be."""
-    if not config.audit.chain:
-        return
-    names = {name for route in audit_routes(config.routes) for name in route.to}
-    if not any(issubclass(registry.resolve(config.sinks[name].type), Chained) for name in names):
-        problem = "audit.chain links rows of relational sinks, and no audit route leads to one; "
-        advice = "send audit to a sink of type sqlite, mysql or postgresql, or remove chain"
-        yield ("audit", "chain"), problem + advice
-
-
-def _lacking(sink: SinkConfig) -> Iterator[str]:
-    """What a sink cannot do that its retention needs."""
-    for rule in sink.retention or ():
-        problem = lacking_for_retention(registry.resolve(sink.type), archive=rule.archive is not None)
-        if problem:
-            yield f"sinks of type {sink.type} cannot have this: {problem}"
-
-
-def context_of(name: str, config: RoutingConfig, *, workers: int = 1) -> SinkContext:
-    """Return what a sink may know of the process."""
-    audit = config.audit
-    return SinkContext(
-        name=name,
-        service=config.service,
-        env=config.env,
-        data_dir=config.data_dir,
-        workers=workers,
-        chaining=Chaining(audit.chain_key) if audit.chain else None,
-    )
 
 
 def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | None = None) -> Pipeline:

@@ -19,7 +19,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from logweir.assembly import ConfigSource, Pipeline, Surroundings, assemble, load_config
+from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery import direct_write
 from logweir.delivery.channel import Channel
@@ -40,6 +40,7 @@ from logweir.process.loop_thread import Host
 from logweir.process.threads import in_thread, on_event_loop
 from logweir.routing.classifier import take_explicit
 from logweir.routing.router import SAMPLED
+from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
 from logweir.sinks.contract import Transactional
 from logweir.stores.archive.schedule import Keeper as RetentionKeeper
 

@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 from structlog.typing import BindableLogger, WrappedLogger
 
-from logweir import runtime
 from logweir.event import LEVELS
+from logweir.runtime import current as runtime
 
 __all__ = ["ClassificationProcessor", "RoutingProcessor", "configure_structlog", "get_logger"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from structlog.contextvars import get_contextvars
 
-from logweir import runtime
 from logweir.auditing.record import make_record
 from logweir.config.models import AuditConfig
 from logweir.delivery.receipts import Ack, AckLevel, Receipt
 from logweir.errors import AuditError, NotRunning
 from logweir.process.threads import on_event_loop
+from logweir.runtime import current as runtime
 
 __all__ = ["audit", "audit_sync", "require_runtime"]
 

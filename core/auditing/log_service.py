@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 from pydantic import Field, TypeAdapter, ValidationError
 from structlog.contextvars import get_contextvars
 
-from logweir.auditing.calls import require_runtime
+from logweir.auditing.audit import require_runtime
 from logweir.auditing.record import make_record
-from logweir.engine import Runtime
 from logweir.errors import AuditError
 from logweir.event import Event, Kind
+from logweir.runtime.runtime import Runtime
 
 if TYPE_CHECKING:  # importing logweir must not cost the import of SQLAlchemy
     from sqlalchemy import Connection
