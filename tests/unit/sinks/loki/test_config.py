@@ -12,7 +12,7 @@ from logweir.sinks.contract import Provisionable, Prunable, Readable
 from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.sinks.loki.labels import LabelGuard, is_unbounded
 
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "loki.md"
+PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "loki.md"
 
 
 def config(**options: Any) -> LokiConfig:

@@ -20,7 +20,7 @@ from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.tamper_evidence import Head, Trouble
 from support.chains import KEY, Place, audit_event
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[5]
 WRITER = "0192f0c1-0000-7000-8000-000000000001"
 SEAL = Seal(KEY)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -12,7 +12,7 @@ from logweir.delivery.queue import DropReason
 from logweir.metrics.model import DeadLetterMetrics, Metrics, SinkMetrics
 from logweir.metrics.prometheus import expose
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 
 
 def metrics() -> Metrics:

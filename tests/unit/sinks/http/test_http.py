@@ -82,7 +82,7 @@ def test_the_signature_is_over_the_timestamp_and_the_body_as_sent(compressed: bo
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_the_documented_verification_takes_what_is_ours_and_nothing_else(compressed: bool) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "how-to" / "http-webhook.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "how-to" / "http-webhook.md").read_text()
     (code,) = re.findall(r"^```python\n(# verify\.py\n.*?)^```", page, re.DOTALL | re.MULTILINE)
     found: dict[str, Any] = {"__name__": "verify"}
     exec(code, found)
