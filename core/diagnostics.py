@@ -1,6 +1,6 @@
 """logweir's own voice: the standard library's logger ``logweir``, rate-limited, never routed into logweir.
 
-A trouble that repeats is told once in ten seconds, with the number of times it was not told. Where the
+A problem that repeats is reported once in ten seconds, with the number of times it was held back. Where the
 application has configured no logging, messages of warning and above go to stderr.
 """
 
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["LOGGER_NAME", "RateLimiter", "after_fork", "logger", "tell"]
+__all__ = ["LOGGER_NAME", "RateLimiter", "after_fork", "logger", "report"]
 
 LOGGER_NAME = "logweir"
 INTERVAL = 10.0
@@ -33,17 +33,17 @@ class RateLimiter:
         self._clock = clock
         self._lock = threading.RLock()
         self._next: dict[str, float] = {}
-        self._untold: dict[str, int] = {}
+        self._held_back: dict[str, int] = {}
 
     def admit(self, key: str) -> int | None:
         """Return how many messages were held back since the last one, or None to hold this one back."""
         with self._lock:
             now = self._clock()
             if now < self._next.get(key, 0.0):
-                self._untold[key] = self._untold.get(key, 0) + 1
+                self._held_back[key] = self._held_back.get(key, 0) + 1
                 return None
             self._next[key] = now + self._interval
-            return self._untold.pop(key, 0)
+            return self._held_back.pop(key, 0)
 
 
 _limiter = RateLimiter()
@@ -55,8 +55,8 @@ def after_fork() -> None:
     _limiter = RateLimiter()
 
 
-def tell(key: str, message: str, *args: object, level: int = logging.WARNING) -> None:
-    """Tell the operator, at most once in ten seconds for each ``key``."""
+def report(key: str, message: str, *args: object, level: int = logging.WARNING) -> None:
+    """Report to the operator, at most once in ten seconds for each ``key``."""
     held_back = _limiter.admit(key)
     if held_back is None:
         return

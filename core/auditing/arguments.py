@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 
 __all__ = ["Finder", "Parameters", "find"]
 
@@ -88,7 +88,9 @@ def find(finder: Finder | None, arguments: Mapping[str, Any], option: str) -> An
     try:
         return _follow(finder, arguments) if isinstance(finder, str) else finder(arguments)
     except Exception as error:  # noqa: BLE001 - code of the application; the call must go on
-        tell(f"audit {option}", "cannot find the %s of an audited call: %s", option, type(error).__qualname__)
+        report(
+            f"audit {option}", "cannot find the %s of an audited call: %s", option, type(error).__qualname__
+        )
         return None
 
 

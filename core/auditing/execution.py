@@ -20,7 +20,7 @@ from logweir.auditing.record import AuditRecord, make_record, record_for
 from logweir.config.models import AuditConfig
 from logweir.context.binding import bind
 from logweir.delivery.receipts import AckLevel, Receipt
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.errors import AuditError, LogweirError
 from logweir.event import new_event_id
 from logweir.process.threads import on_event_loop
@@ -155,7 +155,9 @@ class Execution:
                 if error is None:
                     raise
                 error.add_note(f"and this call was not recorded as it should: {trouble}")
-            tell(f"audit {self.options.action}", "an audited call was not recorded as it should: %s", trouble)
+            report(
+                f"audit {self.options.action}", "an audited call was not recorded as it should: %s", trouble
+            )
 
     @contextmanager
     def _refusal(self) -> Iterator[None]:
@@ -227,7 +229,7 @@ def _refuse_to_block(action: str, acknowledge: AckLevel, on_failure: OnFailure) 
     )
     if on_failure == "raise":
         raise AuditError(message)
-    tell(f"audit loop {action}", "%s; this event is acknowledged when it is accepted", message)
+    report(f"audit loop {action}", "%s; this event is acknowledged when it is accepted", message)
 
 
 def _recorded(options: Options, arguments: dict[str, Any]) -> dict[str, Any]:

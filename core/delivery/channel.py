@@ -15,7 +15,7 @@ from logweir.delivery.queue import EventQueue, QueueStatistics
 from logweir.delivery.receipts import AckTracker
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.event import Event
 from logweir.settings.delivery import Bounds
 from logweir.sinks.contract import Sink, SinkConfig
@@ -132,7 +132,7 @@ class Channel:
         for event in events:
             self._acknowledgements.settled(self.name, event, "the runtime stopped before it was delivered")
         if events:
-            tell(
+            report(
                 f"{self.name}.lost",
                 "sink %r: %d events were not delivered before the stop",
                 self.name,
@@ -143,7 +143,7 @@ class Channel:
         """Tell the operator what a stop leaves on disk."""
         waiting = self.statistics().depth
         if waiting:
-            tell(
+            report(
                 f"{self.name}.kept",
                 "sink %r: %d events were not delivered before the stop; they are kept on disk for the "
                 "next start",
@@ -170,7 +170,7 @@ class Channel:
             try:
                 await worker.run()
             except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the sink
-                tell(f"{self.name}.worker", "a worker of sink %r failed and resumes: %r", self.name, error)
+                report(f"{self.name}.worker", "a worker of sink %r failed and resumes: %r", self.name, error)
                 await self._clock.sleep(self.config.retry.initial)
             else:
                 return
@@ -192,7 +192,7 @@ class Channel:
                 self._tried.set()
             attempts += 1
             self.counters.failed(message)
-            tell(f"{self.name}.open", "sink %r cannot be opened, trying again: %s", self.name, message)
+            report(f"{self.name}.open", "sink %r cannot be opened, trying again: %s", self.name, message)
             if self._closing.is_set() and not self.statistics().depth:
                 return False
             await self._pause(pause_before_retry(attempts, self.config.retry))
@@ -214,6 +214,6 @@ class Channel:
         try:
             await call_sink(self.sink.close, self.config.retry.timeout)
         except TimeoutError:
-            tell(f"{self.name}.close", "sink %r did not close in time", self.name)
+            report(f"{self.name}.close", "sink %r did not close in time", self.name)
         except Exception as error:  # noqa: BLE001 - nothing is in flight any more; the stop goes on
-            tell(f"{self.name}.close", "sink %r did not close: %s", self.name, error)
+            report(f"{self.name}.close", "sink %r did not close: %s", self.name, error)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from logweir.delivery.call_sink import call_sink
 from logweir.delivery.channel import Channel
 from logweir.delivery.direct_write import transactional
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.errors import AuditError
 from logweir.event import Event
 
@@ -71,7 +71,7 @@ class Relay:
             while await self.once(channel) == _BATCH and not self._stopping.is_set():
                 pass
         except Exception as error:  # noqa: BLE001 - the sink is down, or whatever it raises: tried again
-            tell(f"{channel.name}.outbox", "the outbox of sink %r waits: %s", channel.name, error)
+            report(f"{channel.name}.outbox", "the outbox of sink %r waits: %s", channel.name, error)
 
     async def once(self, channel: Channel) -> int:
         """Relay one batch; return how many events every other sink has now.
@@ -91,6 +91,6 @@ class Relay:
         try:
             await self._forward(event, source)
         except AuditError as error:
-            tell(f"{source}.outbox", "an event of the outbox of sink %r waits: %s", source, error)
+            report(f"{source}.outbox", "an event of the outbox of sink %r waits: %s", source, error)
             return False
         return True

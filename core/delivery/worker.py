@@ -21,7 +21,7 @@ from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.queue import EventQueue, Lease
 from logweir.delivery.receipts import AckTracker
 from logweir.delivery.retry import pause_before_retry
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.process.fork import under_way
@@ -167,7 +167,7 @@ class Worker:
             counters.answered(len(events), self._clock.monotonic() - started)
             return result
         counters.failed(failure.message)
-        tell(f"{self._name}.failure", "sink %r failed: %s", self._name, failure.message)
+        report(f"{self._name}.failure", "sink %r failed: %s", self._name, failure.message)
         return failure
 
     async def _account(self, group: _Group, result: WriteResult) -> None:
@@ -227,13 +227,13 @@ class Worker:
                     await in_thread(lambda: self._dead_letters.add(records))
             except OSError as error:
                 attempts += 1
-                tell(f"{self._name}.dead_letters", "dead letters cannot be written: %s", error)
+                report(f"{self._name}.dead_letters", "dead letters cannot be written: %s", error)
                 await self._clock.sleep(pause_before_retry(attempts, self._retry))
             else:
                 break
         self._counters.dead += len(letters)
         for event, reason in letters:
-            tell(
+            report(
                 f"{self._name}.dead",
                 "sink %r refused event %s (%s): %s",
                 self._name,

@@ -4,3 +4,7 @@
 is the one line that stands for an event, and ``fields`` finds and compares the fields of one. All of it is
 pure, and stores, queues and sinks mean the same by a value because they use nothing else.
 """
+
+from logweir.encoding.events import decode_event, encode_event
+
+__all__ = ["decode_event", "encode_event"]

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Collection
 from typing import Any
 
-from logweir.diagnostics import LOGGER_NAME, tell
+from logweir.diagnostics import LOGGER_NAME, report
 from logweir.event import LEVELS
 from logweir.runtime import current as runtime
 
@@ -71,7 +71,7 @@ class Handler(logging.Handler):
         if self._comes_from_logweir(record):
             return
         if getattr(self._busy, "now", False):
-            tell(
+            report(
                 "stdlib",
                 "a record of logger %r was made while another was captured; it is left out",
                 record.name,

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from logweir.diagnostics import logger, tell
+from logweir.diagnostics import logger, report
 from logweir.metrics.model import Metrics
 from logweir.metrics.prometheus import expose
 from logweir.settings.operations import MetricsConfig
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body, content_type = expose(self.server.read(), self.headers.get("Accept", ""))
         except Exception as error:  # noqa: BLE001 - whoever asks must learn that there is no answer
-            tell("metrics", "the metrics could not be read: %r", error)
+            report("metrics", "the metrics could not be read: %r", error)
             self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "the metrics could not be read")
             return
         self.send_response(HTTPStatus.OK)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 
 __all__ = ["Host"]
 
@@ -50,7 +50,7 @@ class Host:
                 try:
                     self._thread.start()
                 except RuntimeError as error:  # the interpreter is on its way out, or threads ran out
-                    tell("host", "the delivery thread cannot start: %s", error)
+                    report("host", "the delivery thread cannot start: %s", error)
                     loop.close()
             return self._loop
 

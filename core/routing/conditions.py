@@ -24,7 +24,7 @@ from types import MappingProxyType, NoneType
 from typing import Any, ClassVar, NamedTuple
 
 from logweir.config.models import FieldMatch, MatchConfig, find_function
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.encoding.fields import MISSING, equal, look_up
 from logweir.encoding.values import Description, Entries, encode_value, unprintable
 from logweir.event import LEVELS, severity
@@ -160,7 +160,7 @@ class _Call(_Dynamic):
         except Exception as error:  # noqa: BLE001 - the user's code must not break a log call
             # Not what it says: it was given fields that are not redacted yet.
             error_type = type(error).__qualname__
-            tell(f"call.{self.path}", "%s raised %s and counts as no match", self.path, error_type)
+            report(f"call.{self.path}", "%s raised %s and counts as no match", self.path, error_type)
             return False
         finally:
             _asking.now = False

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from logweir.config.loading import ConfigSource, load_config
-from logweir.diagnostics import logger, tell
+from logweir.diagnostics import logger, report
 from logweir.errors import ConfigError, LogweirError, NotRunning
 from logweir.metrics.model import Metrics
 from logweir.process import hooks
@@ -122,7 +122,7 @@ def start_from_environment() -> Runtime | None:
                 return _runtime
             if not _state.gave_up:
                 return _start_or_tell(path)
-    tell("not running", "an event was logged but no runtime is running; call logweir.start(...)")
+    report("not running", "an event was logged but no runtime is running; call logweir.start(...)")
     return None
 
 

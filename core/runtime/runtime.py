@@ -30,7 +30,7 @@ from logweir.delivery.receipts import AckLevel, AckTracker, Receipt
 from logweir.delivery.spool.housekeeping import Caretaker
 from logweir.delivery.spool.spool import DiskStore
 from logweir.delivery.worker import Clock
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.errors import AuditError, LogweirError
 from logweir.event import Event, Kind
 from logweir.metrics.losses import LossReporter
@@ -175,7 +175,9 @@ class Runtime:
             try:
                 leftovers = self._host.run(self._finish_all(timeout), timeout + _GRACE)
             except TimeoutError:
-                tell("stop", "the drain did not end within %.1f s: a sink blocks the loop", timeout + _GRACE)
+                report(
+                    "stop", "the drain did not end within %.1f s: a sink blocks the loop", timeout + _GRACE
+                )
         leftovers += [(channel, channel.let_go()) for channel in self._all_channels()]
         for channel, events in leftovers:
             if not self._save(channel, events):
@@ -203,7 +205,7 @@ class Runtime:
             try:
                 self._pipeline.store.save(channel.name, events)
             except OSError as error:
-                tell(f"{channel.name}.save", "sink %r: what waits cannot be saved: %s", channel.name, error)
+                report(f"{channel.name}.save", "sink %r: what waits cannot be saved: %s", channel.name, error)
                 return False
             channel.count_saved(events)
         return True
@@ -247,7 +249,7 @@ class Runtime:
             event = self._pipeline.capture(name, fields, level, kind, time_ns, event_id)
             self.dispatch(event)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
-            tell("emit", "an event could not be captured: %r", error)
+            report("emit", "an event could not be captured: %r", error)
             return None
         return event
 

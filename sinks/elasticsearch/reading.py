@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.errors import SinkError
 from logweir.event import Event
 from logweir.sinks.contract import Query
@@ -68,5 +68,5 @@ def _event_of(hit: dict[str, Any]) -> Event | None:
     try:
         return to_event(hit["_source"])
     except (LookupError, TypeError, ValueError, AttributeError):
-        tell("elasticsearch.foreign", "document %s in %s is not an event's", hit["_id"], hit["_index"])
+        report("elasticsearch.foreign", "document %s in %s is not an event's", hit["_id"], hit["_index"])
         return None

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkContext
@@ -158,7 +158,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
             raise error
         ledger.retry.update(body.events)
         ledger.retry_after = error.retry_after
-        tell(f"{self.context.name}.part", "sink %r: a part of a batch failed: %s", self.context.name, error)
+        report(f"{self.context.name}.part", "sink %r: a part of a batch failed: %s", self.context.name, error)
 
     async def _send(self, opened: _Open, batch: Sequence[Event], body: Body, ledger: _Ledger) -> None:
         answer = await opened.connection.request("POST", f"/{body.index}/_bulk?{_ANSWER}", body.data)
@@ -189,7 +189,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
                 case Verdict.RETRY:
                     ledger.retry.add(number)
                     name = self.context.name
-                    tell(f"{name}.items", "sink %r: the server put an event off: %s", name, reason)
+                    report(f"{name}.items", "sink %r: the server put an event off: %s", name, reason)
                 case Verdict.UNINDEXABLE:
                     ledger.unindexable.append(number)
                 case Verdict.REJECTED:
@@ -205,7 +205,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
             ledger.retry.update(placed)
             ledger.duplicate -= placed.keys()
             name = self.context.name
-            tell(f"{name}.rollover", "sink %r could not look for older copies: %s", name, error)
+            report(f"{name}.rollover", "sink %r could not look for older copies: %s", name, error)
 
     # -- reading and pruning ------------------------------------------------------------------------
 

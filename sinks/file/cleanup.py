@@ -6,7 +6,7 @@ import contextlib
 import threading
 from pathlib import Path
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.sinks.file.config import RotateConfig
 from logweir.sinks.file.rotation import tidy
 
@@ -51,7 +51,7 @@ class Tidier:
             try:
                 tidy(self._path, self._config)
             except OSError as error:
-                tell(f"{self._path}.tidy", "rotated files of %s were not tidied: %s", self._path, error)
+                report(f"{self._path}.tidy", "rotated files of %s were not tidied: %s", self._path, error)
 
     def _is_wanted(self) -> bool:
         """Whether another round was asked for; if not, the thread takes its leave under the same lock."""

@@ -17,7 +17,7 @@ from typing import IO
 
 import msgspec
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.encoding.events import decode_event
 from logweir.event import Event
 from logweir.sinks.contract import Query
@@ -94,7 +94,7 @@ def _read(file: Path) -> Iterator[Event]:
     except FileNotFoundError:
         return
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        tell(f"{file}.corrupt", "%s is corrupt and was read only in part: %s", file, error)
+        report(f"{file}.corrupt", "%s is corrupt and was read only in part: %s", file, error)
 
 
 def _open(file: Path) -> IO[bytes] | None:

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.encoding.events import encode_event
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
@@ -180,7 +180,7 @@ class FileSink(SyncSink[FileConfig]):
         """Whether somebody was killed in the middle of a line."""
         torn = size > 0 and os.pread(self._opened(), 1, size - 1) != b"\n"
         if torn:
-            tell(
+            report(
                 f"{self._path}.torn",
                 "%s ended in an unfinished line, which was given a line of its own",
                 self._path,

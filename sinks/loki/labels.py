@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 
 __all__ = ["DEFAULT_LIMIT", "LabelGuard", "is_unbounded"]
 
@@ -115,7 +115,7 @@ class LabelGuard:
         limit = self._limits[name]
         self._demoted[name] = 0
         self._values[name].clear()
-        tell(
+        report(
             f"{self._sink}.label.{name}",
             "sink %r: the label %r has more than %d values and is demoted: its values are now sent as "
             "structured metadata. Take it out of labels, or state a higher limit",

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import timedelta
 from operator import attrgetter
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.contract import Query, Sink, SinkContext
@@ -128,7 +128,7 @@ class LokiSink(Sink[LokiConfig]):
     def _mend(self, entry: Entry, refusal: Refusal) -> Remedy:
         if refusal.fault is Fault.NO_METADATA and self._encoder.takes_metadata:
             self._encoder.takes_metadata = False
-            tell(
+            report(
                 f"{self.context.name}.metadata",
                 "sink %r: this Loki takes no structured metadata; all goes into the line. "
                 "Set metadata: [], or allow it by limits_config.allow_structured_metadata",

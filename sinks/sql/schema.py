@@ -33,7 +33,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn, CreateTable
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.errors import SinkRejected
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.table import TABLE_OPTIONS, definition
@@ -126,7 +126,7 @@ class Schema:
         found = self._look(connection)
         self._require(found)
         if (found.version or 0) > self.newest:
-            tell(f"{self.audit.name}.version", "%s", self.describe(found.version))
+            report(f"{self.audit.name}.version", "%s", self.describe(found.version))
 
     def version(self, connection: Connection) -> int | None:
         """Return the version of the audit table; None if it was never noted, 0 if it may not be read."""

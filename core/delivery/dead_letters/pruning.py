@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from logweir.delivery.dead_letters.store import DeadLetters, Totals
-from logweir.diagnostics import logger, tell
+from logweir.diagnostics import logger, report
 from logweir.process.fork import under_way
 from logweir.process.threads import in_thread
 from logweir.settings.operations import DeadLettersConfig
@@ -53,7 +53,7 @@ class Keeper:
                 expired, totals = await in_thread(lambda: _look(letters, bounds))
                 self.expired.update(expired)
         except OSError as error:
-            tell("dead_letters.keeper", "the dead letters cannot be looked after: %s", error)
+            report("dead_letters.keeper", "the dead letters cannot be looked after: %s", error)
             return
         for sink, count in expired.items():
             logger.warning(

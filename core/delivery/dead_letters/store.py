@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeVar
 from logweir.delivery.dead_letters.database import connect, is_damage, lenient_text, transaction
 from logweir.delivery.dead_letters.letter import DeadLetter, Selection
 from logweir.delivery.quarantine import set_aside
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.encoding.values import clean_text
 
 __all__ = ["DeadLetters", "Position", "Totals"]
@@ -234,7 +234,7 @@ def _replace(path: Path, error: sqlite3.Error) -> None:
         if not sound:
             aside = set_aside(path)
             saved = _carry_over(aside, path)
-            tell(
+            report(
                 f"dead_letters.damage.{path}",
                 "the dead letters %s are damaged (%s); the file was set aside as %s and a new one begun, "
                 "with the %d letters that could be read",

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from logweir.delivery.retry import pause_before_retry
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.settings.delivery import RetryConfig
 
 __all__ = ["REMOVAL_LINGER", "Committable", "Committer"]
@@ -120,7 +120,7 @@ class Committer:
             try:
                 failures, pause = self._attend(failures)
             except Exception as error:  # noqa: BLE001 - nothing foreseen; the thread must live on
-                tell("disk_queue.committer", "the committer failed and resumes: %r", error)
+                report("disk_queue.committer", "the committer failed and resumes: %r", error)
                 failures, pause = failures + 1, _RETRY.max
 
     def _attend(self, failures: int) -> tuple[int, float | None]:

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Collection
 
 from logweir.delivery.spool.spool import DiskStore
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.process.threads import in_thread
 
 __all__ = ["INTERVAL", "Caretaker"]
@@ -42,7 +42,7 @@ class Caretaker:
             try:
                 await in_thread(self._tend)
             except Exception as error:  # noqa: BLE001 - nothing foreseen; the next look may succeed
-                tell("caretaker", "the disk queues could not be looked after: %r", error)
+                report("caretaker", "the disk queues could not be looked after: %r", error)
             self._done_once.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), INTERVAL)

@@ -18,7 +18,7 @@ from logweir.delivery.spool import ownership
 from logweir.delivery.spool.salvage import salvage
 from logweir.delivery.spool.spool_file import QueueFile, Record, connect
 from logweir.delivery.spool.sqlite_errors import StoreClosed, is_damage
-from logweir.diagnostics import logger, tell
+from logweir.diagnostics import logger, report
 from logweir.process.fork_gate import gate
 
 __all__ = ["adopt"]
@@ -39,7 +39,7 @@ def adopt(directory: Path, take: Import) -> int:
         except StoreClosed:
             return count
         except (OSError, sqlite3.Error) as error:
-            tell(
+            report(
                 f"disk_queue.adopt.{lock.database.name}",
                 "%s, left by a process that is gone, cannot be taken over, trying again later: %s",
                 lock.database,
@@ -91,7 +91,7 @@ def _salvage(path: Path, take: Import, error: sqlite3.Error) -> int:
             take(piece)
             count += len(piece)
     aside = ownership.set_aside(path)
-    tell(
+    report(
         f"disk_queue.damage.{path.name}",
         "the disk queue %s, left by a process that is gone, is damaged (%s); %d events were saved from it "
         "and it was set aside as %s",

@@ -51,7 +51,7 @@ from logweir.delivery.spool.salvage import salvage
 from logweir.delivery.spool.spool_file import QueueFile, Record, Row, connect
 from logweir.delivery.spool.sqlite_errors import StoreClosed, as_os_error, is_damage
 from logweir.delivery.spool.staging import Staged, Staging
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
 from logweir.process.fork_gate import gate
@@ -177,7 +177,7 @@ class DiskStore:
             try:
                 records.append(entry.record())
             except Exception as error:  # noqa: BLE001 - a hand-made event may hold anything
-                tell("disk_queue.encode", "an event cannot be encoded and was refused: %r", error)
+                report("disk_queue.encode", "an event cannot be encoded and was refused: %r", error)
                 failed.append(entry)
         if failed:
             with self.lock:
@@ -214,7 +214,7 @@ class DiskStore:
         if self._file is not None and not self._discard_if_settled(self._file):
             self._file.shorten_log()
         failure = as_os_error(self.directory, error)
-        tell("disk_queue.write", "%s", failure, level=logging.ERROR)
+        report("disk_queue.write", "%s", failure, level=logging.ERROR)
         return failure
 
     def _discard_if_settled(self, file: QueueFile) -> bool:
@@ -282,7 +282,7 @@ class DiskStore:
                 try:
                     on_commit(error)
                 except Exception as problem:  # noqa: BLE001 - one caller's callback must not fail the others
-                    tell("disk_queue.callback", "a caller could not be told of its commit: %r", problem)
+                    report("disk_queue.callback", "a caller could not be told of its commit: %r", problem)
 
     def tell_lanes(self, sinks: Collection[str]) -> None:
         """Tell the queues of these sinks that their lanes have changed."""
@@ -325,7 +325,7 @@ class DiskStore:
         if former is not None:
             former.release()
         missing = self._count_anew(file)
-        tell(
+        report(
             f"disk_queue.damage.{damaged.path.name}",
             "the disk queue %s is damaged (%s); it was set aside as %s and the service goes on with %s; "
             "events lost: %d",
@@ -414,7 +414,7 @@ class DiskStore:
             self._damage = (file, error)
             self._committer.nudge()
         else:
-            tell("disk_queue.read", "the disk queue %s cannot be read, trying again: %s", file.path, error)
+            report("disk_queue.read", "the disk queue %s cannot be read, trying again: %s", file.path, error)
 
     def _decode(self, sink: str, rows: Sequence[Row]) -> tuple[list[Held], list[int]]:
         """Decode rows; what cannot be decoded becomes a dead letter and blocks nothing."""
@@ -435,10 +435,10 @@ class DiskStore:
         try:
             self.dead_letters.add(letters)
         except OSError as error:
-            tell("disk_queue.dead_letters", "dead letters cannot be written: %s", error)
+            report("disk_queue.dead_letters", "dead letters cannot be written: %s", error)
             return False
         for letter in letters:
-            tell(
+            report(
                 f"{letter.sink}.dead",
                 "sink %r: a queued event became a dead letter: %s",
                 letter.sink,

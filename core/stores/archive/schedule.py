@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from logweir.config.models import RoutingConfig
-from logweir.diagnostics import logger, tell
+from logweir.diagnostics import logger, report
 from logweir.process.threads import in_thread
 from logweir.stores.archive.journal import Busy, Journal
 from logweir.stores.archive.progress import Cancelled, Progress, Summary
@@ -98,7 +98,7 @@ class Keeper:
             except Busy:
                 continue
             except Exception as error:  # noqa: BLE001 - a sink or a store may raise anything; tried again
-                tell(f"{job.sink}.retention", "the retention of sink %r failed: %s", job.sink, error)
+                report(f"{job.sink}.retention", "the retention of sink %r failed: %s", job.sink, error)
 
     async def _do_job(self, config: RoutingConfig, job: Job) -> None:
         journal, now = Journal(config.data_dir, job.sink), self._now()

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from logweir.diagnostics import tell
+from logweir.diagnostics import report
 from logweir.errors import SinkRejected
 from logweir.event import Event, new_event_id
 from logweir.sinks.sql.chain.links import GENESIS, Link, extend
@@ -77,7 +77,7 @@ class Writers:
         except DuplicateKey:
             pass  # an id is there, or in the batch twice, or somebody else has put a row at our place
         except HeadMoved as error:
-            tell(f"{head.writer}.head", "%s", error)
+            report(f"{head.writer}.head", "%s", error)
         return await self._store(_new_chain(), batch, rows, only_fresh=True)
 
     async def _store(
