@@ -24,8 +24,8 @@ from logweir.benchmarks.measure import Bar, Report, Series
 from logweir.delivery.commit_future import commit_future
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queues.disk import DiskQueue
-from logweir.delivery.spool.spool import DiskStore
-from logweir.delivery.spool.spool_file import QueueFile, Record, Row
+from logweir.delivery.spool.spool import Spool
+from logweir.delivery.spool.spool_file import Record, Row, SpoolFile
 from logweir.encoding.events import encode_event
 from logweir.event import Event, Kind, new_event_id
 from logweir.runtime import current as runtime
@@ -138,7 +138,7 @@ def _audit(folder: Path, callers: int, seconds: float) -> _Run:
 
 def _disk_queue(folder: Path, callers: int, seconds: float) -> _Run:
     """Tasks of one event loop, as in an asynchronous service."""
-    store = DiskStore(folder / "queues", DeadLetters(folder))
+    store = Spool(folder / "queues", DeadLetters(folder))
     queue = DiskQueue(store, "audit_db", QueueConfig(max_events=10**7), "block", lambda _callback: None)
 
     async def call() -> None:
@@ -169,7 +169,7 @@ async def _with_tasks(call: Callable[[], Awaitable[None]], callers: int, seconds
 
 def _commit_each(folder: Path, callers: int, seconds: float) -> _Run:
     """Threads that take turns with one connection, the cheapest way to commit each event by itself."""
-    file = QueueFile(folder / "each.db")
+    file = SpoolFile(folder / "each.db")
     lock = threading.Lock()
     written = 0
 

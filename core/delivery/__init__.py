@@ -1,1 +1,1 @@
-"""Delivery: queues, workers, back-off, acknowledgements and dead letters; from an event to its sinks."""
+"""Delivery: queues, workers, back-off, receipts and dead letters; from an event to its sinks."""

@@ -12,7 +12,7 @@ from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import EventQueue, QueueStatistics
-from logweir.delivery.receipts import AckTracker
+from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.diagnostics import report
@@ -34,10 +34,10 @@ class Channel:
         config: The sink's settings.
         sink: The sink, not yet opened.
         queue: The queue in front of it.
-        backlog: Where a queue in memory finds what an earlier process, or an earlier queue, left on disk.
+        left_on_disk: Where a queue in memory finds what an earlier process, or queue, left on disk.
         bounds: How much may wait in them.
         dead_letters: Where refused events go.
-        acknowledgements: Receipts to tell.
+        receipts: Those that wait for sinks.
         clock: Time.
     """
 
@@ -47,10 +47,10 @@ class Channel:
         config: SinkConfig,
         sink: Sink[SinkConfig],
         queue: EventQueue,
-        backlog: EventQueue | None,
+        left_on_disk: EventQueue | None,
         bounds: Bounds,
         dead_letters: DeadLetters,
-        acknowledgements: AckTracker,
+        receipts: OpenReceipts,
         clock: Clock,
     ) -> None:
         self.name = name
@@ -60,21 +60,21 @@ class Channel:
         self.put = queue.put
         self.bounds = bounds
         self.counters = DeliveryCounters()
-        self._acknowledgements = acknowledgements
+        self._receipts = receipts
         self._clock = clock
         queue.on_forgotten = self._forgotten
         self._closing = asyncio.Event()
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         workers_clock = Clock(clock.monotonic, self._pause)
-        self._queues = [queue] if backlog is None else [queue, backlog]
+        self._queues = [queue] if left_on_disk is None else [queue, left_on_disk]
         self._workers = [
-            Worker(name, sink, config, source, dead_letters, self.counters, acknowledgements, workers_clock)
+            Worker(name, sink, config, source, dead_letters, self.counters, receipts, workers_clock)
             for source in [queue] * config.workers + self._queues[1:]
         ]
 
     def start(self) -> None:
-        """Begin to deliver; called on the host's loop."""
+        """Begin to deliver; called on the loop thread."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"logweir-{self.name}")
 
@@ -124,13 +124,13 @@ class Channel:
         """Note that these events, taken from memory, are on disk now."""
         self.counters.moved += len(events)
         for event in events:
-            self._acknowledgements.durable(self.name, event)
+            self._receipts.durable(self.name, event)
 
     def count_lost(self, events: Sequence[Event]) -> None:
-        """Count, and tell their callers, that these events will not be delivered."""
+        """Count, and let their callers know, that these events will not be delivered."""
         self.counters.lost += len(events)
         for event in events:
-            self._acknowledgements.settled(self.name, event, "the runtime stopped before it was delivered")
+            self._receipts.settled(self.name, event, "the runtime stopped before it was delivered")
         if events:
             report(
                 f"{self.name}.lost",
@@ -139,8 +139,8 @@ class Channel:
                 len(events),
             )
 
-    def tell_kept(self) -> None:
-        """Tell the operator what a stop leaves on disk."""
+    def report_kept(self) -> None:
+        """Report to the operator what a stop leaves on disk."""
         waiting = self.statistics().depth
         if waiting:
             report(
@@ -152,8 +152,8 @@ class Channel:
             )
 
     def _forgotten(self, event: Event) -> None:
-        if self._acknowledgements:
-            self._acknowledgements.settled(self.name, event, "its queue was full and forgot it")
+        if self._receipts:
+            self._receipts.settled(self.name, event, "its queue was full and forgot it")
 
     async def _run(self) -> None:
         try:
@@ -165,7 +165,7 @@ class Channel:
             await self._close()
 
     async def _supervise(self, worker: Worker) -> None:
-        """Run a worker; if it fails in a way that nobody foresaw, tell it and let it resume."""
+        """Run a worker; if it fails in a way that nobody foresaw, report it and let it resume."""
         while True:
             try:
                 await worker.run()

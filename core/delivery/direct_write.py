@@ -59,7 +59,7 @@ def find_transactional(
 
 
 async def record(channel: Channel, event: Event, timeout: float, clock: Clock) -> None:
-    """Write one row through a channel's sink; on the host's loop.
+    """Write one row through a channel's sink; on the loop thread.
 
     Raises:
         AuditError: It was not written within ``timeout`` seconds, or never will be.

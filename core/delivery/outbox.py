@@ -1,9 +1,10 @@
-"""The relay: what the explicit service committed goes on to the other sinks of its route.
+"""The outbox: what the explicit service committed goes on to the other sinks of its route.
 
-A transaction of the application's commits a row and, with it, a note in the outbox beside the table. The
-relay, on the runtime's loop, finds notes (those of rolled back transactions never come into being), hands
-each event to the queues of the other sinks, and deletes the note when every one of them has it for good. A
-crash in between repeats it, which sinks absorb by id: at least once, and only if the transaction committed.
+A transaction of the application's commits a row and, with it, a note in the outbox beside the table (the
+"transactional outbox" pattern). The outbox relay, on the loop thread, finds notes (those of rolled
+back transactions never come into being), hands each event to the queues of the other sinks, and deletes the
+note when every one of them has it for good. A crash in between repeats it, which sinks absorb by id: at
+least once, and only if the transaction committed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from logweir.diagnostics import report
 from logweir.errors import AuditError
 from logweir.event import Event
 
-__all__ = ["Relay"]
+__all__ = ["OutboxRelay"]
 
 _BATCH = 500
 #: Seconds between two looks at an outbox that was empty or could not be relayed.
@@ -30,7 +31,7 @@ _STOP_SECONDS = 1.0
 Forward = Callable[[Event, str], Awaitable[None]]
 
 
-class Relay:
+class OutboxRelay:
     """Empties the outboxes of a runtime.
 
     Args:

@@ -1,4 +1,4 @@
-"""Setting a damaged SQLite file aside: kept for a human, under a name that says so."""
+"""Quarantine: a damaged SQLite file is kept for a human, under a name that says so."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["SUFFIXES", "set_aside"]
+__all__ = ["SUFFIXES", "quarantine"]
 
 #: What SQLite keeps beside a database, and the database itself.
 SUFFIXES = ("", "-wal", "-shm")
 
 
-def set_aside(database: Path) -> Path:
+def quarantine(database: Path) -> Path:
     """Rename a damaged database, with all that SQLite keeps beside it, and return its new name."""
     time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    aside = Path(f"{database}.corrupt-{time}")
+    name = Path(f"{database}.corrupt-{time}")
     for suffix in SUFFIXES:
         with suppress(FileNotFoundError):
-            Path(f"{database}{suffix}").rename(f"{aside}{suffix}")
-    return aside
+            Path(f"{database}{suffix}").rename(f"{name}{suffix}")
+    return name

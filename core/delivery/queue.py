@@ -20,7 +20,7 @@ from logweir.event import Event
 
 __all__ = ["DropReason", "EventQueue", "Lease", "OnDurable", "PutResult", "QueueStatistics", "Wake"]
 
-#: Told once, from any thread: None when the event is durable, or why it never will be.
+#: Called once, from any thread: None when the event is durable, or why it never will be.
 OnDurable = Callable[[OSError | None], None]
 #: Runs a callback soon on the runtime's loop, starting the runtime's thread if need be; any thread.
 Wake = Callable[[Callable[[], None]], None]
@@ -99,7 +99,7 @@ class EventQueue(ABC):
 
     Attributes:
         durable: Whether every event that was accepted is on disk, or soon will be.
-        on_forgotten: Told of each event that was accepted and is dropped to make room; any thread.
+        on_forgotten: Called with each event that was accepted and is dropped to make room; any thread.
     """
 
     durable: bool = False

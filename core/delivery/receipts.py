@@ -1,4 +1,6 @@
-"""Acknowledgements: what an audit caller may rely on, and when.
+"""Receipts: what an audit caller may rely on, and when.
+
+The caller of an audit event holds a receipt, which is acknowledged at one of three levels.
 
 ``accepted`` means that every sink's queue has the event; ``durable`` that nothing but the loss of the
 disk takes it away: each sink's queue has it on disk or, where the queue is in memory, the sink has stored
@@ -19,7 +21,7 @@ from logweir.delivery.queue import OnDurable
 from logweir.errors import AuditError
 from logweir.event import Event
 
-__all__ = ["Ack", "AckLevel", "AckTracker", "Receipt"]
+__all__ = ["Ack", "AckLevel", "OpenReceipts", "Receipt"]
 
 AckLevel = Literal["accepted", "durable", "stored"]
 
@@ -78,7 +80,7 @@ class Receipt:
         self._cause: OSError | None = None
         self._waiting: list[tuple[AckLevel, OnDurable]] = []
 
-    # -- what the queues and the sinks tell: any thread ----------------------------------------------
+    # -- what the queues and the sinks report: any thread --------------------------------------------
 
     def refused(self, reason: str) -> None:
         """Note that the event will not get to all its sinks."""
@@ -86,14 +88,14 @@ class Receipt:
             for level in self._levels.values():
                 level.failures.append(reason)
             due = self._take_due()
-        _tell(due)
+        _call_back(due)
 
     def durable(self, sink: str) -> None:
         """Note that the event is on disk for a sink."""
         with self._lock:
             self._levels["durable"].settle(sink)
             due = self._take_due()
-        _tell(due)
+        _call_back(due)
 
     def settled(self, sink: str, failure: str | None) -> None:
         """Note that a sink is done with the event; ``failure`` says why it is not stored."""
@@ -102,10 +104,10 @@ class Receipt:
             self._levels["durable"].settle(sink, reason)
             self._levels["stored"].settle(sink, reason)
             due = self._take_due()
-        _tell(due)
+        _call_back(due)
 
     def on_durable(self, sink: str) -> OnDurable:
-        """What a sink's queue is given, to tell what became of the event on its way to the disk."""
+        """What a sink's queue is given, to report what became of the event on its way to the disk."""
         return partial(self._committed, sink)
 
     def _committed(self, sink: str, error: OSError | None) -> None:
@@ -116,8 +118,8 @@ class Receipt:
             self.settled(sink, str(error))
 
     def _take_due(self) -> list[OnDurable]:
-        """Under the lock: who is to be told now, once."""
-        due = [told for level, told in self._waiting if not self._levels[level].is_open]
+        """Under the lock: who is to be called now, once."""
+        due = [callback for level, callback in self._waiting if not self._levels[level].is_open]
         self._waiting = [item for item in self._waiting if self._levels[item[0]].is_open]
         return due
 
@@ -135,8 +137,8 @@ class Receipt:
             AuditError: It was refused, or not acknowledged within ``timeout`` seconds.
         """
         if self._levels[level].is_open:
-            future, told = commit_future(timeout)
-            self._when(level, told)
+            future, callback = commit_future(timeout)
+            self._when(level, callback)
             try:
                 await future
             except TimeoutError:
@@ -156,12 +158,12 @@ class Receipt:
                 raise self._too_late(level, timeout)
         return self._answer(level)
 
-    def _when(self, level: AckLevel, told: OnDurable) -> None:
-        """Tell when the level is reached or out of reach, which may be now."""
+    def _when(self, level: AckLevel, callback: OnDurable) -> None:
+        """Call back when the level is reached or out of reach, which may be now."""
         with self._lock:
-            self._waiting.append((level, told))
+            self._waiting.append((level, callback))
             due = self._take_due()
-        _tell(due)
+        _call_back(due)
 
     @property
     def _what(self) -> str:
@@ -181,19 +183,19 @@ class Receipt:
         )
 
 
-def _tell(due: list[OnDurable]) -> None:
-    for told in due:
-        told(None)
+def _call_back(due: list[OnDurable]) -> None:
+    for callback in due:
+        callback(None)
 
 
-class AckTracker:
+class OpenReceipts:
     """The receipts that wait for sinks, by event id; empty unless somebody waits for a sink."""
 
     def __init__(self) -> None:
         self._receipts: dict[str, Receipt] = {}
 
     def watch(self, receipt: Receipt) -> None:
-        """Tell this receipt what becomes of its event; called before the event is put."""
+        """Let this receipt know what becomes of its event; called before the event is put."""
         self._receipts[receipt.event.id] = receipt
 
     def settled(self, sink: str, event: Event, failure: str | None = None) -> None:
@@ -212,7 +214,7 @@ class AckTracker:
                 self._receipts.pop(event.id, None)
 
     def end(self) -> None:
-        """Tell all who still wait that the runtime has stopped."""
+        """Let all who still wait know that the runtime has stopped."""
         while self._receipts:
             _, receipt = self._receipts.popitem()
             receipt.refused("the runtime stopped first; what its queues keep on disk is delivered later")

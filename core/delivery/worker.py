@@ -19,7 +19,7 @@ from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.queue import EventQueue, Lease
-from logweir.delivery.receipts import AckTracker
+from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
@@ -87,7 +87,7 @@ class Worker:
         queue: Where events come from.
         dead_letters: Where events go that will never be stored.
         counters: The sink's counters.
-        acknowledgements: Receipts to tell.
+        receipts: Those that wait for sinks.
         clock: Time.
     """
 
@@ -99,7 +99,7 @@ class Worker:
         queue: EventQueue,
         dead_letters: DeadLetters,
         counters: DeliveryCounters,
-        acknowledgements: AckTracker,
+        receipts: OpenReceipts,
         clock: Clock,
     ) -> None:
         self._name = sink_name
@@ -109,7 +109,7 @@ class Worker:
         self._queue = queue
         self._dead_letters = dead_letters
         self._counters = counters
-        self._acknowledgements = acknowledgements
+        self._receipts = receipts
         self._clock = clock
         self._in_hand: deque[_Group] = deque()
         self._lease: Lease | None = None
@@ -176,24 +176,24 @@ class Worker:
         again = [events[index] for index in sorted(result.retry)]
         self._counters.duplicate += len(result.duplicate)
         self._counters.stored += len(events) - len(again) - len(result.duplicate) - len(result.rejected)
-        self._tell_stored(events, result)
+        self._note_stored(events, result)
         # From here on only what is not stored is in hand, whenever the worker may be cancelled.
         self._in_hand.popleft()
         if again:
             self._in_hand.appendleft(_Group(again, group.attempts + 1))
         if letters:
             self._in_hand.appendleft(_Group([event for event, _ in letters]))
-            await self._bury(letters)
+            await self._dead_letter(letters)
             self._in_hand.popleft()
         if again:
             await self._pause(group.attempts + 1, len(again), result.retry_after)
 
-    def _tell_stored(self, events: Sequence[Event], result: WriteResult) -> None:
-        if self._acknowledgements:
+    def _note_stored(self, events: Sequence[Event], result: WriteResult) -> None:
+        if self._receipts:
             open_indexes = result.retry | result.rejected.keys()
             for index, event in enumerate(events):
                 if index not in open_indexes:
-                    self._acknowledgements.settled(self._name, event)
+                    self._receipts.settled(self._name, event)
 
     async def _handle_failure(self, group: _Group, failure: _Failure) -> None:
         attempts = group.attempts + 1
@@ -202,7 +202,7 @@ class Worker:
         if refused and len(group.events) > 1:
             self._split(group)
         elif refused or attempts == self._retry.max_attempts:
-            await self._bury([(event, failure.message) for event in group.events])
+            await self._dead_letter([(event, failure.message) for event in group.events])
             self._in_hand.popleft()
         else:
             self._in_hand[0] = replace(group, attempts=attempts, unexpected=unexpected)
@@ -217,7 +217,7 @@ class Worker:
         self._counters.retried += events
         await self._clock.sleep(pause_before_retry(attempts, self._retry, retry_after=retry_after))
 
-    async def _bury(self, letters: list[tuple[Event, str]]) -> None:
+    async def _dead_letter(self, letters: list[tuple[Event, str]]) -> None:
         """Write dead letters; while their disk fails the events stay in hand and it is tried again."""
         records = [DeadLetter.of_event(self._name, reason, event) for event, reason in letters]
         attempts = 0
@@ -241,4 +241,4 @@ class Worker:
                 event.name,
                 reason,
             )
-            self._acknowledgements.settled(self._name, event, f"dead letter: {reason}")
+            self._receipts.settled(self._name, event, f"dead letter: {reason}")

@@ -2,7 +2,7 @@
 
 A fork copies the locks that other threads hold at that moment, and in the child nobody will ever release
 them: those inside SQLite above all. So a fork waits, for a second at most, until no call into a sink is
-under way, holds back new ones, and lets the host's thread stand still while the process is copied. A
+under way, holds back new ones, and lets the loop thread stand still while the process is copied. A
 call that has been under way for longer than that hangs, and no fork waits for it.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["after_in_child", "after_in_parent", "prepare", "under_way"]
 _PATIENCE = 1.0
 _TICK = 0.001
 
-#: Runs a coroutine on the host's loop, from any thread.
+#: Runs a coroutine on the loop thread, from any thread.
 Submit = Callable[[Coroutine[Any, Any, None]], object]
 
 

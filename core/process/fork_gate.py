@@ -6,7 +6,7 @@ use of a queue file happens inside :data:`gate`, and a fork waits at the gate fo
 commit, some milliseconds; never longer than :data:`PATIENCE`).
 
 The child must not use the parent's connections either, nor close them: closing gives up locks and may
-tidy away a log that the parent still writes. :func:`keep_forever` keeps them from being collected.
+delete a log that the parent still writes. :func:`keep_forever` keeps them from being collected.
 """
 
 from __future__ import annotations

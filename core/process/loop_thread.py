@@ -1,4 +1,4 @@
-"""The host: a thread of its own with an event loop of its own, where all workers live.
+"""The loop thread: a thread of its own with an event loop of its own, where all workers live.
 
 It serves sync code, async code and every thread alike, and goes on when the application's loop is
 blocked. It starts when it is first needed, which after a fork is the child's first event.
@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 from logweir.diagnostics import report
 
-__all__ = ["Host"]
+__all__ = ["LoopThread"]
 
 T = TypeVar("T")
 
 
-class Host:
+class LoopThread:
     """One thread, one loop.
 
     Args:
@@ -50,7 +50,7 @@ class Host:
                 try:
                     self._thread.start()
                 except RuntimeError as error:  # the interpreter is on its way out, or threads ran out
-                    report("host", "the delivery thread cannot start: %s", error)
+                    report("loop_thread", "the delivery thread cannot start: %s", error)
                     loop.close()
             return self._loop
 
@@ -92,7 +92,7 @@ class Host:
         return self._thread is not None and self._thread.is_alive()
 
     def is_current_thread(self) -> bool:
-        """Whether the caller is on the host's own thread."""
+        """Whether the caller is on this very thread."""
         return threading.current_thread() is self._thread
 
     def stop(self) -> None:

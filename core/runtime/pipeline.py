@@ -20,8 +20,8 @@ from logweir.delivery.queue import EventQueue, Wake
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.queues.spill import SpillQueue
-from logweir.delivery.receipts import AckTracker
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.receipts import OpenReceipts
+from logweir.delivery.spool.spool import Spool
 from logweir.delivery.worker import Clock
 from logweir.routing.classifier import Classifier, take_explicit
 from logweir.routing.router import Router
@@ -44,7 +44,7 @@ class Surroundings:
     """
 
     wake: Wake
-    acknowledgements: AckTracker
+    acknowledgements: OpenReceipts
     clock: Clock
 
 
@@ -66,7 +66,7 @@ class Pipeline:
     capture: Capture
     router: Router[Channel]
     channels: dict[str, Channel]
-    store: DiskStore
+    store: Spool
 
     @property
     def dead_letters(self) -> DeadLetters:
@@ -83,7 +83,7 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
     if previous is not None and previous.config.data_dir == config.data_dir:
         store = previous.store
     else:
-        store = DiskStore(config.data_dir / "queues", DeadLetters(config.data_dir))
+        store = Spool(config.data_dir / "queues", DeadLetters(config.data_dir))
     channels = {
         name: kept.get(name) or _channel(name, sink, config, around, store)
         for name, sink in config.sinks.items()
@@ -111,7 +111,7 @@ def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
 
 
 def _channel(
-    name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, store: DiskStore
+    name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, store: Spool
 ) -> Channel:
     context = context_of(name, config, workers=sink.workers)
     sink_class = registry.resolve(sink.type)
@@ -130,7 +130,7 @@ def _channel(
     )
 
 
-def _queues(name: str, plan: QueuePlan, store: DiskStore, wake: Wake) -> tuple[EventQueue, EventQueue | None]:
+def _queues(name: str, plan: QueuePlan, store: Spool, wake: Wake) -> tuple[EventQueue, EventQueue | None]:
     """The queue of a sink and, where that does not look on the disk itself, the one that does."""
     config = plan.config
     if plan.when_full == "spill":

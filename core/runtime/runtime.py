@@ -23,12 +23,12 @@ from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery import direct_write
 from logweir.delivery.channel import Channel
-from logweir.delivery.dead_letters import Keeper
-from logweir.delivery.outbox import Relay
+from logweir.delivery.dead_letters import DeadLetterPruner
+from logweir.delivery.outbox import OutboxRelay
 from logweir.delivery.queue import DropReason, OnDurable, PutResult
-from logweir.delivery.receipts import AckLevel, AckTracker, Receipt
-from logweir.delivery.spool.housekeeping import Caretaker
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
+from logweir.delivery.spool.housekeeping import Housekeeping
+from logweir.delivery.spool.spool import Spool
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import report
 from logweir.errors import AuditError, LogweirError
@@ -36,7 +36,7 @@ from logweir.event import Event, Kind
 from logweir.metrics.losses import LossReporter
 from logweir.metrics.model import DeadLetterMetrics, Metrics, SinkMetrics
 from logweir.process import fork
-from logweir.process.loop_thread import Host
+from logweir.process.loop_thread import LoopThread
 from logweir.process.threads import in_thread, on_event_loop
 from logweir.routing.classifier import take_explicit
 from logweir.routing.router import SAMPLED
@@ -71,19 +71,21 @@ class Runtime:
         """Make all that must not be shared with another process."""
         self._lock = threading.RLock()
         self._books = threading.RLock()
-        self._host = Host(self._on_host_start)
-        self._acknowledgements = AckTracker()
+        self._host = LoopThread(self._on_host_start)
+        self._acknowledgements = OpenReceipts()
         self._around = Surroundings(self._host.call_soon, self._acknowledgements, self._clock)
         self._pipeline = assemble(config, self._around)
         self._stores = [self._pipeline.store]
-        self._caretaker = Caretaker(self._on_disk)
+        self._caretaker = Housekeeping(self._on_disk)
         self._history: dict[str, SinkMetrics] = {}
         self._retiring: list[Channel] = []
         self._unrouted = self._sampled = self._dropped_at_stop = 0
         self._stopped: bool | None = None
         self._reporter = LossReporter(self.metrics)
-        self._relay = Relay(self._outboxes, self._forward)
-        self._keeper = Keeper(lambda: (self._pipeline.dead_letters, self._pipeline.config.dead_letters))
+        self._relay = OutboxRelay(self._outboxes, self._forward)
+        self._keeper = DeadLetterPruner(
+            lambda: (self._pipeline.dead_letters, self._pipeline.config.dead_letters)
+        )
         self._metrics_server: MetricsServer | None = None
         self._import_metrics_server(config)
         self._retention = RetentionKeeper(lambda: self.config)
@@ -114,9 +116,9 @@ class Runtime:
 
     async def _sinks_tried(self) -> None:
         channels = self._pipeline.channels.values()
-        await asyncio.gather(*(channel.opened_or_not() for channel in channels), self._caretaker.tended())
+        await asyncio.gather(*(channel.opened_or_not() for channel in channels), self._caretaker.ran_once())
 
-    def _on_disk(self) -> tuple[DiskStore, set[str]]:
+    def _on_disk(self) -> tuple[Spool, set[str]]:
         with self._books:
             return self._pipeline.store, {channel.name for channel in self._all_channels()}
 
@@ -188,7 +190,7 @@ class Runtime:
                     channel.count_lost(store.give_up(channel.name))
         self._acknowledgements.end()
         for channel in self._all_channels():
-            channel.tell_kept()
+            channel.report_kept()
         return self._lost() == before
 
     async def _finish_all(self, timeout: float) -> list[tuple[Channel, list[Event]]]:
@@ -447,7 +449,7 @@ class Runtime:
         channels = self._all_channels()
         try:
             async with asyncio.timeout(timeout):
-                await self._caretaker.tended()
+                await self._caretaker.ran_once()
                 await asyncio.gather(*(channel.settled() for channel in channels))
         except TimeoutError:
             return False
@@ -558,7 +560,7 @@ class Runtime:
     def _fresh_metrics(self) -> Metrics:
         """The counts after a look at the dead letters, which other processes write too; blocks."""
         with contextlib.suppress(TimeoutError):
-            self._host.run(self._keeper.look(), _LOOKING)
+            self._host.run(self._keeper.prune(), _LOOKING)
         return self.metrics()
 
 

@@ -24,7 +24,7 @@ from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Position, Selection
 from logweir.delivery.queues.memory import MemoryQueue
-from logweir.delivery.receipts import AckTracker
+from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.errors import SinkUnavailable
@@ -152,7 +152,7 @@ async def _replay_batch(
         outcome.refused.update({sink: books.refused} if books.refused else {})
 
 
-class _Books(AckTracker):
+class _Books(OpenReceipts):
     """Notes what becomes of the letters of one batch; takes the place of the receipts and dead letters."""
 
     def __init__(self, sink: str) -> None:
@@ -190,7 +190,7 @@ class _Books(AckTracker):
         return sum(map(len, self.letters.values())) - self.stored - self.refused
 
     def settled(self, sink: str, event: Event, failure: str | None = None) -> None:
-        """See :meth:`AckTracker.settled`; refusals are noted with their own reason by :meth:`add`."""
+        """See :meth:`OpenReceipts.settled`; refusals are noted with their own reason by :meth:`add`."""
         self.answers += 1
         if failure is None:
             self._stored += [letter.id for letter in self.letters[event.id]]

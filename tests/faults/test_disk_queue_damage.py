@@ -8,31 +8,31 @@ from pathlib import Path
 import pytest
 
 from logweir.delivery.queue import PutResult
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
 from logweir.testing.contract import make_event
-from support.disk import crash, drain, make_queue, make_store, names
+from support.disk import crash, drain, make_queue, make_spool, names
 
 
-def put_and_commit(store: DiskStore, count: int, sink: str = "sink") -> list[Event]:
-    queue = make_queue(store, sink)
+def put_and_commit(spool: Spool, count: int, sink: str = "sink") -> list[Event]:
+    queue = make_queue(spool, sink)
     events = [make_event(str(number), {"note": "x" * 300}) for number in range(count)]
-    told: list[OSError | None] = []
+    outcomes: list[OSError | None] = []
     for event in events:
-        queue.put(event, told.append)
-    assert store.commit() is None
-    assert told == [None] * count
+        queue.put(event, outcomes.append)
+    assert spool.commit() is None
+    assert outcomes == [None] * count
     return events
 
 
 def reopened(directory: Path) -> list[Event]:
     """What a new process delivers; it can also put."""
-    store = make_store(directory)
-    store.adopt()
-    found = drain(store)
-    assert make_queue(store).put(make_event()) is PutResult.ACCEPTED
-    assert store.commit() is None
-    store.close()
+    spool = make_spool(directory)
+    spool.adopt()
+    found = drain(spool)
+    assert make_queue(spool).put(make_event()) is PutResult.ACCEPTED
+    assert spool.commit() is None
+    spool.close()
     return found
 
 
@@ -44,10 +44,10 @@ def log_of(directory: Path) -> Path:
 @pytest.mark.wound("vector #18820")
 def test_a_power_cut_in_the_middle_of_a_commit_loses_at_most_that_commit(tmp_path: Path) -> None:
     generator = random.Random(4)
-    store = make_store(tmp_path / "life")
-    acknowledged = put_and_commit(store, 30)
+    spool = make_spool(tmp_path / "life")
+    acknowledged = put_and_commit(spool, 30)
     synced = log_of(tmp_path / "life").stat().st_size
-    put_and_commit(store, 30)
+    put_and_commit(spool, 30)
     whole = log_of(tmp_path / "life").stat().st_size
     for number in range(40):
         directory = tmp_path / f"cut{number}"
@@ -55,13 +55,13 @@ def test_a_power_cut_in_the_middle_of_a_commit_loses_at_most_that_commit(tmp_pat
         with log_of(directory).open("r+b") as log:
             log.truncate(generator.randint(synced, whole - 1))
         assert names(reopened(directory)) == names(acknowledged)
-    store.close()
+    spool.close()
 
 
 def test_a_log_cut_anywhere_reopens_with_whole_commits(tmp_path: Path) -> None:
     generator = random.Random(5)
-    store = make_store(tmp_path / "life")
-    commits = [put_and_commit(store, 5) for _ in range(10)]
+    spool = make_spool(tmp_path / "life")
+    commits = [put_and_commit(spool, 5) for _ in range(10)]
     whole = log_of(tmp_path / "life").stat().st_size
     all_ids = [event.id for events in commits for event in events]
     for number in range(40):
@@ -72,20 +72,20 @@ def test_a_log_cut_anywhere_reopens_with_whole_commits(tmp_path: Path) -> None:
         found = [event.id for event in reopened(directory)]
         assert len(found) % 5 == 0
         assert found == all_ids[: len(found)]
-    store.close()
+    spool.close()
 
 
 def orphan(directory: Path, count: int = 500) -> Path:
     """A file that a process left, with its log already moved into it."""
-    store = make_store(directory)
-    put_and_commit(store, count)
-    store.close()
+    spool = make_spool(directory)
+    put_and_commit(spool, count)
+    spool.close()
     (path,) = (directory / "queues").glob("*.db")
     return path
 
 
 @pytest.mark.wound("vector #18336")
-def test_a_file_damaged_anywhere_is_set_aside_and_the_service_goes_on(tmp_path: Path) -> None:
+def test_a_file_damaged_anywhere_is_quarantined_and_the_service_goes_on(tmp_path: Path) -> None:
     generator = random.Random(6)
     template = orphan(tmp_path / "template")
     content = template.read_bytes()
@@ -115,14 +115,14 @@ def test_the_rows_on_sound_pages_are_saved_and_the_damage_is_told(
     with caplog.at_level(logging.ERROR, "logweir"):
         found = reopened(tmp_path)
     assert 400 <= len(found) < 500
-    (aside,) = (tmp_path / "queues").glob("*.corrupt-*")
+    (quarantined,) = (tmp_path / "queues").glob("*.corrupt-*")
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert str(aside) in record.getMessage()
+    assert str(quarantined) in record.getMessage()
     assert f"{len(found)} events were saved" in record.getMessage()
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 100, b"\0" * 100_000])
-def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_database_is_quarantined(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "queues").mkdir()
     (tmp_path / "queues" / "1-0000.db").write_bytes(content)
     assert reopened(tmp_path) == []
@@ -133,10 +133,10 @@ def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, content: bytes)
 def test_a_file_damaged_under_a_running_process_is_replaced(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = make_store(tmp_path)
-    before = put_and_commit(store, 50)
-    assert store._file is not None
-    path = store._file.path
+    spool = make_spool(tmp_path)
+    before = put_and_commit(spool, 50)
+    assert spool._file is not None
+    path = spool._file.path
     match damage:
         case "overwritten":
             path.write_bytes(b"\xff" * path.stat().st_size)
@@ -147,43 +147,43 @@ def test_a_file_damaged_under_a_running_process_is_replaced(
         case "log overwritten":
             Path(f"{path}-wal").write_bytes(b"\xff" * 100_000)
     with caplog.at_level(logging.ERROR, "logweir"):
-        after = put_and_commit(store, 50)
-    assert drain(store) == before + after
-    store.close()
+        after = put_and_commit(spool, 50)
+    assert drain(spool) == before + after
+    spool.close()
     assert damage == "log overwritten" or path.name in caplog.text
 
 
 def test_rows_in_memory_and_leased_survive_the_loss_of_the_file(tmp_path: Path) -> None:
-    store = make_store(tmp_path / "life")
-    queue = make_queue(store)
-    events = put_and_commit(store, 20)
-    lane = store.lane("sink")
-    with store.lock:
-        leased = lane.lease(5, 10**9)
+    spool = make_spool(tmp_path / "life")
+    queue = make_queue(spool)
+    events = put_and_commit(spool, 20)
+    backlog = spool.backlog("sink")
+    with spool.lock:
+        leased = backlog.lease(5, 10**9)
     assert leased is not None
-    shutil.rmtree(store.directory)
-    put_and_commit(store, 1)
+    shutil.rmtree(spool.directory)
+    put_and_commit(spool, 1)
     assert queue.statistics().in_flight == 5
-    found = reopened(crash(store, tmp_path / "after"))
+    found = reopened(crash(spool, tmp_path / "after"))
     assert {event.id for event in events} <= {event.id for event in found}
 
 
 def test_a_damage_met_while_reading_is_repaired_by_the_next_commit(tmp_path: Path) -> None:
-    store = make_store(tmp_path, window=0)
-    events = put_and_commit(store, 2000)
-    assert store._file is not None
-    store._file.shorten_log()
-    path = store._file.path
+    spool = make_spool(tmp_path, window=0)
+    events = put_and_commit(spool, 2000)
+    assert spool._file is not None
+    spool._file.shorten_log()
+    path = spool._file.path
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(size // 2)
         file.write(b"\xff" * 40960)
     found = []
     for _ in range(10):
-        found += drain(store)
-        store.commit()
+        found += drain(spool)
+        spool.commit()
     assert 1500 < len(found) <= 2000
     assert names(found) == [name for name in names(events) if name in set(names(found))]
-    assert make_queue(store).statistics().depth == 0
-    store.close()
-    assert list(store.directory.glob("*.corrupt-*"))
+    assert make_queue(spool).statistics().depth == 0
+    spool.close()
+    assert list(spool.directory.glob("*.corrupt-*"))

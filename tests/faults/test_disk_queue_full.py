@@ -1,4 +1,4 @@
-"""Disk full and read-only: callers who wait are told, the others are kept, and everything resumes."""
+"""Disk full and read-only: callers who wait learn of it, the others are kept, and everything resumes."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from logweir.delivery.queue import PutResult
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool import Spool
 from logweir.testing.contract import make_event
-from support.disk import drain, make_queue, make_store, mount, names, small_disk_at
+from support.disk import drain, make_queue, make_spool, mount, names, small_disk_at
 
 TESTS = Path(__file__).parents[1]
 
@@ -26,7 +26,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 class Answers:
-    """Collects what callers are told."""
+    """Collects what callers learn."""
 
     def __init__(self) -> None:
         self.errors: list[OSError | None] = []
@@ -56,18 +56,18 @@ def fill(place: Path) -> Path:
     return path
 
 
-def check_that_it_fails_and_resumes(store: DiskStore, stop: object, resume: object) -> None:
-    queue, answers = make_queue(store, max_events=1000), Answers()
+def check_that_it_fails_and_resumes(spool: Spool, stop: object, resume: object) -> None:
+    queue, answers = make_queue(spool, max_events=1000), Answers()
     queue.put(make_event("first"), answers)
     assert answers.wait_for(1) == [None]
     stop()  # type: ignore[operator]
     results = [queue.put(make_event(f"kept {n}", {"note": "x" * 9000})) for n in range(20)]
     assert set(results) == {PutResult.ACCEPTED}
-    queue.put(make_event("told"), answers)
+    queue.put(make_event("reported"), answers)
     error = answers.wait_for(2)[1]
     assert isinstance(error, OSError)
     assert "cannot be written" in str(error)
-    assert str(store.directory) in str(error)
+    assert str(spool.directory) in str(error)
     assert queue.statistics().depth == 21
     resume()  # type: ignore[operator]
     queue.put(make_event("after"), answers)
@@ -76,72 +76,72 @@ def check_that_it_fails_and_resumes(store: DiskStore, stop: object, resume: obje
             break
         answers.errors.pop()
         queue.put(make_event("after"), answers)
-    assert store.flush(20.0)
-    found = names(drain(store))
+    assert spool.flush(20.0)
+    found = names(drain(spool))
     assert found == ["first", *(f"kept {n}" for n in range(20)), "after"]
 
 
 def test_a_full_disk_fails_those_who_wait_keeps_the_others_and_resumes(small_disk: Path) -> None:
-    store = make_store(small_disk, threaded=True)
-    check_that_it_fails_and_resumes(store, lambda: fill(small_disk), (small_disk / "ballast").unlink)
-    store.close()
+    spool = make_spool(small_disk, threaded=True)
+    check_that_it_fails_and_resumes(spool, lambda: fill(small_disk), (small_disk / "ballast").unlink)
+    spool.close()
 
 
 def test_a_read_only_disk_fails_those_who_wait_keeps_the_others_and_resumes(small_disk: Path) -> None:
     mount("-o", "remount,ro", str(small_disk))
-    store = make_store(small_disk, threaded=True)
-    queue, answers = make_queue(store), Answers()
+    spool = make_spool(small_disk, threaded=True)
+    queue, answers = make_queue(spool), Answers()
     assert queue.put(make_event("kept")) is PutResult.ACCEPTED
-    queue.put(make_event("told"), answers)
+    queue.put(make_event("reported"), answers)
     assert "cannot be written" in str(answers.wait_for(1)[0])
     mount("-o", "remount,rw", str(small_disk))
-    assert store.flush(20.0)
-    assert names(drain(store)) == ["kept"]
-    store.close()
+    assert spool.flush(20.0)
+    assert names(drain(spool)) == ["kept"]
+    spool.close()
 
 
 def test_settling_goes_on_while_the_disk_is_full(small_disk: Path) -> None:
-    store = make_store(small_disk)
-    queue = make_queue(store)
+    spool = make_spool(small_disk)
+    queue = make_queue(spool)
     number = 0
-    while store.commit() is None:
+    while spool.commit() is None:
         number += 1
         queue.put(make_event(str(number), {"note": "x" * 20_000}))
     assert number > 5
     delivered: list[str] = []
     for _ in range(40):
-        delivered += names(drain(store))
-        if store.commit() is None and len(delivered) == number:
+        delivered += names(drain(spool))
+        if spool.commit() is None and len(delivered) == number:
             break
     assert delivered == [str(n + 1) for n in range(number)]
-    assert store.close()
+    assert spool.close()
 
 
 LIMITED = """
 import resource, sys, time
 from pathlib import Path
-from support.disk import drain, make_queue, make_store, mount, names, small_disk_at
+from support.disk import drain, make_queue, make_spool, mount, names, small_disk_at
 from logweir.testing.contract import make_event
 
-store = make_store(Path(sys.argv[1]))
-queue = make_queue(store)
+spool = make_spool(Path(sys.argv[1]))
+queue = make_queue(spool)
 queue.put(make_event("first"))
-assert store.commit() is None
+assert spool.commit() is None
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
-told = []
+outcomes = []
 for number in range(10):
     queue.put(make_event(str(number), {"note": "x" * 9000}))
-queue.put(make_event("told"), told.append)
-error = store.commit()
+queue.put(make_event("reported"), outcomes.append)
+error = spool.commit()
 assert isinstance(error, OSError), error
-assert told == [error]
-assert store.has_staged
+assert outcomes == [error]
+assert spool.has_staged
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-while store.has_staged:
-    assert store.commit() is None
-assert names(drain(store)) == ["first", *map(str, range(10))]
-store.close()
+while spool.has_staged:
+    assert spool.commit() is None
+assert names(drain(spool)) == ["first", *map(str, range(10))]
+spool.close()
 """
 
 
@@ -156,14 +156,14 @@ def test_a_limit_on_the_size_of_files_is_survived(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_fails_those_who_wait(tmp_path: Path) -> None:
     (tmp_path / "queues").touch()
-    store = make_store(tmp_path)
-    queue = make_queue(store)
-    told: list[OSError | None] = []
-    queue.put(make_event("told"), told.append)
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
+    outcomes: list[OSError | None] = []
+    queue.put(make_event("reported"), outcomes.append)
     queue.put(make_event("kept"))
-    assert isinstance(store.commit(), OSError)
-    assert len(told) == 1
+    assert isinstance(spool.commit(), OSError)
+    assert len(outcomes) == 1
     (tmp_path / "queues").unlink()
-    assert store.commit() is None
-    assert names(drain(store)) == ["kept"]
-    store.close()
+    assert spool.commit() is None
+    assert names(drain(spool)) == ["kept"]
+    spool.close()

@@ -9,37 +9,37 @@ from pathlib import Path
 
 import pytest
 
-from support.disk import drain, make_store
+from support.disk import drain, make_spool
 
 TESTS = Path(__file__).parents[1]
 
 NURSERY = """
 import os, random, signal, sys, threading, time
 from pathlib import Path
-from support.disk import make_queue, make_store
+from support.disk import make_queue, make_spool
 from logweir.testing.contract import make_event
 
 directory, rounds, adopts = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "adopts"
 generator = random.Random(1)
 
 def write_until_killed():
-    store = make_store(directory, threaded=True)
-    queues = [make_queue(store, sink, "block", max_events=10**6) for sink in "ab"]
+    spool = make_spool(directory, threaded=True)
+    queues = [make_queue(spool, sink, "block", max_events=10**6) for sink in "ab"]
 
     def write():
         while True:
             event = make_event()
             done = [threading.Event() for _ in queues]
-            for queue, told in zip(queues, done):
-                queue.put(event, lambda error, told=told: error is None and told.set())
-            for told in done:
-                told.wait()
+            for queue, durable in zip(queues, done):
+                queue.put(event, lambda error, durable=durable: error is None and durable.set())
+            for durable in done:
+                durable.wait()
             os.write(1, event.id.encode() + b"\\n")
 
     for _ in range(8):
         threading.Thread(target=write, daemon=True).start()
     while adopts:
-        store.adopt()
+        spool.adopt()
     time.sleep(60)
 
 for _ in range(rounds):
@@ -66,10 +66,10 @@ def acknowledged_by_the_dead(directory: Path, rounds: int, adopts: str) -> set[s
 
 
 def stored_after(directory: Path) -> dict[str, Counter[str]]:
-    store = make_store(directory)
-    store.adopt()
-    stored = {sink: Counter(event.id for event in drain(store, sink)) for sink in "ab"}
-    store.close()
+    spool = make_spool(directory)
+    spool.adopt()
+    stored = {sink: Counter(event.id for event in drain(spool, sink)) for sink in "ab"}
+    spool.close()
     assert not list((directory / "queues").iterdir())
     return stored
 

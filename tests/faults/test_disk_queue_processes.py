@@ -13,21 +13,21 @@ import pytest
 
 from logweir.delivery.queue import PutResult
 from logweir.testing.contract import make_event
-from support.disk import drain, make_queue, make_store, names
+from support.disk import drain, make_queue, make_spool, names
 
 TESTS = Path(__file__).parents[1]
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from support.disk import make_queue, make_store
+from support.disk import make_queue, make_spool
 from logweir.testing.contract import make_event
 
-store = make_store(Path(sys.argv[1]))
-queue = make_queue(store)
+spool = make_spool(Path(sys.argv[1]))
+queue = make_queue(spool)
 for number in range(100):
     queue.put(make_event(f"{sys.argv[2]} {number}"))
-    assert store.commit() is None
+    assert spool.commit() is None
 print("written", flush=True)
 time.sleep(60)
 """
@@ -55,45 +55,45 @@ def kill(process: subprocess.Popen[str]) -> None:
 @pytest.mark.wound("serilog-sinks-periodicbatching #22")
 def test_a_live_process_adopts_the_dead_and_leaves_the_living(tmp_path: Path) -> None:
     dead, living = writer(tmp_path, "dead"), writer(tmp_path, "living")
-    store = make_store(tmp_path)
-    assert store.adopt() == 0
+    spool = make_spool(tmp_path)
+    assert spool.adopt() == 0
     assert len(list((tmp_path / "queues").glob("*.db"))) == 2
     kill(dead)
-    assert store.adopt() == 100
-    assert names(drain(store)) == [f"dead {number}" for number in range(100)]
+    assert spool.adopt() == 100
+    assert names(drain(spool)) == [f"dead {number}" for number in range(100)]
     kill(living)
-    assert store.adopt() == 100
-    assert names(drain(store)) == [f"living {number}" for number in range(100)]
-    store.close()
+    assert spool.adopt() == 100
+    assert names(drain(spool)) == [f"living {number}" for number in range(100)]
+    spool.close()
     assert not list((tmp_path / "queues").iterdir())
 
 
 def test_many_adopters_at_once_take_every_event_exactly_once(tmp_path: Path) -> None:
     for name in "abc":
         kill(writer(tmp_path, name))
-    stores = [make_store(tmp_path) for _ in range(3)]
-    threads = [threading.Thread(target=store.adopt) for store in stores]
+    spools = [make_spool(tmp_path) for _ in range(3)]
+    threads = [threading.Thread(target=spool.adopt) for spool in spools]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for store in stores:
-        store.adopt()
-    found = [name for store in stores for name in names(drain(store))]
+    for spool in spools:
+        spool.adopt()
+    found = [name for spool in spools for name in names(drain(spool))]
     assert sorted(found) == sorted(f"{name} {number}" for name in "abc" for number in range(100))
-    for store in stores:
-        store.close()
+    for spool in spools:
+        spool.close()
 
 
 FORKS = """
 import os, sys, threading, time
 from pathlib import Path
-from support.disk import make_queue, make_store
+from support.disk import make_queue, make_spool
 from logweir.delivery.queue import PutResult
 from logweir.testing.contract import make_event
 
-store = make_store(Path(sys.argv[1]), threaded=True)
-queue = make_queue(store, max_events=10**6)
+spool = make_spool(Path(sys.argv[1]), threaded=True)
+queue = make_queue(spool, max_events=10**6)
 stop = threading.Event()
 count = 0
 
@@ -111,7 +111,7 @@ for number in range(30):
     child = os.fork()
     if not child:
         assert queue.put(make_event()) is PutResult.CLOSED
-        own = make_store(Path(sys.argv[1]), threaded=True)
+        own = make_spool(Path(sys.argv[1]), threaded=True)
         own.adopt()
         make_queue(own).put_durably(make_event("child"))[1].result(20)
         own.close()
@@ -122,7 +122,7 @@ codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in childre
 stop.set()
 for thread in writers:
     thread.join()
-store.close()
+spool.close()
 assert codes == [0] * 30, codes
 print(count)
 """
@@ -137,10 +137,10 @@ def test_forks_in_the_middle_of_commits_leave_parent_and_children_working(tmp_pa
         check=True,
         timeout=60,
     )
-    store = make_store(tmp_path)
-    store.adopt()
-    found = names(drain(store))
-    store.close()
+    spool = make_spool(tmp_path)
+    spool.adopt()
+    found = names(drain(spool))
+    spool.close()
     assert found.count("child") == 30
     assert found.count("parent") == int(program.stdout)
 
@@ -148,18 +148,18 @@ def test_forks_in_the_middle_of_commits_leave_parent_and_children_working(tmp_pa
 def test_a_stopped_process_keeps_its_file_until_it_is_dead(tmp_path: Path) -> None:
     process = writer(tmp_path, "stopped")
     process.send_signal(signal.SIGSTOP)
-    store = make_store(tmp_path)
-    assert store.adopt() == 0
+    spool = make_spool(tmp_path)
+    assert spool.adopt() == 0
     kill(process)
-    assert store.adopt() == 100
-    store.close()
+    assert spool.adopt() == 100
+    spool.close()
 
 
 def test_a_queue_serves_while_it_adopts(tmp_path: Path) -> None:
     kill(writer(tmp_path, "dead"))
-    store = make_store(tmp_path, threaded=True)
-    queue = make_queue(store)
-    adopting = threading.Thread(target=store.adopt)
+    spool = make_spool(tmp_path, threaded=True)
+    queue = make_queue(spool)
+    adopting = threading.Thread(target=spool.adopt)
     adopting.start()
     started = time.monotonic()
     result, done = queue.put_durably(make_event("own"))
@@ -168,4 +168,4 @@ def test_a_queue_serves_while_it_adopts(tmp_path: Path) -> None:
     assert time.monotonic() - started < 5.0
     adopting.join()
     assert queue.statistics().depth == 101
-    store.close()
+    spool.close()

@@ -14,7 +14,7 @@ import pytest
 import logweir
 from logweir.config.loading import load_config
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool import Spool
 from logweir.errors import AuditError
 from logweir.event import Event
 from logweir.sinks.memory import MemorySink
@@ -202,13 +202,13 @@ async def test_many_callers_share_the_syncs_of_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits: Counter[bool] = Counter()
-    commit = DiskStore.commit
+    commit = Spool.commit
 
-    def counted(store: DiskStore) -> OSError | None:
-        commits[store.has_staged] += 1
-        return commit(store)
+    def counted(spool: Spool) -> OSError | None:
+        commits[spool.has_staged] += 1
+        return commit(spool)
 
-    monkeypatch.setattr(DiskStore, "commit", counted)
+    monkeypatch.setattr(Spool, "commit", counted)
     config = await asyncio.to_thread(load_config, settings(tmp_path / "data"))
 
     async def caller() -> None:

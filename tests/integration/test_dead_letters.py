@@ -221,7 +221,7 @@ def test_lines_are_shown_and_dropped_and_not_replayed(routing: Path) -> None:
     assert "unreadable lines that wait: 1" in result.stdout
     assert dlq("replay", line.id).exit_code == 1
     shown = dlq("show", line.id).stdout
-    assert "this line never became an event; mend it and give it to `logweir run`" in shown
+    assert "this line never became an event; fix it and give it to `logweir run`" in shown
     assert "a.log:3" in shown
     assert "\x1b[2J" not in shown
     assert dlq("drop", "--sink", "-", "--yes").stdout == "letters dropped: 1\n"

@@ -1,4 +1,4 @@
-"""Disk stores for tests: made, drained and crashed without waiting for time."""
+"""Spools for tests: made, drained and crashed without waiting for time."""
 
 import shutil
 import subprocess
@@ -13,19 +13,19 @@ import pytest
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import Lease
 from logweir.delivery.queues.disk import DiskQueue
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
 from logweir.settings.delivery import QueueConfig
 from logweir.testing.contract import make_event
 
 
-def make_store(directory: Path, *, threaded: bool = False, **settings: Any) -> DiskStore:
-    """A store whose files are in ``directory / "queues"``."""
-    return DiskStore(directory / "queues", DeadLetters(directory), threaded=threaded, **settings)
+def make_spool(directory: Path, *, threaded: bool = False, **settings: Any) -> Spool:
+    """A spool whose files are in ``directory / "queues"``."""
+    return Spool(directory / "queues", DeadLetters(directory), threaded=threaded, **settings)
 
 
 def make_queue(
-    store: DiskStore,
+    spool: Spool,
     sink: str = "sink",
     when_full: Any = "drop_newest",
     *,
@@ -33,42 +33,42 @@ def make_queue(
     **settings: Any,
 ) -> DiskQueue:
     """A queue whose consumers, if any, are woken by ``wake``."""
-    return DiskQueue(store, sink, QueueConfig(**settings), when_full, wake)
+    return DiskQueue(spool, sink, QueueConfig(**settings), when_full, wake)
 
 
-def lease(store: DiskStore, sink: str = "sink", count: int = 100) -> Lease | None:
+def lease(spool: Spool, sink: str = "sink", count: int = 100) -> Lease | None:
     """Take a batch without an event loop."""
-    lane = store.lane(sink)
-    if lane.wants_reading(count):
-        store.read(lane, count, 2**30)
-    with store.lock:
-        return lane.lease(count, 2**30)
+    backlog = spool.backlog(sink)
+    if backlog.wants_reading(count):
+        spool.read(backlog, count, 2**30)
+    with spool.lock:
+        return backlog.lease(count, 2**30)
 
 
-def drain(store: DiskStore, sink: str = "sink", *, settle: bool = True) -> list[Event]:
+def drain(spool: Spool, sink: str = "sink", *, settle: bool = True) -> list[Event]:
     """Take everything that is committed."""
     events: list[Event] = []
     leases = []
-    while (taken := lease(store, sink)) is not None:
+    while (taken := lease(spool, sink)) is not None:
         events += taken.events
         leases.append(taken)
     if settle:
         for taken in leases:
-            store.remove(store.lane(sink), store.lane(sink).settle(taken))
-        store.commit()
+            spool.remove(spool.backlog(sink), spool.backlog(sink).settle(taken))
+        spool.commit()
     return events
 
 
-def crash(store: DiskStore, copy: Path) -> Path:
+def crash(spool: Spool, copy: Path) -> Path:
     """What a dying process leaves: its files as they are, in a directory of their own."""
     (copy / "queues").mkdir(parents=True)
-    for path in store.directory.glob("*.db*"):
+    for path in spool.directory.glob("*.db*"):
         if not path.name.endswith("-shm"):
             shutil.copyfile(path, copy / "queues" / path.name)
-    if store._file is not None:
-        store._file.close()
-    if store._ownership is not None:
-        store._ownership.release()
+    if spool._file is not None:
+        spool._file.close()
+    if spool._ownership is not None:
+        spool._ownership.release()
     return copy
 
 

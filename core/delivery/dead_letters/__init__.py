@@ -5,7 +5,7 @@ with its file and number.
 """
 
 from logweir.delivery.dead_letters.letter import DeadLetter, Selection
-from logweir.delivery.dead_letters.pruning import Keeper
+from logweir.delivery.dead_letters.pruning import DeadLetterPruner
 from logweir.delivery.dead_letters.store import DeadLetters, Position, Totals
 
-__all__ = ["DeadLetter", "DeadLetters", "Keeper", "Position", "Selection", "Totals"]
+__all__ = ["DeadLetter", "DeadLetterPruner", "DeadLetters", "Position", "Selection", "Totals"]

@@ -25,7 +25,7 @@ class DeadLetter:
         body: The event as JSON, or the line as it was read.
         place: ``file:line`` for unreadable input.
         id: The event's id and the sink, or a new one.
-        time: When it was buried, nanoseconds since 1970-01-01 UTC.
+        time: When it became a dead letter, nanoseconds since 1970-01-01 UTC.
         attempts: How often a sink has refused it.
     """
 
@@ -59,7 +59,7 @@ class DeadLetter:
             ValueError: There is none that can be read; the message says why.
         """
         if self.is_line:
-            raise ValueError("this line never became an event; mend it and give it to `logweir run`")
+            raise ValueError("this line never became an event; fix it and give it to `logweir run`")
         try:
             return decode_event(self.body)
         except Exception as error:  # noqa: BLE001 - whatever is in a body, other letters go on
@@ -74,8 +74,8 @@ class Selection:
         ids: Ids of letters, or of events, which stand for all their letters.
         sink: The sink; empty for unreadable lines.
         reason: A part of the reason or, with ``*`` or ``?``, a glob on all of it; case does not matter.
-        since: Not buried before this time (nanoseconds).
-        until: Buried before this time.
+        since: Dead letters from this time on (nanoseconds).
+        until: Dead letters before this time.
         events_only: Leave out unreadable lines.
     """
 

@@ -1,6 +1,7 @@
-"""Keeping dead letters within their declared bounds, at the start and once a minute; counted and told.
+"""Pruning: dead letters beyond their declared bounds are deleted, at the start and once a minute.
 
-Without bounds nothing is ever deleted: that letters wait is told at the start, and shown by the metrics,
+Each deletion is counted and reported. Without bounds nothing is ever deleted: that letters wait is reported
+at the start, and shown by the metrics,
 ``logweir check`` and ``logweir dlq list``.
 """
 
@@ -18,13 +19,13 @@ from logweir.process.fork import under_way
 from logweir.process.threads import in_thread
 from logweir.settings.operations import DeadLettersConfig
 
-__all__ = ["Keeper"]
+__all__ = ["DeadLetterPruner"]
 
 _INTERVAL = 60.0
 
 
-class Keeper:
-    """Looks after the dead letters of the configuration in force.
+class DeadLetterPruner:
+    """Prunes the dead letters of the configuration in force.
 
     Args:
         current: The dead letters and their bounds, as they are now.
@@ -39,21 +40,21 @@ class Keeper:
         self._turn = asyncio.Lock()
 
     async def run(self, interval: float = _INTERVAL) -> None:
-        """Look for ever."""
-        await self.look(tell_waiting=True)
+        """Prune for ever."""
+        await self.prune(report_waiting=True)
         while True:
             await asyncio.sleep(interval)
-            await self.look()
+            await self.prune()
 
-    async def look(self, *, tell_waiting: bool = False) -> None:
+    async def prune(self, *, report_waiting: bool = False) -> None:
         """Delete what is beyond the bounds, and count what waits, whoever wrote it."""
         letters, bounds = self._current()
         try:
             async with self._turn, under_way():
-                expired, totals = await in_thread(lambda: _look(letters, bounds))
+                expired, totals = await in_thread(lambda: _prune(letters, bounds))
                 self.expired.update(expired)
         except OSError as error:
-            report("dead_letters.keeper", "the dead letters cannot be looked after: %s", error)
+            report("dead_letters.pruning", "the dead letters cannot be pruned: %s", error)
             return
         for sink, count in expired.items():
             logger.warning(
@@ -62,7 +63,7 @@ class Keeper:
                 f"sink {sink!r}" if sink else "unreadable lines",
                 _described(bounds),
             )
-        if tell_waiting and totals.count and totals.oldest is not None:
+        if report_waiting and totals.count and totals.oldest is not None:
             logger.warning(
                 "%d dead letters wait in %s, the oldest since %s; see `logweir dlq list`",
                 totals.count,
@@ -71,7 +72,7 @@ class Keeper:
             )
 
 
-def _look(letters: DeadLetters, bounds: DeadLettersConfig) -> tuple[dict[str, int], Totals]:
+def _prune(letters: DeadLetters, bounds: DeadLettersConfig) -> tuple[dict[str, int], Totals]:
     expired: dict[str, int] = {}
     if bounds.keep is not None or bounds.max_bytes is not None:
         expired = letters.prune(keep=bounds.keep, max_bytes=bounds.max_bytes, now=time.time_ns())

@@ -1,8 +1,8 @@
 """The dead letters of one data directory: written, read, removed and kept within their bounds.
 
 One SQLite file, opened for each use: dead letters are rare, several processes share the file, and
-nothing has to survive a fork. A damaged file is set aside, told, and replaced by one with all that could
-be read of it. All methods block.
+nothing has to survive a fork. A damaged file is quarantined, reported, and replaced by one with all that
+could be read of it. All methods block.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 
 from logweir.delivery.dead_letters.database import connect, is_damage, lenient_text, transaction
 from logweir.delivery.dead_letters.letter import DeadLetter, Selection
-from logweir.delivery.quarantine import set_aside
+from logweir.delivery.quarantine import quarantine
 from logweir.diagnostics import report
 from logweir.encoding.values import clean_text
 
@@ -37,7 +37,7 @@ _INTO = "INTO dead_letters (id, time, sink, reason, place, body, attempts) VALUE
 
 
 class Position(NamedTuple):
-    """A place in the order of the letters: when one was buried, and its id."""
+    """A place in the order of the letters: when one became a dead letter, and its id."""
 
     time: int
     id: str
@@ -50,7 +50,7 @@ class Totals:
     Attributes:
         letters: By sink; unreadable lines under the empty name.
         size: Bytes of all bodies.
-        oldest: When the oldest was buried, nanoseconds; None when there are none.
+        oldest: When the oldest became a dead letter, nanoseconds; None when there are none.
     """
 
     letters: dict[str, int]
@@ -224,7 +224,7 @@ _replacing = threading.Lock()
 
 
 def _replace(path: Path, error: sqlite3.Error) -> None:
-    """Set a damaged file aside, unless another thread or process has done so meanwhile."""
+    """Quarantine a damaged file, unless another thread or process has done so meanwhile."""
     with _replacing:
         try:
             with closing(connect(path)) as connection:
@@ -232,15 +232,15 @@ def _replace(path: Path, error: sqlite3.Error) -> None:
         except sqlite3.Error as still:
             sound = not is_damage(still)
         if not sound:
-            aside = set_aside(path)
-            saved = _carry_over(aside, path)
+            quarantined = quarantine(path)
+            saved = _carry_over(quarantined, path)
             report(
                 f"dead_letters.damage.{path}",
-                "the dead letters %s are damaged (%s); the file was set aside as %s and a new one begun, "
+                "the dead letters %s are damaged (%s); the file was quarantined as %s and a new one begun, "
                 "with the %d letters that could be read",
                 path,
                 error,
-                aside,
+                quarantined,
                 saved,
                 level=logging.ERROR,
             )

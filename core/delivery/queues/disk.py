@@ -1,10 +1,10 @@
 """The disk queue: what it accepts survives the process once it is committed.
 
-The contract and the policies of the memory queue, over a lane of the process's one disk store. Events
+The contract and the policies of the memory queue, over a backlog of the process's one spool. Events
 become available to consumers when they are durable, some milliseconds after their put. What waits or is
 leased at a stop stays in the file for the next start.
 
-Two queues of the same sink on one store, as in the middle of a reload, share one lane: when a queue is
+Two queues of the same sink on one spool, as in the middle of a reload, share one backlog: when a queue is
 closed while a younger one is open, its workers finish what they have and the younger one's go on.
 """
 
@@ -27,7 +27,7 @@ from logweir.delivery.queue import (
     QueueStatistics,
     Wake,
 )
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
 from logweir.process.threads import in_thread, on_event_loop
 from logweir.settings.delivery import QueueConfig, WhenFull
@@ -49,7 +49,7 @@ class DiskQueue(EventQueue):
     """A bounded, durable queue.
 
     Args:
-        store: The process's disk store.
+        spool: The process's spool.
         sink: The sink's name, under which events are kept.
         config: Its bounds; they count what waits, staged or committed.
         when_full: What a full queue does.
@@ -61,7 +61,7 @@ class DiskQueue(EventQueue):
 
     def __init__(
         self,
-        store: DiskStore,
+        spool: Spool,
         sink: str,
         config: QueueConfig,
         when_full: WhenFull,
@@ -69,8 +69,8 @@ class DiskQueue(EventQueue):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
-        self._lane = store.lane(sink)
+        self._spool = spool
+        self._backlog = spool.backlog(sink)
         self._max_events, self._max_bytes = config.bounds("disk")
         self._block_timeout = config.block_timeout
         self._when_full = when_full
@@ -78,16 +78,16 @@ class DiskQueue(EventQueue):
         self._clock = clock
         self._closed = False
         self._blocked = 0
-        self._room = threading.Condition(store.lock)
+        self._room = threading.Condition(spool.lock)
         self._drops: Counter[DropReason] = Counter()
         self._since: float | None = None
         self._hurry_until = -1
         self._turn = asyncio.Lock()
         self._waiter: asyncio.Future[None] | None = None
         self._flushes: list[_FlushWaiter] = []
-        with store.lock:
-            self._lane.open()
-        store.listen(sink, self._on_change)
+        with spool.lock:
+            self._backlog.open()
+        spool.listen(sink, self._on_change)
 
     # -- producers: any thread ---------------------------------------------------------------------
 
@@ -99,31 +99,31 @@ class DiskQueue(EventQueue):
         """Put, with a future that is done when the event is durable; it fails with an OSError."""
         done: Future[None] = Future()
 
-        def told(error: OSError | None) -> None:
+        def on_durable(error: OSError | None) -> None:
             if error is None:
                 done.set_result(None)
             else:
                 done.set_exception(error)
 
-        return self.put(event, told), done
+        return self.put(event, on_durable), done
 
     def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
         """Stage the event if there is room; None when the queue is full."""
-        with self._store.lock:
-            if self._closed or self._store.closed:
+        with self._spool.lock:
+            if self._closed or self._spool.closed:
                 return PutResult.CLOSED
             if not self._has_room(0):
                 return None
-            self._store.stage(self._lane, event, on_durable)
-        self._store.nudge()
+            self._spool.stage(self._backlog, event, on_durable)
+        self._spool.nudge()
         return PutResult.ACCEPTED
 
     def _has_room(self, size: int) -> bool:
-        lane = self._lane
-        within = lane.depth < self._max_events and (
-            lane.size + size <= self._max_bytes if size else lane.size < self._max_bytes
+        backlog = self._backlog
+        within = backlog.depth < self._max_events and (
+            backlog.size + size <= self._max_bytes if size else backlog.size < self._max_bytes
         )
-        return within and not self._store.is_full()
+        return within and not self._spool.is_full()
 
     def _put_when_full(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         match self._when_full:
@@ -137,24 +137,24 @@ class DiskQueue(EventQueue):
                 return self._drop(DropReason.QUEUE_FULL_NEWEST)
 
     def _drop(self, reason: DropReason) -> PutResult:
-        with self._store.lock:
+        with self._spool.lock:
             self._drops[reason] += 1
         return PutResult.DROPPED
 
     def _put_forgetting_oldest(self, event: Event, on_durable: OnDurable | None) -> PutResult:
-        if self._store.is_full():  # the disk does not take anything: the oldest cannot make room
+        if self._spool.is_full():  # the disk does not take anything: the oldest cannot make room
             return self._drop(DropReason.QUEUE_FULL_NEWEST)
         dropped: list[int] = []
-        with self._store.lock:
-            if self._closed or self._store.closed:
+        with self._spool.lock:
+            if self._closed or self._spool.closed:
                 return PutResult.CLOSED
-            while self._lane.depth and not self._has_room(event.size):
-                dropped += self._lane.drop_oldest()
+            while self._backlog.depth and not self._has_room(event.size):
+                dropped += self._backlog.drop_oldest()
                 self._drops[DropReason.QUEUE_FULL_OLDEST] += 1
-            self._store.stage(self._lane, event, on_durable)
+            self._spool.stage(self._backlog, event, on_durable)
         if dropped:
-            self._store.remove(self._lane, dropped)
-        self._store.nudge()
+            self._spool.remove(self._backlog, dropped)
+        self._spool.nudge()
         return PutResult.ACCEPTED
 
     def _put_blocking(self, event: Event, on_durable: OnDurable | None) -> PutResult:
@@ -173,7 +173,7 @@ class DiskQueue(EventQueue):
                 return result
 
     def _is_closed(self) -> bool:
-        return self._closed or self._store.closed
+        return self._closed or self._spool.closed
 
     # -- consumers: the runtime's loop --------------------------------------------------------------
 
@@ -187,7 +187,7 @@ class DiskQueue(EventQueue):
 
     async def _take(self, max_events: int, max_bytes: int, linger: float, *, stay: bool) -> Lease | None:
         async with self._turn:
-            before = self._lane.last
+            before = self._backlog.last
             while not self._is_done(stay=stay):
                 pause = self._pause(max_events, max_bytes, linger, before)
                 if pause != 0:
@@ -198,34 +198,34 @@ class DiskQueue(EventQueue):
                 elif lease := self._lease(max_events, max_bytes):
                     return lease
             if self._closed:
-                self._store.stop_listening(self._lane.sink, self._on_change)
+                self._spool.stop_listening(self._backlog.sink, self._on_change)
             return None
 
     def _is_done(self, *, stay: bool) -> bool:
-        with self._store.lock:
-            if self._store.closed and not self._lane.available:
+        with self._spool.lock:
+            if self._spool.closed and not self._backlog.available:
                 return True
             if self.handed_over:
                 return True
-            return not self._lane.depth and (self._closed or not stay)
+            return not self._backlog.depth and (self._closed or not stay)
 
     def _pause(self, max_events: int, max_bytes: int, linger: float, before: int) -> float | None:
         """Seconds to wait for company, 0 when a batch is due, None when nothing can be taken yet."""
-        with self._store.lock:
-            lane = self._lane
-            available = lane.available
+        with self._spool.lock:
+            backlog = self._backlog
+            available = backlog.available
             now = self._clock()
             if not available:
                 self._since = None
                 self._waiter = asyncio.get_running_loop().create_future()
                 return None
-            if available >= max_events or lane.available_size >= max_bytes:
+            if available >= max_events or backlog.available_size >= max_bytes:
                 return 0
             if self._since is None:
                 self._since = now
-            hurry = self._closed or self._hurry_until > lane.first_waiting()
+            hurry = self._closed or self._hurry_until > backlog.first_waiting()
             left = 0.0 if hurry else self._since + linger - now
-            if left <= 0 and not lane.is_committed_up_to(before):
+            if left <= 0 and not backlog.is_committed_up_to(before):
                 left = self._since + linger + _COMMIT_PATIENCE - now
             if left > 0:
                 self._waiter = asyncio.get_running_loop().create_future()
@@ -239,16 +239,16 @@ class DiskQueue(EventQueue):
 
     async def _have_ready(self, max_events: int, max_bytes: int) -> bool:
         """Read from the file, in a thread, if memory has too few; whether there is anything to lease."""
-        lane = self._lane
-        if lane.wants_reading(max_events):
-            await in_thread(lambda: self._store.read(lane, max_events, max_bytes))
-        return bool(lane.ready) or not lane.available
+        backlog = self._backlog
+        if backlog.wants_reading(max_events):
+            await in_thread(lambda: self._spool.read(backlog, max_events, max_bytes))
+        return bool(backlog.ready) or not backlog.available
 
     def _lease(self, max_events: int, max_bytes: int) -> Lease | None:
-        with self._store.lock:
-            lease = self._lane.lease(max_events, max_bytes)
+        with self._spool.lock:
+            lease = self._backlog.lease(max_events, max_bytes)
             if lease is not None:
-                self._since = None if not self._lane.available else self._clock()
+                self._since = None if not self._backlog.available else self._clock()
                 if self._blocked:
                     self._room.notify(len(lease.events))
         return lease
@@ -264,20 +264,20 @@ class DiskQueue(EventQueue):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
         if self._flushes:
-            self._tell_flushes()
+            self._resolve_flushes()
 
     def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
-        with self._store.lock:
-            positions = self._lane.settle(lease, unsettled)
-        self._store.remove(self._lane, positions)
-        self._tell_flushes()
+        with self._spool.lock:
+            positions = self._backlog.settle(lease, unsettled)
+        self._spool.remove(self._backlog, positions)
+        self._resolve_flushes()
         if unsettled:
-            self._store.tell_lanes([self._lane.sink])
+            self._spool.notify_queues([self._backlog.sink])
 
     async def settled_up_to(self, mark: int) -> None:
         """See :meth:`EventQueue.settled_up_to`."""
-        with self._store.lock:
+        with self._spool.lock:
             self._hurry_until = max(self._hurry_until, mark)
         self._on_wake()
         if not self._reached(mark):
@@ -285,7 +285,7 @@ class DiskQueue(EventQueue):
             self._flushes.append(waiter)
             await waiter.done
 
-    def _tell_flushes(self) -> None:
+    def _resolve_flushes(self) -> None:
         due = [waiter for waiter in self._flushes if self._reached(waiter.mark)]
         self._flushes = [waiter for waiter in self._flushes if waiter not in due]
         for waiter in due:
@@ -293,14 +293,14 @@ class DiskQueue(EventQueue):
                 waiter.done.set_result(None)
 
     def _reached(self, mark: int) -> bool:
-        with self._store.lock:
-            first = self._lane.first_unsettled()
+        with self._spool.lock:
+            first = self._backlog.first_unsettled()
             return first is None or first >= mark
 
     @property
     def handed_over(self) -> bool:
         """See :attr:`EventQueue.handed_over`: in the middle of a reload."""
-        return self._closed and self._lane.open_queues > 0
+        return self._closed and self._backlog.open_queues > 0
 
     # -- any thread ---------------------------------------------------------------------------------
 
@@ -308,7 +308,7 @@ class DiskQueue(EventQueue):
         """See :meth:`EventQueue.close`."""
         with self._room:
             if not self._closed:
-                self._lane.open_queues -= 1
+                self._backlog.open_queues -= 1
             self._closed = True
             self._room.notify_all()
         self._wake(self._on_wake)
@@ -320,25 +320,25 @@ class DiskQueue(EventQueue):
     @property
     def depth(self) -> int:
         """Events waiting."""
-        return self._lane.depth
+        return self._backlog.depth
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
-        with self._store.lock:
-            return self._lane.last + 1
+        with self._spool.lock:
+            return self._backlog.last + 1
 
     def statistics(self) -> QueueStatistics:
         """See :meth:`EventQueue.statistics`."""
-        with self._store.lock:
-            lane = self._lane
+        with self._spool.lock:
+            backlog = self._backlog
             if self.handed_over:
                 return QueueStatistics(0, 0, 0, 0, dict(self._drops))
-            oldest = lane.oldest_time()
+            oldest = backlog.oldest_time()
             return QueueStatistics(
-                depth=lane.depth,
-                in_flight=lane.in_flight,
-                size=lane.size,
-                accepted=lane.accepted,
+                depth=backlog.depth,
+                in_flight=backlog.in_flight,
+                size=backlog.size,
+                accepted=backlog.accepted,
                 dropped=dict(self._drops),
                 oldest=0.0 if oldest is None else max(0.0, time.time() - oldest / 1e9),
             )

@@ -263,7 +263,7 @@ class MemoryQueue(EventQueue):
                 self._events.extendleft(reversed(unsettled))
                 self._size += sum(event.size for event in unsettled)
                 self._taken -= len(unsettled)
-        self._tell_flushes()
+        self._resolve_flushes()
         if unsettled:
             self._on_wake()
 
@@ -280,7 +280,7 @@ class MemoryQueue(EventQueue):
             finally:
                 self._flushes = [other for other in self._flushes if other is not waiter]
 
-    def _tell_flushes(self) -> None:
+    def _resolve_flushes(self) -> None:
         due = [waiter for waiter in self._flushes if self._reached(waiter.mark)]
         self._flushes = [waiter for waiter in self._flushes if waiter not in due]
         for waiter in due:
@@ -307,7 +307,7 @@ class MemoryQueue(EventQueue):
             self._events.clear()
             self._size = 0
             self._taken += len(waiting)
-        self._tell_flushes()
+        self._resolve_flushes()
         return waiting
 
     @property

@@ -21,7 +21,7 @@ from logweir.delivery.queue import (
 )
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
 from logweir.settings.delivery import QueueConfig, WhenFull
 
@@ -32,18 +32,16 @@ class SpillQueue(EventQueue):
     """A memory queue that overflows into a disk queue.
 
     Args:
-        store: The process's disk store.
+        spool: The process's spool.
         sink: The sink's name.
         config: The bounds of both parts.
         at_last: What it does when the disk's part is full too.
         wake: How to run a callback on the consumers' loop from any thread.
     """
 
-    def __init__(
-        self, store: DiskStore, sink: str, config: QueueConfig, at_last: WhenFull, wake: Wake
-    ) -> None:
+    def __init__(self, spool: Spool, sink: str, config: QueueConfig, at_last: WhenFull, wake: Wake) -> None:
         self._memory = MemoryQueue(config, "drop_newest", wake)
-        self._disk = DiskQueue(store, sink, config.of_spill(), at_last, self._waking_both(wake))
+        self._disk = DiskQueue(spool, sink, config.of_spill(), at_last, self._waking_both(wake))
         self._closed = False
         self._lock = threading.RLock()
         self._spilled = 0

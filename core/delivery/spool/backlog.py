@@ -1,6 +1,6 @@
-"""A lane: what one process knows of one sink's events on disk. No IO; the store's lock guards it.
+"""A backlog: what one process knows of one sink's events on disk. No IO; the spool's lock guards it.
 
-From the oldest to the newest, the waiting events of a lane are in three parts::
+From the oldest to the newest, the waiting events of a backlog are in three parts::
 
     ready          committed, and still (or again) in memory: handed out next
     on disk        committed, in the file alone, from ``read_next`` on
@@ -9,7 +9,7 @@ From the oldest to the newest, the waiting events of a lane are in three parts::
 ``ready`` is a window of bounded size. While consumers keep up, every event passes through it and
 nothing is ever read back; when they fall behind, the middle part grows and memory does not.
 
-Positions are the store's ``seq``: everything below ``read_next`` is in ``ready``, leased or done.
+Positions are the spool's ``seq``: everything below ``read_next`` is in ``ready``, leased or done.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import NamedTuple
 from logweir.delivery.queue import Lease
 from logweir.event import Event
 
-__all__ = ["Held", "Lane", "Read"]
+__all__ = ["Backlog", "Held", "Read"]
 
 
 class Held(NamedTuple):
@@ -39,18 +39,18 @@ class Read:
 
     Attributes:
         held: The events that could be decoded.
-        buried: Positions of rows that became dead letters.
+        dead: Positions of rows that became dead letters.
         read_next: Everything below was seen.
         complete: Whether there was nothing more in the file.
     """
 
     held: Sequence[Held]
-    buried: Sequence[int]
+    dead: Sequence[int]
     read_next: int
     complete: bool
 
 
-class Lane:
+class Backlog:
     """One sink's events.
 
     Args:
@@ -127,7 +127,7 @@ class Lane:
             self._disk_since = time
 
     def fail(self, seq: int) -> None:
-        """Note that an event will not be committed; its caller was told."""
+        """Note that an event will not be committed; its caller knows."""
         size, _ = self._uncommitted.pop(seq)
         self._uncommitted_size -= size
         self.depth -= 1
@@ -245,11 +245,11 @@ class Lane:
             self.on_disk = False
             self._correct()
         else:
-            self.depth -= len(read.buried)
-        return [*read.buried, *self.pay()]
+            self.depth -= len(read.dead)
+        return [*read.dead, *self.pay()]
 
     def count_anew(self, count: int, size: int) -> int:
-        """Correct the lane by what is in the file from ``read_next`` on; returns how many are missing."""
+        """Correct the backlog by what is in the file from ``read_next`` on; returns how many are missing."""
         before = self.depth
         self.on_disk = count > 0
         self._correct(count, size)

@@ -1,4 +1,4 @@
-"""The committer: the thread that makes a store's events durable, and when it does.
+"""The committer: the thread that makes a spool's events durable, and when it does.
 
 It commits as soon as anything is staged; what arrives meanwhile shares the next commit. Deletions alone
 wait a little for company. After a failure it backs off, but tries again at once (at most twenty times a
@@ -27,7 +27,7 @@ _STOP_SECONDS = 10.0
 
 
 class Committable(Protocol):
-    """What the committer needs of a store."""
+    """What the committer needs of a spool."""
 
     @property
     def has_staged(self) -> bool:
@@ -54,15 +54,15 @@ class Committable(Protocol):
 
 
 class Committer:
-    """Commits for one store.
+    """Commits for one spool.
 
     Args:
-        store: The store.
+        spool: The spool.
         threaded: Whether there is a thread at all.
     """
 
-    def __init__(self, store: Committable, *, threaded: bool) -> None:
-        self._store = store
+    def __init__(self, spool: Committable, *, threaded: bool) -> None:
+        self._spool = spool
         self._threaded = threaded
         # The one queue whose put may interrupt a put of the same thread.
         self._wakeups: SimpleQueue[None] = SimpleQueue()
@@ -105,7 +105,7 @@ class Committer:
                 self._thread.start()
             except RuntimeError:  # the interpreter is on its way out and gives no threads any more
                 self._thread = None
-                self._store.commit()
+                self._spool.commit()
                 self._nudged = False
 
     def _run(self) -> None:
@@ -120,27 +120,27 @@ class Committer:
             try:
                 failures, pause = self._attend(failures)
             except Exception as error:  # noqa: BLE001 - nothing foreseen; the thread must live on
-                report("disk_queue.committer", "the committer failed and resumes: %r", error)
+                report("spool.committer", "the committer failed and resumes: %r", error)
                 failures, pause = failures + 1, _RETRY.max
 
     def _attend(self, failures: int) -> tuple[int, float | None]:
         """Do what is due; returns the failures in a row and how long there is nothing to do."""
-        store = self._store
-        while store.has_staged or store.has_removals:
-            if not store.has_staged and not failures:
+        spool = self._spool
+        while spool.has_staged or spool.has_removals:
+            if not spool.has_staged and not failures:
                 self._collect_removals()
             self._nudged_for_removals = False
-            if store.commit() is not None:
+            if spool.commit() is not None:
                 return failures + 1, self._back_off(failures + 1)
             failures = 0
-        store.rest()
+        spool.rest()
         return 0, None
 
     def _collect_removals(self) -> None:
         """Wait for company, until something is staged or the time is up."""
         deadline = time.monotonic() + REMOVAL_LINGER
         while (
-            not (self._stopping.is_set() or self._store.has_staged)
+            not (self._stopping.is_set() or self._spool.has_staged)
             and (left := deadline - time.monotonic()) > 0
         ):
             with suppress(Empty):
@@ -153,7 +153,7 @@ class Committer:
         time.sleep(_LEAST_PAUSE)
         deadline = time.monotonic() + pause
         while (
-            not (self._stopping.is_set() or self._store.has_waiting)
+            not (self._stopping.is_set() or self._spool.has_waiting)
             and (left := deadline - time.monotonic()) > 0
         ):
             with suppress(Empty):

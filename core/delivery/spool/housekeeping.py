@@ -1,4 +1,4 @@
-"""The caretaker: looks after what waits on disk, beside the workers that deliver it.
+"""Housekeeping: what is done about the files on disk, beside the workers that deliver their events.
 
 At the start and from time to time it takes over the queue files of dead processes, and turns what waits
 for sinks that are not configured any more into dead letters. All of it runs in threads.
@@ -10,24 +10,24 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection
 
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool import Spool
 from logweir.diagnostics import report
 from logweir.process.threads import in_thread
 
-__all__ = ["INTERVAL", "Caretaker"]
+__all__ = ["INTERVAL", "Housekeeping"]
 
 #: Seconds between two looks for files that dead processes left.
 INTERVAL = 15.0
 
-#: The store in use, and the sinks that are configured.
-Look = Callable[[], tuple[DiskStore, Collection[str]]]
+#: The spool in use, and the sinks that are configured.
+Look = Callable[[], tuple[Spool, Collection[str]]]
 
 
-class Caretaker:
-    """Looks after a disk store.
+class Housekeeping:
+    """Takes over what dead processes left, and gives up what no sink wants.
 
     Args:
-        look: What there is to look after; asked anew each time, for reloads change it.
+        look: The spool and the sinks there are; asked anew each time, for reloads change it.
     """
 
     def __init__(self, look: Look) -> None:
@@ -36,26 +36,26 @@ class Caretaker:
         self._done_once = asyncio.Event()
 
     async def run(self) -> None:
-        """Look after it for ever."""
+        """Run for ever."""
         while True:
             self._due.clear()
             try:
-                await in_thread(self._tend)
+                await in_thread(self._once)
             except Exception as error:  # noqa: BLE001 - nothing foreseen; the next look may succeed
-                report("caretaker", "the disk queues could not be looked after: %r", error)
+                report("housekeeping", "the disk queues could not be cleaned up: %r", error)
             self._done_once.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), INTERVAL)
 
     def hurry(self) -> None:
-        """Look now; called on the host's loop."""
+        """Run now; called on the loop thread."""
         self._due.set()
 
-    async def tended(self) -> None:
-        """Wait for the end of the first look."""
+    async def ran_once(self) -> None:
+        """Wait for the end of the first run."""
         await self._done_once.wait()
 
-    def _tend(self) -> None:
-        store, sinks = self._look()
-        store.adopt()
-        store.bury_unconfigured(sinks)
+    def _once(self) -> None:
+        spool, sinks = self._look()
+        spool.adopt()
+        spool.dead_letter_unconfigured(sinks)

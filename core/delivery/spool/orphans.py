@@ -2,7 +2,7 @@
 
 In pieces of bounded size: a piece is committed in the own file first and removed from the other then, so
 a crash in between leaves it in both, and it is delivered twice, which sinks absorb by id. A file that
-is empty at the end is deleted; a damaged one gives what can be read of it and is set aside.
+is empty at the end is deleted; a damaged one gives what can be read of it and is quarantined.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from logweir.delivery.spool import ownership
 from logweir.delivery.spool.salvage import salvage
-from logweir.delivery.spool.spool_file import QueueFile, Record, connect
-from logweir.delivery.spool.sqlite_errors import StoreClosed, is_damage
+from logweir.delivery.spool.spool_file import Record, SpoolFile, connect
+from logweir.delivery.spool.sqlite_errors import SpoolClosed, is_damage
 from logweir.diagnostics import logger, report
 from logweir.process.fork_gate import gate
 
@@ -36,11 +36,11 @@ def adopt(directory: Path, take: Import) -> int:
     for lock in ownership.orphans(directory):
         try:
             count += _adopt_file(lock.database, take)
-        except StoreClosed:
+        except SpoolClosed:
             return count
         except (OSError, sqlite3.Error) as error:
             report(
-                f"disk_queue.adopt.{lock.database.name}",
+                f"spool.adopt.{lock.database.name}",
                 "%s, left by a process that is gone, cannot be taken over, trying again later: %s",
                 lock.database,
                 error,
@@ -64,7 +64,7 @@ def _adopt_file(path: Path, take: Import) -> int:
 def _move(path: Path, take: Import, moved: list[int]) -> None:
     """Move a sound file; ``moved`` gets the size of each piece."""
     with gate:
-        file = QueueFile(path)
+        file = SpoolFile(path)
     with closing(file):
         with gate:
             file.check()
@@ -90,15 +90,15 @@ def _salvage(path: Path, take: Import, error: sqlite3.Error) -> int:
         while piece := _next_piece(found):
             take(piece)
             count += len(piece)
-    aside = ownership.set_aside(path)
+    quarantined = ownership.quarantine(path)
     report(
-        f"disk_queue.damage.{path.name}",
+        f"spool.damage.{path.name}",
         "the disk queue %s, left by a process that is gone, is damaged (%s); %d events were saved from it "
-        "and it was set aside as %s",
+        "and it was quarantined as %s",
         path,
         error,
         count,
-        aside,
+        quarantined,
         level=logging.ERROR,
     )
     return count

@@ -4,7 +4,7 @@
 
     queues/4711-9f3a2c1e.db            one process's events, with SQLite's -wal and -shm beside it
     queues/4711-9f3a2c1e.lock          locked while that process lives
-    queues/4711-9f3a2c1e.db.corrupt-…  a damaged file, set aside for a human
+    queues/4711-9f3a2c1e.db.corrupt-…  a damaged file, quarantined for a human
 
 Ownership is a POSIX record lock (``fcntl.lockf``) on the ``.lock`` file, held from before the database
 is made until after it is gone. The kernel drops it when the process dies, however it dies; a fork's
@@ -29,9 +29,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from logweir.delivery.quarantine import SUFFIXES, set_aside
+from logweir.delivery.quarantine import SUFFIXES, quarantine
 
-__all__ = ["FileLock", "claim_new", "forget_after_fork", "orphans", "remove", "set_aside", "sync_directory"]
+__all__ = ["FileLock", "claim_new", "forget_after_fork", "orphans", "quarantine", "remove", "sync_directory"]
 
 _HELD: set[Path] = set()
 _INHERITED: set[Path] = set()

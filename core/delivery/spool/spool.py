@@ -1,21 +1,21 @@
-"""The disk store: one SQLite file for one process, behind all its durable queues.
+"""The spool: one SQLite file for one process, behind all its durable queues.
 
 Constraints: a put may come from any thread and from a signal handler, and may cost microseconds; an
 event whose durability was acknowledged survives the process and the power; fan-out costs one commit;
 memory does not grow with what waits; nothing that a disk can do stops the process or its other sinks.
 
 How: a put stages the event in memory (:mod:`.staging`). One thread, the committer, takes all that is
-staged, writes it in one transaction, and then tells everybody who waits: under load one sync of the disk
+staged, writes it in one transaction, and then answers everybody who waits: under load one sync of the disk
 serves many callers (group commit). Settled events are deleted in the next transaction, or within
 :data:`REMOVAL_LINGER`; if that is lost with the process, they are delivered again, and sinks are
-idempotent. What the committer has made durable the lanes (:mod:`.lane`) hand to consumers.
+idempotent. What the committer has made durable the backlogs (:mod:`.backlog`) hand to consumers.
 
 Invariants:
 
 1. An acknowledged event is in the file, with every sink that has not settled it, until the transaction
    that removes it.
-2. The rows of a lane become durable in the order of the puts.
-3. Only the committer (or who holds its lock) writes; IO never happens under the store's lock.
+2. The rows of a backlog become durable in the order of the puts.
+3. Only the committer (or who holds its lock) writes; IO never happens under the spool's lock.
 4. The file belongs to this process alone, by its lock file; a child of a fork never touches it.
 
 Recovery. A process starts with a new file, made at its first put, and adopts the files of dead processes
@@ -23,7 +23,7 @@ Recovery. A process starts with a new file, made at its first put, and adopts th
 now (disk full, read-only) rolls back: events that somebody waits for fail, with the reason, and are
 forgotten; the others stay staged, within :data:`STAGED_BYTES`, and are tried again with back-off. A
 damaged file is replaced: what can be read of it (:mod:`.salvage`), and what memory still holds, goes into
-a new one, the old one is set aside under a name that says so, and the service goes on.
+a new one, the old one is quarantined under a name that says so, and the service goes on.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.queue import OnDurable
 from logweir.delivery.spool import orphans
 from logweir.delivery.spool import ownership as files
-from logweir.delivery.spool.backlog import Held, Lane, Read
+from logweir.delivery.spool.backlog import Backlog, Held, Read
 from logweir.delivery.spool.committer import REMOVAL_LINGER, Committer
 from logweir.delivery.spool.salvage import salvage
-from logweir.delivery.spool.spool_file import QueueFile, Record, Row, connect
-from logweir.delivery.spool.sqlite_errors import StoreClosed, as_os_error, is_damage
+from logweir.delivery.spool.spool_file import Record, Row, SpoolFile, connect
+from logweir.delivery.spool.sqlite_errors import SpoolClosed, as_os_error, is_damage
 from logweir.delivery.spool.staging import Staged, Staging
 from logweir.diagnostics import report
 from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
 from logweir.process.fork_gate import gate
 
-__all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "DiskStore"]
+__all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "Spool"]
 
-#: The most bytes that may wait for a commit; while they do, every queue of the store is full.
+#: The most bytes that may wait for a commit; while they do, every queue of the spool is full.
 STAGED_BYTES = 64 * 2**20
 #: The most events in one transaction: bounds what a caller waits behind.
 _COMMIT_EVENTS = 4096
@@ -69,7 +69,7 @@ _CHUNK_BYTES = 4 * 2**20
 _UNCONFIGURED = "sink {!r} is not configured any more"
 
 
-class DiskStore:
+class Spool:
     """The durable queues' file.
 
     Args:
@@ -95,7 +95,7 @@ class DiskStore:
         self._window = window
         self._begin()
         self._committer = Committer(self, threaded=threaded)
-        _stores.add(self)
+        _spools.add(self)
 
     def _begin(self) -> None:
         self.lock = threading.RLock()
@@ -105,24 +105,24 @@ class DiskStore:
         self._staging = Staging()
         self._in_commit: list[Staged] = []
         self._removals: list[tuple[str, int]] = []
-        self._lanes: dict[str, Lane] = {}
+        self._backlogs: dict[str, Backlog] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
-        self._file: QueueFile | None = None
+        self._file: SpoolFile | None = None
         self._ownership: files.FileLock | None = None
-        self._damage: tuple[QueueFile, Exception] | None = None
+        self._damage: tuple[SpoolFile, Exception] | None = None
         self._commit_events = _COMMIT_EVENTS
 
     # -- queues -------------------------------------------------------------------------------------
 
-    def lane(self, sink: str) -> Lane:
-        """The lane of a sink; made at the first call."""
+    def backlog(self, sink: str) -> Backlog:
+        """The backlog of a sink; made at the first call."""
         with self.lock:
-            if sink not in self._lanes:
-                self._lanes[sink] = Lane(sink, self._window, _WINDOW_BYTES)
-            return self._lanes[sink]
+            if sink not in self._backlogs:
+                self._backlogs[sink] = Backlog(sink, self._window, _WINDOW_BYTES)
+            return self._backlogs[sink]
 
     def listen(self, sink: str, on_commit: Callable[[], None]) -> None:
-        """Call ``on_commit``, from any thread, whenever the sink's lane has changed."""
+        """Call ``on_commit``, from any thread, whenever the sink's backlog has changed."""
         with self.lock:
             self._listeners.setdefault(sink, []).append(on_commit)
 
@@ -135,18 +135,18 @@ class DiskStore:
         """Whether no more may be staged before the next commit."""
         return self._staging.size >= self.staged_bytes
 
-    def stage(self, lane: Lane, event: Event, on_commit: OnDurable | None = None) -> None:
+    def stage(self, backlog: Backlog, event: Event, on_commit: OnDurable | None = None) -> None:
         """Stage an event; the caller holds :attr:`lock` and calls :meth:`nudge` without it."""
-        self._staging.add(lane, event, on_commit)
+        self._staging.add(backlog, event, on_commit)
 
     def nudge(self) -> None:
         """Let the committer know that something is staged."""
         self._committer.nudge()
 
-    def remove(self, lane: Lane, positions: Iterable[int]) -> None:
+    def remove(self, backlog: Backlog, positions: Iterable[int]) -> None:
         """Delete rows with the next commit; from any thread."""
         with self.lock:
-            self._removals += [(lane.sink, seq) for seq in positions]
+            self._removals += [(backlog.sink, seq) for seq in positions]
         self._committer.nudge_for_removals()
 
     # -- committing ---------------------------------------------------------------------------------
@@ -177,15 +177,15 @@ class DiskStore:
             try:
                 records.append(entry.record())
             except Exception as error:  # noqa: BLE001 - a hand-made event may hold anything
-                report("disk_queue.encode", "an event cannot be encoded and was refused: %r", error)
+                report("spool.encode", "an event cannot be encoded and was refused: %r", error)
                 failed.append(entry)
         if failed:
             with self.lock:
                 for entry in failed:
                     batch.remove(entry)
-                    for lane in entry.lanes:
-                        lane.fail(entry.seq)
-            self._tell_waiting(failed, OSError("the event cannot be encoded as JSON"))
+                    for backlog in entry.backlogs:
+                        backlog.fail(entry.seq)
+            self._notify_waiters(failed, OSError("the event cannot be encoded as JSON"))
         return records
 
     def _write(self, records: Sequence[Record], removals: list[tuple[str, int]]) -> OSError | None:
@@ -214,13 +214,13 @@ class DiskStore:
         if self._file is not None and not self._discard_if_settled(self._file):
             self._file.shorten_log()
         failure = as_os_error(self.directory, error)
-        report("disk_queue.write", "%s", failure, level=logging.ERROR)
+        report("spool.write", "%s", failure, level=logging.ERROR)
         return failure
 
-    def _discard_if_settled(self, file: QueueFile) -> bool:
+    def _discard_if_settled(self, file: SpoolFile) -> bool:
         """Delete a file of which nothing is needed any more: on a full disk even deletions need space."""
         with self.lock:
-            if any(lane.available or lane.in_flight for lane in self._lanes.values()):
+            if any(backlog.available or backlog.in_flight for backlog in self._backlogs.values()):
                 return False
         file.close()
         with suppress(OSError):
@@ -230,15 +230,15 @@ class DiskStore:
         self._file = self._ownership = None
         return True
 
-    def _opened(self) -> QueueFile:
+    def _opened(self) -> SpoolFile:
         if self._file is None:
             self._ownership, self._file = self._new_file()
         return self._file
 
-    def _new_file(self) -> tuple[files.FileLock, QueueFile]:
+    def _new_file(self) -> tuple[files.FileLock, SpoolFile]:
         ownership = files.claim_new(self.directory)
         try:
-            return ownership, QueueFile(ownership.database)
+            return ownership, SpoolFile(ownership.database)
         except BaseException:
             with suppress(OSError):
                 files.remove(ownership.database)
@@ -251,15 +251,15 @@ class DiskStore:
         with self.lock:
             self._in_commit = []
             for entry in batch:
-                for lane in entry.lanes:
-                    lane.commit(entry.seq, entry.time)
-                    sinks.add(lane.sink)
+                for backlog in entry.backlogs:
+                    backlog.commit(entry.seq, entry.time)
+                    sinks.add(backlog.sink)
             for sink in sinks:
-                removals += [(sink, seq) for seq in self._lanes[sink].pay()]
+                removals += [(sink, seq) for seq in self._backlogs[sink].pay()]
             self._removals += removals
             self._committed.notify_all()
-        self._tell_waiting(batch, None)
-        self.tell_lanes(sinks)
+        self._notify_waiters(batch, None)
+        self.notify_queues(sinks)
 
     def _put_back(self, batch: list[Staged], removals: list[tuple[str, int]], error: OSError) -> None:
         """After a failure keep what nobody waits for; the rest fails, however far back it is."""
@@ -270,22 +270,24 @@ class DiskStore:
             failed = [entry for entry in entries if entry.waiting]
             self._staging.put_back([entry for entry in entries if not entry.waiting])
             for entry in failed:
-                for lane in entry.lanes:
-                    lane.fail(entry.seq)
+                for backlog in entry.backlogs:
+                    backlog.fail(entry.seq)
             self._committed.notify_all()
-        self._tell_waiting(failed, error)
-        self.tell_lanes({lane.sink for entry in entries for lane in entry.lanes})
+        self._notify_waiters(failed, error)
+        self.notify_queues({backlog.sink for entry in entries for backlog in entry.backlogs})
 
-    def _tell_waiting(self, entries: Iterable[Staged], error: OSError | None) -> None:
+    def _notify_waiters(self, entries: Iterable[Staged], error: OSError | None) -> None:
         for entry in entries:
             for on_commit in entry.waiting:
                 try:
                     on_commit(error)
                 except Exception as problem:  # noqa: BLE001 - one caller's callback must not fail the others
-                    report("disk_queue.callback", "a caller could not be told of its commit: %r", problem)
+                    report(
+                        "spool.callback", "a caller could not be called back about its commit: %r", problem
+                    )
 
-    def tell_lanes(self, sinks: Collection[str]) -> None:
-        """Tell the queues of these sinks that their lanes have changed."""
+    def notify_queues(self, sinks: Collection[str]) -> None:
+        """Let the queues of these sinks know that their backlogs have changed."""
         with self.lock:
             listeners = [listener for sink in sinks for listener in self._listeners.get(sink, ())]
         for listener in listeners:
@@ -294,13 +296,15 @@ class DiskStore:
     def _pay_debts(self) -> None:
         """Delete, on disk, what queues that drop their oldest have dropped."""
         with self.lock:
-            debts = [(lane, lane.read_next, lane.debt_on_disk()) for lane in self._lanes.values()]
-        for lane, start, count in debts:
+            debts = [
+                (backlog, backlog.read_next, backlog.debt_on_disk()) for backlog in self._backlogs.values()
+            ]
+        for backlog, start, count in debts:
             if count and self._file is not None:
                 with suppress(sqlite3.Error):  # damage shows at the write that follows
-                    oldest = self._file.oldest(lane.sink, start, min(count, _COMMIT_EVENTS))
+                    oldest = self._file.oldest(backlog.sink, start, min(count, _COMMIT_EVENTS))
                     with self.lock:
-                        self._removals += [(lane.sink, seq) for seq in lane.pay_on_disk(oldest)]
+                        self._removals += [(backlog.sink, seq) for seq in backlog.pay_on_disk(oldest)]
 
     # -- damage -------------------------------------------------------------------------------------
 
@@ -321,36 +325,36 @@ class DiskStore:
             return self._failed(problem)
         former, self._ownership = self._ownership, ownership
         self._file, self._damage = file, None
-        aside = self._set_aside(damaged)
+        quarantined = self._quarantine(damaged)
         if former is not None:
             former.release()
         missing = self._count_anew(file)
         report(
-            f"disk_queue.damage.{damaged.path.name}",
-            "the disk queue %s is damaged (%s); it was set aside as %s and the service goes on with %s; "
+            f"spool.damage.{damaged.path.name}",
+            "the disk queue %s is damaged (%s); it was quarantined as %s and the service goes on with %s; "
             "events lost: %d",
             damaged.path,
             error,
-            aside,
+            quarantined,
             file.path,
             missing,
             level=logging.ERROR,
         )
         return None
 
-    def _set_aside(self, damaged: QueueFile) -> Path | str:
+    def _quarantine(self, damaged: SpoolFile) -> Path | str:
         try:
             in_place = damaged.is_in_place()
             damaged.close()
-            return files.set_aside(damaged.path) if in_place else "nothing, for it is gone"
+            return files.quarantine(damaged.path) if in_place else "nothing, for it is gone"
         except OSError as error:
             return f"nothing ({error})"
 
-    def _rescue(self, damaged: QueueFile, file: QueueFile) -> None:
+    def _rescue(self, damaged: SpoolFile, file: SpoolFile) -> None:
         """Copy what memory holds, then what the open connections and a fresh one can still read."""
         with self.lock:
-            memory = {lane.sink: list(lane.in_memory()) for lane in self._lanes.values()}
-            limits = {lane.sink: lane.read_next for lane in self._lanes.values()}
+            memory = {backlog.sink: list(backlog.in_memory()) for backlog in self._backlogs.values()}
+            limits = {backlog.sink: backlog.read_next for backlog in self._backlogs.values()}
         known = {sink: {item.seq for item in held} for sink, held in memory.items()}
         _write_in_chunks(
             file,
@@ -373,48 +377,48 @@ class DiskStore:
         with suppress(sqlite3.Error), closing(connect(damaged.path)) as connection:
             _write_in_chunks(file, map(still_wanted, salvage(connection)))
 
-    def _count_anew(self, file: QueueFile) -> int:
+    def _count_anew(self, file: SpoolFile) -> int:
         missing = 0
-        for lane in list(self._lanes.values()):
+        for backlog in list(self._backlogs.values()):
             with self.lock:
-                missing += lane.count_anew(*file.totals(lane.sink, lane.read_next))
+                missing += backlog.count_anew(*file.totals(backlog.sink, backlog.read_next))
         return missing
 
     # -- reading back -------------------------------------------------------------------------------
 
-    def read(self, lane: Lane, max_events: int, max_bytes: int) -> bool:
-        """Bring events of a lane from the file into memory; False if that is impossible for now.
+    def read(self, backlog: Backlog, max_events: int, max_bytes: int) -> bool:
+        """Bring events of a backlog from the file into memory; False if that is impossible for now.
 
         Blocks; never called on an event loop.
         """
         with self.lock:
-            if not lane.on_disk or lane.reading or self._file is None:
+            if not backlog.on_disk or backlog.reading or self._file is None:
                 return False
-            lane.reading = True
-            start, file = lane.read_next, self._file
+            backlog.reading = True
+            start, file = backlog.read_next, self._file
         try:
             with gate:
-                rows, complete = file.read(lane.sink, start, max(max_events, self._window), max_bytes)
-                held, buried = self._decode(lane.sink, rows)
+                rows, complete = file.read(backlog.sink, start, max(max_events, self._window), max_bytes)
+                held, dead = self._decode(backlog.sink, rows)
             read_next = rows[-1].seq + 1 if rows else start
             with self.lock:
-                removals = lane.take_in(Read(held, buried, read_next, complete))
-            self.remove(lane, removals)
+                removals = backlog.take_in(Read(held, dead, read_next, complete))
+            self.remove(backlog, removals)
         except sqlite3.Error as error:
             if file is self._file:  # otherwise it was replaced meanwhile
                 self._report(file, error)
             return False
         finally:
             with self.lock:
-                lane.reading = False
+                backlog.reading = False
         return True
 
-    def _report(self, file: QueueFile, error: sqlite3.Error) -> None:
+    def _report(self, file: SpoolFile, error: sqlite3.Error) -> None:
         if is_damage(error):
             self._damage = (file, error)
             self._committer.nudge()
         else:
-            report("disk_queue.read", "the disk queue %s cannot be read, trying again: %s", file.path, error)
+            report("spool.read", "the disk queue %s cannot be read, trying again: %s", file.path, error)
 
     def _decode(self, sink: str, rows: Sequence[Row]) -> tuple[list[Held], list[int]]:
         """Decode rows; what cannot be decoded becomes a dead letter and blocks nothing."""
@@ -427,15 +431,15 @@ class DiskStore:
             except Exception as error:  # noqa: BLE001 - whatever is in the body, the rows behind it go on
                 bad.append(row.seq)
                 letters.append(_letter(self.directory, sink, f"cannot be decoded: {error}", row))
-        if letters and not self._bury(letters):
+        if letters and not self._write_dead_letters(letters):
             bad = []  # they stay in the file, for the process that adopts it
         return held, bad
 
-    def _bury(self, letters: Sequence[DeadLetter]) -> bool:
+    def _write_dead_letters(self, letters: Sequence[DeadLetter]) -> bool:
         try:
             self.dead_letters.add(letters)
         except OSError as error:
-            report("disk_queue.dead_letters", "dead letters cannot be written: %s", error)
+            report("spool.dead_letters", "dead letters cannot be written: %s", error)
             return False
         for letter in letters:
             report(
@@ -451,7 +455,7 @@ class DiskStore:
     def adopt(self, directory: Path | None = None) -> int:
         """Take over what dead processes left in the directory; returns the events taken over.
 
-        Blocks. Call it at the start and from time to time. Trouble is told and tried again at the next
+        Blocks. Call it at the start and from time to time. Trouble is reported and tried again at the next
         call; what is interrupted is at worst taken over twice.
 
         Args:
@@ -471,41 +475,47 @@ class DiskStore:
         done: Future[None] = Future()
         with self.lock:
             if self.closed:
-                raise StoreClosed("the disk queue is closed")
+                raise SpoolClosed("the disk queue is closed")
             for record in wanted:
                 on_commit = partial(_resolve, done) if record is wanted[-1] else _ignore
-                self._staging.add_row(record.row, [self.lane(sink) for sink in record.sinks], on_commit)
+                self._staging.add_row(record.row, [self.backlog(sink) for sink in record.sinks], on_commit)
         self._commit_until(done)
 
-    def bury_unconfigured(self, configured: Collection[str]) -> int:
+    def dead_letter_unconfigured(self, configured: Collection[str]) -> int:
         """Turn what waits for sinks that are not in ``configured`` into dead letters; blocks.
 
         Returns:
             How many events became dead letters.
         """
         with self.lock:
-            strangers = [lane for sink, lane in self._lanes.items() if sink not in configured and lane.depth]
-        return sum(self._bury_lane(lane) for lane in strangers)
+            strangers = [
+                backlog
+                for sink, backlog in self._backlogs.items()
+                if sink not in configured and backlog.depth
+            ]
+        return sum(self._dead_letter_backlog(backlog) for backlog in strangers)
 
-    def _bury_lane(self, lane: Lane) -> int:
-        reason = _UNCONFIGURED.format(lane.sink)
+    def _dead_letter_backlog(self, backlog: Backlog) -> int:
+        reason = _UNCONFIGURED.format(backlog.sink)
         count = 0
         while True:
-            if lane.on_disk and not lane.ready:
-                self.read(lane, _CHUNK_ROWS, _CHUNK_BYTES)
+            if backlog.on_disk and not backlog.ready:
+                self.read(backlog, _CHUNK_ROWS, _CHUNK_BYTES)
             with self.lock:
-                lease = lane.lease(_CHUNK_ROWS, _CHUNK_BYTES)
+                lease = backlog.lease(_CHUNK_ROWS, _CHUNK_BYTES)
             if lease is None:
                 return count
             with gate:
-                buried = self._bury([DeadLetter.of_event(lane.sink, reason, event) for event in lease.events])
-            if not buried:
+                written = self._write_dead_letters(
+                    [DeadLetter.of_event(backlog.sink, reason, event) for event in lease.events]
+                )
+            if not written:
                 with self.lock:
-                    lane.settle(lease, lease.events)
+                    backlog.settle(lease, lease.events)
                 return count
             with self.lock:
-                positions = lane.settle(lease)
-            self.remove(lane, positions)
+                positions = backlog.settle(lease)
+            self.remove(backlog, positions)
             count += len(lease.events)
 
     def save(self, sink: str, events: Sequence[Event]) -> None:
@@ -515,12 +525,12 @@ class DiskStore:
             OSError: They are not, and are still the caller's.
         """
         done: Future[None] = Future()
-        lane = self.lane(sink)
+        backlog = self.backlog(sink)
         with self.lock:
             if self.closed:
-                raise StoreClosed("the disk queue is closed")
+                raise SpoolClosed("the disk queue is closed")
             for event in events:
-                self.stage(lane, event, partial(_resolve, done) if event is events[-1] else _ignore)
+                self.stage(backlog, event, partial(_resolve, done) if event is events[-1] else _ignore)
         self._commit_until(done)
 
     def _commit_until(self, done: Future[None]) -> None:
@@ -576,15 +586,15 @@ class DiskStore:
                 self._let_go(file)
             if self._ownership is not None:
                 self._ownership.release()
-        self.tell_lanes(list(self._lanes))
+        self.notify_queues(list(self._backlogs))
         return not self.has_staged
 
     def give_up(self, sink: str) -> list[Event]:
-        """Forget what a closed store could not commit, and return it: it is the caller's now."""
+        """Forget what a closed spool could not commit, and return it: it is the caller's now."""
         with self.lock:
-            return self.lane(sink).give_up() if self.closed else []
+            return self.backlog(sink).give_up() if self.closed else []
 
-    def _let_go(self, file: QueueFile) -> None:
+    def _let_go(self, file: SpoolFile) -> None:
         try:
             empty = file.is_in_place() and file.is_empty()
         except sqlite3.Error:
@@ -598,12 +608,12 @@ class DiskStore:
         """Give space back; called by the committer when nothing is left to do."""
         with self._io, gate:
             if self._file is not None and not any(
-                lane.depth or lane.in_flight for lane in self._lanes.values()
+                backlog.depth or backlog.in_flight for backlog in self._backlogs.values()
             ):
                 self._file.give_back_space()
 
     def disown(self) -> None:
-        """Close the store in a fork's child without touching what is the parent's."""
+        """Close the spool in a fork's child without touching what is the parent's."""
         self._begin()
         self._committer = Committer(self, threaded=False)
         self.closed = True
@@ -617,7 +627,7 @@ def _letter(directory: Path, sink: str, reason: str, row: Row) -> DeadLetter:
     return DeadLetter(sink, reason, bytes(row.body), "", f"{directory}:{row.time}:{row.seq}:{sink}", row.time)
 
 
-def _write_in_chunks(file: QueueFile, records: Iterable[Record]) -> None:
+def _write_in_chunks(file: SpoolFile, records: Iterable[Record]) -> None:
     chunk: list[Record] = []
     for record in records:
         if record.sinks:
@@ -642,12 +652,12 @@ def _ignore(_error: OSError | None) -> None:
     """Make an event fail, and not wait, when the disk does."""
 
 
-_stores: weakref.WeakSet[DiskStore] = weakref.WeakSet()
+_spools: weakref.WeakSet[Spool] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:
-    for store in list(_stores):
-        store.disown()
+    for spool in list(_spools):
+        spool.disown()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

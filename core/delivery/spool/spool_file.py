@@ -32,7 +32,7 @@ from logweir.delivery.spool.ownership import sync_directory
 from logweir.delivery.spool.sqlite_errors import UnknownFormat
 from logweir.process.fork_gate import keep_forever
 
-__all__ = ["FORMAT", "QueueFile", "Record", "Row", "connect", "read_in_turn"]
+__all__ = ["FORMAT", "Record", "Row", "SpoolFile", "connect", "read_in_turn"]
 
 FORMAT = 1
 _MAGIC = b"SQLite format 3\0"
@@ -74,7 +74,7 @@ class Record(NamedTuple):
     sinks: Sequence[str]
 
 
-class QueueFile:
+class SpoolFile:
     """An open queue file.
 
     Args:
@@ -328,7 +328,7 @@ def _first_records(
     return records
 
 
-_open_files: weakref.WeakSet[QueueFile] = weakref.WeakSet()
+_open_files: weakref.WeakSet[SpoolFile] = weakref.WeakSet()
 
 
 def _leave_to_parent() -> None:

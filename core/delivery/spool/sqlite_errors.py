@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-__all__ = ["StoreClosed", "UnknownFormat", "as_os_error", "is_damage"]
+__all__ = ["SpoolClosed", "UnknownFormat", "as_os_error", "is_damage"]
 
 #: Primary codes that pass by themselves or when an operator has made room or given rights.
 _PASSING = frozenset(
@@ -32,8 +32,8 @@ _UNREADABLE = frozenset(
 )
 
 
-class StoreClosed(OSError):
-    """The process stops, and its store takes nothing any more."""
+class SpoolClosed(OSError):
+    """The process stops, and its spool takes nothing any more."""
 
 
 class UnknownFormat(OSError):

@@ -1,7 +1,7 @@
-"""Staging: what waits for the next commit. No IO; the store's lock guards it.
+"""Staging: what waits for the next commit. No IO; the spool's lock guards it.
 
-An event that several queues take is staged once, with a lane for each, as long as that keeps the order
-of every lane.
+An event that several queues take is staged once, with a backlog for each, as long as that keeps the order
+of every backlog.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from logweir.delivery.queue import OnDurable
-from logweir.delivery.spool.backlog import Lane
+from logweir.delivery.spool.backlog import Backlog
 from logweir.delivery.spool.spool_file import Record, Row
 from logweir.encoding.events import encode_event
 from logweir.event import Event
@@ -26,18 +26,18 @@ class Staged:
         seq: Its position.
         time: When it happened.
         size: Its size in the bounds of queues.
-        lanes: Who takes it.
+        backlogs: Who takes it.
         waiting: Who wants to know when it is durable.
     """
 
-    __slots__ = ("_row", "event", "lanes", "seq", "size", "time", "waiting")
+    __slots__ = ("_row", "backlogs", "event", "seq", "size", "time", "waiting")
 
     def __init__(self, seq: int, time: int, size: int, event: Event | None, row: Row | None = None) -> None:
         self.seq = seq
         self.time = time
         self.size = size
         self.event = event
-        self.lanes: list[Lane] = []
+        self.backlogs: list[Backlog] = []
         self.waiting: list[OnDurable] = []
         self._row = row
 
@@ -46,7 +46,7 @@ class Staged:
         if self._row is None:
             assert self.event is not None  # noqa: S101 - staged with one or the other
             self._row = Row(self.seq, self.time, self.size, encode_event(self.event))
-        return Record(self._row, [lane.sink for lane in self.lanes])
+        return Record(self._row, [backlog.sink for backlog in self.backlogs])
 
 
 class Staging:
@@ -72,25 +72,25 @@ class Staging:
         """The position of the oldest entry; infinity when there is none."""
         return self._entries[0].seq if self._entries else math.inf
 
-    def add(self, lane: Lane, event: Event, on_commit: OnDurable | None) -> None:
-        """Stage an event for one lane."""
+    def add(self, backlog: Backlog, event: Event, on_commit: OnDurable | None) -> None:
+        """Stage an event for one backlog."""
         entry = self._by_id.get(event.id)
-        if entry is None or entry.event is not event or entry.seq <= lane.last:
+        if entry is None or entry.event is not event or entry.seq <= backlog.last:
             entry = self._by_id[event.id] = self._append(_in_64_bits(event.time), event.size, event)
-        entry.lanes.append(lane)
+        entry.backlogs.append(backlog)
         if on_commit is not None:
             self.waiting += not entry.waiting
             entry.waiting.append(on_commit)
-        lane.stage(entry.seq, entry.size, event)
+        backlog.stage(entry.seq, entry.size, event)
 
-    def add_row(self, row: Row, lanes: Iterable[Lane], on_commit: OnDurable) -> None:
+    def add_row(self, row: Row, backlogs: Iterable[Backlog], on_commit: OnDurable) -> None:
         """Stage a row of another file under a position of this one."""
         entry = self._append(row.time, row.size, None, row._replace(seq=self.next_seq))
         entry.waiting.append(on_commit)
         self.waiting += 1
-        for lane in lanes:
-            entry.lanes.append(lane)
-            lane.stage(entry.seq, entry.size, None)
+        for backlog in backlogs:
+            entry.backlogs.append(backlog)
+            backlog.stage(entry.seq, entry.size, None)
 
     def take(self, most: int) -> list[Staged]:
         """Take the oldest entries for a commit; nobody joins them any more."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from logweir.delivery.receipts import AckLevel, AckTracker, Receipt
+from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
 from logweir.errors import AuditError
 from logweir.testing.contract import make_event
 
@@ -125,7 +125,7 @@ async def test_too_late_says_who_has_not_answered() -> None:
 
 
 async def test_a_tracker_forgets_what_is_complete_and_ends_what_is_not() -> None:
-    tracker, done, open_ = AckTracker(), receipt("a"), receipt("a")
+    tracker, done, open_ = OpenReceipts(), receipt("a"), receipt("a")
     for asked in (done, open_):
         tracker.watch(asked)
     tracker.settled("a", done.event)

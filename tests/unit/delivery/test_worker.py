@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queues.memory import MemoryQueue
-from logweir.delivery.receipts import AckTracker
+from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.errors import SinkRejected, SinkUnavailable
@@ -69,7 +69,7 @@ class Bench:
             queue,
             self.dead_letters,
             self.counters,
-            AckTracker(),
+            OpenReceipts(),
             self._clock(),
         )
         await asyncio.wait_for(worker.run(), 10.0)
@@ -234,7 +234,7 @@ async def test_a_worker_that_failed_resumes_with_what_it_had_in_hand(tmp_path: P
         queue,
         bench.dead_letters,
         bench.counters,
-        AckTracker(),
+        OpenReceipts(),
         bench._clock(),
     )
     deliver, worker._deliver = worker._deliver, None  # type: ignore[method-assign,assignment]

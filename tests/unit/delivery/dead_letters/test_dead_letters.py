@@ -13,7 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Keeper, Position, Selection, database
+from logweir.delivery.dead_letters import (
+    DeadLetter,
+    DeadLetterPruner,
+    DeadLetters,
+    Position,
+    Selection,
+    database,
+)
 from logweir.settings.operations import DeadLettersConfig
 from logweir.testing.contract import make_event
 
@@ -110,7 +117,7 @@ def test_a_letter_that_nobody_can_decode_does_not_hide_the_others(tmp_path: Path
 
 
 def test_a_line_says_why_it_is_no_event() -> None:
-    with pytest.raises(ValueError, match="this line never became an event; mend it"):
+    with pytest.raises(ValueError, match="this line never became an event; fix it"):
         DeadLetter.of_line("a.log:\udcff1", "not JSON", b"{").event()
 
 
@@ -164,7 +171,7 @@ def test_a_file_of_a_newer_format_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"not a database at all, but long enough" * 100, None])
-def test_a_damaged_file_is_set_aside_and_letters_go_on(
+def test_a_damaged_file_is_quarantined_and_letters_go_on(
     damage: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     letters = DeadLetters(tmp_path)
@@ -176,9 +183,11 @@ def test_a_damaged_file_is_set_aside_and_letters_go_on(
     letters.path.write_bytes(damage)
     letters.add([letter("new")])
     assert ids(letters.read()) == ["new:db"]
-    (aside,) = [path for path in tmp_path.glob("*.corrupt-*") if not path.name.endswith(("-wal", "-shm"))]
-    assert aside.read_bytes() == damage
-    assert f"set aside as {aside}" in caplog.text
+    (quarantined,) = [
+        path for path in tmp_path.glob("*.corrupt-*") if not path.name.endswith(("-wal", "-shm"))
+    ]
+    assert quarantined.read_bytes() == damage
+    assert f"quarantined as {quarantined}" in caplog.text
 
 
 def test_what_can_be_read_of_a_damaged_file_is_carried_over(
@@ -274,23 +283,23 @@ async def test_dead_letters_are_kept_as_declared_and_their_end_is_counted_and_to
     letters = DeadLetters(tmp_path)
     await asyncio.to_thread(letters.add, [letter(str(number), time=number) for number in range(5)])
     bounds = DeadLettersConfig.model_validate({})
-    keeper = Keeper(lambda: (letters, bounds))
-    await keeper.look(tell_waiting=True)
-    assert keeper.expired == {}  # the default deletes nothing, and says that something waits
+    pruner = DeadLetterPruner(lambda: (letters, bounds))
+    await pruner.prune(report_waiting=True)
+    assert pruner.expired == {}  # the default deletes nothing, and says that something waits
     assert f"5 dead letters wait in {letters.path}, the oldest since 1970-01-01" in caplog.text
     caplog.clear()
     bounds = DeadLettersConfig.model_validate({"keep": "90d"})
-    await keeper.look()
-    assert keeper.expired == {"db": 5}
+    await pruner.prune()
+    assert pruner.expired == {"db": 5}
     assert "5 dead letters of sink 'db' were deleted, beyond dead_letters.keep (7776000 s)" in caplog.text
     assert letters.totals.count == 0
 
 
-async def test_a_keeper_that_cannot_look_says_so_and_goes_on(
+async def test_a_pruner_that_cannot_prune_says_so_and_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "dead_letters.db").mkdir()
-    keeper = Keeper(lambda: (DeadLetters(tmp_path), DeadLettersConfig()))
+    pruner = DeadLetterPruner(lambda: (DeadLetters(tmp_path), DeadLettersConfig()))
     with caplog.at_level(logging.WARNING):
-        await keeper.look()
-    assert "the dead letters cannot be looked after" in caplog.text
+        await pruner.prune()
+    assert "the dead letters cannot be pruned" in caplog.text

@@ -13,7 +13,7 @@ from logweir.delivery.queue import DropReason, EventQueue, PutResult
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.queues.spill import SpillQueue
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool import Spool
 from logweir.event import Event, new_event_id
 from logweir.settings.delivery import QueueConfig
 
@@ -28,7 +28,7 @@ def event(name: str = "event", size: int = 100) -> Event:
 
 @pytest.fixture(params=["memory", "disk", "spill"])
 def make_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeQueue]:
-    store = DiskStore(tmp_path / "queues", DeadLetters(tmp_path))
+    spool = Spool(tmp_path / "queues", DeadLetters(tmp_path))
 
     def memory(when_full: str = "block", **settings: Any) -> EventQueue:
         loop = asyncio.get_running_loop()
@@ -37,7 +37,7 @@ def make_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeQ
     def disk(when_full: str = "block", **settings: Any) -> EventQueue:
         loop = asyncio.get_running_loop()
         config = QueueConfig(**settings)
-        return DiskQueue(store, "sink", config, when_full, loop.call_soon_threadsafe)  # type: ignore[arg-type]
+        return DiskQueue(spool, "sink", config, when_full, loop.call_soon_threadsafe)  # type: ignore[arg-type]
 
     def spill(when_full: str = "block", **settings: Any) -> EventQueue:
         """The last event that finds a place finds it on disk; where bytes are bounded, all but the first."""
@@ -47,10 +47,10 @@ def make_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeQ
         if "max_bytes" in settings:
             settings |= {"max_events": 1, "spill_max_bytes": settings.pop("max_bytes")}
         config = QueueConfig(when_full="spill", **settings)
-        return SpillQueue(store, "sink", config, when_full, loop.call_soon_threadsafe)  # type: ignore[arg-type]
+        return SpillQueue(spool, "sink", config, when_full, loop.call_soon_threadsafe)  # type: ignore[arg-type]
 
     yield {"memory": memory, "disk": disk, "spill": spill}[request.param]
-    store.close()
+    spool.close()
 
 
 async def take_all(queue: EventQueue, batch: int = 100) -> list[Event]:
@@ -333,11 +333,11 @@ async def test_what_is_not_on_disk_at_the_end_is_the_callers(make_queue: MakeQue
 
 async def test_a_durable_queue_says_when_an_event_is_on_disk(make_queue: MakeQueue) -> None:
     queue = make_queue()
-    told: list[OSError | None] = []
-    assert queue.put(event(), told.append) is PutResult.ACCEPTED
+    outcomes: list[OSError | None] = []
+    assert queue.put(event(), outcomes.append) is PutResult.ACCEPTED
     lease = await queue.take(1, 10**9, 0.0)
     assert lease is not None
-    assert told == [None] * queue.durable
+    assert outcomes == [None] * queue.durable
 
 
 async def test_a_burst_wakes_the_worker_once_and_not_once_an_event() -> None:

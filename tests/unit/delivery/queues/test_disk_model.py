@@ -1,6 +1,6 @@
-"""The disk store against a simple model, by hypothesis: put, commit, crash, reopen, read, settle, damage.
+"""The spool against a simple model, by hypothesis: put, commit, crash, reopen, read, settle, damage.
 
-What must hold, whatever the order of things: an event whose commit was told is delivered until it is
+What must hold, whatever the order of things: an event whose commit was reported is delivered until it is
 settled, over every crash; the order of each sink is the order of the puts; what was settled and
 committed never comes again. After damage to the file only reopening, and going on, is promised.
 """
@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from logweir.delivery.queue import Lease
 from logweir.delivery.queues.disk import DiskQueue
-from logweir.delivery.spool.spool import DiskStore
+from logweir.delivery.spool.spool import Spool
 from logweir.testing.contract import make_event
-from support.disk import crash, lease, make_queue, make_store
+from support.disk import crash, lease, make_queue, make_spool
 
 SINKS = ("a", "b")
 DISTANCE = st.integers(min_value=0, max_value=10**9)
@@ -42,7 +42,7 @@ class Expected:
         return self.durable - self.settled
 
 
-class DiskStoreMachine(RuleBasedStateMachine):
+class SpoolMachine(RuleBasedStateMachine):
     """One process after another on the files of the one before."""
 
     @initialize(window=st.sampled_from([0, 1, 3, 1000]))
@@ -54,11 +54,11 @@ class DiskStoreMachine(RuleBasedStateMachine):
         self.open(self.root / "0")
 
     def open(self, directory: Path) -> None:
-        self.store: DiskStore = make_store(directory, window=self.window)
-        self.queues: dict[str, DiskQueue] = {sink: make_queue(self.store, sink) for sink in SINKS}
+        self.spool: Spool = make_spool(directory, window=self.window)
+        self.queues: dict[str, DiskQueue] = {sink: make_queue(self.spool, sink) for sink in SINKS}
         self.leases: list[tuple[str, Lease]] = []
         self.taken: dict[str, list[str]] = {sink: [] for sink in SINKS}
-        self.store.adopt()
+        self.spool.adopt()
 
     @rule(sinks=st.sets(st.sampled_from(SINKS), min_size=1), count=st.integers(1, 5), waits=st.booleans())
     def put(self, sinks: set[str], count: int, waits: bool) -> None:
@@ -67,20 +67,20 @@ class DiskStoreMachine(RuleBasedStateMachine):
             for sink in sorted(sinks):
                 expected = self.expected[sink]
                 expected.order.append(event.id)
-                told = [lambda error, e=expected, i=event.id: error is None and e.durable.add(i)]
-                self.queues[sink].put(event, *(told if waits else []))
+                outcomes = [lambda error, e=expected, i=event.id: error is None and e.durable.add(i)]
+                self.queues[sink].put(event, *(outcomes if waits else []))
 
     @rule()
     def commit(self) -> None:
-        while self.store.has_staged or self.store.has_removals:
-            assert self.store.commit() is None
+        while self.spool.has_staged or self.spool.has_removals:
+            assert self.spool.commit() is None
         for expected in self.expected.values():
             expected.durable |= set(expected.order)
             expected.gone |= expected.settled
 
     @rule(sink=st.sampled_from(SINKS), count=st.integers(1, 8))
     def take(self, sink: str, count: int) -> None:
-        taken = lease(self.store, sink, count)
+        taken = lease(self.spool, sink, count)
         if taken is not None:
             ids = [event.id for event in taken.events]
             assert not set(ids) & self.expected[sink].gone
@@ -99,20 +99,20 @@ class DiskStoreMachine(RuleBasedStateMachine):
     @rule()
     def close_and_start_again(self) -> None:
         self.commit()
-        assert self.store.close()
-        self.open(self.store.directory.parent)
+        assert self.spool.close()
+        self.open(self.spool.directory.parent)
 
     @rule()
     def crash(self) -> None:
         self.lives += 1
         for expected in self.expected.values():
             expected.crashed()
-        self.open(crash(self.store, self.root / str(self.lives)))
+        self.open(crash(self.spool, self.root / str(self.lives)))
 
     @rule(seed=DISTANCE)
     def crash_and_damage(self, seed: int) -> None:
         self.lives += 1
-        directory = crash(self.store, self.root / str(self.lives))
+        directory = crash(self.spool, self.root / str(self.lives))
         generator = random.Random(seed)
         for path in (directory / "queues").iterdir():
             content = bytearray(path.read_bytes())
@@ -122,21 +122,21 @@ class DiskStoreMachine(RuleBasedStateMachine):
         self.expected = {sink: Expected() for sink in SINKS}
         self.open(directory)
         for sink in SINKS:
-            while (taken := lease(self.store, sink)) is not None:
+            while (taken := lease(self.spool, sink)) is not None:
                 self.queues[sink].settle(taken)
 
     @rule()
-    def damage_under_the_open_store(self) -> None:
+    def damage_under_the_open_spool(self) -> None:
         self.commit()
-        if self.store._file is None:
+        if self.spool._file is None:
             return
-        path = self.store._file.path
+        path = self.spool._file.path
         path.write_bytes(b"\xff" * max(4096, path.stat().st_size))
         Path(f"{path}-wal").write_bytes(b"\xff" * 100)
-        in_memory = {sink: {held.event.id for held in self.store.lane(sink).in_memory()} for sink in SINKS}
+        in_memory = {sink: {held.event.id for held in self.spool.backlog(sink).in_memory()} for sink in SINKS}
         self.queues["a"].put(make_event("probe"))
         self.queues["b"].put(make_event("probe"))
-        assert self.store.commit() is None
+        assert self.spool.commit() is None
         for sink, expected in self.expected.items():
             lost = expected.required() - in_memory[sink] - set(self.drained(sink))
             expected.order = [i for i in expected.order if i not in lost]
@@ -157,19 +157,19 @@ class DiskStoreMachine(RuleBasedStateMachine):
     def drained(self, sink: str) -> list[str]:
         """Look at everything that could be taken now, and put it back."""
         leases = []
-        while (taken := lease(self.store, sink, 3)) is not None:
+        while (taken := lease(self.spool, sink, 3)) is not None:
             leases.append(taken)
         for taken in leases:
             self.queues[sink].settle(taken, taken.events)
         return [event.id for taken in leases for event in taken.events]
 
     def teardown(self) -> None:
-        if hasattr(self, "store"):
-            self.store.close()
+        if hasattr(self, "spool"):
+            self.spool.close()
             shutil.rmtree(self.root)
 
 
-TestDiskStore = DiskStoreMachine.TestCase
-TestDiskStore.settings = settings(
+TestSpool = SpoolMachine.TestCase
+TestSpool.settings = settings(
     max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

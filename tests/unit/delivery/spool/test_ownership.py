@@ -4,7 +4,7 @@ from pathlib import Path
 
 from logweir.delivery.spool import ownership
 from logweir.testing.contract import make_event
-from support.disk import make_queue, make_store
+from support.disk import make_queue, make_spool
 
 
 def test_a_file_has_one_owner_at_a_time(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_a_file_has_one_owner_at_a_time(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_lock_without_a_database_is_tidied_away(tmp_path: Path) -> None:
+def test_a_lock_without_a_database_is_removed(tmp_path: Path) -> None:
     (tmp_path / "1-0000.lock").touch()
     assert not list(ownership.orphans(tmp_path))
     assert not list(tmp_path.iterdir())
@@ -35,10 +35,10 @@ def test_a_directory_that_is_not_there_holds_no_orphans(tmp_path: Path) -> None:
 
 
 def test_two_stores_of_one_process_leave_each_other_alone(tmp_path: Path) -> None:
-    first, second = make_store(tmp_path), make_store(tmp_path)
-    for store in (first, second):
-        make_queue(store).put(make_event())
-        store.commit()
+    first, second = make_spool(tmp_path), make_spool(tmp_path)
+    for spool in (first, second):
+        make_queue(spool).put(make_event())
+        spool.commit()
     assert first.adopt() == second.adopt() == 0
     first.close()
     assert second.adopt() == 1

@@ -1,4 +1,4 @@
-"""The disk store: what is durable when, for whom, and what remains."""
+"""The spool: what is durable when, for whom, and what remains."""
 
 import asyncio
 import sqlite3
@@ -9,9 +9,9 @@ import pytest
 
 from logweir.delivery.commit_future import commit_future
 from logweir.delivery.queue import DropReason, PutResult
-from logweir.delivery.spool.spool_file import FORMAT, QueueFile, Record, Row
+from logweir.delivery.spool.spool_file import FORMAT, Record, Row, SpoolFile
 from logweir.testing.contract import make_event
-from support.disk import crash, drain, lease, make_queue, make_store, names, sized
+from support.disk import crash, drain, lease, make_queue, make_spool, names, sized
 
 
 def rows(directory: Path, table: str) -> int:
@@ -23,80 +23,80 @@ def rows(directory: Path, table: str) -> int:
 
 
 def test_a_put_does_no_io_before_the_commit(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    make_queue(store).put(make_event())
+    spool = make_spool(tmp_path)
+    make_queue(spool).put(make_event())
     assert not (tmp_path / "queues").exists()
-    store.close()
+    spool.close()
 
 
 @pytest.mark.wound("kubernetes #53006")
 def test_one_commit_serves_everybody_who_waits(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    queue = make_queue(store)
-    told: list[OSError | None] = []
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
+    outcomes: list[OSError | None] = []
     for _ in range(64):
-        queue.put(make_event(), told.append)
-    assert not told
-    assert store.commit() is None
-    assert told == [None] * 64
-    store.close()
+        queue.put(make_event(), outcomes.append)
+    assert not outcomes
+    assert spool.commit() is None
+    assert outcomes == [None] * 64
+    spool.close()
 
 
 def test_an_event_for_three_sinks_is_kept_once_until_the_last_has_it(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
+    spool = make_spool(tmp_path)
     event = make_event("shared")
     for sink in "abc":
-        make_queue(store, sink).put(event)
-    store.commit()
+        make_queue(spool, sink).put(event)
+    spool.commit()
     assert (rows(tmp_path, "bodies"), rows(tmp_path, "pending")) == (1, 3)
     for sink in "ab":
-        assert drain(store, sink) == [event]
+        assert drain(spool, sink) == [event]
     assert (rows(tmp_path, "bodies"), rows(tmp_path, "pending")) == (1, 1)
-    assert drain(store, "c") == [event]
+    assert drain(spool, "c") == [event]
     assert (rows(tmp_path, "bodies"), rows(tmp_path, "pending")) == (0, 0)
-    store.close()
+    spool.close()
 
 
 def test_fan_out_never_changes_the_order_of_a_sink(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
+    spool = make_spool(tmp_path)
     first, second = make_event("first"), make_event("second")
-    a, b = make_queue(store, "a"), make_queue(store, "b")
+    a, b = make_queue(spool, "a"), make_queue(spool, "b")
     a.put(first)
     b.put(second)
     b.put(first)
-    store.commit()
-    assert names(drain(store, "b")) == ["second", "first"]
-    store.close()
+    spool.commit()
+    assert names(drain(spool, "b")) == ["second", "first"]
+    spool.close()
 
 
 @pytest.mark.parametrize("window", [0, 3, 1000])
 def test_what_does_not_fit_into_memory_is_read_back_in_order(tmp_path: Path, window: int) -> None:
-    store = make_store(tmp_path, window=window)
-    queue = make_queue(store)
+    spool = make_spool(tmp_path, window=window)
+    queue = make_queue(spool)
     sent = [sized(str(number), size=100) for number in range(500)]
     for number, event in enumerate(sent):
         queue.put(event)
         if number % 7 == 0:
-            store.commit()
-    store.commit()
-    assert len(store.lane("sink").ready) <= max(window, 1)
-    assert drain(store) == sent
+            spool.commit()
+    spool.commit()
+    assert len(spool.backlog("sink").ready) <= max(window, 1)
+    assert drain(spool) == sent
     assert queue.statistics().depth == 0
-    store.close()
+    spool.close()
 
 
 def test_what_was_not_settled_is_delivered_by_the_next_process(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    queue = make_queue(store)
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
     for number in range(10):
         queue.put(make_event(str(number)))
-    store.commit()
-    taken = lease(store, count=4)
+    spool.commit()
+    taken = lease(spool, count=4)
     assert taken is not None
     queue.settle(taken, taken.events[2:])
-    store.commit()
-    lease(store, count=3)
-    second = make_store(crash(store, tmp_path / "after"))
+    spool.commit()
+    lease(spool, count=3)
+    second = make_spool(crash(spool, tmp_path / "after"))
     assert second.adopt() == 8
     assert names(drain(second)) == [str(number) for number in range(2, 10)]
     second.close()
@@ -104,28 +104,28 @@ def test_what_was_not_settled_is_delivered_by_the_next_process(tmp_path: Path) -
 
 
 def test_what_is_given_back_waits_in_its_old_place(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    queue = make_queue(store)
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
     for number in range(6):
         queue.put(make_event(str(number)))
-    store.commit()
-    first, second = lease(store, count=2), lease(store, count=2)
+    spool.commit()
+    first, second = lease(spool, count=2), lease(spool, count=2)
     assert first is not None
     assert second is not None
     queue.settle(second, second.events)
     queue.settle(first, first.events[1:])
-    assert names(drain(store)) == ["1", "2", "3", "4", "5"]
-    store.close()
+    assert names(drain(spool)) == ["1", "2", "3", "4", "5"]
+    spool.close()
 
 
 def test_an_empty_file_is_removed_at_the_close_and_a_full_one_stays(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    queue = make_queue(store)
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
     queue.put(make_event("kept"))
-    assert store.close()
+    assert spool.close()
     assert len(list((tmp_path / "queues").glob("*.db"))) == 1
     assert queue.put(make_event()) is PutResult.CLOSED
-    after = make_store(tmp_path)
+    after = make_spool(tmp_path)
     assert after.adopt() == 1
     assert names(drain(after)) == ["kept"]
     after.close()
@@ -137,42 +137,42 @@ def test_an_empty_file_is_removed_at_the_close_and_a_full_one_stays(tmp_path: Pa
 def test_a_row_that_cannot_be_decoded_becomes_a_dead_letter_and_blocks_nothing(
     tmp_path: Path, body: bytes
 ) -> None:
-    store = make_store(tmp_path, window=0)
-    queue = make_queue(store)
+    spool = make_spool(tmp_path, window=0)
+    queue = make_queue(spool)
     for name in ("before", "bad", "after"):
         queue.put(make_event(name))
-    store.commit()
-    assert store._file is not None
-    store._file._writer.execute("UPDATE bodies SET body = ? WHERE seq = 1", (body,))
-    assert names(drain(store)) == ["before", "after"]
-    (letter,) = store.dead_letters.read()
+    spool.commit()
+    assert spool._file is not None
+    spool._file._writer.execute("UPDATE bodies SET body = ? WHERE seq = 1", (body,))
+    assert names(drain(spool)) == ["before", "after"]
+    (letter,) = spool.dead_letters.read()
     assert (letter.sink, letter.body) == ("sink", body)
     assert "cannot be decoded" in letter.reason
     assert rows(tmp_path, "bodies") == 0
     assert queue.statistics().depth == 0
-    store.close()
+    spool.close()
 
 
 def test_events_of_a_sink_that_is_gone_become_dead_letters(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
+    spool = make_spool(tmp_path)
     for sink in ("kept", "gone"):
-        make_queue(store, sink).put(make_event(sink))
-    store.close()
-    after = make_store(tmp_path)
+        make_queue(spool, sink).put(make_event(sink))
+    spool.close()
+    after = make_spool(tmp_path)
     after.adopt()
-    assert after.bury_unconfigured(["kept"]) == 1
+    assert after.dead_letter_unconfigured(["kept"]) == 1
     (letter,) = after.dead_letters.read()
     assert (letter.sink, letter.reason) == ("gone", "sink 'gone' is not configured any more")
     assert names(drain(after, "kept")) == ["kept"]
-    assert after.bury_unconfigured(["kept"]) == 0
+    assert after.dead_letter_unconfigured(["kept"]) == 0
     after.close()
 
 
 def test_what_waited_in_memory_can_be_saved_for_the_next_start(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    store.save("memory", [make_event(str(number)) for number in range(10_000)])
-    store.close()
-    after = make_store(tmp_path)
+    spool = make_spool(tmp_path)
+    spool.save("memory", [make_event(str(number)) for number in range(10_000)])
+    spool.close()
+    after = make_spool(tmp_path)
     after.adopt()
     assert names(drain(after, "memory")) == [str(number) for number in range(10_000)]
     after.commit()
@@ -180,20 +180,20 @@ def test_what_waited_in_memory_can_be_saved_for_the_next_start(tmp_path: Path) -
     after.close()
 
 
-def test_a_closed_store_says_what_it_could_not_commit(tmp_path: Path) -> None:
+def test_a_closed_spool_says_what_it_could_not_commit(tmp_path: Path) -> None:
     (tmp_path / "queues").touch()
-    store = make_store(tmp_path)
-    queue = make_queue(store)
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
     queue.put(make_event("lost"))
-    assert not store.close()
-    assert names(store.give_up("sink")) == ["lost"]
+    assert not spool.close()
+    assert names(spool.give_up("sink")) == ["lost"]
     assert queue.statistics().depth == 0
     with pytest.raises(OSError, match="closed"):
-        store.save("sink", [make_event()])
+        spool.save("sink", [make_event()])
 
 
 def test_a_queue_of_another_directory_is_moved_over(tmp_path: Path) -> None:
-    before, after = make_store(tmp_path / "before"), make_store(tmp_path / "after")
+    before, after = make_spool(tmp_path / "before"), make_spool(tmp_path / "after")
     make_queue(before).put(make_event("moved"))
     before.close()
     assert after.adopt(before.directory) == 1
@@ -202,101 +202,101 @@ def test_a_queue_of_another_directory_is_moved_over(tmp_path: Path) -> None:
 
 
 def test_dropping_the_oldest_also_drops_it_on_disk(tmp_path: Path) -> None:
-    store = make_store(tmp_path, window=2)
-    queue = make_queue(store, when_full="drop_oldest", max_events=5)
+    spool = make_spool(tmp_path, window=2)
+    queue = make_queue(spool, when_full="drop_oldest", max_events=5)
     for number in range(20):
         queue.put(sized(str(number), size=10))
-        store.commit()
-    store.commit()
-    store.commit()
+        spool.commit()
+    spool.commit()
+    spool.commit()
     assert queue.statistics().depth == 5
     assert queue.statistics().size == 50
     assert queue.statistics().dropped == {DropReason.QUEUE_FULL_OLDEST: 15}
     assert rows(tmp_path, "bodies") == 5
-    assert names(drain(store)) == [str(number) for number in range(15, 20)]
-    store.close()
+    assert names(drain(spool)) == [str(number) for number in range(15, 20)]
+    spool.close()
 
 
 @pytest.mark.wound("serilog-sinks-elasticsearch #179")
 def test_the_bounds_count_what_is_on_disk(tmp_path: Path) -> None:
-    store = make_store(tmp_path, window=0)
-    queue = make_queue(store, max_events=10, max_bytes=1024)
+    spool = make_spool(tmp_path, window=0)
+    queue = make_queue(spool, max_events=10, max_bytes=1024)
     results = []
     for _ in range(12):
         results.append(queue.put(sized("event", size=200)))
-        store.commit()
+        spool.commit()
     assert results.count(PutResult.ACCEPTED) == 6
-    drain(store)
+    drain(spool)
     assert queue.put(make_event()) is PutResult.ACCEPTED
-    store.close()
+    spool.close()
 
 
 def test_a_queue_that_waits_for_a_slow_disk_is_full_before_memory_is(tmp_path: Path) -> None:
-    store = make_store(tmp_path, staged_bytes=1000)
-    queue = make_queue(store, when_full="drop_oldest")
+    spool = make_spool(tmp_path, staged_bytes=1000)
+    queue = make_queue(spool, when_full="drop_oldest")
     results = [queue.put(sized("event", size=100)) for _ in range(15)]
     assert results.count(PutResult.ACCEPTED) == 10
-    store.commit()
+    spool.commit()
     assert queue.put(make_event()) is PutResult.ACCEPTED
-    store.close()
+    spool.close()
 
 
 def test_an_event_that_is_not_json_fails_alone(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    queue = make_queue(store)
-    told: list[OSError | None] = []
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
+    outcomes: list[OSError | None] = []
     queue.put(make_event("good"))
-    queue.put(make_event("bad", {"value": object()}), told.append)
-    assert store.commit() is None
-    assert isinstance(told[0], OSError)
-    assert names(drain(store)) == ["good"]
-    store.close()
+    queue.put(make_event("bad", {"value": object()}), outcomes.append)
+    assert spool.commit() is None
+    assert isinstance(outcomes[0], OSError)
+    assert names(drain(spool)) == ["good"]
+    spool.close()
 
 
 def test_a_file_of_another_format_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "queues").mkdir()
     path = tmp_path / "queues" / "1-0000.db"
-    QueueFile(path).close()
+    SpoolFile(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version={FORMAT + 1}")
     connection.close()
-    store = make_store(tmp_path)
-    assert store.adopt() == 0
+    spool = make_spool(tmp_path)
+    assert spool.adopt() == 0
     assert path.exists()
-    store.close()
+    spool.close()
 
 
 def test_statistics_tell_the_age_of_the_oldest(tmp_path: Path) -> None:
     for window in (0, 10):
-        store = make_store(tmp_path / str(window), window=window)
-        queue = make_queue(store)
+        spool = make_spool(tmp_path / str(window), window=window)
+        queue = make_queue(spool)
         assert queue.statistics().oldest == 0.0
         queue.put(make_event(time_ns=0))
         assert queue.statistics().oldest > 1e9
-        store.commit()
+        spool.commit()
         assert queue.statistics().oldest > 1e9
-        store.close()
+        spool.close()
 
 
 def test_an_adopted_row_is_written_once_for_all_its_sinks(tmp_path: Path) -> None:
     (tmp_path / "queues").mkdir()
-    file = QueueFile(tmp_path / "queues" / "1-0000.db")
+    file = SpoolFile(tmp_path / "queues" / "1-0000.db")
     file.write([Record(Row(9, 1, 10, b"{}"), ["a", "b"]), Record(Row(12, 1, 10, b"{}"), [])])
     file.close()
-    store = make_store(tmp_path)
-    assert store.adopt() == 2
+    spool = make_spool(tmp_path)
+    assert spool.adopt() == 2
     assert (rows(tmp_path, "bodies"), rows(tmp_path, "pending")) == (1, 2)
-    store.close()
+    spool.close()
 
 
 async def test_a_commit_can_be_awaited_on_any_loop(tmp_path: Path) -> None:
-    store = make_store(tmp_path, threaded=True)
-    queue = make_queue(store)
+    spool = make_spool(tmp_path, threaded=True)
+    queue = make_queue(spool)
 
     async def put_some() -> int:
         for _ in range(20):
-            future, told = commit_future()
-            queue.put(make_event(), told)
+            future, on_durable = commit_future()
+            queue.put(make_event(), on_durable)
             await asyncio.wait_for(future, 5.0)
         return 20
 
@@ -306,13 +306,13 @@ async def test_a_commit_can_be_awaited_on_any_loop(tmp_path: Path) -> None:
     assert result is PutResult.ACCEPTED
     await asyncio.wait_for(asyncio.wrap_future(done), 5.0)
     assert queue.statistics().depth == 181
-    await asyncio.to_thread(store.close)
+    await asyncio.to_thread(spool.close)
 
 
 async def test_many_threads_and_a_consumer_that_falls_behind_lose_nothing(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
-    store = make_store(tmp_path, threaded=True, window=50)
-    queue = make_queue(store, "sink", "block", wake=loop.call_soon_threadsafe)
+    spool = make_spool(tmp_path, threaded=True, window=50)
+    queue = make_queue(spool, "sink", "block", wake=loop.call_soon_threadsafe)
     sent = [[make_event(f"{thread}.{number}") for number in range(500)] for thread in range(8)]
 
     def produce(events: list) -> None:
@@ -333,19 +333,19 @@ async def test_many_threads_and_a_consumer_that_falls_behind_lose_nothing(tmp_pa
     queue.close()
     taken = [name for part in await asyncio.gather(*consumers) for name in part]
     assert sorted(taken) == sorted(event.name for events in sent for event in events)
-    await asyncio.to_thread(store.close)
+    await asyncio.to_thread(spool.close)
     assert not list((tmp_path / "queues").iterdir())
 
 
 async def test_a_replaced_queue_leaves_the_rest_to_its_successor(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
-    store = make_store(tmp_path, threaded=True)
-    old = make_queue(store, wake=loop.call_soon_threadsafe)
+    spool = make_spool(tmp_path, threaded=True)
+    old = make_queue(spool, wake=loop.call_soon_threadsafe)
     for number in range(10):
         old.put(make_event(str(number)))
     first = await old.take(4, 2**20, 0.0)
     assert first is not None
-    new = make_queue(store, wake=loop.call_soon_threadsafe)
+    new = make_queue(spool, wake=loop.call_soon_threadsafe)
     old.close()
     assert await asyncio.wait_for(old.take(4, 2**20, 3600.0), 5.0) is None
     old.settle(first, first.events[2:])
@@ -353,28 +353,28 @@ async def test_a_replaced_queue_leaves_the_rest_to_its_successor(tmp_path: Path)
     assert second is not None
     assert names(list(second.events)) == [str(number) for number in range(2, 10)]
     new.settle(second)
-    await asyncio.to_thread(store.close)
+    await asyncio.to_thread(spool.close)
     assert not list((tmp_path / "queues").iterdir())
 
 
 def test_a_put_inside_a_put_of_the_same_thread_does_not_deadlock(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
-    queue = make_queue(store)
-    with store.lock:
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
+    with spool.lock:
         assert queue.put(make_event()) is PutResult.ACCEPTED
-    store.close()
+    spool.close()
 
 
 def test_deletions_alone_are_committed_after_a_moment(tmp_path: Path) -> None:
-    store = make_store(tmp_path, threaded=True)
-    queue = make_queue(store)
+    spool = make_spool(tmp_path, threaded=True)
+    queue = make_queue(spool)
     queue.put(make_event())
-    assert store.flush(5.0)
-    taken = lease(store)
+    assert spool.flush(5.0)
+    taken = lease(spool)
     assert taken is not None
     removed = threading.Event()
-    store.rest = removed.set  # type: ignore[method-assign]
+    spool.rest = removed.set  # type: ignore[method-assign]
     queue.settle(taken)
     assert removed.wait(5.0)
     assert rows(tmp_path, "bodies") == 0
-    store.close()
+    spool.close()
