@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from logweir.process.fork import under_way
+from logweir.process.standstill import under_way
 
 __all__ = ["call_sink"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import threading
 import weakref
 from collections import deque
@@ -17,6 +16,8 @@ from contextlib import suppress
 from functools import partial
 
 from logweir.delivery.queue import OnDurable
+from logweir.process import fork
+from logweir.process.fork import Stage
 
 __all__ = ["commit_future"]
 
@@ -127,4 +128,4 @@ def _begin_anew() -> None:
     _mailboxes.clear()
 
 
-os.register_at_fork(after_in_child=_begin_anew)
+fork.register(Stage.COMMIT_FUTURES, in_child=_begin_anew)

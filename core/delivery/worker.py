@@ -24,7 +24,7 @@ from logweir.delivery.retry import pause_before_retry
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.process.fork import under_way
+from logweir.process.standstill import under_way
 from logweir.process.threads import in_thread
 from logweir.settings.delivery import BatchConfig, RetryConfig
 from logweir.sinks.contract import Sink, SinkConfig

@@ -20,6 +20,8 @@ from typing import Any
 from logweir.diagnostics import logger, report
 from logweir.metrics.model import Metrics
 from logweir.metrics.prometheus import expose
+from logweir.process import fork
+from logweir.process.fork import Stage
 from logweir.settings.operations import MetricsConfig
 
 __all__ = ["MetricsServer"]
@@ -191,4 +193,4 @@ def _after_fork_in_child() -> None:
     _servers.clear()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+fork.register(Stage.METRICS_SOCKETS, in_child=_after_fork_in_child)

@@ -1,83 +1,138 @@
-"""Forking while nothing is half done.
+"""What happens at a fork of the process: one registration, in one written order.
 
-A fork copies the locks that other threads hold at that moment, and in the child nobody will ever release
-them: those inside SQLite above all. So a fork waits, for a second at most, until no call into a sink is
-under way, holds back new ones, and lets the loop thread stand still while the process is copied. A
-call that has been under way for longer than that hangs, and no fork waits for it.
+A fork copies one thread, the whole memory and every lock as it stands. So each module with something that a
+child must not share (a lock, a thread, an open file, a socket) registers, for a stage of its own, what is
+done before the fork, after it in the parent, and after it in the child. :class:`Stage` is the order, and
+says of each stage why it stands where it stands. This module alone calls ``os.register_at_fork``.
+
+The stages are listed from the ground up. Before a fork they are passed from the top down, for what is above
+needs what is below to come to rest; in the parent and in the child, from the ground up. This is also how the
+interpreter treats whole registrations: what was registered first is called last before a fork.
+
+:func:`install` makes the registration as late as it can, when the first spool or runtime is made. Before a
+fork the handlers of all libraries imported until then run after ours, so that the locks that some of them
+take are still free while we wait for writes that may need them:
+
+- ``concurrent.futures.thread`` takes the lock under which thread pools start threads. A write that a fork
+  waits for may be about to start one. It is imported here, so that it is always registered before us.
+- ``logging`` takes its own lock. A sink that fails during the wait reports so. In the child it makes its
+  locks anew, and has done so before our handlers run; :mod:`logweir.diagnostics` imports it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import concurrent.futures.thread  # noqa: F401 - its handlers must be registered before ours, see above
+import os
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum, auto
 
-__all__ = ["after_in_child", "after_in_parent", "prepare", "under_way"]
+from logweir import diagnostics
 
-#: The longest that a fork waits, and the age at which a call counts as hung.
-_PATIENCE = 1.0
-_TICK = 0.001
+__all__ = ["Stage", "install", "register"]
 
-#: Runs a coroutine on the loop thread, from any thread.
-Submit = Callable[[Coroutine[Any, Any, None]], object]
+Handler = Callable[[], object]
 
 
-class _Fork:
-    """One fork, from its preparation to its end; forks of several threads may overlap."""
+class Stage(IntEnum):
+    """The stages of a fork, from the ground up; one module stands behind each."""
 
-    def __init__(self) -> None:
-        self.ready = threading.Event()
-        self.over = threading.Event()
+    # Child: first of all, for every handler after it may have something to report.
+    DIAGNOSTICS = auto()
+    # Before: last, when delivery stands still, for what delivery finishes until then uses SQLite. Parent:
+    # first, for whoever goes on next may wait at it. Child: before all who use a file.
+    SQLITE_GATE = auto()
+    # Parent: lets the loop thread and the calls into sinks go on. Child: forgets both, before the runtime
+    # makes a loop thread of its own.
+    STANDSTILL = auto()
+    # Child: new mailboxes; nobody waits here for a commit of the parent's.
+    COMMIT_FUTURES = auto()
+    # Child: owns no spool file, before anybody could take one for its own or for an orphan's.
+    SPOOL_OWNERSHIP = auto()
+    # Child: keeps the parent's SQLite connections from being collected, which would close them. It must come
+    # before the spools let go of them.
+    SPOOL_FILES = auto()
+    # Child: spools are closed and empty, before the runtime makes new ones.
+    SPOOLS = auto()
+    # Child: lets go of the parent's listening sockets, before the runtime serves metrics for itself.
+    METRICS_SOCKETS = auto()
+    # Child: a SIGTERM on its way was the parent's.
+    SIGNALS = auto()
+    # Before: first, it brings delivery to a standstill. Child: last, for it builds everything anew on what is
+    # below.
+    RUNTIME = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Handlers:
+    before: Handler | None = None
+    in_parent: Handler | None = None
+    in_child: Handler | None = None
 
 
 # The state of this process: a fork concerns all of it.
-_calls: dict[object, float] = {}
-_forks: dict[int, _Fork] = {}
+_handlers: dict[Stage, _Handlers] = {}
+_lock = threading.RLock()
+_installed = False
 
 
-@asynccontextmanager
-async def under_way() -> AsyncIterator[None]:
-    """Mark a call into a sink, or another use of a library with locks of its own; waits for forks."""
-    while _forks:
-        await asyncio.sleep(_TICK)
-    token = object()
-    _calls[token] = time.monotonic()
-    try:
-        yield
-    finally:
-        _calls.pop(token, None)
+def register(
+    stage: Stage,
+    *,
+    before: Handler | None = None,
+    in_parent: Handler | None = None,
+    in_child: Handler | None = None,
+) -> None:
+    """Say what is done at a stage; a second registration (as of a module loaded again) replaces the first.
+
+    Args:
+        stage: The stage.
+        before: Called before a fork, in the thread that forks.
+        in_parent: Called after it in the parent, in the same thread, also when the fork failed.
+        in_child: Called after it in the child, whose only thread this is.
+    """
+    _handlers[stage] = _Handlers(before, in_parent, in_child)
 
 
-def prepare(submit: Submit) -> None:
-    """Wait, in the thread that is about to fork, until it can be done; for a second at most."""
-    fork = _forks[threading.get_ident()] = _Fork()
-    submit(_stand_still(fork))
-    fork.ready.wait(_PATIENCE)
+def install() -> None:
+    """From now on pass the stages at each fork of this process; idempotent."""
+    global _installed  # noqa: PLW0603 - the registration belongs to the process, and cannot be undone
+    with _lock:
+        if not _installed:
+            _installed = True
+            os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
-def after_in_parent() -> None:
-    """Let everything go on."""
-    fork = _forks.pop(threading.get_ident(), None)
-    if fork is not None:
-        fork.over.set()
+def _before() -> None:
+    for stage, handlers in reversed(list(_from_the_ground_up())):
+        _call(stage, handlers.before)
 
 
-def after_in_child() -> None:
-    """Forget the parent's calls: their threads do not exist here."""
-    _calls.clear()
-    _forks.clear()
+def _in_parent() -> None:
+    for stage, handlers in _from_the_ground_up():
+        _call(stage, handlers.in_parent)
 
 
-async def _stand_still(fork: _Fork) -> None:
-    while _is_busy() and not fork.over.is_set():
-        await asyncio.sleep(_TICK)
-    fork.ready.set()
-    fork.over.wait(_PATIENCE)  # blocks this loop, which is the point of it
+def _in_child() -> None:
+    global _lock  # noqa: PLW0603 - a lock must not be shared with another process
+    _lock = threading.RLock()
+    for stage, handlers in _from_the_ground_up():
+        _call(stage, handlers.in_child)
 
 
-def _is_busy() -> bool:
-    now = time.monotonic()
-    return any(now - since < _PATIENCE for since in list(_calls.values()))
+def _from_the_ground_up() -> Iterator[tuple[Stage, _Handlers]]:
+    return iter(sorted(_handlers.items()))
+
+
+def _call(stage: Stage, handler: Handler | None) -> None:
+    """Call a handler; a defect in one must not keep the others from what they do."""
+    if handler is not None:
+        try:
+            handler()
+        except BaseException as error:  # noqa: BLE001 - a KeyboardInterrupt too, for each `before` has its `in_parent`
+            diagnostics.report(f"fork.{stage.name}", "stage %s of a fork failed: %r", stage.name, error)
+
+
+# Diagnostics stand below this package and cannot register themselves.
+register(Stage.DIAGNOSTICS, in_child=diagnostics.after_fork)

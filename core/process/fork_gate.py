@@ -12,10 +12,12 @@ delete a log that the parent still writes. :func:`keep_forever` keeps them from 
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from types import TracebackType
 from typing import Any
+
+from logweir.process import fork
+from logweir.process.fork import Stage
 
 __all__ = ["PATIENCE", "ForkGate", "gate", "keep_forever"]
 
@@ -69,4 +71,4 @@ def keep_forever(thing: Any) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
-os.register_at_fork(before=gate.hold, after_in_parent=gate.release, after_in_child=gate.reset)
+fork.register(Stage.SQLITE_GATE, before=gate.hold, in_parent=gate.release, in_child=gate.reset)

@@ -1,4 +1,6 @@
-"""The moments of a process that the runtime must not miss: exit, fork, SIGTERM and SIGHUP.
+"""The moments of a process that the runtime must not miss: exit, SIGTERM and SIGHUP, and forks.
+
+What happens at a fork has its order in :mod:`logweir.process.fork`; here the runtime registers for it.
 
 Signals are handled only where the application left them at their default. SIGTERM drains in a thread of
 its own and is then delivered again, so that the process ends by it as it would have without logweir;
@@ -9,7 +11,6 @@ under it holds. SIGINT needs no handler: it unwinds the program, and the exit dr
 from __future__ import annotations
 
 import atexit
-import concurrent.futures.thread  # noqa: F401 - its own fork hooks must run after ours: see install
 import contextlib
 import os
 import signal
@@ -17,8 +18,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-from logweir import diagnostics
 from logweir.process import fork
+from logweir.process.fork import Stage
 
 __all__ = ["install", "install_signals", "restore_signals"]
 
@@ -31,22 +32,14 @@ _registered = False
 def install(
     *, on_exit: Callable[[], object], before_fork: Callable[[], None], after_fork: Callable[[], None]
 ) -> None:
-    """Call these before the interpreter exits, before a fork and in every fork's child; once.
-
-    Hooks that run before a fork run in the reverse order of their registration. The thread pools of the
-    standard library take a lock in theirs, which a write that a fork waits for may need: so they must be
-    registered first.
-    """
+    """Call these before the interpreter exits, before a fork and in every fork's child; once."""
     global _registered  # noqa: PLW0603 - these hooks belong to the process
     if _registered:
         return
     _registered = True
     _register_exit(on_exit)
-    os.register_at_fork(
-        before=before_fork,
-        after_in_parent=fork.after_in_parent,
-        after_in_child=lambda: _after_fork(after_fork),
-    )
+    fork.register(Stage.RUNTIME, before=before_fork, in_child=after_fork)
+    fork.install()
 
 
 def _register_exit(on_exit: Callable[[], object]) -> None:
@@ -57,15 +50,6 @@ def _register_exit(on_exit: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the interpreter is already on its way out
             early(on_exit)
     atexit.register(on_exit)
-
-
-def _after_fork(after_fork: Callable[[], None]) -> None:
-    fork.after_in_child()
-    diagnostics.after_fork()
-    for handler in _installed.values():
-        if isinstance(handler, _DrainThenEnd):
-            handler.forget()
-    after_fork()
 
 
 def install_signals(*, on_term: Callable[[], object], on_hup: Callable[[], None] | None) -> None:
@@ -119,3 +103,12 @@ def restore_signals() -> None:
             number, handler = _installed.popitem()
             if signal.getsignal(number) is handler:
                 signal.signal(number, signal.SIG_DFL)
+
+
+def _forget_signals() -> None:
+    for handler in _installed.values():
+        if isinstance(handler, _DrainThenEnd):
+            handler.forget()
+
+
+fork.register(Stage.SIGNALS, in_child=_forget_signals)

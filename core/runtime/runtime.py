@@ -35,7 +35,7 @@ from logweir.errors import AuditError, LogweirError
 from logweir.event import Event, Kind
 from logweir.metrics.losses import LossReporter
 from logweir.metrics.model import DeadLetterMetrics, Metrics, SinkMetrics
-from logweir.process import fork
+from logweir.process import standstill
 from logweir.process.loop_thread import LoopThread
 from logweir.process.threads import in_thread, on_event_loop
 from logweir.routing.classifier import take_explicit
@@ -136,7 +136,7 @@ class Runtime:
         """Bring delivery to a standstill, for a moment, in which the process can be copied."""
         if self._host.is_running() and not self._host.is_current_thread():
             with contextlib.suppress(TimeoutError):  # the loop has just ended: nothing is half done
-                fork.prepare(self._host.submit)
+                standstill.hold(self._host.submit)
 
     def after_fork(self) -> None:
         """Begin anew in a fork's child.

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from logweir.delivery.dead_letters.store import DeadLetters, Totals
 from logweir.diagnostics import logger, report
-from logweir.process.fork import under_way
+from logweir.process.standstill import under_way
 from logweir.process.threads import in_thread
 from logweir.settings.operations import DeadLettersConfig
 

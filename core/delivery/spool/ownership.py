@@ -30,6 +30,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from logweir.delivery.quarantine import SUFFIXES, quarantine
+from logweir.process import fork
+from logweir.process.fork import Stage
 
 __all__ = ["FileLock", "claim_new", "forget_after_fork", "orphans", "quarantine", "remove", "sync_directory"]
 
@@ -156,4 +158,4 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
         return False
 
 
-os.register_at_fork(after_in_child=forget_after_fork)
+fork.register(Stage.SPOOL_OWNERSHIP, in_child=forget_after_fork)

@@ -29,7 +29,6 @@ a new one, the old one is quarantined under a name that says so, and the service
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 import weakref
@@ -54,6 +53,8 @@ from logweir.delivery.spool.staging import Staged, Staging
 from logweir.diagnostics import report
 from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
+from logweir.process import fork
+from logweir.process.fork import Stage
 from logweir.process.fork_gate import gate
 
 __all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "Spool"]
@@ -96,6 +97,7 @@ class Spool:
         self._begin()
         self._committer = Committer(self, threaded=threaded)
         _spools.add(self)
+        fork.install()
 
     def _begin(self) -> None:
         self.lock = threading.RLock()
@@ -660,4 +662,4 @@ def _after_fork_in_child() -> None:
         spool.disown()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+fork.register(Stage.SPOOLS, in_child=_after_fork_in_child)

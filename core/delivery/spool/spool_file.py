@@ -30,6 +30,8 @@ from urllib.parse import quote
 
 from logweir.delivery.spool.ownership import sync_directory
 from logweir.delivery.spool.sqlite_errors import UnknownFormat
+from logweir.process import fork
+from logweir.process.fork import Stage
 from logweir.process.fork_gate import keep_forever
 
 __all__ = ["FORMAT", "Record", "Row", "SpoolFile", "connect", "read_in_turn"]
@@ -337,4 +339,4 @@ def _leave_to_parent() -> None:
     _open_files.clear()
 
 
-os.register_at_fork(after_in_child=_leave_to_parent)
+fork.register(Stage.SPOOL_FILES, in_child=_leave_to_parent)
