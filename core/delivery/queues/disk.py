@@ -11,25 +11,22 @@ closed while a younger one is open, its workers finish what they have and the yo
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
 
 from logweir.delivery.queue import (
     DropReason,
-    EventQueue,
     Lease,
     OnDurable,
     PutResult,
     QueueStatistics,
     Wake,
 )
+from logweir.delivery.queues.bounded import BoundedQueue
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
-from logweir.process.threads import in_thread, on_event_loop
+from logweir.process.threads import in_thread
 from logweir.settings.delivery import QueueConfig, WhenFull
 
 __all__ = ["DiskQueue"]
@@ -40,12 +37,7 @@ _COMMIT_PATIENCE = 0.1
 _READ_PAUSE = 0.2
 
 
-class _FlushWaiter(NamedTuple):
-    mark: int
-    done: asyncio.Future[None]
-
-
-class DiskQueue(EventQueue):
+class DiskQueue(BoundedQueue):
     """A bounded, durable queue.
 
     Args:
@@ -69,22 +61,10 @@ class DiskQueue(EventQueue):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(config.bounds("disk"), config.block_timeout, when_full, wake, spool.lock, clock)
         self._spool = spool
         self._backlog = spool.backlog(sink)
-        self._max_events, self._max_bytes = config.bounds("disk")
-        self._block_timeout = config.block_timeout
-        self._when_full = when_full
-        self._wake = wake
-        self._clock = clock
-        self._closed = False
-        self._blocked = 0
-        self._room = threading.Condition(spool.lock)
-        self._drops: Counter[DropReason] = Counter()
         self._since: float | None = None
-        self._hurry_until = -1
-        self._turn = asyncio.Lock()
-        self._waiter: asyncio.Future[None] | None = None
-        self._flushes: list[_FlushWaiter] = []
         with spool.lock:
             self._backlog.open()
         spool.listen(sink, self._on_change)
@@ -108,38 +88,22 @@ class DiskQueue(EventQueue):
         return self.put(event, on_durable), done
 
     def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
-        """Stage the event if there is room; None when the queue is full."""
+        """See :meth:`BoundedQueue._offer`."""
+        # Not self._lock: in a fork's child a queue of the parent's must find its spool closed, and the
+        # lock of the parent may be held for ever.
         with self._spool.lock:
             if self._closed or self._spool.closed:
                 return PutResult.CLOSED
-            if not self._has_room(0):
+            if not self._has_room():
                 return None
             self._spool.stage(self._backlog, event, on_durable)
         self._spool.nudge()
         return PutResult.ACCEPTED
 
-    def _has_room(self, size: int) -> bool:
+    def _has_room(self, size: int = 1) -> bool:
         backlog = self._backlog
-        within = backlog.depth < self._max_events and (
-            backlog.size + size <= self._max_bytes if size else backlog.size < self._max_bytes
-        )
+        within = backlog.depth < self._max_events and backlog.size + size <= self._max_bytes
         return within and not self._spool.is_full()
-
-    def _put_when_full(self, event: Event, on_durable: OnDurable | None) -> PutResult:
-        match self._when_full:
-            case "drop_oldest":
-                return self._put_forgetting_oldest(event, on_durable)
-            case "block" if not on_event_loop():
-                return self._put_blocking(event, on_durable)
-            case "block":
-                return self._drop(DropReason.FULL_ON_EVENT_LOOP)
-            case _:
-                return self._drop(DropReason.QUEUE_FULL_NEWEST)
-
-    def _drop(self, reason: DropReason) -> PutResult:
-        with self._spool.lock:
-            self._drops[reason] += 1
-        return PutResult.DROPPED
 
     def _put_forgetting_oldest(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         if self._spool.is_full():  # the disk does not take anything: the oldest cannot make room
@@ -156,21 +120,6 @@ class DiskQueue(EventQueue):
             self._spool.remove(self._backlog, dropped)
         self._spool.nudge()
         return PutResult.ACCEPTED
-
-    def _put_blocking(self, event: Event, on_durable: OnDurable | None) -> PutResult:
-        deadline = self._clock() + self._block_timeout
-        while True:
-            with self._room:
-                self._blocked += 1
-                try:
-                    left = max(0.0, deadline - self._clock())
-                    freed = self._room.wait_for(lambda: self._is_closed() or self._has_room(0), left)
-                finally:
-                    self._blocked -= 1
-            if not freed:
-                return self._drop(DropReason.BLOCK_TIMEOUT)
-            if result := self._offer(event, on_durable):
-                return result
 
     def _is_closed(self) -> bool:
         return self._closed or self._spool.closed
@@ -191,10 +140,10 @@ class DiskQueue(EventQueue):
             while not self._is_done(stay=stay):
                 pause = self._pause(max_events, max_bytes, linger, before)
                 if pause != 0:
-                    await self._wait_for_change(pause)
+                    await self._wait_for_wake(pause)
                     continue
                 if not await self._have_ready(max_events, max_bytes):
-                    await self._wait_for_change(_READ_PAUSE)
+                    await self._wait_for_wake(_READ_PAUSE)
                 elif lease := self._lease(max_events, max_bytes):
                     return lease
             if self._closed:
@@ -231,12 +180,6 @@ class DiskQueue(EventQueue):
                 self._waiter = asyncio.get_running_loop().create_future()
             return max(0.0, left)
 
-    async def _wait_for_change(self, pause: float | None) -> None:
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            waiter = self._waiter = asyncio.get_running_loop().create_future()
-        await asyncio.wait((waiter,), timeout=pause)
-
     async def _have_ready(self, max_events: int, max_bytes: int) -> bool:
         """Read from the file, in a thread, if memory has too few; whether there is anything to lease."""
         backlog = self._backlog
@@ -260,12 +203,6 @@ class DiskQueue(EventQueue):
                 self._room.notify_all()
         self._wake(self._on_wake)
 
-    def _on_wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-        if self._flushes:
-            self._resolve_flushes()
-
     def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
         with self._spool.lock:
@@ -274,23 +211,6 @@ class DiskQueue(EventQueue):
         self._resolve_flushes()
         if unsettled:
             self._spool.notify_queues([self._backlog.sink])
-
-    async def settled_up_to(self, mark: int) -> None:
-        """See :meth:`EventQueue.settled_up_to`."""
-        with self._spool.lock:
-            self._hurry_until = max(self._hurry_until, mark)
-        self._on_wake()
-        if not self._reached(mark):
-            waiter = _FlushWaiter(mark, asyncio.get_running_loop().create_future())
-            self._flushes.append(waiter)
-            await waiter.done
-
-    def _resolve_flushes(self) -> None:
-        due = [waiter for waiter in self._flushes if self._reached(waiter.mark)]
-        self._flushes = [waiter for waiter in self._flushes if waiter not in due]
-        for waiter in due:
-            if not waiter.done.done():
-                waiter.done.set_result(None)
 
     def _reached(self, mark: int) -> bool:
         with self._spool.lock:
@@ -304,14 +224,8 @@ class DiskQueue(EventQueue):
 
     # -- any thread ---------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """See :meth:`EventQueue.close`."""
-        with self._room:
-            if not self._closed:
-                self._backlog.open_queues -= 1
-            self._closed = True
-            self._room.notify_all()
-        self._wake(self._on_wake)
+    def _note_close(self) -> None:
+        self._backlog.open_queues -= 1
 
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: nothing."""

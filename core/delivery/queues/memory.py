@@ -11,21 +11,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from logweir.delivery.queue import (
     DropReason,
-    EventQueue,
     Lease,
     OnDurable,
     PutResult,
     QueueStatistics,
     Wake,
 )
+from logweir.delivery.queues.bounded import BoundedQueue
 from logweir.event import Event
-from logweir.process.threads import on_event_loop
 from logweir.settings.delivery import QueueConfig, WhenFull
 
 __all__ = ["MemoryQueue"]
@@ -34,12 +32,7 @@ _NEVER = 2**63
 _ACCEPTED = PutResult.ACCEPTED
 
 
-class _FlushWaiter(NamedTuple):
-    mark: int
-    done: asyncio.Future[None]
-
-
-class MemoryQueue(EventQueue):
+class MemoryQueue(BoundedQueue):
     """A bounded queue in memory.
 
     Args:
@@ -57,28 +50,20 @@ class MemoryQueue(EventQueue):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_events, self._max_bytes = config.bounds("memory")
-        self._block_timeout = config.block_timeout
-        self._when_full = when_full
-        self._wake = wake
-        self._clock = clock
+        super().__init__(
+            config.bounds("memory"), config.block_timeout, when_full, wake, threading.RLock(), clock
+        )
         self._events: deque[Event] = deque()
         self._size = 0
+        # Events leased or dropped so far: the position of the first that waits.
         self._taken = 0
         self._since = 0.0
-        self._closed = False
         self._interrupted = False
-        self._hurry_until = 0
+        # A put wakes the consumer only when the depth or the size that it waits for is reached; nobody is
+        # woken a second time before the consumer has looked again. A burst costs one wake-up.
         self._wake_at = 1
         self._wake_size = _NEVER
-        self._blocked = 0
-        self._lock = threading.RLock()
-        self._room = threading.Condition(self._lock)
-        self._drops: Counter[DropReason] = Counter()
         self._leases: dict[int, Lease] = {}
-        self._turn = asyncio.Lock()
-        self._waiter: asyncio.Future[None] | None = None
-        self._flushes: list[_FlushWaiter] = []
 
     # -- producers: any thread ---------------------------------------------------------------------
 
@@ -97,17 +82,17 @@ class MemoryQueue(EventQueue):
             else:
                 must_wake = None
         if must_wake is None:
-            return self._put_when_full(event)
+            return PutResult.CLOSED if self._closed else self._put_when_full(event, on_durable)
         if must_wake:
             self._wake(self._on_wake)
         return _ACCEPTED
 
-    def _offer(self, event: Event) -> PutResult | None:
-        """Append the event if there is room; None when the queue is full."""
+    def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
+        """See :meth:`BoundedQueue._offer`."""
         with self._lock:
             if self._closed:
                 return PutResult.CLOSED
-            if not self._has_room(1):
+            if not self._has_room():
                 return None
             must_wake = self._append(event)
         if must_wake:
@@ -130,25 +115,7 @@ class MemoryQueue(EventQueue):
         self._wake_at = self._wake_size = _NEVER
         return True
 
-    def _put_when_full(self, event: Event) -> PutResult:
-        if self._closed:
-            return PutResult.CLOSED
-        match self._when_full:
-            case "drop_oldest":
-                return self._put_forgetting_oldest(event)
-            case "block" if not on_event_loop():
-                return self._put_blocking(event)
-            case "block":
-                return self._drop(DropReason.FULL_ON_EVENT_LOOP)
-            case _:
-                return self._drop(DropReason.QUEUE_FULL_NEWEST)
-
-    def _drop(self, reason: DropReason) -> PutResult:
-        with self._lock:
-            self._drops[reason] += 1
-        return PutResult.DROPPED
-
-    def _put_forgetting_oldest(self, event: Event) -> PutResult:
+    def _put_forgetting_oldest(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         forgotten: list[Event] = []
         with self._lock:
             if self._closed:
@@ -167,23 +134,11 @@ class MemoryQueue(EventQueue):
                 self.on_forgotten(old)
         return PutResult.ACCEPTED
 
-    def _put_blocking(self, event: Event) -> PutResult:
-        deadline = self._clock() + self._block_timeout
-        while True:
-            with self._room:
-                self._blocked += 1
-                try:
-                    left = max(0.0, deadline - self._clock())
-                    freed = self._room.wait_for(lambda: self._closed or self._has_room(1), left)
-                finally:
-                    self._blocked -= 1
-            if not freed:
-                return self._drop(DropReason.BLOCK_TIMEOUT)
-            if result := self._offer(event):
-                return result
-
-    def _has_room(self, size: int) -> bool:
+    def _has_room(self, size: int = 1) -> bool:
         return len(self._events) < self._max_events and self._size + size <= self._max_bytes
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     # -- consumers: the runtime's loop --------------------------------------------------------------
 
@@ -191,7 +146,7 @@ class MemoryQueue(EventQueue):
         """See :meth:`EventQueue.take`."""
         async with self._turn:
             while (pause := self._pause(max_events, max_bytes, linger)) != 0 and not self._interrupted:
-                await self._wait_for_producers(pause)
+                await self._wait_for_wake(pause)
             self._interrupted = False
             return self._lease(max_events, max_bytes) if pause == 0 else None
 
@@ -216,15 +171,6 @@ class MemoryQueue(EventQueue):
                 self._wake_at, self._wake_size = 1, _NEVER
             self._waiter = asyncio.get_running_loop().create_future()
             return left
-
-    async def _wait_for_producers(self, pause: float | None) -> None:
-        waiter = self._waiter
-        assert waiter is not None  # noqa: S101 - set by _pause in the same turn
-        await asyncio.wait((waiter,), timeout=pause)
-
-    def _on_wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     def _lease(self, max_events: int, max_bytes: int) -> Lease | None:
         with self._lock:
@@ -267,38 +213,11 @@ class MemoryQueue(EventQueue):
         if unsettled:
             self._on_wake()
 
-    async def settled_up_to(self, mark: int) -> None:
-        """See :meth:`EventQueue.settled_up_to`."""
-        with self._lock:
-            self._hurry_until = max(self._hurry_until, mark)
-        self._on_wake()
-        if not self._reached(mark):
-            waiter = _FlushWaiter(mark, asyncio.get_running_loop().create_future())
-            self._flushes.append(waiter)
-            try:
-                await waiter.done
-            finally:
-                self._flushes = [other for other in self._flushes if other is not waiter]
-
-    def _resolve_flushes(self) -> None:
-        due = [waiter for waiter in self._flushes if self._reached(waiter.mark)]
-        self._flushes = [waiter for waiter in self._flushes if waiter not in due]
-        for waiter in due:
-            if not waiter.done.done():
-                waiter.done.set_result(None)
-
     def _reached(self, mark: int) -> bool:
         with self._lock:
             return min(self._leases, default=self._taken) >= mark
 
     # -- any thread ---------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """See :meth:`EventQueue.close`."""
-        with self._room:
-            self._closed = True
-            self._room.notify_all()
-        self._wake(self._on_wake)
 
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: everything that waits."""

@@ -262,6 +262,20 @@ async def test_a_flush_is_not_fooled_by_batches_settled_out_of_order(make_queue:
     await asyncio.wait_for(flushed, 2.0)
 
 
+async def test_a_flush_that_times_out_leaves_nobody_behind_who_waits(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    queue.put(event())
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(queue.settled_up_to(queue.mark()), 0.01)
+    parts = [queue._memory, queue._disk] if isinstance(queue, SpillQueue) else [queue]
+    assert [part._flushes for part in parts] == [[]] * len(parts)  # type: ignore[attr-defined]
+    lease = await queue.take(1, 10**9, 0.0)
+    assert lease is not None
+    queue.settle(lease)
+    await asyncio.wait_for(queue.settled_up_to(queue.mark()), 2.0)
+
+
 async def test_a_flush_does_not_linger(make_queue: MakeQueue) -> None:
     queue = make_queue()
     taking = asyncio.create_task(queue.take(100, 10**9, 3600.0))
