@@ -1,4 +1,4 @@
-"""Waiting on an event loop for a commit, cheaply.
+"""Waiting for a commit: on an event loop, cheaply, or in a thread.
 
 ``asyncio.wrap_future`` writes to the loop's pipe for every event, and ``asyncio.timeout`` sets a timer for
 each; with many tasks that costs more than the commit itself. Here a loop is woken once for a commit, and
@@ -12,6 +12,7 @@ import math
 import threading
 import weakref
 from collections import deque
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
@@ -19,7 +20,7 @@ from logweir.delivery.queue import OnDurable
 from logweir.process import fork
 from logweir.process.fork import Stage
 
-__all__ = ["commit_future"]
+__all__ = ["commit_future", "thread_future"]
 
 _Waiting = asyncio.Future[None]
 
@@ -39,6 +40,21 @@ def commit_future(timeout: float | None = None) -> tuple[_Waiting, OnDurable]:
     if timeout is not None:
         mailbox.deadlines.add(loop, future, timeout)
     return future, partial(mailbox.post, future)
+
+
+def thread_future() -> tuple[Future[None], OnDurable]:
+    """Make, in any thread, a future to wait for and the callback to put with it; the first answer counts."""
+    done: Future[None] = Future()
+
+    def on_durable(error: OSError | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    return done, on_durable
 
 
 class _Mailbox:

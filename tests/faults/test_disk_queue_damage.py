@@ -135,8 +135,8 @@ def test_a_file_damaged_under_a_running_process_is_replaced(
 ) -> None:
     spool = make_spool(tmp_path)
     before = put_and_commit(spool, 50)
-    assert spool._file is not None
-    path = spool._file.path
+    assert spool._current.file is not None
+    path = spool._current.file.path
     match damage:
         case "overwritten":
             path.write_bytes(b"\xff" * path.stat().st_size)
@@ -171,9 +171,9 @@ def test_rows_in_memory_and_leased_survive_the_loss_of_the_file(tmp_path: Path) 
 def test_a_damage_met_while_reading_is_repaired_by_the_next_commit(tmp_path: Path) -> None:
     spool = make_spool(tmp_path, window=0)
     events = put_and_commit(spool, 2000)
-    assert spool._file is not None
-    spool._file.shorten_log()
-    path = spool._file.path
+    assert spool._current.file is not None
+    spool._current.file.shorten_log()
+    path = spool._current.file.path
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(size // 2)

@@ -65,10 +65,10 @@ def crash(spool: Spool, copy: Path) -> Path:
     for path in spool.directory.glob("*.db*"):
         if not path.name.endswith("-shm"):
             shutil.copyfile(path, copy / "queues" / path.name)
-    if spool._file is not None:
-        spool._file.close()
-    if spool._ownership is not None:
-        spool._ownership.release()
+    if spool._current.file is not None:
+        spool._current.file.close()
+    if spool._current.ownership is not None:
+        spool._current.ownership.release()
     return copy
 
 

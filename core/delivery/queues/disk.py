@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
+from logweir.delivery.commit_future import thread_future
 from logweir.delivery.queue import (
     DropReason,
     Lease,
@@ -67,7 +68,7 @@ class DiskQueue(BoundedQueue):
         self._since: float | None = None
         with spool.lock:
             self._backlog.open()
-        spool.listen(sink, self._on_change)
+        spool.listeners.add(sink, self._on_change)
 
     # -- producers: any thread ---------------------------------------------------------------------
 
@@ -77,14 +78,7 @@ class DiskQueue(BoundedQueue):
 
     def put_durably(self, event: Event) -> tuple[PutResult, Future[None]]:
         """Put, with a future that is done when the event is durable; it fails with an OSError."""
-        done: Future[None] = Future()
-
-        def on_durable(error: OSError | None) -> None:
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
-
+        done, on_durable = thread_future()
         return self.put(event, on_durable), done
 
     def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
@@ -147,7 +141,7 @@ class DiskQueue(BoundedQueue):
                 elif lease := self._lease(max_events, max_bytes):
                     return lease
             if self._closed:
-                self._spool.stop_listening(self._backlog.sink, self._on_change)
+                self._spool.listeners.remove(self._backlog.sink, self._on_change)
             return None
 
     def _is_done(self, *, stay: bool) -> bool:
@@ -210,7 +204,7 @@ class DiskQueue(BoundedQueue):
         self._spool.remove(self._backlog, positions)
         self._resolve_flushes()
         if unsettled:
-            self._spool.notify_queues([self._backlog.sink])
+            self._spool.listeners.notify([self._backlog.sink])
 
     def _reached(self, mark: int) -> bool:
         with self._spool.lock:

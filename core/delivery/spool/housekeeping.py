@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Collection
 
 from logweir.delivery.spool.spool import Spool
+from logweir.delivery.spool.unconfigured import dead_letter_unconfigured
 from logweir.diagnostics import report
 from logweir.process.threads import in_thread
 
@@ -58,4 +59,4 @@ class Housekeeping:
     def _once(self) -> None:
         spool, sinks = self._look()
         spool.adopt()
-        spool.dead_letter_unconfigured(sinks)
+        dead_letter_unconfigured(spool, sinks)

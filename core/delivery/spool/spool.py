@@ -32,26 +32,25 @@ import logging
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import closing, suppress
-from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.delivery.commit_future import thread_future
+from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import OnDurable
 from logweir.delivery.spool import orphans
-from logweir.delivery.spool import ownership as files
-from logweir.delivery.spool.backlog import Backlog, Held, Read
+from logweir.delivery.spool.backlog import Backlog
 from logweir.delivery.spool.committer import REMOVAL_LINGER, Committer
-from logweir.delivery.spool.salvage import salvage
-from logweir.delivery.spool.spool_file import Record, Row, SpoolFile, connect
+from logweir.delivery.spool.current_file import CurrentFile
+from logweir.delivery.spool.notifications import Listeners, answer_waiters
+from logweir.delivery.spool.reading import read_back
+from logweir.delivery.spool.recovery import replace_damaged
+from logweir.delivery.spool.removals import Removals
+from logweir.delivery.spool.spool_file import Record, SpoolFile
 from logweir.delivery.spool.sqlite_errors import SpoolClosed, as_os_error, is_damage
 from logweir.delivery.spool.staging import Staged, Staging
 from logweir.diagnostics import report
-from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
 from logweir.process import fork
 from logweir.process.fork import Stage
@@ -65,9 +64,6 @@ STAGED_BYTES = 64 * 2**20
 _COMMIT_EVENTS = 4096
 _WINDOW = 2000
 _WINDOW_BYTES = 4 * 2**20
-_CHUNK_ROWS = 500
-_CHUNK_BYTES = 4 * 2**20
-_UNCONFIGURED = "sink {!r} is not configured any more"
 
 
 class Spool:
@@ -106,11 +102,10 @@ class Spool:
         self._committed = threading.Condition(self.lock)
         self._staging = Staging()
         self._in_commit: list[Staged] = []
-        self._removals: list[tuple[str, int]] = []
+        self._removals = Removals(self.lock)
         self._backlogs: dict[str, Backlog] = {}
-        self._listeners: dict[str, list[Callable[[], None]]] = {}
-        self._file: SpoolFile | None = None
-        self._ownership: files.FileLock | None = None
+        self.listeners = Listeners(self.lock)
+        self._current = CurrentFile(self.directory)
         self._damage: tuple[SpoolFile, Exception] | None = None
         self._commit_events = _COMMIT_EVENTS
 
@@ -123,15 +118,10 @@ class Spool:
                 self._backlogs[sink] = Backlog(sink, self._window, _WINDOW_BYTES)
             return self._backlogs[sink]
 
-    def listen(self, sink: str, on_commit: Callable[[], None]) -> None:
-        """Call ``on_commit``, from any thread, whenever the sink's backlog has changed."""
+    def backlogs(self) -> list[Backlog]:
+        """The backlogs of all sinks known so far."""
         with self.lock:
-            self._listeners.setdefault(sink, []).append(on_commit)
-
-    def stop_listening(self, sink: str, on_commit: Callable[[], None]) -> None:
-        """Undo :meth:`listen`."""
-        with self.lock, suppress(ValueError):
-            self._listeners.get(sink, []).remove(on_commit)
+            return list(self._backlogs.values())
 
     def is_full(self) -> bool:
         """Whether no more may be staged before the next commit."""
@@ -147,8 +137,7 @@ class Spool:
 
     def remove(self, backlog: Backlog, positions: Iterable[int]) -> None:
         """Delete rows with the next commit; from any thread."""
-        with self.lock:
-            self._removals += [(backlog.sink, seq) for seq in positions]
+        self._removals.add(backlog, positions)
         self._committer.nudge_for_removals()
 
     # -- committing ---------------------------------------------------------------------------------
@@ -156,12 +145,13 @@ class Spool:
     def commit(self) -> OSError | None:
         """Make durable what is staged, once; the error if that is impossible for now."""
         with self._io, gate:
-            if self._damage is not None and self._damage[0] is self._file:
+            if self._damage is not None and self._damage[0] is self._current.file:
                 self._replace(self._damage[1])
-            self._pay_debts()
+            if self._current.file is not None:
+                self._removals.add_dropped(self._current.file, self.backlogs())
             with self.lock:
                 batch = self._in_commit = self._staging.take(self._commit_events)
-                removals, self._removals = self._removals, []
+                removals = self._removals.take()
             error = self._write(self._encoded(batch), removals)
         if error is None:
             self._commit_events = min(self._commit_events * 2, _COMMIT_EVENTS)
@@ -187,14 +177,14 @@ class Spool:
                     batch.remove(entry)
                     for backlog in entry.backlogs:
                         backlog.fail(entry.seq)
-            self._notify_waiters(failed, OSError("the event cannot be encoded as JSON"))
+            answer_waiters(failed, OSError("the event cannot be encoded as JSON"))
         return records
 
     def _write(self, records: Sequence[Record], removals: list[tuple[str, int]]) -> OSError | None:
         """Write, through one replacement of a damaged file if need be."""
         for _ in range(2):
             try:
-                file = self._opened()
+                file = self._current.opened()
                 file.look()
                 if removals and self._commit_events < _COMMIT_EVENTS:  # in need of space: removals give some
                     file.write([], removals)
@@ -202,7 +192,7 @@ class Spool:
                 if records or removals:
                     file.write(records, removals)
             except sqlite3.Error as error:
-                if self._file is None or not is_damage(error):
+                if self._current.file is None or not is_damage(error):
                     return self._failed(error)
                 if failure := self._replace(error):
                     return failure
@@ -213,42 +203,23 @@ class Spool:
         return OSError(f"the disk queue in {self.directory} is damaged again and again; look at the disk")
 
     def _failed(self, error: Exception) -> OSError:
-        if self._file is not None and not self._discard_if_settled(self._file):
-            self._file.shorten_log()
+        file = self._current.file
+        if file is not None:
+            # On a full disk even deletions need space, and this may be what fills it.
+            if self._is_settled():
+                self._current.discard()
+            else:
+                file.shorten_log()
         failure = as_os_error(self.directory, error)
         report("spool.write", "%s", failure, level=logging.ERROR)
         return failure
 
-    def _discard_if_settled(self, file: SpoolFile) -> bool:
-        """Delete a file of which nothing is needed any more: on a full disk even deletions need space."""
+    def _is_settled(self) -> bool:
+        """Whether nothing of the file is needed any more."""
         with self.lock:
-            if any(backlog.available or backlog.in_flight for backlog in self._backlogs.values()):
-                return False
-        file.close()
-        with suppress(OSError):
-            files.remove(file.path)
-        if self._ownership is not None:
-            self._ownership.release()
-        self._file = self._ownership = None
-        return True
-
-    def _opened(self) -> SpoolFile:
-        if self._file is None:
-            self._ownership, self._file = self._new_file()
-        return self._file
-
-    def _new_file(self) -> tuple[files.FileLock, SpoolFile]:
-        ownership = files.claim_new(self.directory)
-        try:
-            return ownership, SpoolFile(ownership.database)
-        except BaseException:
-            with suppress(OSError):
-                files.remove(ownership.database)
-            ownership.release()
-            raise
+            return not any(backlog.available or backlog.in_flight for backlog in self._backlogs.values())
 
     def _finish(self, batch: Sequence[Staged]) -> None:
-        removals: list[tuple[str, int]] = []
         sinks: set[str] = set()
         with self.lock:
             self._in_commit = []
@@ -257,17 +228,16 @@ class Spool:
                     backlog.commit(entry.seq, entry.time)
                     sinks.add(backlog.sink)
             for sink in sinks:
-                removals += [(sink, seq) for seq in self._backlogs[sink].pay()]
-            self._removals += removals
+                self._removals.add(self._backlogs[sink], self._backlogs[sink].pay())
             self._committed.notify_all()
-        self._notify_waiters(batch, None)
-        self.notify_queues(sinks)
+        answer_waiters(batch, None)
+        self.listeners.notify(sinks)
 
     def _put_back(self, batch: list[Staged], removals: list[tuple[str, int]], error: OSError) -> None:
         """After a failure keep what nobody waits for; the rest fails, however far back it is."""
         with self.lock:
             self._in_commit = []
-            self._removals = removals + self._removals
+            self._removals.put_back(removals)
             entries = batch + self._staging.take(len(self._staging))
             failed = [entry for entry in entries if entry.waiting]
             self._staging.put_back([entry for entry in entries if not entry.waiting])
@@ -275,116 +245,19 @@ class Spool:
                 for backlog in entry.backlogs:
                     backlog.fail(entry.seq)
             self._committed.notify_all()
-        self._notify_waiters(failed, error)
-        self.notify_queues({backlog.sink for entry in entries for backlog in entry.backlogs})
-
-    def _notify_waiters(self, entries: Iterable[Staged], error: OSError | None) -> None:
-        for entry in entries:
-            for on_commit in entry.waiting:
-                try:
-                    on_commit(error)
-                except Exception as problem:  # noqa: BLE001 - one caller's callback must not fail the others
-                    report(
-                        "spool.callback", "a caller could not be called back about its commit: %r", problem
-                    )
-
-    def notify_queues(self, sinks: Collection[str]) -> None:
-        """Let the queues of these sinks know that their backlogs have changed."""
-        with self.lock:
-            listeners = [listener for sink in sinks for listener in self._listeners.get(sink, ())]
-        for listener in listeners:
-            listener()
-
-    def _pay_debts(self) -> None:
-        """Delete, on disk, what queues that drop their oldest have dropped."""
-        with self.lock:
-            debts = [
-                (backlog, backlog.read_next, backlog.debt_on_disk()) for backlog in self._backlogs.values()
-            ]
-        for backlog, start, count in debts:
-            if count and self._file is not None:
-                with suppress(sqlite3.Error):  # damage shows at the write that follows
-                    oldest = self._file.oldest(backlog.sink, start, min(count, _COMMIT_EVENTS))
-                    with self.lock:
-                        self._removals += [(backlog.sink, seq) for seq in backlog.pay_on_disk(oldest)]
+        answer_waiters(failed, error)
+        self.listeners.notify({backlog.sink for entry in entries for backlog in entry.backlogs})
 
     # -- damage -------------------------------------------------------------------------------------
 
     def _replace(self, error: Exception) -> OSError | None:
-        """Go on with a new file that has everything that could be read of the damaged one."""
-        damaged = self._file
-        assert damaged is not None  # noqa: S101 - only an open file is found damaged
+        """Go on with a new file; the error if that is impossible for now."""
         try:
-            ownership, file = self._new_file()
+            replace_damaged(self._current, self.backlogs(), self.lock, error)
         except (OSError, sqlite3.Error) as problem:
             return self._failed(problem)
-        try:
-            self._rescue(damaged, file)
-        except (OSError, sqlite3.Error) as problem:
-            file.close()
-            files.remove(file.path)
-            ownership.release()
-            return self._failed(problem)
-        former, self._ownership = self._ownership, ownership
-        self._file, self._damage = file, None
-        quarantined = self._quarantine(damaged)
-        if former is not None:
-            former.release()
-        missing = self._count_anew(file)
-        report(
-            f"spool.damage.{damaged.path.name}",
-            "the disk queue %s is damaged (%s); it was quarantined as %s and the service goes on with %s; "
-            "events lost: %d",
-            damaged.path,
-            error,
-            quarantined,
-            file.path,
-            missing,
-            level=logging.ERROR,
-        )
+        self._damage = None
         return None
-
-    def _quarantine(self, damaged: SpoolFile) -> Path | str:
-        try:
-            in_place = damaged.is_in_place()
-            damaged.close()
-            return files.quarantine(damaged.path) if in_place else "nothing, for it is gone"
-        except OSError as error:
-            return f"nothing ({error})"
-
-    def _rescue(self, damaged: SpoolFile, file: SpoolFile) -> None:
-        """Copy what memory holds, then what the open connections and a fresh one can still read."""
-        with self.lock:
-            memory = {backlog.sink: list(backlog.in_memory()) for backlog in self._backlogs.values()}
-            limits = {backlog.sink: backlog.read_next for backlog in self._backlogs.values()}
-        known = {sink: {item.seq for item in held} for sink, held in memory.items()}
-        _write_in_chunks(
-            file,
-            (
-                Record(Row(seq, event.time, event.size, encode_event(event)), [sink])
-                for sink, held in memory.items()
-                for seq, event in held
-            ),
-        )
-
-        def still_wanted(record: Record) -> Record:
-            seq = record.row.seq
-            wanted = [
-                sink for sink in record.sinks if seq >= limits.get(sink, 0) and seq not in known.get(sink, ())
-            ]
-            return record._replace(sinks=wanted)
-
-        for connection in damaged.connections():
-            _write_in_chunks(file, map(still_wanted, salvage(connection)))
-        with suppress(sqlite3.Error), closing(connect(damaged.path)) as connection:
-            _write_in_chunks(file, map(still_wanted, salvage(connection)))
-
-    def _count_anew(self, file: SpoolFile) -> int:
-        missing = 0
-        for backlog in list(self._backlogs.values()):
-            with self.lock:
-                missing += backlog.count_anew(*file.totals(backlog.sink, backlog.read_next))
-        return missing
 
     # -- reading back -------------------------------------------------------------------------------
 
@@ -394,20 +267,19 @@ class Spool:
         Blocks; never called on an event loop.
         """
         with self.lock:
-            if not backlog.on_disk or backlog.reading or self._file is None:
+            if not backlog.on_disk or backlog.reading or self._current.file is None:
                 return False
             backlog.reading = True
-            start, file = backlog.read_next, self._file
+            start, file = backlog.read_next, self._current.file
         try:
             with gate:
-                rows, complete = file.read(backlog.sink, start, max(max_events, self._window), max_bytes)
-                held, dead = self._decode(backlog.sink, rows)
-            read_next = rows[-1].seq + 1 if rows else start
+                max_rows = max(max_events, self._window)
+                found = read_back(file, backlog.sink, start, max_rows, max_bytes, self.dead_letters)
             with self.lock:
-                removals = backlog.take_in(Read(held, dead, read_next, complete))
+                removals = backlog.take_in(found)
             self.remove(backlog, removals)
         except sqlite3.Error as error:
-            if file is self._file:  # otherwise it was replaced meanwhile
+            if file is self._current.file:  # otherwise it was replaced meanwhile
                 self._report(file, error)
             return False
         finally:
@@ -421,36 +293,6 @@ class Spool:
             self._committer.nudge()
         else:
             report("spool.read", "the disk queue %s cannot be read, trying again: %s", file.path, error)
-
-    def _decode(self, sink: str, rows: Sequence[Row]) -> tuple[list[Held], list[int]]:
-        """Decode rows; what cannot be decoded becomes a dead letter and blocks nothing."""
-        held: list[Held] = []
-        letters: list[DeadLetter] = []
-        bad: list[int] = []
-        for row in rows:
-            try:
-                held.append(Held(row.seq, _event_of(row)))
-            except Exception as error:  # noqa: BLE001 - whatever is in the body, the rows behind it go on
-                bad.append(row.seq)
-                letters.append(_letter(self.directory, sink, f"cannot be decoded: {error}", row))
-        if letters and not self._write_dead_letters(letters):
-            bad = []  # they stay in the file, for the process that adopts it
-        return held, bad
-
-    def _write_dead_letters(self, letters: Sequence[DeadLetter]) -> bool:
-        try:
-            self.dead_letters.add(letters)
-        except OSError as error:
-            report("spool.dead_letters", "dead letters cannot be written: %s", error)
-            return False
-        for letter in letters:
-            report(
-                f"{letter.sink}.dead",
-                "sink %r: a queued event became a dead letter: %s",
-                letter.sink,
-                letter.reason,
-            )
-        return True
 
     # -- other processes, other lives ---------------------------------------------------------------
 
@@ -474,51 +316,14 @@ class Spool:
         wanted = [record for record in records if record.sinks]
         if not wanted:
             return
-        done: Future[None] = Future()
+        done, on_durable = thread_future()
         with self.lock:
             if self.closed:
                 raise SpoolClosed("the disk queue is closed")
             for record in wanted:
-                on_commit = partial(_resolve, done) if record is wanted[-1] else _ignore
+                on_commit = on_durable if record is wanted[-1] else _ignore
                 self._staging.add_row(record.row, [self.backlog(sink) for sink in record.sinks], on_commit)
         self._commit_until(done)
-
-    def dead_letter_unconfigured(self, configured: Collection[str]) -> int:
-        """Turn what waits for sinks that are not in ``configured`` into dead letters; blocks.
-
-        Returns:
-            How many events became dead letters.
-        """
-        with self.lock:
-            strangers = [
-                backlog
-                for sink, backlog in self._backlogs.items()
-                if sink not in configured and backlog.depth
-            ]
-        return sum(self._dead_letter_backlog(backlog) for backlog in strangers)
-
-    def _dead_letter_backlog(self, backlog: Backlog) -> int:
-        reason = _UNCONFIGURED.format(backlog.sink)
-        count = 0
-        while True:
-            if backlog.on_disk and not backlog.ready:
-                self.read(backlog, _CHUNK_ROWS, _CHUNK_BYTES)
-            with self.lock:
-                lease = backlog.lease(_CHUNK_ROWS, _CHUNK_BYTES)
-            if lease is None:
-                return count
-            with gate:
-                written = self._write_dead_letters(
-                    [DeadLetter.of_event(backlog.sink, reason, event) for event in lease.events]
-                )
-            if not written:
-                with self.lock:
-                    backlog.settle(lease, lease.events)
-                return count
-            with self.lock:
-                positions = backlog.settle(lease)
-            self.remove(backlog, positions)
-            count += len(lease.events)
 
     def save(self, sink: str, events: Sequence[Event]) -> None:
         """Keep events that waited in memory; blocks until they are durable.
@@ -526,13 +331,13 @@ class Spool:
         Raises:
             OSError: They are not, and are still the caller's.
         """
-        done: Future[None] = Future()
+        done, on_durable = thread_future()
         backlog = self.backlog(sink)
         with self.lock:
             if self.closed:
                 raise SpoolClosed("the disk queue is closed")
             for event in events:
-                self.stage(backlog, event, partial(_resolve, done) if event is events[-1] else _ignore)
+                self.stage(backlog, event, on_durable if event is events[-1] else _ignore)
         self._commit_until(done)
 
     def _commit_until(self, done: Future[None]) -> None:
@@ -568,7 +373,7 @@ class Spool:
     @property
     def has_removals(self) -> bool:
         """Whether deletions wait for a commit."""
-        return bool(self._removals)
+        return len(self._removals) > 0
 
     def close(self) -> bool:
         """Commit what is staged and let go of the file, which is deleted if nothing waits in it.
@@ -583,12 +388,8 @@ class Spool:
         while error is None and (self.has_staged or self.has_removals):
             error = self.commit()
         with self._io, gate:
-            file, self._file = self._file, None
-            if file is not None:
-                self._let_go(file)
-            if self._ownership is not None:
-                self._ownership.release()
-        self.notify_queues(list(self._backlogs))
+            self._current.let_go()
+        self.listeners.notify(list(self._backlogs))
         return not self.has_staged
 
     def give_up(self, sink: str) -> list[Event]:
@@ -596,58 +397,19 @@ class Spool:
         with self.lock:
             return self.backlog(sink).give_up() if self.closed else []
 
-    def _let_go(self, file: SpoolFile) -> None:
-        try:
-            empty = file.is_in_place() and file.is_empty()
-        except sqlite3.Error:
-            empty = False
-        file.close()
-        if empty:
-            with suppress(OSError):
-                files.remove(file.path)
-
     def rest(self) -> None:
         """Give space back; called by the committer when nothing is left to do."""
         with self._io, gate:
-            if self._file is not None and not any(
+            if self._current.file is not None and not any(
                 backlog.depth or backlog.in_flight for backlog in self._backlogs.values()
             ):
-                self._file.give_back_space()
+                self._current.file.give_back_space()
 
     def disown(self) -> None:
         """Close the spool in a fork's child without touching what is the parent's."""
         self._begin()
         self._committer = Committer(self, threaded=False)
         self.closed = True
-
-
-def _event_of(row: Row) -> Event:
-    return msgspec.structs.replace(decode_event(row.body), size=row.size)
-
-
-def _letter(directory: Path, sink: str, reason: str, row: Row) -> DeadLetter:
-    return DeadLetter(sink, reason, bytes(row.body), "", f"{directory}:{row.time}:{row.seq}:{sink}", row.time)
-
-
-def _write_in_chunks(file: SpoolFile, records: Iterable[Record]) -> None:
-    chunk: list[Record] = []
-    for record in records:
-        if record.sinks:
-            chunk.append(record)
-        if len(chunk) >= _CHUNK_ROWS:
-            file.write(chunk)
-            chunk = []
-    if chunk:
-        file.write(chunk)
-
-
-def _resolve(done: Future[None], error: OSError | None) -> None:
-    if done.done():
-        return
-    if error is None:
-        done.set_result(None)
-    else:
-        done.set_exception(error)
 
 
 def _ignore(_error: OSError | None) -> None:

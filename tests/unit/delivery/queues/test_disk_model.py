@@ -128,9 +128,9 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule()
     def damage_under_the_open_spool(self) -> None:
         self.commit()
-        if self.spool._file is None:
+        if self.spool._current.file is None:
             return
-        path = self.spool._file.path
+        path = self.spool._current.file.path
         path.write_bytes(b"\xff" * max(4096, path.stat().st_size))
         Path(f"{path}-wal").write_bytes(b"\xff" * 100)
         in_memory = {sink: {held.event.id for held in self.spool.backlog(sink).in_memory()} for sink in SINKS}

@@ -10,6 +10,7 @@ import pytest
 from logweir.delivery.commit_future import commit_future
 from logweir.delivery.queue import DropReason, PutResult
 from logweir.delivery.spool.spool_file import FORMAT, Record, Row, SpoolFile
+from logweir.delivery.spool.unconfigured import dead_letter_unconfigured
 from logweir.testing.contract import make_event
 from support.disk import crash, drain, lease, make_queue, make_spool, names, sized
 
@@ -142,8 +143,8 @@ def test_a_row_that_cannot_be_decoded_becomes_a_dead_letter_and_blocks_nothing(
     for name in ("before", "bad", "after"):
         queue.put(make_event(name))
     spool.commit()
-    assert spool._file is not None
-    spool._file._writer.execute("UPDATE bodies SET body = ? WHERE seq = 1", (body,))
+    assert spool._current.file is not None
+    spool._current.file._writer.execute("UPDATE bodies SET body = ? WHERE seq = 1", (body,))
     assert names(drain(spool)) == ["before", "after"]
     (letter,) = spool.dead_letters.read()
     assert (letter.sink, letter.body) == ("sink", body)
@@ -160,11 +161,11 @@ def test_events_of_a_sink_that_is_gone_become_dead_letters(tmp_path: Path) -> No
     spool.close()
     after = make_spool(tmp_path)
     after.adopt()
-    assert after.dead_letter_unconfigured(["kept"]) == 1
+    assert dead_letter_unconfigured(after, ["kept"]) == 1
     (letter,) = after.dead_letters.read()
     assert (letter.sink, letter.reason) == ("gone", "sink 'gone' is not configured any more")
     assert names(drain(after, "kept")) == ["kept"]
-    assert after.dead_letter_unconfigured(["kept"]) == 0
+    assert dead_letter_unconfigured(after, ["kept"]) == 0
     after.close()
 
 

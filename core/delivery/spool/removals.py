@@ -1,0 +1,63 @@
+"""Removals: rows that are settled or dropped, and go with the next commit.
+
+A deletion needs no sync of its own: until it is durable a crash only delivers the event once more, which
+sinks absorb by its id. So it waits for company. The spool's lock guards what is here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from logweir.delivery.spool.backlog import Backlog
+from logweir.delivery.spool.spool_file import SpoolFile
+
+__all__ = ["Removals"]
+
+#: Rows dropped on disk that one commit removes, so that it does not take long.
+_DROPPED_ROWS = 4096
+
+
+class Removals:
+    """What the next commit removes, as sink and position.
+
+    Args:
+        lock: The spool's.
+    """
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+        self._rows: list[tuple[str, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, backlog: Backlog, positions: Iterable[int]) -> None:
+        """Remove rows with the next commit; from any thread."""
+        with self._lock:
+            self._rows += [(backlog.sink, seq) for seq in positions]
+
+    def take(self) -> list[tuple[str, int]]:
+        """Take all for a commit."""
+        with self._lock:
+            rows, self._rows = self._rows, []
+        return rows
+
+    def put_back(self, rows: list[tuple[str, int]]) -> None:
+        """Put them back after a commit that failed."""
+        with self._lock:
+            self._rows = rows + self._rows
+
+    def add_dropped(self, file: SpoolFile, backlogs: Sequence[Backlog]) -> None:
+        """Find, on disk, what queues that drop their oldest have dropped without having read it."""
+        with self._lock:
+            debts = [(backlog, backlog.read_next, backlog.debt_on_disk()) for backlog in backlogs]
+        for backlog, start, count in debts:
+            if count:
+                with suppress(sqlite3.Error):  # damage shows at the write that follows
+                    oldest = file.oldest(backlog.sink, start, min(count, _DROPPED_ROWS))
+                    # A consumer may have read on meanwhile: the backlog takes only what is still first there.
+                    with self._lock:
+                        self.add(backlog, backlog.pay_on_disk(oldest))

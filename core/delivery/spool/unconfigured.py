@@ -1,0 +1,50 @@
+"""What waits for sinks that are not configured any more becomes dead letters: nobody will ever take it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from logweir.delivery.dead_letters import DeadLetter
+from logweir.delivery.spool.backlog import Backlog
+from logweir.delivery.spool.reading import write_dead_letters
+from logweir.delivery.spool.spool import Spool
+from logweir.process.fork_gate import gate
+
+__all__ = ["dead_letter_unconfigured"]
+
+_ROWS = 500
+_BYTES = 4 * 2**20
+_REASON = "sink {!r} is not configured any more"
+
+
+def dead_letter_unconfigured(spool: Spool, configured: Collection[str]) -> int:
+    """Turn what waits for sinks that are not in ``configured`` into dead letters; blocks.
+
+    Returns:
+        How many events became dead letters.
+    """
+    strangers = [backlog for backlog in spool.backlogs() if backlog.sink not in configured and backlog.depth]
+    return sum(_give_up(spool, backlog) for backlog in strangers)
+
+
+def _give_up(spool: Spool, backlog: Backlog) -> int:
+    """Take batches as a worker would, until nothing waits or the letters cannot be written for now."""
+    reason = _REASON.format(backlog.sink)
+    count = 0
+    while True:
+        if backlog.on_disk and not backlog.ready:
+            spool.read(backlog, _ROWS, _BYTES)
+        with spool.lock:
+            lease = backlog.lease(_ROWS, _BYTES)
+        if lease is None:
+            return count
+        letters = [DeadLetter.of_event(backlog.sink, reason, event) for event in lease.events]
+        with gate:
+            written = write_dead_letters(spool.dead_letters, letters)
+        with spool.lock:
+            positions = backlog.settle(lease, () if written else lease.events)
+        # Removed only when the letters are durable: a crash in between repeats them under the same ids.
+        spool.remove(backlog, positions)
+        if not written:
+            return count
+        count += len(lease.events)
