@@ -44,12 +44,12 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except (ConfigError, MissingDependency) as error:
-            _tell(_message(error))
+            _print_error(_message(error))
             raise typer.Exit(_WRONG_INPUT) from None
         except BrokenPipeError:
             raise  # whoever read our output has seen enough; typer ends quietly
         except (LogweirError, OSError) as error:
-            _tell(str(error))
+            _print_error(str(error))
             raise typer.Exit(_FAILED) from None
 
 
@@ -90,7 +90,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("LOGWEIR_TRACEBACK"):
             raise
-        _tell(
+        _print_error(
             f"unexpected {type(error).__name__}: {error}; LOGWEIR_TRACEBACK=1 in the environment shows where"
         )
         sys.exit(_FAILED)
@@ -104,7 +104,7 @@ def _message(error: LogweirError) -> str:
     return str(error)
 
 
-def _tell(message: str) -> None:
+def _print_error(message: str) -> None:
     """Write to stderr; lines are not broken, because programs and editors read places out of them."""
     text = Text("logweir: ", style="bold red").append(message, style="default not bold")
     Console(stderr=True, soft_wrap=True, highlight=False).print(text)

@@ -13,7 +13,7 @@ from pydantic import Secret, ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from logweir.cli.progress import Told, progress_bar
+from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_sink
 from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
@@ -79,14 +79,14 @@ def restore(
     start, end = moment(since), moment(until)
     storage = Storage(source, _options(settings, source))
 
-    async def work(told: Told) -> Summary:
+    async def work(report: ReportProgress) -> Summary:
         async with opened(to, settings) as target:
             return await restore_into(
-                storage, target.writer, since=start, until=end, progress=_progress(told, "restored")
+                storage, target.writer, since=start, until=end, progress=_progress(report, "restored")
             )
 
-    with progress_bar() as told:
-        summary = asyncio.run(work(told))
+    with progress_bar() as report:
+        summary = asyncio.run(work(report))
     typer.echo(
         f"{to}: {summary.restored:,} rows restored, {summary.present:,} there already, "
         f"from {_counted(summary.files, 'file')} of {_counted(summary.days, 'day')}"
@@ -144,16 +144,16 @@ def _options(config: RoutingConfig, url: str) -> Mapping[str, Secret[Any]]:
 def _do(config: RoutingConfig, job: retention.Job, now: datetime, *, patient: bool) -> bool:
     """Do one rule and say what was done; whether all went well."""
     try:
-        with progress_bar() as told:
+        with progress_bar() as report:
             counted = "archived" if job.rule.archive else "deleted"
-            summary = asyncio.run(retention.apply(config, job, now, _progress(told, counted)))
+            summary = asyncio.run(retention.apply(config, job, now, _progress(report, counted)))
     except Busy as error:
         typer.echo(str(error), err=True)
         return patient
     except LogweirError as error:
         if not patient:
             raise
-        _tell_problem(f"sink {job.sink!r}: {error}")
+        _report_problem(f"sink {job.sink!r}: {error}")
         return False
     if job.rule.archive is None:
         typer.echo(f"{job.sink}: {summary.deleted:,} rows deleted")
@@ -165,9 +165,9 @@ def _do(config: RoutingConfig, job: retention.Job, now: datetime, *, patient: bo
     return _without_problems(summary)
 
 
-def _progress(told: Told, counted: str) -> Progress:
+def _progress(report: ReportProgress, counted: str) -> Progress:
     return Progress(
-        lambda what, share, summary: told(
+        lambda what, share, summary: report(
             what, share, f"{getattr(summary, counted):,} {counted}, {summary.deleted:,} deleted"
         )
     )
@@ -175,11 +175,11 @@ def _progress(told: Told, counted: str) -> Progress:
 
 def _without_problems(summary: Summary) -> bool:
     for problem in summary.problems:
-        _tell_problem(problem)
+        _report_problem(problem)
     return not summary.problems
 
 
-def _tell_problem(problem: str) -> None:
+def _report_problem(problem: str) -> None:
     text = Text("problem: ", style="bold red").append(problem, style="default not bold")
     Console(stderr=True, soft_wrap=True, highlight=False).print(text)
 

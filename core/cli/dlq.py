@@ -40,9 +40,9 @@ _Sink = Annotated[str | None, typer.Option("--sink", help="Of this sink; - for u
 _Reason = Annotated[
     str | None, typer.Option("--reason", help="Whose reason contains this or, with * or ?, matches it.")
 ]
-_Since = Annotated[str | None, typer.Option("--since", help="Buried since then: a time (UTC), or 2h ago.")]
-_Until = Annotated[str | None, typer.Option("--until", help="Buried before then.")]
-_OlderThan = Annotated[str | None, typer.Option("--older-than", help="Buried longer ago than this: 7d.")]
+_Since = Annotated[str | None, typer.Option("--since", help="Dead since then: a time (UTC), or 2h ago.")]
+_Until = Annotated[str | None, typer.Option("--until", help="Dead before then.")]
+_OlderThan = Annotated[str | None, typer.Option("--older-than", help="Dead for longer than this: 7d.")]
 _Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, one object to a line.")]
 _Limit = Annotated[int | None, typer.Option("--limit", help="At most so many, the oldest first.", min=1)]
 
@@ -123,7 +123,7 @@ def replay(
     if as_lines:
         typer.echo(_outcome_as_json(outcome))
     else:
-        _tell(outcome, letters)
+        _report(outcome, letters)
     if not outcome.complete:
         raise typer.Exit(1)
 
@@ -235,7 +235,7 @@ def _outcome_as_json(outcome: Outcome) -> str:
     )
 
 
-def _tell(outcome: Outcome, letters: DeadLetters) -> None:
+def _report(outcome: Outcome, letters: DeadLetters) -> None:
     console = Console(highlight=False)
     sinks = list(dict.fromkeys([*outcome.stored, *outcome.refused, *outcome.waiting, *outcome.homeless]))
     if sinks:

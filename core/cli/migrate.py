@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from logweir.cli.progress import Told, progress_bar
+from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
@@ -52,33 +52,35 @@ def migrate(
         raise typer.BadParameter("--from and --to name the same sink")
     wanted = Migration(source, target, moment(until) or datetime.now(UTC), moment(since), kind)
     place = Checkpoint(checkpoint or settings.data_dir / "migrations" / f"{source}-{target}.json")
-    with progress_bar() as told:
-        moved = asyncio.run(_move(settings, wanted, place, told))
+    with progress_bar() as report:
+        moved = asyncio.run(_move(settings, wanted, place, report))
     if moved.resumed:
         typer.echo(f"went on after {moved.resumed:,} events of an earlier run")
     typer.echo(
         f"{source} to {target}: {moved.copied:,} events copied, {moved.present:,} there already; "
         f"{moved.verified:,} of {source} found in {target}"
     )
-    _tell_refused(moved)
+    _report_refused(moved)
     if moved.rejected or moved.missing:
         raise typer.Exit(1)
 
 
-async def _move(config: RoutingConfig, migration: Migration, place: Checkpoint, told: Told) -> Moved:
+async def _move(
+    config: RoutingConfig, migration: Migration, place: Checkpoint, report: ReportProgress
+) -> Moved:
     async with opened(migration.source, config) as source, opened(migration.target, config) as target:
         return await move(
             source,
             target,
             migration,
             place,
-            told=lambda what, share, moved: told(
+            report=lambda what, share, moved: report(
                 what, share, f"{moved.copied:,} copied, {moved.verified:,} verified"
             ),
         )
 
 
-def _tell_refused(moved: Moved) -> None:
+def _report_refused(moved: Moved) -> None:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for event_id, reason in list(moved.rejected.items())[:_SHOWN]:
         console.print(Text(f"refused: event {event_id}: {reason}", style="red"))

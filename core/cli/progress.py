@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-__all__ = ["Told", "progress_bar"]
+__all__ = ["ReportProgress", "progress_bar"]
 
-#: Told what is being done, which share of all is done (None where nobody knows), and the counts in words.
-Told = Callable[[str, float | None, str], None]
+#: Called with what is being done, the share that is done (None: nobody knows), and the counts in words.
+ReportProgress = Callable[[str, float | None, str], None]
 
 
 @contextmanager
-def progress_bar() -> Iterator[Told]:
+def progress_bar() -> Iterator[ReportProgress]:
     """Show a bar for the length of a block."""
     console = Console(stderr=True)
     columns = (
@@ -29,8 +29,8 @@ def progress_bar() -> Iterator[Told]:
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=None, counts="")
 
-        def told(what: str, share: float | None, counts: str) -> None:
+        def report(what: str, share: float | None, counts: str) -> None:
             total = None if share is None else 1.0
             bar.update(task, description=what, total=total, completed=share or 0.0, counts=counts)
 
-        yield told
+        yield report

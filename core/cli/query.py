@@ -88,7 +88,7 @@ def _remark(text: str) -> None:
 
 
 def _end(silent: Mapping[str, str]) -> None:
-    """Tell which sinks did not answer; their absence fails the command, after all others were shown."""
+    """Report which sinks did not answer; their absence fails the command, after all others were shown."""
     for name, reason in silent.items():
         message = Text("not read: ", style="bold red").append(f"sink {name!r}: {reason}", style="not bold")
         Console(stderr=True, soft_wrap=True, highlight=False).print(message)

@@ -34,7 +34,7 @@ def schema(
 
 
 def _installed_types() -> Iterator[str]:
-    """The types whose drivers are there; what is left out is told."""
+    """The types whose drivers are there; what is left out is reported."""
     for name in registry.known_types():
         try:
             registry.resolve(name)

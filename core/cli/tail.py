@@ -39,7 +39,7 @@ def tail(
     names = filters.chosen_sinks(sink, settings)
     wanted = filters.query_of(kind=kind, name=name, trace_id=trace_id, field=field, text=text)
     start = moment(since) or datetime.now(UTC)
-    follower = Follower(settings, names, wanted, start, told=_tell)
+    follower = Follower(settings, names, wanted, start, on_change=_report)
     try:
         asyncio.run(_print(follower, interval, json=json))
     except KeyboardInterrupt:
@@ -55,6 +55,8 @@ async def _print(follower: Follower, interval: float, *, json: bool) -> None:
                 echo(as_line(found.event, [found.sink]))
 
 
-def _tell(name: str, reason: str | None) -> None:
-    told = f"sink {name!r} does not answer: {reason}" if reason else f"sink {name!r} answers again"
-    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(told, style="red" if reason else "dim"))
+def _report(name: str, reason: str | None) -> None:
+    message = f"sink {name!r} does not answer: {reason}" if reason else f"sink {name!r} answers again"
+    Console(stderr=True, soft_wrap=True, highlight=False).print(
+        Text(message, style="red" if reason else "dim")
+    )

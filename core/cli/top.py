@@ -84,7 +84,7 @@ def _of_config(config: str) -> str:
         raise typer.BadParameter(f"{config} serves no metrics; add metrics: {{port: 9464}}, or give --url")
     if metrics.port == 0:
         raise typer.BadParameter(
-            f"{config} takes a free port for its metrics; give the one that it told by --url"
+            f"{config} takes a free port for its metrics; give the one that it reported by --url"
         )
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(metrics.host, metrics.host)  # noqa: S104 - read, not bound
     return f"http://{f'[{host}]' if ':' in host else host}:{metrics.port}/metrics"
@@ -114,8 +114,8 @@ def _shown(before: Picture, now: Picture) -> Group:
         "events unrouted": now.value("events_unrouted_total"),
         "unreadable lines": now.value("dead_letters"),
     }
-    told = ", ".join(f"{count:,.0f} {what}" for what, count in notes.items() if count)
-    return Group(table, Text(told, style="yellow")) if told else Group(table)
+    noted = ", ".join(f"{count:,.0f} {what}" for what, count in notes.items() if count)
+    return Group(table, Text(noted, style="yellow")) if noted else Group(table)
 
 
 def _alarming(count: float) -> Text:

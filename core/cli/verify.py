@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from logweir.cli.progress import Told, progress_bar
+from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -19,12 +19,12 @@ from logweir.process.threads import in_thread
 from logweir.sinks import registry
 from logweir.sinks.tamper_evidence import Chained, Finding, Tally
 from logweir.stores.reading import opened
-from logweir.stores.saved_heads import AnchorError, read_anchor, save_anchor
+from logweir.stores.saved_heads import SavedHeadsError, read_saved_heads, write_saved_heads
 
 __all__ = ["verify"]
 
-#: Findings that are told one by one.
-_MOST_TOLD = 1000
+#: Findings that are listed one by one.
+_MOST_LISTED = 1000
 
 
 def verify(
@@ -53,7 +53,7 @@ def verify(
         raise typer.BadParameter(f"there is no folder {save_heads.absolute().parent} for --save-heads")
     try:
         outcomes = [asyncio.run(_verify(name, settings, save_heads, heads)) for name in names]
-    except AnchorError as error:
+    except SavedHeadsError as error:
         raise typer.BadParameter(str(error)) from None
     if not all(outcomes):
         raise typer.Exit(1)
@@ -70,20 +70,20 @@ def _chosen(sink: str | None, config: RoutingConfig) -> list[str]:
     ]
 
 
-async def _verify(name: str, config: RoutingConfig, save: Path | None, anchor: Path | None) -> bool:
+async def _verify(name: str, config: RoutingConfig, save: Path | None, known: Path | None) -> bool:
     """Verify one sink and say what was found; whether it is sound."""
     console, tally, found = Console(soft_wrap=True, highlight=False), Tally(), 0
-    with progress_bar() as told:
+    with progress_bar() as report:
         async with opened(name, config) as target:
-            async for finding in _findings(name, target.itself, tally, anchor, told):
+            async for finding in _findings(name, target.itself, tally, known, report):
                 found += 1
-                if found <= _MOST_TOLD:
+                if found <= _MOST_LISTED:
                     console.print(_line(name, finding))
             if save is not None and not found:
-                count = await save_anchor(save, name, target.itself.heads())
+                count = await write_saved_heads(save, name, target.itself.heads())
                 console.print(f"{name}: {count:,} heads saved in {save}", markup=False)
-    if found > _MOST_TOLD:
-        console.print(f"{name}: … and {found - _MOST_TOLD:,} more", markup=False)
+    if found > _MOST_LISTED:
+        console.print(f"{name}: … and {found - _MOST_LISTED:,} more", markup=False)
     console.print(_summary(name, tally, found), markup=False)
     if save is not None and found:
         console.print(f"{name}: no heads were saved, because these would not be sound", markup=False)
@@ -91,25 +91,25 @@ async def _verify(name: str, config: RoutingConfig, save: Path | None, anchor: P
 
 
 async def _findings(
-    name: str, sink: Chained, tally: Tally, anchor: Path | None, told: Told
+    name: str, sink: Chained, tally: Tally, known: Path | None, report: ReportProgress
 ) -> AsyncIterator[Finding]:
     """What is wrong with the rows, and then with what the file knows of them."""
-    telling = asyncio.create_task(_tell(name, tally, told))
+    reporting = asyncio.create_task(_report_tally(name, tally, report))
     try:
         async for finding in sink.verify(tally):
             yield finding
-        saved = read_anchor(anchor, name) if anchor is not None else iter(())
+        saved = read_saved_heads(known, name) if known is not None else iter(())
         while heads := await in_thread(lambda: next(saved, None)):
             async for finding in sink.compare(heads):
                 yield finding
     finally:
-        telling.cancel()
+        reporting.cancel()
 
 
-async def _tell(name: str, tally: Tally, told: Told) -> None:
+async def _report_tally(name: str, tally: Tally, report: ReportProgress) -> None:
     while True:
         seen = tally.rows + tally.unlinked
-        told(f"verifying {name}", seen / max(seen, tally.expected, 1), f"{seen:,} rows")
+        report(f"verifying {name}", seen / max(seen, tally.expected, 1), f"{seen:,} rows")
         await asyncio.sleep(0.1)
 
 

@@ -27,7 +27,7 @@ class RouteAt:
 
 
 def find_contradictions(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfig]) -> list[Contradiction]:
-    """Return what cannot work, each with the path of the key to mend."""
+    """Return what cannot work, each with the path of the key to fix."""
     return [
         *_unknown_sinks(routes, sinks),
         *_duplicate_names(routes),

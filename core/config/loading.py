@@ -229,7 +229,7 @@ class _Loading:
 
 
 def _append(data: dict[str, Any], key: str, added: Sequence[Any]) -> None:
-    """Add to a list of the document; what is there and no list is left for validation to tell."""
+    """Add to a list of the document; what is there and no list is left for validation to report."""
     own = data.get(key) or []
     if isinstance(own, list):
         data[key] = [*own, *added]

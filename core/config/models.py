@@ -149,7 +149,7 @@ class RedactConfig(StrictModel):
             except (OverflowError, RecursionError) as error:
                 raise ValueError(f"not a regular expression: {error}") from None
             except re.error:
-                continue  # redaction tells this better: it knows the names that were meant
+                continue  # redaction reports this better: it knows the names that were meant
         return value
 
     def redactor(self) -> Redactor:
@@ -206,8 +206,8 @@ class AuditConfig(StrictModel):
     timeout: Seconds = Field(default=10.0, gt=0)
     """How long an audit call waits for its acknowledgement."""
     on_failure: Literal["raise", "continue"] = "continue"
-    """What `@audit_log` does when its event was not acknowledged: `raise` fails the call, `continue` tells
-    and goes on. `await logweir.audit(...)` always raises."""
+    """What `@audit_log` does when its event was not acknowledged: `raise` fails the call, `continue` reports
+    it and goes on. `await logweir.audit(...)` always raises."""
     chain: bool = False
     """Whether the rows of relational sinks are linked by hashes, so that `logweir verify` finds a row that
     was changed, deleted, moved or inserted."""
@@ -236,7 +236,7 @@ class RoutingConfig(StrictModel):
     data_dir: Path = Path(".logweir")
     """Where queues and dead letters keep their files: on a local disk, and for this file alone."""
     classify: list[ClassifyRule] = Field(default_factory=list)
-    """Rules that tell audit from tracing; explicit `persist_db` or `kind` in the event wins over all."""
+    """Rules that separate audit from tracing; explicit `persist_db` or `kind` in the event wins over all."""
     redact: RedactConfig = Field(default_factory=RedactConfig)
     """What is kept secret."""
     limits: LimitsConfig = Field(default_factory=LimitsConfig)

@@ -1,6 +1,6 @@
-"""Telling the operator about losses: once in an interval, by sink and reason, never in silence.
+"""Reporting losses to the operator: once in an interval, by sink and reason, never in silence.
 
-Producers only count, which is cheap; this reporter on the host's loop compares the counts and speaks.
+Producers only count, which is cheap; this reporter on the host's loop compares the counts and logs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["LossReporter"]
 
 
 class LossReporter:
-    """Speaks when counts of lost events have grown.
+    """Logs when counts of lost events have grown.
 
     Args:
         read: The current metrics.
@@ -23,7 +23,7 @@ class LossReporter:
 
     def __init__(self, read: Callable[[], Metrics]) -> None:
         self._read = read
-        self._told: dict[tuple[str, str], int] = {}
+        self._reported: dict[tuple[str, str], int] = {}
 
     async def run(self, interval: float = INTERVAL) -> None:
         """Report for ever."""
@@ -32,11 +32,11 @@ class LossReporter:
             self.report()
 
     def report(self) -> None:
-        """Tell what was lost since the last report."""
+        """Report what was lost since the last report."""
         for key, count in _losses(self._read()).items():
-            new = count - self._told.get(key, 0)
+            new = count - self._reported.get(key, 0)
             if new > 0:
-                self._told[key] = count
+                self._reported[key] = count
                 sink, reason = key
                 logger.warning("%s dropped %d events: %s (%d in all)", sink, new, reason, count)
 

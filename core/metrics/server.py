@@ -1,6 +1,6 @@
 """Serving metrics to Prometheus: one small HTTP server in a thread of its own, for each process.
 
-It never stands in the way of delivery: an address in use is told and the service goes on without; a
+It never stands in the way of delivery: an address in use is reported and the service goes on without; a
 request that dawdles is cut off; a fork's child lets go of the parent's socket and serves for itself.
 """
 

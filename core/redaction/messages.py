@@ -27,7 +27,7 @@ _WITHHELD = (
 #: Shorter texts occur in sentences by chance; they are only masked where they are quoted.
 _SHORTEST = 4
 #: A part of a secret that is as long as this gives it away.
-_TELLING = 6
+_REVEALING = 6
 _PIECES = re.compile(rf"[^\s:/@?&=,;'\"]{{{_SHORTEST},}}")
 
 
@@ -60,7 +60,7 @@ def mask(message: str, secrets: Iterable[str]) -> str:
 
 
 def _gives_away(message: str, secret: str) -> bool:
-    """Whether a message shows a part of a secret: a piece of a URL, or a telling stretch of anything."""
+    """Whether a message shows a part of a secret: a piece of a URL, or a revealing stretch of anything."""
     pieces = [piece for text in (secret, unquote(secret)) for piece in _PIECES.findall(text)]
-    stretches = (secret[start : start + _TELLING] for start in range(len(secret) - _TELLING + 1))
+    stretches = (secret[start : start + _REVEALING] for start in range(len(secret) - _REVEALING + 1))
     return any(part in message for part in (*pieces, *stretches))

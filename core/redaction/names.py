@@ -98,7 +98,7 @@ def _last_word(words: list[str]) -> str:
 
 
 def only_describes(words: list[str]) -> bool:
-    """Whether the last word, digits aside, tells something about a secret and is not the secret."""
+    """Whether the last word, digits aside, describes a secret and is not the secret."""
     return _last_word(words) in _DESCRIBES
 
 

@@ -42,7 +42,7 @@ from logweir.routing.classifier import take_explicit
 from logweir.routing.router import SAMPLED
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
 from logweir.sinks.contract import Transactional
-from logweir.stores.archive.schedule import Keeper as RetentionKeeper
+from logweir.stores.archive.schedule import RetentionSchedule
 
 if TYPE_CHECKING:
     from logweir.metrics.server import MetricsServer
@@ -88,7 +88,7 @@ class Runtime:
         )
         self._metrics_server: MetricsServer | None = None
         self._import_metrics_server(config)
-        self._retention = RetentionKeeper(lambda: self.config)
+        self._retention = RetentionSchedule(lambda: self.config)
         self._background: set[asyncio.Task[None]] = set()
         self._retirements: set[asyncio.Task[None]] = set()
 

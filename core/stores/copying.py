@@ -1,7 +1,7 @@
 """Writing into a sink outside of the engine: for restoring an archive and for moving to another store.
 
-The engine's workers retry without end and bury what is refused; a command tries for a while, and says
-what was refused.
+The engine's workers retry without end and put what is refused into the dead letters; a command tries for
+a while, and reports what was refused.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ async def store(
     events: Sequence[Event],
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Written:
-    """Write events; what fails for now is tried again, what is refused is told alone.
+    """Write events; what fails for now is tried again, what is refused is reported alone.
 
     Raises:
         SinkUnavailable: The sink could not be written for a while; what it stored meanwhile is stored.

@@ -125,8 +125,8 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-#: Told what is being done, the share that is done (None: nobody knows), and the counts.
-Told = Callable[[str, float | None, Moved], None]
+#: Called with what is being done, the share that is done (None: nobody knows), and the counts.
+ReportProgress = Callable[[str, float | None, Moved], None]
 
 
 async def migrate(
@@ -135,7 +135,7 @@ async def migrate(
     migration: Migration,
     checkpoint: Checkpoint,
     *,
-    told: Told = lambda _what, _share, _moved: None,
+    report: ReportProgress = lambda _what, _share, _moved: None,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Moved:
     """Copy what the source has into the target, and verify it.
@@ -146,7 +146,7 @@ async def migrate(
     Raises:
         SinkError: A sink cannot be read or written for a while.
     """
-    work = _Move(source, target, migration, checkpoint, told, sleep)
+    work = _Move(source, target, migration, checkpoint, report, sleep)
     await work.copy()
     await work.verify()
     if not work.moved.missing:
@@ -163,14 +163,14 @@ class _Move:
         target: OpenSink,
         migration: Migration,
         checkpoint: Checkpoint,
-        told: Told,
+        report: ReportProgress,
         sleep: Callable[[float], Awaitable[object]],
     ) -> None:
         self._source: Any = source.itself
         self._target = target
         self._migration = migration
         self._checkpoint = checkpoint
-        self._told = told
+        self._report = report
         self._sleep = sleep
         self._first_us: int | None = None
         self.moved = Moved()
@@ -179,7 +179,7 @@ class _Move:
         """Write page after page, and note each."""
         query = await self._resumed(self._migration.query)
         async for page in pages(self._source, query, self._migration.page):
-            self._tell("copying", page[0])
+            self._report_progress("copying", page[0])
             await self._write(page)
             self.moved.read += len(page)
             await in_thread(partial(self._checkpoint.save, self._position(page[-1])))
@@ -220,7 +220,7 @@ class _Move:
     async def verify(self) -> None:
         """Ask the target for every id of the source; copy what is missing, and ask again."""
         async for page in pages(self._source, self._migration.query, self._migration.page):
-            self._tell("verifying", page[0])
+            self._report_progress("verifying", page[0])
             for start in range(0, len(page), _QUESTION):
                 await self._verify(page[start : start + _QUESTION])
 
@@ -244,9 +244,9 @@ class _Move:
         query = Query(ids=frozenset(events), limit=None)
         return [event.id async for event in self._target.itself.search(query)]
 
-    def _tell(self, what: str, event: Event) -> None:
+    def _report_progress(self, what: str, event: Event) -> None:
         """The share is that of the time between the first event and the end."""
         at = event.time // 1000
         first = self._first_us = at if self._first_us is None else min(self._first_us, at)
         end = int(self._migration.end.timestamp() * 1e6)
-        self._told(what, (at - first) / (end - first) if end > first else None, self.moved)
+        self._report(what, (at - first) / (end - first) if end > first else None, self.moved)

@@ -86,7 +86,7 @@ async def replay(
         to: The sink to send them to instead of their own.
         limit: At most this many letters.
         timeout: Seconds that one sink may go without an answer before its letters are left for later.
-        progress: Told how many letters more are done.
+        progress: Called with how many letters more are done.
         clock: Time for back-off; injected by tests.
 
     Raises:
@@ -196,7 +196,7 @@ class _Books(OpenReceipts):
             self._stored += [letter.id for letter in self.letters[event.id]]
 
     def add(self, refused: Sequence[DeadLetter]) -> None:
-        """Take what the worker would bury."""
+        """Take what the worker would put into the dead letters."""
         for letter in refused:
             event_id = letter.id.removesuffix(f":{letter.sink}")
             for known in self.letters[event_id]:

@@ -1,4 +1,4 @@
-"""Anchors: files with the heads of audit chains, kept away from the database.
+"""Saved heads: files with the ends of audit chains, kept away from the database.
 
 A chain proves its rows up to its head, and whoever may write to the database may cut off its end and move
 the head back. What was written to a file elsewhere before that shows it. The file has one JSON object a
@@ -21,14 +21,14 @@ from logweir.errors import LogweirError
 from logweir.process.threads import in_thread
 from logweir.sinks.tamper_evidence import Head
 
-__all__ = ["AnchorError", "read_anchor", "save_anchor"]
+__all__ = ["SavedHeadsError", "read_saved_heads", "write_saved_heads"]
 
 _FORMAT = "logweir audit heads 1"
 #: Heads that are read at once.
 _STEP = 1000
 
 
-class AnchorError(LogweirError):
+class SavedHeadsError(LogweirError):
     """A file of heads cannot be used."""
 
 
@@ -44,7 +44,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     hash: str
 
 
-async def save_anchor(path: Path, sink: str, heads: AsyncIterator[Head]) -> int:
+async def write_saved_heads(path: Path, sink: str, heads: AsyncIterator[Head]) -> int:
     """Write heads to a file, which is replaced only when all are there; return how many.
 
     Raises:
@@ -91,23 +91,23 @@ class _Unfinished:
         self._itself.unlink(missing_ok=True)
 
 
-def read_anchor(path: Path, sink: str) -> Iterator[list[Head]]:
+def read_saved_heads(path: Path, sink: str) -> Iterator[list[Head]]:
     """Yield the heads in a file, some at a time.
 
     Raises:
-        AnchorError: It cannot be read, or is about another sink.
+        SavedHeadsError: It cannot be read, or is about another sink.
     """
     try:
         with path.open("rb") as file:
             about = msgspec.json.decode(file.readline(), type=_About)
             if about.format != _FORMAT:
-                raise AnchorError(f"{path}: it is no file of heads that this logweir knows")
+                raise SavedHeadsError(f"{path}: it is no file of heads that this logweir knows")
             if about.sink != sink:
-                raise AnchorError(f"{path}: it has the heads of sink {about.sink!r}, not of {sink!r}")
+                raise SavedHeadsError(f"{path}: it has the heads of sink {about.sink!r}, not of {sink!r}")
             while lines := list(islice(file, _STEP)):
                 read = (msgspec.json.decode(line, type=_Line) for line in lines)
                 yield [Head(line.writer, line.seq, line.hash) for line in read]
     except OSError as error:
-        raise AnchorError(f"{path} cannot be read: {error.strerror}") from None
+        raise SavedHeadsError(f"{path} cannot be read: {error.strerror}") from None
     except msgspec.MsgspecError as error:
-        raise AnchorError(f"{path}: it is no file of heads: {error}") from None
+        raise SavedHeadsError(f"{path}: it is no file of heads: {error}") from None

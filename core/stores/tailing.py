@@ -37,7 +37,7 @@ class Follower:
         names: The sinks to follow.
         query: Which events; its times and limit are not used.
         start: Since when.
-        told: Told when a sink stops answering (with the reason) and when it answers again (None).
+        on_change: Called when a sink stops answering (with the reason) and when it answers again (None).
         now: The time, injected by tests.
     """
 
@@ -48,14 +48,14 @@ class Follower:
         query: Query,
         start: datetime,
         *,
-        told: Callable[[str, str | None], None] = lambda _name, _reason: None,
+        on_change: Callable[[str, str | None], None] = lambda _name, _reason: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._config = config
         self._names = names
         self._query = query
         self._start = start
-        self._told = told
+        self._on_change = on_change
         self._now = now
         self._silent: dict[str, str] = {}
         self._seen: dict[str, int] = {}
@@ -104,13 +104,13 @@ class Follower:
         return []
 
     def _note(self, name: str, reason: str | None) -> None:
-        """Tell a change, once."""
+        """Report a change, once."""
         if reason is None:
             if self._silent.pop(name, None) is not None:
-                self._told(name, None)
+                self._on_change(name, None)
         elif name not in self._silent:
             self._silent[name] = reason
-            self._told(name, reason)
+            self._on_change(name, reason)
 
     def _move_windows(self, began: datetime) -> None:
         """The window of a sink that answered follows the time; what left every window is forgotten."""

@@ -83,7 +83,7 @@ class SinkContract:
     Attributes:
         idempotent: The sink stores an event id once, however often it is written.
         reports_duplicates: Of an event that is there already the sink says so; a store that absorbs it
-            in silence has it once, and cannot tell.
+            in silence has it once, and does not know.
         durable: What was stored is there after closing and opening again.
     """
 

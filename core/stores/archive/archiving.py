@@ -35,7 +35,7 @@ _DAY = timedelta(days=1)
 
 
 class Archivable(Readable, Deletable, Protocol):
-    """A sink that can be archived: read back, and told exactly what to delete."""
+    """A sink that can be archived: read back, and given the exact rows to delete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class _Archiving:
         part: Part | None = None
         try:
             async for page in pages(self._sink, query, self._limits.page):
-                self._tell("archiving", day.isoformat())
+                self._report("archiving", day.isoformat())
                 if part is None:
                     part = await in_thread(partial(Part, self._storage, folder, part_name(run, len(files))))
                 await in_thread(partial(part.write, page))
@@ -217,7 +217,7 @@ class _Archiving:
 
     async def _verify(self, folder: str, day: str, files: Sequence[ArchivedFile]) -> None:
         for file in files:
-            self._tell("verifying", day)
+            self._report("verifying", day)
             await in_thread(partial(verify, self._storage, folder, file))
 
     async def _delete(self, folder: str, manifest: Manifest) -> None:
@@ -226,10 +226,10 @@ class _Archiving:
         for file in manifest.files:
             async for ids in in_steps(ids_of(self._storage, folder, file)):
                 for start in range(0, len(ids), size):
-                    self._tell("deleting", manifest.day)
+                    self._report("deleting", manifest.day)
                     self.summary.deleted += await self._sink.delete(ids[start : start + size])
 
-    def _tell(self, what: str, day: str) -> None:
+    def _report(self, what: str, day: str) -> None:
         first, end = self._span
         now = beginning_of(date.fromisoformat(day)).timestamp()
-        self._progress.tell(f"{what} {day}", (now - first) / (end - first), self.summary)
+        self._progress.report(f"{what} {day}", (now - first) / (end - first), self.summary)

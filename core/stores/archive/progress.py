@@ -1,4 +1,4 @@
-"""What archiving, restoring and pruning tell while they run, and when they have ended."""
+"""What archiving, restoring and pruning report while they run, and when they have ended."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ class Summary:
 
 @dataclass(slots=True)
 class Progress:
-    """Where the work is told, and where it learns that it should end.
+    """Where the work is reported, and where it learns that it should end.
 
     Attributes:
-        told: Called with what is being done, the share that is done (None: nobody knows) and the counts.
+        listener: Called with what is being done, the share that is done (None: nobody knows) and the counts.
         stop: Set by whoever wants the work to end.
     """
 
-    told: Callable[[str, float | None, Summary], None] = lambda _what, _share, _summary: None
+    listener: Callable[[str, float | None, Summary], None] = lambda _what, _share, _summary: None
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def tell(self, what: str, share: float | None, summary: Summary) -> None:
-        """Tell how far the work is.
+    def report(self, what: str, share: float | None, summary: Summary) -> None:
+        """Report how far the work is.
 
         Raises:
             Cancelled: It should end.
         """
         if self.stop.is_set():
             raise Cancelled("stopped; the next run goes on from here")
-        self.told(what, share, summary)
+        self.listener(what, share, summary)

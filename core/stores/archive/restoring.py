@@ -39,14 +39,14 @@ async def restore(
         sink: An open sink.
         since: Only events not before this time.
         until: Only events before this time.
-        progress: Where the work is told.
+        progress: Where the work is reported.
 
     Raises:
         ArchiveError: There is no archive, or it cannot be read.
         SinkUnavailable: The sink could not be written for a while.
         Cancelled: It was asked to end.
     """
-    told, summary = progress or Progress(), Summary()
+    progress, summary = progress or Progress(), Summary()
     found = await in_thread(lambda: manifests(storage, storage.root))
     if not found:
         raise ArchiveError(f"{storage.url}: no archive is there")
@@ -56,7 +56,7 @@ async def restore(
     for folder, manifest in wanted:
         summary.days += 1
         for file in manifest.files:
-            told.tell(f"restoring {manifest.day}", done / total, summary)
+            progress.report(f"restoring {manifest.day}", done / total, summary)
             try:
                 await in_thread(partial(verify, storage, folder, file))
             except ArchiveError as error:
@@ -67,7 +67,7 @@ async def restore(
             async for events in in_steps(events_of(storage, folder, file)):
                 await _put(sink, [event for event in events if _within(event, since, until)], summary)
                 done += len(events)
-                told.tell(f"restoring {manifest.day}", done / total, summary)
+                progress.report(f"restoring {manifest.day}", done / total, summary)
     return summary
 
 

@@ -76,7 +76,7 @@ async def apply(config: RoutingConfig, job: Job, now: datetime, progress: Progre
         SinkError: The sink cannot be read, or does not delete.
         Cancelled: It was asked to end.
     """
-    rule, told = job.rule, progress or Progress()
+    rule, progress = job.rule, progress or Progress()
     sink_type = config.sinks[job.sink].type
     problem = lacking_for_retention(registry.resolve(sink_type), archive=rule.archive is not None)
     if problem:
@@ -92,11 +92,11 @@ async def apply(config: RoutingConfig, job: Job, now: datetime, progress: Progre
         async with opened(job.sink, config) as sink:
             before = now - timedelta(seconds=rule.after)
             if storage is None:
-                summary = await _prune(sink.itself, before, rule, told)
+                summary = await _prune(sink.itself, before, rule, progress)
             else:
                 origin = Origin(job.sink, config.service, config.env)
                 summary = await archive(
-                    sink.itself, storage, origin, journal, before, kind=rule.kind, progress=told
+                    sink.itself, storage, origin, journal, before, kind=rule.kind, progress=progress
                 )
         await in_thread(lambda: journal.done(job.name, now))
     finally:
@@ -104,10 +104,10 @@ async def apply(config: RoutingConfig, job: Job, now: datetime, progress: Progre
     return summary
 
 
-async def _prune(sink: Prunable, before: datetime, rule: RetentionConfig, told: Progress) -> Summary:
+async def _prune(sink: Prunable, before: datetime, rule: RetentionConfig, progress: Progress) -> Summary:
     summary = Summary()
     while True:
-        told.tell("deleting", None, summary)
+        progress.report("deleting", None, summary)
         gone = await sink.prune(before, kind=rule.kind, limit=_DELETION)
         summary.deleted += gone
         if not gone:

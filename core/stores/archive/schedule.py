@@ -1,4 +1,4 @@
-"""The keeper: does the retention rules of a running application when they are due.
+"""The retention schedule: does the retention rules of a running application when they are due.
 
 It looks once a minute, from the runtime's loop; the work itself runs on a loop of its own in a thread of
 its own, with connections of its own, so that delivery is never disturbed. Of the processes that share a
@@ -21,7 +21,7 @@ from logweir.stores.archive.journal import Busy, Journal
 from logweir.stores.archive.progress import Cancelled, Progress, Summary
 from logweir.stores.archive.retention import Job, apply, is_due, jobs
 
-__all__ = ["Keeper"]
+__all__ = ["RetentionSchedule"]
 
 _LOOK_SECONDS = 60.0
 _STOP_SECONDS = 2.0
@@ -31,7 +31,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Keeper:
+class RetentionSchedule:
     """Does what is due.
 
     Args:
@@ -72,7 +72,7 @@ class Keeper:
             await asyncio.wait_for(self._ended.wait(), _STOP_SECONDS)
 
     async def _do_in_thread(self, config: RoutingConfig) -> None:
-        """Do what is due in a thread of its own, and wait for its end without keeping anybody."""
+        """Do what is due in a thread of its own, and wait for its end without holding anybody up."""
         loop = asyncio.get_running_loop()
         self._ended.clear()
 
@@ -106,10 +106,10 @@ class Keeper:
         if last is None:
             await in_thread(lambda: journal.done(job.name, now))
         elif is_due(job.rule, last, now):
-            _told(job, await apply(config, job, now, self._progress))
+            _log_summary(job, await apply(config, job, now, self._progress))
 
 
-def _told(job: Job, summary: Summary) -> None:
+def _log_summary(job: Job, summary: Summary) -> None:
     if summary.archived or summary.deleted:
         logger.info(
             "retention of sink %r: %d rows archived, %d deleted", job.sink, summary.archived, summary.deleted

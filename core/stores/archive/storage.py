@@ -61,7 +61,7 @@ class Storage:
             message = mask(str(error).splitlines()[0], self._secrets)
             raise ConfigError([ConfigProblem(message, file=self.url)]) from None
         except Exception as error:  # noqa: BLE001 - drivers raise whatever they like
-            raise self._told(self.url, error) from None
+            raise self._archive_error(self.url, error) from None
         return fs, str(root)
 
     # -- names --------------------------------------------------------------------------------------
@@ -145,9 +145,9 @@ class Storage:
         except LogweirError:
             raise
         except Exception as error:  # noqa: BLE001 - drivers raise whatever they like
-            raise self._told(self.shown(path), error) from None
+            raise self._archive_error(self.shown(path), error) from None
 
-    def _told(self, place: str, error: Exception) -> ArchiveError:
+    def _archive_error(self, place: str, error: Exception) -> ArchiveError:
         if isinstance(error, FileNotFoundError):
             return ArchiveError(f"{place}: it is not there")
         lines = (getattr(error, "strerror", None) or str(error)).splitlines()

@@ -69,7 +69,7 @@ def row(result: Result, sink: str) -> str:
     return next(line for line in result.stdout.splitlines() if f" {sink} " in line)
 
 
-def test_each_sink_is_told_whatever_the_others_do() -> None:
+def test_each_sink_is_reported_whatever_the_others_do() -> None:
     result = check("Down", "Raising", "Degraded", "Hanging", arguments=["--timeout", "0.2"])
     assert result.exit_code == 1
     assert "ok" in row(result, "good")

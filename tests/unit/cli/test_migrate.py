@@ -154,7 +154,7 @@ def test_a_target_that_is_down_ends_with_1_and_nothing_is_lost(
     assert "the server has gone away" in result.output
 
 
-def test_what_the_target_refuses_is_told_and_the_rest_is_moved(
+def test_what_the_target_refuses_is_reported_and_the_rest_is_moved(
     config: RoutingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = old_events(20)

@@ -169,7 +169,7 @@ def test_a_trace_is_one_timeline_and_an_event_of_several_sinks_is_shown_once() -
     assert "[audit_db, local]" in result.stdout.splitlines()[1]
 
 
-def test_a_sink_that_is_down_is_told_and_the_others_are_shown() -> None:
+def test_a_sink_that_is_down_is_reported_and_the_others_are_shown() -> None:
     routing(broken={"type": "sinks_to_read:Down"}, defect={"type": "sinks_to_read:Raising"})
     store("local", event("there", 1, trace_id=TRACE))
     result = run("trace", TRACE)

@@ -32,18 +32,18 @@ def test_a_sink_that_audit_cannot_reach_may_drop() -> None:
     load({"name": "audit", "match": {"kind": "audit"}, "to": "a"}, {"name": "all", "to": "b"})
 
 
-def test_an_unreachable_route_is_told_even_if_another_route_is_wrong() -> None:
+def test_an_unreachable_route_is_reported_even_if_another_route_is_wrong() -> None:
     with pytest.raises(ConfigError) as caught:
         load(
             {"name": "all", "to": "a"},
             {"name": "wrong", "too": "a"},
             {"name": "late", "match": {"level": "error"}, "to": "a"},
         )
-    told = [problem.path for problem in caught.value.problems]
-    assert told == ["routes[2]", "routes[1].to", "routes[1].too"]
+    reported = [problem.path for problem in caught.value.problems]
+    assert reported == ["routes[2]", "routes[1].to", "routes[1].too"]
 
 
-def test_doubts_are_told_and_are_no_errors() -> None:
+def test_doubts_are_reported_and_are_no_errors() -> None:
     config = load({"name": "some", "match": {"kind": "tracing", "level": "error"}, "to": "a"})
     assert find_doubts(config) == [
         "no route takes audit events; add one with match: {kind: audit}",

@@ -52,7 +52,7 @@ def test_a_file_is_read_beside_the_configuration_without_its_last_line_end(
         ("${}", "is no variable"),
     ],
 )
-def test_what_cannot_be_filled_in_is_told(tmp_path: Path, text: str, message: str) -> None:
+def test_what_cannot_be_filled_in_is_reported(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InterpolationError) as caught:
         interpolate(text, {}, tmp_path)
     assert message in str(caught.value)

@@ -124,14 +124,14 @@ def test_a_ready_configuration_passes_unchanged(tmp_path: Path) -> None:
         (("sinks:\n", "sinks: 7\nx:\n"), "routing.yaml:3:8: sinks: sinks must be a mapping of keys, not 7"),
     ],
 )
-def test_each_fault_is_told_with_its_place_and_the_next_step(
+def test_each_fault_is_reported_with_its_place_and_the_next_step(
     tmp_path: Path, change: tuple[str, str], place_and_message: str
 ) -> None:
     assert change[0] in GOOD
     assert place_and_message in problems(tmp_path, GOOD.replace(*change, 1))
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     text = (
         GOOD.replace("service", "sevice")
         .replace("max_events: 10", "max_events: x")
@@ -156,10 +156,10 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, message
 @pytest.mark.parametrize(
     "text", ["a: [", "a: b: c", "\t- x", "a: &x [*x]", "{", "a: !!python/object:os.system x", "a\x00b: 1"]
 )
-def test_what_is_not_yaml_is_told_in_one_line(tmp_path: Path, text: str) -> None:
-    told = problems(tmp_path, text)
-    assert told
-    assert all("\n" not in line for line in told)
+def test_what_is_not_yaml_is_reported_in_one_line(tmp_path: Path, text: str) -> None:
+    reported = problems(tmp_path, text)
+    assert reported
+    assert all("\n" not in line for line in reported)
 
 
 def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:
@@ -209,20 +209,20 @@ def test_variables_and_files_are_filled_in(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_value_from_a_variable_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIDDEN", "hunter2")
-    told = problems(tmp_path, GOOD.replace("max_events: 10", "max_events: '${HIDDEN}'"))
-    assert "'***'" in told[0]
-    assert "hunter2" not in "".join(told)
+    reported = problems(tmp_path, GOOD.replace("max_events: 10", "max_events: '${HIDDEN}'"))
+    assert "'***'" in reported[0]
+    assert "hunter2" not in "".join(reported)
 
 
 def test_patterns_of_redaction_are_checked_with_their_place(tmp_path: Path) -> None:
-    told = problems(tmp_path, GOOD + "redact: {patterns: [card_numbr]}\n")
-    assert told[0].startswith("routing.yaml:12:20: redact.patterns: ")
-    assert "did you mean 'card_number'" in told[0]
+    reported = problems(tmp_path, GOOD + "redact: {patterns: [card_numbr]}\n")
+    assert reported[0].startswith("routing.yaml:12:20: redact.patterns: ")
+    assert "did you mean 'card_number'" in reported[0]
 
 
-def test_a_callable_that_is_not_there_is_told(tmp_path: Path) -> None:
-    told = problems(tmp_path, GOOD.replace('event: "fund.*"', "call: no.such:thing"))
-    assert "routing.yaml:7:33: classify[0].match.call: 'no.such:thing' names no function" in told[0]
+def test_a_callable_that_is_not_there_is_reported(tmp_path: Path) -> None:
+    reported = problems(tmp_path, GOOD.replace('event: "fund.*"', "call: no.such:thing"))
+    assert "routing.yaml:7:33: classify[0].match.call: 'no.such:thing' names no function" in reported[0]
 
 
 @pytest.mark.parametrize("strategy", ["explicit", "hybrid", "separated"])
@@ -235,17 +235,17 @@ def test_a_strategy_brings_its_routes(tmp_path: Path, strategy: str) -> None:
 
 def test_a_strategy_names_the_sinks_it_needs(tmp_path: Path) -> None:
     text = "strategy: hybrid\n" + GOOD.partition("classify:")[0].replace("logs", "lags")
-    told = problems(tmp_path, text)
+    reported = problems(tmp_path, text)
     assert (
         "routing.yaml:1:11: strategy: strategy hybrid needs a sink named 'logs'; declare it under sinks"
-        in told
+        in reported
     )
 
 
 def test_routes_or_a_strategy_must_be_there(tmp_path: Path) -> None:
-    told = problems(tmp_path, GOOD.partition("classify:")[0])
+    reported = problems(tmp_path, GOOD.partition("classify:")[0])
     assert any(
-        "routes is missing; declare routes, or a strategy that brings its own" in line for line in told
+        "routes is missing; declare routes, or a strategy that brings its own" in line for line in reported
     )
 
 

@@ -152,7 +152,7 @@ def test_any_mapping(data: dict[Any, Any]) -> None:
         assert error.problems
 
 
-def test_a_key_with_line_breaks_and_escapes_is_told_on_one_line(tmp_path: Path) -> None:
+def test_a_key_with_line_breaks_and_escapes_is_reported_on_one_line(tmp_path: Path) -> None:
     path = tmp_path / "routing.yaml"
     path.write_text(GOOD + '"a\\n\\e[31m": 1\n')
     with pytest.raises(ConfigError) as caught:
@@ -205,7 +205,7 @@ def test_text_that_looks_like_a_number_in_a_variable_stays_text(
 
 
 @pytest.mark.parametrize("sink_type", [":x", "x:", "os:path", "no.such:Class", ".a:b", "os:getcwd", ""])
-def test_a_type_that_leads_nowhere_is_told_at_its_place(tmp_path: Path, sink_type: str) -> None:
+def test_a_type_that_leads_nowhere_is_reported_at_its_place(tmp_path: Path, sink_type: str) -> None:
     (tmp_path / "routing.yaml").write_text(GOOD.replace('{type: "null"}', f'{{type: "{sink_type}"}}'))
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "routing.yaml")
@@ -214,7 +214,7 @@ def test_a_type_that_leads_nowhere_is_told_at_its_place(tmp_path: Path, sink_typ
     assert (problem.line, problem.column) == (21, 16)
 
 
-def test_a_sink_whose_module_raises_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sink_whose_module_raises_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken_sink_module.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "routing.yaml").write_text(GOOD.replace('"null"', '"broken_sink_module:Sink"'))

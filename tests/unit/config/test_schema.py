@@ -20,7 +20,7 @@ def variants(found: dict[str, Any]) -> list[dict[str, Any]]:
     return list(found["properties"]["sinks"]["additionalProperties"]["oneOf"])
 
 
-def test_each_sink_type_is_described_and_told_apart_by_its_type() -> None:
+def test_each_sink_type_is_described_and_distinguished_by_its_type() -> None:
     memory, null, other = variants(schema("null", "memory"))
     assert memory["properties"]["type"]["const"] == "memory"
     assert "keep" in memory["properties"]

@@ -102,8 +102,8 @@ def test_an_expanded_configuration_can_be_loaded_again() -> None:
 def test_missing_sinks_are_named_all_at_once(strategy: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(strategy, sinks={"other": {"type": "null"}})
-    told = [problem.message for problem in caught.value.problems]
-    assert told == [
+    reported = [problem.message for problem in caught.value.problems]
+    assert reported == [
         f"strategy {strategy} needs a sink named {name!r}; declare it under sinks"
         for name in ("audit_db", "logs")
     ]

@@ -60,7 +60,7 @@ def test_merged_mappings_cannot_explode() -> None:
         ("a: 1\nb\x07: 2", "2:2", "the control character U+0007 is not allowed"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_place_and_without_its_text(
+def test_what_cannot_be_read_is_reported_with_its_place_and_without_its_text(
     text: str, place: str, message: str
 ) -> None:
     [problem] = read(text).problems

@@ -79,10 +79,10 @@ def test_a_secret_is_not_shown_whatever_is_wrong_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str
 ) -> None:
     monkeypatch.setenv("SECRET", HIDDEN)
-    told = complaint(tmp_path, with_sink(options))
-    assert "sinks.s" in told
-    assert HIDDEN not in told
-    assert HIDDEN[-6:] not in told
+    reported = complaint(tmp_path, with_sink(options))
+    assert "sinks.s" in reported
+    assert HIDDEN not in reported
+    assert HIDDEN[-6:] not in reported
 
 
 def test_a_numeric_secret_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,8 +95,8 @@ def test_a_short_value_of_a_variable_does_not_garble_the_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHORT", "a")
-    told = complaint(tmp_path, with_sink("workers: ${SHORT}"))
-    assert "workers must be a whole number, not '***'" in told
+    reported = complaint(tmp_path, with_sink("workers: ${SHORT}"))
+    assert "workers must be a whole number, not '***'" in reported
 
 
 def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

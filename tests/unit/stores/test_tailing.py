@@ -1,4 +1,4 @@
-"""Following sinks: each event once, late ones too, and a sink that is down is told once."""
+"""Following sinks: each event once, late ones too, and a sink that is down is reported once."""
 
 import asyncio
 import time
@@ -114,12 +114,12 @@ async def test_a_filter_chooses(config: RoutingConfig) -> None:
     assert [item.event.name for item in found] == ["yes"]
 
 
-async def test_a_sink_that_is_down_is_told_once_and_nothing_of_it_is_missed(
+async def test_a_sink_that_is_down_is_reported_once_and_nothing_of_it_is_missed(
     config: RoutingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search = MemorySink.search
     down = False
-    told: list[tuple[str, str | None]] = []
+    reported: list[tuple[str, str | None]] = []
 
     async def failing(self: MemorySink, query: Query) -> AsyncIterator[Event]:
         if down and self.context.name == "one":
@@ -139,10 +139,12 @@ async def test_a_sink_that_is_down_is_told_once_and_nothing_of_it_is_missed(
         return act
 
     found = await followed(
-        Follower(config, ["one", "two"], Query(), datetime.now(UTC), told=lambda *what: told.append(what)),
+        Follower(
+            config, ["one", "two"], Query(), datetime.now(UTC), on_change=lambda *what: reported.append(what)
+        ),
         switch(True, arrives("one", make_event("hidden")), arrives("two", make_event("shown"))),
         switch(True),
         switch(False),
     )
     assert [item.event.name for item in found] == ["shown", "hidden"]
-    assert told == [("one", "connection refused"), ("one", None)]
+    assert reported == [("one", "connection refused"), ("one", None)]

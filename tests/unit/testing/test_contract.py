@@ -122,6 +122,6 @@ async def test_a_faulty_sink_fails_where_an_honest_one_passes(
         (WriteResult(rejected={1: "why"}), "rejected: {1: 'why'}"),
     ],
 )
-def test_a_result_that_breaks_the_law_is_told(result: WriteResult, complaint: str) -> None:
+def test_a_result_that_breaks_the_law_is_reported(result: WriteResult, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         assert_law(result, 3)

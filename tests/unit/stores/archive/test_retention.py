@@ -63,7 +63,7 @@ def test_yaml_may_read_a_time_of_day_as_minutes() -> None:
     assert rule(at=13 * 60 + 30).at == rule(at="13:30").at
 
 
-def test_a_sink_that_cannot_do_it_is_told_when_the_file_is_read(tmp_path: Path) -> None:
+def test_a_sink_that_cannot_do_it_is_reported_when_the_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"sinks\.s\.retention: .*type file cannot .*no delete method"):
         configured(tmp_path, {"after": "90d", "archive": "x"}, "file")
     with pytest.raises(ConfigError, match="no prune method"):

@@ -1,4 +1,4 @@
-"""The keeper: does what is due beside delivery, and ends when it is told to."""
+"""The retention schedule: does what is due beside delivery, and ends when it is asked to."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ import logweir
 from logweir.config.models import RoutingConfig
 from logweir.sinks.sql.sink import SqlSink
 from logweir.stores.archive.journal import Journal
-from logweir.stores.archive.schedule import Keeper
+from logweir.stores.archive.schedule import RetentionSchedule
 from support.archives import archived_rows, bare, fill, held, old_events, routing
 
 
@@ -49,18 +49,18 @@ async def test_a_new_rule_waits_for_its_time_of_day_and_is_done_then(config: Rou
     events, watch = old_events(30), Watch()
     await fill(config, events)
     began = watch.moment
-    keeper = Keeper(lambda: config, now=watch, look=0.01)
-    running = asyncio.create_task(keeper.run())
+    schedule = RetentionSchedule(lambda: config, now=watch, look=0.01)
+    running = asyncio.create_task(schedule.run())
     await until(lambda: last_done(config) == began)
     assert len(await held(config)) == 30
     watch.moment = began + timedelta(days=1)
     await until(lambda: last_done(config) == watch.moment)
     assert await held(config) == []
-    await keeper.stop()
+    await schedule.stop()
     await running
 
 
-async def test_a_rule_that_fails_is_told_and_tried_again(
+async def test_a_rule_that_fails_is_reported_and_tried_again(
     config: RoutingConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     await fill(config, old_events(10))
@@ -77,11 +77,11 @@ async def test_a_rule_that_fails_is_told_and_tried_again(
         return await delete(self, ids)
 
     monkeypatch.setattr(SqlSink, "delete", fail_once)
-    keeper = Keeper(lambda: config, look=0.01)
+    schedule = RetentionSchedule(lambda: config, look=0.01)
     with caplog.at_level(logging.INFO, "logweir"):
-        running = asyncio.create_task(keeper.run())
+        running = asyncio.create_task(schedule.run())
         await until(lambda: "10 deleted" in caplog.text)
-    await keeper.stop()
+    await schedule.stop()
     await running
     assert "the retention of sink 'audit_db' failed: the disk is full" in caplog.text
 
@@ -103,17 +103,17 @@ async def test_it_stops_in_the_middle_and_the_next_one_goes_on(
         return await delete(self, ids)
 
     monkeypatch.setattr(SqlSink, "delete", slow)
-    keeper = Keeper(lambda: config, look=0.01)
-    running = asyncio.create_task(keeper.run())
+    schedule = RetentionSchedule(lambda: config, look=0.01)
+    running = asyncio.create_task(schedule.run())
     await until(in_the_middle.is_set)
-    stopping = asyncio.create_task(keeper.stop())
+    stopping = asyncio.create_task(schedule.stop())
     await asyncio.sleep(0)
     go_on.set()
     await stopping
     await running
     left = len(await held(config))
     assert 0 < left < 4_000
-    again = Keeper(lambda: config, look=0.01)
+    again = RetentionSchedule(lambda: config, look=0.01)
     running = asyncio.create_task(again.run())
     await until(lambda: last_done(config) > datetime.now(UTC) - timedelta(hours=1))
     await again.stop()
