@@ -99,7 +99,7 @@ def _logweir(calls: int) -> Iterator[Callable[[], float]]:
 def _bare_structlog(calls: int) -> Callable[[], float]:
     kept: deque[Any] = deque(maxlen=calls)
 
-    class Keeper:
+    class Collector:
         def info(self, event_dict: Any) -> None:
             kept.append(event_dict)
 
@@ -107,7 +107,7 @@ def _bare_structlog(calls: int) -> Callable[[], float]:
         return (event_dict,), {}
 
     log = structlog.wrap_logger(
-        Keeper(),
+        Collector(),
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,

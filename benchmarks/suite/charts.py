@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 __all__ = ["COLOURS", "Point", "lines", "stacked_bars"]
 
-#: Told apart also by people who see colours differently, and in grey print by the markers.
+#: Distinguished also by people who see colours differently, and in grey print by the markers.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 _WIDTH, _HEIGHT = 430, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 30, 40

@@ -1,7 +1,7 @@
 """What a run found out, as one JSON file that grows step by step, so that a run can be resumed and compared.
 
-Every figure is a :class:`Measure`: values of repeats with a unit, for one backend, told apart by labels. What
-was not run is said with the reason; nothing is silently missing.
+Every figure is a :class:`Measure`: values of repeats with a unit, for one backend, distinguished by labels.
+What was not run is said with the reason; nothing is silently missing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Measure(_Model):
     name: str
     """What was measured: `ingest`, `cpu`, `write_latency`, `freshness`, `storage`, `query`, …"""
     labels: dict[str, Label] = Field(default_factory=dict)
-    """What tells it from others of the same name, such as `workers`, `batch`, `volume`, `class`."""
+    """What distinguishes it from others of the same name, such as `workers`, `batch`, `volume`, `class`."""
     unit: str
     """Of each value, such as `events/s` or `ms`."""
     values: list[float]

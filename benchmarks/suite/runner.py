@@ -34,8 +34,8 @@ _STORE = "growing"
 _END_NS, _SPAN_NS = 3600 * 10**9, 20 * 3600 * 10**9
 _TOGETHER_NS = 1800 * 10**9
 
-#: Told before each step: how many are done, how many there are, and which comes.
-Tell = Callable[[int, int, str], None]
+#: Called before each step: how many are done, how many there are, and which comes.
+Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +74,16 @@ class Run:
         """The file of the results."""
         return self.folder / "results.json"
 
-    async def go(self, tell: Tell = lambda _done, _all, _what: None) -> Results:
+    async def go(self, progress: Progress = lambda _done, _all, _what: None) -> Results:
         """Run every step that is not done."""
         self.results.not_run = [entry for entry in self.results.not_run if not entry.failed]
         natives = await self._open_all()
         try:
             steps = [step for step in self._steps(natives) if step.key not in self.results.done]
             for number, step in enumerate(steps):
-                tell(number, len(steps), step.key)
+                progress(number, len(steps), step.key)
                 await self._attempt(step)
-            tell(len(steps), len(steps), "done")
+            progress(len(steps), len(steps), "done")
         finally:
             for native in natives:
                 await native.close()

@@ -79,10 +79,10 @@ def _go(measuring: runner.Run, console: Console) -> Results:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
 
-        def report_step(done: int, total: int, what: str) -> None:
+        def tell(done: int, total: int, what: str) -> None:
             progress.update(task, completed=done, total=total, description=what)
 
-        return asyncio.run(measuring.go(report_step))
+        return asyncio.run(measuring.go(tell))
 
 
 def _spec(text: str, folder: Path, known: Sequence[str]) -> Spec:
@@ -119,7 +119,7 @@ def rivals(
     stores.mkdir(parents=True, exist_ok=True)
     console = Console()
     with console.status("") as status:
-        match = play_all(folder, specs, PROFILES[profile], events=events, seed=seed, report=status.update)
+        match = play_all(folder, specs, PROFILES[profile], events=events, seed=seed, progress=status.update)
         results = asyncio.run(match)
     _show_run(results, folder, console)
 

@@ -29,7 +29,7 @@ class Spec:
         type: The sink's type.
         url: Where it is; empty for the embedded ones.
         folder: Where embedded ones keep their files.
-        run: What tells the stores of this run from those of others on the same server.
+        run: What distinguishes the stores of this run from those of others on the same server.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Native(ABC):
 
     @abstractmethod
     async def storage(self, store: str) -> dict[str, float]:
-        """Bytes on disk: ``total``, and ``index NAME`` for each index where the store can tell."""
+        """Bytes on disk: ``total``, and ``index NAME`` for each index where the store knows it."""
 
     @abstractmethod
     async def aggregate(self, store: str, ask: Aggregation) -> Counter[tuple[int, str]]:

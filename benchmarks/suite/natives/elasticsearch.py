@@ -72,7 +72,7 @@ class ElasticsearchNative(Native):
         await self._ask("POST", f"/{self._index(store)}/_refresh")
 
     async def storage(self, store: str) -> dict[str, float]:
-        """See :meth:`Native.storage`; what one field takes is not told by this interface."""
+        """See :meth:`Native.storage`; this interface does not say what one field takes."""
         answer = await self._ask("GET", f"/{self._index(store)}/_stats/store")
         return {"total": float(answer["_all"]["primaries"]["store"]["size_in_bytes"])}
 

@@ -26,7 +26,7 @@ from logweir.errors import LogweirError, MissingDependency
 __all__ = ["play_all"]
 
 #: Called before each turn: which comes.
-Report = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ async def play_all(
     *,
     events: int | None = None,
     seed: int = 7,
-    report: Report = lambda _what: None,
+    progress: Progress = lambda _what: None,
 ) -> Results:
     """Play for every backend; results.json is saved after each.
 
@@ -54,7 +54,7 @@ async def play_all(
         profile: How many turns count, and how many events a turn has.
         events: Instead of the profile's.
         seed: Of the events.
-        report: Called before each turn.
+        progress: Called before each turn.
 
     Raises:
         MissingDependency: The CPU of processes cannot be read here.
@@ -64,7 +64,7 @@ async def play_all(
     run = runner.begin(folder, specs, profile, seed=seed)
     results = run.results
     for spec in run.specs:
-        match = _Match(results, spec, profile, events or profile.matrix_events, report)
+        match = _Match(results, spec, profile, events or profile.matrix_events, progress)
         try:
             await match.play()
         except Exception as error:  # noqa: BLE001 - one backend's trouble must not stop the others
@@ -82,7 +82,7 @@ class _Match:
     spec: Spec
     profile: Profile
     events: int
-    report: Report
+    progress: Progress
 
     async def play(self) -> None:
         native = native_for(self.spec)
@@ -92,7 +92,7 @@ class _Match:
             sides = list(self._sides())
             for turn in range(self.profile.repeats + 1):
                 for number, side in enumerate(list(sides)):
-                    self.report(f"{self.spec.name}, turn {turn}: {side.rival.name}")
+                    self.progress(f"{self.spec.name}, turn {turn}: {side.rival.name}")
                     try:
                         outcome = await self._turn(native, side.rival, f"rival_{turn}_{number}")
                     except (LogweirError, TimeoutError) as error:

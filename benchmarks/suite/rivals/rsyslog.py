@@ -110,7 +110,7 @@ class _Rsyslog(Rival):
         log_record(self._logger, event)
 
     def settle(self) -> None:
-        """See :meth:`Rival.settle`: everything was handed over; only the store's count tells the rest."""
+        """See :meth:`Rival.settle`: everything was handed over; only the store's count shows the rest."""
         self._handler.close()
 
     def arrived(self) -> int:
