@@ -10,7 +10,7 @@ import pytest
 from logweir.errors import SinkRejected
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.tamper_evidence import Head, Trouble
-from support.chains import KEY, Place, audit_event, findings, heads, told
+from support.chains import KEY, Place, audit_event, findings, heads, summary
 from support.sql import table_name
 
 CHANGED, MISSING, INSERTED = Trouble.CHANGED, Trouble.MISSING, Trouble.INSERTED
@@ -64,7 +64,9 @@ async def test_what_was_only_written_is_sound(sink: SqlSink) -> None:
 async def test_a_change_of_any_column_is_found(place: Place, sink: SqlSink, columns: list[str]) -> None:
     for number, column in enumerate(columns):
         await place.run(f"UPDATE TABLE_ SET {column} = {COLUMNS[column]} WHERE chain_seq = {2 * number + 2}")
-    assert told(await findings(sink)) == [(CHANGED, 2 * number + 2, None) for number in range(len(columns))]
+    assert summary(await findings(sink)) == [
+        (CHANGED, 2 * number + 2, None) for number in range(len(columns))
+    ]
 
 
 async def test_a_column_that_only_doubles_a_field_is_compared_too(place: Place, sink: SqlSink) -> None:
@@ -100,7 +102,7 @@ async def test_deleted_rows_are_missing(
     place: Place, sink: SqlSink, condition: str, first: int, last: int
 ) -> None:
     await place.run(f"DELETE FROM TABLE_ WHERE chain_seq {condition}")
-    assert told(await findings(sink)) == [(MISSING, first, last)]
+    assert summary(await findings(sink)) == [(MISSING, first, last)]
 
 
 async def test_swapped_rows_are_told_with_the_places_they_belong_to(place: Place, sink: SqlSink) -> None:
@@ -110,7 +112,7 @@ async def test_swapped_rows_are_told_with_the_places_they_belong_to(place: Place
         "UPDATE TABLE_ SET chain_seq = 9 WHERE chain_seq = 1000",
     )
     found = await findings(sink)
-    assert told(found) == [(Trouble.REORDERED, 5, None), (Trouble.REORDERED, 9, None)]
+    assert summary(found) == [(Trouble.REORDERED, 5, None), (Trouble.REORDERED, 9, None)]
     assert {item.detail for item in found} == {"it belongs at 5", "it belongs at 9"}
 
 
@@ -122,7 +124,7 @@ async def test_rows_that_swapped_their_whole_links_are_told_too(place: Place, si
         f"UPDATE TABLE_ SET chain_seq = 5, chain_prev = '{one[1]}', chain_hash = '{one[2]}' WHERE chain_seq = 9",
         f"UPDATE TABLE_ SET chain_seq = 9, chain_prev = '{other[1]}', chain_hash = '{other[2]}' WHERE chain_seq = 1000",
     )
-    assert told(await findings(sink)) == [(Trouble.REORDERED, 5, None), (Trouble.REORDERED, 9, None)]
+    assert summary(await findings(sink)) == [(Trouble.REORDERED, 5, None), (Trouble.REORDERED, 9, None)]
 
 
 async def _insert_copy(place: Place, link: str) -> None:
@@ -184,9 +186,9 @@ async def test_a_head_that_was_rolled_back_is_found_and_never_overwritten(
     (head,) = await heads(sink)
     await place.run(f"UPDATE TABLE__chain SET seq = 15, hash = 'x' WHERE writer = '{head.writer}'")
     await sink.write([audit_event(100)])
-    assert told(await findings(sink)) == [(Trouble.ROLLED_BACK, 16, None)]
+    assert summary(await findings(sink)) == [(Trouble.ROLLED_BACK, 16, None)]
     await place.run(f"DELETE FROM TABLE__chain WHERE writer = '{head.writer}'")
-    assert told(await findings(sink)) == [(Trouble.ROLLED_BACK, 1, None)]
+    assert summary(await findings(sink)) == [(Trouble.ROLLED_BACK, 1, None)]
 
 
 async def test_what_was_cut_off_with_its_head_shows_by_saved_heads(place: Place, sink: SqlSink) -> None:
@@ -221,7 +223,7 @@ async def test_a_chain_computed_anew_without_the_key_is_found(place: Place, sink
         f"UPDATE TABLE_ SET action = 'action 51', chain_hash = '{forged}' WHERE chain_writer = '{writer}'",
         f"UPDATE TABLE__chain SET hash = '{forged}' WHERE writer = '{writer}'",
     )
-    assert told(await findings(sink)) == [(CHANGED, 1, None)]
+    assert summary(await findings(sink)) == [(CHANGED, 1, None)]
 
 
 async def test_another_key_is_refused_at_once(place: Place, sink: SqlSink) -> None:
@@ -294,7 +296,7 @@ async def test_a_forged_note_of_deletion_excuses_nothing(place: Place, sink: Sql
         "DELETE FROM TABLE_ WHERE chain_seq = 5",
         f"INSERT INTO TABLE__chain_gone VALUES ('{head.writer}', 5, 5, '{prev}', '{hash_}', '{'0' * 64}')",
     )
-    assert told(await findings(sink)) == [(MISSING, 5, 5)]
+    assert summary(await findings(sink)) == [(MISSING, 5, 5)]
 
 
 async def test_chaining_can_be_turned_on_for_a_table_in_use(place: Place) -> None:
@@ -345,4 +347,4 @@ async def test_a_table_that_is_verified_while_it_is_written_and_pruned_is_sound(
 async def test_a_saved_head_is_not_confused_with_another(sink: SqlSink) -> None:
     (head,) = await heads(sink)
     found = [item async for item in sink.compare([Head(head.writer, head.seq, "0" * 64)])]
-    assert told(found) == [(CHANGED, EVENTS, None)]
+    assert summary(found) == [(CHANGED, EVENTS, None)]

@@ -1,7 +1,7 @@
 """Ends the servers of a session when the session ends, however it ends.
 
 Runs as a process of its own beside pytest and watches pytest's pipe and process. When either is gone it kills
-the processes that it was told of (by identity, never by name), and removes the session's directory.
+the processes that were announced to it (by identity, never by name), and removes the session's directory.
 """
 
 import os
@@ -95,10 +95,10 @@ def _main(pytest_pid: int, directory: Path) -> None:
     watched: list[psutil.Process] = []
     pytest = os.pidfd_open(pytest_pid)
     while pytest not in (ready := select.select([0, pytest], [], [])[0]) or 0 in ready:
-        told = os.read(0, 1 << 16)
-        if not told:
+        announced = os.read(0, 1 << 16)
+        if not announced:
             break
-        for pid in told.split():  # a line is far below PIPE_BUF: it never arrives in halves
+        for pid in announced.split():  # a line is far below PIPE_BUF: it never arrives in halves
             try:
                 watched.append(psutil.Process(int(pid)))
             except psutil.NoSuchProcess:

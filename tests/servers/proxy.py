@@ -196,7 +196,7 @@ class FaultProxy:
             if self._way is _Way.OPEN:
                 await self._join(link, reader)
         except OSError:
-            pass  # the other side is told by the reset below
+            pass  # the other side learns it by the reset below
         finally:
             self._links.discard(link)
             link.reset()

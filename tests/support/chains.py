@@ -68,6 +68,6 @@ async def heads(sink: SqlSink) -> list[Head]:
     return [head async for head in sink.heads()]
 
 
-def told(found: list[Finding]) -> list[tuple[Trouble, int | None, int | None]]:
+def summary(found: list[Finding]) -> list[tuple[Trouble, int | None, int | None]]:
     """What was found where, in order."""
     return sorted((item.trouble, item.seq, item.last) for item in found)

@@ -1,4 +1,4 @@
-"""Bare requests to an Elasticsearch server: what a test sees and tidies without the sink it tests."""
+"""Bare requests to an Elasticsearch server: what a test reads and cleans up without the sink it tests."""
 
 import json
 from typing import Any

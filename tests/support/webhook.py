@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback that stores events by id, and misbehaves when it is told to."""
+"""A small HTTP server on loopback that stores events by id, and misbehaves when a test asks for it."""
 
 import asyncio
 import gzip
