@@ -53,7 +53,7 @@ $(TYPES): $(VENV)/.installed
 api: $(VENV)/.installed ## write the snapshot of the public API anew, after a change that is meant
 	PYTHONPATH=tests $(BIN)/python -m support.public_api
 
-format: $(VENV)/.installed ## format the code and mend what the linter can
+format: $(VENV)/.installed ## format the code and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

@@ -20,7 +20,7 @@ from logweir_syslog.encode import Encoder
 
 
 class Counted(SyslogSink):
-    """Counts what was sent: TCP tells nobody when the other side has read it."""
+    """Counts what was sent: TCP does not report when the other side has read it."""
 
     sent = 0
 

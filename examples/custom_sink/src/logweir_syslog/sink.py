@@ -2,7 +2,7 @@
 
 Syslog over TCP has no acknowledgement. A batch counts as stored when the kernel has taken it for a server
 that has not hung up; what was under way when a server dies is lost, and a batch whose connection broke is
-sent again, so that some of it may arrive twice. The id in the structured data tells the two apart.
+sent again, so that some of it may arrive twice. The id in the structured data shows which arrived twice.
 """
 
 from __future__ import annotations
