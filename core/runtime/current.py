@@ -108,25 +108,25 @@ def _start(config: ConfigSource, *, handle_signals: bool, source: ConfigSource |
     hooks.install(on_exit=stop, before_fork=_before_fork, after_fork=_after_fork)
     if handle_signals:
         hooks.install_signals(
-            on_term=stop, on_hup=_reload_or_tell if isinstance(source, str | Path) else None
+            on_term=stop, on_hup=_reload_or_report if isinstance(source, str | Path) else None
         )
     return runtime
 
 
 def start_from_environment() -> Runtime | None:
-    """Start from ``LOGWEIR_CONFIG``, for a spawned child; None (told once) when that cannot be."""
+    """Start from ``LOGWEIR_CONFIG``, for a spawned child; None (reported once) when that cannot be."""
     path = os.environ.get(ENVIRONMENT_VARIABLE)
     if path is not None and not _state.gave_up:
         with _state.lock:  # a stop under way ends first, and means it
             if _runtime is not None or _state.starting:
                 return _runtime
             if not _state.gave_up:
-                return _start_or_tell(path)
+                return _start_or_report(path)
     report("not running", "an event was logged but no runtime is running; call logweir.start(...)")
     return None
 
 
-def _start_or_tell(path: str) -> Runtime | None:
+def _start_or_report(path: str) -> Runtime | None:
     try:
         return start(path)
     except Exception as error:  # noqa: BLE001 - a log call must never break its caller
@@ -252,7 +252,7 @@ def _after_fork() -> None:
         _runtime.after_fork()
 
 
-def _reload_or_tell() -> None:
+def _reload_or_report() -> None:
     try:
         reload()
     except ConfigError as error:

@@ -38,7 +38,7 @@ class Surroundings:
     """What the parts need from the runtime.
 
     Attributes:
-        wake: Runs a callback soon on the host's loop.
+        wake: Runs a callback soon on the loop thread.
         acknowledgements: Receipts that wait for sinks.
         clock: Time.
     """

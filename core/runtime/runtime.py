@@ -1,9 +1,9 @@
 """The runtime: what stands between a log call and the sinks.
 
 ``emit`` costs the caller microseconds, never raises, never waits for a backend and never blocks an
-event loop. ``stop`` drains. A reload replaces the pipeline as a whole and loses nothing: events that
-meet a queue in the middle of its closing are routed again, and queues on disk are handed on as they
-are. A fork's child gets queues of its own and starts delivering at its first event; what the parent had
+event loop. ``stop`` drains. :mod:`logweir.runtime.fan_out` hands events to the queues,
+:mod:`logweir.runtime.reload` replaces the pipeline, and :mod:`logweir.runtime.explicit_rows` writes past the
+queues. A fork's child gets queues of its own and starts delivering at its first event; what the parent had
 queued stays the parent's.
 
 At a stop, what could not be delivered is kept on disk for the next start: what waits in queues on disk
@@ -15,32 +15,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
-from logweir.delivery import direct_write
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetterPruner
 from logweir.delivery.outbox import OutboxRelay
-from logweir.delivery.queue import DropReason, OnDurable, PutResult
+from logweir.delivery.queue import DropReason
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
 from logweir.delivery.spool.housekeeping import Housekeeping
-from logweir.delivery.spool.spool import Spool
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import report
-from logweir.errors import AuditError, LogweirError
+from logweir.errors import LogweirError
 from logweir.event import Event, Kind
 from logweir.metrics.losses import LossReporter
-from logweir.metrics.model import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.metrics.model import DeadLetterMetrics, Metrics
 from logweir.process import standstill
 from logweir.process.loop_thread import LoopThread
-from logweir.process.threads import in_thread, on_event_loop
 from logweir.routing.classifier import take_explicit
-from logweir.routing.router import SAMPLED
+from logweir.runtime.explicit_rows import ExplicitRows
+from logweir.runtime.fan_out import FanOut
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
+from logweir.runtime.reload import Reload, keep_running
 from logweir.sinks.contract import Transactional
 from logweir.stores.archive.schedule import RetentionSchedule
 
@@ -70,27 +67,29 @@ class Runtime:
     def _prepare(self, config: RoutingConfig) -> None:
         """Make all that must not be shared with another process."""
         self._lock = threading.RLock()
-        self._books = threading.RLock()
-        self._host = LoopThread(self._on_host_start)
-        self._acknowledgements = OpenReceipts()
-        self._around = Surroundings(self._host.call_soon, self._acknowledgements, self._clock)
-        self._pipeline = assemble(config, self._around)
-        self._stores = [self._pipeline.store]
-        self._caretaker = Housekeeping(self._on_disk)
-        self._history: dict[str, SinkMetrics] = {}
-        self._retiring: list[Channel] = []
-        self._unrouted = self._sampled = self._dropped_at_stop = 0
         self._stopped: bool | None = None
+        self._loop_thread = LoopThread(self._on_loop_thread_start)
+        self._receipts = OpenReceipts()
+        around = Surroundings(self._loop_thread.call_soon, self._receipts, self._clock)
+        self._fan_out = FanOut(assemble(config, around), self._receipts)
+        self._housekeeping = Housekeeping(lambda: self._reload.on_disk())  # noqa: PLW0108 - made below
+        self._reload = Reload(
+            self._fan_out, around, self._housekeeping.hurry, lambda: self._stopped is not None
+        )
+        self._explicit = ExplicitRows(self._fan_out, self._loop_thread, self._clock)
         self._reporter = LossReporter(self.metrics)
-        self._relay = OutboxRelay(self._outboxes, self._forward)
-        self._keeper = DeadLetterPruner(
+        self._relay = OutboxRelay(self._explicit.outboxes, self._explicit.forward)
+        self._pruner = DeadLetterPruner(
             lambda: (self._pipeline.dead_letters, self._pipeline.config.dead_letters)
         )
         self._metrics_server: MetricsServer | None = None
         self._import_metrics_server(config)
         self._retention = RetentionSchedule(lambda: self.config)
         self._background: set[asyncio.Task[None]] = set()
-        self._retirements: set[asyncio.Task[None]] = set()
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        return self._fan_out.pipeline
 
     @property
     def config(self) -> RoutingConfig:
@@ -100,50 +99,45 @@ class Runtime:
     # -- life ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the host's thread; sinks are opened in the background."""
+        """Start the loop thread; sinks are opened in the background."""
         self._serve_metrics()
-        self._host.start()
+        self._loop_thread.start()
 
     def wait_for_sinks(self, timeout: float) -> None:
         """Wait until each sink was opened or could not be, at most ``timeout`` seconds."""
         with contextlib.suppress(TimeoutError):
-            self._host.run(self._sinks_tried(), timeout)
+            self._loop_thread.run(self._sinks_tried(), timeout)
 
     async def await_sinks(self, timeout: float) -> None:
         """As :meth:`wait_for_sinks`, on any event loop."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._host.run_from_loop(self._sinks_tried()), timeout)
+            await asyncio.wait_for(self._loop_thread.run_from_loop(self._sinks_tried()), timeout)
 
     async def _sinks_tried(self) -> None:
         channels = self._pipeline.channels.values()
-        await asyncio.gather(*(channel.opened_or_not() for channel in channels), self._caretaker.ran_once())
+        await asyncio.gather(
+            *(channel.opened_or_not() for channel in channels), self._housekeeping.ran_once()
+        )
 
-    def _on_disk(self) -> tuple[Spool, set[str]]:
-        with self._books:
-            return self._pipeline.store, {channel.name for channel in self._all_channels()}
-
-    def _on_host_start(self) -> None:
+    def _on_loop_thread_start(self) -> None:
         for channel in self._pipeline.channels.values():
             channel.start()
-        _keep(self._reporter.run(), self._background)
-        _keep(self._relay.run(), self._background)
-        _keep(self._caretaker.run(), self._background)
-        _keep(self._keeper.run(), self._background)
-        _keep(self._retention.run(), self._background)
+        for part in (self._reporter, self._relay, self._housekeeping, self._pruner, self._retention):
+            keep_running(part.run(), self._background)
         self._serve_metrics()  # in a fork's child, nobody else does
 
     def before_fork(self) -> None:
         """Bring delivery to a standstill, for a moment, in which the process can be copied."""
-        if self._host.is_running() and not self._host.is_current_thread():
+        if self._loop_thread.is_running() and not self._loop_thread.is_current_thread():
             with contextlib.suppress(TimeoutError):  # the loop has just ended: nothing is half done
-                standstill.hold(self._host.submit)
+                standstill.hold(self._loop_thread.submit)
 
     def after_fork(self) -> None:
         """Begin anew in a fork's child.
 
         The inherited parts are kept alive and untouched: closing them would disturb the parent.
         """
-        self._inherited = (self._pipeline, self._host, self._retiring, getattr(self, "_inherited", None))
+        self._inherited = (self._reload, self._loop_thread, getattr(self, "_inherited", None))
         self._prepare(self._pipeline.config)
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -162,7 +156,7 @@ class Runtime:
         with self._lock:
             if self._stopped is None:
                 self._stopped = self._drain(self.config.drain_timeout if timeout is None else timeout)
-                self._host.stop()
+                self._loop_thread.stop()
                 self._reporter.report()
                 if self._metrics_server is not None:
                     self._metrics_server.stop()
@@ -172,23 +166,23 @@ class Runtime:
         before = self._lost()
         leftovers: list[tuple[Channel, list[Event]]] = []
         if any(channel.statistics().depth for channel in self._all_channels()):
-            self._host.start()  # a short life: nothing was on disk yet that could have started it
-        if self._host.is_running():
+            self._loop_thread.start()  # a short life: nothing was on disk yet that could have started it
+        if self._loop_thread.is_running():
             try:
-                leftovers = self._host.run(self._finish_all(timeout), timeout + _GRACE)
+                leftovers = self._loop_thread.run(self._finish_all(timeout), timeout + _GRACE)
             except TimeoutError:
                 report(
                     "stop", "the drain did not end within %.1f s: a sink blocks the loop", timeout + _GRACE
                 )
         leftovers += [(channel, channel.let_go()) for channel in self._all_channels()]
         for channel, events in leftovers:
-            if not self._save(channel, events):
+            if not self._reload.save(channel, events):
                 channel.count_lost(events)
-        for store in self._stores:
-            if not store.close():
+        for spool in self._reload.spools:
+            if not spool.close():
                 for channel in self._all_channels():
-                    channel.count_lost(store.give_up(channel.name))
-        self._acknowledgements.end()
+                    channel.count_lost(spool.give_up(channel.name))
+        self._receipts.end()
         for channel in self._all_channels():
             channel.report_kept()
         return self._lost() == before
@@ -197,29 +191,17 @@ class Runtime:
         await asyncio.gather(self._relay.stop(), self._retention.stop())
         channels = self._all_channels()
         leftovers = await asyncio.gather(*(channel.finish(timeout) for channel in channels))
-        if self._retirements:
-            await asyncio.wait(self._retirements, timeout=_GRACE / 2)
+        await self._reload.ended(_GRACE / 2)
         return list(zip(channels, leftovers, strict=True))
-
-    def _save(self, channel: Channel, events: Sequence[Event]) -> bool:
-        """Keep on disk what a channel could not deliver; False if the disk does not take it."""
-        if events:
-            try:
-                self._pipeline.store.save(channel.name, events)
-            except OSError as error:
-                report(f"{channel.name}.save", "sink %r: what waits cannot be saved: %s", channel.name, error)
-                return False
-            channel.count_saved(events)
-        return True
 
     def _lost(self) -> int:
         return sum(sink.dropped.get(DropReason.SHUTDOWN, 0) for sink in self.metrics().sinks.values())
 
     def _all_channels(self) -> list[Channel]:
-        return [*self._pipeline.channels.values(), *self._retiring]
+        return self._reload.all_channels()
 
     def _refuse_from_inside(self, call: str) -> None:
-        if self._host.is_current_thread():
+        if self._loop_thread.is_current_thread():
             raise LogweirError(f"{call}() was called from inside a sink; it would wait for itself")
 
     # -- events -------------------------------------------------------------------------------------
@@ -245,11 +227,12 @@ class Runtime:
             event_id: Its UUIDv7, when it has one already; a new one by default.
 
         Returns:
-            The event, or None if it could not be made (which is told, and never raised).
+            The event, or None if it could not be made (which is reported, and never raised).
         """
+        fan_out = self._fan_out
         try:
-            event = self._pipeline.capture(name, fields, level, kind, time_ns, event_id)
-            self.dispatch(event)
+            event = fan_out.pipeline.capture(name, fields, level, kind, time_ns, event_id)
+            fan_out.dispatch(event)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("emit", "an event could not be captured: %r", error)
             return None
@@ -267,36 +250,11 @@ class Runtime:
             acknowledge: The highest level that the receipt will be asked for. When the disk cannot take it,
                 an event is refused; one that nobody waits for beyond ``accepted`` is kept and tried again.
         """
-        event = self._pipeline.capture(name, fields, level, Kind.AUDIT)
-        while True:
-            pipeline = self._pipeline
-            channels = pipeline.router.route(event)
-            receipt = Receipt(event, tuple(channel.name for channel in channels))
-            if not channels:
-                self._count_unrouted(channels)
-                receipt.refused("no route takes it; add one with match: {kind: audit}")
-                return receipt
-            answers = self._put_audit(receipt, channels, acknowledge)
-            if pipeline is self._pipeline or set(answers) != {PutResult.CLOSED}:
-                return receipt
+        return self._fan_out.audit(self._pipeline.capture(name, fields, level, Kind.AUDIT), acknowledge)
 
-    def _put_audit(
-        self, receipt: Receipt, channels: Sequence[Channel], acknowledge: AckLevel
-    ) -> list[PutResult]:
-        """Put an audit event, and tell its receipt which queues did not accept it."""
-        waits = acknowledge != "accepted"
-        # What every queue tells by itself need not be asked of the sinks.
-        if waits and (acknowledge == "stored" or not all(channel.queue.durable for channel in channels)):
-            self._acknowledgements.watch(receipt)
-        answers = [
-            self._put(channel, receipt.event, receipt.on_durable(channel.name) if waits else None)
-            for channel in channels
-        ]
-        for channel, answer in zip(channels, answers, strict=True):
-            if answer is not PutResult.ACCEPTED:
-                receipt.refused(f"sink {channel.name!r}: its queue answered {answer.value}")
-                self._acknowledgements.settled(channel.name, receipt.event)
-        return answers
+    def dispatch(self, event: Event) -> None:
+        """Hand a ready event to the queues of its sinks."""
+        self._fan_out.dispatch(event)
 
     # -- explicit rows ------------------------------------------------------------------------------
 
@@ -310,7 +268,7 @@ class Runtime:
         Raises:
             LogweirError: There is none, or the one wanted cannot take it.
         """
-        return direct_write.transactional(self._explicit_channel(event, name))
+        return self._explicit.transactional_sink(event, name)
 
     async def record(self, event: Event, sink: str | None = None, timeout: float | None = None) -> None:
         """Write a row at once in a transaction of the sink's own; awaited on any event loop.
@@ -319,10 +277,7 @@ class Runtime:
             AuditError: It was not written in time, or never will be.
             LogweirError: No sink can take it.
         """
-        try:
-            await self._host.run_from_loop(self._record(event, sink, timeout))
-        except TimeoutError as error:
-            raise AuditError(f"event {event.id} ({event.name}) was not written: {error}") from None
+        await self._explicit.write(event, sink, timeout)
 
     def record_sync(self, event: Event, sink: str | None = None, timeout: float | None = None) -> None:
         """Do what :meth:`record` does, waiting in this thread.
@@ -332,85 +287,9 @@ class Runtime:
             LogweirError: No sink can take it.
         """
         self._refuse_from_inside("record_sync")
-        if on_event_loop():
-            raise AuditError(
-                f"writing {event.name!r} would block the event loop; await the asynchronous method instead"
-            )
-        try:
-            self._host.run(self._record(event, sink, timeout), None)
-        except TimeoutError as error:
-            raise AuditError(f"event {event.id} ({event.name}) was not written: {error}") from None
+        self._explicit.write_sync(event, sink, timeout)
 
-    async def _record(self, event: Event, sink: str | None, timeout: float | None) -> None:
-        seconds = self.config.audit.timeout if timeout is None else timeout
-        await direct_write.record(self._explicit_channel(event, sink), event, seconds, self._clock)
-
-    def _outboxes(self) -> list[Channel]:
-        return [channel for channel in self._pipeline.channels.values() if direct_write.has_outbox(channel)]
-
-    async def _forward(self, event: Event, source: str) -> None:
-        """Hand an event of an outbox to the other sinks of its route, and wait until all have it for good.
-
-        Where a queue is on disk, it has it for good.
-
-        Raises:
-            AuditError: Not all have it.
-        """
-        channels = [channel for channel in self._pipeline.router.route(event) if channel.name != source]
-        if channels:
-            receipt = Receipt(event, tuple(channel.name for channel in channels))
-            self._put_audit(receipt, channels, "durable")
-            await receipt.acknowledged("durable", self.config.audit.timeout)
-
-    def _explicit_channel(self, event: Event, name: str | None) -> Channel:
-        pipeline = self._pipeline
-        return direct_write.find_transactional(pipeline.channels, pipeline.router.route(event), name)
-
-    def dispatch(self, event: Event) -> None:
-        """Hand a ready event to the queues of its sinks."""
-        channels = self._pipeline.router.route(event)
-        if not channels:
-            self._count_unrouted(channels)
-        for channel in channels:
-            if channel.put(event) is PutResult.CLOSED:
-                done = channels.index(channel)
-                self._dispatch_after_reload(event, channels[:done], channels[done:])
-                return
-
-    def _dispatch_after_reload(self, event: Event, given: Sequence[Channel], left: Sequence[Channel]) -> None:
-        """Go on with a fan-out that met the closed queue of a sink which a reload changed or removed.
-
-        What is left goes to the successors, and if one of the sinks is gone, also where the new routes say.
-        """
-        pipeline = self._pipeline
-        names = dict.fromkeys(channel.name for channel in left)
-        if not names.keys() <= pipeline.channels.keys():
-            names.update(dict.fromkeys(channel.name for channel in pipeline.router.route(event)))
-        had = {channel.name for channel in given}
-        targets = [pipeline.channels[name] for name in names if name in pipeline.channels and name not in had]
-        for number, channel in enumerate(targets):
-            if channel.put(event) is PutResult.CLOSED:
-                if pipeline is self._pipeline:
-                    self._dropped_at_stop += 1
-                else:
-                    self._dispatch_after_reload(event, [*given, *targets[:number]], targets[number:])
-                return
-
-    def _put(self, channel: Channel, event: Event, on_durable: OnDurable | None = None) -> PutResult:
-        """Put, following a channel that a reload has replaced to its successor."""
-        while (result := channel.put(event, on_durable)) is PutResult.CLOSED:
-            successor = self._pipeline.channels.get(channel.name)
-            if successor is None or successor is channel:
-                self._dropped_at_stop += successor is channel
-                break
-            channel = successor
-        return result
-
-    def _count_unrouted(self, answer: object) -> None:
-        if answer is SAMPLED:
-            self._sampled += 1
-        else:
-            self._unrouted += 1
+    # -- the capture's parts ------------------------------------------------------------------------
 
     def snapshot(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Redact and copy fields as an event would; never raises."""
@@ -434,14 +313,16 @@ class Runtime:
         """
         self._refuse_from_inside("flush")
         try:
-            return self._host.run(self._settled(timeout), timeout + _GRACE)
+            return self._loop_thread.run(self._settled(timeout), timeout + _GRACE)
         except TimeoutError:
             return False
 
     async def aflush(self, timeout: float = 10.0) -> bool:
         """Wait, on any event loop, until everything accepted so far is settled."""
         try:
-            return await asyncio.wait_for(self._host.run_from_loop(self._settled(timeout)), timeout + _GRACE)
+            return await asyncio.wait_for(
+                self._loop_thread.run_from_loop(self._settled(timeout)), timeout + _GRACE
+            )
         except TimeoutError:
             return False
 
@@ -449,7 +330,7 @@ class Runtime:
         channels = self._all_channels()
         try:
             async with asyncio.timeout(timeout):
-                await self._caretaker.ran_once()
+                await self._housekeeping.ran_once()
                 await asyncio.gather(*(channel.settled() for channel in channels))
         except TimeoutError:
             return False
@@ -473,73 +354,21 @@ class Runtime:
         with self._lock:
             if self._stopped is not None:
                 raise LogweirError("the runtime has stopped; call logweir.start(...) instead of reload")
-            self._host.run(self._replace(new_config), timeout=None)
+            self._loop_thread.run(self._reload.replace(new_config), timeout=None)
             self._import_metrics_server(new_config)
             self._serve_metrics()
-
-    async def _replace(self, config: RoutingConfig) -> None:
-        old = self._pipeline
-        new = assemble(config, self._around, old)
-        for channel in new.channels.values():
-            channel.start()
-        retiring = [
-            channel for name, channel in old.channels.items() if new.channels.get(name) is not channel
-        ]
-        with self._books:
-            self._retiring = [*self._retiring, *retiring]
-            self._pipeline = new
-        if new.store is not old.store:
-            self._stores.append(new.store)
-        for channel in retiring:
-            channel.close_queues()
-        _keep(self._retire_all(old, retiring), self._retirements)
-
-    async def _retire_all(self, old: Pipeline, channels: Sequence[Channel]) -> None:
-        """Finish what a reload replaced; what waits in another data directory comes along."""
-        await asyncio.gather(*(self._retire(channel, old.config.drain_timeout) for channel in channels))
-        current = self._pipeline.store
-        if old.store is not current and self._stopped is None:
-            await in_thread(old.store.close)
-            await in_thread(lambda: current.adopt(old.store.directory))
-        self._caretaker.hurry()
-
-    async def _retire(self, channel: Channel, timeout: float) -> None:
-        leftovers = await channel.finish(timeout)
-        await in_thread(lambda: self._hand_over(channel, leftovers))
-        with self._books:
-            self._retiring = [other for other in self._retiring if other is not channel]
-            earlier = self._history.get(channel.name, SinkMetrics())
-            totals = _metrics_of(channel).after(earlier)
-            self._history[channel.name] = replace(
-                totals, queue_depth=0, in_flight=0, queue_bytes=0, oldest_seconds=0.0
-            )
-
-    def _hand_over(self, channel: Channel, events: Sequence[Event]) -> None:
-        """Bring what waited in memory to the successor: over the disk, or from hand to hand."""
-        if self._save(channel, events):
-            return
-        successor = self._pipeline.channels.get(channel.name)
-        for number, event in enumerate(events):
-            if successor is None or self._put(successor, event) is PutResult.CLOSED:
-                channel.count_lost(events[number:])
-                return
-            channel.counters.moved += 1
 
     # -- observation --------------------------------------------------------------------------------
 
     def metrics(self) -> Metrics:
         """The counts up to now, from any thread."""
-        with self._books:  # a reload moves channels about
-            sinks = dict(self._history)
-            for channel in [*self._retiring, *self._pipeline.channels.values()]:
-                sinks[channel.name] = _metrics_of(channel).after(sinks.get(channel.name, SinkMetrics()))
         return Metrics(
-            sinks=sinks,
-            unrouted=self._unrouted,
-            sampled=self._sampled,
+            sinks=self._reload.metrics(),
+            unrouted=self._fan_out.unrouted,
+            sampled=self._fan_out.sampled,
             truncated=self._pipeline.capture.snapshot.truncated,
-            dropped_at_stop=self._dropped_at_stop,
-            dead_letters=DeadLetterMetrics.of(self._pipeline.dead_letters.totals, self._keeper.expired),
+            dropped_at_stop=self._fan_out.dropped_at_stop,
+            dead_letters=DeadLetterMetrics.of(self._pipeline.dead_letters.totals, self._pruner.expired),
         )
 
     @property
@@ -560,16 +389,5 @@ class Runtime:
     def _fresh_metrics(self) -> Metrics:
         """The counts after a look at the dead letters, which other processes write too; blocks."""
         with contextlib.suppress(TimeoutError):
-            self._host.run(self._keeper.prune(), _LOOKING)
+            self._loop_thread.run(self._pruner.prune(), _LOOKING)
         return self.metrics()
-
-
-def _keep(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-    """Run work in the background; the loop alone would not keep it alive."""
-    task = asyncio.get_running_loop().create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-
-
-def _metrics_of(channel: Channel) -> SinkMetrics:
-    return SinkMetrics.of(channel.statistics(), channel.counters, channel.bounds)

@@ -64,7 +64,7 @@ def test_a_sink_in_trouble_never_slows_another(kind: str, caplog: pytest.LogCapt
     runtime = logweir.start(config(bad=bad, out={}))
     for number in range(2000):
         runtime.emit(str(number), {})
-    runtime._host.run(_settled(runtime._pipeline.channels["out"].queue), 10)
+    runtime._loop_thread.run(_settled(runtime._pipeline.channels["out"].queue), 10)
     assert names() == [str(number) for number in range(2000)]
     counts = runtime.metrics().sinks["bad"]
     assert counts.stored == 0

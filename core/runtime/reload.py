@@ -1,0 +1,155 @@
+"""A reload: the pipeline in force is replaced as a whole, and nothing that waits in it is lost.
+
+The next pipeline is assembled beside the one in force and takes over the channels that did not change. The
+others *retire*: their queues are closed, so that :mod:`logweir.runtime.fan_out` sends what comes to their
+successors; they deliver what they hold for ``drain_timeout``; what is left goes to the successor over the
+disk, or from hand to hand where the disk does not take it. Their counts go on in those of the successor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from logweir.config.models import RoutingConfig
+from logweir.delivery.channel import Channel
+from logweir.delivery.queue import PutResult
+from logweir.delivery.spool.spool import Spool
+from logweir.diagnostics import report
+from logweir.event import Event
+from logweir.metrics.model import SinkMetrics
+from logweir.process.threads import in_thread
+from logweir.runtime.fan_out import FanOut
+from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
+
+__all__ = ["Reload", "keep_running"]
+
+
+class Reload:
+    """The channels in force and those that retire, and how the one becomes the other.
+
+    Args:
+        fan_out: Has the pipeline in force.
+        around: What the parts of a pipeline need.
+        on_spools: Called when a spool may have got files to look after.
+        is_stopped: Whether the runtime has stopped.
+
+    Attributes:
+        spools: Every spool that this process has used, the one in force last.
+    """
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        around: Surroundings,
+        on_spools: Callable[[], object],
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        self._fan_out = fan_out
+        self._around = around
+        self._on_spools = on_spools
+        self._is_stopped = is_stopped
+        # Held while channels move between the two lists and their counts between them and the history, so
+        # that metrics never see a channel twice, or not at all.
+        self._books = threading.RLock()
+        self._history: dict[str, SinkMetrics] = {}
+        self._retiring: list[Channel] = []
+        self._retirements: set[asyncio.Task[None]] = set()
+        self.spools = [fan_out.pipeline.store]
+
+    def all_channels(self) -> list[Channel]:
+        """The channels in force, and those that still retire."""
+        return [*self._fan_out.pipeline.channels.values(), *self._retiring]
+
+    def on_disk(self) -> tuple[Spool, set[str]]:
+        """The spool in force, and the names of the sinks whose events may lie in it."""
+        with self._books:
+            return self._fan_out.pipeline.store, {channel.name for channel in self.all_channels()}
+
+    def metrics(self) -> dict[str, SinkMetrics]:
+        """The counts of every sink, those of its predecessors included."""
+        with self._books:
+            sinks = dict(self._history)
+            for channel in [*self._retiring, *self._fan_out.pipeline.channels.values()]:
+                sinks[channel.name] = _metrics_of(channel).after(sinks.get(channel.name, SinkMetrics()))
+        return sinks
+
+    async def replace(self, config: RoutingConfig) -> None:
+        """Put the pipeline of a configuration in force; what it replaces retires in the background."""
+        old = self._fan_out.pipeline
+        new = assemble(config, self._around, old)
+        for channel in new.channels.values():
+            channel.start()
+        retiring = [
+            channel for name, channel in old.channels.items() if new.channels.get(name) is not channel
+        ]
+        with self._books:
+            self._retiring = [*self._retiring, *retiring]
+            self._fan_out.pipeline = new
+        if new.store is not old.store:
+            self.spools.append(new.store)
+        # Only now: whoever meets a closed queue must find the successor in force.
+        for channel in retiring:
+            channel.close_queues()
+        keep_running(self._retire_all(old, retiring), self._retirements)
+
+    async def ended(self, timeout: float) -> None:
+        """Wait until nothing retires any more, at most ``timeout`` seconds."""
+        if self._retirements:
+            await asyncio.wait(self._retirements, timeout=timeout)
+
+    async def _retire_all(self, old: Pipeline, channels: Sequence[Channel]) -> None:
+        """Finish what a reload replaced; what waits in another data directory comes along."""
+        await asyncio.gather(*(self._retire(channel, old.config.drain_timeout) for channel in channels))
+        current = self._fan_out.pipeline.store
+        if old.store is not current and not self._is_stopped():
+            await in_thread(old.store.close)
+            await in_thread(lambda: current.adopt(old.store.directory))
+        self._on_spools()
+
+    async def _retire(self, channel: Channel, timeout: float) -> None:
+        leftovers = await channel.finish(timeout)
+        await in_thread(lambda: self._hand_over(channel, leftovers))
+        with self._books:
+            self._retiring = [other for other in self._retiring if other is not channel]
+            earlier = self._history.get(channel.name, SinkMetrics())
+            totals = _metrics_of(channel).after(earlier)
+            self._history[channel.name] = replace(
+                totals, queue_depth=0, in_flight=0, queue_bytes=0, oldest_seconds=0.0
+            )
+
+    def _hand_over(self, channel: Channel, events: Sequence[Event]) -> None:
+        """Bring what waited in memory to the successor: over the disk, or from hand to hand."""
+        if self.save(channel, events):
+            return
+        successor = self._fan_out.pipeline.channels.get(channel.name)
+        for number, event in enumerate(events):
+            if successor is None or self._fan_out.put(successor, event) is PutResult.CLOSED:
+                channel.count_lost(events[number:])
+                return
+            channel.counters.moved += 1
+
+    def save(self, channel: Channel, events: Sequence[Event]) -> bool:
+        """Keep on disk what a channel could not deliver; False if the disk does not take it."""
+        if events:
+            try:
+                self._fan_out.pipeline.store.save(channel.name, events)
+            except OSError as error:
+                report(f"{channel.name}.save", "sink %r: what waits cannot be saved: %s", channel.name, error)
+                return False
+            channel.count_saved(events)
+        return True
+
+
+def keep_running(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    """Run work in the background; the loop alone would not keep it alive."""
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+
+
+def _metrics_of(channel: Channel) -> SinkMetrics:
+    return SinkMetrics.of(channel.statistics(), channel.counters, channel.bounds)
