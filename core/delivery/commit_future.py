@@ -69,6 +69,7 @@ class _Mailbox:
     def post(self, future: _Waiting, error: OSError | None) -> None:
         """Take an answer from any thread."""
         with self._lock:
+            # The first answer wakes the loop, the others of the same commit ride along.
             self._answers.append((future, error))
             first = len(self._answers) == 1
         loop = self._loop() if first else None

@@ -84,6 +84,7 @@ class OutboxRelay:
         events = await call_sink(lambda: sink.outbox_waiting(_BATCH), timeout)
         answers = await asyncio.gather(*(self._relayed(event, channel.name) for event in events))
         done = [event.id for event, relayed in zip(events, answers, strict=True) if relayed]
+        # Deleted only when every sink has them for good: a crash before this repeats them, and loses none.
         if done:
             await call_sink(lambda: sink.outbox_done(done), timeout)
         return len(done)

@@ -5,6 +5,12 @@ fails for now is repeated with back-off, without end unless ``retry.max_attempts
 batch that is refused as a whole is split in halves until the poisoned event is alone; it becomes a dead
 letter and the rest is stored. An exception that no sink should raise counts as transient, three times;
 then the batch is split like a refused one. Order is kept within a worker.
+
+The bookkeeping: a worker has one lease, and in hand the groups of its events that are not settled yet,
+in their order. At every ``await`` the groups hold exactly what is not known to be stored or a dead
+letter. So a worker that is cancelled, or fails by a defect of ours, gives back to the queue what is in
+hand, or resumes with it: nothing is lost, and what a write that was cut off has stored is absorbed by
+its id.
 """
 
 from __future__ import annotations
@@ -111,6 +117,7 @@ class Worker:
         self._counters = counters
         self._receipts = receipts
         self._clock = clock
+        # Kept here and not in local variables, so that they outlive a cancelled or failed `run`.
         self._in_hand: deque[_Group] = deque()
         self._lease: Lease | None = None
 
@@ -140,6 +147,7 @@ class Worker:
         What fails after a reload has handed the queue over is left to the workers of the new one.
         """
         groups = self._in_hand
+        # Only a group that has failed is left to others: a first write may be what the drain waits for.
         while groups and not (groups[0].attempts and self._queue.handed_over):
             group = groups[0]
             answer = await self._write(group.events)
@@ -172,6 +180,7 @@ class Worker:
 
     async def _account(self, group: _Group, result: WriteResult) -> None:
         events = group.events
+        # Counters and receipts come first and without an `await`, so that no cancellation comes in between.
         letters = [(events[index], reason) for index, reason in sorted(result.rejected.items())]
         again = [events[index] for index in sorted(result.retry)]
         self._counters.duplicate += len(result.duplicate)
@@ -181,6 +190,8 @@ class Worker:
         self._in_hand.popleft()
         if again:
             self._in_hand.appendleft(_Group(again, group.attempts + 1))
+        # Dead letters are written before the pause of a retry, which may last minutes; while their disk fails
+        # they are a group of their own, in front.
         if letters:
             self._in_hand.appendleft(_Group([event for event, _ in letters]))
             await self._dead_letter(letters)
@@ -196,6 +207,8 @@ class Worker:
                     self._receipts.settled(self._name, event)
 
     async def _handle_failure(self, group: _Group, failure: _Failure) -> None:
+        # Refused whole: split, for one event may be the cause. Alone, or out of attempts: a dead letter.
+        # Otherwise it may pass: the same group again, after a pause.
         attempts = group.attempts + 1
         unexpected = group.unexpected + (not failure.expected)
         refused = not failure.transient or unexpected >= _UNEXPECTED_ATTEMPTS
@@ -209,6 +222,8 @@ class Worker:
             await self._pause(attempts, len(group.events), failure.retry_after)
 
     def _split(self, group: _Group) -> None:
+        # The halves begin with no attempts: each is a batch that was never written. Order is kept, the first
+        # half goes first. A poisoned event among n is alone after about log2(n) refusals.
         middle = len(group.events) // 2
         self._in_hand.popleft()
         self._in_hand.extendleft([_Group(group.events[middle:]), _Group(group.events[:middle])])

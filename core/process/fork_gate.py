@@ -38,6 +38,8 @@ class ForkGate:
         self._forking = 0
 
     def __enter__(self) -> None:
+        # With a limit, as below: a thread that vanished in between (a fork in C code, which runs no handlers)
+        # must not stop all delivery for ever.
         with self._changed:
             self._changed.wait_for(lambda: not self._forking, PATIENCE)
             self._inside += 1
@@ -52,6 +54,7 @@ class ForkGate:
     def hold(self) -> None:
         """Keep everybody out and wait until those inside have left."""
         with self._changed:
+            # Counted first, so that nobody enters while it waits: under load there is always somebody inside.
             self._forking += 1
             self._changed.wait_for(lambda: not self._inside, PATIENCE)
 

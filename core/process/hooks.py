@@ -33,6 +33,7 @@ def install(
     *, on_exit: Callable[[], object], before_fork: Callable[[], None], after_fork: Callable[[], None]
 ) -> None:
     """Call these before the interpreter exits, before a fork and in every fork's child; once."""
+    # Neither registration can be undone, so a second start must not add to them.
     global _registered  # noqa: PLW0603 - these hooks belong to the process
     if _registered:
         return
@@ -43,6 +44,7 @@ def install(
 
 
 def _register_exit(on_exit: Callable[[], object]) -> None:
+    # Both hooks lead to the same drain, which is idempotent; the second serves where there is no first.
     # The drain must come before the thread pools of the standard library shut down, which atexit comes
     # after. CPython has an unofficial hook for that; multiprocessing's children pass it too.
     early = getattr(threading, "_register_atexit", None)
@@ -72,11 +74,15 @@ class _DrainThenEnd:
         self._draining = False
 
     def __call__(self, signum: int, _frame: FrameType | None) -> None:
+        # The drain is over, or somebody has lost patience: from here on the default, which ends the process
+        # with the status that its parent expects of a signal.
         if self._draining:
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
             return
         self._draining = True
+        # Not here: a handler runs between two instructions of the main thread, which may hold the very lock
+        # that the drain needs. Daemonic, or a drain that hangs would keep the interpreter from its exit.
         threading.Thread(
             target=self._drain_and_signal, args=(signum,), name="logweir-drain", daemon=True
         ).start()
@@ -91,6 +97,7 @@ class _DrainThenEnd:
 
 
 def _handle(number: signal.Signals, handler: _Handler) -> None:
+    # A handler of the application's (or its server's: gunicorn, uvicorn) is its own; its exit drains as well.
     if signal.getsignal(number) is signal.SIG_DFL:
         signal.signal(number, handler)
         _installed[number] = handler

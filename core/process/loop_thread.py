@@ -29,6 +29,7 @@ class LoopThread:
 
     def __init__(self, on_start: Callable[[], None]) -> None:
         self._on_start = on_start
+        # Re-entrant: a signal handler that logs may start the thread in the middle of starting it.
         self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -45,7 +46,10 @@ class LoopThread:
             if self._loop is None:
                 loop = asyncio.new_event_loop()
                 loop.call_soon(self._on_start)
+                # Daemonic: the exit drains first (see hooks), and then must not wait for a loop without an
+                # end.
                 self._thread = threading.Thread(target=_run, args=(loop,), name="logweir", daemon=True)
+                # Before the thread starts: what is called meanwhile waits on the loop.
                 self._loop = loop
                 try:
                     self._thread.start()
@@ -84,7 +88,7 @@ class LoopThread:
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop or self.start())
         except RuntimeError as error:
-            work.close()
+            work.close()  # or the interpreter warns that it was never awaited
             raise TimeoutError(f"the delivery thread has ended: {error}") from None
 
     def is_running(self) -> bool:

@@ -44,6 +44,7 @@ _standstills: dict[int, _Standstill] = {}
 @asynccontextmanager
 async def under_way() -> AsyncIterator[None]:
     """Mark a call into a sink, or another use of a library with locks of its own; waits for forks."""
+    # Polled, for what ends a standstill happens in another thread while this loop stands still.
     while _standstills:
         await asyncio.sleep(_TICK)
     token = object()

@@ -130,6 +130,7 @@ class DiskQueue(BoundedQueue):
 
     async def _take(self, max_events: int, max_bytes: int, linger: float, *, stay: bool) -> Lease | None:
         async with self._turn:
+            # What was put before this call shares the batch, even if its commit is still under way.
             before = self._backlog.last
             while not self._is_done(stay=stay):
                 pause = self._pause(max_events, max_bytes, linger, before)
@@ -140,6 +141,7 @@ class DiskQueue(BoundedQueue):
                     await self._wait_for_wake(_READ_PAUSE)
                 elif lease := self._lease(max_events, max_bytes):
                     return lease
+            # Not in close(): until the last consumer has ended, a change may be what it waits for.
             if self._closed:
                 self._spool.listeners.remove(self._backlog.sink, self._on_change)
             return None
@@ -166,6 +168,8 @@ class DiskQueue(BoundedQueue):
                 return 0
             if self._since is None:
                 self._since = now
+            # The linger is up (or a flush or a close ends it), but events put before are on their way to the
+            # disk: a moment more gives one full batch instead of two small ones.
             hurry = self._closed or self._hurry_until > backlog.first_waiting()
             left = 0.0 if hurry else self._since + linger - now
             if left <= 0 and not backlog.is_committed_up_to(before):
@@ -192,6 +196,7 @@ class DiskQueue(BoundedQueue):
 
     def _on_change(self) -> None:
         """Something was committed or removed; called from any thread."""
+        # All of them, for how much room there is now is not known here.
         if self._blocked:
             with self._room:
                 self._room.notify_all()

@@ -1,6 +1,10 @@
 """The spool: one SQLite file for one process, behind all its durable queues.
 
-``spool`` holds the design: constraints, invariants, recovery. ``spool_file`` holds the on-disk format, and
-``ownership`` says whose a file is. ``orphans`` takes over what dead processes left, ``salvage`` reads what is
-damaged, and ``housekeeping`` does both from time to time.
+``spool`` holds the design: constraints, invariants, recovery. An event goes through ``staging``, is
+written by the ``committer`` with ``removals`` of what is settled, and waits in its sink's ``backlog``;
+``notifications`` go to those who wait for it, and ``reading`` brings it back when memory could not keep
+it. ``spool_file`` is the on-disk format, ``current_file`` the one in use, ``ownership`` whose it is.
+``recovery`` replaces a damaged file with what ``salvage`` can read, ``orphans`` are the files of dead
+processes, ``unconfigured`` is what no sink wants any more, and ``housekeeping`` looks after these two
+from time to time. ``sqlite_errors`` says what an error means.
 """

@@ -79,11 +79,15 @@ class Backlog:
         self.read_next = 0
         self._window = window
         self._window_bytes = window_bytes
+        # After the newest durable event: a look into the file that got this far has seen all there is.
         self._committed_next = 0
         self._last = -1
         self._uncommitted: dict[int, tuple[int, Event | None]] = {}
         self._uncommitted_size = 0
         self._disk_since = 0
+        # The debt: events that were dropped while they were not in memory. The oldest ones are meant,
+        # wherever they are when they are met; `depth` no longer counts them, and `size` lacks an average for
+        # each.
         self._debt = 0
         self._debt_size = 0
         self._leases: dict[int, tuple[Lease, list[Held]]] = {}
@@ -118,6 +122,8 @@ class Backlog:
         self._committed_next = seq + 1
         if seq < self.read_next:
             return  # a reader was faster than this note
+        # Once there is anything on disk alone, what is newer waits behind it, even if memory has room again:
+        # `ready` is always older than the disk's part, and the order is kept.
         fits = len(self.ready) < self._window and self.available_size <= self._window_bytes + size
         if event is not None and not self.on_disk and fits:
             self.ready.append(Held(seq, event))
@@ -183,6 +189,7 @@ class Backlog:
         again = {id(event) for event in unsettled}
         back = [item for item in held if id(item.event) in again]
         if back:
+            # By position and not simply in front: another worker may have given back older events meanwhile.
             self.ready = deque(sorted([*back, *self.ready], key=lambda item: item.seq))
             self.depth += len(back)
             self.size += sum(item.event.size for item in back)
@@ -193,6 +200,7 @@ class Backlog:
     def drop_oldest(self) -> list[int]:
         """Drop one event; its position if it was in memory, otherwise it is dropped when it is met."""
         self.depth -= 1
+        # With a debt, what `ready` has got since then belongs to it first: see `pay`.
         if self.ready and not self._debt:
             dropped = self.ready.popleft()
             self.size -= dropped.event.size
@@ -241,6 +249,7 @@ class Backlog:
         """Add what was read; returns the positions that need no longer be kept."""
         self.ready.extend(read.held)
         self.read_next = max(self.read_next, read.read_next)
+        # "Nothing more in the file" counts only if nothing was committed since it was read.
         if read.complete and self.read_next >= self._committed_next:
             self.on_disk = False
             self._correct()

@@ -73,6 +73,8 @@ class Committer:
 
     def nudge(self) -> None:
         """Something is staged; from any thread, without waiting."""
+        # A flag without a lock, for every put comes by here. It is cleared before the thread looks for work,
+        # so a race costs a wake-up too many and never one too few.
         if not self._nudged and self._threaded:
             self._nudged = True
             self._wake()
@@ -104,6 +106,7 @@ class Committer:
             try:
                 self._thread.start()
             except RuntimeError:  # the interpreter is on its way out and gives no threads any more
+                # What is logged from here on is committed by the caller: slower, and durable.
                 self._thread = None
                 self._spool.commit()
                 self._nudged = False
@@ -149,6 +152,7 @@ class Committer:
 
     def _back_off(self, failures: int) -> float:
         """Wait after a failure, to its end or until somebody waits; what is due is then due at once."""
+        # The least pause is slept whoever waits: callers in a loop must not turn a full disk into a busy one.
         pause = _LEAST_PAUSE + pause_before_retry(failures, _RETRY)
         time.sleep(_LEAST_PAUSE)
         deadline = time.monotonic() + pause

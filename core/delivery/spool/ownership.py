@@ -84,6 +84,7 @@ class FileLock:
         with _guard:
             if self.database not in _HELD:
                 return
+            # Deleted while it is still locked: afterwards it could be another process's, just taken.
             if not self.database.exists():
                 with suppress(OSError):
                     _lock_path(self.database).unlink()
@@ -141,6 +142,8 @@ def sync_directory(directory: Path) -> None:
 
 def forget_after_fork() -> None:
     """Own nothing in a fork's child: locks are not inherited, and open files are the parent's."""
+    # Inherited, not free: the parent's lock may end at any time, and this process, which has the file open,
+    # could then take it for an orphan's.
     global _guard  # noqa: PLW0603 - a lock must not be shared with another process
     _guard = threading.RLock()
     _INHERITED.update(_HELD)

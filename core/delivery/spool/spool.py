@@ -19,11 +19,15 @@ Invariants:
 4. The file belongs to this process alone, by its lock file; a child of a fork never touches it.
 
 Recovery. A process starts with a new file, made at its first put, and adopts the files of dead processes
-(:mod:`.adoption`); SQLite replays their logs up to the last complete transaction. A write that fails for
+(:mod:`.orphans`); SQLite replays their logs up to the last complete transaction. A write that fails for
 now (disk full, read-only) rolls back: events that somebody waits for fail, with the reason, and are
 forgotten; the others stay staged, within :data:`STAGED_BYTES`, and are tried again with back-off. A
-damaged file is replaced: what can be read of it (:mod:`.salvage`), and what memory still holds, goes into
-a new one, the old one is quarantined under a name that says so, and the service goes on.
+damaged file is replaced (:mod:`.recovery`): what can be read of it, and what memory still holds, goes into a
+new one, the old one is quarantined under a name that says so, and the service goes on.
+
+Locks, in the order in which they are taken: the IO lock (one writer), the fork gate (no fork in the middle of
+SQLite's work), the spool's lock (what memory knows). Nobody waits for the disk under the spool's lock, which
+every put takes.
 """
 
 from __future__ import annotations
@@ -96,16 +100,19 @@ class Spool:
         fork.install()
 
     def _begin(self) -> None:
+        # Re-entrant, all of them: a signal handler or a finaliser may log in the middle of anything.
         self.lock = threading.RLock()
         self.closed = False
         self._io = threading.RLock()
         self._committed = threading.Condition(self.lock)
         self._staging = Staging()
+        # Taken from the staging, and not yet known to be durable: `flush` waits for these too.
         self._in_commit: list[Staged] = []
         self._removals = Removals(self.lock)
         self._backlogs: dict[str, Backlog] = {}
         self.listeners = Listeners(self.lock)
         self._current = CurrentFile(self.directory)
+        # Found by a reader, which must not write: the next commit replaces the file.
         self._damage: tuple[SpoolFile, Exception] | None = None
         self._commit_events = _COMMIT_EVENTS
 
@@ -149,10 +156,13 @@ class Spool:
                 self._replace(self._damage[1])
             if self._current.file is not None:
                 self._removals.add_dropped(self._current.file, self.backlogs())
+            # One step under the lock: nobody may see an event neither staged nor in the commit.
             with self.lock:
                 batch = self._in_commit = self._staging.take(self._commit_events)
                 removals = self._removals.take()
             error = self._write(self._encoded(batch), removals)
+        # A disk that is nearly full takes a small transaction when it refuses a large one. Halved down to one
+        # event and doubled again, the batch finds what fits, and removals get a chance to make room.
         if error is None:
             self._commit_events = min(self._commit_events * 2, _COMMIT_EVENTS)
             self._finish(batch)
@@ -174,7 +184,7 @@ class Spool:
         if failed:
             with self.lock:
                 for entry in failed:
-                    batch.remove(entry)
+                    batch.remove(entry)  # the caller's list: what is left of it is what gets durable
                     for backlog in entry.backlogs:
                         backlog.fail(entry.seq)
             answer_waiters(failed, OSError("the event cannot be encoded as JSON"))
@@ -185,8 +195,11 @@ class Spool:
         for _ in range(2):
             try:
                 file = self._current.opened()
+                # Before the write: what goes into a deleted or overwritten file would be acknowledged and
+                # lost.
                 file.look()
-                if removals and self._commit_events < _COMMIT_EVENTS:  # in need of space: removals give some
+                # In need of space: removals give some, and go alone so that they succeed where all would not.
+                if removals and self._commit_events < _COMMIT_EVENTS:
                     file.write([], removals)
                     removals.clear()
                 if records or removals:
@@ -227,6 +240,7 @@ class Spool:
                 for backlog in entry.backlogs:
                     backlog.commit(entry.seq, entry.time)
                     sinks.add(backlog.sink)
+            # Events that a full queue dropped while they were on the way to the disk can be removed now.
             for sink in sinks:
                 self._removals.add(self._backlogs[sink], self._backlogs[sink].pay())
             self._committed.notify_all()
@@ -238,6 +252,8 @@ class Spool:
         with self.lock:
             self._in_commit = []
             self._removals.put_back(removals)
+            # Whoever waits must learn of the failure now, not when its turn comes: a caller's time is
+            # short. It is forgotten in the same step, so that "failed" never turns into "delivered".
             entries = batch + self._staging.take(len(self._staging))
             failed = [entry for entry in entries if entry.waiting]
             self._staging.put_back([entry for entry in entries if not entry.waiting])
@@ -269,6 +285,7 @@ class Spool:
         with self.lock:
             if not backlog.on_disk or backlog.reading or self._current.file is None:
                 return False
+            # One reader at a time for each sink: two would bring the same rows into memory.
             backlog.reading = True
             start, file = backlog.read_next, self._current.file
         try:
@@ -317,6 +334,8 @@ class Spool:
         if not wanted:
             return
         done, on_durable = thread_future()
+        # All under one hold of the lock: they are in one order, so the last one's commit is everybody's, and
+        # each has a waiter, so that a failure fails all of them and leaves none behind to be doubled.
         with self.lock:
             if self.closed:
                 raise SpoolClosed("the disk queue is closed")
@@ -383,6 +402,7 @@ class Spool:
         """
         with self.lock:
             self.closed = True
+        # From here on nothing is staged any more, and this thread alone commits: the loop below ends.
         self._committer.stop()
         error = None
         while error is None and (self.has_staged or self.has_removals):
@@ -407,6 +427,8 @@ class Spool:
 
     def disown(self) -> None:
         """Close the spool in a fork's child without touching what is the parent's."""
+        # New locks too, for threads of the parent may have held the old ones. The file stays open and is
+        # never closed here (see spool_file): that would disturb the parent.
         self._begin()
         self._committer = Committer(self, threaded=False)
         self.closed = True

@@ -121,8 +121,11 @@ class SpoolFile:
         What is there already is left as it is.
         """
         removed = list(removals)
+        # Never forgets a name: `_remove` looks for other sinks of a body among these, and must not miss one.
         self._sinks.update(sink for record in records for sink in record.sinks)
         writer = self._writer
+        # "OR IGNORE" makes a repetition harmless: recovery writes what memory holds, then the same rows again
+        # as they are found in the damaged file.
         writer.execute("BEGIN IMMEDIATE")
         try:
             writer.executemany(
@@ -256,6 +259,8 @@ class SpoolFile:
 
     def close(self) -> None:
         """Close both connections; the file stays. Idempotent."""
+        # The descriptor goes last: closing any one of a file gives up the POSIX locks that SQLite holds on
+        # it.
         with self._reading:
             for connection in (self._reader, self._writer):
                 if connection is not None:
@@ -334,6 +339,9 @@ _open_files: weakref.WeakSet[SpoolFile] = weakref.WeakSet()
 
 
 def _leave_to_parent() -> None:
+    # Collecting a connection closes it, and closing it here may delete the log that the parent still writes
+    # ("Carrying an open database connection across a fork()", in SQLite's "How To Corrupt"). So the child
+    # keeps them, unused, until it ends.
     for file in list(_open_files):
         keep_forever(file)
     _open_files.clear()

@@ -74,6 +74,8 @@ class Staging:
 
     def add(self, backlog: Backlog, event: Event, on_commit: OnDurable | None) -> None:
         """Stage an event for one backlog."""
+        # The entry is shared only if it is this very event (an id may be put twice, with other content), and
+        # only if the backlog has nothing newer staged: otherwise it would become durable out of its order.
         entry = self._by_id.get(event.id)
         if entry is None or entry.event is not event or entry.seq <= backlog.last:
             entry = self._by_id[event.id] = self._append(_in_64_bits(event.time), event.size, event)
@@ -96,7 +98,7 @@ class Staging:
         """Take the oldest entries for a commit; nobody joins them any more."""
         entries = self._entries
         batch = [entries.popleft() for _ in range(min(most, len(entries)))]
-        self._by_id.clear()
+        self._by_id.clear()  # what is being written can no longer get a sink more
         self.size -= sum([entry.size for entry in batch])
         self.waiting -= sum([1 for entry in batch if entry.waiting])
         return batch
