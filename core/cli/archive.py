@@ -82,7 +82,7 @@ def restore(
     async def work(report: ReportProgress) -> Summary:
         async with opened(to, settings) as target:
             return await restore_into(
-                storage, target.writer, since=start, until=end, progress=_progress(report, "restored")
+                storage, target, since=start, until=end, progress=_progress(report, "restored")
             )
 
     with progress_bar() as report:

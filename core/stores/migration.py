@@ -21,7 +21,7 @@ import msgspec
 from logweir.event import Event, Kind
 from logweir.process.threads import in_thread
 from logweir.sinks.contract import Query
-from logweir.stores.copying import store
+from logweir.stores.bounded_delivery import COPYING, deliver
 from logweir.stores.reading import OpenSink, pages
 
 __all__ = ["Checkpoint", "Migration", "Moved", "migrate"]
@@ -200,10 +200,10 @@ class _Move:
         return replace(self._migration.query, start=_EPOCH + timedelta(microseconds=begun.time_us))
 
     async def _write(self, events: list[Event]) -> None:
-        written = await store(self._target.writer, events)
-        self.moved.copied += written.stored
-        self.moved.present += written.duplicate
-        self.moved.rejected.update(written.rejected)
+        delivered = await deliver(self._target, events, COPYING)
+        self.moved.copied += delivered.stored
+        self.moved.present += delivered.duplicate
+        self.moved.rejected.update(delivered.rejected)
 
     def _position(self, last: Event) -> _Position:
         migration, moved = self._migration, self.moved

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from typing import Any
 
 from logweir.config.models import RoutingConfig
 from logweir.config.sinks import context_of
+from logweir.delivery.call_sink import call_sink
 from logweir.encoding.events import encode_event
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
@@ -101,8 +102,17 @@ def readable(config: RoutingConfig) -> list[str]:
 
 
 @asynccontextmanager
-async def opened(name: str, config: RoutingConfig) -> AsyncIterator[OpenSink]:
+async def opened(
+    name: str,
+    config: RoutingConfig,
+    open_it: Callable[[Sink[SinkConfig]], Awaitable[None]] | None = None,
+) -> AsyncIterator[OpenSink]:
     """Open a sink for the length of a block.
+
+    Args:
+        name: Its name in routing.yaml.
+        config: The configuration.
+        open_it: Opens it; by default it is tried once.
 
     Raises:
         SinkError: It cannot be opened.
@@ -113,15 +123,19 @@ async def opened(name: str, config: RoutingConfig) -> AsyncIterator[OpenSink]:
     itself = sink_class(settings, context)
     writer = as_async(itself)
     try:
-        try:
-            async with asyncio.timeout(settings.retry.timeout):
-                await writer.open()
-        except TimeoutError:
-            raise SinkUnavailable(f"no answer within {settings.retry.timeout:g} s") from None
+        await (open_it or _open_once)(writer)
         yield OpenSink(name, writer, itself)
     finally:
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(writer.close(), _CLOSING)
+            await call_sink(writer.close, _CLOSING)
+
+
+async def _open_once(sink: Sink[SinkConfig]) -> None:
+    seconds = sink.config.retry.timeout
+    try:
+        await call_sink(sink.open, seconds)
+    except TimeoutError:
+        raise SinkUnavailable(f"no answer within {seconds:g} s") from None
 
 
 async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[Event]]:

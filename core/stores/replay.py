@@ -4,40 +4,28 @@ A letter is removed only after the store answered *stored* or *duplicate*; after
 replayed again, and the store's answer is then *duplicate*. A letter that is refused again stays, with the
 new reason and one attempt more. One that was not answered in time stays as it was.
 
-The worker that delivers is the runtime's own: its retries, its splitting of refused batches, its reading
-of verdicts. It gets each batch in a queue of its own, and in place of acknowledgements and of the dead
-letters, books that note what became of each letter.
+What goes over the wire is an event; several letters may hold the same one, because several sinks refused
+it. Books join the two: they know which letters an event settles.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from logweir.config.models import RoutingConfig
-from logweir.config.sinks import context_of
-from logweir.delivery.call_sink import call_sink
-from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Position, Selection
-from logweir.delivery.queues.memory import MemoryQueue
-from logweir.delivery.receipts import OpenReceipts
-from logweir.delivery.retry import pause_before_retry
-from logweir.delivery.worker import Clock, Worker
+from logweir.delivery.worker import Clock
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.process.threads import in_thread
-from logweir.settings.delivery import BatchConfig, QueueConfig
-from logweir.sinks import registry
-from logweir.sinks.contract import Sink, SinkConfig
-from logweir.sinks.threaded import as_async
+from logweir.settings.delivery import BatchConfig
+from logweir.stores.bounded_delivery import Delivered, Patience, deliver, open_within
+from logweir.stores.reading import OpenSink, opened
 
 __all__ = ["Outcome", "replay"]
-
-_CLOSING = 5.0
 
 
 @dataclass(slots=True)
@@ -93,8 +81,8 @@ async def replay(
         OSError: The dead letters cannot be read or written.
     """
     outcome = Outcome()
-    async with contextlib.AsyncExitStack() as opened:
-        targets = _Targets(config, opened, timeout, clock or Clock(), outcome)
+    async with contextlib.AsyncExitStack() as stack:
+        targets = _Targets(config, stack, timeout, clock or Clock(), outcome)
         after: Position | None = None
         left = limit
         while left is None or left > 0:
@@ -152,17 +140,14 @@ async def _replay_batch(
         outcome.refused.update({sink: books.refused} if books.refused else {})
 
 
-class _Books(OpenReceipts):
-    """Notes what becomes of the letters of one batch; takes the place of the receipts and dead letters."""
+class _Books:
+    """Notes what becomes of the letters of one batch."""
 
     def __init__(self, sink: str) -> None:
-        super().__init__()
         self._sink = sink
-        self.letters: dict[str, list[DeadLetter]] = defaultdict(list)
+        self._letters: dict[str, list[DeadLetter]] = defaultdict(list)
         self.events: dict[str, Event] = {}
-        self._stored: list[str] = []
-        self._refused: list[tuple[str, str]] = []
-        self.answers = 0
+        self.delivered = Delivered()
 
     def expect(self, letter: DeadLetter) -> None:
         """Note a letter that is about to be sent.
@@ -172,124 +157,57 @@ class _Books(OpenReceipts):
         """
         event = letter.event()
         self.events.setdefault(event.id, event)
-        self.letters[event.id].append(letter)
+        self._letters[event.id].append(letter)
 
     @property
     def stored(self) -> int:
         """Letters whose event the store has."""
-        return len(self._stored)
+        return sum(len(self._letters[event_id]) for event_id in self.delivered.present)
 
     @property
     def refused(self) -> int:
         """Letters whose event was refused."""
-        return len(self._refused)
+        return sum(len(self._letters[event_id]) for event_id in self.delivered.rejected)
 
     @property
     def waiting(self) -> int:
         """Letters without an answer."""
-        return sum(map(len, self.letters.values())) - self.stored - self.refused
-
-    def settled(self, sink: str, event: Event, failure: str | None = None) -> None:
-        """See :meth:`OpenReceipts.settled`; refusals are noted with their own reason by :meth:`add`."""
-        self.answers += 1
-        if failure is None:
-            self._stored += [letter.id for letter in self.letters[event.id]]
-
-    def add(self, refused: Sequence[DeadLetter]) -> None:
-        """Take what the worker would put into the dead letters."""
-        for letter in refused:
-            event_id = letter.id.removesuffix(f":{letter.sink}")
-            for known in self.letters[event_id]:
-                own = known.sink == letter.sink
-                reason = letter.reason if own else f"sink {letter.sink!r}: {letter.reason}"
-                self._refused.append((known.id, reason))
+        return sum(map(len, self._letters.values())) - self.stored - self.refused
 
     def close(self, letters: DeadLetters) -> None:
         """Carry over into the dead letters what is known; blocks."""
-        if self._stored:
-            letters.remove(self._stored)
-        if self._refused:
-            letters.refused_again(self._refused)
-
-    def __bool__(self) -> bool:
-        return True
+        stored = [letter.id for event_id in self.delivered.present for letter in self._letters[event_id]]
+        if stored:
+            letters.remove(stored)
+        refused = [
+            (letter.id, reason if letter.sink == self._sink else f"sink {self._sink!r}: {reason}")
+            for event_id, reason in self.delivered.rejected.items()
+            for letter in self._letters[event_id]
+        ]
+        if refused:
+            letters.refused_again(refused)
 
 
 class _Target:
-    """One opened sink."""
+    """One open sink, and whether it still answers."""
 
-    def __init__(self, name: str, sink: Sink[SinkConfig], timeout: float, clock: Clock) -> None:
-        self._name = name
+    def __init__(self, sink: OpenSink, timeout: float, clock: Clock) -> None:
         self._sink = sink
-        self._timeout = timeout
         self._clock = clock
-        self.unanswered = ""
-
-    async def open(self) -> None:
-        """Open the sink, with retries.
-
-        Raises:
-            SinkUnavailable: It could not be opened in time.
-        """
-        attempts = 0
-        error: Exception = SinkUnavailable("it did not open")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout):
-                while True:
-                    try:
-                        await call_sink(self._sink.open, self._sink.config.retry.timeout)
-                    except Exception as problem:  # noqa: BLE001 - a sink may raise anything; it is tried again
-                        error = problem
-                        attempts += 1
-                        await self._clock.sleep(pause_before_retry(attempts, self._sink.config.retry))
-                    else:
-                        return
-        raise SinkUnavailable(f"cannot be opened: {str(error) or type(error).__name__}")
-
-    async def close(self) -> None:
-        """Close the sink, whatever it says."""
-        with contextlib.suppress(Exception):
-            await call_sink(self._sink.close, _CLOSING)
+        # Like the runtime, a replay takes what no sink should raise for a passing fault at first.
+        self._patience = Patience(silence=timeout, unexpected=True)
+        self.answers = True
 
     async def deliver(self, books: _Books, outcome: Outcome) -> None:
         """Send a batch; gives up when nothing was answered for too long."""
-        counters = DeliveryCounters()
-        work = asyncio.ensure_future(self._worker(books, counters).run())
+        events = list(books.events.values())
         try:
-            while not work.done():
-                before = books.answers
-                await asyncio.wait((work,), timeout=self._timeout)
-                if not work.done() and books.answers == before:
-                    break
-        finally:
-            work.cancel()
-            await asyncio.wait((work,), timeout=_CLOSING)
-        if work.done() and not work.cancelled():
-            work.result()
-        if books.waiting:
-            reason = counters.last_error or f"no answer within {self._timeout:g} s"
-            outcome.unanswered[self._name] = reason
-            outcome.waiting[self._name] += books.waiting
-            if counters.state is not SinkState.HEALTHY:  # otherwise it only puts off some events
-                self.unanswered = reason
-
-    def _worker(self, books: _Books, counters: DeliveryCounters) -> Worker:
-        settings = self._sink.config
-        patient = settings.model_copy(
-            update={"retry": settings.retry.model_copy(update={"max_attempts": None})}
-        )
-        loop = asyncio.get_running_loop()
-        bounds = QueueConfig(max_events=len(books.events), max_bytes=2**62)
-
-        def wake(callback: Callable[[], None]) -> None:
-            loop.call_soon_threadsafe(callback)
-
-        queue = MemoryQueue(bounds, "drop_newest", wake)
-        for event in books.events.values():
-            queue.put(event)
-        queue.close()
-        books_as_letters: Any = books
-        return Worker(self._name, self._sink, patient, queue, books_as_letters, counters, books, self._clock)
+            await deliver(self._sink, events, self._patience, into=books.delivered, clock=self._clock)
+        except SinkUnavailable as error:
+            if books.waiting:
+                outcome.unanswered[self._sink.name] = str(error)
+                outcome.waiting[self._sink.name] += books.waiting
+                self.answers = books.delivered.healthy  # then it only puts off some events
 
 
 class _Targets:
@@ -298,13 +216,13 @@ class _Targets:
     def __init__(
         self,
         config: RoutingConfig,
-        opened: contextlib.AsyncExitStack,
+        stack: contextlib.AsyncExitStack,
         timeout: float,
         clock: Clock,
         outcome: Outcome,
     ) -> None:
         self._config = config
-        self._opened = opened
+        self._stack = stack
         self._timeout = timeout
         self._clock = clock
         self._outcome = outcome
@@ -324,20 +242,17 @@ class _Targets:
         if name not in self._known:
             self._known[name] = await self._open(name)
         target = self._known[name]
-        if target is None or target.unanswered:
+        if target is None or not target.answers:
             self._outcome.waiting[name] += letters
             return None
         return target
 
     async def _open(self, name: str) -> _Target | None:
-        settings = self._config.sinks[name]
-        context = context_of(name, self._config)
-        sink_class: Any = registry.resolve(settings.type)
         try:
-            target = _Target(name, as_async(sink_class(settings, context)), self._timeout, self._clock)
-            self._opened.push_async_callback(target.close)
-            await target.open()
+            sink = await self._stack.enter_async_context(
+                opened(name, self._config, lambda sink: open_within(sink, self._timeout, self._clock))
+            )
         except Exception as error:  # noqa: BLE001 - a sink may raise anything; the others go on
             self._outcome.unanswered[name] = str(error) or type(error).__name__
             return None
-        return target
+        return _Target(sink, self._timeout, self._clock)

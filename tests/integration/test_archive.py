@@ -33,7 +33,7 @@ from support.archives import DAY, SMALL, archived, archived_rows, bare, fill, he
 async def restored(config: RoutingConfig, url: str, **options: Any) -> Summary:
     storage = await asyncio.to_thread(Storage, url)
     async with opened("audit_db", config) as sink:
-        return await restore(storage, sink.writer, **options)
+        return await restore(storage, sink, **options)
 
 
 async def test_old_events_move_to_parquet_and_come_back_identical(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ async def test_old_events_leave_a_server_and_come_back(server: Any, tmp_path: Pa
     assert len(archived_rows(tmp_path)) == 60
     storage = await asyncio.to_thread(Storage, str(tmp_path / "archive"))
     async with opened("audit_db", config) as sink:
-        back = await restore(storage, sink.writer)
+        back = await restore(storage, sink)
     assert (back.restored, back.problems) == (60, [])
     assert await held(config) == bare([*events, recent])
 

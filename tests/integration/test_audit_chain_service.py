@@ -73,7 +73,7 @@ async def test_archived_and_restored_rows_are_sound(tmp_path: Path) -> None:
     assert await found(CONFIG) == ([], [])
     storage = await asyncio.to_thread(lambda: Storage(str(tmp_path / "archive"), {}))
     async with opened("db", config) as sink:
-        assert (await restore(storage, sink.writer)).restored == 250
+        assert (await restore(storage, sink)).restored == 250
     assert await found(CONFIG) == ([], [250])
     pruned = RetentionConfig.model_validate({"after": "1d"})
     await apply(config, Job("db", pruned), datetime.now(UTC) + timedelta(days=1))

@@ -8,13 +8,13 @@ from functools import partial
 from logweir.errors import ArchiveError
 from logweir.event import Event
 from logweir.process.threads import in_thread
-from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.query_match import nanoseconds
 from logweir.stores.archive.files import events_of, in_steps, verify
 from logweir.stores.archive.manifest import Manifest, manifests
 from logweir.stores.archive.progress import Progress, Summary
 from logweir.stores.archive.storage import Storage
-from logweir.stores.copying import store
+from logweir.stores.bounded_delivery import COPYING, deliver
+from logweir.stores.reading import OpenSink
 
 __all__ = ["restore"]
 
@@ -23,7 +23,7 @@ _DAY = timedelta(days=1)
 
 async def restore(
     storage: Storage,
-    sink: Sink[SinkConfig],
+    sink: OpenSink,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -36,7 +36,7 @@ async def restore(
 
     Args:
         storage: The archive, or the folder of one sink in it.
-        sink: An open sink.
+        sink: Where to.
         since: Only events not before this time.
         until: Only events before this time.
         progress: Where the work is reported.
@@ -71,12 +71,12 @@ async def restore(
     return summary
 
 
-async def _put(sink: Sink[SinkConfig], events: list[Event], summary: Summary) -> None:
-    written = await store(sink, events)
-    summary.restored += written.stored
-    summary.present += written.duplicate
+async def _put(sink: OpenSink, events: list[Event], summary: Summary) -> None:
+    delivered = await deliver(sink, events, COPYING)
+    summary.restored += delivered.stored
+    summary.present += delivered.duplicate
     summary.problems += [
-        f"the sink refused event {event_id}: {reason}" for event_id, reason in written.rejected.items()
+        f"the sink refused event {event_id}: {reason}" for event_id, reason in delivered.rejected.items()
     ]
 
 
