@@ -21,6 +21,7 @@ from logweir.config.queue_plan import audit_routes
 from logweir.config.sources import document_of
 from logweir.config.yaml_document import Document
 from logweir.errors import ConfigError, MissingDependency
+from logweir.redaction.patterns import MASK
 from logweir.sinks import registry
 from logweir.sinks.contract import SinkConfig, lacking_for_retention
 from logweir.sinks.tamper_evidence import Chained
@@ -220,7 +221,7 @@ class _Loading:
     def _show(self, path: documents.Path, value: Any) -> str:
         """A value for a message; a secret is masked."""
         hidden = self._document.must_hide(path) and not isinstance(value, dict | list | None)
-        return "'***'" if hidden else shown(value)
+        return repr(MASK) if hidden else shown(value)
 
     def _complain(self, path: documents.Path, message: str, *, at_key: bool = False) -> None:
         problem = self._document.problem(path, message, at_key=at_key)

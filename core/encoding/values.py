@@ -27,6 +27,8 @@ from uuid import UUID
 
 import msgspec
 
+from logweir.redaction.patterns import MASK
+
 __all__ = ["Description", "Entries", "clean_text", "encode_value", "unprintable"]
 
 
@@ -45,7 +47,6 @@ class Entries(list[tuple[Any, Any]]):
 _Encoder = Callable[[Any, int], Any]
 _INT64 = range(-(2**63), 2**63)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_MASK = "***"
 
 
 def encode_value(value: object, max_items: int = 10_000) -> Any:
@@ -263,7 +264,7 @@ _ENCODERS: tuple[tuple[Any, _Encoder], ...] = (
     (AbstractSet, _encode_set),
 )
 _ENCODERS_BY_ATTRIBUTE: tuple[tuple[str, _Encoder], ...] = (
-    ("get_secret_value", lambda _value, _limit: _MASK),
+    ("get_secret_value", lambda _value, _limit: MASK),
     ("__pydantic_fields__", _encode_pydantic),
     ("__dataclass_fields__", _encode_dataclass),
     ("__attrs_attrs__", _encode_attrs),

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["MASK", "mask", "mask_quoted", "names_a_secret", "password_in"]
+from logweir.redaction.patterns import MASK
 
-MASK = "***"
+__all__ = ["mask", "mask_quoted", "names_a_secret", "password_in"]
 
 _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|authorization|cookie|dsn",

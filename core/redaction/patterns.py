@@ -19,7 +19,7 @@ from logweir.errors import ConfigError, ConfigProblem
 
 __all__ = ["DEFAULT_PATTERNS", "MASK", "PATTERN_NAMES", "chosen_patterns", "mask_assignments", "probe_of"]
 
-#: What a secret becomes.
+#: What a secret becomes, in events and in messages alike.
 MASK = "***"
 #: The patterns that apply where nothing else is said.
 DEFAULT_PATTERNS = ("card_number", "bearer_token")

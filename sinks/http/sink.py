@@ -15,6 +15,7 @@ import httpx
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event
+from logweir.redaction.patterns import MASK
 from logweir.sinks.contract import Sink, SinkContext
 from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.encode import request_of
@@ -30,6 +31,7 @@ _LAST_START = 0.5
 _ONE_REQUEST = 0.4
 _REFUSED_ACCESS = {401, 403, 407}
 _SERVER_ERROR = 500
+_MASK = MASK.encode()
 
 
 class HttpSink(Sink[HttpConfig]):
@@ -183,7 +185,7 @@ class HttpSink(Sink[HttpConfig]):
     def _masked(self, said: bytes) -> bytes:
         """What was said without our secrets, which a server may have sent back."""
         for secret in self._secrets:
-            said = said.replace(secret, b"***")
+            said = said.replace(secret, _MASK)
         return said
 
 

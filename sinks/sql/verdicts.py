@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+from logweir.redaction.patterns import MASK
 
 __all__ = ["DuplicateKey", "TableMissing", "verdict"]
 
@@ -149,4 +150,4 @@ def _message(error: Exception) -> str:
     else:
         text = str(original)
     lines = text.splitlines()
-    return _QUOTED_VALUE.sub(r"\1 ***", lines[0]) if lines and lines[0] else type(original).__name__
+    return _QUOTED_VALUE.sub(rf"\1 {MASK}", lines[0]) if lines and lines[0] else type(original).__name__
