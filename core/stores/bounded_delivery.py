@@ -19,7 +19,7 @@ from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import DeadLetter
 from logweir.delivery.queues.memory import MemoryQueue
-from logweir.delivery.receipts import AckTracker
+from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.errors import SinkRejected, SinkUnavailable
@@ -199,7 +199,7 @@ class _Watched:
         task.cancel()
 
 
-class _Ledger(AckTracker):
+class _Ledger(OpenReceipts):
     """Notes what becomes of each event; takes the place of the worker's receipts and of its dead letters."""
 
     def __init__(self, delivered: Delivered) -> None:
@@ -207,7 +207,7 @@ class _Ledger(AckTracker):
         self._delivered = delivered
 
     def settled(self, sink: str, event: Event, failure: str | None = None) -> None:
-        """See :meth:`AckTracker.settled`; refusals are noted with their reason by :meth:`add`."""
+        """See :meth:`OpenReceipts.settled`; refusals are noted with their reason by :meth:`add`."""
         if failure is None:
             self._delivered.present.append(event.id)
 
