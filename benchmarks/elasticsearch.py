@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from secrets import token_hex
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch
 
 from logweir.benchmarks.measure import Bar, Report, Series, take_turns
-from logweir.event import Event, Kind, new_event_id
+from logweir.benchmarks.writing import BATCH, Write, in_batches, named, order_events, write_all
+from logweir.event import Event
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.elasticsearch.client import Connection, packed
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
@@ -34,10 +33,7 @@ __all__ = ["ENVIRONMENT_VARIABLE", "measure"]
 ENVIRONMENT_VARIABLE = "LOGWEIR_BENCH_ELASTICSEARCH_URL"
 
 _DEFAULT_URL = "http://127.0.0.1:9200"
-_BATCH = 1000
 _MOST = 100 * 2**20
-
-Write = Callable[[Any], Awaitable[Any]]
 
 
 def measure(*, events: int = 20_000, runs: int = 7, url: str | None = None) -> Report:
@@ -49,7 +45,7 @@ def measure(*, events: int = 20_000, runs: int = 7, url: str | None = None) -> R
         url: The server; by default the one that the environment names.
     """
     address = url or os.environ.get(ENVIRONMENT_VARIABLE, _DEFAULT_URL)
-    report = Report(f"Elasticsearch: batches of {_BATCH:,}, {events:,} events a run")
+    report = Report(f"Elasticsearch: batches of {BATCH:,}, {events:,} events a run")
     for compress in (True, False):
         _compare(report, address, events, runs, compress=compress)
     report.series += _sent()
@@ -61,7 +57,7 @@ def _compare(report: Report, url: str, events: int, runs: int, *, compress: bool
     spent: dict[str, list[float]] = {}
 
     def contender(name: str, workers: int, *, bare: bool) -> tuple[str, Callable[[], float]]:
-        who = f"{name}, {'gzip' if compress else 'plain'}, {workers} worker{'s' if workers > 1 else ''}"
+        who = f"{name}, {'gzip' if compress else 'plain'}, {named(workers)}"
 
         def run() -> float:
             rate, cpu = asyncio.run(_run(url, workers, events, compress=compress, bare=bare))
@@ -98,7 +94,7 @@ async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool
     sink = ElasticsearchSink(config, SinkContext(workers=workers))
     client = AsyncElasticsearch(url, http_compress=compress, connections_per_node=workers)
     patient = client.options(request_timeout=120)
-    batches: list[Any] = _batches(_events(count + 1))
+    batches: list[Any] = in_batches(order_events(count + 1, varied=True))
     write: Write = sink.write
     await sink.open()
     try:
@@ -111,8 +107,8 @@ async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool
             async def write(operations: Any) -> None:
                 await patient.bulk(index=index, operations=operations)
 
-        wall, cpu = await _seconds(write, batches, workers)
-        return count / wall, cpu / count * 1e6
+        spent = await write_all(write, batches, workers)
+        return count / spent.wall, spent.cpu / count * 1e6
     finally:
         await sink.close()
         answer = await client.indices.get(index=f"{config.index}-*")
@@ -122,19 +118,6 @@ async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool
         await client.close()
 
 
-async def _seconds(write: Write, batches: Sequence[Any], workers: int) -> tuple[float, float]:
-    """By the wall, which a busy machine and the server's own work lengthen, and of this process's CPU."""
-    left = iter(batches)
-
-    async def work() -> None:
-        for batch in left:
-            await write(batch)
-
-    started, spent = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(work() for _ in range(workers)))
-    return time.perf_counter() - started, time.process_time() - spent
-
-
 def _operations(batch: Sequence[Event]) -> list[Any]:
     operations: list[Any] = []
     for event in batch:
@@ -142,46 +125,14 @@ def _operations(batch: Sequence[Event]) -> list[Any]:
     return operations
 
 
-def _batches(events: Sequence[Event]) -> list[Sequence[Event]]:
-    return [events[start : start + _BATCH] for start in range(0, len(events), _BATCH)]
-
-
-def _events(count: int) -> list[Event]:
-    now = time.time_ns()
-    traces = [token_hex(16) for _ in range(count // 8 + 1)]
-    return [
-        Event(
-            new_event_id(),
-            now + number,
-            Kind.TRACING,
-            "info",
-            "order.placed",
-            "shop",
-            "bench",
-            traces[number // 8],
-            token_hex(8),
-            {
-                "order_id": number,
-                "user_id": random.randrange(100_000),
-                "amount": random.randrange(100_000) / 100,
-                "currency": "EUR",
-                "path": "/orders",
-                "duration_ms": round(random.expovariate(0.1), 3),
-                "ok": True,
-            },
-        )
-        for number in range(count)
-    ]
-
-
 def _sent() -> list[Series]:
     """The bodies of a batch's requests, by the functions that make them for the sink."""
-    batch = _events(_BATCH)
-    made = bodies(batch, range(_BATCH), Layout("bench", streaming=False), to_document, _MOST)
+    batch = order_events(BATCH, varied=True)
+    made = bodies(batch, range(BATCH), Layout("bench", streaming=False), to_document, _MOST)
     data = [body.data for body in made]
     return [
-        Series("sent without compression", "bytes/event", [sum(map(len, data)) / _BATCH]),
-        Series("sent with gzip", "bytes/event", [sum(len(packed(body)) for body in data) / _BATCH]),
+        Series("sent without compression", "bytes/event", [sum(map(len, data)) / BATCH]),
+        Series("sent with gzip", "bytes/event", [sum(len(packed(body)) for body in data) / BATCH]),
     ]
 
 

@@ -13,17 +13,15 @@ import asyncio
 import gzip
 import json
 import os
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 import cramjam
 import httpx
 
-from logweir.benchmarks.measure import Bar, Report, Series, take_turns
+from logweir.benchmarks.measure import Report, Series
 from logweir.benchmarks.suite.natives.victorialogs import is_victorialogs, name_of
-from logweir.event import Event, Kind, new_event_id
+from logweir.benchmarks.writing import BATCH, compare, in_batches, named, order_events, write_all
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.encode import Encoder
@@ -39,10 +37,8 @@ ENVIRONMENT_VARIABLE = "LOGWEIR_BENCH_LOKI_URL"
 
 _DEFAULT_URL = "http://127.0.0.1:3100"
 _PUSH = "/loki/api/v1/push"
-_BATCH = 1000
 _JSON_LEVEL = 1  # the sink's own, so that both sides compress alike
 
-Write = Callable[[Any], Awaitable[Any]]
 Line = tuple[int, bytes, dict[str, str]]
 Body = Callable[[str, Sequence[Line]], bytes]
 
@@ -56,7 +52,7 @@ def measure(*, events: int = 4_000, runs: int = 50, url: str | None = None) -> R
         url: The server; by default the one that the environment names.
     """
     address = url or os.environ.get(ENVIRONMENT_VARIABLE, _DEFAULT_URL)
-    report = Report(f"Loki: batches of {_BATCH:,}, {events:,} events a run")
+    report = Report(f"Loki: batches of {BATCH:,}, {events:,} events a run")
     for encoding in ("protobuf", "json"):
         for workers in (1, 2):
             _compare(report, address, encoding, workers, events, runs)
@@ -66,44 +62,13 @@ def measure(*, events: int = 4_000, runs: int = 50, url: str | None = None) -> R
 
 
 def _compare(report: Report, url: str, encoding: str, workers: int, events: int, runs: int) -> None:
-    who = f"{encoding}, {workers} worker{'s' if workers > 1 else ''}"
-    sink, bare = take_turns(
-        [
-            (f"sink, {who}", lambda: asyncio.run(_run_sink(url, encoding, workers, events))),
-            (f"httpx alone, {who}", lambda: asyncio.run(_run_bare(url, encoding, workers, events))),
-        ],
+    who = f"{encoding}, {named(workers)}"
+    compare(
+        report,
+        (f"sink, {who}", lambda: _run_sink(url, encoding, workers, events)),
+        (f"httpx alone, {who}", lambda: _run_bare(url, encoding, workers, events)),
         runs,
-        "events/s",
     )
-    report.series += [sink, bare]
-    report.bars.append(Bar(sink.ratio(bare), 0.9, at_most=False))
-
-
-def _events(count: int) -> list[Event]:
-    now = time.time_ns()
-    return [
-        Event(
-            new_event_id(),
-            now + number,
-            Kind.TRACING,
-            "info",
-            "order.placed",
-            "shop",
-            "bench",
-            f"{number // 8:032x}",
-            f"{number:016x}",
-            {
-                "order_id": number,
-                "user_id": number % 1000,
-                "amount": 12.5 + number % 90,
-                "currency": "EUR",
-                "path": "/orders",
-                "duration_ms": 3.25,
-                "ok": True,
-            },
-        )
-        for number in range(count)
-    ]
 
 
 async def _run_sink(url: str, encoding: str, workers: int, count: int) -> float:
@@ -113,7 +78,7 @@ async def _run_sink(url: str, encoding: str, workers: int, count: int) -> float:
     sink = LokiSink(config, SinkContext(workers=workers))
     await sink.open()
     try:
-        return await _rate(sink.write, _batches(_events(count)), workers)
+        return count / (await write_all(sink.write, in_batches(order_events(count)), workers)).wall
     finally:
         await sink.close()
 
@@ -121,7 +86,9 @@ async def _run_sink(url: str, encoding: str, workers: int, count: int) -> float:
 async def _run_bare(url: str, encoding: str, workers: int, count: int) -> float:
     body, headers = _BARE[encoding]
     job = uuid4().hex
-    lines = [(entry.stamp, entry.line, dict(entry.metadata)) for entry in _encoder().entries(_events(count))]
+    lines = [
+        (entry.stamp, entry.line, dict(entry.metadata)) for entry in _encoder().entries(order_events(count))
+    ]
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
 
         async def push(batch: Sequence[Line]) -> None:
@@ -130,7 +97,7 @@ async def _run_bare(url: str, encoding: str, workers: int, count: int) -> float:
                 raise RuntimeError(response.text)
 
         await client.get("/ready")  # connected, as an open sink is
-        return await _rate(push, _batches(lines), workers)
+        return count / (await write_all(push, in_batches(lines), workers)).wall
 
 
 def _bare_protobuf(job: str, batch: Sequence[Line]) -> bytes:
@@ -156,22 +123,6 @@ _BARE: dict[str, tuple[Body, dict[str, str]]] = {
 }
 
 
-def _batches(items: Sequence[Any]) -> list[list[Any]]:
-    return [list(items[start : start + _BATCH]) for start in range(0, len(items), _BATCH)]
-
-
-async def _rate(write: Write, batches: list[list[Any]], workers: int) -> float:
-    left = iter(batches)
-
-    async def work() -> None:
-        for batch in left:
-            await write(batch)
-
-    started = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(workers)))
-    return sum(map(len, batches)) / (time.perf_counter() - started)
-
-
 def _server_name(url: str) -> str:
     if is_victorialogs(url):
         return name_of(url)
@@ -187,7 +138,7 @@ def _encoder() -> Encoder:
 
 def _wire_series() -> list[Series]:
     """Bytes of a request's body for each event; a batch is large enough for headers not to count."""
-    entries = _encoder().entries(_events(_BATCH))
+    entries = _encoder().entries(order_events(BATCH))
     protobuf, text = to_protobuf(entries), to_json(entries)
     sizes = {
         "protobuf, before snappy": len(bytes(cramjam.snappy.decompress_raw(protobuf))),
@@ -195,4 +146,4 @@ def _wire_series() -> list[Series]:
         "JSON, before gzip": len(gzip.decompress(text)),
         "JSON, sent": len(text),
     }
-    return [Series(name, "bytes/event", [size / _BATCH]) for name, size in sizes.items()]
+    return [Series(name, "bytes/event", [size / BATCH]) for name, size in sizes.items()]

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,8 +19,9 @@ from uuid import uuid4
 
 import bson
 
-from logweir.benchmarks.measure import Bar, Report, Series, take_turns
-from logweir.event import Event, Kind, new_event_id
+from logweir.benchmarks.measure import Report, Series
+from logweir.benchmarks.writing import BATCH, compare, in_batches, named, order_events, write_all
+from logweir.event import Event
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.mongodb.client import close_client, make_client, write_concern
 from logweir.sinks.mongodb.config import MongoConfig
@@ -36,11 +36,8 @@ ENVIRONMENT_VARIABLE = "LOGWEIR_BENCH_MONGODB_URL"
 
 _DEFAULT_URL = "mongodb://127.0.0.1:27017/"
 _DATABASE = "logweir_bench"
-_BATCH = 1000
 _CHUNK = 2**16
 _LEVEL = 6  # the driver's own default for zlib
-
-Write = Callable[[Any], Awaitable[Any]]
 
 
 def measure(*, events: int = 20_000, runs: int = 7, url: str | None = None) -> Report:
@@ -52,7 +49,7 @@ def measure(*, events: int = 20_000, runs: int = 7, url: str | None = None) -> R
         url: The server; by default the one that the environment names.
     """
     address = url or os.environ.get(ENVIRONMENT_VARIABLE, _DEFAULT_URL)
-    report = Report(f"MongoDB: batches of {_BATCH:,}, {events:,} events a run")
+    report = Report(f"MongoDB: batches of {BATCH:,}, {events:,} events a run")
     for driver in ("motor", "pymongo"):
         for workers in (1, 2):
             _compare(report, address, driver, workers, events, runs)
@@ -64,17 +61,13 @@ def measure(*, events: int = 20_000, runs: int = 7, url: str | None = None) -> R
 
 def _compare(report: Report, url: str, driver: str, workers: int, events: int, runs: int) -> None:
     config = _config(url, driver=driver)
-    who = f"{driver}, {workers} worker{'s' if workers > 1 else ''}"
-    sink, bare = take_turns(
-        [
-            (f"sink, {who}", lambda: asyncio.run(_run_sink(config, workers, events))),
-            (f"insert_many, {who}", lambda: asyncio.run(_run_bare(config, workers, events))),
-        ],
+    who = f"{driver}, {named(workers)}"
+    compare(
+        report,
+        (f"sink, {who}", lambda: _run_sink(config, workers, events)),
+        (f"insert_many, {who}", lambda: _run_bare(config, workers, events)),
         runs,
-        "events/s",
     )
-    report.series += [sink, bare]
-    report.bars.append(Bar(sink.ratio(bare), 0.9, at_most=False))
 
 
 def _config(url: str, **options: Any) -> MongoConfig:
@@ -83,43 +76,12 @@ def _config(url: str, **options: Any) -> MongoConfig:
     )
 
 
-def _events(count: int) -> list[Event]:
-    now = time.time_ns()
-    return [
-        Event(
-            new_event_id(),
-            now + number,
-            Kind.TRACING,
-            "info",
-            "order.placed",
-            "shop",
-            "bench",
-            f"{number // 8:032x}",
-            f"{number:016x}",
-            {
-                "order_id": number,
-                "user_id": number % 1000,
-                "amount": 12.5 + number % 90,
-                "currency": "EUR",
-                "path": "/orders",
-                "duration_ms": 3.25,
-                "ok": True,
-            },
-        )
-        for number in range(count)
-    ]
-
-
-def _batches(items: Sequence[Any]) -> list[list[Any]]:
-    return [list(items[start : start + _BATCH]) for start in range(0, len(items), _BATCH)]
-
-
 async def _run_sink(config: MongoConfig, workers: int, count: int) -> float:
     config = config.model_copy(update={"collection": f"run_{uuid4().hex}"})
     sink = MongoSink(config, SinkContext(workers=workers))
     await sink.open()
     try:
-        return await _rate(sink.write, _batches(_events(count)), workers)
+        return count / (await write_all(sink.write, in_batches(order_events(count)), workers)).wall
     finally:
         await sink.close()
         await _drop(config)
@@ -134,25 +96,14 @@ async def _run_bare(config: MongoConfig, workers: int, count: int) -> float:
     collection = client[_DATABASE].get_collection(config.collection, write_concern=write_concern(config))
     try:
         await collection.find_one({})  # connected, as an open sink is
-        documents = [document_of(event) for event in _events(count)]
-        return await _rate(
-            lambda batch: collection.insert_many(batch, ordered=False), _batches(documents), workers
+        documents = in_batches([document_of(event) for event in order_events(count)])
+        spent = await write_all(
+            lambda batch: collection.insert_many(batch, ordered=False), documents, workers
         )
+        return count / spent.wall
     finally:
         await close_client(client)
         await _drop(config)
-
-
-async def _rate(write: Write, batches: list[list[Any]], workers: int) -> float:
-    left = iter(batches)
-
-    async def work() -> None:
-        for batch in left:
-            await write(batch)
-
-    started = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(workers)))
-    return sum(map(len, batches)) / (time.perf_counter() - started)
 
 
 async def _drop(config: MongoConfig) -> None:
@@ -222,7 +173,7 @@ class _Relay:
 
 
 def _wire_series(url: str) -> list[Series]:
-    events = _events(_BATCH)
+    events = order_events(BATCH)
     plain, negotiated = (
         asyncio.run(_bytes_sent(url, events, "")),
         asyncio.run(_bytes_sent(url, events, "zlib")),
@@ -245,7 +196,7 @@ async def _bytes_sent(url: str, events: Sequence[Event], compressors: str) -> fl
     sink = MongoSink(config)
     try:
         await sink.open()
-        await sink.write(_events(1))
+        await sink.write(order_events(1))
         before = relay.sent
         await sink.write(events)
         return (relay.sent - before) / len(events)

@@ -21,13 +21,14 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 from logweir.benchmarks.measure import Bar, Report, environment, take_turns
+from logweir.benchmarks.writing import write_all
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.sql.config import MysqlConfig
 from logweir.sinks.sql.encode import to_parameters
 from logweir.sinks.sql.mysql import MysqlSink
 
-__all__ = ["measure"]
+__all__ = ["connected", "measure"]
 
 URL = os.environ.get("LOGWEIR_BENCH_MYSQL_URL", "mysql+aiomysql://u:p@127.0.0.1:3306/t")
 
@@ -120,7 +121,7 @@ async def _create(url: str, table: str) -> str:
 
 
 async def _drop(url: str, table: str) -> None:
-    async with _connected(url) as connection:
+    async with connected(url) as connection:
         cursor = await connection.cursor()
         await cursor.execute(f"DROP TABLE {table}")
 
@@ -129,17 +130,9 @@ async def _sink(url: str, table: str, batches: Batches, workers: int) -> float:
     await _truncate(url, table)
     sink = _make_sink(url, table, workers)
     await sink.open()
-    waiting = iter(batches)
-
-    async def work() -> None:
-        for batch in waiting:
-            await sink.write(batch)
-
     try:
         await sink.check()  # its connections are there before the clock runs, as the bare one's is
-        started = time.perf_counter()
-        await asyncio.gather(*(work() for _ in range(workers)))
-        return time.perf_counter() - started
+        return (await write_all(sink.write, batches, workers)).wall
     finally:
         await sink.close()
 
@@ -148,23 +141,25 @@ async def _bare(url: str, table: str, batches: Batches) -> float:
     await _truncate(url, table)
     rows = [[to_parameters(event) for event in batch] for batch in batches]
     marks = ", ".join(["%s"] * len(rows[0][0]))
-    async with _connected(url) as connection:
+    async with connected(url) as connection:
         cursor = await connection.cursor()
-        started = time.perf_counter()
-        for batch in rows:
+
+        async def insert(batch: Sequence[Any]) -> None:
             await cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", batch)  # noqa: S608 - ours
             await connection.commit()
-        return time.perf_counter() - started
+
+        return (await write_all(insert, rows, 1)).wall
 
 
 async def _truncate(url: str, table: str) -> None:
-    async with _connected(url) as connection:
+    async with connected(url) as connection:
         cursor = await connection.cursor()
         await cursor.execute(f"TRUNCATE TABLE {table}")
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Any]:
+async def connected(url: str) -> AsyncIterator[Any]:
+    """Connect the bare driver to the server that a sink's url names."""
     parts = make_url(url)
     connection = await aiomysql.connect(
         host=parts.host or "127.0.0.1",

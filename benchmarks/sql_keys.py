@@ -17,13 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import aiomysql  # type: ignore[import-untyped]
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.engine import make_url
 
 from logweir.benchmarks.measure import environment
+from logweir.benchmarks.mysql import connected
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.sql.encode import to_parameters
 
@@ -91,24 +90,13 @@ def measure(
 
 
 async def _measure(url: str, rows: int, steps: int, indexes: list[int]) -> list[Step]:
-    parts = make_url(url)
-    connection = await aiomysql.connect(
-        host=parts.host or "127.0.0.1",
-        port=parts.port or 3306,
-        user=parts.username,
-        password=parts.password or "",
-        db=parts.database,
-        charset="utf8mb4",
-    )
-    try:
+    async with connected(url) as connection:
         return [
             step
             for count in indexes
             for key in _KEYS
             for step in await _grow(await connection.cursor(), key, count, rows, steps)
         ]
-    finally:
-        await connection.ensure_closed()
 
 
 async def _grow(cursor: Any, key: str, indexes: int, rows: int, steps: int) -> list[Step]:

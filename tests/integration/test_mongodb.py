@@ -10,7 +10,6 @@ import pymongo
 import pytest
 from pymongo import monitoring
 
-from logweir.benchmarks.mongodb import measure
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.mongodb.config import MongoConfig
@@ -315,10 +314,3 @@ drain_timeout: 20s
     assert status == 0, err
     names = sorted(document["name"] for document in store.collection.find())
     assert names == ["child", "parent after", "parent before"], err
-
-
-def test_the_benchmark_yields_a_report_that_names_the_server(mongodb: Any) -> None:
-    report = measure(events=1000, runs=1, url=mongodb.url)
-    assert len(report.bars) == 4
-    assert all(series.median > 0 for series in report.series)
-    assert "The server that answered: " in report.notes[0]
