@@ -20,7 +20,7 @@ from logweir.benchmarks.measure import Bar, Report, Series, take_turns
 from logweir.benchmarks.writing import BATCH, Write, in_batches, named, order_events, write_all
 from logweir.event import Event
 from logweir.sinks.contract import SinkContext
-from logweir.sinks.elasticsearch.client import Connection, packed
+from logweir.sinks.elasticsearch.client import ElasticsearchClient, packed
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.encode import bodies, to_document
 from logweir.sinks.elasticsearch.layout import Layout
@@ -137,8 +137,8 @@ def _sent() -> list[Series]:
 
 
 async def _server_name(url: str) -> str:
-    connection = await Connection.make(ElasticsearchConfig(url=url), 1)
+    client = await ElasticsearchClient.make(ElasticsearchConfig(url=url), 1)
     try:
-        return (await ask_server(connection)).name
+        return (await ask_server(client)).name
     finally:
-        await connection.close()
+        await client.close()

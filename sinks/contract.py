@@ -199,7 +199,7 @@ class Prunable(Protocol):
 
 @runtime_checkable
 class Deletable(Protocol):
-    """A sink that deletes exactly the events it is told to, which archiving needs.
+    """A sink that deletes exactly the events that are named, which archiving needs.
 
     By time alone, an event that arrived late would be deleted without having been archived.
     """

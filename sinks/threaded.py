@@ -182,11 +182,11 @@ class _Call(Generic[T]):
                 return
         then()
 
-    def _answer(self, tell: Callable[[], None]) -> None:
+    def _answer(self, set_future: Callable[[], None]) -> None:
         with self._lock:
             self._finished = True
             then = self._then
         with contextlib.suppress(InvalidStateError):  # the waiter was cancelled
-            tell()
+            set_future()
         if then is not None:
             then()

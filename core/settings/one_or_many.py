@@ -20,7 +20,7 @@ def _as_list(value: Any) -> Any:
 
 
 class _OrAlone:
-    """Tells the JSON Schema that a list of one may be written without its brackets."""
+    """Says in the JSON Schema that a list of one may be written without its brackets."""
 
     def __get_pydantic_json_schema__(
         self, core: CoreSchema, handler: GetJsonSchemaHandler

@@ -23,7 +23,7 @@ from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.verdicts import failure
 
-__all__ = ["Answer", "Connection", "packed"]
+__all__ = ["Answer", "ElasticsearchClient", "packed"]
 
 Answer = tuple[int, Any]
 
@@ -37,22 +37,22 @@ _LEVEL = 3
 _SMALLEST = 1024
 
 
-class _TellsLess(logging.Filter):
-    """Leaves out what the client says of each failure in our threads: the worker tells of it, less often."""
+class _QuietInOurThreads(logging.Filter):
+    """Leaves out what the client logs of each failure in our threads: the worker reports it, less often."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         ours = (record.threadName or "").startswith("logweir")
         return not ours or record.levelno < logging.WARNING
 
 
-_tells_less = _TellsLess()
+_quiet_in_our_threads = _QuietInOurThreads()
 for _name in ("elastic_transport.node_pool", "elastic_transport.transport"):
-    logging.getLogger(_name).addFilter(_tells_less)
+    logging.getLogger(_name).addFilter(_quiet_in_our_threads)
 
 _encode_json = msgspec.json.Encoder().encode
 
 
-class Connection:
+class ElasticsearchClient:
     """Requests to the nodes of one cluster."""
 
     def __init__(self, client: AsyncElasticsearch, *, compress: bool) -> None:
@@ -63,7 +63,7 @@ class Connection:
             self._headers["accept-encoding"] = "gzip"
 
     @classmethod
-    async def make(cls, config: ElasticsearchConfig, workers: int) -> Connection:
+    async def make(cls, config: ElasticsearchConfig, workers: int) -> ElasticsearchClient:
         """Make the client, in a thread because it reads certificates; nothing is sent.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from logweir.sinks.elasticsearch.client import Connection
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.provisioning import Plan
 from logweir.sinks.results import Health, HealthStatus
@@ -13,23 +13,23 @@ from logweir.sinks.results import Health, HealthStatus
 __all__ = ["describe", "health_of"]
 
 
-async def health_of(connection: Connection, config: ElasticsearchConfig, decided: Plan) -> Health:
+async def health_of(client: ElasticsearchClient, config: ElasticsearchConfig, decided: Plan) -> Health:
     """Ask the cluster how it is.
 
     Raises:
         SinkError: It does not answer.
     """
-    status, answer = await connection.ask("GET", "/_cluster/health?filter_path=status,number_of_nodes")
+    status, answer = await client.ask("GET", "/_cluster/health?filter_path=status,number_of_nodes")
     color = answer["status"] if status == HTTPStatus.OK else None
-    return describe(config, decided, color, await _privileges(connection, decided))
+    return describe(config, decided, color, await _privileges(client, decided))
 
 
-async def _privileges(connection: Connection, decided: Plan) -> list[str]:
+async def _privileges(client: ElasticsearchClient, decided: Plan) -> list[str]:
     """The privileges on the index that the credentials lack; none where there is no security."""
     names = [decided.layout.name, *decided.layout.patterns]
     wanted = ["create_doc", "auto_configure", "read", "view_index_metadata"]
     body = {"index": [{"names": names, "privileges": wanted}]}
-    status, answer = await connection.ask("POST", "/_security/user/_has_privileges", body)
+    status, answer = await client.ask("POST", "/_security/user/_has_privileges", body)
     if status != HTTPStatus.OK or not isinstance(answer, dict):
         return []
     lacking: dict[str, Any] = {}
@@ -48,21 +48,21 @@ def describe(config: ElasticsearchConfig, decided: Plan, color: str | None, lack
         lacking: Privileges that the credentials lack.
     """
     name, server = decided.layout.name, decided.server
-    told = [f"cluster {color}" if color else "the cluster's health may not be asked"]
+    facts = [f"cluster {color}" if color else "the cluster's health may not be asked"]
     if decided.layout.streaming:
-        told.append(f"data stream {name}")
+        facts.append(f"data stream {name}")
         if decided.ilm:
-            told.append(f"ILM policy {name}")
+            facts.append(f"ILM policy {name}")
     else:
-        told.append(f"daily indexes {name}-YYYY.MM.DD behind the alias {name}")
+        facts.append(f"daily indexes {name}-YYYY.MM.DD behind the alias {name}")
     if server.data_streams is False:
-        told.append("the server manages no data streams")
+        facts.append("the server manages no data streams")
     if server.ilm is False:
-        told.append("the server has no ILM")
+        facts.append("the server has no ILM")
     unkept = config.lifecycle is not None and not decided.ilm
     if unkept:
-        told.append("nothing keeps `lifecycle`; delete by pruning")
+        facts.append("nothing keeps `lifecycle`; delete by pruning")
     if lacking:
-        told.append(f"the credentials lack {', '.join(lacking)} on {name}")
+        facts.append(f"the credentials lack {', '.join(lacking)} on {name}")
     status = HealthStatus.DEGRADED if color == "red" or unkept or lacking else HealthStatus.OK
-    return Health(status, "; ".join(told), server.name)
+    return Health(status, "; ".join(facts), server.name)

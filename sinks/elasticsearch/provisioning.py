@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from logweir.errors import SinkRejected
-from logweir.sinks.elasticsearch.client import Connection
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.layout import Layout
 from logweir.sinks.elasticsearch.schema import MANAGED_BY, index_template, lifecycle_policy
@@ -35,15 +35,15 @@ class Plan:
     ilm: bool
 
 
-async def plan(connection: Connection, config: ElasticsearchConfig, server: Server) -> Plan:
+async def plan(client: ElasticsearchClient, config: ElasticsearchConfig, server: Server) -> Plan:
     """Decide how to store; see :func:`choose`.
 
     Raises:
-        SinkRejected: The server does not tell what it has, and nothing says what to do.
+        SinkRejected: The server does not say what it has, and nothing says what to do.
     """
     daily_stands = False
     if config.layout == "auto":
-        status, _ = await connection.ask("GET", f"/_alias/{config.index}")
+        status, _ = await client.ask("GET", f"/_alias/{config.index}")
         daily_stands = status == HTTPStatus.OK
     return choose(config, server, daily_stands=daily_stands)
 
@@ -57,7 +57,7 @@ def choose(config: ElasticsearchConfig, server: Server, *, daily_stands: bool) -
         daily_stands: Whether daily indexes stand there already: their events would not be found anew.
 
     Raises:
-        SinkRejected: The server does not tell what it has, and nothing says what to do.
+        SinkRejected: The server does not say what it has, and nothing says what to do.
     """
     if config.layout == "auto" and not daily_stands and server.data_streams is None:
         raise SinkRejected(
@@ -67,31 +67,31 @@ def choose(config: ElasticsearchConfig, server: Server, *, daily_stands: bool) -
     streaming = config.layout == "data_stream" or (
         config.layout == "auto" and bool(server.data_streams) and not daily_stands
     )
-    # Whoever names the layout where the server does not tell may have ILM as well: it is tried.
+    # Whoever names the layout where the server does not say what it has may have ILM as well: it is tried.
     ilm = streaming and (bool(server.ilm) or (server.ilm is None and config.lifecycle is not None))
     return Plan(server, Layout(config.index, streaming), ilm)
 
 
-async def provision(connection: Connection, config: ElasticsearchConfig, decided: Plan) -> None:
+async def provision(client: ElasticsearchClient, config: ElasticsearchConfig, decided: Plan) -> None:
     """Create or update what is ours, or see that it is there.
 
     Raises:
         SinkRejected: The template is missing and may not be created, or the server refuses it.
     """
     if not config.provision:
-        await _see_template(connection, decided)
+        await _see_template(client, decided)
         return
     if decided.ilm:
-        await _put(connection, f"/_ilm/policy/{config.index}", lifecycle_policy(config))
+        await _put(client, f"/_ilm/policy/{config.index}", lifecycle_policy(config))
     template = index_template(config, decided.layout, ilm=decided.ilm)
-    await _put(connection, f"/_index_template/{config.index}", template)
+    await _put(client, f"/_index_template/{config.index}", template)
 
 
-async def _put(connection: Connection, target: str, body: dict[str, Any]) -> None:
-    status, found = await connection.ask("GET", target)
+async def _put(client: ElasticsearchClient, target: str, body: dict[str, Any]) -> None:
+    status, found = await client.ask("GET", target)
     if status == HTTPStatus.OK and not _is_ours(found):
         return
-    status, answer = await connection.ask("PUT", target, body)
+    status, answer = await client.ask("PUT", target, body)
     if status != HTTPStatus.OK:
         raise SinkRejected(f"PUT {target} is refused with status {status}: {_reason(answer)}")
 
@@ -106,10 +106,10 @@ def _is_ours(found: Any) -> bool:
     return all(one["policy"].get("_meta", {}).get("managed_by") == MANAGED_BY for one in found.values())
 
 
-async def _see_template(connection: Connection, decided: Plan) -> None:
+async def _see_template(client: ElasticsearchClient, decided: Plan) -> None:
     """Without a template the first event would make an index that grows a mapping of its own."""
     example = decided.layout.index_of(0)
-    status, answer = await connection.ask("POST", f"/_index_template/_simulate_index/{example}")
+    status, answer = await client.ask("POST", f"/_index_template/_simulate_index/{example}")
     if status == HTTPStatus.FORBIDDEN:
         return  # credentials that may only write cannot look
     fields: dict[str, Any] = {}

@@ -17,7 +17,7 @@ import msgspec
 from logweir.errors import SinkUnavailable
 from logweir.event import Kind
 from logweir.sinks.contract import Query
-from logweir.sinks.elasticsearch.client import Connection
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.layout import Layout
 from logweir.sinks.elasticsearch.query import page_of
 from logweir.sinks.elasticsearch.reading import ABSENT_IS_EMPTY, refresh
@@ -72,85 +72,83 @@ def whole(held: Sequence[Held], before: int, limit: int, kept: str | None) -> li
 
 
 async def prune(
-    connection: Connection, layout: Layout, before: datetime, kind: Kind | None, limit: int
+    client: ElasticsearchClient, layout: Layout, before: datetime, kind: Kind | None, limit: int
 ) -> int:
     """Delete at most ``limit`` events older than ``before``, the oldest first; return how many went.
 
     Raises:
         SinkError: The server cannot be searched, or refuses to delete.
     """
-    await refresh(connection, layout)
+    await refresh(client, layout)
     gone = 0
     if kind is None:
-        gone += await _drop_indexes(connection, layout, nanoseconds(before), limit)
+        gone += await _drop_indexes(client, layout, nanoseconds(before), limit)
     query = Query(end=before, kind=kind)
     while gone < limit:
-        page = await _delete_page(connection, layout, query, min(_PAGE, limit - gone))
+        page = await _delete_page(client, layout, query, min(_PAGE, limit - gone))
         if not page:
             break
         gone += page
-        await refresh(connection, layout)
+        await refresh(client, layout)
     return gone
 
 
-async def delete(connection: Connection, layout: Layout, ids: Sequence[str]) -> int:
+async def delete(client: ElasticsearchClient, layout: Layout, ids: Sequence[str]) -> int:
     """Delete exactly these events, in whichever index they are; return how many there were.
 
     Raises:
         SinkError: The server cannot be searched, or refuses to delete.
     """
-    await refresh(connection, layout)
+    await refresh(client, layout)
     gone = 0
     for start in range(0, len(ids), _PAGE):
         page = list(ids[start : start + _PAGE])
-        gone += await _delete_found(
-            connection, layout, {"size": len(page), "query": {"ids": {"values": page}}}
-        )
-    await refresh(connection, layout)
+        gone += await _delete_found(client, layout, {"size": len(page), "query": {"ids": {"values": page}}})
+    await refresh(client, layout)
     return gone
 
 
-async def _drop_indexes(connection: Connection, layout: Layout, before: int, limit: int) -> int:
+async def _drop_indexes(client: ElasticsearchClient, layout: Layout, before: int, limit: int) -> int:
     newest = {"newest": {"max": {"field": "@timestamp"}}}
     by_index = {"terms": {"field": "_index", "size": _MOST_INDEXES}, "aggs": newest}
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}"
-    answer = await connection.request("POST", target, {"size": 0, "aggs": {"indexes": by_index}})
-    kept = await _write_index(connection, layout) if layout.streaming else None
+    answer = await client.request("POST", target, {"size": 0, "aggs": {"indexes": by_index}})
+    kept = await _write_index(client, layout) if layout.streaming else None
     gone = 0
     for one in whole(held_by(answer), before, limit, kept):
-        status, _ = await connection.ask("DELETE", f"/{one.index}")
+        status, _ = await client.ask("DELETE", f"/{one.index}")
         if status not in _GONE:
             break  # not allowed to drop indexes: its documents go one by one
         gone += one.events if status == HTTPStatus.OK else 0
     return gone
 
 
-async def _write_index(connection: Connection, layout: Layout) -> str | None:
-    answer = await connection.request("GET", f"/_resolve/index/{layout.name}")
+async def _write_index(client: ElasticsearchClient, layout: Layout) -> str | None:
+    answer = await client.request("GET", f"/_resolve/index/{layout.name}")
     streams = answer.get("data_streams", [])
     indexes = streams[0]["backing_indices"] if streams else [None]
     name: str | None = indexes[-1] if isinstance(indexes, list) else indexes
     return name
 
 
-async def _delete_page(connection: Connection, layout: Layout, query: Query, size: int) -> int:
+async def _delete_page(client: ElasticsearchClient, layout: Layout, query: Query, size: int) -> int:
     # `end` is exclusive, and the search's bound is not: what lies on it stays.
     strict = page_of(replace(query, end=None), size, None)
     bound = page_of(query, size, None)["query"]["bool"]["filter"][0]["range"]["@timestamp"]["lte"]
     strict["query"]["bool"]["filter"].append({"range": {"@timestamp": {"lt": bound}}})
-    return await _delete_found(connection, layout, strict)
+    return await _delete_found(client, layout, strict)
 
 
-async def _delete_found(connection: Connection, layout: Layout, search: dict[str, Any]) -> int:
+async def _delete_found(client: ElasticsearchClient, layout: Layout, search: dict[str, Any]) -> int:
     search["_source"] = False
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}&filter_path=hits.hits._id,hits.hits._index"
-    answer = await connection.request("POST", target, search)
+    answer = await client.request("POST", target, search)
     hits = answer.get("hits", {}).get("hits", [])
     if not hits:
         return 0
     actions = ({"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits)
     body = b"".join(_encode_json(action) + b"\n" for action in actions)
-    answer = await connection.request("POST", "/_bulk?filter_path=items.*.status,items.*.error", body)
+    answer = await client.request("POST", "/_bulk?filter_path=items.*.status,items.*.error", body)
     return _count_deleted(answer["items"])
 
 

@@ -95,7 +95,7 @@ def _any_of(*clauses: Clause) -> Clause:
 
 
 def _terms(value: Any) -> list[str]:
-    """The terms that stand for a value, or for one equal to it; none if the index cannot tell."""
+    """The terms that stand for a value, or for one equal to it; none if the index cannot separate them."""
     if isinstance(value, bool):
         return ["true" if value else "false"]
     if isinstance(value, str):

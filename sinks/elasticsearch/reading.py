@@ -14,7 +14,7 @@ from logweir.diagnostics import report
 from logweir.errors import SinkError
 from logweir.event import Event
 from logweir.sinks.contract import Query
-from logweir.sinks.elasticsearch.client import Connection
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.encode import to_event
 from logweir.sinks.elasticsearch.layout import Layout
 from logweir.sinks.elasticsearch.query import leaves, page_of
@@ -28,19 +28,19 @@ _PAGE = 500
 ABSENT_IS_EMPTY = "ignore_unavailable=true&allow_no_indices=true"
 
 
-async def refresh(connection: Connection, layout: Layout) -> None:
+async def refresh(client: ElasticsearchClient, layout: Layout) -> None:
     """Make what was written visible to searches, if the credentials allow it; else it is within a second."""
     with contextlib.suppress(SinkError):
-        await connection.ask("POST", f"/{layout.name}/_refresh?{ABSENT_IS_EMPTY}")
+        await client.ask("POST", f"/{layout.name}/_refresh?{ABSENT_IS_EMPTY}")
 
 
-async def find(connection: Connection, layout: Layout, query: Query) -> AsyncIterator[Event]:
+async def find(client: ElasticsearchClient, layout: Layout, query: Query) -> AsyncIterator[Event]:
     """Yield the events that match.
 
     Raises:
         SinkError: The server cannot be searched, or a part of it did not answer.
     """
-    await refresh(connection, layout)
+    await refresh(client, layout)
     condition = leaves(query)
     left = query.limit
     after: list[Any] | None = None
@@ -48,7 +48,7 @@ async def find(connection: Connection, layout: Layout, query: Query) -> AsyncIte
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}&allow_partial_search_results=false"
     while left is None or left > 0:
         size = _PAGE if left is None else min(_PAGE, left)
-        answer = await connection.request("POST", target, page_of(query, size, after))
+        answer = await client.request("POST", target, page_of(query, size, after))
         hits = answer["hits"]["hits"]
         for hit in hits:
             event = _event_of(hit)

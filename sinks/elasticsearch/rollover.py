@@ -20,7 +20,7 @@ import msgspec
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.sinks.elasticsearch.client import Connection
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
 
 __all__ = ["MARGIN_NS", "Rollovers", "suspects"]
 
@@ -52,8 +52,8 @@ def suspects(batch: Sequence[Event], taken: Mapping[int, str], began: Mapping[st
 class Rollovers:
     """Watches one data stream, and leaves of each event the oldest copy."""
 
-    def __init__(self, connection: Connection, stream: str) -> None:
-        self._connection = connection
+    def __init__(self, client: ElasticsearchClient, stream: str) -> None:
+        self._client = client
         self._stream = stream
         self._began: dict[str, int] = {}
 
@@ -74,12 +74,12 @@ class Rollovers:
     async def _look(self) -> None:
         """Learn when the indexes began, and make what was written before a rollover visible to searches."""
         target = f"/{self._stream}/_settings?filter_path=*.settings.index.creation_date"
-        answer = await self._connection.request("GET", target)
+        answer = await self._client.request("GET", target)
         began = {
             name: int(found["settings"]["index"]["creation_date"]) * 10**6 for name, found in answer.items()
         }
         if len(began) > 1:
-            await self._connection.request("POST", f"/{self._stream}/_refresh")
+            await self._client.request("POST", f"/{self._stream}/_refresh")
         self._began = began
 
     async def _settle(
@@ -99,7 +99,7 @@ class Rollovers:
         ]
         if newer:
             body = b"".join(_encode_json(copy) + b"\n" for copy in newer)
-            answer = await self._connection.request("POST", "/_bulk?filter_path=errors", body)
+            answer = await self._client.request("POST", "/_bulk?filter_path=errors", body)
             if answer["errors"]:
                 raise SinkUnavailable("newer copies of events could not be deleted")
         return {number for number in doubtful if taken[number] != oldest[batch[number].id]}
@@ -114,7 +114,7 @@ class Rollovers:
             f"/{self._stream}/_search?allow_partial_search_results=false"
             "&filter_path=hits.hits._id,hits.hits._index"
         )
-        answer = await self._connection.request("POST", target, query)
+        answer = await self._client.request("POST", target, query)
         return [(hit["_id"], hit["_index"]) for hit in answer.get("hits", {}).get("hits", [])]
 
     def _age(self, index: str) -> tuple[float, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from logweir.sinks.elasticsearch.client import Connection
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
 
 __all__ = ["Server", "ask_server", "features_of"]
 
@@ -41,13 +41,13 @@ class Server:
         return f"Elasticsearch {self.version}".rstrip()
 
 
-async def ask_server(connection: Connection) -> Server:
+async def ask_server(client: ElasticsearchClient) -> Server:
     """Ask a cluster what it is and has.
 
     Raises:
         SinkUnavailable: It does not answer.
     """
-    status, answer = await connection.ask("GET", _NODES)
+    status, answer = await client.ask("GET", _NODES)
     nodes = list((answer.get("nodes") or {}).values()) if status == HTTPStatus.OK else []
     versions = sorted((node["version"] for node in nodes if "version" in node), key=_version_key)
     limits = [
@@ -55,7 +55,7 @@ async def ask_server(connection: Connection) -> Server:
         for node in nodes
         if "max_content_length_in_bytes" in node.get("http", {})
     ]
-    features = features_of(*await connection.ask("GET", "/_xpack?categories=features"))
+    features = features_of(*await client.ask("GET", "/_xpack?categories=features"))
     return Server(
         versions[0] if versions else "",
         min(limits, default=_DEFAULT_MAX_BYTES),
@@ -65,7 +65,7 @@ async def ask_server(connection: Connection) -> Server:
 
 
 def features_of(status: int, answer: Any) -> Mapping[str, bool | None]:
-    """Read the answer to ``GET /_xpack``: what a server has (true), lacks (false), or does not tell."""
+    """Read the answer to ``GET /_xpack``: what a server has (true), lacks (false), or does not say."""
     names = ("data_streams", "ilm")
     if status == HTTPStatus.FORBIDDEN:
         return dict.fromkeys(names)

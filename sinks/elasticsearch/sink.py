@@ -17,7 +17,7 @@ from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkContext
-from logweir.sinks.elasticsearch.client import Connection
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.encode import Body, Encoder, bodies, to_document, to_unindexed_document
 from logweir.sinks.elasticsearch.health import health_of
@@ -52,10 +52,10 @@ class _Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _Opened:
     """What a sink has while it is open."""
 
-    connection: Connection
+    client: ElasticsearchClient
     plan: Plan
     rollovers: Rollovers | None
     max_bytes: int
@@ -69,7 +69,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
     def __init__(self, config: ElasticsearchConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._encoder: Encoder = partial(to_document, full_text=config.full_text)
-        self._opened: _Open | None = None
+        self._opened: _Opened | None = None
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -82,29 +82,29 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         """
         if self._opened is not None:
             return
-        connection = await Connection.make(self.config, self.context.workers)
+        client = await ElasticsearchClient.make(self.config, self.context.workers)
         try:
-            server = await ask_server(connection)
-            decided = await plan(connection, self.config, server)
-            await provision(connection, self.config, decided)
+            server = await ask_server(client)
+            decided = await plan(client, self.config, server)
+            await provision(client, self.config, decided)
         except BaseException:
-            await connection.close()
+            await client.close()
             raise
-        rollovers = Rollovers(connection, decided.layout.name) if decided.layout.streaming else None
+        rollovers = Rollovers(client, decided.layout.name) if decided.layout.streaming else None
         max_bytes = self.config.max_request_bytes or server.max_bytes
-        self._opened = _Open(connection, decided, rollovers, min(max_bytes, server.max_bytes))
+        self._opened = _Opened(client, decided, rollovers, min(max_bytes, server.max_bytes))
 
     async def close(self) -> None:
         """Close the connections."""
         opened, self._opened = self._opened, None
         if opened is not None:
-            await opened.connection.close()
+            await opened.client.close()
 
     async def check(self) -> Health:
         """Say how the cluster is, how events are stored, and what the server lacks."""
         try:
-            opened = self._now()
-            return await health_of(opened.connection, self.config, opened.plan)
+            opened = self._require_open()
+            return await health_of(opened.client, self.config, opened.plan)
         except SinkError as error:
             return Health(HealthStatus.DOWN, str(error))
 
@@ -127,7 +127,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
 
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         """Store a batch; see :meth:`Sink.write`."""
-        opened = self._now()
+        opened = self._require_open()
         ledger = _Ledger()
         await self._write(opened, batch, range(len(batch)), self._encoder, ledger)
         if ledger.unindexable:
@@ -136,7 +136,12 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         return ledger.result() if ledger.answered else WriteResult.all_stored()
 
     async def _write(
-        self, opened: _Open, batch: Sequence[Event], chosen: Iterable[int], encoder: Encoder, ledger: _Ledger
+        self,
+        opened: _Opened,
+        batch: Sequence[Event],
+        chosen: Iterable[int],
+        encoder: Encoder,
+        ledger: _Ledger,
     ) -> None:
         """Send the bodies one after the other; if one fails, what was answered before still counts."""
         for body in bodies(batch, chosen, opened.plan.layout, encoder, opened.max_bytes):
@@ -160,8 +165,8 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         ledger.retry_after = error.retry_after
         report(f"{self.context.name}.part", "sink %r: a part of a batch failed: %s", self.context.name, error)
 
-    async def _send(self, opened: _Open, batch: Sequence[Event], body: Body, ledger: _Ledger) -> None:
-        answer = await opened.connection.request("POST", f"/{body.index}/_bulk?{_ANSWER}", body.data)
+    async def _send(self, opened: _Opened, batch: Sequence[Event], body: Body, ledger: _Ledger) -> None:
+        answer = await opened.client.request("POST", f"/{body.index}/_bulk?{_ANSWER}", body.data)
         items = [item["create"] for item in answer.get("items", [])]
         if len(items) != len(body.events):
             raise SinkUnavailable(f"the server answered {len(items)} of {len(body.events)} items")
@@ -211,21 +216,21 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
 
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time."""
-        opened = self._now()
-        async for event in find(opened.connection, opened.plan.layout, query):
+        opened = self._require_open()
+        async for event in find(opened.client, opened.plan.layout, query):
             yield event
 
     async def prune(self, before: datetime, *, kind: Kind | None = None, limit: int = 10_000) -> int:
         """Delete at most ``limit`` events older than ``before``, oldest first, by whole indexes if it can."""
-        opened = self._now()
-        return await prune(opened.connection, opened.plan.layout, before, kind, limit)
+        opened = self._require_open()
+        return await prune(opened.client, opened.plan.layout, before, kind, limit)
 
     async def delete(self, ids: Sequence[str]) -> int:
         """Delete exactly these events."""
-        opened = self._now()
-        return await delete(opened.connection, opened.plan.layout, ids)
+        opened = self._require_open()
+        return await delete(opened.client, opened.plan.layout, ids)
 
-    def _now(self) -> _Open:
+    def _require_open(self) -> _Opened:
         if self._opened is None:
             raise SinkUnavailable("the sink is not open")
         return self._opened

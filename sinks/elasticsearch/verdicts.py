@@ -91,8 +91,8 @@ def _reason(error: Mapping[str, Any]) -> str:
     while isinstance(cause.get("caused_by"), dict):
         cause = cause["caused_by"]
     inner = cause.get("reason") or ""
-    told = f"{reason}: {inner}" if inner and inner != reason else reason
-    return _first_line(f"{kind}: {told}" if kind else told)
+    chain = f"{reason}: {inner}" if inner and inner != reason else reason
+    return _first_line(f"{kind}: {chain}" if kind else chain)
 
 
 def _first_line(text: object) -> str:

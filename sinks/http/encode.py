@@ -1,7 +1,7 @@
 """From events to the body and the headers of a request. Pure.
 
 The signature is an HMAC over the timestamp, a dot and the body exactly as it is sent (compressed, if it
-is). ``Idempotency-Key`` is the same whenever the same events are sent again, so that a receiver can tell.
+is). ``Idempotency-Key`` is the same whenever the same events are sent again: a receiver knows them by it.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class HttpSink(Sink[HttpConfig]):
         except SinkError as error:
             return Health(HealthStatus.DOWN, str(error))
         if status in _REFUSED_ACCESS:
-            return Health(HealthStatus.DOWN, f"HEAD is answered {status}: mend the credentials", server)
+            return Health(HealthStatus.DOWN, f"HEAD is answered {status}: fix the credentials", server)
         healthy = HealthStatus.DEGRADED if status >= _SERVER_ERROR else HealthStatus.OK
         return Health(
             healthy, f"{self.config.mode} by {self.config.method}; HEAD is answered {status}", server
@@ -116,7 +116,7 @@ class HttpSink(Sink[HttpConfig]):
     async def _send_one_by_one(self, events: Sequence[Event]) -> WriteResult:
         """Send a request for each event; once the server fails, or time runs out, the rest is not tried.
 
-        What was stored by then must be told before the worker gives the whole batch up.
+        What was stored by then must be reported before the worker gives the whole batch up.
         """
         failure: SinkUnavailable | None = None
         latest = time.monotonic() + self.config.retry.timeout * _LAST_START

@@ -24,7 +24,7 @@ _REDIRECTION = range(300, 400)
 _CLIENT_AT_FAULT = range(400, 500)
 _CONFLICT = 409
 _TOO_LARGE = 413
-#: An operator mends it, and events wait.
+#: An operator fixes it, and events wait.
 _REFUSED_ACCESS = {401, 403, 407}
 _PASSING = {408, 425, 429}
 _EXCERPT = 200
@@ -77,9 +77,9 @@ def result_of(answer: Answer, events: Sequence[Event], *, now: datetime | None =
         return WriteResult(duplicate=frozenset({0}))
     said = _said(answer)
     if status in _REFUSED_ACCESS:
-        raise SinkUnavailable(f"the server refuses us access; mend the credentials: it {said}")
+        raise SinkUnavailable(f"the server refuses us access; fix the credentials: it {said}")
     if status in _REDIRECTION:
-        raise SinkUnavailable(f"redirects are not followed; mend the url: the server {said}")
+        raise SinkUnavailable(f"redirects are not followed; fix the url: the server {said}")
     if status in _CLIENT_AT_FAULT and status not in _PASSING:
         hint = "; send less at once: batch.max_bytes" if status == _TOO_LARGE else ""
         raise SinkRejected(f"the server {said}{hint}")
@@ -87,18 +87,18 @@ def result_of(answer: Answer, events: Sequence[Event], *, now: datetime | None =
 
 
 def _by_event(answer: Answer, events: Sequence[Event]) -> WriteResult:
-    told = _told(answer.body)
-    if told is None:
+    said = _said_by_event(answer.body)
+    if said is None:
         return WriteResult.all_stored()
     indexes = {event.id: index for index, event in enumerate(events)}
-    rejected = {indexes[name]: reason for name, reason in told.rejected.items() if name in indexes}
-    retry = _known(told.retry, indexes) - rejected.keys()
-    duplicate = _known(told.duplicate, indexes) - rejected.keys() - retry
+    rejected = {indexes[name]: reason for name, reason in said.rejected.items() if name in indexes}
+    retry = _known(said.retry, indexes) - rejected.keys()
+    duplicate = _known(said.duplicate, indexes) - rejected.keys() - retry
     seconds = seconds_to_wait(answer.retry_after)
     return WriteResult(frozenset(duplicate), frozenset(retry), rejected, seconds)
 
 
-def _told(body: bytes) -> _ByEvent | None:
+def _said_by_event(body: bytes) -> _ByEvent | None:
     """What the body says of single events; anything else that a webhook may answer says nothing."""
     if not body.lstrip().startswith(b"{"):
         return None

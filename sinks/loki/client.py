@@ -58,7 +58,7 @@ class LokiClient:
         self._query_timeout = max(_QUERY_TIMEOUT, config.retry.timeout)
 
     @classmethod
-    async def connected(cls, config: LokiConfig, workers: int) -> LokiClient:
+    async def make(cls, config: LokiConfig, workers: int) -> LokiClient:
         """Make the pool; nothing is sent yet."""
         return cls(config, await asyncio.to_thread(_pool, config, workers))
 

@@ -1,8 +1,8 @@
 """The guard over labels: each combination of label values is a stream, and streams are what Loki pays for.
 
 A label that is known to be unbounded is refused when the configuration is read. What is not known shows
-at run time: a label with more distinct values than its limit is demoted, once, and told; from then on its
-values travel as structured metadata, where they cost nothing and are still found.
+at run time: a label with more distinct values than its limit is demoted, once, with a report; from then on
+its values travel as structured metadata, where they cost nothing and are still found.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class LabelGuard:
 
     Args:
         limits: Label name to the most values it may have.
-        sink: The sink's name, for what is told.
+        sink: The sink's name, for what is reported.
     """
 
     def __init__(self, limits: Mapping[str, int], sink: str = "loki") -> None:

@@ -23,7 +23,7 @@ _GROWTH = 10
 #: Bytes of lines to ask for at once, and what each has beside its text.
 _ANSWER_BYTES = 2 * 2**20
 _LINE_OVERHEAD = 300
-#: Digits of ids that are told apart; more events than that share no nanosecond.
+#: Digits of ids that are distinguished; more events than that share no nanosecond.
 _LONGEST_SUFFIX = 8
 _HEX = "0123456789abcdef"
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
 from logweir.sinks.loki.encode import Encoder, Entry, Form
 from logweir.sinks.loki.verdicts import Fault, Refusal
-from logweir.sinks.loki.writing import Remedy, Wait
 
-__all__ = ["mended"]
+__all__ = ["FindRemedy", "Remedy", "Wait", "remedy_for"]
 
 _HOUR = 3600 * 10**9
 _SHORTEST_LINE = 256
 _UUID7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7")
 
 
-def mended(entry: Entry, refusal: Refusal, encoder: Encoder, *, restamp_to: int | None) -> Remedy:
+class Wait:
+    """The remedy of an entry that may be stored later as it is."""
+
+
+#: What becomes of a refused entry: another entry, Loki's reason to give it up, or waiting.
+Remedy = Entry | str | Wait
+FindRemedy = Callable[[Entry, Refusal], Remedy]
+
+
+def remedy_for(entry: Entry, refusal: Refusal, encoder: Encoder, *, restamp_to: int | None) -> Remedy:
     """Say what becomes of a refused entry: a changed one, Loki's reason, or waiting.
 
     Each change is tried once; an entry that is refused again for the same is given up.

@@ -1,4 +1,4 @@
-"""What a Loki needs to be told for this sink: printed, since nothing can be created through its API."""
+"""What this sink needs in Loki's configuration: printed, since nothing can be created through Loki's API."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ from logweir.sinks.loki.labels import LabelGuard
 from logweir.sinks.loki.paging import Span
 from logweir.sinks.loki.query import MOST_IDS, logql
 from logweir.sinks.loki.reading import Search, span_of
-from logweir.sinks.loki.remedies import mended
+from logweir.sinks.loki.remedies import Remedy, remedy_for
 from logweir.sinks.loki.server_config import recommended_configuration
 from logweir.sinks.loki.verdicts import Fault, Refusal
-from logweir.sinks.loki.writing import Remedy, RequestSize, store
+from logweir.sinks.loki.writing import RequestSize, store
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 __all__ = ["LokiSink"]
@@ -79,7 +79,7 @@ class LokiSink(Sink[LokiConfig]):
         """
         if self._client is not None:
             return
-        client = await LokiClient.connected(self.config, self.context.workers)
+        client = await LokiClient.make(self.config, self.context.workers)
         try:
             await client.probe()
         except BaseException:
@@ -98,7 +98,7 @@ class LokiSink(Sink[LokiConfig]):
         if self._client is not None:
             return await health_of(self._client, self.config, self.guard.demoted)
         try:
-            client = await LokiClient.connected(self.config, 1)
+            client = await LokiClient.make(self.config, 1)
         except SinkError as error:
             return Health(HealthStatus.DOWN, str(error))
         try:
@@ -112,20 +112,20 @@ class LokiSink(Sink[LokiConfig]):
 
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         """Store a batch; see :meth:`Sink.write`."""
-        client = self._opened()
+        client = self._require_open()
         untimely = list[Entry]()
 
-        def mend(entry: Entry, refusal: Refusal) -> Remedy:
-            remedy = self._mend(entry, refusal)
+        def find_remedy(entry: Entry, refusal: Refusal) -> Remedy:
+            remedy = self._remedy_for(entry, refusal)
             if isinstance(remedy, str) and refusal.fault is Fault.TOO_OLD:
                 untimely.append(entry)
             return remedy
 
         entries = self._encoder.entries(batch)
-        result = await store(entries, client.push, mend, self._size)
+        result = await store(entries, client.push, find_remedy, self._size)
         return await self._without_known(result, untimely) if untimely else result
 
-    def _mend(self, entry: Entry, refusal: Refusal) -> Remedy:
+    def _remedy_for(self, entry: Entry, refusal: Refusal) -> Remedy:
         if refusal.fault is Fault.NO_METADATA and self._encoder.takes_metadata:
             self._encoder.takes_metadata = False
             report(
@@ -134,7 +134,8 @@ class LokiSink(Sink[LokiConfig]):
                 "Set metadata: [], or allow it by limits_config.allow_structured_metadata",
                 self.context.name,
             )
-        return mended(entry, refusal, self._encoder, restamp_to=self._now() if self.config.restamp else None)
+        restamp_to = self._now() if self.config.restamp else None
+        return remedy_for(entry, refusal, self._encoder, restamp_to=restamp_to)
 
     async def _without_known(self, result: WriteResult, untimely: Sequence[Entry]) -> WriteResult:
         """Find those among the events that came too late that are stored already.
@@ -159,7 +160,7 @@ class LokiSink(Sink[LokiConfig]):
 
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time."""
-        client, now = self._opened(), self._now()
+        client, now = self._require_open(), self._now()
         everywhere = Span(now - int(self.config.lookback * _NANOS), now + _AHEAD)
         search = Search(
             client.query,
@@ -172,7 +173,7 @@ class LokiSink(Sink[LokiConfig]):
         async for event in found:
             yield event
 
-    def _opened(self) -> LokiClient:
+    def _require_open(self) -> LokiClient:
         if self._client is None:
             raise SinkUnavailable("the sink is not open")
         return self._client

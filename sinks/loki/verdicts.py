@@ -140,7 +140,7 @@ def _explained(status: int, reason: str) -> str:
 
 # -- what Loki says ---------------------------------------------------------------------------------------
 
-#: Refusals that only a change of the configuration mends: the events wait for it.
+#: Refusals that only a change of the configuration ends: the events wait for it.
 _NOT_THE_ENTRIES = ("missing required labels", "ingestion blocked for user", "no org id")
 
 _TOO_LARGE = ("received message larger than max", "message size too large", "trying to send message larger")

@@ -1,9 +1,9 @@
 """Storing a batch whatever Loki refuses of it: each event to its own end, in as few requests as that takes.
 
-When Loki refuses some entries, those that are known to be refused are mended (cut, re-stamped, with fewer
-labels) or rejected with Loki's reason. The others are sent again, and only a request that Loki took as a
-whole settles what was in it; an entry that it had stored already is absorbed. Where it is not known which
-entries were refused, the request is halved.
+When Loki refuses some entries, those that are known to be refused are changed (cut, re-stamped, with fewer
+labels; see :mod:`logweir.sinks.loki.remedies`) or rejected with Loki's reason. The others are sent again,
+and only a request that Loki took as a whole settles what was in it; an entry that it had stored already is
+absorbed. Where it is not known which entries were refused, the request is halved.
 
 A request has one stream, its entries in order of time. Loki (3.7 and before) keeps but the last stream's
 error of a request: what it refused of the others, for being too far behind or over the stream's rate, is
@@ -19,10 +19,11 @@ from operator import attrgetter
 
 from logweir.errors import SinkUnavailable
 from logweir.sinks.loki.encode import Entry
-from logweir.sinks.loki.verdicts import Answer, Outcome, Refusal, Throttled
+from logweir.sinks.loki.remedies import FindRemedy
+from logweir.sinks.loki.verdicts import Answer, Outcome, Throttled
 from logweir.sinks.results import WriteResult
 
-__all__ = ["AT_ONCE", "Mend", "Push", "Remedy", "RequestSize", "Wait", "store"]
+__all__ = ["AT_ONCE", "Push", "RequestSize", "store"]
 
 #: Requests made at once.
 AT_ONCE = 4
@@ -32,15 +33,6 @@ _MOST_METADATA = 1500
 
 #: Sends one request.
 Push = Callable[[Sequence[Entry]], Awaitable[Answer]]
-
-
-class Wait:
-    """The verdict on an entry that may be stored later as it is."""
-
-
-#: What becomes of a refused entry: another entry, Loki's last word, or waiting.
-Remedy = Entry | str | Wait
-Mend = Callable[[Entry, Refusal], Remedy]
 
 
 class RequestSize:
@@ -81,13 +73,15 @@ class _State:
         self.retry.update(entry.index for part in parts for entry in part)
 
 
-async def store(entries: Sequence[Entry], push: Push, mend: Mend, size: RequestSize) -> WriteResult:
+async def store(
+    entries: Sequence[Entry], push: Push, find_remedy: FindRemedy, size: RequestSize
+) -> WriteResult:
     """Send entries until each has its verdict.
 
     Args:
         entries: A batch.
         push: Sends one request.
-        mend: Says what becomes of a refused entry.
+        find_remedy: Says what becomes of a refused entry.
         size: How large a request may be.
 
     Raises:
@@ -99,7 +93,7 @@ async def store(entries: Sequence[Entry], push: Push, mend: Mend, size: RequestS
 
     async def send_streams() -> None:
         for stream in streams:
-            await _store_stream(stream, push, mend, size, state)
+            await _store_stream(stream, push, find_remedy, size, state)
 
     await _together(send_streams, len(parts))
     if state.failure is not None and not state.settled:
@@ -122,7 +116,7 @@ async def _together(send_streams: Callable[[], Coroutine[None, None, None]], str
 
 
 async def _store_stream(
-    entries: Sequence[Entry], push: Push, mend: Mend, size: RequestSize, state: _State
+    entries: Sequence[Entry], push: Push, find_remedy: FindRemedy, size: RequestSize, state: _State
 ) -> None:
     """Send the entries of one stream, in order, until each has its verdict."""
     waiting = _portions(entries, size.bytes)[::-1]
@@ -139,10 +133,12 @@ async def _store_stream(
             size.grow()
             state.settled = True
         else:
-            waiting += _resolve(group, answer, mend, state)
+            waiting += _resolve(group, answer, find_remedy, state)
 
 
-def _resolve(group: Sequence[Entry], answer: Answer, mend: Mend, state: _State) -> list[Sequence[Entry]]:
+def _resolve(
+    group: Sequence[Entry], answer: Answer, find_remedy: FindRemedy, state: _State
+) -> list[Sequence[Entry]]:
     """Give verdicts on what was certainly refused; return what is to be sent now, the last one first."""
     blamed = answer.blamed(group)
     if not blamed:
@@ -154,18 +150,18 @@ def _resolve(group: Sequence[Entry], answer: Answer, mend: Mend, state: _State) 
         state.settled = True
         state.rejected[group[0].index] = answer.reason
         return []
-    mended = []
+    changed = []
     for position, refusal in blamed.items():
-        remedy = mend(group[position], refusal)
+        remedy = find_remedy(group[position], refusal)
         if isinstance(remedy, Entry):
-            mended.append(remedy)
+            changed.append(remedy)
         elif isinstance(remedy, str):
             state.settled = True
             state.rejected[group[position].index] = remedy
         else:
             state.failed(SinkUnavailable(refusal.reason), [[group[position]]])
     rest = [entry for position, entry in enumerate(group) if position not in blamed]
-    return [part for part in (*_by_stream(mended), rest) if part]
+    return [part for part in (*_by_stream(changed), rest) if part]
 
 
 def _by_stream(entries: Sequence[Entry]) -> list[list[Entry]]:

@@ -115,7 +115,7 @@ def test_a_storm_of_refusals_passes(elasticsearch: Any, proxy: Any, name: str, s
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_credentials_that_are_refused_are_told_and_cost_nothing_once_they_are_taken(
+def test_credentials_that_are_refused_are_reported_and_cost_nothing_once_they_are_taken(
     elasticsearch: Any, proxy: Any, name: str, status: int
 ) -> None:
     fault = proxy(elasticsearch)

@@ -201,7 +201,7 @@ async def test_a_resend_is_absorbed_even_long_after_its_chunk_was_cut(loki: Serv
     assert len(set(ids)) == 6000
 
 
-async def test_a_label_that_passes_its_limit_is_demoted_once_and_told(
+async def test_a_label_that_passes_its_limit_is_demoted_once_and_reported(
     loki: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     labels: Any = ["env", "service", "level", {"name": "user_id", "limit": 5}]
@@ -218,8 +218,10 @@ async def test_a_label_that_passes_its_limit_is_demoted_once_and_told(
         health = await sink.check()
     assert health.status == "degraded"
     assert "user_id" in health.detail
-    told = [record for record in caplog.records if "'user_id' has more than 5 values" in record.getMessage()]
-    assert len(told) == 1
+    reports = [
+        record for record in caplog.records if "'user_id' has more than 5 values" in record.getMessage()
+    ]
+    assert len(reports) == 1
     async with httpx.AsyncClient(base_url=loki.url) as client:
         answer = await client.get("/loki/api/v1/series", params={"match[]": f'{{job="{job}"}}'})
         streams = [stream for stream in answer.json()["data"] if "user_id" in stream]

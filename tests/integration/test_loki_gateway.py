@@ -30,7 +30,7 @@ STORES = pytest.mark.parametrize("store", ["loki", "victorialogs"], indirect=Tru
 
 @dataclass
 class Store:
-    """A server behind the gateway, and what tells the two kinds apart."""
+    """A server behind the gateway, and what distinguishes the two kinds."""
 
     server: Server
     path: str

@@ -48,7 +48,7 @@ def test_a_dotted_path_is_followed() -> None:
         ("logweir.event:Absent", "cannot be imported"),
     ],
 )
-def test_what_cannot_be_found_is_told_with_a_hint(name: str, message: str) -> None:
+def test_what_cannot_be_found_is_reported_with_a_hint(name: str, message: str) -> None:
     with pytest.raises(LookupError, match=message):
         registry.resolve(name)
 

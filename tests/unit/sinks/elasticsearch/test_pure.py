@@ -289,8 +289,8 @@ def test_only_events_from_before_the_index_that_took_them_are_looked_for_elsewhe
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words) as caught:
         ElasticsearchConfig(**options)
-    told = [problem["msg"] for problem in caught.value.errors()]
-    assert not any("hush" in message for message in told)
+    messages = [problem["msg"] for problem in caught.value.errors()]
+    assert not any("hush" in message for message in messages)
 
 
 def test_secrets_are_not_shown() -> None:
@@ -358,7 +358,7 @@ def test_the_layout_is_what_is_asked_for_or_what_stands_there_or_what_the_server
     assert (decided.layout.streaming, decided.ilm) == expected
 
 
-def test_a_server_that_does_not_tell_what_it_has_is_not_guessed_at() -> None:
+def test_a_server_that_does_not_say_what_it_has_is_not_guessed_at() -> None:
     with pytest.raises(SinkRejected, match="cluster privilege `monitor`"):
         choose(ElasticsearchConfig(), Server(), daily_stands=False)
 
@@ -394,7 +394,7 @@ def test_the_template_makes_a_stream_or_daily_indexes() -> None:
         assert template["template"]["settings"]["index"]["number_of_replicas"] == 2
 
 
-def test_check_tells_what_is_amiss() -> None:
+def test_check_reports_what_is_amiss() -> None:
     config = ElasticsearchConfig(index="app", lifecycle=LIFE)  # type: ignore[arg-type]
     whole_server = Server("8.19.0", data_streams=True, ilm=True)
     fine = describe(config, Plan(whole_server, STREAM, ilm=True), "yellow", [])
@@ -475,7 +475,7 @@ async def test_a_server_that_has_them_gets_a_data_stream_and_a_policy(stub: Any)
     assert health.server == "Elasticsearch 8.19.0"
 
 
-async def test_privileges_that_are_missing_are_told(stub: Any) -> None:
+async def test_privileges_that_are_missing_are_reported(stub: Any) -> None:
     url, handler = stub
     granted = {"app-logs": {"create_doc": False, "read": True}}
     handler.answers["POST /_security/user/_has_privileges"] = (200, {"index": granted})
@@ -492,7 +492,7 @@ async def test_privileges_that_are_missing_are_told(stub: Any) -> None:
     assert handler.seen[0][3].startswith("Basic ")
 
 
-async def test_wrong_credentials_are_told_when_opening(stub: Any) -> None:
+async def test_wrong_credentials_are_reported_when_opening(stub: Any) -> None:
     url, handler = stub
     handler.answers["GET /_nodes/http"] = (
         401,
@@ -503,7 +503,7 @@ async def test_wrong_credentials_are_told_when_opening(stub: Any) -> None:
         await sink.open()
 
 
-async def test_a_policy_that_the_server_refuses_is_told_when_opening(stub: Any) -> None:
+async def test_a_policy_that_the_server_refuses_is_reported_when_opening(stub: Any) -> None:
     url, handler = stub
     handler.answers["PUT /_ilm/policy/app-logs"] = (
         403,
@@ -514,7 +514,7 @@ async def test_a_policy_that_the_server_refuses_is_told_when_opening(stub: Any) 
         await sink.open()
 
 
-async def test_what_is_not_elasticsearch_is_told() -> None:
+async def test_what_is_not_elasticsearch_is_reported() -> None:
     class Other(_Stub):
         answers: dict[str, Any] = {}
         seen: list[Any] = []

@@ -108,7 +108,7 @@ def test_2xx_is_stored(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 401, 403, 407, 301, 302, 307, 308])
-def test_what_may_pass_or_be_mended_is_tried_again(status: int) -> None:
+def test_what_may_pass_or_be_fixed_is_tried_again(status: int) -> None:
     with pytest.raises(SinkUnavailable, match=str(status)):
         result_of(Answer(status), [make_event()])
 
@@ -127,12 +127,12 @@ def test_a_conflict_is_a_duplicate_where_it_can_only_be_about_one_event() -> Non
 
 def test_the_receiver_may_answer_event_by_event() -> None:
     events = [make_event() for _ in range(5)]
-    told = {
+    verdicts = {
         "duplicate": [events[0].id, events[1].id, "unknown"],
         "retry": [events[1].id, events[2].id],
         "rejected": {events[2].id: "no", "unknown": "x"},
     }
-    result = result_of(Answer(200, body=json.dumps(told).encode()), events)
+    result = result_of(Answer(200, body=json.dumps(verdicts).encode()), events)
     assert (result.duplicate, result.retry, result.rejected) == ({0}, {1}, {2: "no"})
 
 
@@ -199,7 +199,7 @@ async def test_single_events_have_a_verdict_each(server: Webhook) -> None:
     assert not result.retry
 
 
-async def test_single_events_that_do_not_all_get_their_turn_in_time_are_told_and_sent_again(
+async def test_single_events_that_do_not_all_get_their_turn_in_time_are_reported_and_sent_again(
     server: Webhook,
 ) -> None:
     server.delay = 0.03
@@ -209,7 +209,7 @@ async def test_single_events_that_do_not_all_get_their_turn_in_time_are_told_and
     assert len(result.retry) == 50 - len(server.stored)
 
 
-def test_single_events_are_taken_by_the_handful_unless_told_otherwise() -> None:
+def test_single_events_are_taken_by_the_handful_unless_configured_otherwise() -> None:
     assert config(mode="single").batch.max_events == 8
     assert config(mode="single", concurrency=3, batch={"linger": 1}).batch.max_events == 3
     assert config(mode="single", batch={"max_events": 99}).batch.max_events == 99
@@ -221,8 +221,8 @@ async def test_an_event_twice_in_a_batch_shares_the_fate_of_the_first(server: We
     good, later, never = (make_event(name) for name in ("good", "later", "never"))
 
     def by_event(request: Received) -> Reply | None:
-        told = {"retry": [later.id], "rejected": {never.id: "no"}}
-        return Reply(body=json.dumps(told).encode())
+        verdicts = {"retry": [later.id], "rejected": {never.id: "no"}}
+        return Reply(body=json.dumps(verdicts).encode())
 
     server.behaviour = by_event
     async with sink_on(server, mode=mode) as sink:
@@ -241,11 +241,11 @@ async def test_when_the_server_fails_in_the_middle_the_rest_is_not_tried(server:
     assert len(server.requests) == 6
 
 
-async def test_refused_credentials_are_an_error_that_is_told_in_both_modes(server: Webhook) -> None:
+async def test_refused_credentials_are_an_error_that_is_reported_in_both_modes(server: Webhook) -> None:
     server.behaviour = lambda _request: Reply(401)
     for mode in ("batch", "single"):
         async with sink_on(server, mode=mode) as sink:
-            with pytest.raises(SinkUnavailable, match="mend the credentials"):
+            with pytest.raises(SinkUnavailable, match="fix the credentials"):
                 await sink.write([make_event(), make_event()])
             assert (await sink.check()).status == "down"
 
@@ -304,7 +304,7 @@ async def test_check_sends_no_event_and_says_who_answers(server: Webhook) -> Non
     assert not server.stored
 
 
-async def test_a_certificate_that_cannot_be_read_is_told(server: Webhook) -> None:
+async def test_a_certificate_that_cannot_be_read_is_reported(server: Webhook) -> None:
     with pytest.raises(SinkUnavailable, match="tls"):
         async with sink_on(server, tls={"ca": "missing.pem"}):
             pass

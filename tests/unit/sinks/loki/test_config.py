@@ -81,7 +81,7 @@ def test_bounded_labels_are_taken(name: str) -> None:
         ({"encoding": "xml"}, "'protobuf' or 'json'"),
     ],
 )
-def test_each_mistake_is_told_with_the_next_step(options: dict[str, Any], words: str) -> None:
+def test_each_mistake_is_reported_with_the_next_step(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError) as raised:
         config(**options)
     assert words in str(raised.value)

@@ -46,7 +46,7 @@ def test_only_lokis_own_answer_means_stored() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 407, 408, 429, 500, 502, 503, 504])
-def test_what_a_later_try_may_mend_is_transient(status: int) -> None:
+def test_what_a_later_try_may_fix_is_transient(status: int) -> None:
     with pytest.raises(SinkUnavailable) as raised:
         read(status, "no\n")
     assert str(status) in str(raised.value)
@@ -82,7 +82,7 @@ def test_a_message_that_is_too_large_is_to_be_split() -> None:
         assert read(status, text).outcome is Outcome.TOO_LARGE
 
 
-def test_long_lines_are_told_by_their_length() -> None:
+def test_long_lines_are_recognised_by_their_length() -> None:
     batch = entries(make_event(), make_event(body="x" * 3000), make_event(body="x" * 2000), make_event())
     text = (
         f"1 errors like: max entry size '1000' bytes exceeded for stream '{STREAM}' while adding an entry with "
@@ -94,7 +94,7 @@ def test_long_lines_are_told_by_their_length() -> None:
     assert answer.blamed(batch)[1].limit == 1000
 
 
-def test_times_are_told_by_their_second_if_the_count_agrees() -> None:
+def test_times_are_recognised_by_their_second_if_the_count_agrees() -> None:
     ahead = nanos(NOW + timedelta(hours=1))
     batch = entries(make_event(), make_event(time_ns=ahead + 5), make_event(time_ns=ahead + 9), make_event())
     for count, expected in ((2, {1: Fault.TOO_NEW, 2: Fault.TOO_NEW}), (1, {})):
@@ -110,7 +110,7 @@ def test_times_are_told_by_their_second_if_the_count_agrees() -> None:
     assert blamed(read(400, text), old) == {0: Fault.TOO_OLD}
 
 
-def test_times_far_behind_are_told_by_the_oldest_acceptable_though_loki_names_but_ten() -> None:
+def test_times_far_behind_are_recognised_by_the_oldest_acceptable_though_loki_names_but_ten() -> None:
     oldest = nanos(NOW - timedelta(hours=1))
     late = [make_event(time_ns=oldest - 1 - number) for number in range(12)]
     batch = entries(make_event(time_ns=nanos(NOW)), *late, make_event(time_ns=oldest + 5))
@@ -128,7 +128,7 @@ def test_times_far_behind_are_told_by_the_oldest_acceptable_though_loki_names_bu
     assert blamed(answer, other) == {}
 
 
-def test_a_time_before_the_schema_is_told() -> None:
+def test_a_time_before_the_schema_is_recognised() -> None:
     batch = entries(make_event(time_ns=10**9), make_event())
     text = "rpc error: code = Unknown desc = failed to create stream: no schema config found for time 1\n"
     assert blamed(read(500, text), batch) == {0: Fault.TOO_OLD}
@@ -156,7 +156,7 @@ def test_what_is_said_of_a_stream_is_said_of_all_its_entries(status: int, text: 
     assert blamed(read(status, text), batch) == {0: fault, 1: fault}
 
 
-def test_large_metadata_is_told_by_its_size() -> None:
+def test_large_metadata_is_recognised_by_its_size() -> None:
     small, large = entries(make_event(), make_event())
     large = msgspec.structs.replace(large, names=("kind", "more"), values=("x" * 500, "y"))
     text = f"stream '{STREAM}' has structured metadata too large: '504' bytes, limit: '400' bytes. Please see"
@@ -175,7 +175,7 @@ def test_an_unknown_refusal_blames_nobody() -> None:
 @pytest.mark.parametrize(
     "text", ["missing required labels app for user fake", "ingestion blocked for user 'fake'"]
 )
-def test_what_only_an_operator_can_mend_waits(text: str) -> None:
+def test_what_only_an_operator_can_fix_waits(text: str) -> None:
     with pytest.raises(SinkUnavailable):
         read(400, text)
 

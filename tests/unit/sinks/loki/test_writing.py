@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from logweir.errors import SinkUnavailable
 from logweir.sinks.loki.encode import Encoder, Entry
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.remedies import mended
+from logweir.sinks.loki.remedies import remedy_for
 from logweir.sinks.loki.verdicts import Answer, Fault, Outcome, Refusal
 from logweir.sinks.loki.writing import RequestSize, store
 from logweir.sinks.results import WriteResult
@@ -131,17 +131,17 @@ async def test_a_stream_too_many_goes_to_the_static_labels_and_waits_if_that_is_
         sent.extend(entries)
         return Answer(Outcome.STORED)
 
-    def mend(entry: Entry, refusal: Refusal) -> Any:
-        return mended(entry, refusal, made, restamp_to=None)
+    def find_remedy(entry: Entry, refusal: Refusal) -> Any:
+        return remedy_for(entry, refusal, made, restamp_to=None)
 
     batch = batch_of([False] * 4)
-    result = await store(made.entries(batch), push, mend, RequestSize(LARGEST))
+    result = await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST))
     assert result == WriteResult()
     assert [dict(entry.stream.labels) for entry in sent] == [{"job": "x"}] * 4
     assert dict(sent[0].metadata) == {"level": "info", "kind": "tracing"}
     refused[0] = {"job"}
     with pytest.raises(SinkUnavailable, match="too many streams"):
-        await store(made.entries(batch), push, mend, RequestSize(LARGEST))
+        await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST))
 
 
 async def test_an_unexpected_error_is_not_hidden() -> None:
