@@ -64,14 +64,14 @@ class StdoutSink(SyncSink[StdoutConfig]):
             except (TypeError, ValueError) as error:
                 rejected[index] = f"cannot be written as JSON: {type(error).__name__}"
         if lines:
-            with self._turn, _told(self.config.stream):
+            with self._turn, _as_sink_errors(self.config.stream):
                 _write(_stream(self.config.stream), b"\n".join([*lines, b""]))
         return WriteResult(rejected=rejected)
 
     def check(self) -> Health:
         """Say whether the stream is there."""
         try:
-            with _told(self.config.stream):
+            with _as_sink_errors(self.config.stream):
                 _stream(self.config.stream)
         except SinkUnavailable as error:
             return Health(HealthStatus.DOWN, str(error))
@@ -103,8 +103,8 @@ def _write(stream: TextIO, data: bytes) -> None:
 
 
 @contextmanager
-def _told(stream: str) -> Iterator[None]:
-    """Tell the worker in its own terms what the stream said."""
+def _as_sink_errors(stream: str) -> Iterator[None]:
+    """Turn what the stream says into what a worker understands."""
     try:
         yield
     except (OSError, ValueError) as error:

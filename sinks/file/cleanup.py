@@ -1,4 +1,4 @@
-"""Tidying of rotated files in a thread of its own: compressing a large file takes longer than a write may."""
+"""Cleanup of rotated files in a thread of its own: compressing a large file takes longer than a write may."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 from logweir.diagnostics import report
 from logweir.sinks.file.config import RotateConfig
-from logweir.sinks.file.rotation import tidy
+from logweir.sinks.file.rotation import clean_up
 
-__all__ = ["Tidier"]
+__all__ = ["Cleanup"]
 
 
-class Tidier:
+class Cleanup:
     """Compresses and deletes rotated files, one after the other.
 
     Args:
-        path: The file whose rotated ones are tidied.
+        path: The file whose rotated ones are compressed or deleted.
         config: What is kept and how.
     """
 
@@ -29,17 +29,17 @@ class Tidier:
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Tidy soon; while the interpreter exits, leave it to the next opening."""
+        """Clean up soon; while the interpreter exits, leave it to the next opening."""
         with self._lock:
             self._wanted = True
             if self._thread is None or not self._thread.is_alive():
-                thread = threading.Thread(target=self._work, name="logweir-tidy", daemon=True)
+                thread = threading.Thread(target=self._work, name="logweir-cleanup", daemon=True)
                 with contextlib.suppress(RuntimeError):
                     thread.start()
                     self._thread = thread
 
     def wait(self, timeout: float) -> bool:
-        """Wait until all is tidy; False if it takes longer, and then the next opening takes it up again."""
+        """Wait until all is done; False if it takes longer, and then the next opening takes it up again."""
         thread = self._thread
         if thread is None:
             return True
@@ -49,9 +49,11 @@ class Tidier:
     def _work(self) -> None:
         while self._is_wanted():
             try:
-                tidy(self._path, self._config)
+                clean_up(self._path, self._config)
             except OSError as error:
-                report(f"{self._path}.tidy", "rotated files of %s were not tidied: %s", self._path, error)
+                report(
+                    f"{self._path}.cleanup", "rotated files of %s were not cleaned up: %s", self._path, error
+                )
 
     def _is_wanted(self) -> bool:
         """Whether another round was asked for; if not, the thread takes its leave under the same lock."""

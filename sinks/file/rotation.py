@@ -18,7 +18,7 @@ from pathlib import Path
 
 from logweir.sinks.file.config import RotateConfig
 
-__all__ = ["is_due", "packed_name", "put_aside", "rotated_files", "tidy"]
+__all__ = ["clean_up", "is_due", "packed_name", "put_aside", "rotated_files"]
 
 _STAMP = re.compile(r"-\d{8}T\d{6}\.\d{6}Z")
 _PERIODS = {"hour": "%Y%m%d%H", "day": "%Y%m%d"}
@@ -63,7 +63,7 @@ def rotated_files(path: Path) -> list[Path]:
     return list(found.values())
 
 
-def tidy(path: Path, config: RotateConfig) -> None:
+def clean_up(path: Path, config: RotateConfig) -> None:
     """Compress and delete rotated files as configured; if another process is at it, leave it to that one.
 
     Raises:

@@ -26,7 +26,7 @@ from logweir.encoding.events import encode_event
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.contract import Query, SinkContext, SyncSink
-from logweir.sinks.file.cleanup import Tidier
+from logweir.sinks.file.cleanup import Cleanup
 from logweir.sinks.file.config import FileConfig
 from logweir.sinks.file.reading import find, ids_at_the_end
 from logweir.sinks.file.recent_ids import RecentIds
@@ -38,7 +38,7 @@ __all__ = ["FileSink"]
 _REMEMBERED_IDS = 50_000
 _TAIL_BYTES = 4 << 20
 #: Seconds that closing waits for rotated files to be compressed.
-_TIDYING = 2.0
+_CLEANUP_SECONDS = 2.0
 _OPTIONS = os.O_APPEND | os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
 
 
@@ -50,7 +50,7 @@ class FileSink(SyncSink[FileConfig]):
     def __init__(self, config: FileConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._path = config.path
-        self._tidier = Tidier(config.path, config.rotate)
+        self._cleanup = Cleanup(config.path, config.rotate)
         self._turn = threading.Lock()
         self._file: int | None = None
         self._lock_file: int | None = None
@@ -64,7 +64,7 @@ class FileSink(SyncSink[FileConfig]):
         Raises:
             SinkUnavailable: The file cannot be opened.
         """
-        with self._turn, _told(self._path):
+        with self._turn, _as_sink_errors(self._path):
             if self._file is not None:
                 return
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class FileSink(SyncSink[FileConfig]):
                 self._lock_file = os.open(self._path.parent / f".{self._path.name}.lock", _OPTIONS, 0o644)
             self._open_file()
             self._recent.add(ids_at_the_end(self._opened(), _TAIL_BYTES))
-        self._tidier.begin()
+        self._cleanup.begin()
 
     def close(self) -> None:
         """Close the file."""
@@ -82,12 +82,12 @@ class FileSink(SyncSink[FileConfig]):
                     with contextlib.suppress(OSError):
                         os.close(descriptor)
             self._file = self._lock_file = None
-        self._tidier.wait(_TIDYING)
+        self._cleanup.wait(_CLEANUP_SECONDS)
 
     def check(self) -> Health:
         """Say whether the file is open and how large it is."""
         try:
-            with self._turn, _told(self._path):
+            with self._turn, _as_sink_errors(self._path):
                 size = os.fstat(self._opened()).st_size
         except SinkUnavailable as error:
             return Health(HealthStatus.DOWN, str(error))
@@ -111,7 +111,7 @@ class FileSink(SyncSink[FileConfig]):
 
     def write(self, batch: Sequence[Event]) -> WriteResult:
         """Append a batch; see :meth:`SyncSink.write`."""
-        with self._turn, _told(self._path):
+        with self._turn, _as_sink_errors(self._path):
             fresh: dict[str, bytes] = {}
             duplicate = set[int]()
             rejected = dict[int, str]()
@@ -174,7 +174,7 @@ class FileSink(SyncSink[FileConfig]):
         if is_due(self.config.rotate, os.fstat(self._opened()), more, now):
             put_aside(self._path, now)
             self._open_file()
-            self._tidier.begin()
+            self._cleanup.begin()
 
     def _ends_torn(self, size: int) -> bool:
         """Whether somebody was killed in the middle of a line."""
@@ -191,7 +191,7 @@ class FileSink(SyncSink[FileConfig]):
 
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time, out of the file and the rotated ones."""
-        with _told(self._path):
+        with _as_sink_errors(self._path):
             found = await asyncio.to_thread(find, self._path, query)
         for event in found:
             yield event
@@ -213,8 +213,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Tell the worker in its own terms what the disk said."""
+def _as_sink_errors(path: Path) -> Iterator[None]:
+    """Turn what the disk says into what a worker understands."""
     try:
         yield
     except OSError as error:

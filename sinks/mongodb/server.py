@@ -87,6 +87,6 @@ def _protocol(build: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _clock(hello: Mapping[str, Any]) -> int:
-    told = hello.get("localTime")
-    moment = told.replace(tzinfo=UTC) if isinstance(told, datetime) else datetime.now(UTC)
+    reported = hello.get("localTime")
+    moment = reported.replace(tzinfo=UTC) if isinstance(reported, datetime) else datetime.now(UTC)
     return int(moment.timestamp() * 1000)

@@ -147,7 +147,7 @@ class MongoSink(Sink[MongoConfig]):
             failures.rejected.update(failures.misshapen)
         failures.follow(known)
         if len(failures.retry) == len(batch):
-            raise SinkUnavailable(failures.passing)  # so that it is told
+            raise SinkUnavailable(failures.passing)  # so that its reason is reported
         return WriteResult(
             duplicate=frozenset(failures.duplicate),
             retry=frozenset(failures.retry),

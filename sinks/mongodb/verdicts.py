@@ -33,7 +33,7 @@ __all__ = ["DRIVER_ERRORS", "Failures", "failures_of", "reason_of", "verdict"]
 DRIVER_ERRORS = (PyMongoError, BSONError, OSError, ValueError, TypeError, OverflowError)
 
 _DUPLICATE = {11000, 11001, 12582}
-#: The user or the password is refused, or the user may not write: an operator mends it, and events wait.
+#: The user or the password is refused, or the user may not write: an operator fixes it, and events wait.
 _REFUSED_ACCESS = {11, 13, 18, 8000}
 #: Passing states of a server: elections, shutdowns, locks, timeouts, a full disk.
 _PASSING = {
@@ -140,7 +140,7 @@ def verdict(error: Exception) -> SinkError:
     """Return the sink error that a driver's error means: permanent only when the documents are at fault."""
     message = reason_of(error)
     if isinstance(error, OperationFailure) and error.code in _REFUSED_ACCESS:
-        return SinkUnavailable(f"the server refuses us access; mend user, password or role: {message}")
+        return SinkUnavailable(f"the server refuses us access; fix user, password or role: {message}")
     if isinstance(error, ConfigurationError | InvalidName):
         return SinkUnavailable(f"the driver cannot work with the url: {message}")
     if isinstance(error, AutoReconnect | ConnectionFailure | ExecutionTimeout | WriteConcernError):

@@ -34,7 +34,7 @@ _LOCKED_PAUSE = 0.02
 
 
 def database_of(url: URL) -> Database:
-    """Return the kind of database that a URL names; only a connection can tell MariaDB from MySQL."""
+    """Return the kind of database that a URL names; only a connection can distinguish MariaDB from MySQL."""
     return _DATABASES[url.get_backend_name()]()
 
 

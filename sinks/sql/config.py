@@ -94,7 +94,7 @@ class ServerConfig(SqlConfig):
     connect_timeout: Seconds = Field(default=5.0, gt=0)
     """How long a connection may take, and a wait for one that is free."""
     statement_timeout: Seconds = Field(default=30.0, ge=1.0)
-    """How long one statement may take; the server is told to end it too, and its waits for locks sooner: by
+    """How long one statement may take; the server is asked to end it too, and its waits for locks sooner: by
     `retry.timeout`."""
     tls: DatabaseTlsConfig | None = None
     """Encryption; by default what the server and the driver agree on."""

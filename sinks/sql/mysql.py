@@ -1,4 +1,4 @@
-"""The sink ``mysql``: MySQL and MariaDB. Importing it tells whether the driver is there."""
+"""The sink ``mysql``: MySQL and MariaDB. Importing it shows whether the driver is there."""
 
 import aiomysql  # type: ignore[import-untyped]  # noqa: F401
 

@@ -35,11 +35,11 @@ def restore_nul(value: T) -> T:
 
 
 def _has_either(value: Any) -> bool:
-    """Whether any text needs a change: nearly never, and told fast by its JSON."""
+    """Whether any text needs a change: nearly never, and its JSON shows it fast."""
     try:
         encoded = _encode(value)
     except (TypeError, ValueError):
-        return False  # whoever encodes the value next tells what is wrong with it
+        return False  # whoever encodes the value next reports what is wrong with it
     return b"\\u0000" in encoded or _ESCAPE.encode() in encoded
 
 

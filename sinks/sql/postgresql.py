@@ -1,4 +1,4 @@
-"""The sink ``postgresql``. Importing it tells whether the driver is there."""
+"""The sink ``postgresql``. Importing it shows whether the driver is there."""
 
 import asyncpg  # type: ignore[import-untyped]  # noqa: F401
 

@@ -4,7 +4,7 @@ Each audit table has a version, in a row of the table ``logweir_schema`` beside 
 a :class:`Migration`; with ``provision: true`` an older table is brought up to date when the sink opens, by
 one process at a time. Every step asks what is there first: where DDL is not part of a transaction (MySQL,
 MariaDB) a migration that was cut short is completed by the next opening. Without ``provision`` nothing is
-changed and a difference is told. A table that is newer than this logweir serves as long as it has the
+changed and a difference is reported. A table that is newer than this logweir serves as long as it has the
 columns that this one knows.
 """
 
@@ -192,7 +192,7 @@ class Schema:
         found = self._look(connection)
         if self.audit.name in found.columns:
             if self._missing(found).difference(self._addable):
-                return  # a table of another shape: told by _require, and left as it is
+                return  # a table of another shape: reported by _require, and left as it is
             for statement in self._missing_additions(found, connection.dialect):
                 connection.execute(text(statement))
         for ddl in definition(self.tables, found.indexes):

@@ -47,7 +47,7 @@ TYPED_FIELDS: dict[str, int | None] = {
 #: What links a row to the one before it, where ``audit.chain`` is set; empty in rows from before that.
 CHAIN_COLUMNS = ("chain_writer", "chain_seq", "chain_prev", "chain_hash")
 
-#: What MySQL and MariaDB must be told of a table; the others store all of Unicode anyway.
+#: The options of a table that MySQL and MariaDB need; the others store all of Unicode anyway.
 TABLE_OPTIONS: dict[str, Any] = {
     f"{server}_{option}": value
     for server in ("mysql", "mariadb")

@@ -1,7 +1,7 @@
 """Writing a batch: one transaction, each event id once, and the rows at fault found by halving.
 
 Rows go in by a plain INSERT. Only if a key is there already is it asked which ids are, and the others go in
-anew; INSERT IGNORE and its like would hide other errors, and tell nothing about which row was new. If a row
+anew; INSERT IGNORE and its like would hide other errors, and do not say which row was new. If a row
 is at fault, the batch is halved until that row is alone: it is rejected, and the others are stored.
 """
 

@@ -74,7 +74,7 @@ def read_row(columns: Mapping[str, Any], *, hides_nul: bool) -> StoredRow:
 
 def _same(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
-        return _sorted_json(found) == _sorted_json(wanted)  # which tells 1 from 1.0
+        return _sorted_json(found) == _sorted_json(wanted)  # which distinguishes 1 from 1.0
     if isinstance(wanted, int) and isinstance(found, float):
         wanted = float(wanted)  # a number in a column of floats
     return type(found) is type(wanted) and bool(found == wanted)
@@ -103,7 +103,7 @@ class Judge:
         self._hash: str | None = GENESIS
         self._last: StoredRow | None = None
         self._suspects: list[StoredRow] = []
-        self._told_of_head = False
+        self._reported_head = False
 
     @property
     def is_short(self) -> bool:
@@ -202,8 +202,8 @@ class Judge:
         )
 
     def _beyond(self, row: StoredRow, head: Head | None) -> Iterator[Finding]:
-        if not self._told_of_head:
-            self._told_of_head = True
+        if not self._reported_head:
+            self._reported_head = True
             where = "is missing" if head is None else f"says that the chain ends at {head.seq}"
             yield self._about(row, Trouble.ROLLED_BACK, f"the head of the writer {where}, and here is more")
 

@@ -106,7 +106,7 @@ class MySql(Database):
         return func.json_contains_path(document, "one", json_path([name])) == 0
 
     def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
-        """MySQL compares JSON by value, and tells its types apart."""
+        """MySQL compares JSON by value, and distinguishes its types."""
         wanted = cast(literal(json_text(value), String), JSON)
         return type_coerce(func.json_extract(document, json_path(path)), Text) == wanted
 
@@ -125,5 +125,5 @@ class MariaDb(MySql):
         return func.coalesce(super().json_lacks(document, name), True)
 
     def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
-        """JSON_EQUALS compares numbers by value, and tells types apart."""
+        """JSON_EQUALS compares numbers by value, and distinguishes types."""
         return func.json_equals(func.json_extract(document, json_path(path)), json_text(value)) == 1

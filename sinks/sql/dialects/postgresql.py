@@ -84,7 +84,7 @@ class PostgreSql(Database):
         return not_(cast(document, JSONB).bool_op("?")(literal(name, Text)))
 
     def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
-        """Compare as jsonb does: by value, types told apart."""
+        """Compare as jsonb does: by value, types distinguished."""
         found: Any = cast(document, JSONB)
         for part in path:
             found = type_coerce(found.op("->")(literal(part, Text)), JSONB)

@@ -1,4 +1,4 @@
-"""Rotated files are tidied in a thread of their own."""
+"""Rotated files are cleaned up in a thread of their own."""
 
 import fcntl
 import gzip
@@ -9,7 +9,7 @@ import pytest
 
 from logweir.diagnostics import after_fork
 from logweir.sinks.file import FileConfig, FileSink
-from logweir.sinks.file.cleanup import Tidier
+from logweir.sinks.file.cleanup import Cleanup
 from logweir.sinks.file.config import RotateConfig
 from logweir.sinks.file.rotation import put_aside, rotated_files
 from logweir.testing.contract import make_event
@@ -21,33 +21,33 @@ def rotated(path: Path) -> Path:
     return rotated_files(path)[-1]
 
 
-def test_all_that_was_asked_for_is_tidied_before_waiting_ends(tmp_path: Path) -> None:
+def test_all_that_was_asked_for_is_done_before_waiting_ends(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    tidier = Tidier(path, RotateConfig())
+    cleanup = Cleanup(path, RotateConfig())
     for _ in range(5):
         rotated(path)
-        tidier.begin()
-    assert tidier.wait(10)
+        cleanup.begin()
+    assert cleanup.wait(10)
     assert [gzip.decompress(file.read_bytes()) for file in rotated_files(path)] == [b"line\n"] * 5
-    assert tidier.wait(0)
+    assert cleanup.wait(0)
 
 
-def test_a_disk_that_refuses_is_told_and_the_next_round_tries_again(
+def test_a_disk_that_refuses_is_reported_and_the_next_round_tries_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    after_fork()  # forgets what was told in the last ten seconds
+    after_fork()  # forgets what was reported in the last ten seconds
     path = tmp_path / "x.jsonl"
     file = rotated(path)
     obstacle = tmp_path / f"{file.name}.gz"
     obstacle.mkdir()
-    tidier = Tidier(path, RotateConfig())
-    tidier.begin()
-    assert tidier.wait(10)
-    assert "were not tidied" in caplog.text
+    cleanup = Cleanup(path, RotateConfig())
+    cleanup.begin()
+    assert cleanup.wait(10)
+    assert "were not cleaned up" in caplog.text
     assert file.exists()
     obstacle.rmdir()
-    tidier.begin()
-    assert tidier.wait(10)
+    cleanup.begin()
+    assert cleanup.wait(10)
     assert [found.suffix for found in rotated_files(path)] == [".gz"]
 
 
@@ -57,26 +57,26 @@ def test_copies_that_a_crash_left_are_removed(tmp_path: Path) -> None:
     left.write_bytes(b"half")
     stranger = tmp_path / ".y-20260101T000000.000000Z.jsonl.unfinished"
     stranger.write_bytes(b"of another file")
-    tidier = Tidier(path, RotateConfig())
-    tidier.begin()
-    assert tidier.wait(10)
+    cleanup = Cleanup(path, RotateConfig())
+    cleanup.begin()
+    assert cleanup.wait(10)
     assert not left.exists()
     assert stranger.exists()
 
 
-def test_a_process_that_tidies_is_left_alone(tmp_path: Path) -> None:
+def test_a_process_that_cleans_up_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     file = rotated(path)
-    tidier = Tidier(path, RotateConfig())
+    cleanup = Cleanup(path, RotateConfig())
     with (tmp_path / ".x.jsonl.tidy.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        tidier.begin()
-        assert tidier.wait(10)
+        cleanup.begin()
+        assert cleanup.wait(10)
         assert file.exists()
 
 
 def test_a_write_does_not_wait_for_compression(tmp_path: Path) -> None:
-    """While another process holds the tidying up, or a large file is compressed, writes go on."""
+    """While another process holds the cleanup up, or a large file is compressed, writes go on."""
     path = tmp_path / "x.jsonl"
     sink = FileSink(FileConfig.model_validate({"path": path, "rotate": {"max_bytes": 300}}))
     sink.open()

@@ -14,7 +14,7 @@ import pytest
 from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
 from logweir.sinks.file import FileConfig, FileSink
-from logweir.sinks.file.rotation import is_due, put_aside, rotated_files, tidy
+from logweir.sinks.file.rotation import clean_up, is_due, put_aside, rotated_files
 from logweir.testing.contract import make_event
 
 
@@ -79,7 +79,7 @@ def test_a_compression_that_a_crash_interrupted_is_taken_up_again(tmp_path: Path
     put_aside(path, datetime.now(UTC))
     (rotated,) = rotated_files(path)
     rotated.with_name(f".{rotated.name}.gz.unfinished").write_bytes(b"half")
-    tidy(path, FileConfig(path=path).rotate)
+    clean_up(path, FileConfig(path=path).rotate)
     (packed,) = rotated_files(path)
     assert gzip.decompress(packed.read_bytes()) == b"kept\n"
 

@@ -81,7 +81,7 @@ def test_a_file_that_is_compressed_or_deleted_after_it_was_listed_is_no_trouble(
 def test_a_compressed_file_that_is_corrupt_is_told_and_the_rest_is_read(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    after_fork()  # forgets what was told in the last ten seconds
+    after_fork()  # forgets what was reported in the last ten seconds
     oldest = rotated_files(path)[0]
     oldest.write_bytes(oldest.read_bytes()[:-9])
     assert names(path)[-2:] == ["middle", "newest"]

@@ -151,7 +151,7 @@ def test_what_nobody_knows_is_neither_tried_for_ever_nor_refused_at_once(error: 
 
 
 def test_refused_access_says_what_to_mend() -> None:
-    assert "mend user, password or role" in str(verdict(OperationFailure("Authentication failed.", 18)))
+    assert "fix user, password or role" in str(verdict(OperationFailure("Authentication failed.", 18)))
 
 
 def test_reasons_are_one_short_line_and_quote_no_topology() -> None:

@@ -1,4 +1,4 @@
-"""The SQLite sink: provisioning, what goes wrong, and what it tells."""
+"""The SQLite sink: provisioning, what goes wrong, and what it reports."""
 
 import asyncio
 import sqlite3

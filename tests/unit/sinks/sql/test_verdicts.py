@@ -153,7 +153,7 @@ def test_postgresql_speaks_by_sqlstate(state: str | None, expected: type[SinkErr
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "masked"),
     [
         (
             "Duplicate entry 'a secret value' for key 'audit_log.x'",
@@ -173,8 +173,8 @@ def test_postgresql_speaks_by_sqlstate(state: str | None, expected: type[SinkErr
         ('relation "audit_log" does not exist', 'relation "audit_log" does not exist'),
     ],
 )
-def test_values_that_a_server_quotes_are_masked(message: str, told: str) -> None:
-    assert str(verdict(DBAPIError(STATEMENT, None, Postgres("22000", message)))) == told
+def test_values_that_a_server_quotes_are_masked(message: str, masked: str) -> None:
+    assert str(verdict(DBAPIError(STATEMENT, None, Postgres("22000", message)))) == masked
 
 
 def test_what_nobody_knows_is_left_to_the_worker() -> None:
