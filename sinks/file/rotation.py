@@ -69,35 +69,59 @@ def clean_up(path: Path, config: RotateConfig) -> None:
     Raises:
         OSError: The disk does not allow it; the next call tries again.
     """
+    # The lock file is made only where there is work: this runs in a thread after opening, and a new name in a
+    # folder that somebody removes at that moment would make the removal fail ("Directory not empty").
+    if not _has_work(path, config):
+        return
+    # The name is what earlier versions use: two locks would let two processes write one compressed copy.
     with (path.parent / f".{path.name}.tidy.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        _remove_unfinished(path)
-        files = rotated_files(path)
-        if config.keep is not None:
-            for old in files[: -config.keep]:
-                old.unlink(missing_ok=True)
-                packed_name(old).unlink(missing_ok=True)
-            files = files[-config.keep :]
-        if config.compress == "gzip":
-            for file in files:
-                if file.suffix != ".gz":
-                    _compress(file)
+        for unfinished in _unfinished_copies(path):  # under the lock, nobody is working on one
+            unfinished.unlink(missing_ok=True)
+        surplus, kept = _divided(rotated_files(path), config.keep)
+        for old in surplus:
+            old.unlink(missing_ok=True)
+            packed_name(old).unlink(missing_ok=True)
+        for file in kept:
+            if _wants_compression(file, config):
+                _compress(file)
+
+
+def _has_work(path: Path, config: RotateConfig) -> bool:
+    """Whether there is anything to compress or to delete; in a folder that is gone there is not."""
+    try:
+        surplus, kept = _divided(rotated_files(path), config.keep)
+        return bool(
+            surplus or any(_wants_compression(file, config) for file in kept) or _unfinished_copies(path)
+        )
+    except FileNotFoundError:
+        return False
+
+
+def _divided(files: list[Path], keep: int | None) -> tuple[list[Path], list[Path]]:
+    """Those beyond the number that is kept, and those that stay."""
+    return ([], files) if keep is None else (files[:-keep], files[-keep:])
+
+
+def _wants_compression(file: Path, config: RotateConfig) -> bool:
+    return config.compress == "gzip" and file.suffix != ".gz"
 
 
 def _unfinished_name(file: Path) -> Path:
     return file.with_name(f".{file.name}.unfinished")
 
 
-def _remove_unfinished(path: Path) -> None:
-    """Remove the copies that a crash has left; under the lock, nobody is working on one."""
-    for candidate in list(path.parent.iterdir()):
-        if candidate.name.startswith(f".{path.stem}-") and candidate.name.endswith(
-            f"{path.suffix}.unfinished"
-        ):
-            candidate.unlink(missing_ok=True)
+def _unfinished_copies(path: Path) -> list[Path]:
+    """The copies that are being written, or that a crash has left."""
+    beginning, end = f".{path.stem}-", f"{path.suffix}.unfinished"
+    return [
+        candidate
+        for candidate in path.parent.iterdir()
+        if candidate.name.startswith(beginning) and candidate.name.endswith(end)
+    ]
 
 
 def _compress(file: Path) -> None:

@@ -64,6 +64,24 @@ def test_copies_that_a_crash_left_are_removed(tmp_path: Path) -> None:
     assert stranger.exists()
 
 
+def test_cleanup_makes_no_file_where_there_is_nothing_to_do(tmp_path: Path) -> None:
+    """Otherwise whoever removes the folder just after a sink has opened finds a new file in it."""
+    path = tmp_path / "x.jsonl"
+    path.write_text("line\n")
+    cleanup = Cleanup(path, RotateConfig())
+    cleanup.begin()
+    assert cleanup.wait(10)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.jsonl"]
+
+
+def test_a_folder_that_is_gone_needs_no_cleanup(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    after_fork()  # forgets what was reported in the last ten seconds
+    cleanup = Cleanup(tmp_path / "gone" / "x.jsonl", RotateConfig())
+    cleanup.begin()
+    assert cleanup.wait(10)
+    assert not caplog.text
+
+
 def test_a_process_that_cleans_up_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     file = rotated(path)
