@@ -29,6 +29,7 @@ from logweir.sinks.mongodb.query import filter_of, older_than
 from logweir.sinks.mongodb.reading import holds, in_order
 from logweir.sinks.mongodb.schema import create_command, index_command, script
 from logweir.sinks.mongodb.server import Server, server_of
+from logweir.sinks.mongodb.server_codes import ServerCode
 from logweir.sinks.mongodb.verdicts import DRIVER_ERRORS, Failures, failures_of, reason_of, verdict
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 
@@ -37,7 +38,6 @@ __all__ = ["MongoSink"]
 #: Documents fetched, or deleted, at once.
 _PAGE = 1000
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-_EXISTS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class MongoSink(Sink[MongoConfig]):
     async def _provision(self, database: Any) -> None:
         create = create_command(self.config)
         if create is not None:
-            answer = await database.command(create, allowable_errors=[_EXISTS])
+            answer = await database.command(create, allowable_errors=[ServerCode.NamespaceExists.value])
             if not answer["ok"] and await type_of(database, self.config.collection) is None:
                 raise SinkUnavailable("the collection could not be created")
         await database.command(index_command(self.config))

@@ -1,6 +1,6 @@
 """From what the driver raises to what the worker should do. Pure; the only place that knows error codes.
 
-Codes are MongoDB's own (``error_codes.yml`` of its source). A code that nobody knows here becomes a plain
+Codes stand in :mod:`logweir.sinks.mongodb.server_codes`. A code that nobody knows here becomes a plain
 :class:`SinkError`: the worker takes it for a passing fault, three times, and then splits the batch.
 """
 
@@ -26,31 +26,97 @@ from pymongo.errors import (
 )
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+from logweir.sinks.mongodb.server_codes import ServerCode
 
 __all__ = ["DRIVER_ERRORS", "Failures", "failures_of", "reason_of", "verdict"]
 
 #: All that a call of the driver raises, connections and values included.
 DRIVER_ERRORS = (PyMongoError, BSONError, OSError, ValueError, TypeError, OverflowError)
 
-_DUPLICATE = {11000, 11001, 12582}
+# Source of the rules: MongoDB documentation, "Error Codes", and the categories that error_codes.yml gives to
+# codes: RetriableError, NetworkError, NotPrimaryError, StaleShardVersionError, WriteConcernError pass.
+# Locks, conflicts and a full disk have no such category, and pass too: the same batch can be stored later.
+
+_DUPLICATE = {
+    ServerCode.DuplicateKey,
+    ServerCode.DuplicateKeyOnUpdate,
+    ServerCode.DuplicateKeyOfCappedInsert,
+}
 #: The user or the password is refused, or the user may not write: an operator fixes it, and events wait.
-_REFUSED_ACCESS = {11, 13, 18, 8000}
+_REFUSED_ACCESS = {
+    ServerCode.UserNotFound,
+    ServerCode.Unauthorized,
+    ServerCode.AuthenticationFailed,
+    ServerCode.AtlasError,
+}
 #: Passing states of a server: elections, shutdowns, locks, timeouts, a full disk.
 _PASSING = {
-    6, 7, 24, 46, 50, 63, 64, 79, 89, 91, 112, 117, 133, 134, 189, 202, 262, 317, 384, 462,
-    9001, 10107, 11600, 11602, 13388, 13435, 13436, 14031,
-}  # fmt: skip
-#: The server refuses the form of the fields: names with dollars or dots or none, or nesting too deep.
-_FORM = {2, 15, 22, 52, 54, 55, 56, 57}
+    # The network between the servers, or between a router and a shard.
+    ServerCode.HostUnreachable,
+    ServerCode.HostNotFound,
+    ServerCode.NetworkTimeout,
+    ServerCode.NetworkInterfaceExceededTimeLimit,
+    ServerCode.ConnectionPoolExpired,
+    ServerCode.ConnectionError,
+    ServerCode.SocketException,
+    # An election, a shutdown, a member that is starting.
+    ServerCode.ShutdownInProgress,
+    ServerCode.InterruptedAtShutdown,
+    ServerCode.InterruptedDueToReplStateChange,
+    ServerCode.PrimarySteppedDown,
+    ServerCode.NotWritablePrimary,
+    ServerCode.NotPrimaryNoSecondaryOk,
+    ServerCode.NotPrimaryOrSecondary,
+    ServerCode.FailedToSatisfyReadPreference,
+    ServerCode.ReadConcernMajorityNotAvailableYet,
+    # A router that has not heard yet where a chunk lives now.
+    ServerCode.StaleShardVersion,
+    ServerCode.StaleConfig,
+    # Load: locks, time limits, a rate limit.
+    ServerCode.LockTimeout,
+    ServerCode.LockBusy,
+    ServerCode.MaxTimeMSExpired,
+    ServerCode.ExceededTimeLimit,
+    ServerCode.WriteConflict,
+    ServerCode.ConflictingOperationInProgress,
+    ServerCode.IngressRequestRateLimitExceeded,
+    # Written, and not confirmed as asked for: too few members, or a mode that an operator has yet to define.
+    ServerCode.WriteConcernTimeout,
+    ServerCode.UnknownReplWriteConcern,
+    ServerCode.OutOfDiskSpace,
+}
+#: The server refuses the form of the fields: names with dollars or dots or none, or nesting too deep. Such a
+#: document is sent once more in its guarded form, before it is rejected.
+_FORM = {
+    ServerCode.BadValue,
+    ServerCode.Overflow,
+    ServerCode.InvalidBSON,
+    ServerCode.DollarPrefixedFieldName,
+    ServerCode.NotSingleValueField,
+    ServerCode.InvalidDBRef,
+    ServerCode.EmptyFieldName,
+    ServerCode.DottedFieldName,
+}
 #: The documents are at fault, not the server: wrong form, wrong value, too large.
-_DOCUMENTS = {2, 9, 14, 15, 22, 52, 54, 55, 56, 57, 121, 10334, 17280, 17419, 17420}
-#: "Internal" and "unknown" errors, which mean anything; FerretDB says so while its PostgreSQL is away.
-_UNSPECIFIC = {1, 8}
+_DOCUMENTS = _FORM | {
+    ServerCode.FailedToParse,
+    ServerCode.TypeMismatch,
+    ServerCode.DocumentValidationFailure,
+    ServerCode.BSONObjectTooLarge,
+    ServerCode.KeyTooLong,
+    ServerCode.UpdatedDocumentTooLarge,
+    ServerCode.UpsertedDocumentTooLarge,
+}
+#: Errors that mean anything; FerretDB says so while its PostgreSQL is away, and then its words must decide.
+_UNSPECIFIC = {ServerCode.InternalError, ServerCode.UnknownError}
+#: The words of Go's network errors and of PostgreSQL (FerretDB hands both on).
 _AWAY = re.compile(
     r"\bEOF\b|connect|broken pipe|reset by peer|closed|terminat|time(?:d )?out|too many clients|"
     r"database system is|shutting down|recovery mode|no space left|could not extend",
     re.IGNORECASE,
 )
+#: Labels by which a server says itself that trying again may help (MongoDB driver specifications, "Retryable
+#: Writes", "Transactions" and "Client Backpressure").
 _PASSING_LABELS = ("RetryableWriteError", "TransientTransactionError", "SystemOverloadedError")
 
 _ID_INDEX = re.compile(r"index:?\s+'?_id_(?!\w)", re.IGNORECASE)
@@ -131,7 +197,7 @@ def _sort_in(entry: Mapping[str, Any], failures: Failures) -> None:
 def _is_about_id(entry: Mapping[str, Any]) -> bool:
     """Whether it is the event's id that was there, and not a value that a user's own index keeps unique."""
     pattern = entry.get("keyPattern")
-    if pattern is not None:
+    if pattern is not None:  # some servers say it in words only, such as FerretDB
         return list(pattern) == ["_id"]
     return _ID_INDEX.search(str(entry.get("errmsg", ""))) is not None
 
