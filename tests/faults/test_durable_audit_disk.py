@@ -9,7 +9,6 @@ import logging
 import random
 import shutil
 import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from logweir.sinks.memory import MemorySink
 from support import sinks as misbehaving
 from support.disk import mount, small_disk_at
 from support.durable import check_once_each, configure, end, said, start, stored
+from support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -72,15 +72,6 @@ def in_sink(name: str) -> Counter[str]:
     return Counter(event.name for event in MemorySink.of(name).events.values())
 
 
-def until(condition: Callable[[], object]) -> None:
-    moment = threading.Event()
-    for _ in range(4000):
-        if condition():
-            return
-        moment.wait(0.005)
-    raise AssertionError("it did not come about")
-
-
 def fill_the_file() -> None:
     """Audit until it is refused: what is free inside of the queue's file is used up first."""
     for _ in range(100):
@@ -110,7 +101,7 @@ def check_that_callers_are_told_and_all_resumes(
     assert called == []
     for number in range(200):
         log.info("tracing", number=number)
-    until(lambda: in_sink("logs")["tracing"] == 200)
+    eventually(lambda: in_sink("logs")["tracing"] == 200)
     log.info("kept", persist_db=True, note="x" * 5_000)
     mend()
     misbehaving.healed.set()
@@ -122,7 +113,7 @@ def check_that_callers_are_told_and_all_resumes(
             return False
         return True
 
-    until(resumed)
+    eventually(resumed)
     move_money()
     assert called == [1]
     assert logweir.flush()

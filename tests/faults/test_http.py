@@ -33,9 +33,8 @@ def do_harm(fault: Any, burst: Burst) -> None:
         fault.refuse,
         fault.hang,
     ):
-        failures = burst.metrics.failures
         harm()
-        burst.until(lambda metrics, before=failures: metrics.failures > before + 1)
+        burst.until_it_fails()
         fault.clear()
         burst.until_more_is_stored(30)
 

@@ -4,7 +4,6 @@
 distinct ids, and tests/faults/test_loki.py asks the rest on the double.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from servers import FaultProxy, Server
 from servers.server import OwnServer
 from support import victorialogs as store
 from support.burst import burst_into
+from support.waiting import eventually
 
 LEVELS = ("info", "warning", "error")
 
@@ -41,14 +41,6 @@ def numbers(server: Server, sink: LokiConfig) -> set[int]:
     found = [int(row["fields.number"]) for row in store.rows(server.url, query)]
     assert len(found) == len(set(found)), "one number under two ids"
     return set(found)
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for what a server does by its own clock."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # its clock is no event that we could await
 
 
 def assert_all_there(server: Server, sink: LokiConfig, sent: int) -> None:

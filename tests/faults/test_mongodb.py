@@ -115,9 +115,8 @@ def test_latency_resets_and_half_written_answers_lose_nothing_and_repeat_nothing
         burst.until_more_is_stored()
         fault.clear()
         for harm in (fault.reset, lambda: fault.cut_answers(20), fault.refuse, fault.hang):
-            failures = burst.metrics.failures
             harm()
-            burst.until(lambda metrics, before=failures: metrics.failures > before + 1)
+            burst.until_it_fails()
             fault.clear()
             burst.until_more_is_stored()
     assert_all_there_once(mongodb.url, collection, burst.sent)

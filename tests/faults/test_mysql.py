@@ -5,7 +5,6 @@ and compared by ids.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -17,17 +16,17 @@ import pytest
 
 import logweir
 from logweir.event import Kind
-from logweir.metrics.model import SinkMetrics
-from logweir.runtime.runtime import Runtime
 from logweir.testing.contract import make_event
 from servers import FaultProxy, Server
+from support.burst import Watched
 from support.sql import TYPES, make_sink, names, opened, run, table_name
+from support.waiting import eventually
 
 PROVEN = 25.0
 
 
-class Burst:
-    """A runtime that writes into one table, and the ids of all that it was given."""
+class TableBurst(Watched):
+    """Events into one table, as many as a test asks for, and the ids of all of them."""
 
     def __init__(self, server: str, url: str, folder: Path, **options: Any) -> None:
         self.url, self.table = url, options.get("table") or table_name()
@@ -41,14 +40,10 @@ class Burst:
             "retry": {"initial": "20ms", "max": "200ms", "timeout": "2s"},
             **options,
         }
-        routes = [{"name": "all", "to": ["db"]}]
-        config = {"data_dir": str(folder / "data"), "sinks": {"db": sink}, "routes": routes}
-        self.runtime: Runtime = logweir.start(config, handle_signals=False)
+        routes = [{"name": "all", "to": ["store"]}]
+        config = {"data_dir": str(folder / "data"), "sinks": {"store": sink}, "routes": routes}
+        super().__init__(logweir.start(config, handle_signals=False), PROVEN)
         self.ids: list[str] = []
-
-    @property
-    def sink(self) -> SinkMetrics:
-        return self.runtime.metrics().sinks["db"]
 
     def emit(self, count: int, padding: str = "") -> None:
         for _ in range(count):
@@ -58,38 +53,34 @@ class Burst:
             assert event is not None
             self.ids.append(event.id)
 
-    def wait_until(self, condition: Callable[[SinkMetrics], bool], seconds: float = PROVEN) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition(self.sink):
-            assert time.monotonic() < deadline, self.sink
-            time.sleep(0.005)
-
-    def wait_for_trouble(self, emitting: int = 100) -> None:
+    def emit_until_it_fails(self, emitting: int = 100) -> None:
         """Emit until a write fails, which shows that the fault is felt."""
-        before, deadline = self.sink.failures, time.monotonic() + PROVEN
-        while self.sink.failures == before:
-            assert time.monotonic() < deadline, self.sink
-            self.emit(emitting if self.sink.queue_depth < 10 * emitting else 0)
-            time.sleep(0.02)
+        before = self.metrics.failures
+
+        def failed() -> bool:
+            self.emit(emitting if self.metrics.queue_depth < 10 * emitting else 0)
+            return self.metrics.failures > before
+
+        eventually(failed, PROVEN, pause=0.02, found=lambda: self.metrics)
 
     def prove(self, *tables: str, url: str | None = None) -> None:
         """Everything arrived, once."""
-        assert self.runtime.flush(PROVEN), self.sink
+        assert self.runtime.flush(PROVEN), self.metrics
         stored: list[str] = []
         for table in tables or (self.table,):
             stored += [id_ for (id_,) in asyncio.run(run(url or self.url, f"SELECT id FROM {table}"))]
         assert len(stored) == len(set(stored)), "stored twice"
         assert set(stored) == set(self.ids)
-        assert self.sink.dead == 0
+        assert self.metrics.dead == 0
         assert self.runtime.stop()
 
 
 @pytest.fixture
-def burst(tmp_path: Path) -> Iterator[Callable[..., Burst]]:
+def burst(tmp_path: Path) -> Iterator[Callable[..., TableBurst]]:
     with ExitStack() as made:
 
-        def make(server: Server | FaultProxy, name: str = "mysql", **options: Any) -> Burst:
-            one = Burst(name, server.url, tmp_path, **options)
+        def make(server: Server | FaultProxy, name: str = "mysql", **options: Any) -> TableBurst:
+            one = TableBurst(name, server.url, tmp_path, **options)
             made.callback(one.runtime.stop, 1.0)
             return one
 
@@ -114,9 +105,9 @@ def test_a_server_that_is_killed_and_started_again(name: str, own_server: Any, b
     server = own_server(name)
     given = burst(server, name)
     given.emit(2000)
-    given.wait_until(lambda sink: sink.stored > 100)
+    given.until(lambda metrics: metrics.stored > 100)
     server.kill()
-    given.wait_for_trouble()
+    given.emit_until_it_fails()
     server.start()
     given.emit(200)
     given.prove()
@@ -127,10 +118,10 @@ def test_a_server_that_hangs_and_goes_on(name: str, own_server: Any, burst: Any)
     server = own_server(name)
     given = burst(server, name, retry={"initial": "20ms", "max": "200ms", "timeout": "1s"})
     given.emit(2000)
-    given.wait_until(lambda sink: sink.stored > 100)
+    given.until(lambda metrics: metrics.stored > 100)
     server.pause()
-    given.wait_for_trouble()
-    given.wait_until(lambda sink: sink.failures > 3)
+    given.emit_until_it_fails()
+    given.until(lambda metrics: metrics.failures > 3)
     server.resume()
     given.emit(200)
     given.prove()
@@ -144,11 +135,11 @@ def test_answers_that_get_lost(name: str, request: pytest.FixtureRequest, proxy:
     for size in (0, 5, 40):
         given.emit(300)
         between.cut_answers(size)
-        given.wait_for_trouble()
+        given.emit_until_it_fails()
         between.clear()
-        given.wait_until(lambda sink: sink.stored + sink.duplicate > len(given.ids) - 100)
+        given.until(lambda metrics: metrics.stored + metrics.duplicate > len(given.ids) - 100)
         between.reset()
-        given.wait_for_trouble()
+        given.emit_until_it_fails()
         between.clear()
     given.prove(url=server.url)
     asyncio.run(run(server.url, f"DROP TABLE {given.table}"))
@@ -159,11 +150,11 @@ def test_a_full_disk(own_server: Any, burst: Any) -> None:
     server = own_server("mysql", size="300m", args=arguments)
     given = burst(server)
     given.emit(200, "x" * 2000)
-    given.wait_until(lambda sink: sink.stored == 200)
+    given.until(lambda metrics: metrics.stored == 200)
     server.fill_disk()
     given.emit(8000, "x" * 2000)
-    given.wait_until(lambda sink: sink.failures > 0)
-    given.wait_until(lambda sink: "full" in sink.last_error or not server.alive)
+    given.until(lambda metrics: metrics.failures > 0)
+    given.until(lambda metrics: "full" in metrics.last_error or not server.alive)
     server.free_disk()
     server.start()
     given.prove()
@@ -176,8 +167,8 @@ def test_no_connection_left(own_server: Any, burst: Any) -> None:
             while True:
                 taken.enter_context(closing(connect(server.url)))
         given = burst(server)
-        given.wait_for_trouble(500)
-        assert "Too many connections" in given.sink.last_error
+        given.emit_until_it_fails(500)
+        assert "Too many connections" in given.metrics.last_error
     given.emit(500)
     given.prove()
 
@@ -191,16 +182,16 @@ def test_an_account_that_is_locked_out_and_let_in_again(mysql: Server, burst: An
     given = burst(Server("mysql", own), provision=False, table=first.table)
     try:
         given.emit(1000)
-        given.wait_until(lambda sink: sink.stored > 100)
+        given.until(lambda metrics: metrics.stored > 100)
         execute(mysql.url, f"REVOKE INSERT ON t.{given.table} FROM '{user}'@'%'")
-        given.wait_for_trouble()
-        assert "denied" in given.sink.last_error
+        given.emit_until_it_fails()
+        assert "denied" in given.metrics.last_error
         with closing(connect(mysql.url)) as connection, connection.cursor() as cursor:
             cursor.execute(f"ALTER USER '{user}'@'%' IDENTIFIED BY 'another'")
             cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", user)
             for (session,) in cursor.fetchall():
                 cursor.execute(f"KILL {session}")
-        given.wait_until(lambda sink: "Access denied for user" in sink.last_error)
+        given.until(lambda metrics: "Access denied for user" in metrics.last_error)
         execute(mysql.url, f"ALTER USER '{user}'@'%' IDENTIFIED BY 'p'", may_write)
         given.emit(100)
         given.prove(url=mysql.url)
@@ -217,13 +208,13 @@ def test_a_table_that_goes_and_comes_again(mysql: Server, burst: Any, provision:
         logweir.stop()
         given = burst(mysql, table=first.table, provision=False)
     given.emit(2000)
-    given.wait_until(lambda sink: sink.stored > 100)
+    given.until(lambda metrics: metrics.stored > 100)
     execute(mysql.url, f"RENAME TABLE {given.table} TO {given.table}_gone")
     if provision:
         given.emit(1000)
     else:
-        given.wait_for_trouble()
-        assert "doesn't exist" in given.sink.last_error
+        given.emit_until_it_fails()
+        assert "doesn't exist" in given.metrics.last_error
         execute(mysql.url, f"CREATE TABLE {given.table} LIKE {given.table}_gone")
     given.prove(given.table, f"{given.table}_gone")
     execute(mysql.url, f"DROP TABLE {given.table}, {given.table}_gone")
@@ -232,11 +223,11 @@ def test_a_table_that_goes_and_comes_again(mysql: Server, burst: Any, provision:
 def test_deadlocks_and_lock_waits(mysql: Server, burst: Any) -> None:
     given = burst(mysql, retry={"initial": "20ms", "max": "200ms", "timeout": "1s"})
     given.emit(500)
-    given.wait_until(lambda sink: sink.stored == 500)
+    given.until(lambda metrics: metrics.stored == 500)
     with closing(connect(mysql.url)) as connection, connection.cursor() as cursor:
         connection.begin()
         cursor.execute(f"SELECT * FROM {given.table} FOR UPDATE")  # and with it the place of the next rows
-        given.wait_for_trouble()
+        given.emit_until_it_fails()
         connection.rollback()
     given.prove()
     execute(mysql.url, f"DROP TABLE {given.table}")

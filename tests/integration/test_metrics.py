@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -31,6 +31,7 @@ from logweir.sinks import registry
 from logweir.sinks.memory import MemorySink
 from logweir.sinks.results import WriteResult
 from support.programs import CONFIG, start_program
+from support.waiting import eventually
 
 
 class Gated(MemorySink):
@@ -96,13 +97,6 @@ def scraped(url: str | None) -> dict[str, float]:
     }
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """A look at the disk may take longer than serving metrics waits for it; the next one finds its answer."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-
-
 @pytest.mark.wound("vector #10174")
 @pytest.mark.parametrize("queue", ["memory", "disk"])
 def test_every_metric_is_what_really_happened(queue: str, gated: dict[str, Any]) -> None:
@@ -166,7 +160,7 @@ def test_letters_of_other_processes_are_seen_when_metrics_are_served(gated: dict
     DeadLetters(runtime.config.data_dir).add(
         [DeadLetter.of_line("a:1", "r", b"x"), DeadLetter("gone", "r", b"y", "", "i", 1)]
     )
-    wait_for(lambda: 'logweir_dead_letters{sink="gone"} 1.0' in get(runtime.metrics_url)[2])
+    eventually(lambda: 'logweir_dead_letters{sink="gone"} 1.0' in get(runtime.metrics_url)[2])
     assert 'logweir_dead_letters{sink=""} 1.0' in get(runtime.metrics_url)[2]
     assert runtime.metrics().dead_letters.waiting == {"": 1, "gone": 1}
     assert runtime.metrics().dead_letters.oldest_seconds > 1e9
@@ -176,7 +170,7 @@ def test_letters_beyond_their_bounds_go_at_the_start(gated: dict[str, Any]) -> N
     letters = DeadLetters(Path("data"))
     letters.add([DeadLetter("out", "r", b"y", "", "i", 1)])
     runtime = logweir.start({**gated, "dead_letters": {"keep": "90d"}})
-    wait_for(lambda: scraped(runtime.metrics_url)["dead_letters_expired_total"] == 1)
+    eventually(lambda: scraped(runtime.metrics_url)["dead_letters_expired_total"] == 1)
     assert runtime.metrics().dead_letters.expired == {"out": 1}
     assert letters.read() == []
 

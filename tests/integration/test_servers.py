@@ -20,6 +20,7 @@ from servers import FaultProxy, Server, machine
 from servers.pool import Pool
 from servers.server import OwnServer
 from support import victorialogs
+from support.waiting import eventually
 
 ALL = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "loki", "victorialogs"]
 
@@ -69,13 +70,6 @@ def put_one(server: Server) -> None:
             eventually(lambda: victorialogs.saved(server.url))  # it answers before it saves
     else:
         sql(server, "create table smoke (n int primary key)", "insert into smoke values (1)")
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # the server's clock is no event that we could await
 
 
 def count(server: Server, timeout: float = 10) -> int:

@@ -1,8 +1,7 @@
-"""A numbered burst of events into one sink, for tests that do harm in the middle of it."""
+"""A burst of events into one sink, watched by its metrics, for tests that do harm in the middle of it."""
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -10,9 +9,45 @@ from logweir.config.models import RoutingConfig
 from logweir.metrics.model import SinkMetrics
 from logweir.runtime.runtime import Runtime
 from logweir.sinks.contract import SinkConfig
+from support.waiting import eventually
 
 
-class Burst:
+class Watched:
+    """A runtime that writes into the sink ``store``, and waits until its metrics say something.
+
+    Args:
+        runtime: What to watch.
+        patience: How long a condition may take to come true, in seconds.
+        enough: Events that count as "more" when nothing else is said.
+    """
+
+    def __init__(self, runtime: Runtime, patience: float = 30.0, enough: int = 500) -> None:
+        self.runtime = runtime
+        self._patience = patience
+        self._enough = enough
+
+    @property
+    def metrics(self) -> SinkMetrics:
+        return self.runtime.metrics().sinks["store"]
+
+    def until(self, condition: Callable[[SinkMetrics], bool], seconds: float | None = None) -> None:
+        """Wait until something is true of the sink's metrics."""
+        patience = self._patience if seconds is None else seconds
+        eventually(lambda: condition(self.metrics), patience, found=lambda: self.metrics)
+
+    def until_more_is_stored(self, events: int | None = None) -> None:
+        """Wait until this many more events are stored."""
+        before = self.metrics.stored + self.metrics.duplicate
+        wanted = before + (self._enough if events is None else events)
+        self.until(lambda metrics: metrics.stored + metrics.duplicate >= wanted)
+
+    def until_it_fails(self, times: int = 2, seconds: float | None = None) -> None:
+        """Wait for this many more failures."""
+        before = self.metrics.failures
+        self.until(lambda metrics: metrics.failures >= before + times, seconds)
+
+
+class Burst(Watched):
     """A steady stream of numbered events into one sink, from a thread.
 
     Args:
@@ -31,10 +66,8 @@ class Burst:
         enough: int = 500,
         levels: Sequence[str] = ("info",),
     ) -> None:
-        self._runtime = runtime
+        super().__init__(runtime, patience, enough)
         self._rate = rate
-        self._patience = patience
-        self._enough = enough
         self._levels = levels
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="burst")
@@ -44,7 +77,7 @@ class Burst:
         while not self._end.wait(0.01):
             for _ in range(self._rate // 100):
                 level = self._levels[self.sent % len(self._levels)]
-                self._runtime.emit("burst", {"number": self.sent}, level=level)
+                self.runtime.emit("burst", {"number": self.sent}, level=level)
                 self.sent += 1
 
     def __enter__(self) -> Self:
@@ -54,28 +87,6 @@ class Burst:
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
-
-    @property
-    def metrics(self) -> SinkMetrics:
-        return self._runtime.metrics().sinks["store"]
-
-    def until(self, condition: Any, seconds: float | None = None) -> None:
-        """Wait until something is true of the sink's metrics."""
-        deadline = time.monotonic() + (self._patience if seconds is None else seconds)
-        while not condition(self.metrics):
-            assert time.monotonic() < deadline, self.metrics
-            time.sleep(0.01)
-
-    def until_more_is_stored(self, events: int | None = None) -> None:
-        """Wait until this many more events are stored."""
-        before = self.metrics.stored + self.metrics.duplicate
-        wanted = before + (self._enough if events is None else events)
-        self.until(lambda metrics: metrics.stored + metrics.duplicate >= wanted)
-
-    def until_it_fails(self, times: int = 2, seconds: float | None = None) -> None:
-        """Wait for this many more failures."""
-        before = self.metrics.failures
-        self.until(lambda metrics: metrics.failures >= before + times, seconds)
 
 
 @contextmanager
