@@ -119,11 +119,12 @@ def text_of(event: Event) -> str:
 
 def _fields_of(document: bytes, found: Document) -> dict[str, Any]:
     try:
-        return {name: _plain(value) for name, value in found["fields"].items()}
+        fields: dict[str, Any] = _plain(found["fields"])
     except _ReferenceFound:
-        # The driver takes fields named $ref and $id for a reference; read raw, they are fields.
-        raw = RawBSONDocument(document, _RAW_OPTIONS)
-        return {name: _plain(value) for name, value in raw["fields"].items()}
+        # The driver takes fields named $ref and $id for a reference, those of the event itself too; read raw,
+        # they are fields.
+        fields = _plain(RawBSONDocument(document, _RAW_OPTIONS)["fields"])
+    return fields
 
 
 class _ReferenceFound(Exception):
