@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import msgspec
 from sqlalchemy import event as events
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from logweir.errors import SinkUnavailable
 from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
@@ -20,7 +22,12 @@ from logweir.sinks.sql.dialects.mysql import MariaDb, MySql
 from logweir.sinks.sql.dialects.postgresql import PostgreSql
 from logweir.sinks.sql.dialects.sqlite import Sqlite
 
-__all__ = ["connect", "database_of"]
+__all__ = ["PAGE", "Transaction", "connect", "database_of"]
+
+#: Begins a transaction whose errors are a sink's.
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+#: Rows fetched at once when searching and verifying, and ids deleted at once when pruning.
+PAGE = 1000
 
 _DATABASES: dict[str, type[Database]] = {
     "sqlite": Sqlite,

@@ -12,12 +12,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["Uninterrupted"]
+__all__ = ["Shielded"]
 
 T = TypeVar("T")
 
 
-class Uninterrupted:
+class Shielded:
     """Runs work that a cancellation leaves alone."""
 
     def __init__(self) -> None:

@@ -8,25 +8,12 @@ connections than workers, because a search takes one only for a page at a time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    Table,
-    and_,
-    delete,
-    false,
-    insert,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Connection, and_, delete, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -38,27 +25,24 @@ from logweir.sinks.sql.chain.links import Seal
 from logweir.sinks.sql.chain.tables import ChainTables
 from logweir.sinks.sql.chain.verifying import Verification
 from logweir.sinks.sql.chain.writing import Writers, insert_alone, require_links
-from logweir.sinks.sql.client import connect, database_of
+from logweir.sinks.sql.client import PAGE, connect, database_of
 from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
 from logweir.sinks.sql.dialects.contract import Database
-from logweir.sinks.sql.encode import to_event
-from logweir.sinks.sql.nul_escape import restore_nul
+from logweir.sinks.sql.health import condition_of
 from logweir.sinks.sql.outbox import claim_outbox, clear_outbox, insert_event, note_in_outbox, outbox_table
-from logweir.sinks.sql.own_model import AUDIT_COLUMNS, find_table
+from logweir.sinks.sql.own_model import find_table
 from logweir.sinks.sql.query import conditions_of
+from logweir.sinks.sql.reading import found
 from logweir.sinks.sql.schema import Schema, script_of
-from logweir.sinks.sql.shielded import Uninterrupted
+from logweir.sinks.sql.shielded import Shielded
 from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
-from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, verdict
+from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, as_sink_errors
 from logweir.sinks.sql.writing import Insertion, write_in_parts
 from logweir.sinks.tamper_evidence import Finding, Head, Tally
 
 __all__ = ["SqlSink"]
 
 T = TypeVar("T")
-
-#: Rows fetched at once when searching, and ids deleted at once when pruning.
-_PAGE = 1000
 
 
 class SqlSink(Sink[SqlConfig]):
@@ -79,7 +63,7 @@ class SqlSink(Sink[SqlConfig]):
         self.keeps_outbox = config.outbox
         self._patience = config.statement_timeout if isinstance(config, ServerConfig) else None
         self._engine: AsyncEngine | None = None
-        self._uninterrupted = Uninterrupted() if isinstance(config, SqliteConfig) else None
+        self._shielded = Shielded() if isinstance(config, SqliteConfig) else None
         self._chain = ChainTables(self._table, Seal(chaining.key)) if chaining is not None else None
         self._know(database_of(self._url))
 
@@ -102,7 +86,7 @@ class SqlSink(Sink[SqlConfig]):
         """
         if self._engine is not None:
             return
-        with _in_our_terms():
+        with as_sink_errors():
             engine, database = await connect(self.config, self.context.workers)
             try:
                 self._know(database)
@@ -132,29 +116,20 @@ class SqlSink(Sink[SqlConfig]):
 
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""
-        if self._uninterrupted is not None:
-            await self._uninterrupted.finish(self.config.retry.timeout / 2)
+        if self._shielded is not None:
+            await self._shielded.finish(self.config.retry.timeout / 2)
         engine, self._engine = self._engine, None
         if engine is not None:
             await engine.dispose()
 
     async def check(self) -> Health:
         """Ask for the server's version, for the table and its version, and whether it may be written."""
-        columns = [self._table.c[name] for name in AUDIT_COLUMNS]
-        nothing = insert(self._table).from_select(AUDIT_COLUMNS, select(*columns).where(false()))
         try:
-            with _in_our_terms():
-                async with asyncio.timeout(self._patience), self._opened().connect() as connection:
-                    server = (await connection.execute(text(self._database.version_query))).scalar_one()
-                    version = await connection.run_sync(self._schema.version)
-                    await connection.rollback()
-                    await connection.execute(nothing)
-                    await connection.rollback()
+            with as_sink_errors():
+                async with asyncio.timeout(self._patience):
+                    return await condition_of(self._opened(), self._table, self._schema, self._database)
         except SinkError as error:
             return Health(HealthStatus.DOWN, str(error))
-        newer = version is not None and version > self._schema.newest
-        status = HealthStatus.DEGRADED if newer else HealthStatus.OK
-        return Health(status, self._schema.describe(version), f"{self._database.label} {server}")
 
     def provision_script(self) -> str:
         """Return the DDL of the tables and their indexes."""
@@ -173,7 +148,7 @@ class SqlSink(Sink[SqlConfig]):
         except TableMissing:
             if not self.config.provision:
                 raise
-        with _in_our_terms():
+        with as_sink_errors():
             await self._prepare(self._opened())
         return await self._store_together(batch)
 
@@ -228,32 +203,9 @@ class SqlSink(Sink[SqlConfig]):
 
     # -- reading and pruning ------------------------------------------------------------------------
 
-    async def search(self, query: Query) -> AsyncIterator[Event]:
-        """Yield the events that match, in order of time.
-
-        Each page is a query of its own that goes on where the last one ended, so that a slow reader holds
-        no connection, and an index finds the place.
-        """
-        conditions = conditions_of(query, self._table, self._database)
-        columns = self._table.c
-        order = (columns.time_us, columns.time_ns, columns.id)
-        statement: Select[tuple[object, ...]] = select(*(columns[name] for name in AUDIT_COLUMNS))
-        statement = statement.order_by(*(column.desc() for column in order) if query.newest_first else order)
-        left = query.limit
-        last: Row[tuple[object, ...]] | None = None
-        while left is None or left > 0:
-            size = _PAGE if left is None else min(left, _PAGE)
-            after = [] if last is None else [_beyond(self._table, last, newest_first=query.newest_first)]
-            page = statement.where(*conditions, *after).limit(size)
-            async with self._transaction() as connection:
-                rows = (await connection.execute(page)).all()
-            for row in rows:
-                event = to_event(cast("Mapping[str, Any]", row._mapping))  # noqa: SLF001 - its public name, which no column can take
-                yield restore_nul(event) if self._database.escapes_nul else event
-            if len(rows) < size:
-                return
-            left = None if left is None else left - size
-            last = rows[-1]
+    def search(self, query: Query) -> AsyncIterator[Event]:
+        """Yield the events that match, in order of time."""
+        return found(query, self._table, self._database, self._transaction)
 
     async def prune(self, before: datetime, *, kind: Kind | None = None, limit: int = 10_000) -> int:
         """Delete at most ``limit`` events older than ``before``, the oldest first."""
@@ -279,8 +231,8 @@ class SqlSink(Sink[SqlConfig]):
         self, connection: AsyncConnection, ids: Sequence[str], also: Sequence[ColumnElement[bool]] = ()
     ) -> int:
         gone = 0
-        for start in range(0, len(ids), _PAGE):
-            page = and_(self._database.has_id_in(self._table, ids[start : start + _PAGE]), *also)
+        for start in range(0, len(ids), PAGE):
+            page = and_(self._database.has_id_in(self._table, ids[start : start + PAGE]), *also)
             if self._chain is not None:
                 gone += await connection.run_sync(self._chain.delete, page)
             else:
@@ -311,13 +263,13 @@ class SqlSink(Sink[SqlConfig]):
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that ends in time, and whose errors are ours."""
-        with _in_our_terms():
+        with as_sink_errors():
             async with asyncio.timeout(self._patience), self._opened().begin() as connection:
                 yield connection
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Write; where a cancellation in the middle would do harm, it does not reach the work."""
-        return await (work if self._uninterrupted is None else self._uninterrupted.run(work))
+        return await (work if self._shielded is None else self._shielded.run(work))
 
     async def _in_transaction(self, work: Callable[..., T], *arguments: Any) -> T:
         async with self._transaction() as connection:
@@ -331,34 +283,3 @@ class SqlSink(Sink[SqlConfig]):
         if self._engine is None:
             raise SinkUnavailable("the sink is not open")
         return self._engine
-
-
-def _beyond(table: Table, last: Row[tuple[object, ...]], *, newest_first: bool) -> ColumnElement[bool]:
-    """The row comes after the last one; the bound on the first column is what an index can use."""
-    columns, seen = table.c, last._mapping  # noqa: SLF001 - its public name, which no column can take
-    us, ns, id_ = (
-        (columns[name].__lt__, columns[name].__gt__)[not newest_first]
-        for name in ("time_us", "time_ns", "id")
-    )
-    same_us = columns.time_us == seen["time_us"]
-    same_ns = columns.time_ns == seen["time_ns"]
-    bound = (columns.time_us <= seen["time_us"]) if newest_first else (columns.time_us >= seen["time_us"])
-    return and_(
-        bound,
-        or_(
-            us(seen["time_us"]),
-            and_(same_us, ns(seen["time_ns"])),
-            and_(same_us, same_ns, id_(seen["id"])),
-        ),
-    )
-
-
-@contextmanager
-def _in_our_terms() -> Iterator[None]:
-    """Turn whatever the driver raises into what a worker understands."""
-    try:
-        yield
-    except SinkError:
-        raise
-    except Exception as error:  # noqa: BLE001 - drivers raise all sorts when a connection breaks
-        raise verdict(error) from None

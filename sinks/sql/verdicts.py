@@ -9,6 +9,8 @@ Messages are the server's own words without the values that it quotes.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.exc import DataError as RowError
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
@@ -17,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.redaction.patterns import MASK
 
-__all__ = ["DuplicateKey", "TableMissing", "verdict"]
+__all__ = ["DuplicateKey", "TableMissing", "as_sink_errors", "verdict"]
 
 
 class DuplicateKey(SinkRejected):
@@ -79,6 +81,17 @@ _SQLITE_TABLE_MISSING = "no such table"
 
 #: The parts of messages where servers quote what was to be stored.
 _QUOTED_VALUE = re.compile(r"(value:?|entry|type [\w ]+:) (?:'.*?'(?= for | at |$)|\".*\")", re.DOTALL)
+
+
+@contextmanager
+def as_sink_errors() -> Iterator[None]:
+    """Turn whatever the driver raises into what a worker understands."""
+    try:
+        yield
+    except SinkError:
+        raise
+    except Exception as error:  # noqa: BLE001 - drivers raise all sorts when a connection breaks
+        raise verdict(error) from None
 
 
 def verdict(error: Exception) -> SinkError:

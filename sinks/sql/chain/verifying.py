@@ -7,8 +7,7 @@ note already if retention deleted it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from logweir.sinks.sql.chain.judging import Judge, StoredRow, moment, number, read_row
 from logweir.sinks.sql.chain.links import Run
 from logweir.sinks.sql.chain.tables import BEGINNING, Beginning, ChainTables
+from logweir.sinks.sql.client import PAGE, Transaction
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.own_model import AUDIT_COLUMNS
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.tamper_evidence import Finding, Head, Tally, Trouble
 
 __all__ = ["Verification"]
-
-#: Rows, and heads, that are read at once.
-_PAGE = 1000
-
-Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +83,8 @@ class Verification:
     async def compare(self, heads: Sequence[Head]) -> AsyncIterator[Finding]:
         """Find saved heads whose rows are gone or others; see :meth:`Chained.compare`."""
         columns = self._table.c
-        for start in range(0, len(heads), _PAGE):
-            page = heads[start : start + _PAGE]
+        for start in range(0, len(heads), PAGE):
+            page = heads[start : start + PAGE]
             places = tuple_(columns.chain_writer, columns.chain_seq)
             wanted = select(columns.chain_writer, columns.chain_seq, columns.chain_hash)
             wanted = wanted.where(places.in_([(head.writer, head.seq) for head in page]))
@@ -169,7 +164,7 @@ class Verification:
                 skipped = last.chain_writer if last is not None and start is not None else None
                 if rows:
                     yield _Page([self._read(row) for row in rows], heads, skipped)
-                if len(rows) < _PAGE:
+                if len(rows) < PAGE:
                     break
                 if last is None or rows[-1].chain_writer != last.chain_writer:
                     first_seen = heads.get(rows[-1].chain_writer)
@@ -184,14 +179,14 @@ class Verification:
         """The next rows: first those of the same writer, then those of the writers after it."""
         columns = self._table.c
         if last is None:
-            return await self._fetch(connection, wanted, _PAGE)
+            return await self._fetch(connection, wanted, PAGE)
         seq = last.chain_seq if start is None else start
         after = or_(columns.chain_seq > last.chain_seq, columns.id > last.id)
         same = wanted.where(columns.chain_writer == last.chain_writer, columns.chain_seq >= seq, after)
-        rows = await self._fetch(connection, same, _PAGE)
-        if len(rows) < _PAGE:
+        rows = await self._fetch(connection, same, PAGE)
+        if len(rows) < PAGE:
             others = wanted.where(columns.chain_writer > last.chain_writer)
-            rows += await self._fetch(connection, others, _PAGE - len(rows))
+            rows += await self._fetch(connection, others, PAGE - len(rows))
         return rows
 
     def _in_chains(self, newest: str) -> Select[Any]:
@@ -209,7 +204,7 @@ class Verification:
         columns = self._table.c
         of_writer = self._in_order().where(columns.chain_writer == writer)
         wanted = of_writer.where(columns.chain_seq > after, columns.chain_seq <= until)
-        return await self._fetch(connection, wanted, _PAGE)
+        return await self._fetch(connection, wanted, PAGE)
 
     def _in_order(self) -> Select[Any]:
         columns = self._table.c
@@ -247,7 +242,7 @@ class Verification:
         writer = ""
         while True:
             async with self._transaction() as connection:
-                page = await connection.run_sync(self._chain.heads_after, writer, _PAGE, rowless=rowless)
+                page = await connection.run_sync(self._chain.heads_after, writer, PAGE, rowless=rowless)
             if not page:
                 return
             yield page
@@ -282,10 +277,10 @@ class Verification:
         wanted = wanted.where(or_(columns.chain_writer.is_(None), columns.chain_seq.is_(None)))
         while True:
             async with self._transaction() as connection:
-                page = await self._fetch(connection, wanted.where(columns.id > last), _PAGE)
+                page = await self._fetch(connection, wanted.where(columns.id > last), PAGE)
             for row in page:
                 yield row
-            if len(page) < _PAGE:
+            if len(page) < PAGE:
                 return
             last = page[-1].id
 

@@ -8,18 +8,17 @@ was, the chain is never used again: whichever way it went, the chain in the data
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected
 from logweir.event import Event, new_event_id
 from logweir.sinks.sql.chain.links import GENESIS, Link, extend
 from logweir.sinks.sql.chain.tables import ChainTables, HeadMoved
+from logweir.sinks.sql.client import Transaction
 from logweir.sinks.sql.outbox import insert_event
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.sql.verdicts import DuplicateKey
@@ -27,8 +26,6 @@ from logweir.sinks.sql.writing import Insertion
 from logweir.sinks.tamper_evidence import Head
 
 __all__ = ["Writers", "insert_alone", "require_links"]
-
-Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 
 def require_links(table: Table) -> None:

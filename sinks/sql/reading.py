@@ -1,0 +1,78 @@
+"""Searching the audit table page by page.
+
+Each page is a query of its own that goes on where the last one ended (a *keyset*, not an offset), so that a
+slow reader holds no connection, and an index finds the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, or_, select
+
+from logweir.event import Event
+from logweir.sinks.contract import Query
+from logweir.sinks.sql.client import PAGE, Transaction
+from logweir.sinks.sql.dialects.contract import Database
+from logweir.sinks.sql.encode import to_event
+from logweir.sinks.sql.nul_escape import restore_nul
+from logweir.sinks.sql.own_model import AUDIT_COLUMNS
+from logweir.sinks.sql.query import conditions_of
+
+__all__ = ["found"]
+
+
+async def found(
+    query: Query, table: Table, database: Database, transaction: Transaction
+) -> AsyncIterator[Event]:
+    """Yield the events that match, in order of time.
+
+    Args:
+        query: What is searched for.
+        table: The audit table.
+        database: Whose it is.
+        transaction: Begins a transaction; there is one for each page.
+    """
+    conditions = conditions_of(query, table, database)
+    columns = table.c
+    # The id comes last, so that the order is total: a page can end between two events of one nanosecond.
+    order = (columns.time_us, columns.time_ns, columns.id)
+    statement: Select[tuple[object, ...]] = select(*(columns[name] for name in AUDIT_COLUMNS))
+    statement = statement.order_by(*(column.desc() for column in order) if query.newest_first else order)
+    left = query.limit
+    last: Row[tuple[object, ...]] | None = None
+    while left is None or left > 0:
+        size = PAGE if left is None else min(left, PAGE)
+        after = [] if last is None else [_beyond(table, last, newest_first=query.newest_first)]
+        page = statement.where(*conditions, *after).limit(size)
+        async with transaction() as connection:
+            rows = (await connection.execute(page)).all()
+        # Events are yielded outside of the transaction: whoever takes them may be slow.
+        for row in rows:
+            event = to_event(cast("Mapping[str, Any]", row._mapping))  # noqa: SLF001 - its public name, which no column can take
+            yield restore_nul(event) if database.escapes_nul else event
+        if len(rows) < size:
+            return
+        left = None if left is None else left - size
+        last = rows[-1]
+
+
+def _beyond(table: Table, last: Row[tuple[object, ...]], *, newest_first: bool) -> ColumnElement[bool]:
+    """The row comes after the last one; the bound on the first column is what an index can use."""
+    columns, seen = table.c, last._mapping  # noqa: SLF001 - its public name, which no column can take
+    us, ns, id_ = (
+        (columns[name].__lt__, columns[name].__gt__)[not newest_first]
+        for name in ("time_us", "time_ns", "id")
+    )
+    same_us = columns.time_us == seen["time_us"]
+    same_ns = columns.time_ns == seen["time_ns"]
+    bound = (columns.time_us <= seen["time_us"]) if newest_first else (columns.time_us >= seen["time_us"])
+    return and_(
+        bound,
+        or_(
+            us(seen["time_us"]),
+            and_(same_us, ns(seen["time_ns"])),
+            and_(same_us, same_ns, id_(seen["id"])),
+        ),
+    )
