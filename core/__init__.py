@@ -1,6 +1,6 @@
 """logweir: a multi-backend storage router for structured logs.
 
-Events are captured in microseconds, told apart as *audit* or *tracing*, and routed by ``routing.yaml``
+Events are captured in microseconds, classified as *audit* or *tracing*, and routed by ``routing.yaml``
 through bounded queues and batching workers to the stores that suit them.
 """
 

@@ -82,7 +82,7 @@ class Parameters:
 
 
 def find(finder: Finder | None, arguments: Mapping[str, Any], option: str) -> Any:
-    """Find a value among the arguments; None, and told, where looking for it fails."""
+    """Find a value among the arguments; None, and a report, where looking for it fails."""
     if finder is None:
         return None
     try:

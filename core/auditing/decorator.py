@@ -60,10 +60,10 @@ def audit_log(
         acknowledge: ``accepted``, ``durable`` or ``stored``; by default as ``audit.acknowledge`` in
             routing.yaml says. A cancelled or interrupted call waits for nothing, and a synchronous function
             that is called on an event loop cannot wait: its events count as acknowledged when they are
-            accepted, which is told, or with ``on_failure="raise"`` it is not called at all.
-        on_failure: When the event is not acknowledged, ``raise`` fails the call, ``continue`` tells and goes
-            on; by default as ``audit.on_failure`` in routing.yaml says. An error of the function itself is
-            raised in any case, with a note.
+            accepted, which is reported, or with ``on_failure="raise"`` it is not called at all.
+        on_failure: When the event is not acknowledged, ``raise`` fails the call, ``continue`` reports it and
+            goes on; by default as ``audit.on_failure`` in routing.yaml says. An error of the function itself
+            is raised in any case, with a note.
         intent: Whether to record ``started`` before the function is called, so that a crash in the middle
             shows: two events with the same ``call_id``. With ``on_failure="raise"`` the function is called
             only when that event is acknowledged.

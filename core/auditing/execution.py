@@ -55,7 +55,7 @@ class Execution:
     Attributes:
         options: Of the decoration.
         started: By the options' clock.
-        user_id: Who calls, as far as the arguments tell.
+        user_id: Who calls, as far as the arguments say.
         resource: What it is done to.
         arguments: A redacted copy of the arguments that are recorded.
         acknowledge: What to wait for at the end.
@@ -204,7 +204,7 @@ class Execution:
 
 
 def _emit(action: str, values: dict[str, Any], *, level: str, acknowledge: AckLevel) -> Receipt:
-    """Emit the event; one that its record refuses is emitted too, with the reason, and then told.
+    """Emit the event; one that its record refuses is emitted too, with the reason, and then reported.
 
     Raises:
         AuditError: The record refuses it.

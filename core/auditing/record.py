@@ -79,7 +79,7 @@ class AuditRecord(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _knows_its_action(cls, values: Any) -> Any:
-        """A class that was declared for exactly one action need not be told it again."""
+        """A class that was declared for exactly one action need not be given it again."""
         known = cls.registered_action
         if known is None or _is_glob(known) or not isinstance(values, Mapping):
             return values

@@ -196,7 +196,7 @@ class _Walk:
                 if kind is Description:
                     return self._text(self._redactor.redact_description(str(plain)))
                 plain = encode_value(plain, self._limits.max_items)
-        except Exception:  # noqa: BLE001, S110 - such as a RecursionError, which is told one level up
+        except Exception:  # noqa: BLE001, S110 - such as a RecursionError, which is answered one level up
             pass
         return self._written(unprintable(value))
 

@@ -79,10 +79,10 @@ def _go(measuring: runner.Run, console: Console) -> Results:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
 
-        def tell(done: int, total: int, what: str) -> None:
+        def show(done: int, total: int, what: str) -> None:
             progress.update(task, completed=done, total=total, description=what)
 
-        return asyncio.run(measuring.go(tell))
+        return asyncio.run(measuring.go(show))
 
 
 def _spec(text: str, folder: Path, known: Sequence[str]) -> Spec:

@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 
 from pydantic import Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
+from logweir.config.levels import COMPARISONS, split_level
 from logweir.event import LEVELS, Kind
 from logweir.redaction.patterns import DEFAULT_PATTERNS
 from logweir.redaction.redactor import Redactor
@@ -101,9 +102,8 @@ class MatchConfig(StrictModel):
     @classmethod
     def _level_is_known(cls, value: list[str] | None) -> list[str] | None:
         for item in value or []:
-            name = item.lstrip("<>=!").strip()
-            comparison = item[: len(item) - len(item.lstrip("<>=!"))]
-            if name not in LEVELS or comparison not in {"", ">=", ">", "<=", "<", "=="}:
+            comparison, name = split_level(item)
+            if name not in LEVELS or comparison not in COMPARISONS:
                 known = ", ".join(LEVELS)
                 raise ValueError(
                     f"unknown level {item!r}; write one of {known}, or a comparison like >=error"

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from logweir.config.levels import levels_meant
 from logweir.config.models import FieldMatch, MatchConfig, RouteConfig
 from logweir.event import LEVELS, Kind
 
@@ -169,16 +170,4 @@ def _is_among(value: object, choices: Sequence[object]) -> bool:
 
 def _levels(wanted: Sequence[str]) -> frozenset[str]:
     """The level names that a ``level`` of routing.yaml stands for."""
-    names = list(LEVELS)
-    chosen: set[str] = set()
-    for item in wanted:
-        name = item.lstrip("<>=").strip()
-        comparison = item[: len(item) - len(item.lstrip("<>="))]
-        position = names.index(name)
-        chosen |= {
-            ">=": set(names[position:]),
-            ">": set(names[position + 1 :]),
-            "<=": set(names[: position + 1]),
-            "<": set(names[:position]),
-        }.get(comparison, {name})
-    return frozenset(chosen)
+    return frozenset[str]().union(*map(levels_meant, wanted))

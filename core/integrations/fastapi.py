@@ -19,7 +19,7 @@ from logweir.errors import MissingDependency
 
 try:
     from fastapi import Depends
-except ModuleNotFoundError:  # pragma: no cover - told to whoever imports this
+except ModuleNotFoundError:  # pragma: no cover - reported to whoever imports this
     raise MissingDependency("logweir.integrations.fastapi", "fastapi") from None
 
 __all__ = ["log_service"]

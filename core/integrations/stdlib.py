@@ -23,7 +23,7 @@ __all__ = ["Handler", "install_stdlib"]
 #: Loggers whose own configuration keeps their records from the root logger.
 ISOLATED_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access")
 
-#: aiosqlite logs every statement at debug from threads that do not tell whether a sink is behind them.
+#: aiosqlite logs every statement at debug from threads that do not show whether a sink is behind them.
 IGNORED_LOGGERS = ("aiosqlite",)
 
 #: What every record has; the rest came by ``extra=``.

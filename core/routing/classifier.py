@@ -13,12 +13,10 @@ from typing import Any
 
 from logweir.config.models import ClassifyRule
 from logweir.event import Kind
-from logweir.routing.conditions import Fields, Head, compile_match, is_worth_keeping
+from logweir.routing.conditions import Fields, Head, HeadCache, compile_match
 
 __all__ = ["Classifier", "Decision", "take_explicit"]
 
-#: The most heads whose answers are kept; when there are more, all are forgotten.
-_MOST_HEADS = 4096
 
 _KINDS: dict[Any, Kind] = {kind: kind for kind in Kind} | {kind.value: kind for kind in Kind}
 _Key = tuple[str | None, str | None, str | None]
@@ -45,7 +43,7 @@ def take_explicit(fields: dict[str, Any]) -> Kind | None:
     """Remove what the caller said about the kind from the fields, and return it.
 
     ``persist_db`` is always removed; ``kind`` only when it is a kind, because it may be a field of the
-    application's own. A ``persist_db`` whose truth cannot be told (an array) counts as true: audit is the
+    application's own. A ``persist_db`` without a truth value (an array) counts as true: audit is the
     side on which nothing is lost.
     """
     said: Kind | None = None
@@ -74,7 +72,7 @@ class Classifier:
         self._rules = tuple((compile_match(rule.match), rule.kind) for rule in rules)
         uses = frozenset[str]().union(*(predicate.uses for predicate, _ in self._rules))
         self._by_level, self._by_name, self._by_logger = ("level" in uses, "name" in uses, "logger" in uses)
-        self._plans: dict[_Key, _Plan] = {}
+        self._plans: HeadCache[_Key, _Plan] = HeadCache()
 
     def classify(self, level: str, name: str, fields: Fields) -> Kind:
         """Return the kind of an event about which its caller said nothing."""
@@ -107,11 +105,7 @@ class Classifier:
     def _plan(self, head: _Key) -> _Plan:
         """Work out, and keep, what is left to ask when the head is known."""
         plan = self._reduced(Head(None, *head))
-        if not is_worth_keeping(head):
-            return plan
-        if len(self._plans) >= _MOST_HEADS:
-            self._plans.clear()
-        self._plans[head] = plan
+        self._plans.keep(head, plan)
         return plan
 
     def _reduced(self, head: Head) -> _Plan:

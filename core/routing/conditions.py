@@ -18,18 +18,19 @@ import fnmatch
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, NoneType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
+from logweir.config.levels import levels_meant
 from logweir.config.models import FieldMatch, MatchConfig, find_function
 from logweir.diagnostics import report
 from logweir.encoding.fields import MISSING, equal, look_up
 from logweir.encoding.values import Description, Entries, encode_value, unprintable
 from logweir.event import LEVELS, severity
 
-__all__ = ["Fields", "Head", "Predicate", "compile_match", "glob_matcher", "is_worth_keeping"]
+__all__ = ["Fields", "Head", "HeadCache", "Predicate", "compile_match", "glob_matcher"]
 
 Fields = Mapping[str, Any]
 
@@ -37,10 +38,16 @@ Fields = Mapping[str, Any]
 _PLAIN = frozenset({str, bool, NoneType, list, dict})
 #: Of encoding one value, such as an Enum whose value is an Enum.
 _STEPS = 8
+#: The most heads whose answers are kept: a program has some hundreds of call sites.
+MOST_HEADS = 4096
 #: The most characters of a head whose answer is kept.
 _LONGEST_KEPT = 512
 #: Whether this thread is inside a function of the user's.
 _asking = threading.local()
+
+
+Key = TypeVar("Key", bound="tuple[str | None, ...]")
+Kept = TypeVar("Kept")
 
 
 class Head(NamedTuple):
@@ -52,9 +59,26 @@ class Head(NamedTuple):
     logger: str | None
 
 
-def is_worth_keeping(head: Iterable[str | None]) -> bool:
-    """Whether to keep the answer for a head: long names are texts that differ with every call."""
-    return sum(len(part) for part in head if part is not None) <= _LONGEST_KEPT
+class HeadCache(dict[Key, Kept]):
+    """What was worked out for heads, at most :data:`MOST_HEADS` of them; looked up as a dictionary.
+
+    Args:
+        before_clearing: Called before a full cache is emptied.
+    """
+
+    def __init__(self, before_clearing: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self._before_clearing = before_clearing
+
+    def keep(self, head: Key, answer: Kept) -> bool:
+        """Keep an answer; False for a long head, whose name is a text that differs with every call."""
+        if sum(len(part) for part in head if part is not None) > _LONGEST_KEPT:
+            return False
+        if len(self) >= MOST_HEADS:
+            self._before_clearing()
+            self.clear()
+        self[head] = answer
+        return True
 
 
 class Predicate(ABC):
@@ -295,26 +319,10 @@ def glob_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
     return lambda text: compiled.match(text) is not None
 
 
-_COMPARISONS: dict[str, Callable[[int, int], bool]] = {
-    ">=": int.__ge__,
-    ">": int.__gt__,
-    "<=": int.__le__,
-    "<": int.__lt__,
-    "==": int.__eq__,
-    "": int.__eq__,
-}
-
-
 def _level(wanted: list[str]) -> Predicate:
     words = " or ".join(wanted)
-    passing = frozenset().union(*(_severities_that_pass(item) for item in wanted))
+    passing = {LEVELS[name] for item in wanted for name in levels_meant(item)}
     return _HeadIs("level", lambda level: severity(level) in passing, words)
-
-
-def _severities_that_pass(wanted: str) -> frozenset[int]:
-    name = wanted.lstrip("<>=").strip()
-    compare = _COMPARISONS[wanted[: len(wanted) - len(wanted.lstrip("<>="))]]
-    return frozenset(number for number in LEVELS.values() if compare(number, severity(name)))
 
 
 def _field(config: FieldMatch) -> list[Predicate]:

@@ -17,19 +17,16 @@ from zlib import crc32
 
 from logweir.config.models import RouteConfig
 from logweir.event import Event
-from logweir.routing.conditions import Head, Predicate, compile_match, is_worth_keeping
+from logweir.routing.conditions import Head, HeadCache, Predicate, compile_match
 
 __all__ = ["SAMPLED", "UNROUTED", "Explanation", "Router", "Step"]
 
 T = TypeVar("T")
 _Key = tuple[str | None, str | None, str | None, str | None]
 
-#: The most heads whose answers are kept; when there are more, all are forgotten.
-_MOST_HEADS = 4096
-
 
 class _Empty(tuple[Any, ...]):
-    """An empty answer that is told apart from others by identity."""
+    """An empty answer that is distinguished from others by identity."""
 
     __slots__ = ()
 
@@ -112,7 +109,8 @@ class Router(Generic[T]):
         uses = frozenset[str]().union(*(condition.uses for condition in self._conditions))
         self._by_level, self._by_name, self._by_logger = ("level" in uses, "name" in uses, "logger" in uses)
         self._answers: dict[_Key, tuple[T, ...]] = {}
-        self._plans: dict[_Key, tuple[_Route[T], ...]] = {}
+        # In this order: a plan that another thread adds meanwhile must not outlive its answer.
+        self._plans: HeadCache[_Key, tuple[_Route[T], ...]] = HeadCache(before_clearing=self._answers.clear)
 
     def route(self, event: Event) -> tuple[T, ...]:
         """Return the targets of an event; ``UNROUTED`` or ``SAMPLED`` when there are none."""
@@ -160,14 +158,7 @@ class Router(Generic[T]):
     def _plan(self, head: _Key) -> tuple[_Route[T], ...]:
         """Work out the routes that an event with this head may take; keep the answer if it is certain."""
         plan = self._reduced(Head(*head))
-        if not is_worth_keeping(head):
-            return plan
-        if len(self._plans) >= _MOST_HEADS:
-            # In this order: a plan that another thread adds meanwhile must not outlive its answer.
-            self._answers.clear()
-            self._plans.clear()
-        self._plans[head] = plan
-        if all(route.is_certain for route in plan):
+        if self._plans.keep(head, plan) and all(route.is_certain for route in plan):
             self._answers[head] = _union([route.targets for route in plan]) or UNROUTED
         return plan
 

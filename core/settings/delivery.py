@@ -57,7 +57,7 @@ class QueueConfig(StrictModel):
     when_full: WhenFull | None = None
     """What a full queue does: `block` waits up to `block_timeout` (never on an event loop),
     `drop_newest` refuses the new event, `drop_oldest` forgets the oldest one, `spill` puts on disk what
-    memory cannot hold. Every drop is counted and told. By default `block` where an audit route feeds the
+    memory cannot hold. Every drop is counted and reported. By default `block` where an audit route feeds the
     sink, otherwise `drop_oldest`."""
     block_timeout: Seconds = 5.0
     """How long `block` makes a caller wait before the event is dropped and counted."""

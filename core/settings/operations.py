@@ -11,18 +11,18 @@ __all__ = ["DeadLettersConfig", "MetricsConfig"]
 
 
 class DeadLettersConfig(StrictModel):
-    """How long dead letters are kept. By default for ever: they are told at every start, never deleted."""
+    """How long dead letters are kept. By default for ever: each start reports them, nothing deletes."""
 
     keep: Seconds | None = Field(default=None, gt=0)
-    """How long a dead letter is kept, such as `90d`; what is older is deleted, counted and told."""
+    """How long a dead letter is kept, such as `90d`; what is older is deleted, counted and reported."""
     max_bytes: ByteSize | None = Field(default=None, ge=1)
-    """The most bytes of all dead letters; the oldest are deleted first, counted and told."""
+    """The most bytes of all dead letters; the oldest are deleted first, counted and reported."""
 
 
 class MetricsConfig(StrictModel):
     """Where each process serves its metrics to Prometheus."""
 
     port: int = Field(ge=0, le=65_535)
-    """The port; 0 takes a free one, which is told."""
+    """The port; 0 takes a free one, which is reported."""
     host: str = Field(default="127.0.0.1", min_length=1)
     """The address to listen at; `0.0.0.0` lets other machines read the metrics."""

@@ -44,7 +44,9 @@ def has_nul_name(value: Any) -> bool:
 
 @settings(max_examples=200, deadline=None)
 @given(fields=FIELDS, time=TIMES)
-@example(fields={"$ref": "", "$id": None}, time=0)  # the event's own fields are what the driver makes an object of
+@example(
+    fields={"$ref": "", "$id": None}, time=0
+)  # the event's own fields are what the driver makes an object of
 def test_an_event_comes_back_as_it_was(fields: dict[str, Any], time: int) -> None:
     event = event_with(fields, time)
     make = guarded_document_of if has_nul_name(fields) else document_of
