@@ -6,6 +6,7 @@ credentials or the index is tried again, because the next event would fare no be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
@@ -15,7 +16,6 @@ from elastic_transport import ApiError, ConnectionTimeout, SerializationError, T
 from elasticsearch import UnsupportedProductError
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
-from logweir.sinks.shared.retry_after import seconds_to_wait
 
 __all__ = ["Verdict", "failure", "item_verdict"]
 
@@ -81,7 +81,15 @@ def _refusal(error: ApiError) -> SinkError:
     # A proxy may answer 400 to anything; only what Elasticsearch itself says is held against the events.
     if status == HTTPStatus.BAD_REQUEST and isinstance(details, dict):
         return SinkRejected(message)
-    return SinkUnavailable(message, retry_after=seconds_to_wait(error.meta.headers.get("retry-after")))
+    return SinkUnavailable(message, retry_after=_retry_after(error))
+
+
+def _retry_after(error: ApiError) -> float | None:
+    try:
+        seconds = float(error.meta.headers.get("retry-after") or "")
+    except ValueError:
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _reason(error: Mapping[str, Any]) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import re
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from logweir.settings.delivery import StrictModel
-from logweir.settings.tls import TlsConfig
 from logweir.sinks.contract import SinkConfig
 
-__all__ = ["HttpConfig", "SignConfig"]
+__all__ = ["HttpConfig", "SignConfig", "TlsConfig"]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONCURRENCY = 8
@@ -46,6 +46,19 @@ class SignConfig(StrictModel):
     @classmethod
     def _header_is_a_name(cls, value: str) -> str:
         return _checked_name(value)
+
+
+class TlsConfig(StrictModel):
+    """How an `https` server is verified, and how we identify ourselves to it."""
+
+    ca: Path | None = None
+    """A file of certificate authorities to trust instead of the system's."""
+    certificate: Path | None = None
+    """Our own certificate (PEM), where the server asks for one."""
+    key: Path | None = None
+    """The private key of our certificate, if it is in a file of its own."""
+    verify: bool = True
+    """Whether the server's certificate is verified; `false` is for experiments alone."""
 
 
 class HttpConfig(SinkConfig):

@@ -6,18 +6,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.results import WriteResult
-from logweir.sinks.shared.retry_after import seconds_to_wait
 
-__all__ = ["Answer", "result_of"]
+__all__ = ["Answer", "result_of", "seconds_to_wait"]
 
 _OK = range(200, 300)
 _REDIRECTION = range(300, 400)
@@ -84,6 +85,22 @@ def result_of(answer: Answer, events: Sequence[Event], *, now: datetime | None =
         hint = "; send less at once: batch.max_bytes" if status == _TOO_LARGE else ""
         raise SinkRejected(f"the server {said}{hint}")
     raise SinkUnavailable(f"the server {said}", retry_after=seconds_to_wait(answer.retry_after, now))
+
+
+def seconds_to_wait(retry_after: str | None, now: datetime | None = None) -> float | None:
+    """Return the seconds that a Retry-After asks for, be it a number or a date."""
+    if retry_after is None:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        seconds = (aware - (now or datetime.now(UTC))).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _by_event(answer: Answer, events: Sequence[Event]) -> WriteResult:

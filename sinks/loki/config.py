@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from logweir.settings.delivery import StrictModel
-from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.loki.labels import DEFAULT_LIMIT, is_unbounded
 
-__all__ = ["LabelConfig", "LokiConfig"]
+__all__ = ["LabelConfig", "LokiConfig", "TlsConfig"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PUSH_PATH = "/loki/api/v1/push"
@@ -54,6 +54,19 @@ class LabelConfig(StrictModel):
     def most(self) -> int:
         """The limit that holds."""
         return self.limit or DEFAULT_LIMIT
+
+
+class TlsConfig(StrictModel):
+    """How an `https` server is verified, and how we identify ourselves to it."""
+
+    ca: Path | None = None
+    """A file of certificate authorities to trust instead of the system's."""
+    certificate: Path | None = None
+    """Our own certificate (PEM), where the server asks for one."""
+    key: Path | None = None
+    """The private key of our certificate, if it is in a file of its own."""
+    verify: bool = True
+    """Whether the server's certificate is verified; `false` is for experiments alone."""
 
 
 class LokiConfig(SinkConfig):

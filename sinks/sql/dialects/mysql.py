@@ -29,7 +29,6 @@ from sqlalchemy import (
 )
 
 from logweir.errors import SinkUnavailable
-from logweir.sinks.shared.tls import database_context
 from logweir.sinks.sql.config import ServerConfig, SqlConfig
 from logweir.sinks.sql.dialects.contract import Database, json_path, json_text
 
@@ -67,7 +66,7 @@ class MySql(Database):
             "program_name": "logweir",
         }
         if config.tls is not None:
-            arguments["ssl"] = database_context(config.tls)
+            arguments["ssl"] = config.tls.context()
         return arguments
 
     @contextmanager

@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from logweir.sinks.shared.tls import database_context
 from logweir.sinks.sql.config import ServerConfig, SqlConfig
 from logweir.sinks.sql.dialects.contract import Database, json_text
 
@@ -54,7 +53,7 @@ class PostgreSql(Database):
             },
         }
         if config.tls is not None:
-            arguments["ssl"] = database_context(config.tls)
+            arguments["ssl"] = config.tls.context()
         return arguments
 
     @contextmanager
