@@ -22,6 +22,7 @@ from elasticsearch import AsyncElasticsearch
 from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.verdicts import failure
+from logweir.sinks.shared.credentials import login_of
 
 __all__ = ["Answer", "ElasticsearchClient", "packed"]
 
@@ -143,8 +144,9 @@ def _options(config: ElasticsearchConfig, workers: int) -> dict[str, Any]:
     }
     if config.api_key is not None:
         options["api_key"] = config.api_key.get_secret_value()
-    if config.username is not None and config.password is not None:
-        options["basic_auth"] = (config.username, config.password.get_secret_value())
+    login = login_of(config.username, config.password)
+    if login is not None:
+        options["basic_auth"] = login
     if config.url[0].startswith("https:"):
         options["verify_certs"] = config.verify_tls
         options["ssl_show_warn"] = False

@@ -20,6 +20,7 @@ from pydantic import (
 from logweir.settings.delivery import StrictModel
 from logweir.settings.units import ByteSize, Seconds
 from logweir.sinks.contract import SinkConfig
+from logweir.sinks.shared.credentials import check_login
 
 __all__ = ["ElasticsearchConfig", "LifecycleConfig"]
 
@@ -128,8 +129,7 @@ class ElasticsearchConfig(SinkConfig):
 
     @model_validator(mode="after")
     def _options_agree(self) -> ElasticsearchConfig:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("username and password belong together; set both or neither")
+        check_login(self.username, self.password)
         if self.username is not None and self.api_key is not None:
             raise ValueError("set either api_key or username and password")
         if self.client_key is not None and self.client_certificate is None:

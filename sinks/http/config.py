@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import re
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from logweir.settings.delivery import StrictModel
+from logweir.settings.tls import TlsConfig
 from logweir.sinks.contract import SinkConfig
+from logweir.sinks.shared.credentials import check_login
 
-__all__ = ["HttpConfig", "SignConfig", "TlsConfig"]
+__all__ = ["HttpConfig", "SignConfig"]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONCURRENCY = 8
@@ -46,19 +47,6 @@ class SignConfig(StrictModel):
     @classmethod
     def _header_is_a_name(cls, value: str) -> str:
         return _checked_name(value)
-
-
-class TlsConfig(StrictModel):
-    """How an `https` server is verified, and how we identify ourselves to it."""
-
-    ca: Path | None = None
-    """A file of certificate authorities to trust instead of the system's."""
-    certificate: Path | None = None
-    """Our own certificate (PEM), where the server asks for one."""
-    key: Path | None = None
-    """The private key of our certificate, if it is in a file of its own."""
-    verify: bool = True
-    """Whether the server's certificate is verified; `false` is for experiments alone."""
 
 
 class HttpConfig(SinkConfig):
@@ -126,8 +114,7 @@ class HttpConfig(SinkConfig):
 
     @model_validator(mode="after")
     def _one_way_to_authenticate(self) -> HttpConfig:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("username and password belong together; give both or none")
+        check_login(self.username, self.password)
         ways = {
             "username": self.username is not None,
             "bearer_token": self.bearer_token is not None,

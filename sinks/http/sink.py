@@ -6,7 +6,6 @@ It is as idempotent as its receiver, which has the event ids and an ``Idempotenc
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +20,9 @@ from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.encode import request_of
 from logweir.sinks.http.verdicts import Answer, result_of
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.credentials import bearer_header, login_of
+from logweir.sinks.shared.http_client import make_http_client
+from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["HttpSink"]
 
@@ -29,6 +31,7 @@ _MOST_READ = 2**20
 #: Shares of ``retry.timeout``: after which no request for one more event begins, and how long each may take.
 _LAST_START = 0.5
 _ONE_REQUEST = 0.4
+_HEADERS = {"User-Agent": "logweir", "Accept": "application/json", "Accept-Encoding": "identity"}
 _REFUSED_ACCESS = {401, 403, 407}
 _SERVER_ERROR = 500
 _MASK = MASK.encode()
@@ -55,19 +58,19 @@ class HttpSink(Sink[HttpConfig]):
         if self._client is None:
             try:
                 self._client = await asyncio.to_thread(self._make_client)
-            except (OSError, ssl.SSLError) as error:
+            except OSError as error:
                 raise SinkUnavailable(f"a file of tls cannot be used: {error}") from None
 
     def _make_client(self) -> httpx.AsyncClient:
         config = self.config
         at_once = self.context.workers * (config.concurrency if config.mode == "single" else 1)
-        return httpx.AsyncClient(
-            auth=_basic_auth(config),
-            headers=_headers(config),
-            verify=_ssl_context(config),
+        own = {name: value.get_secret_value() for name, value in config.headers.items()}
+        return make_http_client(
+            login=login_of(config.username, config.password),
+            headers=_HEADERS | own | bearer_header(config.bearer_token),
+            trust=tls_context(config.tls),
             timeout=config.retry.timeout * (_ONE_REQUEST if config.mode == "single" else 1.0),
-            limits=httpx.Limits(max_connections=at_once + 1, max_keepalive_connections=at_once + 1),
-            follow_redirects=False,
+            connections=at_once + 1,
         )
 
     async def close(self) -> None:
@@ -197,31 +200,6 @@ def _first_of_each_id(batch: Sequence[Event]) -> tuple[list[int], dict[int, int]
         if first.setdefault(event.id, index) != index:
             repeated[index] = first[event.id]
     return list(first.values()), repeated
-
-
-def _headers(config: HttpConfig) -> dict[str, str]:
-    headers = {"User-Agent": "logweir", "Accept": "application/json", "Accept-Encoding": "identity"}
-    headers.update({name: value.get_secret_value() for name, value in config.headers.items()})
-    if config.bearer_token is not None:
-        headers["Authorization"] = f"Bearer {config.bearer_token.get_secret_value()}"
-    return headers
-
-
-def _basic_auth(config: HttpConfig) -> httpx.BasicAuth | None:
-    if config.username is None or config.password is None:
-        return None
-    return httpx.BasicAuth(config.username, config.password.get_secret_value())
-
-
-def _ssl_context(config: HttpConfig) -> ssl.SSLContext:
-    tls = config.tls
-    context = ssl.create_default_context(cafile=tls.ca)
-    if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def _beginning(response: httpx.Response) -> bytes:

@@ -12,12 +12,16 @@ import httpx
 import msgspec
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
-from logweir.sinks.loki.config import LokiConfig, TlsConfig
+from logweir.settings.tls import TlsConfig
+from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.encode import Entry
 from logweir.sinks.loki.paging import AnswerTooLarge, Found, answer_entries
 from logweir.sinks.loki.push_body import to_json, to_protobuf
 from logweir.sinks.loki.verdicts import Answer, is_too_large, read_answer, unreachable
 from logweir.sinks.loki.writing import AT_ONCE
+from logweir.sinks.shared.credentials import bearer_header, login_of
+from logweir.sinks.shared.http_client import make_http_client
+from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["LokiClient"]
 
@@ -145,32 +149,18 @@ def _decoded(content: bytes) -> Any:
 def _pool(config: LokiConfig, workers: int) -> httpx.AsyncClient:
     """Make the pool, in a thread: certificates are read from files."""
     headers = {"X-Scope-OrgID": config.tenant} if config.tenant else {}
-    if config.bearer_token is not None:
-        headers["Authorization"] = f"Bearer {config.bearer_token.get_secret_value()}"
-    auth = (
-        httpx.BasicAuth(config.username, config.password.get_secret_value())
-        if config.username is not None and config.password is not None
-        else None
-    )
-    connections = workers * AT_ONCE + _READERS
-    return httpx.AsyncClient(
+    return make_http_client(
         base_url=config.url,
-        headers=headers,
-        auth=auth,
-        verify=_trust(config.tls) if config.url.startswith("https:") else False,
+        login=login_of(config.username, config.password),
+        headers=headers | bearer_header(config.bearer_token),
+        trust=_trust(config.tls) if config.url.startswith("https:") else None,
         timeout=config.retry.timeout,
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        connections=workers * AT_ONCE + _READERS,
     )
 
 
 def _trust(tls: TlsConfig) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=tls.ca)
-        if not tls.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if tls.certificate is not None:
-            context.load_cert_chain(tls.certificate, tls.key)
-    except (OSError, ssl.SSLError) as error:
+        return tls_context(tls)
+    except OSError as error:
         raise SinkRejected(f"the certificates of tls cannot be used: {error}") from None
-    return context

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from logweir.settings.delivery import StrictModel
+from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.loki.labels import DEFAULT_LIMIT, is_unbounded
+from logweir.sinks.shared.credentials import check_login
 
-__all__ = ["LabelConfig", "LokiConfig", "TlsConfig"]
+__all__ = ["LabelConfig", "LokiConfig"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PUSH_PATH = "/loki/api/v1/push"
@@ -54,19 +55,6 @@ class LabelConfig(StrictModel):
     def most(self) -> int:
         """The limit that holds."""
         return self.limit or DEFAULT_LIMIT
-
-
-class TlsConfig(StrictModel):
-    """How an `https` server is verified, and how we identify ourselves to it."""
-
-    ca: Path | None = None
-    """A file of certificate authorities to trust instead of the system's."""
-    certificate: Path | None = None
-    """Our own certificate (PEM), where the server asks for one."""
-    key: Path | None = None
-    """The private key of our certificate, if it is in a file of its own."""
-    verify: bool = True
-    """Whether the server's certificate is verified; `false` is for experiments alone."""
 
 
 class LokiConfig(SinkConfig):
@@ -155,8 +143,7 @@ class LokiConfig(SinkConfig):
 
     @model_validator(mode="after")
     def _one_way_to_authenticate(self) -> LokiConfig:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("username and password belong together; give both or none")
+        check_login(self.username, self.password)
         if self.bearer_token is not None and self.username is not None:
             raise ValueError("bearer_token and username are two ways to authenticate; keep one of them")
         return self

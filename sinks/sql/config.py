@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import ssl
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from logweir.settings.delivery import StrictModel
+from logweir.settings.tls import DatabaseTlsConfig
 from logweir.settings.units import Seconds
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.sql.own_model import find_table
 
-__all__ = ["MysqlConfig", "PostgresqlConfig", "ServerConfig", "SqlConfig", "SqliteConfig", "TlsConfig"]
+__all__ = ["MysqlConfig", "PostgresqlConfig", "ServerConfig", "SqlConfig", "SqliteConfig"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
 
@@ -88,38 +86,6 @@ class SqliteConfig(SqlConfig):
         return value
 
 
-class TlsConfig(StrictModel):
-    """Encryption between the sink and its server; `tls: {}` trusts what the system trusts."""
-
-    ca: Path | None = None
-    """The certificates (PEM) that may have signed the server's; the system's own by default."""
-    cert: Path | None = None
-    """The client's certificate (PEM), where the server asks for one."""
-    key: Path | None = None
-    """The private key (PEM) of `cert`, if it is not in the same file."""
-    verify: bool | Literal["ca"] = True
-    """`true` verifies the server's certificate and name, `ca` the certificate alone, `false` nothing."""
-
-    @model_validator(mode="after")
-    def _key_has_its_certificate(self) -> TlsConfig:
-        if self.key is not None and self.cert is None:
-            raise ValueError("key belongs to cert; give both")
-        return self
-
-    def context(self) -> ssl.SSLContext:
-        """Read the files.
-
-        Raises:
-            OSError: One cannot be read, or is not what it should be.
-        """
-        context = ssl.create_default_context(cafile=self.ca)
-        context.check_hostname = self.verify is True
-        context.verify_mode = ssl.CERT_REQUIRED if self.verify else ssl.CERT_NONE
-        if self.cert is not None:
-            context.load_cert_chain(self.cert, self.key)
-        return context
-
-
 class ServerConfig(SqlConfig):
     """What relational sinks with a server have."""
 
@@ -130,7 +96,7 @@ class ServerConfig(SqlConfig):
     statement_timeout: Seconds = Field(default=30.0, ge=1.0)
     """How long one statement may take; the server is asked to end it too, and its waits for locks sooner: by
     `retry.timeout`."""
-    tls: TlsConfig | None = None
+    tls: DatabaseTlsConfig | None = None
     """Encryption; by default what the server and the driver agree on."""
 
     @field_validator("url")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from logweir.errors import SinkUnavailable
-from logweir.sinks.sql.config import TlsConfig
+from logweir.settings.tls import DatabaseTlsConfig
 from logweir.testing.contract import make_event
 from servers import Server
 from support.sql import make_sink, names, opened, table_name
@@ -43,4 +43,4 @@ async def test_a_certificate_that_cannot_be_read_is_told(mysql: Server, tmp_path
 
 def test_a_key_needs_its_certificate(tmp_path: Any) -> None:
     with pytest.raises(ValidationError, match="key belongs to cert"):
-        TlsConfig(key=tmp_path / "key.pem")
+        DatabaseTlsConfig(key=tmp_path / "key.pem")

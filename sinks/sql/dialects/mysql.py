@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from logweir.errors import SinkUnavailable
+from logweir.sinks.shared.tls import tls_context
 from logweir.sinks.sql.config import ServerConfig, SqlConfig
 from logweir.sinks.sql.dialects.contract import Database, json_path, json_text
 
@@ -66,7 +67,7 @@ class MySql(Database):
             "program_name": "logweir",
         }
         if config.tls is not None:
-            arguments["ssl"] = config.tls.context()
+            arguments["ssl"] = tls_context(config.tls)
         return arguments
 
     @contextmanager

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from logweir.sinks.shared.tls import tls_context
 from logweir.sinks.sql.config import ServerConfig, SqlConfig
 from logweir.sinks.sql.dialects.contract import Database, json_text
 
@@ -53,7 +54,7 @@ class PostgreSql(Database):
             },
         }
         if config.tls is not None:
-            arguments["ssl"] = config.tls.context()
+            arguments["ssl"] = tls_context(config.tls)
         return arguments
 
     @contextmanager
