@@ -6,7 +6,6 @@ credentials or the index is tried again, because the next event would fare no be
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
@@ -16,11 +15,12 @@ from elastic_transport import ApiError, ConnectionTimeout, SerializationError, T
 from elasticsearch import UnsupportedProductError
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
+from logweir.sinks.shared.retry_after import seconds_to_wait
 
 __all__ = ["Verdict", "failure", "item_verdict"]
 
 _LONGEST = 500
-_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 #: Item errors with a client's status that are the index's fault and may pass, not the event's.
 _UNINDEXABLE = "field [fields] of type [flattened]"
 _OF_THE_INDEX = {"index_closed_exception", "cluster_block_exception", "security_exception"}
@@ -74,22 +74,16 @@ def _refusal(error: ApiError) -> SinkError:
     details = body.get("error")
     reason = _reason(details) if isinstance(details, dict) else _first_line(details or "")
     message = f"status {status}: {reason}" if reason else f"status {status}"
-    if status in _REFUSED:
+    meaning = meaning_of(status)
+    if meaning is Meaning.ACCESS_REFUSED:
         return SinkUnavailable(f"the server refuses the credentials or the privilege; {message}")
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+    if meaning is Meaning.TOO_LARGE:
         return SinkRejected(f"larger than the server takes (http.max_content_length); {message}")
     # A proxy may answer 400 to anything; only what Elasticsearch itself says is held against the events.
     if status == HTTPStatus.BAD_REQUEST and isinstance(details, dict):
         return SinkRejected(message)
-    return SinkUnavailable(message, retry_after=_retry_after(error))
-
-
-def _retry_after(error: ApiError) -> float | None:
-    try:
-        seconds = float(error.meta.headers.get("retry-after") or "")
-    except ValueError:
-        return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    wait = seconds_to_wait(error.meta.headers.get("retry-after"), dates=False)
+    return SinkUnavailable(message, retry_after=wait)
 
 
 def _reason(error: Mapping[str, Any]) -> str:

@@ -1,33 +1,29 @@
-"""From an answer to what the worker should do. Pure; the only place that knows status codes.
+"""From an answer to what the worker should do. Pure.
 
-2xx is stored; a receiver that wants to may answer event by event with a JSON object of ``duplicate`` (ids),
-``retry`` (ids) and ``rejected`` (id to reason). 409 for one event alone means that it is there.
+What a status means is the same for all of HTTP (:mod:`logweir.sinks.shared.http_verdicts`). What a webhook
+may say beyond it is our own protocol, described in ``docs/how-to/http-webhook.md``: a receiver that wants to
+may answer event by event with a JSON object of ``duplicate`` (ids), ``retry`` (ids) and ``rejected`` (id to
+reason), and 409 for one event alone means that it is there.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 import msgspec
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.results import WriteResult
+from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
+from logweir.sinks.shared.retry_after import seconds_to_wait
 
-__all__ = ["Answer", "result_of", "seconds_to_wait"]
+__all__ = ["Answer", "result_of"]
 
-_OK = range(200, 300)
-_REDIRECTION = range(300, 400)
-_CLIENT_AT_FAULT = range(400, 500)
-_CONFLICT = 409
-_TOO_LARGE = 413
-#: An operator fixes it, and events wait.
-_REFUSED_ACCESS = {401, 403, 407}
-_PASSING = {408, 425, 429}
+#: Answers for ever: the same events would be answered in the same way.
+_FINAL = {Meaning.CONFLICT, Meaning.TOO_LARGE, Meaning.REFUSED}
 _EXCERPT = 200
 
 
@@ -71,36 +67,20 @@ def result_of(answer: Answer, events: Sequence[Event], *, now: datetime | None =
         SinkUnavailable: Nothing was stored, and the same may be stored later.
         SinkRejected: The request will never be taken as it is.
     """
-    status = answer.status
-    if status in _OK:
+    meaning = meaning_of(answer.status)
+    if meaning is Meaning.TAKEN:
         return _by_event(answer, events)
-    if status == _CONFLICT and len(events) == 1:
+    if meaning is Meaning.CONFLICT and len(events) == 1:  # of several, it could be about any
         return WriteResult(duplicate=frozenset({0}))
     said = _said(answer)
-    if status in _REFUSED_ACCESS:
+    if meaning is Meaning.ACCESS_REFUSED:
         raise SinkUnavailable(f"the server refuses us access; fix the credentials: it {said}")
-    if status in _REDIRECTION:
+    if meaning is Meaning.REDIRECTED:
         raise SinkUnavailable(f"redirects are not followed; fix the url: the server {said}")
-    if status in _CLIENT_AT_FAULT and status not in _PASSING:
-        hint = "; send less at once: batch.max_bytes" if status == _TOO_LARGE else ""
+    if meaning in _FINAL:
+        hint = "; send less at once: batch.max_bytes" if meaning is Meaning.TOO_LARGE else ""
         raise SinkRejected(f"the server {said}{hint}")
     raise SinkUnavailable(f"the server {said}", retry_after=seconds_to_wait(answer.retry_after, now))
-
-
-def seconds_to_wait(retry_after: str | None, now: datetime | None = None) -> float | None:
-    """Return the seconds that a Retry-After asks for, be it a number or a date."""
-    if retry_after is None:
-        return None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(retry_after)
-        except ValueError:
-            return None
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = (aware - (now or datetime.now(UTC))).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _by_event(answer: Answer, events: Sequence[Event]) -> WriteResult:

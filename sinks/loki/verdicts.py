@@ -12,13 +12,14 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 
 from logweir.errors import SinkUnavailable
 from logweir.sinks.loki.encode import Entry
+from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
+from logweir.sinks.shared.retry_after import seconds_to_wait
 
 __all__ = ["Answer", "Fault", "Outcome", "Refusal", "Throttled", "is_too_large", "read_answer", "unreachable"]
 
@@ -114,12 +115,14 @@ def read_answer(status: int, text: str, headers: Mapping[str, str], now: datetim
     if status in _PARTIAL and (refusals := list(_refusals(text))):
         return Answer(Outcome.REFUSED, reason, refusals)
     failure = Throttled if status == HTTPStatus.TOO_MANY_REQUESTS else SinkUnavailable
-    raise failure(_explained(status, reason), retry_after=_retry_after(headers, now))
+    # Loki sends whole seconds; gateways in front of it may send a date.
+    wait = seconds_to_wait(headers.get("retry-after"), now, fractions=False)
+    raise failure(_explained(status, reason), retry_after=wait)
 
 
 def is_too_large(status: int, text: str) -> bool:
     """Whether a request, or the answer to it, is larger than Loki's messages may be."""
-    return status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or any(words in text for words in _TOO_LARGE)
+    return meaning_of(status) is Meaning.TOO_LARGE or any(words in text for words in _TOO_LARGE)
 
 
 def unreachable(error: Exception) -> SinkUnavailable:
@@ -132,24 +135,10 @@ def _nothing(_entry: Entry) -> bool:
 
 
 def _explained(status: int, reason: str) -> str:
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+    if meaning_of(status) is Meaning.TAKEN:
         return f"answered {status} where Loki answers 204; is the url that of a Loki? ({reason})"
     hint = _HINTS.get(status, "")
     return f"Loki answered {status}{hint}: {reason}"
-
-
-def _retry_after(headers: Mapping[str, str], now: datetime | None) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date."""
-    value = headers.get("retry-after", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
 
 
 # -- what Loki says ---------------------------------------------------------------------------------------

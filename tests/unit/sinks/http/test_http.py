@@ -17,8 +17,9 @@ from logweir.sinks.contract import SinkContext
 from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.encode import request_of
 from logweir.sinks.http.sink import HttpSink
-from logweir.sinks.http.verdicts import Answer, result_of, seconds_to_wait
+from logweir.sinks.http.verdicts import Answer, result_of
 from logweir.sinks.results import WriteResult
+from logweir.sinks.shared.retry_after import seconds_to_wait
 from logweir.testing.contract import make_event
 from support.webhook import Received, Reply, Webhook
 
