@@ -1,4 +1,4 @@
-"""Between events and documents with ECS's names, and the bodies of bulk requests. Pure.
+"""Between events and documents with ECS's names. Pure.
 
 A document's ``_source`` is kept by the server byte for byte, so an event comes back identical from it:
 ``fields`` as they are (indexed as one ``flattened`` field), the name as ``event.action``, the time as
@@ -11,17 +11,16 @@ JSON text that is not indexed, in ``event.original``; such a document has the ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from logweir.encoding.times import format_time, parse_time
 from logweir.event import Event, Kind
-from logweir.sinks.elasticsearch.layout import Layout, clamped
+from logweir.sinks.elasticsearch.layout import clamped
 
-__all__ = ["UNINDEXED", "Body", "Encoder", "bodies", "to_document", "to_event", "to_unindexed_document"]
+__all__ = ["UNINDEXED", "Encoder", "to_document", "to_event", "to_unindexed_document"]
 
 #: The tag of documents whose fields are kept but not indexed.
 UNINDEXED = "logweir_unindexed"
@@ -32,21 +31,6 @@ Encoder = Callable[[Event], Document]
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder(dict[str, Any]).decode
 _CONSTANTS = {True: "true", False: "false", None: "null"}
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """One bulk request.
-
-    Attributes:
-        index: The index in the request's path; actions for another name it.
-        data: Newline-delimited JSON.
-        events: The event of each action, as an index of the batch.
-    """
-
-    index: str
-    data: bytes
-    events: Sequence[int]
 
 
 def to_document(event: Event, *, full_text: bool = True) -> Document:
@@ -130,40 +114,3 @@ def _add_value(parts: list[str], path: str, value: Any) -> None:
         parts.append(f"{path}={_CONSTANTS[value]}")
     else:
         parts.append(f"{path}={value}")
-
-
-def bodies(
-    batch: Sequence[Event],
-    chosen: Iterable[int],
-    layout: Layout,
-    encoder: Encoder,
-    max_bytes: int,
-) -> Iterator[Body]:
-    """Yield bulk requests for the chosen events of a batch, none larger than ``max_bytes``.
-
-    A single event that is larger goes alone: the server will say that it is.
-    """
-    parts: list[bytes] = []
-    events: list[int] = []
-    size, index = 0, ""
-    for number in chosen:
-        event = batch[number]
-        target = layout.index_of(event.time)
-        document = _encode_json(encoder(event))
-        action = _action(event.id, None if target == index else target)
-        added = len(action) + len(document) + 2
-        if parts and size + added > max_bytes:
-            yield Body(index, b"\n".join((*parts, b"")), events)
-            parts, events, size = [], [], 0
-        if not parts:
-            index, action = target, _action(event.id, None)
-        parts += (action, document)
-        events.append(number)
-        size += added
-    if parts:
-        yield Body(index, b"\n".join((*parts, b"")), events)
-
-
-def _action(event_id: str, index: str | None) -> bytes:
-    about = {"_id": event_id} if index is None else {"_index": index, "_id": event_id}
-    return _encode_json({"create": about})

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 
 from logweir.errors import SinkUnavailable
@@ -22,6 +22,7 @@ from logweir.sinks.loki.encode import Entry
 from logweir.sinks.loki.remedies import FindRemedy
 from logweir.sinks.loki.verdicts import Answer, Outcome, Throttled
 from logweir.sinks.results import WriteResult
+from logweir.sinks.shared.batch_verdicts import BatchVerdicts
 
 __all__ = ["AT_ONCE", "Push", "RequestSize", "store"]
 
@@ -59,17 +60,15 @@ class RequestSize:
 
 
 @dataclass(slots=True)
-class _State:
-    """What is known about a batch so far."""
+class _Verdicts(BatchVerdicts):
+    """Verdicts so far, and the first failure: it is raised if Loki answered to nothing else."""
 
-    rejected: dict[int, str] = field(default_factory=dict)
-    retry: set[int] = field(default_factory=set)
-    settled: bool = False
     failure: SinkUnavailable | None = None
 
-    def failed(self, error: SinkUnavailable, parts: Iterable[Sequence[Entry]]) -> None:
+    def put_off(self, error: SinkUnavailable, parts: Iterable[Sequence[Entry]]) -> None:
         """Note that these are to be sent again."""
-        self.failure = self.failure or error
+        if self.failure is None:
+            self.failure, self.retry_after = error, error.retry_after
         self.retry.update(entry.index for part in parts for entry in part)
 
 
@@ -87,22 +86,18 @@ async def store(
     Raises:
         SinkUnavailable: Nothing was stored.
     """
-    state = _State()
+    verdicts = _Verdicts()
     parts = _by_stream(entries)
     streams = iter(parts)
 
     async def send_streams() -> None:
         for stream in streams:
-            await _store_stream(stream, push, find_remedy, size, state)
+            await _store_stream(stream, push, find_remedy, size, verdicts)
 
     await _together(send_streams, len(parts))
-    if state.failure is not None and not state.settled:
-        raise state.failure
-    return WriteResult(
-        retry=frozenset(state.retry),
-        rejected=state.rejected,
-        retry_after=state.failure.retry_after if state.failure else None,
-    )
+    if verdicts.failure is not None and not verdicts.answered:
+        raise verdicts.failure
+    return verdicts.result()
 
 
 async def _together(send_streams: Callable[[], Coroutine[None, None, None]], streams: int) -> None:
@@ -116,7 +111,7 @@ async def _together(send_streams: Callable[[], Coroutine[None, None, None]], str
 
 
 async def _store_stream(
-    entries: Sequence[Entry], push: Push, find_remedy: FindRemedy, size: RequestSize, state: _State
+    entries: Sequence[Entry], push: Push, find_remedy: FindRemedy, size: RequestSize, verdicts: _Verdicts
 ) -> None:
     """Send the entries of one stream, in order, until each has its verdict."""
     waiting = _portions(entries, size.bytes)[::-1]
@@ -127,17 +122,17 @@ async def _store_stream(
         except SinkUnavailable as error:
             if isinstance(error, Throttled):
                 size.shrink()
-            state.failed(error, (group, *waiting))
+            verdicts.put_off(error, (group, *waiting))
             return
         if answer.outcome is Outcome.STORED:
             size.grow()
-            state.settled = True
+            verdicts.answered = True
         else:
-            waiting += _resolve(group, answer, find_remedy, state)
+            waiting += _resolve(group, answer, find_remedy, verdicts)
 
 
 def _resolve(
-    group: Sequence[Entry], answer: Answer, find_remedy: FindRemedy, state: _State
+    group: Sequence[Entry], answer: Answer, find_remedy: FindRemedy, verdicts: _Verdicts
 ) -> list[Sequence[Entry]]:
     """Give verdicts on what was certainly refused; return what is to be sent now, the last one first."""
     blamed = answer.blamed(group)
@@ -147,8 +142,8 @@ def _resolve(
             return [group[middle:], group[:middle]]
         blamed = {0: answer.refusals[0]} if answer.refusals else {}
     if not blamed:
-        state.settled = True
-        state.rejected[group[0].index] = answer.reason
+        verdicts.answered = True
+        verdicts.rejected[group[0].index] = answer.reason
         return []
     changed = []
     for position, refusal in blamed.items():
@@ -156,10 +151,10 @@ def _resolve(
         if isinstance(remedy, Entry):
             changed.append(remedy)
         elif isinstance(remedy, str):
-            state.settled = True
-            state.rejected[group[position].index] = remedy
+            verdicts.answered = True
+            verdicts.rejected[group[position].index] = remedy
         else:
-            state.failed(SinkUnavailable(refusal.reason), [[group[position]]])
+            verdicts.put_off(SinkUnavailable(refusal.reason), [[group[position]]])
     rest = [entry for position, entry in enumerate(group) if position not in blamed]
     return [part for part in (*_by_stream(changed), rest) if part]
 

@@ -25,8 +25,9 @@ from logweir.encoding.fields import equal
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.contract import Query
+from logweir.sinks.elasticsearch.bulk_body import bodies
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.encode import bodies, to_document, to_event, to_unindexed_document
+from logweir.sinks.elasticsearch.encode import to_document, to_event, to_unindexed_document
 from logweir.sinks.elasticsearch.health import describe
 from logweir.sinks.elasticsearch.layout import LAST_NS, Layout
 from logweir.sinks.elasticsearch.provisioning import Plan, choose

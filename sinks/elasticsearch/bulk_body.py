@@ -1,0 +1,68 @@
+"""The bodies of bulk requests: events as Elasticsearch takes many of them at once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from logweir.event import Event
+from logweir.sinks.elasticsearch.encode import Encoder
+from logweir.sinks.elasticsearch.layout import Layout
+
+__all__ = ["Body", "bodies"]
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One bulk request.
+
+    Attributes:
+        index: The index in the request's path; actions for another name it.
+        data: Newline-delimited JSON.
+        events: The event of each action, as an index of the batch.
+    """
+
+    index: str
+    data: bytes
+    events: Sequence[int]
+
+
+def bodies(
+    batch: Sequence[Event],
+    chosen: Iterable[int],
+    layout: Layout,
+    encoder: Encoder,
+    max_bytes: int,
+) -> Iterator[Body]:
+    """Yield bulk requests for the chosen events of a batch, none larger than ``max_bytes``.
+
+    A single event that is larger goes alone: the server will say that it is.
+    """
+    parts: list[bytes] = []
+    events: list[int] = []
+    size, index = 0, ""
+    for number in chosen:
+        event = batch[number]
+        target = layout.index_of(event.time)
+        document = _encode_json(encoder(event))
+        action = _action(event.id, None if target == index else target)
+        added = len(action) + len(document) + 2
+        if parts and size + added > max_bytes:
+            yield Body(index, b"\n".join((*parts, b"")), events)
+            parts, events, size = [], [], 0
+        if not parts:
+            index, action = target, _action(event.id, None)
+        parts += (action, document)
+        events.append(number)
+        size += added
+    if parts:
+        yield Body(index, b"\n".join((*parts, b"")), events)
+
+
+def _action(event_id: str, index: str | None) -> bytes:
+    about = {"_id": event_id} if index is None else {"_index": index, "_id": event_id}
+    return _encode_json({"create": about})

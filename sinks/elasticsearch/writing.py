@@ -1,0 +1,145 @@
+"""Storing a batch whatever Elasticsearch refuses of it: bulk requests, and a verdict on each of their items.
+
+The bodies of a batch are sent one after the other; if one fails, what was answered before still counts.
+Events whose fields the index refuses are sent a second time, with fields that are kept and not indexed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from logweir.diagnostics import report
+from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+from logweir.event import Event
+from logweir.sinks.elasticsearch.bulk_body import Body, bodies
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
+from logweir.sinks.elasticsearch.encode import Encoder, to_unindexed_document
+from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.elasticsearch.rollover import Rollovers
+from logweir.sinks.elasticsearch.verdicts import Verdict, item_verdict
+from logweir.sinks.results import WriteResult
+from logweir.sinks.shared.batch_verdicts import BatchVerdicts
+
+__all__ = ["BulkWriter"]
+
+#: Of each item only what a verdict needs: an answer repeats much of what was sent.
+_ANSWER = "filter_path=errors,items.*._index,items.*.status,items.*.error"
+
+
+@dataclass(slots=True)
+class _Verdicts(BatchVerdicts):
+    """Verdicts so far, and the events whose fields the index refuses, which get a second try."""
+
+    unindexable: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkWriter:
+    """Writes batches into one data stream, or into its daily indexes.
+
+    Attributes:
+        client: The connection.
+        layout: Where events stand.
+        rollovers: Finds older copies of events in a data stream; None for daily indexes.
+        encoder: Makes the document of an event.
+        max_bytes: The most bytes in one request.
+        sink: The sink's name, for what is reported.
+    """
+
+    client: ElasticsearchClient
+    layout: Layout
+    rollovers: Rollovers | None
+    encoder: Encoder
+    max_bytes: int
+    sink: str
+
+    async def store(self, batch: Sequence[Event]) -> WriteResult:
+        """Send a batch.
+
+        Raises:
+            SinkUnavailable: Nothing was stored, and the same may be stored later.
+            SinkRejected: The request will never be taken as it is.
+        """
+        verdicts = _Verdicts()
+        await self._store(batch, range(len(batch)), self.encoder, verdicts)
+        if verdicts.unindexable:
+            again, verdicts.unindexable = verdicts.unindexable, []
+            await self._store(batch, again, to_unindexed_document, verdicts)
+        return verdicts.result()
+
+    async def _store(
+        self, batch: Sequence[Event], chosen: Iterable[int], encoder: Encoder, verdicts: _Verdicts
+    ) -> None:
+        for body in bodies(batch, chosen, self.layout, encoder, self.max_bytes):
+            try:
+                await self._send(batch, body, verdicts)
+            except SinkUnavailable as error:
+                self._put_off(body, error, verdicts)
+            except SinkRejected as error:
+                if len(body.events) == 1:
+                    verdicts.rejected[body.events[0]] = str(error)
+                    verdicts.answered = True
+                elif not verdicts.answered:
+                    raise  # the worker splits the batch
+                else:
+                    verdicts.retry.update(body.events)
+
+    def _put_off(self, body: Body, error: SinkUnavailable, verdicts: _Verdicts) -> None:
+        if not verdicts.answered:
+            raise error
+        verdicts.retry.update(body.events)
+        verdicts.retry_after = error.retry_after
+        report(f"{self.sink}.part", "sink %r: a part of a batch failed: %s", self.sink, error)
+
+    async def _send(self, batch: Sequence[Event], body: Body, verdicts: _Verdicts) -> None:
+        answer = await self.client.request("POST", f"/{body.index}/_bulk?{_ANSWER}", body.data)
+        items = [item["create"] for item in answer.get("items", [])]
+        if len(items) != len(body.events):
+            raise SinkUnavailable(f"the server answered {len(items)} of {len(body.events)} items")
+        verdicts.answered = True
+        taken = self._judge(body, items, verdicts) if answer["errors"] else dict.fromkeys(body.events, "")
+        if self.rollovers is not None:
+            placed = {
+                number: item["_index"]
+                for number, item in zip(body.events, items, strict=True)
+                if number in taken
+            }
+            await self._look_back(self.rollovers, batch, placed, verdicts)
+
+    def _judge(self, body: Body, items: Sequence[Any], verdicts: _Verdicts) -> set[int]:
+        """Enter the verdicts; return the events that the server has.
+
+        The items of an answer stand in the order of the actions that were sent (Elasticsearch 8, Bulk API).
+        """
+        taken = set[int]()
+        for number, item in zip(body.events, items, strict=True):
+            verdict, reason = item_verdict(item)
+            match verdict:
+                case Verdict.STORED:
+                    taken.add(number)
+                case Verdict.DUPLICATE:
+                    taken.add(number)
+                    verdicts.duplicate.add(number)
+                case Verdict.RETRY:
+                    verdicts.retry.add(number)
+                    report(
+                        f"{self.sink}.items", "sink %r: the server put an event off: %s", self.sink, reason
+                    )
+                case Verdict.UNINDEXABLE:
+                    verdicts.unindexable.append(number)
+                case Verdict.REJECTED:
+                    verdicts.rejected[number] = reason
+        return taken
+
+    async def _look_back(
+        self, rollovers: Rollovers, batch: Sequence[Event], placed: dict[int, str], verdicts: _Verdicts
+    ) -> None:
+        try:
+            verdicts.duplicate |= await rollovers.settle(batch, placed)
+        except SinkError as error:
+            # Whether older copies exist is not known; sent again, the events come by here once more.
+            verdicts.retry.update(placed)
+            verdicts.duplicate -= placed.keys()
+            report(f"{self.sink}.rollover", "sink %r could not look for older copies: %s", self.sink, error)
