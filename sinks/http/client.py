@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from logweir.errors import SinkUnavailable
+from logweir.redaction.patterns import MASK
 from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.encode import Request
 from logweir.sinks.http.verdicts import Answer
@@ -94,7 +95,7 @@ class HttpClient:
     def _masked(self, said: bytes) -> bytes:
         """What was said without our secrets, which a server may have sent back."""
         for secret in self._secrets:
-            said = said.replace(secret, b"***")
+            said = said.replace(secret, MASK.encode())
         return said
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from logweir.config.models import ClassifyRule
 from logweir.event import Kind
-from logweir.routing import conditions
 from logweir.routing.classifier import Classifier, take_explicit
+from logweir.routing.conditions import MOST_HEADS
 
 
 def classifier(*rules: dict[str, Any]) -> Classifier:
@@ -102,9 +102,9 @@ def test_the_rule_that_decided_is_named() -> None:
 
 def test_names_that_differ_with_every_call_do_not_fill_memory() -> None:
     rules = classifier(*RULES)
-    for number in range(3 * conditions.MOST_HEADS):
+    for number in range(3 * MOST_HEADS):
         rules.classify("info", f"order {number}", {})
-    assert len(rules._plans) <= conditions.MOST_HEADS
+    assert len(rules._plans) <= MOST_HEADS
 
 
 def test_long_names_are_not_kept() -> None:

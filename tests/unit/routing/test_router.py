@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from logweir.config.models import RouteConfig
 from logweir.event import LEVELS, Event, Kind, new_event_id
-from logweir.routing import conditions
-from logweir.routing.conditions import Head, compile_match
+from logweir.routing.conditions import MOST_HEADS, Head, compile_match
 from logweir.routing.router import SAMPLED, UNROUTED, Router
 
 
@@ -105,9 +104,9 @@ def test_a_route_that_samples_out_still_lets_later_ones_take_the_event_if_it_con
 
 def test_answers_that_are_kept_stay_bounded() -> None:
     routes = router({"match": {"event": "a.*"}, "to": "a"}, {"to": "b"})
-    for number in range(3 * conditions.MOST_HEADS):
+    for number in range(3 * MOST_HEADS):
         assert routes.route(event(name=f"b.{number}")) == ("b",)
-    assert len(routes._answers) <= conditions.MOST_HEADS
+    assert len(routes._answers) <= MOST_HEADS
 
 
 def test_long_names_are_not_kept() -> None:
