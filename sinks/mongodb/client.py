@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo import AsyncMongoClient, WriteConcern
 
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.mongodb.config import MongoConfig
+from logweir.sinks.mongodb.server import Server
 
-__all__ = ["close_client", "make_client", "write_concern"]
+__all__ = ["PAGE", "Connected", "close_client", "make_client", "write_concern"]
 
+#: Documents fetched, or deleted, at once.
+PAGE = 1000
 #: Connections beyond one for each worker, so that a search never takes a writer's.
 _READERS = 4
 #: The share of ``retry.timeout`` after which the driver gives up by itself, and can say why.
 _SOONER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What an open sink works with; the driver's own objects, of either driver.
+
+    Attributes:
+        client: The client.
+        database: The database.
+        collection: The collection, with the write concern that the configuration asks for.
+        raw_collection: The same, whose documents come as bytes.
+        server: Who answered when the sink was opened.
+    """
+
+    client: Any
+    database: Any
+    collection: Any
+    raw_collection: Any
+    server: Server
 
 
 async def make_client(config: MongoConfig, context: SinkContext) -> Any:

@@ -1,4 +1,4 @@
-"""From what the server finds to events in order. Pure.
+"""From what the server finds to events in order.
 
 The filter (see :mod:`logweir.sinks.mongodb.query`) may let through more than matches, so what comes is held
 against the query once more. The server sorts by the milliseconds that an index has; what shares one is put
@@ -12,11 +12,30 @@ from dataclasses import replace
 
 from logweir.event import Event
 from logweir.sinks.contract import Query
-from logweir.sinks.mongodb.encode import text_of
-from logweir.sinks.mongodb.query import MILLION
+from logweir.sinks.mongodb.client import PAGE, Connected
+from logweir.sinks.mongodb.encode import event_of, text_of
+from logweir.sinks.mongodb.query import MILLION, filter_of
+from logweir.sinks.mongodb.verdicts import as_sink_errors
 from logweir.sinks.query_match import matches
 
-__all__ = ["holds", "in_order"]
+__all__ = ["found_in", "holds", "in_order"]
+
+
+async def found_in(state: Connected, query: Query) -> AsyncGenerator[Event, None]:
+    """Yield what matches, sorted by milliseconds."""
+    with as_sink_errors():
+        cursor = state.raw_collection.find(
+            filter_of(query, state.server.protocol),
+            sort=[("time", -1 if query.newest_first else 1)],
+            batch_size=PAGE if query.limit is None else min(PAGE, query.limit + 1),
+        )
+        try:
+            async for document in cursor:
+                event = event_of(document.raw)
+                if holds(event, query):
+                    yield event
+        finally:
+            await cursor.close()
 
 
 def holds(event: Event, query: Query) -> bool:

@@ -7,7 +7,8 @@ Codes stand in :mod:`logweir.sinks.mongodb.server_codes`. A code that nobody kno
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +29,7 @@ from pymongo.errors import (
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.sinks.mongodb.server_codes import ServerCode
 
-__all__ = ["DRIVER_ERRORS", "Failures", "failures_of", "reason_of", "verdict"]
+__all__ = ["DRIVER_ERRORS", "Failures", "as_sink_errors", "failures_of", "reason_of", "verdict"]
 
 #: All that a call of the driver raises, connections and values included.
 DRIVER_ERRORS = (PyMongoError, BSONError, OSError, ValueError, TypeError, OverflowError)
@@ -200,6 +201,15 @@ def _is_about_id(entry: Mapping[str, Any]) -> bool:
     if pattern is not None:  # some servers say it in words only, such as FerretDB
         return list(pattern) == ["_id"]
     return _ID_INDEX.search(str(entry.get("errmsg", ""))) is not None
+
+
+@contextmanager
+def as_sink_errors() -> Iterator[None]:
+    """Turn what the driver raises into what a worker understands."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise verdict(error) from None
 
 
 def verdict(error: Exception) -> SinkError:

@@ -10,6 +10,7 @@ from logweir.sinks.mongodb.config import MongoConfig
 from logweir.sinks.mongodb.schema import create_command, indexes, missing_indexes
 from logweir.sinks.mongodb.server import Server, may
 from logweir.sinks.mongodb.sink import MongoSink
+from logweir.sinks.mongodb.writing import Writing
 from logweir.testing.contract import make_event
 
 URL = "mongodb://user:hunter2-secret@db.example:27017/app?tls=false&socketTimeoutMS=4000"
@@ -112,14 +113,14 @@ def test_the_script_has_what_provisioning_would_do() -> None:
 
 
 def test_an_event_expires_counted_from_its_time_or_from_its_storing_if_that_is_later() -> None:
-    sink = MongoSink(config(ttl={"tracing": "1d"}))
+    writing = Writing(config(ttl={"tracing": "1d"}))
     day = 86_400_000
     now = 1_700_000_000_000
     behind = make_event(time_ns=0)
     ahead = make_event(time_ns=(now + 5) * 1_000_000)
-    assert sink._expiry(behind, now) == now + day
-    assert sink._expiry(ahead, now) == now + 5 + day
-    assert sink._expiry(make_event(kind=Kind.AUDIT), now) is None
+    assert writing.expiry(behind, now) == now + day
+    assert writing.expiry(ahead, now) == now + 5 + day
+    assert writing.expiry(make_event(kind=Kind.AUDIT), now) is None
 
 
 def test_the_servers_time_does_not_move_with_our_clock() -> None:
