@@ -30,49 +30,54 @@ class TableMissing(SinkUnavailable):
     """The table is gone; with ``provision: true`` it can be made anew."""
 
 
-#: MySQL and MariaDB: what a row is to blame for.
+#: MySQL and MariaDB: what a row is to blame for. Source: MySQL 8.0 Error Message Reference, "Server Error
+#: Message Reference", whose names these are; MariaDB documentation, "MariaDB Error Code Reference", for 4025.
 _MYSQL_ROW_FAULTS = {
-    1048,  # a column cannot be null
-    1054,  # unknown column
-    1136,  # column count does not match
-    1153,  # packet larger than max_allowed_packet
-    1216,  # foreign key
-    1264,  # out of range
-    1265,  # data truncated
-    1292,  # incorrect value
-    1364,  # no default value
-    1366,  # incorrect string, or number
-    1406,  # data too long
-    1452,  # foreign key
-    1644,  # a trigger's SIGNAL
-    1690,  # a number out of range
-    3140,  # invalid JSON
-    3157,  # JSON too deep
-    3158,  # JSON key too long
-    3819,  # check constraint
-    4025,  # check constraint (MariaDB)
+    1048,  # ER_BAD_NULL_ERROR
+    1054,  # ER_BAD_FIELD_ERROR: unknown column
+    1136,  # ER_WRONG_VALUE_COUNT_ON_ROW
+    1153,  # ER_NET_PACKET_TOO_LARGE: larger than max_allowed_packet
+    1216,  # ER_NO_REFERENCED_ROW: foreign key
+    1264,  # ER_WARN_DATA_OUT_OF_RANGE
+    1265,  # WARN_DATA_TRUNCATED
+    1292,  # ER_TRUNCATED_WRONG_VALUE
+    1364,  # ER_NO_DEFAULT_FOR_FIELD
+    1366,  # ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: incorrect string, or number
+    1406,  # ER_DATA_TOO_LONG
+    1452,  # ER_NO_REFERENCED_ROW_2: foreign key
+    1644,  # ER_SIGNAL_EXCEPTION: a trigger's SIGNAL
+    1690,  # ER_DATA_OUT_OF_RANGE: a number
+    3140,  # ER_INVALID_JSON_TEXT
+    3157,  # ER_JSON_DOCUMENT_TOO_DEEP
+    3158,  # ER_JSON_DOCUMENT_NULL_KEY
+    3819,  # ER_CHECK_CONSTRAINT_VIOLATED
+    4025,  # ER_CONSTRAINT_FAILED (MariaDB): check constraint
 }
-_MYSQL_DUPLICATE = {1062, 1586}
-_MYSQL_TABLE_MISSING = {1146}
+_MYSQL_DUPLICATE = {1062, 1586}  # ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
+_MYSQL_TABLE_MISSING = {1146}  # ER_NO_SUCH_TABLE
 #: MySQL and MariaDB: syntax that their parser refuses, which is our fault, and nobody's row or server.
-_MYSQL_UNKNOWN = {1064, 1149}
+_MYSQL_UNKNOWN = {1064, 1149}  # ER_PARSE_ERROR, ER_SYNTAX_ERROR
 
-#: PostgreSQL, by SQLSTATE or its class of two characters; longer codes win.
+#: PostgreSQL, by SQLSTATE or its class of two characters; longer codes win. What is not here is transient:
+#: classes 08 (connection), 25 (read-only), 28 (login), 40 (deadlock), 53 (resources), 57 (shutdown), 58
+#: (I/O). Source: PostgreSQL 17 documentation, Appendix A, "PostgreSQL Error Codes".
 _POSTGRESQL = {
     "22": SinkRejected,  # data exceptions
     "23": SinkRejected,  # integrity
-    "23505": DuplicateKey,
-    "42703": SinkRejected,  # undefined column
-    "42804": SinkRejected,  # datatype mismatch
+    "23505": DuplicateKey,  # unique_violation
+    "42703": SinkRejected,  # undefined_column
+    "42804": SinkRejected,  # datatype_mismatch
     "54": SinkRejected,  # program limits, such as the size of an index row
-    "P0001": SinkRejected,  # a trigger's RAISE
-    "42P01": TableMissing,
-    "42501": SinkUnavailable,  # insufficient privilege
-    "42": SinkError,  # syntax
+    "P0001": SinkRejected,  # raise_exception: a trigger's RAISE
+    "42P01": TableMissing,  # undefined_table
+    "42501": SinkUnavailable,  # insufficient_privilege: an operator grants it
+    "42": SinkError,  # syntax, which is our fault
     "0A": SinkError,  # feature not supported
 }
 
-#: What SQLite says when a row itself is at fault, though it says so by an operational error.
+#: What SQLite says when a row itself is at fault, though it says so by an operational error. Its driver gives
+#: words where others give codes. Source: SQLite documentation, "Limits In SQLite" (SQLITE_LIMIT_LENGTH and
+#: SQLITE_LIMIT_VARIABLE_NUMBER) and "Result and Error Codes" (SQLITE_CONSTRAINT_UNIQUE, SQLITE_ERROR).
 _SQLITE_ROW_FAULTS = re.compile(
     r"string or blob too big|too many sql variables|has no column named", re.IGNORECASE
 )

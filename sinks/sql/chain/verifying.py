@@ -108,6 +108,8 @@ class Verification:
                         yield finding
                     judge = Judge(self._chain.seal, row.link.writer, head)
                     tally.writers += 1
+                # A busy writer is not followed to an end that moves; its rows since then are left to the next
+                # run.
                 if page.skipped == judge.writer and _is_within(row, head):
                     continue  # written since the chain was first seen
                 async for finding in self._take(judge, row, head):
@@ -118,6 +120,8 @@ class Verification:
 
     async def _take(self, judge: Judge, row: StoredRow, head: Head | None) -> AsyncIterator[Finding]:
         runs: list[Run] = []
+        # Asked for only where rows are missing, and after the row was read: retention notes what it deletes
+        # in the transaction that deletes it, so that a gap that is seen has its note by now.
         if judge.lacks(row):
             async with self._transaction() as connection:
                 runs = await self._runs(connection, [judge.writer])
@@ -138,7 +142,7 @@ class Verification:
             for row in map(self._read, rows):
                 for finding in judge.take(row, heads.get(judge.writer), runs):
                     yield finding
-            if judge.seq == before:
+            if judge.seq == before:  # nothing more comes: what the head counts and nobody finds is missing
                 break
         for finding in judge.end(runs):
             yield finding
@@ -181,9 +185,11 @@ class Verification:
         if last is None:
             return await self._fetch(connection, wanted, PAGE)
         seq = last.chain_seq if start is None else start
+        # The id too: where the unique index was removed, rows may share a number, and all must be read.
         after = or_(columns.chain_seq > last.chain_seq, columns.id > last.id)
         same = wanted.where(columns.chain_writer == last.chain_writer, columns.chain_seq >= seq, after)
         rows = await self._fetch(connection, same, PAGE)
+        # Two queries and no OR over both columns, which an index cannot serve on every server.
         if len(rows) < PAGE:
             others = wanted.where(columns.chain_writer > last.chain_writer)
             rows += await self._fetch(connection, others, PAGE - len(rows))

@@ -75,6 +75,8 @@ class Writers:
             pass  # an id is there, or in the batch twice, or somebody else has put a row at our place
         except HeadMoved as error:
             report(f"{head.writer}.head", "%s", error)
+        # The second attempt begins a chain of its own: the place in the old one may be taken, and the old
+        # one, if the first attempt has committed after all, must not be continued from what memory has of it.
         return await self._store(_new_chain(), batch, rows, only_fresh=True)
 
     async def _store(
@@ -93,17 +95,23 @@ class Writers:
                         for index, link in zip(chosen, links, strict=True)
                     ]
                     await self._insertion.insert(connection, linked)
+                    # In the same transaction as the rows: verifying may then take a row beyond its head for
+                    # forged.
                     await connection.run_sync(self._chain.advance, head, links[-1])
-                ended = True
+                ended = True  # from here on only the COMMIT can fail, whose outcome may stay unknown
         except DuplicateKey:
             raise
         except SinkRejected:
             if not ended:  # the server has answered, so that nothing of it can come later
                 self._give_back(head)
             raise
+        # Only now is it known that the rows stand there: the chain goes on in memory after the commit, never
+        # before.
         self._give_back(_after(links) if links else head)
         return set(range(len(rows))).difference(chosen)
 
+    # Whatever else was raised (a lost connection, a cancellation) leaves the head out: a chain of unknown end
+    # is not continued, and costs no more than one new row of heads.
     def _give_back(self, head: Head) -> None:
         self._idle.append(head)
 
