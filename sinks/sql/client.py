@@ -21,6 +21,7 @@ from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.dialects.mysql import MariaDb, MySql
 from logweir.sinks.sql.dialects.postgresql import PostgreSql
 from logweir.sinks.sql.dialects.sqlite import Sqlite
+from logweir.sinks.sql.verdicts import is_locked
 
 __all__ = ["PAGE", "Transaction", "connect", "database_of"]
 
@@ -79,7 +80,7 @@ async def _answers_as_mariadb(engine: AsyncEngine, config: SqlConfig) -> bool:
             async with engine.connect() as connection:
                 return bool(getattr(connection.dialect, "is_mariadb", False))
         except OperationalError as error:
-            if "database is locked" not in str(error.orig) or time.monotonic() >= deadline:
+            if not is_locked(error) or time.monotonic() >= deadline:
                 raise
         await asyncio.sleep(_LOCKED_PAUSE)
 
@@ -113,9 +114,13 @@ def _set_pragmas(engine: AsyncEngine, busy_milliseconds: int) -> None:
     @events.listens_for(engine.sync_engine, "connect")
     def _set(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={busy_milliseconds}")
+        cursor.execute(
+            f"PRAGMA busy_timeout={busy_milliseconds}"
+        )  # first: the next line may need its patience
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(
+            "PRAGMA synchronous=FULL"
+        )  # in WAL mode, NORMAL may lose what was committed in a power cut
         cursor.close()
 
 

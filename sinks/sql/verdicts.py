@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.redaction.patterns import MASK
 
-__all__ = ["DuplicateKey", "TableMissing", "as_sink_errors", "verdict"]
+__all__ = ["DuplicateKey", "TableMissing", "as_sink_errors", "is_locked", "verdict"]
 
 
 class DuplicateKey(SinkRejected):
@@ -83,6 +83,7 @@ _SQLITE_ROW_FAULTS = re.compile(
 )
 _SQLITE_DUPLICATE = "UNIQUE constraint failed"
 _SQLITE_TABLE_MISSING = "no such table"
+_SQLITE_LOCKED = "database is locked"  # SQLITE_BUSY
 
 #: The parts of messages where servers quote what was to be stored.
 _QUOTED_VALUE = re.compile(r"(value:?|entry|type [\w ]+:) (?:'.*?'(?= for | at |$)|\".*\")", re.DOTALL)
@@ -113,6 +114,11 @@ def verdict(error: Exception) -> SinkError:
     if isinstance(error, OSError | PoolTimeout):
         return SinkUnavailable(message)
     return SinkError(message)
+
+
+def is_locked(error: OperationalError) -> bool:
+    """Whether another process has the SQLite file for itself just now."""
+    return _SQLITE_LOCKED in str(error.orig)
 
 
 def _verdict_of(error: DBAPIError) -> type[SinkError]:
