@@ -1,0 +1,78 @@
+"""The page on the architecture is true: its rooms, their floors, and every path that it names."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/explanation/architecture.md").read_text()
+TOP = ("core", "sinks", "benchmarks", "tests", "docs", "examples")
+#: A path of the repository, in the text or in a drawing.
+PATH = re.compile(rf"(?<![\w/.])(?:{'|'.join(TOP)})/[\w./-]*[\w/]|(?<![\w/.])pyproject\.toml")
+
+
+def drawings() -> list[str]:
+    return re.findall(r"^```mermaid\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def floors_of_the_contract() -> list[tuple[set[str], bool]]:
+    """The rooms of each layer, from the top, and whether they are independent of each other."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    return [
+        ({room.strip().removeprefix("logweir.") for room in re.split(r"[:|]", layer)}, "|" in layer)
+        for layer in layers
+    ]
+
+
+def packages(folder: str) -> set[str]:
+    return {path.parent.name for path in (ROOT / folder).glob("*/__init__.py")}
+
+
+def test_the_drawing_has_the_floors_of_the_import_contract_and_their_rooms() -> None:
+    rooms = drawings()[0]
+    floors = re.findall(r'subgraph (layer\d) \["(.*?)"\]\n(.*?)\n    end', rooms, re.DOTALL)
+    drawn = [
+        (set(re.findall(r'^ +(\w+)\["\1<br/>', nodes, re.MULTILINE)), "(independent)" in title)
+        for _, title, nodes in floors
+    ]
+    assert drawn == floors_of_the_contract()
+    ids = [name for name, _, _ in floors]
+    assert f"    {' --> '.join(ids)}\n" in rooms, "the floors stand in another order"
+    assert [title.partition(" ")[0] for _, title, _ in floors] == [str(n) for n in range(len(floors), 0, -1)]
+
+
+def test_every_room_is_drawn_and_has_its_section() -> None:
+    drawn = set().union(*(rooms for rooms, _ in floors_of_the_contract()))
+    sections = set(re.findall(r"^### core/(\w+)$", PAGE, re.MULTILINE))
+    assert sections == packages("core")
+    assert packages("core") <= drawn
+    at_the_root = {path.stem for path in (ROOT / "core").glob("*.py")} - {"__init__"}
+    assert drawn - packages("core") == at_the_root | {"sinks", "benchmarks", "examples"}
+
+
+def test_every_room_of_the_sinks_is_named() -> None:
+    missing = {f"`sinks/{name}/`" for name in packages("sinks") if f"`sinks/{name}/`" not in PAGE}
+    assert not missing
+
+
+def test_each_step_of_an_events_way_names_its_file() -> None:
+    way = drawings()[1]
+    nodes = dict(re.findall(r'^ +(\w+)[\[{]"(.*?)"[\]}]$', way, re.MULTILINE))
+    without = {name for name, label in nodes.items() if not PATH.fullmatch(label.rpartition("<br/>")[2])}
+    assert not without
+    stations = re.sub(r'"[^"]*"|subgraph \w+|-- +-->', " --> ", way.partition("\n\n")[2])
+    assert set(re.findall(r"\b[a-z]\w+\b", stations)) - {"end", "subgraph"} == set(nodes)
+
+
+@pytest.mark.parametrize("page", ["docs/explanation/architecture.md"])
+def test_every_path_that_a_page_names_exists(page: str) -> None:
+    """A path that a worked example makes is marked as `path` (new), and then must not exist."""
+    text = (ROOT / page).read_text()
+    new = set(re.findall(rf"({PATH.pattern})`? \(new\)", text))
+    named = set(PATH.findall(text))
+    assert len(named) > 10
+    assert {path for path in named - new if not (ROOT / path).exists()} == set(), "named, and not there"
+    assert {path for path in new if (ROOT / path).exists()} == set(), "called new, and there already"
