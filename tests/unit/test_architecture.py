@@ -67,7 +67,7 @@ def test_each_step_of_an_events_way_names_its_file() -> None:
     assert set(re.findall(r"\b[a-z]\w+\b", stations)) - {"end", "subgraph"} == set(nodes)
 
 
-@pytest.mark.parametrize("page", ["docs/explanation/architecture.md"])
+@pytest.mark.parametrize("page", ["docs/explanation/architecture.md", "CONTRIBUTING.md"])
 def test_every_path_that_a_page_names_exists(page: str) -> None:
     """A path that a worked example makes is marked as `path` (new), and then must not exist."""
     text = (ROOT / page).read_text()
