@@ -81,7 +81,7 @@ async def prune(
     """
     await refresh(client, layout)
     gone = 0
-    if kind is None:
+    if kind is None:  # an index holds both kinds
         gone += await _drop_indexes(client, layout, nanoseconds(before), limit)
     query = Query(end=before, kind=kind)
     while gone < limit:

@@ -21,8 +21,9 @@ from logweir.sinks.shared.retry_after import seconds_to_wait
 __all__ = ["Verdict", "failure", "item_verdict"]
 
 _LONGEST = 500
-#: Item errors with a client's status that are the index's fault and may pass, not the event's.
+#: How a `document_parsing_exception` (early 8.x: `mapper_parsing_exception`) names the field to blame.
 _UNINDEXABLE = "field [fields] of type [flattened]"
+#: Item errors with a client's status that are the index's fault and may pass, not the event's.
 _OF_THE_INDEX = {"index_closed_exception", "cluster_block_exception", "security_exception"}
 
 
@@ -38,7 +39,19 @@ class Verdict(Enum):
 
 
 def item_verdict(item: Mapping[str, Any]) -> tuple[Verdict, str]:
-    """Return the verdict on one item, and the server's reason where there is one."""
+    """Return the verdict on one item, and the server's reason where there is one.
+
+    The rules are those of Elasticsearch 8's Bulk API, in which every item has the status that a request of
+    its own would have had, and an ``error`` with the type of the server's exception:
+
+    - ``create`` of an id that is there: 409, ``version_conflict_engine_exception``;
+    - a document that the mapping refuses: 400, ``document_parsing_exception`` or
+      ``illegal_argument_exception``;
+    - an index that is closed (400), read only or above the flood stage of its disk (403, 429
+      ``cluster_block_exception``), or not ours to write to (403, ``security_exception``);
+    - a node with a full queue: 429, ``es_rejected_execution_exception``; a shard that is not there: 503,
+      ``unavailable_shards_exception``.
+    """
     status = item["status"]
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return Verdict.STORED, ""
@@ -69,6 +82,7 @@ def failure(error: Exception) -> SinkError:
 
 
 def _refusal(error: ApiError) -> SinkError:
+    """A request refused as a whole; the client (elasticsearch-py 8) gives status, headers and body."""
     status = error.meta.status
     body = error.body if isinstance(error.body, dict) else {}
     details = body.get("error")

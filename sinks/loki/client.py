@@ -31,7 +31,8 @@ _BODIES: Mapping[str, Any] = {
     "protobuf": (to_protobuf, {"Content-Type": "application/x-protobuf"}),
     "json": (to_json, {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
 }
-#: Answers to a push of nothing from a Loki that does not serve us, and from one that does.
+#: Answers to a push of nothing from a Loki that does not serve us, and from one that does: Loki 3 answers 422
+#: ("at least one valid stream is required"), others take it, or call it a bad request.
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 _TAKEN = {
     HTTPStatus.OK,

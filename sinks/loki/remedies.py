@@ -45,6 +45,7 @@ def remedy_for(entry: Entry, refusal: Refusal, encoder: Encoder, *, restamp_to: 
 
 def _changed(entry: Entry, refusal: Refusal, now: int | None) -> Form | None:
     form, fault = entry.form, refusal.fault
+    # A form that has the change already was refused with it: None, so that no remedy is tried twice.
     if fault is Fault.LINE_TOO_LONG:
         limit = refusal.limit or len(entry.line) // 2
         fits = limit < len(entry.line) and limit >= _SHORTEST_LINE

@@ -23,7 +23,8 @@ from logweir.sinks.shared.retry_after import seconds_to_wait
 
 __all__ = ["Answer", "Fault", "Outcome", "Refusal", "Throttled", "is_too_large", "read_answer", "unreachable"]
 
-#: Answers that may speak of some entries alone, though they need not.
+#: Answers that may speak of some entries alone, though they need not: 429 is said of a stream too many, 500
+#: of a time before the schema; both are also said of Loki as a whole.
 _PARTIAL = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR}
 _CHECK_LOGIN = "; check username and password, bearer_token or tenant"
 _HINTS: dict[int, str] = {
@@ -105,11 +106,15 @@ def read_answer(status: int, text: str, headers: Mapping[str, str], now: datetim
         SinkUnavailable: Nothing is known to be stored, and the same request may succeed later.
     """
     reason = text.strip()[:_LONGEST_MESSAGE] or f"status {status}"
+    # 204 is the answer to a push (Loki's HTTP API, "Ingest logs"); VictoriaLogs answers an empty 200. A 200
+    # with a text comes from something else, and must not count as stored.
     if status == HTTPStatus.NO_CONTENT or (status == HTTPStatus.OK and not text.strip()):
         return Answer(Outcome.STORED)
     if is_too_large(status, text):
         # If the request holds a single entry, its line is what is too long.
         return Answer(Outcome.TOO_LARGE, reason, [Refusal(Fault.LINE_TOO_LONG, reason, _nothing)])
+    # 400 is final for the entries it is about (Loki's page on request validation: not retryable), and for no
+    # others.
     if status == HTTPStatus.BAD_REQUEST and not any(words in text for words in _NOT_THE_ENTRIES):
         return Answer(Outcome.REFUSED, reason, list(_refusals(text)))
     if status in _PARTIAL and (refusals := list(_refusals(text))):
@@ -143,44 +148,60 @@ def _explained(status: int, reason: str) -> str:
 
 # -- what Loki says ---------------------------------------------------------------------------------------
 
-#: Refusals that only a change of the configuration ends: the events wait for it.
+# The words are those of Loki 3.7: `pkg/validation/validate.go` (what the distributor refuses),
+# `pkg/ingester/stream.go` (times behind a stream), `pkg/storage/config/schema_config.go` (times before the
+# schema). "N errors like: " is how the distributor groups equal refusals. Each is described under
+# https://grafana.com/docs/loki/latest/operations/request-validation-rate-limits/. Words that are not known
+# here cost requests and the remedy, never the other entries: what is refused is then found by halving.
+
+#: 400s that only a change of the configuration ends: the events wait for it (`MissingEnforcedLabelsErrorMsg`,
+#: `BlockedIngestionErrorMsg`; and what a Loki with `auth_enabled` says to a push without a tenant).
 _NOT_THE_ENTRIES = ("missing required labels", "ingestion blocked for user", "no org id")
 
+#: gRPC between Loki's processes (`grpc_server_max_recv_msg_size`, 4 MiB), passed on under several statuses.
 _TOO_LARGE = ("received message larger than max", "message size too large", "trying to send message larger")
 _COUNT = r"(?:(?P<count>\d+) errors like: )?"
+#: `LineTooLongErrorMsg`; the limit is `max_line_size`.
 _TOO_LONG = re.compile(
     _COUNT
     + r"max entry size '(?P<limit>\d+)' bytes exceeded for stream '.*?' while adding an entry with length "
     r"'(?P<length>\d+)' bytes",
     re.DOTALL,
 )
+#: `GreaterThanMaxSampleAgeErrorMsg` and `TooFarInFutureErrorMsg`: times in whole seconds, entries unnamed.
 _TIME = re.compile(
     _COUNT + r"entry for stream '.*?' has timestamp too (?P<which>new|old): "
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
     r"(?:, oldest acceptable timestamp is: \S+Z)?",
     re.DOTALL,
 )
+#: Of the ingester: it names `max_returned_stream_errors` entries (10), then how many there were.
 _BEHIND = re.compile(
     r"(?P<reason>entry (?:too far behind|out of order)[^\n]*)',\n(?:entry with timestamp [^\n]*\n)*"
     r"user '[^\n]*', total ignored: (?P<count>\d+) out of \d+ for stream: (?P<labels>\{[^\n]*\})"
 )
 _OLDEST = re.compile(r"oldest acceptable timestamp is: (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 _IGNORED = re.compile(r"entry with timestamp (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(\d+))? \+0000 UTC ignored")
+#: Unix seconds: nothing before this time can be stored, whatever its stream.
 _NO_SCHEMA = re.compile(r"no schema config found for time (?P<time>-?\d+)")
+#: `MaxLabelNamesPerSeriesErrorMsg`, `LabelNameTooLongErrorMsg`, `LabelValueTooLongErrorMsg` and so on.
 _LABELS = re.compile(
     r"(?:entry for )?stream '(?P<labels>\{.*?\})' has "
     r"(?:\d+ label names; limit \d+|label (?:name|value) too long: |duplicate label name: )",
     re.DOTALL,
 )
+#: `StreamLimitErrorMsg`, with 429: it may pass when other streams end.
 _STREAMS = re.compile(
     r"maximum active stream limit exceeded when trying to create stream (?P<labels>\{.*\}), reduce", re.DOTALL
 )
+#: `StructuredMetadataTooLargeErrorMsg`, `StructuredMetadataTooManyErrorMsg`.
 _METADATA_BYTES = re.compile(
     _COUNT + r"stream '.*?' has structured metadata too large: '\d+' bytes, limit: '(?P<limit>\d+)'"
 )
 _METADATA_NUMBER = re.compile(
     _COUNT + r"stream '.*?' has too many structured metadata labels: '\d+', limit: '(?P<limit>\d+)'"
 )
+#: `DisallowedStructuredMetadataErrorMsg`: said of Loki as a whole, until `allow_structured_metadata` is set.
 _NO_METADATA = "includes structured metadata, but this feature is disallowed"
 _PAIR = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)=("(?:[^"\\]|\\.)*")')
 
@@ -247,6 +268,7 @@ def _behind(text: str) -> Iterator[Refusal]:
         belongs, count = _in_stream(match["labels"]), int(match["count"])
         oldest = _OLDEST.search(match["reason"])
         named = {_nanos(found) for found in _IGNORED.finditer(text)}
+        # Without a bound (an old Loki in strict order) the oldest of the named stands in for it.
         before = _second(oldest[1]) * _NANOS if oldest else min(named, default=0)
         yield Refusal(
             Fault.TOO_OLD,
@@ -260,6 +282,7 @@ def _behind(text: str) -> Iterator[Refusal]:
 
 def _in_stream(labels: str) -> Callable[[Entry], bool]:
     """Whether an entry is of this stream; Loki adds a label of its own."""
+    # `service_name` is Loki's own, made up by `discover_service_name`.
     wanted = {name: _unquoted(text) for name, text in _PAIR.findall(labels)}
 
     def belongs(entry: Entry) -> bool:
@@ -298,6 +321,7 @@ def _blamed(entries: Sequence[Entry], refusals: Sequence[Refusal]) -> dict[int, 
     blamed: dict[int, Refusal] = {}
     for refusal in refusals:
         fitting = [position for position, entry in enumerate(entries) if refusal.fits(entry)]
+        # As many fit as Loki refused: then it is these. Otherwise nobody can know, and the request is halved.
         if refusal.count in {None, len(fitting)}:
             blamed.update((position, refusal) for position in fitting if position not in blamed)
     return blamed

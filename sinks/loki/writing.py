@@ -114,14 +114,14 @@ async def _store_stream(
     entries: Sequence[Entry], push: Push, find_remedy: FindRemedy, size: RequestSize, verdicts: _Verdicts
 ) -> None:
     """Send the entries of one stream, in order, until each has its verdict."""
-    waiting = _portions(entries, size.bytes)[::-1]
+    waiting = _portions(entries, size.bytes)[::-1]  # a stack: halves and changed entries go on top of it
     while waiting:
         group = waiting.pop()
         try:
             answer = await push(group)
         except SinkUnavailable as error:
             if isinstance(error, Throttled):
-                size.shrink()
+                size.shrink()  # it counts for every worker: the rate is the tenant's
             verdicts.put_off(error, (group, *waiting))
             return
         if answer.outcome is Outcome.STORED:
@@ -138,6 +138,7 @@ def _resolve(
     blamed = answer.blamed(group)
     if not blamed:
         if len(group) > 1:
+            # The first half goes first: within a stream, order of time keeps entries from falling behind.
             middle = len(group) // 2
             return [group[middle:], group[:middle]]
         blamed = {0: answer.refusals[0]} if answer.refusals else {}
@@ -162,6 +163,7 @@ def _resolve(
 def _by_stream(entries: Sequence[Entry]) -> list[list[Entry]]:
     """The entries of each stream, in order of time."""
     streams: dict[tuple[tuple[str, str], ...], list[Entry]] = {}
+    # Streams are cached by the encoder, so that most batches are seen to be of one without comparing labels.
     if len({id(entry.stream) for entry in entries}) == 1:
         streams[()] = list(entries)
         entries = ()
