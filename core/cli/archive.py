@@ -13,6 +13,7 @@ from pydantic import Secret, ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_sink
 from logweir.cli.times import MOMENT_HELP, moment
@@ -43,7 +44,7 @@ def archive(
     due: Annotated[
         bool, typer.Option("--due", help="Do the retention rules of routing.yaml that are due; for cron.")
     ] = False,
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Archive old events as Parquet, verified before they are deleted from the sink.
 
@@ -71,7 +72,7 @@ def restore(
     to: Annotated[str, typer.Option(help="The sink that the events go into.")],
     since: Annotated[str | None, typer.Option(help=f"Only events not before: {MOMENT_HELP}.")] = None,
     until: Annotated[str | None, typer.Option(help=f"Only events before: {MOMENT_HELP}.")] = None,
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Put archived events back into a sink; what it has already is left alone."""
     settings = load_config(config)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.cli.dead_letter_tables import kept
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.config.checks import find_doubts
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -32,7 +33,7 @@ _CLOSING = 2.0
 
 
 def check(
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
     probe: Annotated[bool, typer.Option(help="Open every sink and ask whether it can serve.")] = True,
     timeout: Annotated[
         float | None,

@@ -1,77 +1,26 @@
-"""Dead letters on the command line: which are meant, and how they are shown."""
+"""How dead letters are shown on the command line."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from typing import Any
 
-import typer
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from logweir.cli.dead_letter_options import LINES
 from logweir.cli.printable import printable, sized, utc
-from logweir.delivery.dead_letters import DeadLetter, Selection, Totals
+from logweir.delivery.dead_letters import DeadLetter, Totals
 from logweir.encoding.events import event_to_dict
 from logweir.encoding.times import format_time
 from logweir.settings.operations import DeadLettersConfig
-from logweir.settings.units import parse_duration
 
-__all__ = ["as_json", "chosen", "described", "kept", "listed"]
+__all__ = ["as_json", "described", "kept", "listed"]
 
-#: How unreadable lines, which have no sink, are named.
-_LINES = "-"
 _NAMELESS = "(unreadable line)"
-
-
-def chosen(
-    ids: Sequence[str] | None,
-    sink: str | None,
-    reason: str | None,
-    since: str | None,
-    until: str | None,
-    older_than: str | None,
-) -> Selection:
-    """The selection that options describe.
-
-    Raises:
-        typer.BadParameter: A time cannot be read.
-    """
-    if until is not None and older_than is not None:
-        raise typer.BadParameter("--until and --older-than say the same thing; give one of them")
-    return Selection(
-        ids=tuple(ids or ()),
-        sink="" if sink == _LINES else sink,
-        reason=reason,
-        since=None if since is None else _moment("--since", since),
-        until=_moment("--until", until)
-        if until is not None
-        else None
-        if older_than is None
-        else _ago("--older-than", older_than),
-    )
-
-
-def _moment(option: str, text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return _ago(option, text, "a time such as 2026-11-25T10:00 (UTC) or ")
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e9)
-
-
-def _ago(option: str, text: str, also: str = "") -> int:
-    try:
-        seconds = parse_duration(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{option} {text!r} is not understood; write {also}a duration such as 2h or 7d"
-        ) from None
-    return time.time_ns() - int(seconds * 1e9)
 
 
 def listed(letters: Iterable[DeadLetter]) -> Group:
@@ -80,7 +29,7 @@ def listed(letters: Iterable[DeadLetter]) -> Group:
     for letter in letters:
         tries = f"  {letter.attempts} tries" if letter.attempts != 1 else ""
         head = Text(printable(letter.id.removesuffix(f":{letter.sink}")), style="bold")
-        head.append(f"  {printable(letter.sink or _LINES)}  {utc(letter.time)}{tries}", style="not bold")
+        head.append(f"  {printable(letter.sink or LINES)}  {utc(letter.time)}{tries}", style="not bold")
         what = Text(printable(_title(letter)), style="cyan").append(
             f": {printable(letter.reason)}", style="default"
         )

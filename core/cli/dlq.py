@@ -14,7 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from logweir.cli.dead_letter_tables import as_json, chosen, described, kept, listed
+from logweir.cli.dead_letter_options import JsonOption, LimitOption, with_selection
+from logweir.cli.dead_letter_tables import as_json, described, kept, listed
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -32,35 +34,17 @@ dlq = typer.Typer(
     name="dlq", help="Dead letters: what no sink would take, with the reason.", no_args_is_help=True
 )
 
-_Config = Annotated[str, typer.Option("-c", "--config", help="The routing file.")]
-_Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Letters, or events for all their letters.")
-]
-_Sink = Annotated[str | None, typer.Option("--sink", help="Of this sink; - for unreadable lines.")]
-_Reason = Annotated[
-    str | None, typer.Option("--reason", help="Whose reason contains this or, with * or ?, matches it.")
-]
-_Since = Annotated[str | None, typer.Option("--since", help="Dead since then: a time (UTC), or 2h ago.")]
-_Until = Annotated[str | None, typer.Option("--until", help="Dead before then.")]
-_OlderThan = Annotated[str | None, typer.Option("--older-than", help="Dead for longer than this: 7d.")]
-_Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, one object to a line.")]
-_Limit = Annotated[int | None, typer.Option("--limit", help="At most so many, the oldest first.", min=1)]
-
 
 @dlq.command("list")
+@with_selection(ids=False)
 def list_letters(
-    sink: _Sink = None,
-    reason: _Reason = None,
-    since: _Since = None,
-    until: _Until = None,
-    older_than: _OlderThan = None,
-    limit: _Limit = 50,
-    as_lines: _Json = False,
-    config: _Config = "routing.yaml",
+    selection: Selection,
+    limit: LimitOption = 50,
+    as_lines: JsonOption = False,
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """List dead letters, oldest first."""
     settings = load_config(config)
-    selection = chosen(None, sink, reason, since, until, older_than)
     letters = DeadLetters(settings.data_dir)
     found = letters.read(selection, limit=limit)
     if as_lines:
@@ -78,8 +62,8 @@ def list_letters(
 @dlq.command()
 def show(
     letter_id: Annotated[str, typer.Argument(metavar="ID", help="A letter, or an event.")],
-    as_lines: _Json = False,
-    config: _Config = "routing.yaml",
+    as_lines: JsonOption = False,
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Show a dead letter with all that is in it."""
     settings = load_config(config)
@@ -95,26 +79,21 @@ def show(
 
 
 @dlq.command()
+@with_selection(ids=True)
 def replay(
-    ids: _Ids = None,
-    sink: _Sink = None,
-    reason: _Reason = None,
-    since: _Since = None,
-    until: _Until = None,
-    older_than: _OlderThan = None,
-    limit: _Limit = None,
+    selection: Selection,
+    limit: LimitOption = None,
     to: Annotated[str | None, typer.Option("--to", help="Another sink than the letters' own.")] = None,
     timeout: Annotated[
         float, typer.Option(help="Seconds that a sink may go without an answer.", min=0.01)
     ] = 60.0,
-    as_lines: _Json = False,
-    config: _Config = "routing.yaml",
+    as_lines: JsonOption = False,
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Send dead letters to their sink again; those that it has now are removed."""
     settings = load_config(config)
     if to is not None and to not in settings.sinks:
         raise typer.BadParameter(f"--to {to!r}: there is no such sink; there are {', '.join(settings.sinks)}")
-    selection = chosen(ids, sink, reason, since, until, older_than)
     letters = DeadLetters(settings.data_dir)
     _require(letters, selection)
     if not selection.ids and selection.sink is None:
@@ -162,22 +141,17 @@ def _replay(
 
 
 @dlq.command()
+@with_selection(ids=True)
 def drop(
-    ids: _Ids = None,
-    sink: _Sink = None,
-    reason: _Reason = None,
-    since: _Since = None,
-    until: _Until = None,
-    older_than: _OlderThan = None,
-    limit: _Limit = None,
+    selection: Selection,
+    limit: LimitOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Without any condition.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_lines: _Json = False,
-    config: _Config = "routing.yaml",
+    as_lines: JsonOption = False,
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Delete dead letters for good."""
     settings = load_config(config)
-    selection = chosen(ids, sink, reason, since, until, older_than)
     if everything == (selection != Selection()):
         raise typer.BadParameter("say which letters by their ids or by conditions, or --all")
     letters = DeadLetters(settings.data_dir)

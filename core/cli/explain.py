@@ -12,6 +12,7 @@ from rich.text import Text
 
 from logweir.capture.capture import Capture
 from logweir.capture.snapshot import Snapshotter
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.integrations.log_lines import Parsed, parse_line
@@ -26,7 +27,7 @@ _STYLES = {"matched": "green", "sampled out": "yellow", "not matched": "dim", "n
 
 def explain(
     event: Annotated[str, typer.Argument(help="The event as a JSON object, as a log line would hold it.")],
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Say where an event goes, and why."""
     settings = load_config(config)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.cli.times import MOMENT_HELP, moment
@@ -39,7 +40,7 @@ def migrate(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where it is remembered how far it is; in data_dir by default.")
     ] = None,
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Copy all events of one sink into another, and prove that they are there.
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from logweir.cli import filters
 from logweir.cli.events import as_json, as_line, echo
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.times import moment
 from logweir.config.loading import load_config
 from logweir.sinks.contract import Query
@@ -34,7 +35,7 @@ def query(
     limit: Annotated[int, typer.Option(help="At most this many events; 0 for all.", min=0)] = _LIMIT,
     newest_first: Annotated[bool, typer.Option("--newest-first", help="The newest first.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object for each event.")] = False,
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Find events in one sink, or in all that can be read back."""
     settings = load_config(config)
@@ -61,7 +62,7 @@ def query(
 def trace(
     trace_id: Annotated[str, typer.Argument(help="The trace's id: 32 hex digits.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON object for each event.")] = False,
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Show one trace across all sinks, each event once, with the sinks that have it."""
     settings = load_config(config)

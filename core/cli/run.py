@@ -24,6 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
@@ -45,7 +46,7 @@ def run(
     files: Annotated[
         list[str] | None, typer.Argument(help="Files of JSON lines or plain lines; - is stdin.")
     ] = None,
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
     line_format: Annotated[LineFormat, typer.Option("--format", help="How lines are read.")] = "auto",
     timeout: Annotated[float, typer.Option(help="Seconds to wait at the end for the sinks.")] = 60.0,
 ) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from logweir.cli import filters
 from logweir.cli.events import as_json, as_line, echo
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
 from logweir.stores.tailing import Follower
@@ -32,7 +33,7 @@ def tail(
     ] = None,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05)] = 1.0,
     json: Annotated[bool, typer.Option("--json", help="One JSON object for each event.")] = False,
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Follow the events of one sink, or of all that can be read back; ends by Ctrl-C."""
     settings = load_config(config)

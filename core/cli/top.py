@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.cli.metrics_client import Picture, SinkRow, look
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable, sized
 from logweir.config.loading import load_config
 from logweir.errors import LogweirError
@@ -32,7 +33,7 @@ def top(
     url: Annotated[
         str | None, typer.Option(help="Where the metrics are; by default as `metrics` of the file says.")
     ] = None,
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Look over one interval, print it, and end.")] = False,
     as_lines: Annotated[bool, typer.Option("--json", help="As --once, in JSON, one sink to a line.")] = False,

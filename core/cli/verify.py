@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.config.loading import load_config
@@ -37,7 +38,7 @@ def verify(
     heads: Annotated[
         Path | None, typer.Option(help="Prove that nothing known to this file of --save-heads was cut off.")
     ] = None,
-    config: Annotated[str, typer.Option("-c", "--config", help="The routing file.")] = "routing.yaml",
+    config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Verify the chains of audit rows; names each row that was changed, deleted, moved or inserted.
 
