@@ -41,7 +41,7 @@ def _clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[N
     monkeypatch.delenv(runtime.ENVIRONMENT_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     structlog.contextvars.clear_contextvars()
-    diagnostics.after_fork()  # what an earlier test made it tell may be told again
+    diagnostics.after_fork()  # what an earlier test made it report may be reported again
     yield
     runtime.stop(timeout=2.0)
     structlog.contextvars.clear_contextvars()

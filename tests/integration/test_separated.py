@@ -87,7 +87,7 @@ class Stores:
         return raw_stores.in_mongodb(self.mongodb.url, DEFAULT_DATABASE, self.name)
 
     def remove(self) -> None:
-        """Tidy up."""
+        """Clean up."""
         asyncio.run(sql.run(self.mysql.url, f"DROP TABLE IF EXISTS {self.name}"))
         Elastic(self.elasticsearch.url, self.name).remove()
         raw_stores.forget_mongodb(self.mongodb.url, DEFAULT_DATABASE, self.name)
