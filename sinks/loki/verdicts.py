@@ -148,27 +148,26 @@ def _explained(status: int, reason: str) -> str:
 
 # -- what Loki says ---------------------------------------------------------------------------------------
 
-# The words are those of Loki 3.7: `pkg/validation/validate.go` (what the distributor refuses),
-# `pkg/ingester/stream.go` (times behind a stream), `pkg/storage/config/schema_config.go` (times before the
-# schema). "N errors like: " is how the distributor groups equal refusals. Each is described under
+# The words are those that Loki 3.7 answered with, as the tests met them. "N errors like: " groups equal ones.
+# Each is described under
 # https://grafana.com/docs/loki/latest/operations/request-validation-rate-limits/. Words that are not known
 # here cost requests and the remedy, never the other entries: what is refused is then found by halving.
 
-#: 400s that only a change of the configuration ends: the events wait for it (`MissingEnforcedLabelsErrorMsg`,
-#: `BlockedIngestionErrorMsg`; and what a Loki with `auth_enabled` says to a push without a tenant).
+#: 400s that only a change of the configuration ends: the events wait for it (enforced labels, blocked
+#: ingestion, and what a Loki with `auth_enabled` says to a push without a tenant).
 _NOT_THE_ENTRIES = ("missing required labels", "ingestion blocked for user", "no org id")
 
 #: gRPC between Loki's processes (`grpc_server_max_recv_msg_size`, 4 MiB), passed on under several statuses.
 _TOO_LARGE = ("received message larger than max", "message size too large", "trying to send message larger")
 _COUNT = r"(?:(?P<count>\d+) errors like: )?"
-#: `LineTooLongErrorMsg`; the limit is `max_line_size`.
+#: A line too long; the limit is `max_line_size`.
 _TOO_LONG = re.compile(
     _COUNT
     + r"max entry size '(?P<limit>\d+)' bytes exceeded for stream '.*?' while adding an entry with length "
     r"'(?P<length>\d+)' bytes",
     re.DOTALL,
 )
-#: `GreaterThanMaxSampleAgeErrorMsg` and `TooFarInFutureErrorMsg`: times in whole seconds, entries unnamed.
+#: Too old (`reject_old_samples_max_age`), too new (`creation_grace_period`): in seconds, entries unnamed.
 _TIME = re.compile(
     _COUNT + r"entry for stream '.*?' has timestamp too (?P<which>new|old): "
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
@@ -184,24 +183,24 @@ _OLDEST = re.compile(r"oldest acceptable timestamp is: (\d{4}-\d\d-\d\dT\d\d:\d\
 _IGNORED = re.compile(r"entry with timestamp (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(\d+))? \+0000 UTC ignored")
 #: Unix seconds: nothing before this time can be stored, whatever its stream.
 _NO_SCHEMA = re.compile(r"no schema config found for time (?P<time>-?\d+)")
-#: `MaxLabelNamesPerSeriesErrorMsg`, `LabelNameTooLongErrorMsg`, `LabelValueTooLongErrorMsg` and so on.
+#: `max_label_names_per_series`, `max_label_name_length`, `max_label_value_length`, duplicate names.
 _LABELS = re.compile(
     r"(?:entry for )?stream '(?P<labels>\{.*?\})' has "
     r"(?:\d+ label names; limit \d+|label (?:name|value) too long: |duplicate label name: )",
     re.DOTALL,
 )
-#: `StreamLimitErrorMsg`, with 429: it may pass when other streams end.
+#: `max_global_streams_per_user`, with 429: it may pass when other streams end.
 _STREAMS = re.compile(
     r"maximum active stream limit exceeded when trying to create stream (?P<labels>\{.*\}), reduce", re.DOTALL
 )
-#: `StructuredMetadataTooLargeErrorMsg`, `StructuredMetadataTooManyErrorMsg`.
+#: `max_structured_metadata_size`, `max_structured_metadata_entries_count`.
 _METADATA_BYTES = re.compile(
     _COUNT + r"stream '.*?' has structured metadata too large: '\d+' bytes, limit: '(?P<limit>\d+)'"
 )
 _METADATA_NUMBER = re.compile(
     _COUNT + r"stream '.*?' has too many structured metadata labels: '\d+', limit: '(?P<limit>\d+)'"
 )
-#: `DisallowedStructuredMetadataErrorMsg`: said of Loki as a whole, until `allow_structured_metadata` is set.
+#: Said of Loki as a whole, until `allow_structured_metadata` is set.
 _NO_METADATA = "includes structured metadata, but this feature is disallowed"
 _PAIR = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)=("(?:[^"\\]|\\.)*")')
 
