@@ -1,0 +1,39 @@
+"""The bodies of bulk requests."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logweir.event import Event, Kind, new_event_id
+from logweir.sinks.elasticsearch.bulk_body import bodies
+from logweir.sinks.elasticsearch.encode import to_document
+from logweir.sinks.elasticsearch.layout import Layout
+
+DAY = 86_400 * 10**9
+DAILY = Layout("app", streaming=False)
+
+
+def event_at(time_ns: int, **fields: Any) -> Event:
+    return Event(new_event_id(), time_ns, Kind.AUDIT, "info", "paid", "shop", "test", "ab" * 16, None, fields)
+
+
+@given(
+    sizes=st.lists(st.integers(0, 400), max_size=12),
+    days=st.lists(st.integers(0, 3), min_size=12, max_size=12),
+    most=st.integers(1, 1500),
+)
+def test_bodies_hold_every_event_once_in_order_below_the_limit(
+    sizes: list[int], days: list[int], most: int
+) -> None:
+    batch = [event_at(day * DAY, body="x" * size) for size, day in zip(sizes, days, strict=False)]
+    made = list(bodies(batch, range(len(batch)), DAILY, to_document, most))
+    assert [number for body in made for number in body.events] == list(range(len(batch)))
+    for body in made:
+        assert len(body.data) <= most or len(body.events) == 1
+        lines = [json.loads(line) for line in body.data.splitlines()]
+        for number, action, document in zip(body.events, lines[::2], lines[1::2], strict=True):
+            about = action["create"]
+            assert about.pop("_index", body.index) == DAILY.index_of(batch[number].time)
+            assert about == {"_id": batch[number].id} == {"_id": document["event"]["id"]}

@@ -1,0 +1,49 @@
+"""Between events and documents: what is stored, and that it comes back identical."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logweir.event import Event, Kind, new_event_id
+from logweir.sinks.elasticsearch.bulk_body import bodies
+from logweir.sinks.elasticsearch.encode import to_document, to_event, to_unindexed_document
+from logweir.sinks.elasticsearch.layout import Layout
+
+DAILY = Layout("app", streaming=False)
+numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+scalars = st.none() | st.booleans() | numbers | st.text()
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+
+
+def event_at(time_ns: int, **fields: Any) -> Event:
+    return Event(new_event_id(), time_ns, Kind.AUDIT, "info", "paid", "shop", "test", "ab" * 16, None, fields)
+
+
+@given(fields=st.dictionaries(st.text(), values, max_size=4), time_ns=st.integers(-(2**63), 2**63 - 1))
+@pytest.mark.parametrize("encoder", [to_document, to_unindexed_document])
+def test_a_document_read_back_is_the_identical_event(
+    encoder: Any, fields: dict[str, Any], time_ns: int
+) -> None:
+    event = event_at(time_ns)
+    event = Event(*[getattr(event, name) for name in event.__struct_fields__[:9]], fields)
+    (body,) = bodies([event], [0], DAILY, encoder, 2**20)
+    back = to_event(json.loads(body.data.splitlines()[1]))
+    assert back == event
+    assert repr(back.fields) == repr(event.fields)  # 1 is not 1.0, nor True
+
+
+def test_a_document_has_the_names_of_ecs() -> None:
+    document = to_document(event_at(1_700_000_000_123_456_789, user_id=7, inner={"note": ["hello world"]}))
+    assert document["@timestamp"] == "2023-11-14T22:13:20.123456789Z"
+    assert document["event"]["action"] == "paid"
+    assert document["event"]["kind"] == "audit"
+    assert document["log"] == {"level": "info"}
+    assert document["service"] == {"name": "shop", "environment": "test"}
+    assert document["trace"] == {"id": "ab" * 16}
+    assert document["message"] == "paid user_id=7 inner.note=hello world"
+    assert document["fields"] == {"user_id": 7, "inner": {"note": ["hello world"]}}

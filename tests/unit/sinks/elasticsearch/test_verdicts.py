@@ -1,0 +1,83 @@
+"""What the items of a bulk answer and failed requests mean."""
+
+from typing import Any
+
+import elastic_transport
+import pytest
+from elasticsearch import ApiError, ConnectionTimeout
+
+from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.sinks.elasticsearch.verdicts import Verdict, failure, item_verdict
+
+
+def error(kind: str, reason: str = "why", **more: Any) -> dict[str, Any]:
+    return {"type": kind, "reason": reason, **more}
+
+
+@pytest.mark.parametrize(
+    ("item", "verdict"),
+    [
+        ({"status": 201}, Verdict.STORED),
+        ({"status": 200}, Verdict.STORED),
+        ({"status": 409, "error": error("version_conflict_engine_exception")}, Verdict.DUPLICATE),
+        ({"status": 429, "error": error("es_rejected_execution_exception")}, Verdict.RETRY),
+        ({"status": 503, "error": error("unavailable_shards_exception")}, Verdict.RETRY),
+        ({"status": 500}, Verdict.RETRY),
+        ({"status": 403, "error": error("cluster_block_exception")}, Verdict.RETRY),
+        ({"status": 403, "error": error("security_exception")}, Verdict.RETRY),
+        ({"status": 404, "error": error("index_not_found_exception")}, Verdict.RETRY),
+        ({"status": 400, "error": error("index_closed_exception")}, Verdict.RETRY),
+        ({"status": 400, "error": error("document_parsing_exception")}, Verdict.REJECTED),
+        ({"status": 400, "error": error("illegal_argument_exception")}, Verdict.REJECTED),
+        ({"status": 413}, Verdict.REJECTED),
+        (
+            {
+                "status": 400,
+                "error": error("document_parsing_exception", "field [fields] of type [flattened]"),
+            },
+            Verdict.UNINDEXABLE,
+        ),
+    ],
+)
+def test_an_item_is_judged_by_whose_fault_it_is(item: dict[str, Any], verdict: Verdict) -> None:
+    assert item_verdict(item)[0] is verdict
+
+
+def test_a_reason_names_the_innermost_cause() -> None:
+    cause = error("mapper", "outer", caused_by=error("x", "middle", caused_by=error("y", "inner\nmore")))
+    assert item_verdict({"status": 400, "error": cause})[1] == "mapper: outer: inner"
+
+
+def answered(status: int, body: Any = None, **headers: str) -> ApiError:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    node = elastic_transport.NodeConfig("http", "h", 1)
+    headers_ = elastic_transport.HttpHeaders(named)
+    meta = elastic_transport.ApiResponseMeta(status, "1.1", headers_, 0.1, node)
+    return ApiError("no", meta, body)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 408, 429, 500, 502, 503, 504])
+def test_a_request_that_failed_for_everybodys_reasons_is_tried_again(status: int) -> None:
+    assert isinstance(failure(answered(status)), SinkUnavailable)
+
+
+def test_a_request_that_elasticsearch_itself_refuses_is_rejected_but_not_one_that_a_proxy_does() -> None:
+    said = {"error": error("action_request_validation_exception", "id is too long")}
+    assert isinstance(failure(answered(400, said)), SinkRejected)
+    assert "id is too long" in str(failure(answered(400, said)))
+    assert isinstance(failure(answered(400, "<html>Bad Request</html>")), SinkUnavailable)
+    assert isinstance(failure(answered(413)), SinkRejected)
+
+
+def test_the_servers_wish_to_wait_is_passed_on() -> None:
+    for text, seconds in {"7": 7.0, "0.5": 0.5, "-1": 0.0, "soon": None, "nan": None, "inf": None}.items():
+        failed = failure(answered(429, retry_after=text))
+        assert isinstance(failed, SinkUnavailable)
+        assert failed.retry_after == seconds, text
+
+
+@pytest.mark.parametrize(
+    "raised", [elastic_transport.ConnectionError("reset"), ConnectionTimeout("late"), RuntimeError("odd")]
+)
+def test_a_request_without_an_answer_is_tried_again(raised: Exception) -> None:
+    assert isinstance(failure(raised), SinkUnavailable)
