@@ -128,7 +128,7 @@ class _Threads:
     def _returned(self) -> None:
         with self._lock:
             self._abandoned -= 1
-        self._work.put(None)
+        self._work.put(None)  # one thread ends, this or another: its replacement has its place
 
     def _start_one(self) -> None:
         try:

@@ -49,8 +49,9 @@ def bodies(
         event = batch[number]
         target = layout.index_of(event.time)
         document = _encode_json(encoder(event))
+        # The path of the request names the first event's index, so that most actions need not name theirs.
         action = _action(event.id, None if target == index else target)
-        added = len(action) + len(document) + 2
+        added = len(action) + len(document) + 2  # and two line feeds
         if parts and size + added > max_bytes:
             yield Body(index, b"\n".join((*parts, b"")), events)
             parts, events, size = [], [], 0

@@ -52,6 +52,7 @@ async def find(client: ElasticsearchClient, layout: Layout, query: Query) -> Asy
         hits = answer["hits"]["hits"]
         for hit in hits:
             event = _event_of(hit)
+            # Two copies of an event (see rollover) sort side by side: the last one is all to compare with.
             if event is None or (event.time, event.id) == last or not matches(event, condition):
                 continue
             last = event.time, event.id

@@ -63,6 +63,7 @@ class Rollovers:
         Raises:
             SinkUnavailable: The server could not be asked; the events are to be sent again.
         """
+        # An index that nobody has seen is a rollover that has just happened.
         if any(index not in self._began for index in taken.values()):
             await self._look()
         doubtful = suspects(batch, taken, self._began)
@@ -107,7 +108,7 @@ class Rollovers:
     async def _found_elsewhere(self, copies: Mapping[str, set[str]]) -> list[tuple[str, str]]:
         known = sorted(set().union(*copies.values()))
         elsewhere: dict[str, Any] = {"ids": {"values": list(copies)}}
-        if len(known) == 1:
+        if len(known) == 1:  # as almost always: then the server need not return the copies that are known
             elsewhere = {"bool": {"filter": elsewhere, "must_not": {"term": {"_index": known[0]}}}}
         query = {"size": _MOST_HITS, "query": elsewhere, "_source": False, "track_total_hits": False}
         target = (

@@ -216,7 +216,7 @@ class Encoder:
             excess = len(entry.line) - longest
             if excess <= 0 or overhead > longest:
                 return msgspec.structs.replace(entry, event=event, form=form)
-            overhead += max(excess, 64)
+            overhead += max(excess, 64)  # a step that is large enough to come to an end soon
 
     def _stream(self, values: tuple[Any, ...]) -> Stream:
         """The stream of a new combination of label values."""
@@ -232,6 +232,7 @@ class Encoder:
             else:
                 metadata.append((name, text))
                 demoted.append(name)
+        # Streams that are remembered still have a label that was demoted just now.
         if len(self._guard.demoted) > before or len(self._streams) >= _MOST_STREAMS:
             self._streams.clear()
         stream = Stream(
@@ -282,6 +283,7 @@ def _all_texts(values: tuple[Any, ...]) -> bool:
         joined = "".join(values)
     except TypeError:
         return False
+    # Joined, for the hot path; an empty text, which Loki would drop, is all that does not show there.
     return joined.isprintable() and len(joined) <= _LONGEST and "" not in values
 
 

@@ -94,15 +94,16 @@ async def instants(
     start, end = span.start, span.end
     while start < end:
         found, asked = await _sized(ask, text, Span(start, end), size, newest_first=newest_first)
-        if len(found) < asked:
+        if len(found) < asked:  # it was not cut: nothing is left in the span
             yield found
             return
+        # The cut may go through the last nanosecond: that is asked for again, and what is before it is whole.
         last = min(item.stamp for item in found) if newest_first else max(item.stamp for item in found)
         whole = [item for item in found if item.stamp != last]
         if whole:
             yield whole
             start, end = (start, last + 1) if newest_first else (last, end)
-        else:
+        else:  # the whole answer is one nanosecond
             yield await _instant(ask, text, last, size)
             start, end = (start, last) if newest_first else (last + 1, end)
 
