@@ -12,6 +12,7 @@ from pathlib import Path
 
 __all__ = ["InterpolationError", "interpolate", "is_one_variable"]
 
+# `$$` comes first, so that `$${NAME}` is the text `${NAME}`; a `$` with nothing behind it is left alone.
 _VARIABLE = re.compile(r"\$(?:\$|\{([^{}]*)\})")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -26,6 +27,7 @@ def interpolate(text: str, environment: Mapping[str, str], directory: Path) -> s
     Raises:
         InterpolationError: A variable is missing or malformed, or a file cannot be read.
     """
+    # One pass: what a variable brings in is never looked at again, so a secret may hold `${` or `$$`.
     return _VARIABLE.sub(lambda match: _fill(match, environment, directory), text)
 
 
@@ -47,6 +49,7 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], directory: Path)
             "a ${...} here is no variable; write ${NAME}, ${NAME:-default} or ${file:path}, or $$ for $"
         )
     value = environment.get(name)
+    # As in a shell, `:-` also replaces an empty value; without it an empty one is what was asked for.
     if value is None or (not value and separator):
         if separator:
             return default
@@ -55,6 +58,7 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], directory: Path)
 
 
 def _file(name: str, directory: Path) -> str:
+    # One line end only: a key may well end in an empty line, and `strip` would take blanks of a password.
     try:
         return (directory / name).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:

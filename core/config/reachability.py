@@ -34,6 +34,7 @@ def covering(earlier: Sequence[RouteConfig], match: MatchConfig) -> list[RouteCo
     """Return the earlier routes which together take everything that ``match`` takes; none if some is left."""
     needed: dict[str, RouteConfig] = {}
     for cell in _cells(match):
+        # One route must take the whole cell: two that share it might leave a gap that conditions do not show.
         route = next(
             (route for route in earlier if not route.continue_ and _covers(route.match, match, cell)), None
         )
@@ -46,6 +47,7 @@ def covering(earlier: Sequence[RouteConfig], match: MatchConfig) -> list[RouteCo
 def may_take(routes: Sequence[RouteConfig], index: int, kind: Kind) -> bool:
     """Whether events of a kind can reach a route and match it."""
     match = routes[index].match
+    # Narrowed to the kind, since earlier routes need to cover that part only.
     alone = match.model_copy(update={"kind": kind})
     return match.kind in (None, kind) and not covering(routes[:index], alone) and any(_cells(alone))
 
@@ -61,6 +63,8 @@ def _cells(match: MatchConfig) -> Iterator[_Cell]:
 
 def _may_hold(match: MatchConfig, cell: _Cell) -> bool:
     """Whether an event of this cell may match; True where that depends on more than the cell."""
+    # Errs towards True. Under `not` that turns round, so a part is excluded only where all of the cell is
+    # certain to match it: MatchConfig() stands for "every event".
     return (
         match.kind in (None, cell.kind)
         and (match.level is None or cell.level in _levels(match.level))
@@ -72,6 +76,8 @@ def _may_hold(match: MatchConfig, cell: _Cell) -> bool:
 
 def _covers(wide: MatchConfig, narrow: MatchConfig, cell: _Cell) -> bool:
     """Whether ``wide`` takes every event of the cell that ``narrow`` takes; False where it is hard to say."""
+    # Kind and level are settled by the cell. Each remaining condition of `wide` must follow from some part
+    # of what `narrow` asks for together.
     return (
         wide.kind in (None, cell.kind)
         and (wide.level is None or cell.level in _levels(wide.level))
@@ -89,6 +95,7 @@ def _conjunction(match: MatchConfig) -> list[MatchConfig]:
 
 def _conditions(match: MatchConfig) -> list[MatchConfig]:
     """The conditions of a match one by one, kind and level aside."""
+    # model_construct, because these are parts of what was validated, and a part need not be valid alone.
     conditions = [
         MatchConfig.model_construct(_fields_set={name}, **{name: value})
         for name in ("event", "logger", "call", "any", "not_")
@@ -103,6 +110,7 @@ def _conditions(match: MatchConfig) -> list[MatchConfig]:
 
 def _implies(condition: MatchConfig, narrow: MatchConfig, cell: _Cell) -> bool:
     """Whether ``narrow`` has a condition, or several, that make ``condition`` hold."""
+    # Every event has a name, so `*` holds always; a logger may be missing, and then no glob matches it.
     if condition.event is not None:
         return _globs_cover(condition.event, narrow.event) or "*" in condition.event
     if condition.logger is not None:
@@ -122,11 +130,13 @@ def _implies(condition: MatchConfig, narrow: MatchConfig, cell: _Cell) -> bool:
 def _any_covers(choices: Sequence[MatchConfig], narrow: MatchConfig, cell: _Cell) -> bool:
     if any(_covers(choice, narrow, cell) for choice in choices):
         return True
+    # Otherwise case by case: whatever alternative of `narrow` holds, some choice must take it.
     possible = [part for part in narrow.any or () if _may_hold(part, cell)]
     return bool(possible) and all(any(_covers(choice, part, cell) for choice in choices) for part in possible)
 
 
 def _not_covers(refused: MatchConfig, narrow: MatchConfig, cell: _Cell) -> bool:
+    # Contraposition: not A follows from not B where A implies B.
     return not _may_hold(refused, cell) or (narrow.not_ is not None and _covers(narrow.not_, refused, cell))
 
 
@@ -140,6 +150,7 @@ def _glob_covers(wide: str, narrow: str) -> bool:
         return True
     if not _MAGIC & set(narrow):
         return fnmatchcase(narrow, wide)
+    # Beyond equal globs and plain names only `prefix*` is decided; language inclusion is not worth its code.
     prefix = wide.removesuffix("*")
     return wide.endswith("*") and not _MAGIC & set(prefix) and narrow.startswith(prefix)
 
@@ -148,6 +159,7 @@ def _field_covers(wide: FieldMatch, narrow: FieldMatch) -> bool:
     """Whether every event for which ``narrow`` holds is one for which ``wide`` holds."""
     if wide.name != narrow.name:
         return False
+    # What was written counts, not what is None: `equals: null` is a condition too.
     given = wide.model_fields_set - {"name"}
     return all(_condition_covers(wide, narrow, condition) for condition in given)
 
@@ -165,6 +177,7 @@ def _condition_covers(wide: FieldMatch, narrow: FieldMatch, condition: str) -> b
 
 
 def _is_among(value: object, choices: Sequence[object]) -> bool:
+    # Types are compared too: in Python True == 1 == 1.0, in a configuration they are three things.
     return any(type(value) is type(choice) and value == choice for choice in choices)
 
 

@@ -54,6 +54,7 @@ class Document:
 
         Values that must not be shown are masked; a message about a key shows none.
         """
+        # Values of variables are masked wherever they come from: a message may quote another key's value.
         if not at_key:
             message = messages.mask_quoted(message, self.filled.values())
             message = messages.mask(message, self._secrets_below(path))
@@ -82,6 +83,7 @@ class Document:
     def _place(self, path: Path, *, at_key: bool) -> tuple[int, int]:
         for length in range(len(path), -1, -1):
             part = path[:length]
+            # Above the path itself the key is the better place: the value begins on the line below it.
             places = [self.keys, self.values] if at_key or length < len(path) else [self.values, self.keys]
             for known in places:
                 if part in known:
@@ -134,7 +136,7 @@ def read_document(text: str, file: str, interpolate: Callable[[str], str]) -> Do
         try:
             node = loader.get_single_node()
         finally:
-            loader.dispose()
+            loader.dispose()  # the parser and its state refer to each other
         if node is not None:
             document.data = _Builder(document, interpolate).build(node, ())
     except _TooLarge:
@@ -146,6 +148,7 @@ def read_document(text: str, file: str, interpolate: Callable[[str], str]) -> Do
     except yaml.reader.ReaderError as error:
         document.problems.append(_character_problem(error, file, text))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # PyYAML composes recursively, and so do we: a file of brackets alone exhausts the stack.
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else _one_line(str(error))
         document.problems.append(ConfigProblem(f"not valid YAML: {reason}", file=file, line=1, column=1))
     return document
@@ -157,6 +160,7 @@ def _yaml_problem(error: yaml.MarkedYAMLError, file: str, text: str) -> ConfigPr
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if "undefined alias" in what:  # its name may be a password that begins with an asterisk
         what = "an alias, *NAME, whose anchor, &NAME, is nowhere; if it is text, put it in quotes"
+    # `{url: ${URL}}` is a mapping inside a mapping to YAML, which ends in a puzzling message.
     elif "flow " in what and mark is not None and "${" in _line(text, mark.line):
         what += '; between braces or brackets, put a variable in quotes: "${NAME}"'
     return ConfigProblem(f"not valid YAML: {what}", file=file, line=line, column=column)
@@ -197,10 +201,13 @@ class _Builder:
         self._count = 0
 
     def build(self, node: yaml.Node, path: Path) -> Any:
+        # Aliases are followed each time, so nodes are counted as they are built, not as they are written:
+        # nine lines of nested aliases ("billion laughs") would become 10^9 values.
         self._count_one()
         self._document.values[path] = _place(node)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
+        # An alias is the very node of its anchor: one that is being built right now contains itself.
         if id(node) in self._inside:
             self._complain(path, "an alias contains itself; write the value out")
             return None
@@ -230,6 +237,7 @@ class _Builder:
         pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
+            # Nested merges expand here, before `build` sees a node, and must count as well.
             self._count_one()
             if key_node.tag == "tag:yaml.org,2002:merge":
                 merged += value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
@@ -237,12 +245,14 @@ class _Builder:
             key = self._key(key_node, path)
             if key is None:
                 continue
+            # YAML 1.2 forbids it, and PyYAML silently lets the last one win.
             if key in pairs:
                 self._document.keys[*path, key] = _place(key_node)
                 message = f"the key {key!r} is written twice; remove one of them"
                 self._document.problems.append(self._document.problem((*path, key), message, at_key=True))
                 continue
             pairs[key] = (key_node, value_node)
+        # As YAML's merge key has it: own keys win over merged ones, earlier merges over later ones.
         for base in merged:
             for key, pair in self._merged(base, path).items():
                 pairs.setdefault(key, pair)
@@ -260,9 +270,11 @@ class _Builder:
             self._document.values[path] = _place(node)
             self._complain(path, "a key must be a plain word")
             return None
+        # The text as it is written: YAML 1.1 would make True out of the key `on`, and a number out of `1`.
         return str(node.value)
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+        # Only the safe types have a constructor; `!!python/object` and the like end here.
         if node.tag not in self._constructor.yaml_constructors:
             self._complain(
                 path, "the tag of this value is unknown; if it is text that begins with !, put it in quotes"
@@ -287,6 +299,7 @@ class _Builder:
         except InterpolationError as error:
             self._complain(path, str(error))
             return None
+        # Only what a variable brought in is kept back; `$$` alone fills in nothing.
         if text != value.replace("$$", "$"):
             self._document.filled[path] = text
         # A variable that stands alone and unquoted is read as if its value were written there.

@@ -142,6 +142,7 @@ class _Archiving:
             )
         else:
             folder = day_folder(self._storage, left.sink, left.day)
+            # With its manifest the run had got to step 3: its files are the archive and must stay.
             if not self._storage.find(folder, *manifest_name(left.run)):
                 for path in self._storage.find(folder, "", ""):
                     if left.run in path:
@@ -153,6 +154,7 @@ class _Archiving:
     async def _archive_day(self, day: date) -> None:
         folder = day_folder(self._storage, self._origin.sink, day)
         for _, earlier in await in_thread(lambda: manifests(self._storage, folder)):
+            # What was archived of another kind is left to the rule of that kind.
             if self._kind is None or earlier.kind in {None, self._kind}:
                 await self._finish_deleting(folder, earlier)
         manifest = await self._write_day(folder, day)
@@ -173,6 +175,7 @@ class _Archiving:
     async def _write_day(self, folder: str, day: date) -> Manifest | None:
         """Write and verify the files of a day, then its manifest; None if there is nothing to archive."""
         run, origin = new_run(datetime.now(UTC)), self._origin
+        # The note outlives a kill before the manifest is written, and the next run removes the files by it.
         await in_thread(lambda: self._journal.begin(Unfinished(self._storage.url, origin.sink, day, run)))
         files = await self._write_files(folder, day, run)
         manifest = None

@@ -62,6 +62,7 @@ class Journal:
             Busy: Somebody else is.
             OSError: The lock file cannot be made.
         """
+        # A lock of the kernel, not a file that says "busy": it ends with the process, however that dies.
         self._base.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = FileLock.take(self._base.with_name(f"{self._base.name}.db"))
         if self._lock is None:
@@ -77,10 +78,12 @@ class Journal:
 
     def begin(self, unfinished: Unfinished) -> None:
         """Note that files are about to be written."""
+        # On disk before the first file is: a file that no note and no manifest names would stay for ever.
         self._write(".run", msgspec.json.encode(unfinished))
 
     def unfinished(self) -> Unfinished | None:
         """What was begun and not ended."""
+        # What cannot be read was written by another version; its files stay, which loses nothing.
         data = self._read(".run")
         try:
             return None if data is None else msgspec.json.decode(data, type=Unfinished)
@@ -96,6 +99,7 @@ class Journal:
 
     def last_done(self) -> dict[str, datetime]:
         """When each rule was last done, by its kind (``all`` for every kind)."""
+        # What cannot be read counts as never done; a rule that is done twice does no harm.
         data = self._read(".done")
         try:
             return {} if data is None else msgspec.json.decode(data, type=dict[str, datetime])
@@ -120,6 +124,8 @@ class Journal:
     def _write(self, suffix: str, data: bytes) -> None:
         path = self._path(suffix)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A rename is atomic, but only flushed data is sure to be behind the new name after a power cut.
+        # The process id keeps apart two writers of `.done`, which is also written without the lock.
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with temporary.open("wb") as file:
             file.write(data)
