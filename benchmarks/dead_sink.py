@@ -16,11 +16,11 @@ from logweir.benchmarks.measure import Bar, Report, Series
 from logweir.config.models import RoutingConfig
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.metrics.model import Metrics
 from logweir.runtime.runtime import Runtime
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.null import NullConfig, NullSink
 from logweir.sinks.results import WriteResult
+from logweir.telemetry.model import Metrics
 
 __all__ = ["DeadSink", "measure"]
 

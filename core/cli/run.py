@@ -29,9 +29,9 @@ from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.integrations.log_lines import LineFormat, parse_line
-from logweir.metrics.model import Metrics
 from logweir.runtime import current as runtime
 from logweir.runtime.current import Runtime
+from logweir.telemetry.model import Metrics
 
 __all__ = ["run"]
 

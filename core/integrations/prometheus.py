@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from logweir.metrics.prometheus import MetricsCollector, expose
 from logweir.runtime import current as runtime
+from logweir.telemetry.prometheus import MetricsCollector, expose
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

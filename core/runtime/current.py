@@ -16,10 +16,10 @@ from types import TracebackType
 from logweir.config.loading import ConfigSource, load_config
 from logweir.diagnostics import logger, report
 from logweir.errors import ConfigError, LogweirError, NotRunning
-from logweir.metrics.model import Metrics
 from logweir.process import hooks
 from logweir.process.threads import in_thread, on_event_loop
 from logweir.runtime.runtime import Runtime
+from logweir.telemetry.model import Metrics
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",

@@ -20,10 +20,10 @@ from logweir.delivery.queue import PutResult
 from logweir.delivery.spool.spool import Spool
 from logweir.diagnostics import report
 from logweir.event import Event
-from logweir.metrics.model import SinkMetrics
 from logweir.process.threads import in_thread
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
+from logweir.telemetry.model import SinkMetrics
 
 __all__ = ["Reload", "keep_running"]
 

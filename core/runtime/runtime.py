@@ -29,8 +29,6 @@ from logweir.delivery.worker import Clock
 from logweir.diagnostics import report
 from logweir.errors import LogweirError
 from logweir.event import Event, Kind
-from logweir.metrics.losses import LossReporter
-from logweir.metrics.model import DeadLetterMetrics, Metrics
 from logweir.process import standstill
 from logweir.process.loop_thread import LoopThread
 from logweir.routing.classifier import take_explicit
@@ -40,9 +38,11 @@ from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
 from logweir.runtime.reload import Reload, keep_running
 from logweir.sinks.contract import Transactional
 from logweir.stores.archive.schedule import RetentionSchedule
+from logweir.telemetry.losses import LossReporter
+from logweir.telemetry.model import DeadLetterMetrics, Metrics
 
 if TYPE_CHECKING:
-    from logweir.metrics.server import MetricsServer
+    from logweir.telemetry.server import MetricsServer
 
 __all__ = ["Runtime"]
 
@@ -378,7 +378,7 @@ class Runtime:
 
     def _import_metrics_server(self, config: RoutingConfig) -> None:
         if config.metrics is not None and self._metrics_server is None:
-            from logweir.metrics.server import MetricsServer  # noqa: PLC0415 - only who serves pays for it
+            from logweir.telemetry.server import MetricsServer  # noqa: PLC0415 - only who serves pays for it
 
             self._metrics_server = MetricsServer(self._fresh_metrics)
 

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from logweir.config.models import RoutingConfig
-from logweir.metrics.model import SinkMetrics
 from logweir.runtime.runtime import Runtime
 from logweir.sinks.contract import SinkConfig
+from logweir.telemetry.model import SinkMetrics
 from support.waiting import eventually
 
 

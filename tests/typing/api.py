@@ -12,7 +12,7 @@ from logweir.config.models import RoutingConfig
 from logweir.integrations import wsgi as wsgi_integration
 from logweir.integrations.asgi import ContextMiddleware
 from logweir.integrations.prometheus import asgi_app, collector, wsgi_app
-from logweir.metrics.model import Metrics
+from logweir.telemetry.model import Metrics
 from logweir.testing import SinkContract, capture
 
 if TYPE_CHECKING:

@@ -79,7 +79,7 @@ def test_a_stage_has_one_handler_and_the_last_one_counts() -> None:
 def test_a_started_runtime_has_a_handler_at_every_stage() -> None:
     script = """
 import logweir
-from logweir.metrics import server
+from logweir.telemetry import server
 from logweir.process import fork
 config = {"service": "s", "sinks": {"a": {"type": "null"}}, "routes": [{"name": "all", "to": ["a"]}]}
 logweir.start(config)

@@ -1,4 +1,4 @@
-"""Metrics: what the runtime counts, and how others get to see it.
+"""Telemetry: what the runtime counts, and how others get to see it.
 
 ``model`` holds the counts of one moment, ``prometheus`` writes them in its text format, ``server`` serves
 that over HTTP, and ``losses`` reports in the log of the application that events were lost.

@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from logweir.delivery.counters import SinkState
 from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Histogram
 from logweir.delivery.queue import DropReason
-from logweir.metrics.model import DeadLetterMetrics, Metrics, SinkMetrics
-from logweir.metrics.prometheus import expose
+from logweir.telemetry.model import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.telemetry.prometheus import expose
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 

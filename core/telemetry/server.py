@@ -18,11 +18,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from logweir.diagnostics import logger, report
-from logweir.metrics.model import Metrics
-from logweir.metrics.prometheus import expose
 from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.settings.operations import MetricsConfig
+from logweir.telemetry.model import Metrics
+from logweir.telemetry.prometheus import expose
 
 __all__ = ["MetricsServer"]
 

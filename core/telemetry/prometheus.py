@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from logweir.delivery.counters import SinkState
 from logweir.delivery.histogram import Distribution
 from logweir.delivery.queue import DropReason
-from logweir.metrics.model import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.telemetry.model import DeadLetterMetrics, Metrics, SinkMetrics
 
 __all__ = ["MetricsCollector", "expose"]
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from logweir.diagnostics import INTERVAL, logger
-from logweir.metrics.model import Metrics
+from logweir.telemetry.model import Metrics
 
 __all__ = ["LossReporter"]
 
