@@ -1,18 +1,21 @@
 """The fan-out: one event to the queues of all its sinks, also while a reload replaces them.
 
-The rule for a queue that a reload has closed, said once: its event goes to the *successor*, the sink of the
-same name in the pipeline in force. Where a sink has no successor, the event goes where the new routes send
-it, but never to a sink that has it already. Only a queue that is closed and has no newer pipeline behind it
-belongs to a runtime that stops; what it refuses is counted as dropped at the stop.
+A reload puts its pipeline in force before it closes the queues of the old one. So a closed queue means one
+of three things, and each has one answer, whoever puts and whatever for:
 
-Tracing events follow the rule sink by sink (:meth:`FanOut.dispatch`), what is handed over to one sink follows
-that sink (:meth:`FanOut.put`), and an audit event whose receipt names its sinks begins anew if all of them
-are gone (:meth:`FanOut.audit`).
+* The pipeline in force has another channel of that name: its *successor*. The event is put there.
+* It has none: the sink is *gone*. A tracing event goes where the routes in force send it, but to no sink
+  that had it already. An audit event is routed anew if all its sinks are gone; where some are, the receipt
+  says so, since its caller relied on them.
+* It has this very channel: the runtime has stopped. The event is counted, once, as dropped at the stop.
+
+:meth:`FanOut._put` finds out which; nothing else asks whether a queue is closed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from logweir.delivery.channel import Channel
 from logweir.delivery.queue import OnDurable, PutResult
@@ -23,18 +26,21 @@ from logweir.runtime.pipeline import Pipeline
 
 __all__ = ["FanOut"]
 
+#: The answer for a sink that the pipeline in force does not have.
+_GONE: Final = None
+
 
 class FanOut:
-    """Hands events to the channels of the pipeline in force; from any thread.
+    """Hands events to the channels of the pipeline in force, from any thread.
 
     Args:
         pipeline: The pipeline in force; a reload replaces it by setting the attribute.
-        receipts: Where audit events wait for what the sinks answer.
+        receipts: The receipts that wait for sinks.
 
     Attributes:
         unrouted: Events that no route takes.
         sampled: Events that a route's ``sample`` left out.
-        dropped_at_stop: Events that met a queue which a stop had closed.
+        dropped_at_stop: Events that came after the runtime had stopped.
     """
 
     def __init__(self, pipeline: Pipeline, receipts: OpenReceipts) -> None:
@@ -47,41 +53,38 @@ class FanOut:
         channels = self.pipeline.router.route(event)
         if not channels:
             self._count_unrouted(channels)
+        # The way of nearly every event, so it does without `_put`: a call for each sink is measurable here.
         for channel in channels:
             if channel.put(event) is PutResult.CLOSED:
                 done = channels.index(channel)
-                self._dispatch_after_reload(event, channels[:done], channels[done:])
+                self._dispatch_rest(event, channels[:done], channels[done:])
                 return
 
-    def _dispatch_after_reload(self, event: Event, given: Sequence[Channel], left: Sequence[Channel]) -> None:
-        """Go on with a fan-out that met the closed queue of a sink which a reload changed or removed.
-
-        What is left goes to the successors, and if one of the sinks is gone, also where the new routes say.
-        """
-        pipeline = self.pipeline
-        names = dict.fromkeys(channel.name for channel in left)
-        if not names.keys() <= pipeline.channels.keys():
-            names.update(dict.fromkeys(channel.name for channel in pipeline.router.route(event)))
+    def _dispatch_rest(self, event: Event, given: Sequence[Channel], left: Sequence[Channel]) -> None:
+        """Go on with a fan-out that has met a closed queue."""
         had = {channel.name for channel in given}
-        targets = [pipeline.channels[name] for name in names if name in pipeline.channels and name not in had]
-        for number, channel in enumerate(targets):
-            if channel.put(event) is PutResult.CLOSED:
-                # Closed, and still in force: no reload did this, so nobody comes after it.
-                if pipeline is self.pipeline:
-                    self.dropped_at_stop += 1
-                else:
-                    self._dispatch_after_reload(event, [*given, *targets[:number]], targets[number:])
-                return
-
-    def put(self, channel: Channel, event: Event, on_durable: OnDurable | None = None) -> PutResult:
-        """Put an event into one sink's queue, following the sink to its successor."""
-        while (result := channel.put(event, on_durable)) is PutResult.CLOSED:
-            successor = self.pipeline.channels.get(channel.name)
-            if successor is None or successor is channel:
-                self.dropped_at_stop += successor is channel
+        stopped = False
+        routed: Sequence[Channel] = left
+        while left:
+            answers = {channel.name: self._put(channel, event) for channel in left}
+            had.update(name for name, answer in answers.items() if answer is not _GONE)
+            stopped = stopped or PutResult.CLOSED in answers.values()
+            if _GONE not in answers.values():
                 break
-            channel = successor
-        return result
+            routed = self.pipeline.router.route(event)
+            left = [channel for channel in routed if channel.name not in had]
+        self.dropped_at_stop += stopped
+        if not had:  # its sinks are gone, and no route of the new ones takes it
+            self._count_unrouted(routed)
+
+    def hand_over(self, channel: Channel, event: Event) -> bool:
+        """Put what a retired channel could not deliver into its successor's queue; False if nobody takes it.
+
+        An event that the queue drops because it is full counts as taken: the queue has counted it.
+        """
+        # Not by way of the retired queue: one on a full disk says so before it says that it is closed.
+        successor = self.pipeline.channels.get(channel.name)
+        return successor is not None and self._put(successor, event) not in {_GONE, PutResult.CLOSED}
 
     def audit(self, event: Event, acknowledge: AckLevel) -> Receipt:
         """Hand over an audit event whose acknowledgement can be waited for.
@@ -91,35 +94,53 @@ class FanOut:
             acknowledge: The highest level that the receipt will be asked for.
         """
         while True:
-            pipeline = self.pipeline
-            channels = pipeline.router.route(event)
+            channels = self.pipeline.router.route(event)
             receipt = Receipt(event, tuple(channel.name for channel in channels))
             if not channels:
                 self._count_unrouted(channels)
                 receipt.refused("no route takes it; add one with match: {kind: audit}")
                 return receipt
             answers = self.put_audit(receipt, channels, acknowledge)
-            # A receipt names its sinks, so an event that met a reload in all of them gets a new one.
-            if pipeline is self.pipeline or set(answers) != {PutResult.CLOSED}:
+            # A receipt names its sinks for good, so new ones need a new receipt.
+            if set(answers) != {_GONE}:
                 return receipt
 
     def put_audit(
         self, receipt: Receipt, channels: Sequence[Channel], acknowledge: AckLevel
-    ) -> list[PutResult]:
-        """Put an audit event into these channels; its receipt learns which queues did not accept it."""
+    ) -> list[PutResult | None]:
+        """Put an audit event, and report to its receipt which queues did not accept it."""
         waits = acknowledge != "accepted"
-        # What every queue says by itself need not be asked of the sinks.
+        # Before the first put, for a worker may be faster than this thread. What every queue reports by
+        # itself, once it is on disk, need not be asked of the sinks.
         if waits and (acknowledge == "stored" or not all(channel.queue.durable for channel in channels)):
             self._receipts.watch(receipt)
         answers = [
-            self.put(channel, receipt.event, receipt.on_durable(channel.name) if waits else None)
+            self._put(channel, receipt.event, receipt.on_durable(channel.name) if waits else None)
             for channel in channels
         ]
         for channel, answer in zip(channels, answers, strict=True):
             if answer is not PutResult.ACCEPTED:
-                receipt.refused(f"sink {channel.name!r}: its queue answered {answer.value}")
+                what = "closed" if answer is _GONE else answer.value
+                receipt.refused(f"sink {channel.name!r}: its queue answered {what}")
                 self._receipts.settled(channel.name, receipt.event)
+        self.dropped_at_stop += PutResult.CLOSED in answers
         return answers
+
+    def _put(self, channel: Channel, event: Event, on_durable: OnDurable | None = None) -> PutResult | None:
+        """Put an event into a sink's queue, following the sink through reloads.
+
+        Returns:
+            What the queue answered; CLOSED says that the runtime has stopped, None that the sink is gone.
+        """
+        while (answer := channel.put(event, on_durable)) is PutResult.CLOSED:
+            # Read once: another reload may be under way.
+            successor = self.pipeline.channels.get(channel.name)
+            if successor is channel:
+                break
+            if successor is None:
+                return _GONE
+            channel = successor
+        return answer
 
     def _count_unrouted(self, answer: object) -> None:
         if answer is SAMPLED:

@@ -16,7 +16,6 @@ from typing import Any
 
 from logweir.config.models import RoutingConfig
 from logweir.delivery.channel import Channel
-from logweir.delivery.queue import PutResult
 from logweir.delivery.spool.spool import Spool
 from logweir.diagnostics import report
 from logweir.event import Event
@@ -125,9 +124,8 @@ class Reload:
         """Bring what waited in memory to the successor: over the disk, or from hand to hand."""
         if self.save(channel, events):
             return
-        successor = self._fan_out.pipeline.channels.get(channel.name)
         for number, event in enumerate(events):
-            if successor is None or self._fan_out.put(successor, event) is PutResult.CLOSED:
+            if not self._fan_out.hand_over(channel, event):
                 channel.count_lost(events[number:])
                 return
             channel.counters.moved += 1
