@@ -141,6 +141,7 @@ def _wrap_sync(target: Any, begin: Begin) -> Any:
         try:
             with execution.bound():
                 result = target(*args, **kwargs)
+        # KeyboardInterrupt and SystemExit too: however it ended, the call goes into the record.
         except BaseException as error:
             execution.settle(error)
             raise
@@ -157,6 +158,7 @@ def _wrap_async(target: Any, begin: Begin) -> Any:
     async def audited(*args: Any, **kwargs: Any) -> Any:
         execution = begin(args, kwargs)
         await execution.aannounce()
+        # Calling a coroutine function runs none of its body, so this is outside of the bound context.
         try:
             coroutine = target(*args, **kwargs)
         except TypeError as error:  # arguments that do not fit

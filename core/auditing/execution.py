@@ -91,6 +91,7 @@ class Execution:
         config = current.config.audit if current else AuditConfig()
         on_failure = options.on_failure or config.on_failure
         acknowledge = options.acknowledge or config.acknowledge
+        # Checked before the function runs, because afterwards what it did cannot be taken back.
         if blocking and acknowledge != "accepted" and on_event_loop():
             _refuse_to_block(options.action, acknowledge, on_failure)
             acknowledge = "accepted"
@@ -154,6 +155,7 @@ class Execution:
             if self.on_failure == "raise":
                 if error is None:
                     raise
+                # The function's own error is what its caller has to handle; ours must not take its place.
                 error.add_note(f"and this call was not recorded as it should: {trouble}")
             report(
                 f"audit {self.options.action}", "an audited call was not recorded as it should: %s", trouble
@@ -176,6 +178,7 @@ class Execution:
 
     def _emit_end(self, error: BaseException | None, acknowledge: AckLevel) -> Receipt:
         duration_ns = self.options.clock() - self.started
+        # A consumer that closes a generator early has what it wanted.
         failed = error is not None and not isinstance(error, GeneratorExit)
         return self._emit(
             "failed" if failed else "success",
@@ -213,6 +216,7 @@ def _emit(action: str, values: dict[str, Any], *, level: str, acknowledge: AckLe
     try:
         fields = make_record(action, values).to_fields()
     except AuditError as error:
+        # What happened has happened, whether or not its record is complete: it must not be lost for that.
         present = {name: value for name, value in values.items() if value is not None}
         current.emit_audit(
             action, {**present, "record_error": str(error)}, level=level, acknowledge="accepted"

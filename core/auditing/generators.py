@@ -44,10 +44,12 @@ def _in_context(generator: Generator[Any, Any, Any], execution: Execution) -> Ge
             try:
                 item = step()
             except StopIteration as end:
+                # Not raised on: in a generator a StopIteration becomes a RuntimeError (PEP 479).
                 return end.value
         try:
             sent = yield item
         except GeneratorExit:
+            # Closing is not an error thrown in: a generator may not go on to yield after it.
             with execution.bound():
                 generator.close()
             raise

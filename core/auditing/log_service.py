@@ -142,6 +142,7 @@ class LogService:
         if not _is_async(self._session):
             kind = type(self._session).__name__
             raise AuditError(f"{kind} is synchronous; call the _sync method of LogService")
+        # Inside run_sync, the row is written on the session's own connection and so in its transaction.
         session = cast("AsyncSession | AsyncConnection", self._session)
         await session.run_sync(lambda inner: sink.record_in(_connection_of(inner), event))
         return event

@@ -126,6 +126,7 @@ def make_record(action: str, values: Mapping[str, Any]) -> AuditRecord:
 
 def _register(action: str, record: type[AuditRecord]) -> None:
     earlier = _registry.get(action)
+    # Silently replacing it would make the checks of one module depend on which is imported last.
     if earlier is not None and _identity(earlier) != _identity(record):
         raise ValueError(
             f"action {action!r} has the record {'.'.join(_identity(earlier))} already; "

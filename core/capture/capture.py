@@ -63,15 +63,18 @@ class Capture:
         event_id: str | None = None,
     ) -> Event:
         """Return the event of one call; takes ownership of ``fields``."""
+        # The order matters: rules see the context too, and see fields as the caller passed them, because
+        # after the snapshot a condition on a secret field could not hold.
         merge_context(fields)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
-        explicit = self._take_explicit(fields)
+        explicit = self._take_explicit(fields)  # in any case: `persist_db` must not become a field
         if kind is None:
             kind = explicit or self._kind_of(level, name, fields)
         trace_id = fields.pop("trace_id", None)
         span_id = fields.pop("span_id", None)
         clean, size = self.snapshot(fields)
+        # An empty name is falsy and cleaned each time, which costs little and is rare.
         text = self._names.get(name) or self._clean_name(name)
         return Event(
             event_id or new_event_id(),

@@ -33,7 +33,7 @@ CYCLE = "<cycle>"
 MAX_DEPTH = "<max depth>"
 
 _SMALL_INT = 10**12  # card numbers have more digits
-_KNOWN_NAMES = 4096
+_KNOWN_NAMES = 4096  # more than a program has; only data that is logged as names fills it
 _KNOWN_NAME_LENGTH = 64
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 _PAIR = 2
@@ -69,6 +69,7 @@ class Snapshotter:
 
         Never raises, whatever the fields hold.
         """
+        # Everything that the loop needs is a local: an attribute look-up for each field would show.
         known = self._known.get
         suspicious = self.redactor.suspicious
         shortest = self.redactor.shortest
@@ -78,11 +79,15 @@ class Snapshotter:
         walk: _Walk | None = None
         try:
             for key, value in fields.items():
+                # A known name has been through `_Walk._name` once: it is clean, short and not secret. (A key
+                # that is no text may be equal to a known name; what is copied is the name, which is text.)
                 name = known(key)
                 if name is not None:
                     kind = type(value)
                     if kind is str:
                         length = len(value)
+                        # ASCII has no surrogates to clean and its length is its size; a text that is shorter
+                        # than the shortest secret cannot hold one, so that most texts skip the search.
                         if value.isascii() and (
                             length < shortest or (length <= longest and suspicious(value) is None)
                         ):
@@ -93,7 +98,7 @@ class Snapshotter:
                         (kind is int and -_SMALL_INT < value < _SMALL_INT)
                         or value is None
                         or kind is bool
-                        or (kind is float and value - value == 0.0)
+                        or (kind is float and value - value == 0.0)  # neither infinite nor not a number
                     ):
                         copy[name] = value
                         size += ENTRY_COST + len(name)
@@ -101,6 +106,7 @@ class Snapshotter:
                 if walk is None:
                     walk = _Walk(self.redactor, self.limits, self._known)
                 walk.entry(copy, key, value, 1)
+            # The event's bounds are checked once, behind the loop: hardly any event exceeds them.
             if walk is None and size <= self.limits.max_event_bytes and len(copy) <= self.limits.max_items:
                 return copy, size
             return self._bounded(fields, copy, size, walk)
@@ -128,6 +134,7 @@ class Snapshotter:
     ) -> tuple[dict[str, Any], int]:
         """Finish a snapshot that was not plain: names that became alike, too many fields, too many bytes."""
         cut = False
+        # Two names may become one when they are cleaned: only a walk from the start can number them.
         if len(copy) != len(fields) or len(copy) > self.limits.max_items:
             copy, size, walk = {}, 0, _Walk(self.redactor, self.limits, self._known)
             walk.entries(copy, fields.items(), len(fields), 0)
@@ -182,6 +189,7 @@ class _Walk:
         try:
             plain: Any = value
             for _ in range(_STEPS):
+                # By the exact type: a subclass may have methods of the caller's in place of the safe ones.
                 kind = type(plain)
                 if kind is str:
                     return self._text(plain)
@@ -192,6 +200,7 @@ class _Walk:
                 if kind is float and plain - plain == 0.0:
                     return plain
                 if kind in _CONTAINERS:
+                    # By the id of what was logged: its encoded form is new each time and shows no cycle.
                     return self._container(plain, id(value), depth)
                 if kind is Description:
                     return self._text(self._redactor.redact_description(str(plain)))
@@ -226,6 +235,7 @@ class _Walk:
                 return [self.value(container[0], depth + 1), self._written(MASK)]
             return self._items(container, total, depth)
         finally:
+            # The path and not all that was met: an object that is logged twice, side by side, is no cycle.
             self._path.discard(identity)
 
     def _is_secret_pair(self, pair: tuple[Any, Any]) -> bool:
@@ -238,6 +248,7 @@ class _Walk:
     def _items(self, items: Any, total: int, depth: int) -> list[Any]:
         result: list[Any] = []
         for item in items[: self._kept(total)]:
+            # Far beyond what an event may have: the final cut will share out what there is already.
             if self.size > self._room:
                 break
             self.size += ITEM_COST
@@ -299,6 +310,7 @@ class _Walk:
         name = self._bounded_text(text)
         secret = self._redactor.is_secret_key(text) or (name != text and self._redactor.is_secret_key(name))
         if type(key) is str and name == key and not secret and len(key) <= _KNOWN_NAME_LENGTH:
+            # No lock: each step is one operation on a dictionary, and a name that is lost is learned again.
             if len(self._known) >= _KNOWN_NAMES:
                 self._known.clear()
             self._known[key] = key
@@ -318,11 +330,14 @@ class _Walk:
             clean = self._redactor.redact_text(clean_text(text))
             lost = 0
         else:
+            # Further than it is kept, for a secret may lie across the cut; but not all, for it may be huge.
             clean = self._redactor.redact_text(clean_text(text[: longest + _SEAM]))
             lost = max(0, len(text) - longest - _SEAM)
         if not lost and (len(clean) <= longest or _is_cut(clean, longest)):
             return clean
         self.cut = True
+        # Again, so that the snapshot of this snapshot is equal to it: cutting may have made a secret of what
+        # was none, such as a number that is now short enough for a card's.
         kept = self._redactor.redact_text(clean[:longest])[:longest]
         return f"{kept}…[truncated {lost + max(0, len(clean) - longest)} characters]"
 

@@ -34,7 +34,7 @@ def fit(fields: dict[str, Any], limit: int) -> tuple[dict[str, Any], int, bool]:
     total = sum(costs.values())
     if total <= limit:
         return fields, total, False
-    room = limit - _entry_cost(TRUNCATED_FIELD, value=True)
+    room = limit - _entry_cost(TRUNCATED_FIELD, value=True)  # first of all, the event says that it was cut
     share = _fair_share(costs.values(), room)
     result: dict[str, Any] = {}
     for name, value in fields.items():
@@ -49,6 +49,8 @@ def fit(fields: dict[str, Any], limit: int) -> tuple[dict[str, Any], int, bool]:
 
 def _fair_share(costs: Iterable[int], room: int) -> int:
     """Return the cost up to which every entry fits if the larger ones are cut to it."""
+    # From the smallest: each that is below an equal share of what is left stays whole, and what it does not
+    # need is left to the larger ones; the first that is above it, and all behind, are cut to that share.
     ordered = sorted(costs)
     for index, cost in enumerate(ordered):
         fair = room // (len(ordered) - index)
@@ -77,7 +79,7 @@ def _shrunk_text(text: str, room: int) -> Any:
     room -= LONGEST_MARK
     if room < 0:
         return _DROPPED
-    kept = text.encode()[:room].decode(errors="ignore")
+    kept = text.encode()[:room].decode(errors="ignore")  # a character that the cut splits is dropped
     return f"{kept}…[truncated {len(text) - len(kept)} characters]"
 
 

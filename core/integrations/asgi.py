@@ -123,6 +123,6 @@ class _Response:
         await self._send(message)
 
     def _with_ours(self, theirs: Collection[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        theirs = list(theirs)
+        theirs = list(theirs)  # it may be an iterator, and is read twice
         taken = {name.lower() for name, _ in theirs}
         return theirs + [header for header in self._headers if header[0] not in taken]

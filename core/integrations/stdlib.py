@@ -70,6 +70,7 @@ class Handler(logging.Handler):
         """Make an event of the record and enqueue it."""
         if self._comes_from_logweir(record):
             return
+        # Capturing may log, through the caller's own __str__ or a user's function: once, not for ever.
         if getattr(self._busy, "now", False):
             report(
                 "stdlib",
@@ -90,6 +91,7 @@ class Handler(logging.Handler):
         return (
             name in self._ignored
             or name.startswith(self._ignored_prefixes)
+            # Drivers log in our threads about writing our events; each such record would cause the next.
             or (record.threadName or "").startswith(LOGGER_NAME)
         )
 

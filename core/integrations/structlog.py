@@ -120,6 +120,7 @@ def _short_way(method_name: str, long_way: Callable[..., Any]) -> Callable[..., 
 
     def log(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
         processors = self._processors
+        # Asked at each call: structlog's capture_logs replaces the processors while a program runs.
         if args or len(processors) != 1 or processors[0] is not _ROUTING:
             return long_way(self, event, *args, **fields)
         if self._context:

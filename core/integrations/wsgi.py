@@ -135,7 +135,7 @@ class _Request:
         """Log the request, once."""
         if self._ended:
             return
-        self._ended = True
+        self._ended = True  # first: logging may fail, and the server closes the body in any case
         if self._logs:
             duration = self._clock() - self._started
             self._run(

@@ -51,6 +51,7 @@ def take_explicit(fields: dict[str, Any]) -> Kind | None:
         said = Kind.AUDIT if _truth(fields.pop("persist_db")) else Kind.TRACING
     if "kind" in fields:
         value = fields["kind"]
+        # By the exact type: other values may refuse to be hashed, or claim to be equal to a kind.
         kind = _KINDS.get(value) if type(value) in (str, Kind) else None
         if kind is not None:
             del fields["kind"]

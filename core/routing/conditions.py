@@ -176,7 +176,7 @@ class _Call(_Dynamic):
     function: Callable[[Fields], Any]
 
     def holds(self, fields: Fields) -> bool:
-        if getattr(_asking, "now", False):
+        if getattr(_asking, "now", False):  # the function logs: asking it again would never end
             return False
         _asking.now = True
         try:
@@ -211,6 +211,7 @@ class _Several(Predicate):
         left: list[Predicate] = []
         for part in self.parts:
             reduced = part.reduce(head)
+            # What is left keeps its order: a cheap condition in front of a call spares the call.
             if not isinstance(reduced, bool):
                 left.append(reduced)
             elif reduced is self.decisive:
@@ -363,7 +364,7 @@ def _of_stored(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 def _one_of(choices: Sequence[Any]) -> Callable[[Any], bool]:
     stored = [_stored(choice) for choice in choices]
-    if all(type(choice) is str for choice in stored):
+    if all(type(choice) is str for choice in stored):  # the usual case, in one look-up
         texts = frozenset(stored)
         return lambda value: type(value) is str and value in texts
     return lambda value: any(_same(value, choice) for choice in stored)

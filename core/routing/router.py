@@ -28,6 +28,8 @@ _Key = tuple[str | None, str | None, str | None, str | None]
 class _Empty(tuple[Any, ...]):
     """An empty answer that is distinguished from others by identity."""
 
+    # A class of its own, because the interpreter has only one empty tuple.
+
     __slots__ = ()
 
 
@@ -114,6 +116,7 @@ class Router(Generic[T]):
 
     def route(self, event: Event) -> tuple[T, ...]:
         """Return the targets of an event; ``UNROUTED`` or ``SAMPLED`` when there are none."""
+        # A plain tuple, made in place: a call to make it would cost as much as the look-up.
         head = (
             event.kind,
             event.level if self._by_level else None,
@@ -178,7 +181,7 @@ class Router(Generic[T]):
 
 def _union(targets: Sequence[tuple[T, ...]]) -> tuple[T, ...]:
     """Join tuples of targets, each target once, in order."""
-    if len(targets) == 1:
+    if len(targets) == 1:  # the very tuple of the route: nothing is made
         return targets[0]
     unique: list[T] = []
     for group in targets:
@@ -192,6 +195,7 @@ def _logger(event: Event) -> str | None:
 
 
 def _is_kept(event: Event, share: float) -> bool:
+    # A checksum, for `hash` of a text differs from process to process.
     return crc32((event.trace_id or event.id).encode("utf-8", "replace")) < share * 2**32
 
 

@@ -45,7 +45,7 @@ class _State:
     """What this process knows about its runtime."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = threading.RLock()  # re-entrant: a sink that logs while it is made may ask for a start
         self.source: ConfigSource | None = None
         self.exported = False
         self.starting = False
@@ -138,10 +138,13 @@ def _start_or_report(path: str) -> Runtime | None:
 def stop(timeout: float | None = None) -> bool:
     """Drain and stop the runtime; True if everything accepted was delivered (or nothing ran)."""
     global _runtime  # noqa: PLW0603 - see start
+    # Several ways lead here at once: the program's own stop, SIGTERM's thread, and two hooks of the exit.
     with _state.lock:
         runtime = _runtime
         if runtime is None:
             return True
+        # It stays the current one while it drains, so that what is logged meanwhile is counted as late, and
+        # then gone for good: an event of the exit must not start another by itself.
         delivered = runtime.stop(timeout)
         _state.gave_up = True
         _runtime = None
@@ -175,6 +178,7 @@ def reload(config: ConfigSource | None = None) -> None:
     if source is None:
         raise NotRunning("the runtime was started without a configuration to read again")
     runtime.reload(source)
+    # Only what was accepted is read again by the next SIGHUP, and found by children that are spawned.
     _state.source = source
     if _state.exported:
         _withdraw_export()
@@ -246,6 +250,7 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
+    # The thread that held the lock may not exist in the child; nor does one that was just starting.
     _state.lock = threading.RLock()
     _state.starting = False
     if _runtime is not None:

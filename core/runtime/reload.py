@@ -80,12 +80,14 @@ class Reload:
         """Put the pipeline of a configuration in force; what it replaces retires in the background."""
         old = self._fan_out.pipeline
         new = assemble(config, self._around, old)
+        # Those taken over run already, and starting them again does nothing.
         for channel in new.channels.values():
             channel.start()
         retiring = [
             channel for name, channel in old.channels.items() if new.channels.get(name) is not channel
         ]
         with self._books:
+            # A new list each time: other threads go through the old one without the lock.
             self._retiring = [*self._retiring, *retiring]
             self._fan_out.pipeline = new
         if new.store is not old.store:
@@ -103,6 +105,7 @@ class Reload:
     async def _retire_all(self, old: Pipeline, channels: Sequence[Channel]) -> None:
         """Finish what a reload replaced; what waits in another data directory comes along."""
         await asyncio.gather(*(self._retire(channel, old.config.drain_timeout) for channel in channels))
+        # Asked now and not at the reload: another one may have come in between.
         current = self._fan_out.pipeline.store
         if old.store is not current and not self._is_stopped():
             await in_thread(old.store.close)
@@ -111,11 +114,13 @@ class Reload:
 
     async def _retire(self, channel: Channel, timeout: float) -> None:
         leftovers = await channel.finish(timeout)
+        # Before it leaves the list: until then a stop counts what it holds as not yet delivered.
         await in_thread(lambda: self._hand_over(channel, leftovers))
         with self._books:
             self._retiring = [other for other in self._retiring if other is not channel]
             earlier = self._history.get(channel.name, SinkMetrics())
             totals = _metrics_of(channel).after(earlier)
+            # What it holds now is nothing; only what it has done goes on.
             self._history[channel.name] = replace(
                 totals, queue_depth=0, in_flight=0, queue_bytes=0, oldest_seconds=0.0
             )

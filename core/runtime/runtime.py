@@ -137,6 +137,8 @@ class Runtime:
 
         The inherited parts are kept alive and untouched: closing them would disturb the parent.
         """
+        # A chain, for a child may fork too: were one of them collected, its finalizers would close files and
+        # connections under the parent.
         self._inherited = (self._reload, self._loop_thread, getattr(self, "_inherited", None))
         self._prepare(self._pipeline.config)
 
@@ -153,6 +155,7 @@ class Runtime:
             LogweirError: When called on the runtime's own thread, which would wait for itself.
         """
         self._refuse_from_inside("stop")
+        # A second caller, such as the exit behind a SIGTERM, waits for the answer of the first.
         with self._lock:
             if self._stopped is None:
                 self._stopped = self._drain(self.config.drain_timeout if timeout is None else timeout)
@@ -174,20 +177,23 @@ class Runtime:
                 report(
                     "stop", "the drain did not end within %.1f s: a sink blocks the loop", timeout + _GRACE
                 )
+        # Empty after an orderly drain. Where the loop never ran, or did not answer, this is all there is.
         leftovers += [(channel, channel.let_go()) for channel in self._all_channels()]
         for channel, events in leftovers:
             if not self._reload.save(channel, events):
                 channel.count_lost(events)
+        # Only now: saving needed the spool in force. One that cannot write what it holds says what is lost.
         for spool in self._reload.spools:
             if not spool.close():
                 for channel in self._all_channels():
                     channel.count_lost(spool.give_up(channel.name))
-        self._receipts.end()
+        self._receipts.end()  # whoever still waits would wait for its whole timeout
         for channel in self._all_channels():
             channel.report_kept()
         return self._lost() == before
 
     async def _finish_all(self, timeout: float) -> list[tuple[Channel, list[Event]]]:
+        # First what works beside the queues, for the relay would go on to fill them.
         await asyncio.gather(self._relay.stop(), self._retention.stop())
         channels = self._all_channels()
         leftovers = await asyncio.gather(*(channel.finish(timeout) for channel in channels))
@@ -350,10 +356,11 @@ class Runtime:
             LogweirError: The runtime has stopped, or this is its own thread.
         """
         self._refuse_from_inside("reload")
-        new_config = load_config(config)
+        new_config = load_config(config)  # before the lock: a wrong or slow file holds up nobody
         with self._lock:
             if self._stopped is not None:
                 raise LogweirError("the runtime has stopped; call logweir.start(...) instead of reload")
+            # On the loop, to which the channels belong. It does no IO and so needs no timeout.
             self._loop_thread.run(self._reload.replace(new_config), timeout=None)
             self._import_metrics_server(new_config)
             self._serve_metrics()
