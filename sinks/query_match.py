@@ -1,7 +1,8 @@
-"""Searching without an index: whether one event matches a query. Pure; for stores that have no search."""
+"""What a search needs that its backend does not do: matching one event, and an end after so many."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 from logweir.encoding.events import encode_event
@@ -9,7 +10,7 @@ from logweir.encoding.fields import equal, look_up
 from logweir.event import Event
 from logweir.sinks.contract import Query
 
-__all__ = ["matches", "nanoseconds"]
+__all__ = ["limited", "matches", "nanoseconds"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,3 +33,16 @@ def matches(event: Event, query: Query) -> bool:
         and all(equal(look_up(event.fields, name), value) for name, value in query.fields.items())
         and (query.text is None or query.text.encode() in encode_event(event))
     )
+
+
+async def limited(events: AsyncIterator[Event], limit: int | None) -> AsyncIterator[Event]:
+    """Yield the first so many; None is all. Nothing is fetched beyond them."""
+    left = limit
+    if left == 0:
+        return
+    async for event in events:
+        yield event
+        if left is not None:
+            left -= 1
+            if left == 0:
+                return

@@ -14,7 +14,7 @@ from logweir.sinks.contract import Query
 from logweir.sinks.loki.encode import to_event
 from logweir.sinks.loki.paging import Ask, Found, Span, instants
 from logweir.sinks.loki.query import with_own_time
-from logweir.sinks.query_match import matches, nanoseconds
+from logweir.sinks.query_match import limited, matches, nanoseconds
 
 __all__ = ["Search", "span_of"]
 
@@ -47,7 +47,7 @@ class Search:
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time."""
-        async for item in _limited(self._matching(self.span, moved=None), self.query.limit):
+        async for item in limited(self._matching(self.span, moved=None), self.query.limit):
             yield item
 
     async def events_with_moved(self, everywhere: Span) -> AsyncIterator[Event]:
@@ -60,7 +60,7 @@ class Search:
         elsewhere = {event.id: event async for event in self._matching(everywhere, moved=True)}
         moved = sorted(elsewhere.values(), key=_order, reverse=newest_first)
         merged = _merged(self._matching(self.span, moved=False), moved, newest_first=newest_first)
-        async for event in _limited(merged, self.query.limit):
+        async for event in limited(merged, self.query.limit):
             yield event
 
     async def _matching(self, where: Span, *, moved: bool | None) -> AsyncIterator[Event]:
@@ -80,18 +80,6 @@ class Search:
 
 def _order(event: Event) -> tuple[int, str]:
     return event.time, event.id
-
-
-async def _limited(events: AsyncIterator[Event], limit: int | None) -> AsyncIterator[Event]:
-    left = limit
-    if left == 0:
-        return
-    async for event in events:
-        yield event
-        if left is not None:
-            left -= 1
-            if left == 0:
-                return
 
 
 async def _merged(

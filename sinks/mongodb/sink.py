@@ -26,6 +26,7 @@ from logweir.sinks.mongodb.server import server_of
 from logweir.sinks.mongodb.server_codes import ServerCode
 from logweir.sinks.mongodb.verdicts import as_sink_errors
 from logweir.sinks.mongodb.writing import Writing
+from logweir.sinks.query_match import limited
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 __all__ = ["MongoSink"]
@@ -111,19 +112,12 @@ class MongoSink(Sink[MongoConfig]):
 
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time."""
-        left = query.limit
-        if left == 0:
-            return
         async with (
             aclosing(found_in(self._opened(), query)) as found,
             aclosing(in_order(found, newest_first=query.newest_first)) as ordered,
         ):
-            async for event in ordered:
+            async for event in limited(ordered, query.limit):
                 yield event
-                if left is not None:
-                    left -= 1
-                    if left == 0:
-                        return
 
     async def prune(self, before: datetime, *, kind: Kind | None = None, limit: int = 10_000) -> int:
         """Delete at most ``limit`` events older than ``before``, the oldest first."""

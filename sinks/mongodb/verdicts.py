@@ -28,8 +28,9 @@ from pymongo.errors import (
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.sinks.mongodb.server_codes import ServerCode
+from logweir.sinks.shared.batch_verdicts import BatchVerdicts
 
-__all__ = ["DRIVER_ERRORS", "Failures", "as_sink_errors", "failures_of", "reason_of", "verdict"]
+__all__ = ["DRIVER_ERRORS", "Failures", "as_sink_errors", "reason_of", "verdict"]
 
 #: All that a call of the driver raises, connections and values included.
 DRIVER_ERRORS = (PyMongoError, BSONError, OSError, ValueError, TypeError, OverflowError)
@@ -127,62 +128,38 @@ _LONGEST = 500
 
 
 @dataclass(slots=True)
-class Failures:
-    """What became of the documents that were not stored just so, by their position in the bulk.
+class Failures(BatchVerdicts):
+    """The verdicts on a batch, and what they are made from.
 
     Attributes:
-        duplicate: Those that were there.
-        retry: Those to send again.
-        misshapen: Those whose fields the server cannot take as they are.
-        rejected: Those that will never be stored, with the reason.
-        passing: Why they are to be sent again.
+        misshapen: Index to reason of those whose fields the server cannot take as they are.
+        passing: Why those of ``retry`` are to be sent again.
     """
 
-    duplicate: set[int] = field(default_factory=set)
-    retry: set[int] = field(default_factory=set)
     misshapen: dict[int, str] = field(default_factory=dict)
-    rejected: dict[int, str] = field(default_factory=dict)
     passing: str = ""
 
-    def add(self, others: Failures, indexes: Sequence[int]) -> None:
-        """Take over those of a bulk whose documents have these indexes in the batch."""
-        self.passing = others.passing or self.passing
-        self.duplicate.update(indexes[position] for position in others.duplicate)
-        self.retry.update(indexes[position] for position in others.retry)
-        self.misshapen.update((indexes[position], reason) for position, reason in others.misshapen.items())
-        self.rejected.update((indexes[position], reason) for position, reason in others.rejected.items())
+    def add_bulk(self, error: BulkWriteError, indexes: Sequence[int]) -> None:
+        """Take over what an unordered bulk answered.
 
-    def follow(self, known: Mapping[int, int | None]) -> None:
-        """Settle those that were not sent: a repeated one shares the fate of the first, others were there."""
-        for index, first in known.items():
-            if first in self.retry:
-                self.retry.add(index)
-            elif first is not None and first in self.rejected:
-                self.rejected[index] = self.rejected[first]
-            else:
-                self.duplicate.add(index)
-
-
-def failures_of(error: BulkWriteError, size: int) -> Failures:
-    """Return what an unordered bulk of this many documents answered.
-
-    A write concern that was not met speaks of the bulk as a whole: what was written or found is not safe
-    yet, and is sent again until it is.
-    """
-    failures = Failures()
-    details: Mapping[str, Any] = error.details or {}
-    for entry in details.get("writeErrors", ()):
-        _sort_in(entry, failures)
-    for concern in details.get("writeConcernErrors", ()):
-        said = _reason(str(concern.get("errmsg", "")), concern.get("code"))
-        failures.passing = f"written, and not confirmed: {said}"
-        failures.retry.update(set(range(size)) - failures.misshapen.keys() - failures.rejected.keys())
-        failures.duplicate.clear()
-    return failures
+        Args:
+            error: What the driver made of the answer.
+            indexes: Where in the batch each document of the bulk is.
+        """
+        details: Mapping[str, Any] = error.details or {}
+        for entry in details.get("writeErrors", ()):
+            _sort_in(entry, indexes[int(entry["index"])], self)
+        # A write concern that was not met speaks of the bulk as a whole: what was written or found is not
+        # safe yet, and is sent again until it is.
+        for concern in details.get("writeConcernErrors", ()):
+            said = _reason(str(concern.get("errmsg", "")), concern.get("code"))
+            self.passing = f"written, and not confirmed: {said}"
+            self.retry.update(set(indexes) - self.misshapen.keys() - self.rejected.keys())
+            self.duplicate.difference_update(indexes)
 
 
-def _sort_in(entry: Mapping[str, Any], failures: Failures) -> None:
-    index, code = int(entry["index"]), entry.get("code")
+def _sort_in(entry: Mapping[str, Any], index: int, failures: Failures) -> None:
+    code = entry.get("code")
     reason = _reason(str(entry.get("errmsg", "")), code)
     if code in _DUPLICATE and _is_about_id(entry):
         failures.duplicate.add(index)

@@ -20,7 +20,7 @@ from logweir.event import Event
 from logweir.sinks.mongodb.client import Connected
 from logweir.sinks.mongodb.config import MongoConfig
 from logweir.sinks.mongodb.encode import Document, document_of, guarded_document_of
-from logweir.sinks.mongodb.verdicts import DRIVER_ERRORS, Failures, as_sink_errors, failures_of, reason_of
+from logweir.sinks.mongodb.verdicts import DRIVER_ERRORS, Failures, as_sink_errors, reason_of
 from logweir.sinks.results import WriteResult
 
 __all__ = ["Writing"]
@@ -62,11 +62,7 @@ class Writing:
         failures.follow(known)
         if len(failures.retry) == len(batch):
             raise SinkUnavailable(failures.passing)  # so that its reason is reported
-        return WriteResult(
-            duplicate=frozenset(failures.duplicate),
-            retry=frozenset(failures.retry),
-            rejected=failures.rejected,
-        )
+        return failures.result()
 
     def _documents(
         self, batch: Sequence[Event], known: Mapping[int, int | None], now: int
@@ -104,7 +100,7 @@ class Writing:
             try:
                 await state.collection.insert_many(list(documents.values()), ordered=False)
             except BulkWriteError as error:
-                failures.add(failures_of(error, len(documents)), list(documents))
+                failures.add_bulk(error, list(documents))
 
     def _fitting(
         self, state: Connected, batch: Sequence[Event], documents: Mapping[int, Document], failures: Failures

@@ -40,16 +40,17 @@ class BatchVerdicts:
         self.retry.update(indexes[position] for position in result.retry)
         self.rejected.update((indexes[position], reason) for position, reason in result.rejected.items())
 
-    def follow(self, repeated: Mapping[int, int]) -> None:
-        """Settle events that were not sent because their id comes earlier: they share the fate of the first.
+    def follow(self, known: Mapping[int, int | None]) -> None:
+        """Settle events that were not sent because their id is known.
 
         Args:
-            repeated: The index of such an event to that of the first one of its id.
+            known: The index of such an event to that of the first one of its id, whose fate it shares; or to
+                None if the backend had it before.
         """
-        for index, first in repeated.items():
+        for index, first in known.items():
             if first in self.retry:
                 self.retry.add(index)
-            elif first in self.rejected:
+            elif first is not None and first in self.rejected:
                 self.rejected[index] = self.rejected[first]
             else:
                 self.duplicate.add(index)

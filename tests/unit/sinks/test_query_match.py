@@ -1,13 +1,14 @@
 """Whether one event matches a query."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from logweir.event import Kind
+from logweir.event import Event, Kind
 from logweir.sinks.contract import Query
-from logweir.sinks.query_match import matches, nanoseconds
+from logweir.sinks.query_match import limited, matches, nanoseconds
 from logweir.testing.contract import make_event
 
 MOMENT = datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
@@ -62,3 +63,19 @@ def test_a_field_must_equal_the_value(name: str, value: Any, expected: bool) -> 
 def test_a_time_without_an_offset_is_utc() -> None:
     assert nanoseconds(datetime(1970, 1, 1, 0, 0, 1)) == 10**9  # noqa: DTZ001 - that is the question
     assert nanoseconds(datetime(1970, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))) == 0
+
+
+@pytest.mark.parametrize(("limit", "fetched"), [(None, 3), (0, 0), (2, 2), (3, 3), (4, 3)])
+async def test_a_limited_search_yields_the_first_so_many_and_fetches_no_more(
+    limit: int | None, fetched: int
+) -> None:
+    asked = 0
+
+    async def three() -> AsyncIterator[Event]:
+        nonlocal asked
+        for _ in range(3):
+            asked += 1
+            yield EVENT
+
+    assert len([event async for event in limited(three(), limit)]) == fetched
+    assert asked == fetched

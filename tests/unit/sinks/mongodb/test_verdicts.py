@@ -18,7 +18,7 @@ from pymongo.errors import (
 )
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
-from logweir.sinks.mongodb.verdicts import Failures, failures_of, reason_of, verdict
+from logweir.sinks.mongodb.verdicts import Failures, reason_of, verdict
 
 
 def bulk_error(*errors: dict[str, Any], concern: bool = False) -> BulkWriteError:
@@ -28,6 +28,12 @@ def bulk_error(*errors: dict[str, Any], concern: bool = False) -> BulkWriteError
 
 def entry(index: int, code: int, message: str = "", **more: Any) -> dict[str, Any]:
     return {"index": index, "code": code, "errmsg": message, **more}
+
+
+def failures_of(error: BulkWriteError, size: int) -> Failures:
+    failures = Failures()
+    failures.add_bulk(error, range(size))
+    return failures
 
 
 MONGODBS = 'E11000 duplicate key error collection: db.logs index: _id_ dup key: { _id: "0199" }'
@@ -89,19 +95,11 @@ def test_what_the_majority_has_not_confirmed_is_sent_again() -> None:
     assert list(failures.rejected) == [1]
 
 
-def test_what_was_not_sent_shares_the_fate_of_the_first_or_was_there() -> None:
-    failures = Failures(retry={0}, rejected={1: "no"})
-    failures.follow({2: None, 3: 0, 4: 1, 5: 6})
-    assert failures.duplicate == {2, 5}
-    assert failures.retry == {0, 3}
-    assert failures.rejected == {1: "no", 4: "no"}
-
-
 @given(st.lists(st.sampled_from([11000, 121, 112, 57, 13, 4711]), max_size=8), st.booleans())
 def test_no_document_has_two_verdicts_and_indexes_are_the_batchs(codes: list[int], concern: bool) -> None:
     errors = [entry(index, code, MONGODBS) for index, code in enumerate(codes)]
     together = Failures()
-    together.add(failures_of(bulk_error(*errors, concern=concern), len(codes)), range(100, 100 + len(codes)))
+    together.add_bulk(bulk_error(*errors, concern=concern), range(100, 100 + len(codes)))
     verdicts = [*together.duplicate, *together.retry, *together.misshapen, *together.rejected]
     assert len(verdicts) == len(set(verdicts))
     assert all(100 <= index < 100 + len(codes) for index in verdicts)

@@ -32,11 +32,13 @@ def test_what_was_not_sent_shares_the_fate_of_the_first_of_its_id(
     )
     firsts = data.draw(st.lists(st.integers(0, len(fates) - 1), max_size=6))
     repeated = {len(fates) + number: first for number, first in enumerate(firsts)}
-    verdicts.follow(repeated)
+    was_there = len(fates) + len(firsts)
+    verdicts.follow({**repeated, was_there: None})
     result = verdicts.result()
     for index, first in repeated.items():
         assert (index in result.retry) == (fates[first] == "retry")
         assert (index in result.rejected) == (fates[first] == "rejected")
         assert (index in result.duplicate) == (fates[first] in {"stored", "duplicate"})
+    assert was_there in result.duplicate
     assert not result.duplicate & result.retry
     assert not (result.duplicate | result.retry) & result.rejected.keys()
