@@ -52,7 +52,7 @@ def described(letter: DeadLetter) -> Group:
     rows = {
         "id": letter.id,
         "sink": letter.sink or f"none: {_NAMELESS}",
-        "buried": utc(letter.time),
+        "rejected": utc(letter.time),
         "tries": str(letter.attempts),
         "place": letter.place,
         "reason": letter.reason,

@@ -107,7 +107,7 @@ class _Reader:
                 stream = sys.stdin.buffer if name == "-" else opened.enter_context(Path(name).open("rb"))
                 for step in self._read(name, stream):
                     progress.advance(task, step)
-        self._bury()
+        self._flush_dead_letters()
 
     def _read(self, name: str, stream: BinaryIO) -> Iterator[int]:
         """Feed one stream; yield the bytes read now and then."""
@@ -140,9 +140,9 @@ class _Reader:
         text = self._redact(line.rstrip(b"\r\n").decode("utf-8", "surrogateescape"))
         self._letters.append(DeadLetter.of_line(place, reason, text.encode("utf-8", "surrogateescape")))
         if len(self._letters) >= _LETTERS_AT_ONCE:
-            self._bury()
+            self._flush_dead_letters()
 
-    def _bury(self) -> None:
+    def _flush_dead_letters(self) -> None:
         if self._letters:
             self._dead_letters.add(self._letters)
             self._letters = []

@@ -44,7 +44,7 @@ async def provision(sink: SqlSink) -> None:
 
 
 def canonical(fields: dict[str, Any]) -> str:
-    """Tells 1 from 1.0, 0.0 from -0.0 and 1 from true; MySQL orders the keys of an object its own way."""
+    """1 is not 1.0, 0.0 not -0.0 and 1 not true; MySQL orders the keys of an object its own way."""
     return json.dumps(fields, sort_keys=True)
 
 

@@ -104,7 +104,7 @@ def test_a_file_damaged_anywhere_is_quarantined_and_the_service_goes_on(tmp_path
     assert sorted(saved)[len(saved) // 2] >= 200
 
 
-def test_the_rows_on_sound_pages_are_saved_and_the_damage_is_told(
+def test_the_rows_on_sound_pages_are_saved_and_the_damage_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = orphan(tmp_path)

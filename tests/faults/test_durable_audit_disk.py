@@ -78,8 +78,8 @@ def fill_the_file() -> None:
         logweir.audit_sync("refused", note="x" * 50_000)
 
 
-def check_that_callers_are_told_and_all_resumes(
-    spoil: Callable[[], object], mend: Callable[[], object]
+def check_that_callers_are_notified_and_all_resumes(
+    spoil: Callable[[], object], fix: Callable[[], object]
 ) -> None:
     """The sink is down meanwhile, so that nothing of the queue's file is given back."""
     misbehaving.healed.clear()
@@ -103,7 +103,7 @@ def check_that_callers_are_told_and_all_resumes(
         log.info("tracing", number=number)
     eventually(lambda: in_sink("logs")["tracing"] == 200)
     log.info("kept", persist_db=True, note="x" * 5_000)
-    mend()
+    fix()
     misbehaving.healed.set()
 
     def resumed() -> bool:
@@ -127,7 +127,7 @@ def check_that_callers_are_told_and_all_resumes(
 def test_on_a_full_disk_audit_is_refused_tracing_goes_on_and_all_resumes(small_disk: Path) -> None:
     logweir.start(settings(small_disk / "data"))
     logweir.audit_sync("before")
-    check_that_callers_are_told_and_all_resumes(lambda: fill(small_disk), (small_disk / "ballast").unlink)
+    check_that_callers_are_notified_and_all_resumes(lambda: fill(small_disk), (small_disk / "ballast").unlink)
     assert in_sink("audit_db")["before"] == 1
     assert logweir.stop()
 
@@ -136,13 +136,13 @@ def test_on_a_full_disk_audit_is_refused_tracing_goes_on_and_all_resumes(small_d
 def test_on_a_read_only_disk_audit_is_refused_tracing_goes_on_and_all_resumes(small_disk: Path) -> None:
     mount("-o", "remount,ro", str(small_disk))
     logweir.start(settings(small_disk / "data"))
-    check_that_callers_are_told_and_all_resumes(
+    check_that_callers_are_notified_and_all_resumes(
         lambda: None, lambda: mount("-o", "remount,rw", str(small_disk))
     )
     assert logweir.stop()
 
 
-async def test_callers_on_an_event_loop_are_told_at_once(small_disk: Path) -> None:
+async def test_callers_on_an_event_loop_are_notified_at_once(small_disk: Path) -> None:
     async with logweir.running(settings(small_disk / "data")):
         await asyncio.to_thread(fill, small_disk)
         answers = await asyncio.gather(

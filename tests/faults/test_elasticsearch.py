@@ -88,14 +88,7 @@ def test_latency_resets_and_half_written_answers_lose_nothing_and_repeat_nothing
 ) -> None:
     fault = proxy(elasticsearch)
     with burst_into(options(fault.url, name)) as burst:
-        fault.latency(0.2)
-        burst.until_more_is_stored()
-        fault.clear()
-        for harm in (fault.reset, lambda: fault.cut_answers(40), fault.refuse, fault.hang):
-            harm()
-            burst.until_it_fails()
-            fault.clear()
-            burst.until_more_is_stored()
+        burst.survives_a_bad_network(fault, latency=0.2, cut_after=40)
     assert burst.metrics.duplicate  # what was stored before its answer was cut
     assert_all_there_once(elasticsearch.url, name, burst.sent)
 

@@ -102,14 +102,7 @@ def test_latency_resets_and_half_written_answers_lose_nothing_and_repeat_nothing
     fault = proxy(loki)
     sink = config(fault.url, encoding=encoding)
     with burst_into(sink) as burst:
-        fault.latency(0.1)
-        burst.until_more_is_stored()
-        fault.clear()
-        for harm in (fault.reset, lambda: fault.cut_answers(20), fault.refuse, fault.hang):
-            harm()
-            burst.until_it_fails()
-            fault.clear()
-            burst.until_more_is_stored()
+        burst.survives_a_bad_network(fault)
     assert_all_there_once(loki, sink, burst.sent)
 
 
@@ -117,11 +110,7 @@ def test_a_storm_of_429_and_503_loses_nothing_and_repeats_nothing(loki: Server, 
     fault = proxy(loki)
     sink = config(fault.url)
     with burst_into(sink) as burst:
-        for status, share in ((429, 0.5), (503, 0.5), (500, 1.0), (502, 0.3)):
-            fault.answer(status, share=share)
-            burst.until(lambda metrics, before=burst.metrics.retried: metrics.retried > before + 500)
-            fault.clear()
-            burst.until_more_is_stored()
+        burst.survives_refusals(fault, (429, 0.5), (503, 0.5), (500, 1.0), (502, 0.3))
     assert_all_there_once(loki, sink, burst.sent)
 
 

@@ -95,14 +95,7 @@ def test_latency_resets_and_half_written_answers_lose_nothing(
     fault = proxy(victorialogs)
     sink = config(fault.url, encoding=encoding)
     with burst_into(sink, levels=LEVELS) as burst:
-        fault.latency(0.1)
-        burst.until_more_is_stored()
-        fault.clear()
-        for harm in (fault.reset, lambda: fault.cut_answers(20), fault.refuse, fault.hang):
-            harm()
-            burst.until_it_fails()
-            fault.clear()
-            burst.until_more_is_stored()
+        burst.survives_a_bad_network(fault)
     assert_all_there(victorialogs, sink, burst.sent)
 
 
@@ -110,11 +103,7 @@ def test_a_storm_of_refusals_loses_nothing(victorialogs: Server, proxy: Proxies)
     fault = proxy(victorialogs)
     sink = config(fault.url)
     with burst_into(sink, levels=LEVELS) as burst:
-        for status, share in ((429, 0.5), (503, 0.5), (500, 1.0), (401, 1.0)):
-            fault.answer(status, share=share)
-            burst.until(lambda metrics, before=burst.metrics.retried: metrics.retried > before + 500)
-            fault.clear()
-            burst.until_more_is_stored()
+        burst.survives_refusals(fault, (429, 0.5), (503, 0.5), (500, 1.0), (401, 1.0))
     assert_all_there(victorialogs, sink, burst.sent)
 
 

@@ -111,19 +111,12 @@ def test_latency_resets_and_half_written_answers_lose_nothing_and_repeat_nothing
 ) -> None:
     fault = proxy(mongodb)
     with burst_into(config(fault.url, collection, driver=driver)) as burst:
-        fault.latency(0.1)
-        burst.until_more_is_stored()
-        fault.clear()
-        for harm in (fault.reset, lambda: fault.cut_answers(20), fault.refuse, fault.hang):
-            harm()
-            burst.until_it_fails()
-            fault.clear()
-            burst.until_more_is_stored()
+        burst.survives_a_bad_network(fault)
     assert_all_there_once(mongodb.url, collection, burst.sent)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_revoked_credentials_are_told_and_cost_nothing_once_they_are_restored(
+def test_revoked_credentials_are_reported_and_cost_nothing_once_they_are_restored(
     own_server: Any, proxy: Any, collection: str, driver: str
 ) -> None:
     server = own_server("mongodb", auth=True)

@@ -166,7 +166,9 @@ async def test_a_file_that_lost_rows_is_not_verified(tmp_path: Path) -> None:
     assert await held(config) == []
 
 
-async def test_rows_whose_archive_was_damaged_later_are_archived_anew_and_it_is_told(tmp_path: Path) -> None:
+async def test_rows_whose_archive_was_damaged_later_are_archived_anew_and_it_is_reported(
+    tmp_path: Path,
+) -> None:
     config, events = routing(tmp_path), old_events(10, days=1)
     await fill(config, events)
     await archived(config, str(tmp_path / "archive"))
@@ -196,7 +198,7 @@ async def test_a_row_with_columns_that_contradict_its_fields_is_found(tmp_path: 
     assert "contradict" in summary.problems[0]
 
 
-async def test_a_place_that_cannot_be_written_is_told_and_nothing_is_deleted(tmp_path: Path) -> None:
+async def test_a_place_that_cannot_be_written_is_reported_and_nothing_is_deleted(tmp_path: Path) -> None:
     config, events = routing(tmp_path), old_events(10)
     await fill(config, events)
     (tmp_path / "file").write_text("not a folder")
@@ -205,7 +207,7 @@ async def test_a_place_that_cannot_be_written_is_told_and_nothing_is_deleted(tmp
     assert await held(config) == bare(events)
 
 
-async def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
+async def test_what_is_no_archive_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="no archive is there"):
         await restored(routing(tmp_path), str(tmp_path / "nothing"))
 
@@ -221,14 +223,14 @@ async def test_stopped_at_any_step_and_begun_again_nothing_is_lost_and_nothing_t
 
 
 async def steps_of_a_run(directory: Path) -> int:
-    told: list[str] = []
+    reported: list[str] = []
     config = await prepared(directory)
     await archived(
         config,
         str(directory / "archive"),
-        progress=Progress(lambda what, _share, _summary: told.append(what)),
+        progress=Progress(lambda what, _share, _summary: reported.append(what)),
     )
-    return len(told)
+    return len(reported)
 
 
 async def prepared(directory: Path) -> RoutingConfig:
@@ -244,14 +246,14 @@ async def prove_resumable(directory: Path, step: int) -> None:
     stop = threading.Event()
     count = 0
 
-    def told(*_: Any) -> None:
+    def reported(*_: Any) -> None:
         nonlocal count
         count += 1
         if count == step:
             stop.set()
 
     try:
-        await archived(config, str(directory / "archive"), progress=Progress(told, stop))
+        await archived(config, str(directory / "archive"), progress=Progress(reported, stop))
     except Cancelled:
         await archived(config, str(directory / "archive"))
     assert await held(config) == []

@@ -109,7 +109,7 @@ def test_an_upload_that_was_begun_and_abandoned_leaves_nothing(address: str, buc
     assert place.find(place.root, "", "") == []
 
 
-def test_a_bucket_that_is_missing_is_told_and_nothing_is_deleted(tmp_path: Path, address: str) -> None:
+def test_a_bucket_that_is_missing_is_reported_and_nothing_is_deleted(tmp_path: Path, address: str) -> None:
     routing_file(tmp_path, address, "s3://there-is-no-such-bucket/audit")
     config, events = load_config("routing.yaml"), old_events(10)
     asyncio.run(fill(config, events))
@@ -120,7 +120,7 @@ def test_a_bucket_that_is_missing_is_told_and_nothing_is_deleted(tmp_path: Path,
     assert asyncio.run(held(config)) == bare(events)
 
 
-def test_a_store_that_nobody_serves_is_told_without_its_credentials() -> None:
+def test_a_store_that_nobody_serves_is_reported_without_its_credentials() -> None:
     place = storage("http://127.0.0.1:9", "s3://bucket/audit")
     with pytest.raises(ArchiveError, match="s3://bucket/audit") as raised:
         place.read(place.path("x"))

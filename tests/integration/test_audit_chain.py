@@ -105,7 +105,7 @@ async def test_deleted_rows_are_missing(
     assert summary(await findings(sink)) == [(MISSING, first, last)]
 
 
-async def test_swapped_rows_are_told_with_the_places_they_belong_to(place: Place, sink: SqlSink) -> None:
+async def test_swapped_rows_are_reported_with_the_places_they_belong_to(place: Place, sink: SqlSink) -> None:
     await place.run(
         "UPDATE TABLE_ SET chain_seq = 1000 WHERE chain_seq = 5",
         "UPDATE TABLE_ SET chain_seq = 5 WHERE chain_seq = 9",
@@ -116,7 +116,7 @@ async def test_swapped_rows_are_told_with_the_places_they_belong_to(place: Place
     assert {item.detail for item in found} == {"it belongs at 5", "it belongs at 9"}
 
 
-async def test_rows_that_swapped_their_whole_links_are_told_too(place: Place, sink: SqlSink) -> None:
+async def test_rows_that_swapped_their_whole_links_are_reported_too(place: Place, sink: SqlSink) -> None:
     links = await place.run("SELECT chain_seq, chain_prev, chain_hash FROM TABLE_ WHERE chain_seq IN (5, 9)")
     one, other = sorted(links)
     await place.run(

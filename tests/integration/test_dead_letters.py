@@ -27,7 +27,7 @@ from support.programs import start_program
 
 
 class Picky(MemorySink):
-    """Does what each event's field ``do`` says until it is told to take everything."""
+    """Does what each event's field ``do`` says until it takes everything."""
 
     kind = True
     calls: list[list[str]] = []
@@ -86,7 +86,7 @@ def letters() -> list[DeadLetter]:
     return DeadLetters(Path("data")).read()
 
 
-def bury(*does: str, sink: str = "picky") -> list[Event]:
+def reject(*does: str, sink: str = "picky") -> list[Event]:
     events = [make_event(f"event-{number}", do=do) for number, do in enumerate(does)]
     DeadLetters(Path("data")).add([DeadLetter.of_event(sink, "first reason", event) for event in events])
     return events
@@ -109,7 +109,7 @@ def test_a_rejected_event_is_a_dead_letter_with_its_reason_and_can_be_replayed(r
         ("too long: no [room]", n) for n in (0, 5, 10, 15)
     ]
     assert b"hunter2" not in b"".join(letter.body for letter in letters())
-    Picky.kind = True  # somebody mended the cause
+    Picky.kind = True  # somebody fixed the cause
     result = dlq("replay")
     assert result.exit_code == 0, result.output
     assert sorted(event.fields["n"] for event in Picky.kept.values()) == list(range(20))
@@ -117,7 +117,7 @@ def test_a_rejected_event_is_a_dead_letter_with_its_reason_and_can_be_replayed(r
 
 
 def test_what_is_refused_again_stays_with_the_new_reason_and_its_attempts(routing: Path) -> None:
-    events = bury("reject", "", "poison", "")
+    events = reject("reject", "", "poison", "")
     result = dlq("replay", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["stored"] == {"picky": 2}
@@ -130,7 +130,7 @@ def test_what_is_refused_again_stays_with_the_new_reason_and_its_attempts(routin
 
 def test_replaying_twice_stores_once(routing: Path) -> None:
     """A crash between the store's answer and the removal leaves the letter: the next replay is harmless."""
-    events = bury("", "")
+    events = reject("", "")
     before = letters()
     assert dlq("replay").exit_code == 0
     DeadLetters(Path("data")).add(before)
@@ -151,15 +151,15 @@ def test_letters_of_one_event_sent_to_one_sink_are_settled_together(routing: Pat
 
 
 def test_a_refusal_by_another_sink_names_that_sink(routing: Path) -> None:
-    bury("reject", sink="gone")
+    reject("reject", sink="gone")
     assert dlq("replay", "--to", "picky").exit_code == 1
     (letter,) = letters()
     assert (letter.sink, letter.reason) == ("gone", "sink 'picky': too long: no [room]")
 
 
 def test_letters_of_a_sink_that_is_not_declared_stay_and_say_so(routing: Path) -> None:
-    bury("", "", sink="gone")
-    bury("")
+    reject("", "", sink="gone")
+    reject("")
     result = dlq("replay")
     assert result.exit_code == 1
     assert "sink 'gone' is not declared, letters left: 2; --to sends them to another one" in result.stdout
@@ -169,8 +169,8 @@ def test_letters_of_a_sink_that_is_not_declared_stay_and_say_so(routing: Path) -
 async def test_a_sink_that_is_away_leaves_its_letters_as_they_were_and_does_not_hold_up_others(
     routing: Path,
 ) -> None:
-    await asyncio.to_thread(bury, *["unavailable"] * 30)
-    await asyncio.to_thread(bury, "", "", sink="other")
+    await asyncio.to_thread(reject, *["unavailable"] * 30)
+    await asyncio.to_thread(reject, "", "", sink="other")
     dead = DeadLetters(Path("data"))
     config = await asyncio.to_thread(load_config, "routing.yaml")
     outcome = await replay(config, dead, Selection(), timeout=0.2)
@@ -183,7 +183,7 @@ async def test_a_sink_that_is_away_leaves_its_letters_as_they_were_and_does_not_
 
 
 async def test_one_event_that_is_put_off_again_and_again_does_not_hold_up_the_rest(routing: Path) -> None:
-    events = await asyncio.to_thread(bury, *["again", *[""] * 24])
+    events = await asyncio.to_thread(reject, *["again", *[""] * 24])
     config = await asyncio.to_thread(load_config, "routing.yaml")
     outcome = await replay(config, DeadLetters(Path("data")), Selection(), timeout=0.2)
     assert (outcome.stored, outcome.waiting) == ({"picky": 24}, {"picky": 1})
@@ -191,7 +191,7 @@ async def test_one_event_that_is_put_off_again_and_again_does_not_hold_up_the_re
 
 
 async def test_a_replay_that_is_cancelled_keeps_what_the_store_has_answered(routing: Path) -> None:
-    events = await asyncio.to_thread(bury, "", "again")
+    events = await asyncio.to_thread(reject, "", "again")
     config = await asyncio.to_thread(load_config, "routing.yaml")
     work = asyncio.create_task(replay(config, DeadLetters(Path("data")), Selection()))
     async with asyncio.timeout(10):
@@ -203,7 +203,7 @@ async def test_a_replay_that_is_cancelled_keeps_what_the_store_has_answered(rout
 
 
 def test_a_letter_that_cannot_be_read_does_not_hold_up_the_others(routing: Path) -> None:
-    bury("")
+    reject("")
     DeadLetters(Path("data")).add([DeadLetter("picky", "no", b"\xff{", "", "broken", 1)])
     result = dlq("replay")
     assert result.exit_code == 1
@@ -213,7 +213,7 @@ def test_a_letter_that_cannot_be_read_does_not_hold_up_the_others(routing: Path)
 
 
 def test_lines_are_shown_and_dropped_and_not_replayed(routing: Path) -> None:
-    bury("")
+    reject("")
     line = DeadLetter.of_line("a.log:3", "not JSON: [x]", b'{"a": \x1b[2J')
     DeadLetters(Path("data")).add([line])
     result = dlq("replay")
@@ -229,7 +229,7 @@ def test_lines_are_shown_and_dropped_and_not_replayed(routing: Path) -> None:
 
 
 def test_a_limit_is_kept(routing: Path) -> None:
-    bury(*[""] * 25)
+    reject(*[""] * 25)
     assert dlq("replay", "--limit", "13").exit_code == 0
     assert (len(Picky.kept), len(letters())) == (13, 12)
 
@@ -249,7 +249,7 @@ def test_a_replay_that_is_killed_in_the_middle_is_simply_repeated(tmp_path: Path
         },
         "routes": [{"name": "all", "to": ["db"]}],
     }
-    events = bury(*[""] * 400, sink="db")
+    events = reject(*[""] * 400, sink="db")
     program = start_program(
         tmp_path,
         """
@@ -293,7 +293,7 @@ def test_a_replay_that_is_killed_in_the_middle_is_simply_repeated(tmp_path: Path
 def test_wrong_input_is_one_message_and_exit_code_2(
     arguments: list[str], message: str, routing: Path
 ) -> None:
-    bury("")
+    reject("")
     result = dlq(*arguments)
     assert result.exit_code == 2, result.output
     assert message in " ".join(result.stderr.replace("│", " ").split())
@@ -321,7 +321,7 @@ def test_times_are_taken_as_utc_and_as_durations(routing: Path) -> None:
 
 def test_a_list_says_what_is_there_and_how_long_it_is_kept(routing: Path) -> None:
     assert dlq("list").stdout == "dead letters: none (kept until they are replayed or dropped)\n"
-    events = bury("", "")
+    events = reject("", "")
     Path("routing.yaml").write_text(
         json.dumps({**CONFIG, "dead_letters": {"keep": "90d", "max_bytes": "1GiB"}})
     )
@@ -337,7 +337,7 @@ def test_a_list_says_what_is_there_and_how_long_it_is_kept(routing: Path) -> Non
 
 def test_dropping_asks_and_takes_no_for_an_answer(routing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("logweir.cli.dlq._is_terminal", lambda: True)
-    bury("", "")
+    reject("", "")
     assert dlq("drop", "--all", text="n\n").exit_code == 1
     assert len(letters()) == 2
     assert dlq("drop", "--reason", "FIRST", "--limit", "1", text="y\n").exit_code == 0

@@ -202,7 +202,7 @@ def test_the_server_answers_as_it_is_asked_and_nothing_else(gated: dict[str, Any
         get(url.replace("/metrics", "/etc/passwd"))
 
 
-def test_a_port_in_use_is_told_and_the_service_goes_on(
+def test_a_port_in_use_is_reported_and_the_service_goes_on(
     gated: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     Gated.gate.set()
@@ -434,4 +434,4 @@ def test_nothing_is_said_about_a_server_that_starts_well(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         logweir.start(gated)
-    assert "metrics are served at http://127.0.0.1:" in caplog.text  # a free port must be told
+    assert "metrics are served at http://127.0.0.1:" in caplog.text  # a free port must be reported

@@ -314,7 +314,7 @@ def test_sighup_reloads_and_a_wrong_file_changes_nothing(tmp_path: Path) -> None
     ]
 
 
-def test_logging_before_the_start_is_told_once_and_never_raises(tmp_path: Path) -> None:
+def test_logging_before_the_start_is_reported_once_and_never_raises(tmp_path: Path) -> None:
     code = """
     for number in range(100):
         log.info("nobody listens")

@@ -123,7 +123,7 @@ def test_a_sink_that_answers_nonsense_is_counted_and_its_events_become_dead_lett
         ("block", DropReason.BLOCK_TIMEOUT, range(5)),
     ],
 )
-def test_every_drop_of_a_full_queue_is_counted_and_told(
+def test_every_drop_of_a_full_queue_is_counted_and_reported(
     when_full: str, reason: DropReason, kept: range, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue = {"max_events": 5, "when_full": when_full, "block_timeout": "1ms"}
@@ -134,8 +134,8 @@ def test_every_drop_of_a_full_queue_is_counted_and_told(
     with caplog.at_level(logging.WARNING, "logweir"):
         runtime._reporter.report()
         runtime._reporter.report()
-    told = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
-    assert told == [f"sink 'out' dropped 15 events: {reason} (15 in all)"]
+    reported = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
+    assert reported == [f"sink 'out' dropped 15 events: {reason} (15 in all)"]
     misbehaving.healed.set()
     assert runtime.flush()
     assert names() == [str(number) for number in kept]
@@ -201,7 +201,7 @@ def test_a_lone_event_is_delivered_without_another_to_push_it() -> None:
 
 @pytest.mark.wound("vector #18820")
 @pytest.mark.parametrize("queue", ["memory", "disk", "spill"])
-def test_what_a_stop_leaves_behind_is_kept_told_and_delivered_by_the_next_start(
+def test_what_a_stop_leaves_behind_is_kept_reported_and_delivered_by_the_next_start(
     queue: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = {"when_full": "spill", "max_events": 100} if queue == "spill" else {"type": queue}
@@ -223,7 +223,7 @@ def test_what_a_stop_leaves_behind_is_kept_told_and_delivered_by_the_next_start(
 
 
 @pytest.mark.parametrize("queue", ["memory", "disk"])
-def test_what_a_stop_can_neither_deliver_nor_keep_is_counted_and_told(
+def test_what_a_stop_can_neither_deliver_nor_keep_is_counted_and_reported(
     queue: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     Path(".logweir").mkdir()

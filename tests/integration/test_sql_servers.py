@@ -1,4 +1,4 @@
-"""The relational sinks on real servers: what they create, refuse, find and tell."""
+"""The relational sinks on real servers: what they create, refuse, find and report."""
 
 import asyncio
 import sys
@@ -68,12 +68,12 @@ async def test_check_names_the_server_that_answers(place: Place) -> None:
     assert health.detail == f"table {place.table}, version 1"
 
 
-async def test_a_missing_table_is_told_unless_it_may_be_made(place: Place) -> None:
+async def test_a_missing_table_is_reported_unless_it_may_be_made(place: Place) -> None:
     with pytest.raises(SinkRejected, match=r"is missing; create it, or set provision: true"):
         await place.sink(provision=False).open()
 
 
-async def test_a_wrong_password_is_told_and_never_shown(place: Place) -> None:
+async def test_a_wrong_password_is_reported_and_never_shown(place: Place) -> None:
     if place.name == "postgresql":
         pytest.skip("this server trusts loopback")
     sink = place.sink(url=place.url.replace(":p@", ":hunter22@"))
@@ -123,7 +123,7 @@ async def test_an_account_that_may_only_write_and_read_is_enough(place: Place) -
             await place.run(f"DROP USER '{user}'@'localhost'")
 
 
-async def test_a_read_only_server_is_told_by_check(place: Place) -> None:
+async def test_a_read_only_server_is_reported_by_check(place: Place) -> None:
     if place.name != "postgresql":
         pytest.skip("read_only is the whole server's there, and others use it")
     async with opened(place.sink()) as sink:
@@ -235,7 +235,7 @@ async def test_an_older_table_is_migrated_and_keeps_its_rows(place: Place) -> No
         await sink.close()
 
 
-async def test_without_provision_an_older_table_is_told_and_left_alone(place: Place) -> None:
+async def test_without_provision_an_older_table_is_reported_and_left_alone(place: Place) -> None:
     async with opened(place.sink()):
         pass
     sink = place.sink(provision=False)
@@ -244,7 +244,7 @@ async def test_without_provision_an_older_table_is_told_and_left_alone(place: Pl
         await sink.open()
 
 
-async def test_a_newer_table_serves_and_is_told(place: Place) -> None:
+async def test_a_newer_table_serves_and_is_reported(place: Place) -> None:
     later = place.sink()
     migrated(later)
     async with opened(later):

@@ -35,7 +35,7 @@ async def stored(server: Server, table: str, ca: Any) -> list[str]:
         return await names(sink)
 
 
-async def test_a_certificate_that_cannot_be_read_is_told(mysql: Server, tmp_path: Any) -> None:
+async def test_a_certificate_that_cannot_be_read_is_reported(mysql: Server, tmp_path: Any) -> None:
     sink = make_sink("mysql", mysql.url, table_name(), tls={"ca": tmp_path / "absent.pem"})
     with pytest.raises(SinkUnavailable, match="No such file"):
         await sink.open()

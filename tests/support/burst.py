@@ -9,6 +9,7 @@ from logweir.config.models import RoutingConfig
 from logweir.runtime.runtime import Runtime
 from logweir.sinks.contract import SinkConfig
 from logweir.telemetry.model import SinkMetrics
+from servers import FaultProxy
 from support.waiting import eventually
 
 
@@ -79,6 +80,36 @@ class Burst(Watched):
                 level = self._levels[self.sent % len(self._levels)]
                 self.runtime.emit("burst", {"number": self.sent}, level=level)
                 self.sent += 1
+
+    def survives_a_bad_network(self, fault: FaultProxy, *, latency: float = 0.1, cut_after: int = 20) -> None:
+        """Do each harm in turn that a network does, and wait until the sink has felt it and goes on.
+
+        Args:
+            fault: Stands in front of the store.
+            latency: Of the slow network, in seconds.
+            cut_after: Bytes of an answer after which it is cut.
+        """
+        fault.latency(latency)
+        self.until_more_is_stored()
+        self.survives(fault, fault.reset, lambda: fault.cut_answers(cut_after), fault.refuse, fault.hang)
+
+    def survives(self, fault: FaultProxy, *harms: Callable[[], object]) -> None:
+        """Do each harm in turn, and wait until the sink has failed by it and stores again without it."""
+        fault.clear()
+        for harm in harms:
+            harm()
+            self.until_it_fails()
+            fault.clear()
+            self.until_more_is_stored()
+
+    def survives_refusals(self, fault: FaultProxy, *shares: tuple[int, float], tries: int = 500) -> None:
+        """Let a share of the requests be answered with a status, one after the other, and then none."""
+        for status, share in shares:
+            before = self.metrics.retried
+            fault.answer(status, share=share)
+            self.until(lambda metrics, before=before: metrics.retried > before + tries)  # type: ignore[misc]
+            fault.clear()
+            self.until_more_is_stored()
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -127,8 +127,8 @@ def test_the_snapshot_of_the_public_api_is_current() -> None:
         kept.splitlines(), now.splitlines(), "docs/reference/public-api.txt", "the source", n=0, lineterm=""
     )
     if kept != now:
-        told = ["the public API has changed; if that is meant, type: make api", *changes]
-        pytest.fail("\n".join(told), pytrace=False)
+        message = ["the public API has changed; if that is meant, type: make api", *changes]
+        pytest.fail("\n".join(message), pytrace=False)
 
 
 def test_every_public_name_can_be_imported_and_no_other_is_offered() -> None:

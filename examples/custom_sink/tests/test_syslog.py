@@ -96,7 +96,7 @@ async def test_a_message_that_the_server_would_cut_is_rejected_alone(receiver: R
     assert [message.id for message in receiver.messages] == ["a", "b"]
 
 
-async def test_a_server_that_went_away_is_told_and_found_again(receiver: Receiver) -> None:
+async def test_a_server_that_went_away_is_reported_and_found_again(receiver: Receiver) -> None:
     sink = sink_to(receiver)
     await sink.open()
     await sink.write([make_event("before")])

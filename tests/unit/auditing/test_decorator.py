@@ -346,7 +346,7 @@ def test_what_is_not_a_function_is_refused(target: Any):
         audit_log("a")(target)
 
 
-def test_forgotten_arguments_of_the_decorator_are_told():
+def test_forgotten_arguments_of_the_decorator_are_reported():
     with pytest.raises(TypeError, match="needs the action"):
         audit_log(lambda: None)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="list of names"):

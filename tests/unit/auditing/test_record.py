@@ -48,7 +48,7 @@ def test_a_record_of_an_action_types_its_own_fields():
     }
 
 
-def test_a_class_of_one_action_knows_it_and_one_of_a_glob_must_be_told():
+def test_a_class_of_one_action_knows_it_and_one_of_a_glob_must_be_given_it():
     class Transfer(AuditRecord, action="fund.transfer"):
         amount: int
 
@@ -111,7 +111,7 @@ def test_a_class_that_is_executed_again_replaces_itself():
     assert record_for("x.y") is again
 
 
-def test_a_wrong_value_is_told_by_its_name_and_never_shown():
+def test_a_wrong_value_is_reported_by_its_name_and_never_shown():
     class Login(AuditRecord, action="login"):
         attempts: int
         password: int
@@ -160,7 +160,7 @@ def test_a_validator_that_breaks_is_an_audit_error_too():
         make_record("login", {"user": "secret"})
 
 
-def test_a_missing_value_is_told():
+def test_a_missing_value_is_reported():
     class Transfer(AuditRecord, action="fund.transfer"):
         amount: Decimal
 

@@ -272,7 +272,7 @@ def test_a_secret_container_is_masked_as_a_whole_and_not_even_read():
     assert _fields(credentials={"user": "bob"}, token=Hostile()) == {"credentials": "***", "token": "***"}
 
 
-def test_a_described_object_does_not_tell_its_secrets():
+def test_a_described_object_does_not_reveal_its_secrets():
     class Config:
         def __repr__(self):
             return "Config(user='bob', password='hunter2')"
@@ -399,7 +399,7 @@ def test_what_grows_without_bound_when_it_is_walked_is_cut_early():
     assert snapshot[TRUNCATED_FIELD] is True
 
 
-def test_hostile_objects_are_told_by_their_type():
+def test_hostile_objects_are_reported_by_their_type():
     class Boom(dict):
         __class__ = property(lambda self: 1 / 0)
 

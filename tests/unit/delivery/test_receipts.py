@@ -73,7 +73,7 @@ async def test_the_disks_own_error_is_the_cause() -> None:
 
 
 @pytest.mark.parametrize("level", ["durable", "stored"])
-async def test_callers_on_many_loops_and_threads_are_told_once_it_is_there(level: AckLevel) -> None:
+async def test_callers_on_many_loops_and_threads_are_notified_once_it_is_there(level: AckLevel) -> None:
     asked = receipt("a")
     ready = threading.Barrier(5)
 

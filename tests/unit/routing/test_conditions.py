@@ -224,7 +224,7 @@ def test_a_function_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not holds(match, HEAD, {"role": "guest"})
 
 
-def test_a_function_that_raises_does_not_match_and_is_told_without_what_it_said(
+def test_a_function_that_raises_does_not_match_and_is_reported_without_what_it_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def raises(fields: Fields) -> bool:

@@ -57,7 +57,7 @@ def test_a_sink_named_twice_receives_an_event_once() -> None:
     assert routes.route(event()) == ("a",)
 
 
-def test_an_event_that_no_route_takes_is_told_from_one_that_is_sampled_out() -> None:
+def test_an_event_that_no_route_takes_is_distinct_from_one_that_is_sampled_out() -> None:
     routes = router({"match": {"kind": "tracing"}, "to": "a", "sample": 0.0})
     assert routes.route(event()) is SAMPLED
     assert routes.route(event(Kind.AUDIT)) is UNROUTED

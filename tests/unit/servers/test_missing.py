@@ -83,7 +83,7 @@ def test_a_server_of_the_environment_that_does_not_answer_is_missing(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["mysql", "mariadb", "postgresql", "mongodb"])
-def test_who_is_not_root_is_told_what_needs_root(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_not_root_learns_what_needs_root(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "is_root", lambda: False)
     monkeypatch.setattr(
         machine, "program", lambda program, *_: "/usr/bin/apt-get" if program == "apt-get" else None
@@ -94,7 +94,7 @@ def test_who_is_not_root_is_told_what_needs_root(name: str, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("name", ["mariadb", "elasticsearch"])
-def test_other_systems_are_told_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_systems_learn_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "program", lambda *_: None)
     with pytest.raises(
         Unavailable, match=r"without apt-get it cannot be installed \(Debian: .*(mariadb|maven)"

@@ -123,7 +123,7 @@ def test_a_pipe_that_does_not_block_gets_every_line_whole(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_a_stream_that_is_closed_or_absent_is_told(monkeypatch: pytest.MonkeyPatch, closed: bool) -> None:
+def test_a_stream_that_is_closed_or_absent_is_reported(monkeypatch: pytest.MonkeyPatch, closed: bool) -> None:
     stream = io.StringIO()
     stream.close()
     monkeypatch.setattr(sys, "stdout", stream if closed else None)

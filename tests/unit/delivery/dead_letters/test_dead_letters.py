@@ -277,7 +277,7 @@ def test_space_is_given_back_when_letters_went(tmp_path: Path) -> None:
 
 
 @pytest.mark.wound("seq-tickets #189")
-async def test_dead_letters_are_kept_as_declared_and_their_end_is_counted_and_told(
+async def test_dead_letters_are_kept_as_declared_and_their_end_is_counted_and_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     letters = DeadLetters(tmp_path)

@@ -267,7 +267,7 @@ def test_a_file_of_another_format_is_left_alone(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_statistics_tell_the_age_of_the_oldest(tmp_path: Path) -> None:
+def test_statistics_give_the_age_of_the_oldest(tmp_path: Path) -> None:
     for window in (0, 10):
         spool = make_spool(tmp_path / str(window), window=window)
         queue = make_queue(spool)

@@ -155,7 +155,7 @@ def test_a_write_that_does_not_fit_the_disk_is_taken_back(tmp_path: Path) -> Non
     assert [decode_event(line).name for line in lines(path)] == ["fits", "does not fit"]
 
 
-def test_a_folder_that_cannot_be_made_is_told_as_unavailable(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported_as_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkUnavailable, match="x.jsonl: "):
         opened(tmp_path / "file" / "x.jsonl")

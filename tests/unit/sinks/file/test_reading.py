@@ -78,7 +78,7 @@ def test_a_file_that_is_compressed_or_deleted_after_it_was_listed_is_no_trouble(
     assert list(_read(middle)) == []
 
 
-def test_a_compressed_file_that_is_corrupt_is_told_and_the_rest_is_read(
+def test_a_compressed_file_that_is_corrupt_is_reported_and_the_rest_is_read(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     after_fork()  # forgets what was reported in the last ten seconds

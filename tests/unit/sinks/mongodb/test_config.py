@@ -64,7 +64,7 @@ def test_what_cannot_work_is_refused_and_no_password_is_shown(options: dict[str,
     assert "hunter2" not in repr(config())
 
 
-def test_a_driver_that_is_not_installed_is_told_with_the_line_to_type(
+def test_a_driver_that_is_not_installed_is_reported_with_the_line_to_type(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("logweir.sinks.mongodb.config.find_spec", lambda _name: None)

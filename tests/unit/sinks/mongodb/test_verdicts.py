@@ -148,7 +148,7 @@ def test_what_nobody_knows_is_neither_tried_for_ever_nor_refused_at_once(error: 
     assert type(verdict(error)) is SinkError
 
 
-def test_refused_access_says_what_to_mend() -> None:
+def test_refused_access_says_what_to_fix() -> None:
     assert "fix user, password or role" in str(verdict(OperationFailure("Authentication failed.", 18)))
 
 

@@ -60,14 +60,14 @@ async def test_a_relative_path_is_taken_from_the_working_directory(tmp_path: Pat
     assert (tmp_path / "data" / "audit.db").exists()
 
 
-async def test_a_missing_table_is_told_unless_it_may_be_made(tmp_path: Path) -> None:
+async def test_a_missing_table_is_reported_unless_it_may_be_made(tmp_path: Path) -> None:
     sink = make_sink(tmp_path / "x.db", provision=False, table="events")
     with pytest.raises(SinkRejected, match=r"the table events is missing; .* set provision: true"):
         await sink.open()
     assert (await sink.check()).status is HealthStatus.DOWN
 
 
-async def test_a_table_of_another_shape_is_told_with_the_columns_it_lacks(tmp_path: Path) -> None:
+async def test_a_table_of_another_shape_is_reported_with_the_columns_it_lacks(tmp_path: Path) -> None:
     run(tmp_path / "x.db", "CREATE TABLE audit_log (id TEXT PRIMARY KEY, time_us INTEGER, trace_id, user_id)")
     sink = make_sink(tmp_path / "x.db")
     with pytest.raises(SinkRejected, match=r"the table audit_log lacks the columns action, duration_ms, env"):
@@ -110,13 +110,13 @@ async def test_several_sinks_provision_one_file_at_once(tmp_path: Path) -> None:
         await sink.close()
 
 
-async def test_a_file_that_is_no_database_is_told_as_unavailable(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_reported_as_unavailable(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_bytes(b"no database at all, but long enough to be looked at" * 40)
     with pytest.raises(SinkUnavailable, match="file is not a database"):
         await make_sink(tmp_path / "x.db").open()
 
 
-async def test_a_folder_that_cannot_be_made_is_told_as_unavailable(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_reported_as_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkUnavailable, match="cannot be made"):
         await make_sink(tmp_path / "file" / "folder" / "x.db").open()
@@ -326,7 +326,7 @@ async def test_pruning_takes_the_oldest_first(tmp_path: Path) -> None:
         ({"colour": "red"}, "Extra inputs are not permitted"),
     ],
 )
-def test_a_wrong_option_is_refused_and_no_secret_is_told(options: dict[str, Any], message: str) -> None:
+def test_a_wrong_option_is_refused_and_no_secret_is_shown(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         SqliteConfig(**options)
     (problem,) = caught.value.errors()
