@@ -105,6 +105,6 @@ def current_traceparent() -> str | None:
 
 
 def begin_trace(trace: TraceParent) -> None:
-    """Bind a trace and its span, until the surrounding :func:`scope` ends."""
+    """Bind a trace and its span, until the surrounding :func:`~logweir.context.binding.scope` ends."""
     bind_contextvars(trace_id=trace.trace_id, span_id=trace.span_id)
     trace_flags.set(trace.flags)
