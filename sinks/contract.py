@@ -74,6 +74,8 @@ class SinkContext:
         data_dir: A directory the sink may keep files in.
         workers: How many workers will write to it at once; a pool needs no more connections.
         chaining: How audit rows are chained, so that tampering shows; None if they are not.
+        read_only: Whether the sink is opened to be read and nothing else: it makes and changes nothing, and
+            needs no permission to write.
     """
 
     name: str = "sink"
@@ -82,6 +84,7 @@ class SinkContext:
     data_dir: Path = Path(".logweir")
     workers: int = 1
     chaining: Chaining | None = None
+    read_only: bool = False
 
 
 ConfigT = TypeVar("ConfigT", bound=SinkConfig)

@@ -47,13 +47,27 @@ def check(
     console.print(Text(f"{config} is valid: {count}"), soft_wrap=True)
     for doubt in find_doubts(settings):
         console.print(Text("warning: ", style="yellow").append(doubt), soft_wrap=True)
-    console.print(Text(kept(DeadLetters(settings.data_dir).look(), settings.dead_letters)), soft_wrap=True)
+    failed = not _show_dead_letters(settings, console)
     if probe:
         sinks = {name: _made(name, settings) for name in settings.sinks}
         answers = asyncio.run(_probe_all(sinks, timeout))
         console.print(_table(answers))
-        if any(health.status is HealthStatus.DOWN for health in answers.values()):
-            raise typer.Exit(1)
+        failed = failed or any(health.status is HealthStatus.DOWN for health in answers.values())
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show_dead_letters(config: RoutingConfig, console: Console) -> bool:
+    """Print how many dead letters wait; False if they cannot be read, which leaves the sinks to be asked."""
+    try:
+        waiting = DeadLetters(config.data_dir).look()
+    except OSError as error:
+        console.print(
+            Text("dead letters cannot be read: ", style="bold red").append(str(error)), soft_wrap=True
+        )
+        return False
+    console.print(Text(kept(waiting, config.dead_letters)), soft_wrap=True)
+    return True
 
 
 def _counted(number: int, noun: str) -> str:

@@ -69,7 +69,10 @@ def migrate(
 async def _move(
     config: RoutingConfig, migration: Migration, place: Checkpoint, report: ReportProgress
 ) -> Moved:
-    async with opened(migration.source, config) as source, opened(migration.target, config) as target:
+    async with (
+        opened(migration.source, config, read_only=True) as source,
+        opened(migration.target, config) as target,
+    ):
         return await move(
             source,
             target,

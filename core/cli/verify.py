@@ -75,7 +75,7 @@ async def _verify(name: str, config: RoutingConfig, save: Path | None, known: Pa
     """Verify one sink and say what was found; whether it is sound."""
     console, tally, found = Console(soft_wrap=True, highlight=False), Tally(), 0
     with progress_bar() as report:
-        async with opened(name, config) as target:
+        async with opened(name, config, read_only=True) as target:
             async for finding in _findings(name, target.itself, tally, known, report):
                 found += 1
                 if found <= _MOST_LISTED:

@@ -14,7 +14,7 @@ from logweir.sinks.tamper_evidence import Chaining
 __all__ = ["context_of"]
 
 
-def context_of(name: str, config: RoutingConfig, *, workers: int = 1) -> SinkContext:
+def context_of(name: str, config: RoutingConfig, *, workers: int = 1, read_only: bool = False) -> SinkContext:
     """Return what a sink may know of the process."""
     audit = config.audit
     return SinkContext(
@@ -24,4 +24,5 @@ def context_of(name: str, config: RoutingConfig, *, workers: int = 1) -> SinkCon
         data_dir=config.data_dir,
         workers=workers,
         chaining=Chaining(audit.chain_key) if audit.chain else None,
+        read_only=read_only,
     )

@@ -1,6 +1,7 @@
-"""Sizes and durations as people write them in routing.yaml: ``1MiB``, ``50ms``, ``10s``, ``90d``.
+"""Sizes, durations and modes as people write them in routing.yaml: ``1MiB``, ``50ms``, ``"0640"``.
 
-``ByteSize`` is an ``int`` of bytes and ``Seconds`` a ``float`` of seconds after validation.
+``ByteSize`` is an ``int`` of bytes, ``Seconds`` a ``float`` of seconds and ``FileMode`` a text of digits
+after validation.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-__all__ = ["ByteSize", "Seconds", "parse_duration", "parse_size"]
+__all__ = ["ByteSize", "FileMode", "Seconds", "check_mode", "parse_duration", "parse_size"]
 
 _SIZES = {
     "": 1,
@@ -26,6 +27,8 @@ _SIZES = {
     "tib": 2**40,
 }
 _DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+#: The owner, who writes the file, may always read and write it.
+_MODE = re.compile(r"0?[67][0-7]{2}")
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -63,6 +66,20 @@ def parse_duration(value: Any) -> Any:
     return float(match[1]) * _DURATIONS.get(unit, 1.0)
 
 
+def check_mode(value: Any) -> str:
+    """Return the permissions of a file if they are a text such as ``"0640"``.
+
+    Raises:
+        ValueError: It is no text of octal digits, or does not let the owner read and write.
+    """
+    # A number is refused: YAML reads 0640 as octal and 640 as decimal, and nobody could know which was meant.
+    if not isinstance(value, str) or _MODE.fullmatch(value) is None:
+        raise ValueError(
+            f'not a mode: {value!r}; write it in quotes, such as "0640", with 6 or 7 for the owner'
+        )
+    return value
+
+
 ByteSize = Annotated[
     int,
     BeforeValidator(parse_size),
@@ -74,4 +91,9 @@ Seconds = Annotated[
     BeforeValidator(parse_duration),
     Field(ge=0, allow_inf_nan=False),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "examples": ["50ms"]}),
+]
+FileMode = Annotated[
+    str,
+    BeforeValidator(check_mode),
+    WithJsonSchema({"type": "string", "pattern": f"^{_MODE.pattern}$", "examples": ["0640"]}),
 ]

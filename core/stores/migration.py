@@ -115,7 +115,7 @@ class Checkpoint:
 
     def save(self, position: _Position) -> None:
         """Note how far it is."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = self.path.with_name(f".{self.path.name}.tmp")
         temporary.write_bytes(msgspec.json.encode(position))
         temporary.replace(self.path)

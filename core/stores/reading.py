@@ -106,6 +106,8 @@ async def opened(
     name: str,
     config: RoutingConfig,
     open_it: Callable[[Sink[SinkConfig]], Awaitable[None]] | None = None,
+    *,
+    read_only: bool = False,
 ) -> AsyncIterator[OpenSink]:
     """Open a sink for the length of a block.
 
@@ -113,12 +115,13 @@ async def opened(
         name: Its name in routing.yaml.
         config: The configuration.
         open_it: Opens it; by default it is tried once.
+        read_only: Whether it is only read: then nothing is made, and no permission to write is needed.
 
     Raises:
         SinkError: It cannot be opened.
     """
     settings = config.sinks[name]
-    context = context_of(name, config)
+    context = context_of(name, config, read_only=read_only)
     sink_class: Any = registry.resolve(settings.type)
     itself = sink_class(settings, context)
     writer = as_async(itself)
@@ -215,7 +218,7 @@ def merged(found: Iterable[Found]) -> list[Sighting]:
 async def _search(name: str, config: RoutingConfig, query: Query) -> list[Event] | str:
     """What a sink has, or why it does not answer."""
     try:
-        async with opened(name, config) as sink, asyncio.timeout(_SEARCHING):
+        async with opened(name, config, read_only=True) as sink, asyncio.timeout(_SEARCHING):
             return [event async for event in sink.itself.search(query)]
     except TimeoutError:
         return f"no answer within {_SEARCHING:g} s"

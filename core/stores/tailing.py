@@ -89,7 +89,8 @@ class Follower:
         query = replace(self._query, start=self._windows[name], end=None, newest_first=False)
         try:
             if name not in sinks:
-                sinks[name] = (await stack.enter_async_context(opened(name, self._config))).itself
+                sink = await stack.enter_async_context(opened(name, self._config, read_only=True))
+                sinks[name] = sink.itself
             async with asyncio.timeout(_ANSWER_SECONDS):
                 events = [event async for page in pages(sinks[name], query, _PAGE) for event in page]
         except TimeoutError:

@@ -19,9 +19,11 @@ class Cleanup:
     Args:
         path: The file whose rotated ones are compressed or deleted.
         config: What is kept and how.
+        mode: The permissions of the lock file.
     """
 
-    def __init__(self, path: Path, config: RotateConfig) -> None:
+    def __init__(self, path: Path, config: RotateConfig, mode: int = 0o600) -> None:
+        self._mode = mode
         self._path = path
         self._config = config
         self._lock = threading.Lock()
@@ -49,7 +51,7 @@ class Cleanup:
     def _work(self) -> None:
         while self._is_wanted():
             try:
-                clean_up(self._path, self._config)
+                clean_up(self._path, self._config, self._mode)
             except OSError as error:
                 report(
                     f"{self._path}.cleanup", "rotated files of %s were not cleaned up: %s", self._path, error

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from logweir.settings.delivery import StrictModel
-from logweir.settings.units import ByteSize
+from logweir.settings.units import ByteSize, FileMode
 from logweir.sinks.contract import SinkConfig
 
 __all__ = ["FileConfig", "RotateConfig"]
@@ -33,6 +33,9 @@ class FileConfig(SinkConfig):
     type: str = "file"
     path: Path
     """The file; its folder is made if need be."""
+    mode: FileMode = "0600"
+    """Permissions of the files that the sink makes, in quotes: `"0640"`. By default only the owner may read
+    them. A rotated file and the one after it keep the mode, owner and group of the file as it was."""
     rotate: RotateConfig = Field(default_factory=RotateConfig)
     """Rotation; by default one file grows without end."""
     fsync: bool = False

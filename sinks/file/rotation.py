@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from logweir.sinks.file.config import RotateConfig
+from logweir.sinks.shared.permissions import hand_on, open_file
 
 __all__ = ["clean_up", "is_due", "packed_name", "put_aside", "rotated_files"]
 
@@ -63,8 +64,13 @@ def rotated_files(path: Path) -> list[Path]:
     return list(found.values())
 
 
-def clean_up(path: Path, config: RotateConfig) -> None:
+def clean_up(path: Path, config: RotateConfig, mode: int = 0o600) -> None:
     """Compress and delete rotated files as configured; if another process is at it, leave it to that one.
+
+    Args:
+        path: The file whose rotated ones are meant.
+        config: What is kept and how.
+        mode: The permissions of the lock file.
 
     Raises:
         OSError: The disk does not allow it; the next call tries again.
@@ -74,7 +80,7 @@ def clean_up(path: Path, config: RotateConfig) -> None:
     if not _has_work(path, config):
         return
     # The name is what earlier versions use: two locks would let two processes write one compressed copy.
-    with (path.parent / f".{path.name}.tidy.lock").open("a") as lock:
+    with os.fdopen(open_file(path.parent / f".{path.name}.tidy.lock", mode), "ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -127,7 +133,9 @@ def _unfinished_copies(path: Path) -> list[Path]:
 def _compress(file: Path) -> None:
     unfinished = _unfinished_name(file)
     try:
-        with file.open("rb") as source, unfinished.open("wb") as raw:
+        with file.open("rb") as source, os.fdopen(open_file(unfinished, 0o600), "wb") as raw:
+            hand_on(raw.fileno(), unfinished, os.fstat(source.fileno()))
+            raw.truncate(0)
             with gzip.GzipFile(fileobj=raw, mode="wb", filename=file.name) as packed:
                 shutil.copyfileobj(source, packed, 1 << 20)
             raw.flush()

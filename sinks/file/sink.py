@@ -8,6 +8,8 @@ A batch that is sent again is not stored again: the sink remembers the ids of th
 that it wrote, and at opening those in the last four megabytes of the file. Beyond that, and across
 processes that write to one file at once, an event whose answer was lost may stand in the file twice;
 searching yields it once.
+
+A path may be a symbolic link: what it names is written, locked and rotated, and the link stays.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ from logweir.sinks.file.cleanup import Cleanup
 from logweir.sinks.file.config import FileConfig
 from logweir.sinks.file.reading import find, ids_at_the_end
 from logweir.sinks.file.recent_ids import RecentIds
-from logweir.sinks.file.rotation import is_due, put_aside
+from logweir.sinks.file.rotation import is_due, put_aside, rotated_files
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.permissions import make_folder, open_file
 
 __all__ = ["FileSink"]
 
@@ -39,7 +42,6 @@ _REMEMBERED_IDS = 50_000
 _TAIL_BYTES = 4 << 20
 #: Seconds that closing waits for rotated files to be compressed.
 _CLEANUP_SECONDS = 2.0
-_OPTIONS = os.O_APPEND | os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
 
 
 class FileSink(SyncSink[FileConfig]):
@@ -49,12 +51,16 @@ class FileSink(SyncSink[FileConfig]):
 
     def __init__(self, config: FileConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
-        self._path = config.path
-        self._cleanup = Cleanup(config.path, config.rotate)
+        self._mode = int(config.mode, 8)
+        self._place(config.path)
         self._turn = threading.Lock()
         self._file: int | None = None
         self._lock_file: int | None = None
         self._recent = RecentIds(_REMEMBERED_IDS)
+
+    def _place(self, path: Path) -> None:
+        self._path = path
+        self._cleanup = Cleanup(path, self.config.rotate, self._mode)
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -67,10 +73,10 @@ class FileSink(SyncSink[FileConfig]):
         with self._turn, _as_sink_errors(self._path):
             if self._file is not None:
                 return
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            if self._lock_file is None:
-                self._lock_file = os.open(self._path.parent / f".{self._path.name}.lock", _OPTIONS, 0o644)
-            self._open_file()
+            if self.context.read_only:
+                self._open_to_read()
+                return
+            self._open_at(_real(self.config.path))
             self._recent.add(ids_at_the_end(self._opened(), _TAIL_BYTES))
         self._cleanup.begin()
 
@@ -93,10 +99,36 @@ class FileSink(SyncSink[FileConfig]):
             return Health(HealthStatus.DOWN, str(error))
         return Health(HealthStatus.OK, f"{self._path}, {size:,} bytes")
 
-    def _open_file(self) -> None:
-        """Open the file, or open it anew; if that fails, the one that is open stays so."""
+    def _open_to_read(self) -> None:
+        path = _real(self.config.path)
+        if not path.exists() and not rotated_files(path):
+            raise SinkUnavailable(
+                f"{path} does not exist; nothing was stored yet, or the path is another one"
+            )
+
+    def _open_at(self, path: Path) -> None:
+        """Open the file and its lock at a place that may be a new one; what is open there stays so."""
+        if path != self._path:
+            self._place(path)
+            self._close_lock()
+        make_folder(path.parent, self._mode)
+        if self._lock_file is None:
+            self._lock_file = open_file(path.parent / f".{path.name}.lock", self._mode)
+        self._open_file()
+
+    def _close_lock(self) -> None:
+        descriptor, self._lock_file = self._lock_file, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _open_file(self, like: os.stat_result | None = None) -> None:
+        """Open the file, or open it anew; if that fails, the one that is open stays so.
+
+        Args:
+            like: The file whose place a new one takes.
+        """
         before = self._file
-        self._file = os.open(self._path, _OPTIONS, 0o644)
+        self._file = open_file(self._path, self._mode, like)
         if before is not None:
             os.close(before)
         if self.config.fsync:
@@ -130,6 +162,9 @@ class FileSink(SyncSink[FileConfig]):
 
     def _append(self, data: bytes) -> None:
         """Write in one piece, or not at all."""
+        place = _real(self.config.path)
+        if place != self._path:  # a symbolic link names another file now
+            self._open_at(place)
         with self._alone():
             self._follow_rotation()
             self._rotate_if_due(len(data))
@@ -163,17 +198,18 @@ class FileSink(SyncSink[FileConfig]):
         try:
             there = self._path.stat()
         except FileNotFoundError:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._open_file()
+            make_folder(self._path.parent, self._mode)
+            self._open_file(like=ours)
         else:
             if (there.st_ino, there.st_dev) != (ours.st_ino, ours.st_dev):
                 self._open_file()
 
     def _rotate_if_due(self, more: int) -> None:
         now = datetime.now(UTC)
-        if is_due(self.config.rotate, os.fstat(self._opened()), more, now):
+        full = os.fstat(self._opened())
+        if is_due(self.config.rotate, full, more, now):
             put_aside(self._path, now)
-            self._open_file()
+            self._open_file(like=full)
             self._cleanup.begin()
 
     def _ends_torn(self, size: int) -> bool:
@@ -192,9 +228,14 @@ class FileSink(SyncSink[FileConfig]):
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time, out of the file and the rotated ones."""
         with _as_sink_errors(self._path):
-            found = await asyncio.to_thread(find, self._path, query)
+            found = await asyncio.to_thread(lambda: find(_real(self.config.path), query))
         for event in found:
             yield event
+
+
+def _real(path: Path) -> Path:
+    """The file that a path names; links in a circle stay as they are, and cannot be opened."""
+    return Path(os.path.realpath(path))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

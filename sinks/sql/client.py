@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,12 +14,12 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from logweir.errors import SinkUnavailable
 from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.dialects.mysql import MariaDb, MySql
 from logweir.sinks.sql.dialects.postgresql import PostgreSql
 from logweir.sinks.sql.dialects.sqlite import Sqlite
+from logweir.sinks.sql.sqlite_file import read_only_url
 from logweir.sinks.sql.verdicts import is_locked
 
 __all__ = ["PAGE", "Transaction", "connect", "database_of"]
@@ -46,14 +45,19 @@ def database_of(url: URL) -> Database:
     return _DATABASES[url.get_backend_name()]()
 
 
-async def connect(config: SqlConfig, connections: int) -> tuple[AsyncEngine, Database]:
+async def connect(
+    config: SqlConfig, connections: int, *, read_only: bool = False
+) -> tuple[AsyncEngine, Database]:
     """Return an engine that has answered, and whose it is.
 
     Args:
         config: The sink's options.
         connections: The most connections at once.
+        read_only: Whether a file of SQLite is opened so that nothing can be changed in it.
     """
     url = make_url(config.url.get_secret_value())
+    if read_only and isinstance(config, SqliteConfig):
+        url = await asyncio.to_thread(read_only_url, url)
     engine = await _make(config, url, connections)
     try:
         is_mariadb = await _answers_as_mariadb(engine, config)
@@ -87,11 +91,9 @@ async def _answers_as_mariadb(engine: AsyncEngine, config: SqlConfig) -> bool:
 
 async def _make(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
     """Make an engine; its driver is imported and certificates are read in a thread."""
-    if isinstance(config, SqliteConfig):
-        await asyncio.to_thread(_make_folder, Path(str(url.database)).parent)
     engine = await asyncio.to_thread(_create, config, url, connections)
     if isinstance(config, SqliteConfig):
-        _set_pragmas(engine, int(config.busy_timeout * 1000))
+        _set_pragmas(engine, int(config.busy_timeout * 1000), writes=url.query.get("mode") != "ro")
     return engine
 
 
@@ -110,22 +112,15 @@ def _create(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
     )
 
 
-def _set_pragmas(engine: AsyncEngine, busy_milliseconds: int) -> None:
+def _set_pragmas(engine: AsyncEngine, busy_milliseconds: int, *, writes: bool) -> None:
     @events.listens_for(engine.sync_engine, "connect")
     def _set(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         cursor.execute(
             f"PRAGMA busy_timeout={busy_milliseconds}"
         )  # first: the next line may need its patience
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(
-            "PRAGMA synchronous=FULL"
-        )  # in WAL mode, NORMAL may lose what was committed in a power cut
+        if writes:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            # In WAL mode, NORMAL may lose what was committed in a power cut.
+            cursor.execute("PRAGMA synchronous=FULL")
         cursor.close()
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkUnavailable(f"{folder} cannot be made: {error.strerror}") from None

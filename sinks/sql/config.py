@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from logweir.settings.tls import DatabaseTlsConfig
-from logweir.settings.units import Seconds
+from logweir.settings.units import FileMode, Seconds
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.sql.own_model import find_table
 
@@ -72,6 +72,9 @@ class SqliteConfig(SqlConfig):
     type: str = "sqlite"
     url: SecretStr = SecretStr("sqlite+aiosqlite:///audit.db")
     """The file: `sqlite+aiosqlite:///relative.db` or `sqlite+aiosqlite:////absolute.db`; folders are made."""
+    mode: FileMode = "0600"
+    """Permissions of a database that the sink makes, in quotes: `"0640"`. By default only the owner may read
+    it. SQLite gives them to the log of its transactions too."""
     busy_timeout: Seconds = 5.0
     """How long to wait for another writer of the same file."""
 

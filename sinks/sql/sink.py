@@ -11,12 +11,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkConfig, SinkContext
@@ -35,8 +37,9 @@ from logweir.sinks.sql.query import conditions_of
 from logweir.sinks.sql.reading import found
 from logweir.sinks.sql.schema import Schema, script_of
 from logweir.sinks.sql.shielded import Shielded
+from logweir.sinks.sql.sqlite_file import Place, SqliteFile
 from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
-from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, as_sink_errors
+from logweir.sinks.sql.verdicts import DuplicateKey, ReadOnlyFile, TableMissing, as_sink_errors
 from logweir.sinks.sql.writing import Insertion, write_in_parts
 from logweir.sinks.tamper_evidence import Finding, Head, Tally
 
@@ -63,7 +66,15 @@ class SqlSink(Sink[SqlConfig]):
         self.keeps_outbox = config.outbox
         self._patience = config.statement_timeout if isinstance(config, ServerConfig) else None
         self._engine: AsyncEngine | None = None
-        self._shielded = Shielded() if isinstance(config, SqliteConfig) else None
+        self._shielded: Shielded | None = None
+        self._file: SqliteFile | None = None
+        if isinstance(config, SqliteConfig):
+            self._shielded = Shielded()
+            if not str(self._url.database).startswith("file:"):  # a URI of SQLite's own is left to it
+                self._file = SqliteFile(Path(str(self._url.database)), int(config.mode, 8))
+        self._place = Place(None, None)
+        self._taken_away = False
+        self._opening = asyncio.Lock()
         self._chain = ChainTables(self._table, Seal(chaining.key)) if chaining is not None else None
         self._know(database_of(self._url))
 
@@ -84,10 +95,17 @@ class SqlSink(Sink[SqlConfig]):
             SinkUnavailable: The database cannot be reached.
             SinkRejected: The table, or a column of it, is missing.
         """
-        if self._engine is not None:
-            return
+        async with self._opening:
+            if self._engine is None:
+                await self._open()
+
+    async def _open(self) -> None:
         with as_sink_errors():
-            engine, database = await connect(self.config, self.context.workers)
+            if self._file is not None and not self.context.read_only:
+                await asyncio.to_thread(self._file.make)
+            engine, database = await connect(
+                self.config, self.context.workers, read_only=self.context.read_only
+            )
             try:
                 self._know(database)
                 await self._prepare(engine)
@@ -105,19 +123,26 @@ class SqlSink(Sink[SqlConfig]):
             except BaseException:
                 await engine.dispose()
                 raise
+            if self._file is not None:
+                self._place = await asyncio.to_thread(self._file.look)
         self._engine = engine
 
     async def _prepare(self, engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
-            await connection.run_sync(self._schema.prepare, provision=self.config.provision)
+            may_make = self.config.provision and not self.context.read_only
+            await connection.run_sync(self._schema.prepare, provision=may_make)
             if self._chain is not None:
                 require_links(self._table)
-                await connection.run_sync(self._chain.begin)
+                await connection.run_sync(self._chain.begin, note=not self.context.read_only)
 
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""
         if self._shielded is not None:
             await self._shielded.finish(self.config.retry.timeout / 2)
+        self._taken_away = False
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
             await engine.dispose()
@@ -125,6 +150,8 @@ class SqlSink(Sink[SqlConfig]):
     async def check(self) -> Health:
         """Ask for the server's version, for the table and its version, and whether it may be written."""
         try:
+            if self._taken_away or await self._has_moved(self._place):
+                await self._open_anew(self._place)
             with as_sink_errors():
                 async with asyncio.timeout(self._patience):
                     return await condition_of(self._opened(), self._table, self._schema, self._database)
@@ -269,7 +296,56 @@ class SqlSink(Sink[SqlConfig]):
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Write; where a cancellation in the middle would do harm, it does not reach the work."""
-        return await (work if self._shielded is None else self._shielded.run(work))
+        return await (work if self._shielded is None else self._shielded.run(self._in_place(work)))
+
+    async def _in_place(self, work: Coroutine[Any, Any, T]) -> T:
+        """Write into the file of SQLite that the path names; what went into another one does not count.
+
+        Raises:
+            SinkUnavailable: The file was taken away; it is opened anew, and the work can be repeated.
+        """
+        if self._taken_away:
+            try:
+                await self._open_anew(self._place)
+            except BaseException:
+                work.close()
+                raise
+        place = self._place
+        try:
+            result = await work
+        except ReadOnlyFile:
+            # A connection that could not write when it was made never can, whatever the permissions are now.
+            await self._open_anew(place)
+            raise
+        if await self._has_moved(place):
+            await self._open_anew(place)
+            raise SinkUnavailable("the file was taken away while it was written; it is written again")
+        return result
+
+    async def _has_moved(self, place: Place) -> bool:
+        if self._file is None or place.holds(await asyncio.to_thread(self._file.look)):
+            return False
+        report(
+            f"{self._file.path}.moved",
+            "%s was removed, moved or replaced while it was open; what was stored in it is no longer there",
+            self._file.path,
+        )
+        return True
+
+    async def _open_anew(self, place: Place) -> None:
+        """Connect to the file that the path names now, once for all who found another than theirs."""
+        async with self._opening:
+            if self._place is not place:
+                return
+            self._taken_away = True
+            await self._disconnect()
+            try:
+                await self._open()
+            except (
+                SinkRejected
+            ) as error:  # such as a table that may not be made: an operator's, not the events'
+                raise SinkUnavailable(str(error)) from None
+            self._taken_away = False
 
     async def _in_transaction(self, work: Callable[..., T], *arguments: Any) -> T:
         async with self._transaction() as connection:

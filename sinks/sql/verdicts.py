@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.redaction.patterns import MASK
 
-__all__ = ["DuplicateKey", "TableMissing", "as_sink_errors", "is_locked", "verdict"]
+__all__ = ["DuplicateKey", "ReadOnlyFile", "TableMissing", "as_sink_errors", "is_locked", "verdict"]
 
 
 class DuplicateKey(SinkRejected):
@@ -28,6 +28,10 @@ class DuplicateKey(SinkRejected):
 
 class TableMissing(SinkUnavailable):
     """The table is gone; with ``provision: true`` it can be made anew."""
+
+
+class ReadOnlyFile(SinkUnavailable):
+    """The connection to a file of SQLite cannot write; a new one may be able to."""
 
 
 #: MySQL and MariaDB: what a row is to blame for. Source: MySQL 8.0 Error Message Reference, "Server Error
@@ -84,6 +88,7 @@ _SQLITE_ROW_FAULTS = re.compile(
 _SQLITE_DUPLICATE = "UNIQUE constraint failed"
 _SQLITE_TABLE_MISSING = "no such table"
 _SQLITE_LOCKED = "database is locked"  # SQLITE_BUSY
+_SQLITE_READ_ONLY = "attempt to write a readonly database"  # SQLITE_READONLY, and its READONLY_DBMOVED
 
 #: The parts of messages where servers quote what was to be stored.
 _QUOTED_VALUE = re.compile(r"(value:?|entry|type [\w ]+:) (?:'.*?'(?= for | at |$)|\".*\")", re.DOTALL)
@@ -157,6 +162,8 @@ def _verdict_by_class(error: DBAPIError) -> type[SinkError]:
         return SinkRejected
     if isinstance(error, OperationalError) and _SQLITE_TABLE_MISSING in message:
         return TableMissing
+    if isinstance(error, OperationalError) and _SQLITE_READ_ONLY in message:
+        return ReadOnlyFile
     return SinkUnavailable
 
 

@@ -121,6 +121,9 @@ def test_the_page_on_reading_back_does_what_it_says(tmp_path: Path) -> None:
     routing = {"sinks": sinks, "routes": [{"name": "all", "to": ["audit_db"]}]}
     (tmp_path / "routing.yaml").write_text(json.dumps(routing))
     events = old_rows(tmp_path, "audit_db.db")
+    run(
+        tmp_path, str(BIN / "logweir"), "check"
+    )  # opens the sinks as the service does, and makes their tables
     for command in commands("read-back.md"):
         if " tail " not in command:  # it has no end
             done = run(tmp_path, str(BIN / "logweir"), *shlex.split(command)[1:])

@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["FORMAT", "connect", "is_damage", "lenient_text", "transaction"]
+from logweir.sinks.shared.sqlite_reading import read_only_uri
+
+__all__ = ["FORMAT", "connect", "connect_to_read", "is_damage", "lenient_text", "transaction"]
 
 FORMAT = 1
 _BUSY_SECONDS = 10.0
@@ -67,7 +69,7 @@ def connect(path: Path) -> sqlite3.Connection:
         OSError: It cannot be made, or a newer version of logweir wrote it.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
@@ -80,6 +82,26 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open the file without changing it, which needs no permission to write.
+
+    Raises:
+        sqlite3.Error: It cannot be opened.
+        OSError: A newer version of logweir wrote it; or an older one, and it may not be brought up.
+    """
+    connection = sqlite3.connect(read_only_uri(path), timeout=_BUSY_SECONDS, isolation_level=None, uri=True)
+    try:
+        connection.text_factory = lenient_text
+        _require_known(path, _version(connection))
+        if _version(connection) == FORMAT:
+            return connection
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return connect(path)
 
 
 def _require_known(path: Path, version: int) -> None:

@@ -18,7 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from logweir.delivery.dead_letters.database import connect, is_damage, lenient_text, transaction
+from logweir.delivery.dead_letters.database import (
+    connect,
+    connect_to_read,
+    is_damage,
+    lenient_text,
+    transaction,
+)
 from logweir.delivery.dead_letters.letter import DeadLetter, Selection
 from logweir.delivery.quarantine import quarantine
 from logweir.diagnostics import report
@@ -197,7 +203,7 @@ class DeadLetters:
         return gone
 
     def _look(self, work: Callable[[sqlite3.Connection], T], nothing: T) -> T:
-        return self._use(work) if self.path.exists() else nothing
+        return self._use(work, connect_to_read) if self.path.exists() else nothing
 
     def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def then_count(connection: sqlite3.Connection) -> T:
@@ -207,11 +213,15 @@ class DeadLetters:
 
         return self._use(then_count)
 
-    def _use(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _use(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        open_it: Callable[[Path], sqlite3.Connection] = connect,
+    ) -> T:
         """Work with the file, through one replacement of a damaged one if need be."""
         for last in (False, True):
             try:
-                with closing(connect(self.path)) as connection:
+                with closing(open_it(self.path)) as connection:
                     return work(connection)
             except sqlite3.Error as error:
                 if last or not is_damage(error):

@@ -23,6 +23,8 @@ __all__ = ["NewFile", "Storage", "unfinished_name"]
 #: Stores in which an object appears whole or not at all, and folders need not be made.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "memory"}
 _LOCAL = {"file", "local"}
+#: Of files of this machine: an archive holds what the store held, and that is private by default.
+_PRIVATE = 0o600
 
 
 class Storage:
@@ -94,7 +96,10 @@ class Storage:
                 return NewFile(self, path, path, self._fs.open(path, "wb"))
             self._fs.makedirs(posixpath.dirname(path), exist_ok=True)
             written = unfinished_name(path)
-            return NewFile(self, path, written, self._fs.open(written, "wb"))
+            file = self._fs.open(written, "wb")
+            if self._is_local:
+                os.chmod(written, _PRIVATE)  # noqa: PTH101 - paths of fsspec are text
+            return NewFile(self, path, written, file)
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:

@@ -102,14 +102,18 @@ class ChainTables:
 
     # -- the beginning ------------------------------------------------------------------------------
 
-    def begin(self, connection: Connection) -> None:
+    def begin(self, connection: Connection, *, note: bool = True) -> None:
         """Note how many rows there are before the first chain.
+
+        Args:
+            connection: A connection.
+            note: Whether that may be written; if not, only the key is compared.
 
         Raises:
             SinkRejected: The chains that are there were begun with another key.
         """
         found = self.beginning(connection)
-        if found is None and connection.scalar(select(self.heads.c.writer).limit(1)) is None:
+        if note and found is None and connection.scalar(select(self.heads.c.writer).limit(1)) is None:
             unlinked = connection.scalar(select(func.count()).select_from(self._audit)) or 0
             started = time.time_ns() // 1000
             seal = self.seal.of_beginning(unlinked, started)

@@ -182,6 +182,8 @@ def test_a_sink_that_is_down_is_reported_and_the_others_are_shown() -> None:
 
 def test_a_trace_that_nobody_has_is_said() -> None:
     routing()
+    for sink in ("audit_db", "local"):
+        store(sink, event("other", 1))
     result = run("trace", TRACE)
     assert (result.exit_code, result.stdout) == (0, "")
     assert f"no event of trace {TRACE} in audit_db, local" in result.stderr
