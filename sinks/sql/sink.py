@@ -23,7 +23,7 @@ from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkConfig, SinkContext
 from logweir.sinks.results import Health, HealthStatus, WriteResult
-from logweir.sinks.sql.chain.links import Seal
+from logweir.sinks.sql.chain.hashing import Seal
 from logweir.sinks.sql.chain.tables import ChainTables
 from logweir.sinks.sql.chain.verifying import Verification
 from logweir.sinks.sql.chain.writing import Writers, insert_alone, require_links

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.results import WriteResult
-from logweir.sinks.sql.chain.links import Link
+from logweir.sinks.sql.chain.hashing import Link
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.encode import to_parameters
 from logweir.sinks.sql.nul_escape import hide_nul

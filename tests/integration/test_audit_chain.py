@@ -216,7 +216,7 @@ async def test_a_chain_computed_anew_without_the_key_is_found(place: Place, sink
     async with place.opened(key=KEY) as other:
         await other.write([audit_event(50)])
     writer = next(head.writer for head in await heads(sink) if head.seq == 1)
-    from logweir.sinks.sql.chain.links import GENESIS, Seal
+    from logweir.sinks.sql.chain.hashing import GENESIS, Seal
 
     forged = Seal().of_row(writer, 1, GENESIS, audit_event(51))
     await place.run(

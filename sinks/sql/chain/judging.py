@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from logweir.event import Event
-from logweir.sinks.sql.chain.links import GENESIS, Link, Run, Seal, bridge
+from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, bridge
 from logweir.sinks.sql.encode import to_event, to_row
 from logweir.sinks.sql.nul_escape import hide_nul, restore_nul
 from logweir.sinks.sql.table import CHAIN_COLUMNS

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from logweir.errors import SinkRejected, SinkUnavailable
-from logweir.sinks.sql.chain.links import GENESIS, Link, Run, Seal, join
+from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, join
 from logweir.sinks.sql.table import CHAIN_COLUMNS, TABLE_OPTIONS
 from logweir.sinks.tamper_evidence import Head
 

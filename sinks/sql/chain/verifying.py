@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Row, Select, Table, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from logweir.sinks.sql.chain.hashing import Run
 from logweir.sinks.sql.chain.judging import Judge, StoredRow, moment, number, read_row
-from logweir.sinks.sql.chain.links import Run
 from logweir.sinks.sql.chain.tables import BEGINNING, Beginning, ChainTables
 from logweir.sinks.sql.client import PAGE, Transaction
 from logweir.sinks.sql.dialects.contract import Database

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected
 from logweir.event import Event, new_event_id
-from logweir.sinks.sql.chain.links import GENESIS, Link, extend
+from logweir.sinks.sql.chain.hashing import GENESIS, Link, extend
 from logweir.sinks.sql.chain.tables import ChainTables, HeadMoved
 from logweir.sinks.sql.client import Transaction
 from logweir.sinks.sql.outbox import insert_event

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from logweir.event import Event
+from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, bridge, canonical, extend, join
 from logweir.sinks.sql.chain.judging import Judge, StoredRow, read_row
-from logweir.sinks.sql.chain.links import GENESIS, Link, Run, Seal, bridge, canonical, extend, join
 from logweir.sinks.sql.encode import to_row
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.tamper_evidence import Head, Trouble
