@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TYPES := .build/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test soak check format-check lint types layers $(TYPES) api format bench bench-servers \
+.PHONY: help demo servers test soak mutants check format-check lint types layers $(TYPES) api format bench bench-servers \
 	bench-engine lock clean
 
 help: ## list the commands
@@ -28,6 +28,9 @@ test: $(VENV)/.installed ## all tests, soak tests in their short form
 
 soak: $(VENV)/.installed ## the soak tests in their long form
 	LOGWEIR_SOAK=long $(BIN)/python -m pytest -m soak --timeout 3600
+
+mutants: $(VENV)/.installed ## break the code in small ways and see which tests notice (hours; goes on where it was); MUTANTS="routing"
+	PYTHONPATH=tests $(BIN)/python -m mutants $(MUTANTS)
 
 check: format-check lint types layers ## format, lint, strict types of the installed package, import layers
 

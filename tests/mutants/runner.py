@@ -1,0 +1,180 @@
+"""Running the tests of a room against one mutant after the other, where an earlier run ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from mutants.mutations import Mutant, mutants_of
+from mutants.plugin import MUTANT, RECORD
+
+__all__ = ["ROOMS", "Outcome", "Room", "run"]
+
+ROOT = Path(__file__).parents[2]
+#: Of a room, without the files of which all mutants are tried.
+_SAMPLE = 150
+_SEED = 20_261_126
+#: Tests that reach a line may take so long together; the fastest are preferred.
+_SECONDS = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A folder of code, and the tests that must notice when it is broken.
+
+    Attributes:
+        code: The folder.
+        tests: The folders and files of its tests.
+        whole: The files of which every mutant is tried.
+    """
+
+    code: str
+    tests: tuple[str, ...]
+    whole: tuple[str, ...] = ()
+
+
+ROOMS = {
+    "capture": Room("core/capture", ("tests/unit/capture", "tests/unit/integrations")),
+    "routing": Room("core/routing", ("tests/unit/routing",)),
+    "delivery": Room(
+        "core/delivery",
+        ("tests/unit/delivery",),
+        whole=("receipts.py", "spool/committer.py", "channel.py", "worker.py"),
+    ),
+    "runtime": Room("core/runtime", ("tests/unit/runtime", "tests/integration/test_runtime.py")),
+    "chain": Room("sinks/sql/chain", ("tests/unit/sinks/sql", "tests/unit/sinks/test_tamper_evidence.py")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the tests said of a mutant.
+
+    Attributes:
+        file: The file, from the root of the repository.
+        mutant: The change.
+        state: ``killed``, ``survived``, or ``unreached`` by any test.
+    """
+
+    file: str
+    mutant: Mutant
+    state: str
+
+
+def run(name: str, kept: Path, *, jobs: int, most: int | None) -> Iterator[Outcome]:
+    """Yield the outcome of each chosen mutant of a room; those known from an earlier run come first.
+
+    Args:
+        name: The room.
+        kept: The folder of the outcomes so far.
+        jobs: How many tests run at once.
+        most: The most mutants to try now; None is all.
+    """
+    room = ROOMS[name]
+    kept.mkdir(exist_ok=True)
+    journal = kept / f"{name}.jsonl"
+    known = _known(journal)
+    chosen = [(file, mutant) for file, mutant in _chosen(room)]
+    fresh = []
+    for file, mutant in chosen:
+        state = known.get(_key(file, mutant))
+        if state is None:
+            fresh.append((file, mutant))
+        else:
+            yield Outcome(file, mutant, state)
+    if not fresh:
+        return
+    record = _record(room)
+    with journal.open("a") as lines, ThreadPoolExecutor(jobs) as pool:
+        tried = pool.map(lambda each: _try(*each, record), fresh[:most])
+        for outcome in tried:
+            line = {"key": _key(outcome.file, outcome.mutant), "state": outcome.state}
+            lines.write(json.dumps(line) + "\n")
+            lines.flush()
+            yield outcome
+
+
+def _chosen(room: Room) -> list[tuple[str, Mutant]]:
+    whole, others = list[tuple[str, Mutant]](), list[tuple[str, Mutant]]()
+    for path in sorted((ROOT / room.code).rglob("*.py")):
+        file = str(path.relative_to(ROOT))
+        if path.name != "__init__.py":
+            within = str(path.relative_to(ROOT / room.code))
+            found = whole if within in room.whole else others
+            found += [(file, mutant) for mutant in mutants_of(path.read_bytes())]
+    random.Random(_SEED).shuffle(others)
+    return whole + others[:_SAMPLE]
+
+
+def _key(file: str, mutant: Mutant) -> str:
+    """A mutant of this very source: what was found of another version is not known of this one."""
+    facts = [file, sha256((ROOT / file).read_bytes()).hexdigest(), asdict(mutant)]
+    return sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _known(journal: Path) -> dict[str, str]:
+    if not journal.exists():
+        return {}
+    return {line["key"]: line["state"] for line in map(json.loads, journal.read_text().splitlines())}
+
+
+def _record(room: Room) -> dict[str, Any]:
+    """Run the sound code once, and return which test reaches which lines in how many seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "record.json")
+        code = _pytest(room.tests, {RECORD: f"{file}::{ROOT / room.code}"}, timeout=1800)
+        if code:
+            raise SystemExit(
+                f"the tests of {room.code} fail without any mutant; see: pytest {' '.join(room.tests)}"
+            )
+        found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def _try(file: str, mutant: Mutant, record: dict[str, Any]) -> Outcome:
+    place = f"{ROOT / file}:{mutant.line}"
+    seconds = record["seconds"]
+    reaching = sorted(
+        (test for test, lines in record["tests"].items() if place in lines), key=seconds.__getitem__
+    )
+    if not reaching:
+        return Outcome(file, mutant, "unreached")
+    tests, spent = list[str](), 0.0
+    for test in reaching:
+        if tests and spent + seconds[test] > _SECONDS:
+            break
+        tests.append(test)
+        spent += seconds[test]
+    given = {MUTANT: json.dumps({"path": str(ROOT / file), **asdict(mutant)})}
+    failed = _pytest(tests, given, timeout=30 + 3 * spent)
+    return Outcome(file, mutant, "killed" if failed else "survived")
+
+
+def _pytest(tests: Sequence[str], environment: dict[str, str], *, timeout: float) -> bool:
+    """Whether a test fails; one that hangs has noticed something too."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "mutants.plugin", "-p", "no:cacheprovider"]
+    command += ["-p", "no:randomly", "--timeout", "60", *tests]
+    python_path = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment, "PYTHONPATH": python_path.rstrip(os.pathsep)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode != 0
