@@ -20,15 +20,17 @@ class WriteResult:
 
     Attributes:
         duplicate: Indexes already in the store: success, counted apart.
-        retry: Indexes to send again, in their order.
+        retry: Indexes to send again; others pass meanwhile, so that a sink raises where nothing would.
         rejected: Indexes that will never be stored, each with the reason.
         retry_after: Seconds the backend asked to wait before the retry, if it did.
+        retry_reason: Why there is something to send again, in one line without secrets.
     """
 
     duplicate: frozenset[int] = frozenset()
     retry: frozenset[int] = frozenset()
     rejected: Mapping[int, str] = field(default_factory=dict)
     retry_after: float | None = None
+    retry_reason: str = ""
 
     @classmethod
     def all_stored(cls) -> WriteResult:

@@ -94,6 +94,7 @@ class SinkRow:
     sink: str
     state: str
     waiting: float
+    set_aside: float
     limit: float
     waiting_bytes: float
     oldest_seconds: float
@@ -120,6 +121,7 @@ class SinkRow:
             sink=sink,
             state=_state(sink, now),
             waiting=now.value("queue_events", sink),
+            set_aside=now.value("queue_set_aside_events", sink),
             limit=now.value("queue_limit_events", sink),
             waiting_bytes=now.value("queue_bytes", sink),
             oldest_seconds=now.value("queue_oldest_event_age_seconds", sink),

@@ -93,7 +93,19 @@ def _of_config(config: str) -> str:
 
 def _shown(before: Picture, now: Picture) -> Group:
     table = Table("sink", "state", box=None, header_style="bold", pad_edge=False)
-    for heading in ("waiting", "bytes", "oldest", "in/s", "out/s", "p50", "p99", "fails", "dropped", "dead"):
+    for heading in (
+        "waiting",
+        "aside",
+        "bytes",
+        "oldest",
+        "in/s",
+        "out/s",
+        "p50",
+        "p99",
+        "fails",
+        "dropped",
+        "dead",
+    ):
         table.add_column(heading, justify="right", no_wrap=True)
     for name in now.sinks:
         row = SinkRow.between(name, before, now)
@@ -101,6 +113,7 @@ def _shown(before: Picture, now: Picture) -> Group:
             Text(printable(name)),
             Text(row.state, style=_STYLES.get(row.state, "")),
             Text(f"{row.waiting:,.0f}", style=_ALARM if row.waiting >= row.limit * _NEARLY_FULL > 0 else ""),
+            _alarming(row.set_aside),
             sized(row.waiting_bytes),
             f"{row.oldest_seconds:,.1f} s",
             f"{row.accepted_per_second:,.0f}",

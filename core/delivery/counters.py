@@ -14,7 +14,11 @@ __all__ = ["DeliveryCounters", "SinkState"]
 
 
 class SinkState(StrEnum):
-    """How a sink fares: ``healthy`` stores, ``degraded`` failed last time, ``down`` fails again and again."""
+    """How a sink fares.
+
+    ``healthy`` stores; ``degraded`` failed last time, or has put off events that wait; ``down`` fails again
+    and again.
+    """
 
     OPENING = "opening"
     HEALTHY = "healthy"
@@ -34,11 +38,12 @@ class DeliveryCounters:
         stored: Events stored.
         duplicate: Events that the store had already.
         retried: Events sent again, counted once for each repetition.
+        put_off: Of those, the ones that the sink itself asked to send again.
         dead: Events moved to the dead letters.
         lost: Events that a stop left undelivered when its deadline passed.
         moved: Events handed to the channel that replaced this one at a reload.
         batches: Writes that the backend answered.
-        failures: Writes that failed as a whole.
+        failures: Writes that failed as a whole, or of which the sink put off events.
         write_seconds: Time spent in answered writes.
         batch_sizes: Events of each answered write.
         write_latency: Seconds of each answered write.
@@ -49,6 +54,7 @@ class DeliveryCounters:
     stored: int = 0
     duplicate: int = 0
     retried: int = 0
+    put_off: int = 0
     dead: int = 0
     lost: int = 0
     moved: int = 0
@@ -73,6 +79,13 @@ class DeliveryCounters:
         """Note that the backend answered."""
         self.failures_in_a_row = 0
         self.state = SinkState.HEALTHY
+
+    def put_off_events(self, events: int, reason: str) -> None:
+        """Note that the backend answered, and asked to send these again."""
+        self.failures += 1
+        self.retried += events
+        self.put_off += events
+        self.last_error = reason
 
     def failed(self, message: str) -> None:
         """Note that the backend did not."""

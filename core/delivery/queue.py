@@ -12,10 +12,11 @@ contract tests.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from logweir.delivery.set_aside import PutOff
 from logweir.event import Event
 
 __all__ = ["DropReason", "EventQueue", "Lease", "OnDurable", "PutResult", "QueueStatistics", "Wake"]
@@ -53,10 +54,12 @@ class Lease:
     Attributes:
         events: The batch, in the order of their puts.
         number: The position of the first event in the queue's history.
+        attempts: Of a batch that was set aside, how often each event was tried, by the event's ``id()``.
     """
 
     events: Sequence[Event]
     number: int
+    attempts: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,14 @@ class QueueStatistics:
     """The state of a queue at one moment.
 
     Attributes:
-        depth: Events waiting.
+        depth: Events waiting, those set aside too.
         in_flight: Events leased and not yet settled.
         size: Approximate bytes waiting.
         accepted: Events accepted since the queue was made.
         dropped: Events dropped since the queue was made, by reason.
         oldest: Age in seconds of the oldest event waiting, or 0.
+        set_aside: Events that the sink put off and that are not settled since.
+        reason: Why the latest of them were put off.
     """
 
     depth: int
@@ -78,6 +83,8 @@ class QueueStatistics:
     accepted: int
     dropped: dict[DropReason, int] = field(default_factory=dict)
     oldest: float = 0.0
+    set_aside: int = 0
+    reason: str = ""
 
     def plus(self, other: QueueStatistics) -> QueueStatistics:
         """Both queues of one sink together."""
@@ -91,6 +98,8 @@ class QueueStatistics:
                 for reason in {**self.dropped, **other.dropped}
             },
             oldest=max(self.oldest, other.oldest),
+            set_aside=self.set_aside + other.set_aside,
+            reason=self.reason or other.reason,
         )
 
 
@@ -130,16 +139,19 @@ class EventQueue(ABC):
 
         Returns when ``max_events`` or ``max_bytes`` are reached or the oldest event has waited
         ``linger`` seconds; at once while the queue is closing; ``None`` when it is closed and empty.
+        What is set aside is leased by itself when it is due, in turn with the rest.
         """
 
     @abstractmethod
-    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
+    def settle(self, lease: Lease, unsettled: Sequence[Event] = (), put_off: Sequence[PutOff] = ()) -> None:
         """End a lease: each of its events is stored, a dead letter, or counted as dropped.
 
         Args:
             lease: What :meth:`take` returned.
             unsettled: Those of its events, in their order, of which that is not true: they wait again, in
                 front.
+            put_off: Those that are set aside: they count in the bounds and wait until they are due, while
+                others pass.
         """
 
     @abstractmethod

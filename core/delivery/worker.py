@@ -6,11 +6,15 @@ batch that is refused as a whole is split in halves until the poisoned event is 
 letter and the rest is stored. An exception that no sink should raise counts as transient, three times;
 then the batch is split like a refused one. Order is kept within a worker.
 
+What fails as a whole stays in hand, for the backend is away and nothing else would pass. What the sink
+itself asks to send again, event by event, is put off: the queue sets it aside (:mod:`.set_aside`), and the
+worker goes on with others. Where a sink put off all of a batch, the worker pauses before the next one.
+
 The bookkeeping: a worker has one lease, and in hand the groups of its events that are not settled yet,
-in their order. At every ``await`` the groups hold exactly what is not known to be stored or a dead
-letter. So a worker that is cancelled, or fails by a defect of ours, gives back to the queue what is in
-hand, or resumes with it: nothing is lost, and what a write that was cut off has stored is absorbed by
-its id.
+in their order. At every ``await`` the groups, and what is put off, hold exactly what is not known to be
+stored or a dead letter. So a worker that is cancelled, or fails by a defect of ours, gives back to the queue
+what is in hand, or resumes with it: nothing is lost, and what a write that was cut off has stored is absorbed
+by its id.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.queue import EventQueue, Lease
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
+from logweir.delivery.set_aside import PutOff
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
@@ -40,6 +45,11 @@ __all__ = ["Clock", "Worker"]
 
 #: Times that an unexpected exception is taken for a passing fault.
 _UNEXPECTED_ATTEMPTS = 3
+#: The longest pause after a batch of which nothing passed, in seconds: what comes next may pass.
+_LONGEST_PACE = 1.0
+#: Attempts from which on all pauses are alike; what has so many waits together.
+_MANY_ATTEMPTS = 16
+_PUT_OFF = "the sink asks to send it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +129,20 @@ class Worker:
         self._clock = clock
         # Kept here and not in local variables, so that they outlive a cancelled or failed `run`.
         self._in_hand: deque[_Group] = deque()
+        self._put_off: list[PutOff] = []
         self._lease: Lease | None = None
+        # How long to pause before the next batch, and after how many of which nothing passed.
+        self._pace = 0.0
+        self._fruitless = 0
 
     async def run(self) -> None:
         """Deliver until the queue is closed and empty; called again after a crash, it resumes."""
         batch = self._batch
         while True:
             if self._lease is None:
+                if self._pace:
+                    pace, self._pace = self._pace, 0.0
+                    await self._clock.sleep(pace)
                 self._lease = await self._queue.take(batch.max_events, batch.max_bytes, batch.linger)
                 if self._lease is None:
                     return
@@ -136,10 +153,11 @@ class Worker:
     def let_go(self) -> None:
         """End the lease; what is still in hand, as after a cancellation, waits in the queue again."""
         unsettled = [event for group in self._in_hand for event in group.events]
+        put_off, self._put_off = self._put_off, []
         self._in_hand.clear()
         if self._lease is not None:
-            self._queue.settle(self._lease, unsettled)
-            self._lease = None
+            lease, self._lease = self._lease, None
+            self._queue.settle(lease, unsettled, put_off)
 
     async def _deliver(self) -> None:
         """Write the groups in hand until none is left; a group leaves only when its events are settled.
@@ -182,22 +200,53 @@ class Worker:
         events = group.events
         # Counters and receipts come first and without an `await`, so that no cancellation comes in between.
         letters = [(events[index], reason) for index, reason in sorted(result.rejected.items())]
-        again = [events[index] for index in sorted(result.retry)]
         self._counters.duplicate += len(result.duplicate)
-        self._counters.stored += len(events) - len(again) - len(result.duplicate) - len(result.rejected)
+        self._counters.stored += (
+            len(events) - len(result.retry) - len(result.duplicate) - len(result.rejected)
+        )
         self._note_stored(events, result)
-        # From here on only what is not stored is in hand, whenever the worker may be cancelled.
+        # From here on only what is not stored is in hand, or put off, whenever the worker may be cancelled.
         self._in_hand.popleft()
-        if again:
-            self._in_hand.appendleft(_Group(again, group.attempts + 1))
-        # Dead letters are written before the pause of a retry, which may last minutes; while their disk fails
-        # they are a group of their own, in front.
+        self._note_pace(len(events), result)
+        if result.retry:
+            letters += self._set_aside(group, result)
+        # While their disk fails, dead letters are a group of their own, in front.
         if letters:
             self._in_hand.appendleft(_Group([event for event, _ in letters]))
             await self._dead_letter(letters)
             self._in_hand.popleft()
-        if again:
-            await self._pause(group.attempts + 1, len(again), result.retry_after)
+
+    def _note_pace(self, events: int, result: WriteResult) -> None:
+        # What was set aside has a pace of its own: that nothing of it passes says nothing of the others.
+        if len(result.retry) < events:
+            self._fruitless = 0
+        elif self._lease is not None and not self._lease.attempts:
+            self._fruitless += 1
+            longest = self._retry.model_copy(update={"max": min(self._retry.max, _LONGEST_PACE)})
+            self._pace = pause_before_retry(self._fruitless, longest)
+        if result.retry:
+            self._pace = max(self._pace, result.retry_after or 0.0)
+
+    def _set_aside(self, group: _Group, result: WriteResult) -> list[tuple[Event, str]]:
+        """Put off what the sink asks to send again; returns what is out of attempts, with the reason."""
+        reason = result.retry_reason or _PUT_OFF
+        earlier = self._lease.attempts if self._lease is not None else {}
+        waits: dict[int, list[tuple[Event, int]]] = {}
+        letters = []
+        for index in sorted(result.retry):
+            event = group.events[index]
+            attempts = group.attempts + earlier.get(id(event), 0) + 1
+            if self._retry.max_attempts is not None and attempts >= self._retry.max_attempts:
+                letters.append((event, reason))
+            else:
+                waits.setdefault(min(attempts, _MANY_ATTEMPTS), []).append((event, attempts))
+        for attempts, events in waits.items():
+            pause = pause_before_retry(attempts, self._retry, retry_after=result.retry_after)
+            self._put_off.append(PutOff(events, pause, reason))
+        number = sum(len(events) for events in waits.values())
+        self._counters.put_off_events(number, reason)
+        report(f"{self._name}.put_off", "sink %r put off %d events: %s", self._name, number, reason)
+        return letters
 
     def _note_stored(self, events: Sequence[Event], result: WriteResult) -> None:
         if self._receipts:

@@ -122,7 +122,7 @@ class Reload:
             totals = _metrics_of(channel).after(earlier)
             # What it holds now is nothing; only what it has done goes on.
             self._history[channel.name] = replace(
-                totals, queue_depth=0, in_flight=0, queue_bytes=0, oldest_seconds=0.0
+                totals, queue_depth=0, set_aside=0, in_flight=0, queue_bytes=0, oldest_seconds=0.0
             )
 
     def _hand_over(self, channel: Channel, events: Sequence[Event]) -> None:

@@ -24,6 +24,7 @@ _TOTALS = (
     "stored",
     "duplicate",
     "retried",
+    "put_off",
     "dead",
     "batches",
     "failures",
@@ -42,30 +43,34 @@ class SinkMetrics:
         stored: Events that the sink stored.
         duplicate: Events that the sink had already.
         retried: Repetitions, one for each event sent again.
+        put_off: Of those, repetitions that the sink asked for event by event.
         dead: Events in the dead letters.
         dropped: Events dropped, by reason.
-        queue_depth: Events waiting.
+        queue_depth: Events waiting, those set aside too.
+        set_aside: Events that the sink put off and that are not settled since; others pass meanwhile.
         in_flight: Events in the hands of workers.
         queue_bytes: Approximate bytes waiting.
         queue_max_events: The most events that may wait.
         queue_max_bytes: The most bytes that may wait.
         oldest_seconds: Age of the oldest event waiting.
         batches: Writes that the backend answered.
-        failures: Writes that failed as a whole.
+        failures: Writes that failed as a whole, or of which the sink put off events.
         write_seconds: Time spent in answered writes.
         batch_sizes: Events of each answered write.
         write_latency: Seconds of each answered write.
-        state: ``opening``, ``healthy``, ``degraded`` or ``down``.
-        last_error: The last failure.
+        state: ``opening``, ``healthy``, ``degraded`` or ``down``; with events set aside never healthy.
+        last_error: The last failure; while events are set aside and others pass, why that is.
     """
 
     accepted: int = 0
     stored: int = 0
     duplicate: int = 0
     retried: int = 0
+    put_off: int = 0
     dead: int = 0
     dropped: dict[DropReason, int] = field(default_factory=dict)
     queue_depth: int = 0
+    set_aside: int = 0
     in_flight: int = 0
     queue_bytes: int = 0
     queue_max_events: int = 0
@@ -85,14 +90,17 @@ class SinkMetrics:
         dropped = dict(queue.dropped)
         if delivery.lost:
             dropped[DropReason.SHUTDOWN] = delivery.lost
+        waits = queue.set_aside > 0 and delivery.state is SinkState.HEALTHY
         return cls(
             accepted=queue.accepted - delivery.moved,
             stored=delivery.stored,
             duplicate=delivery.duplicate,
             retried=delivery.retried,
+            put_off=delivery.put_off,
             dead=delivery.dead,
             dropped=dropped,
             queue_depth=queue.depth,
+            set_aside=queue.set_aside,
             in_flight=queue.in_flight,
             queue_bytes=queue.size,
             queue_max_events=bounds.events,
@@ -103,8 +111,8 @@ class SinkMetrics:
             write_seconds=delivery.write_seconds,
             batch_sizes=delivery.batch_sizes.picture(),
             write_latency=delivery.write_latency.picture(),
-            state=delivery.state,
-            last_error=delivery.last_error,
+            state=SinkState.DEGRADED if waits else delivery.state,
+            last_error=(queue.reason if waits else "") or delivery.last_error,
         )
 
     def after(self, earlier: SinkMetrics) -> SinkMetrics:

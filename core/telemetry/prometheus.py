@@ -37,11 +37,22 @@ _COUNTERS: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
     "events_stored": ("Events that the sink stored.", lambda sink: sink.stored),
     "events_duplicate": ("Events that the sink had already.", lambda sink: sink.duplicate),
     "events_retried": ("Repetitions, one for each event sent again.", lambda sink: sink.retried),
+    "events_put_off": (
+        "Repetitions that the sink asked for event by event, among those retried.",
+        lambda sink: sink.put_off,
+    ),
     "events_dead": ("Events moved to the dead letters.", lambda sink: sink.dead),
-    "write_failures": ("Writes that failed as a whole.", lambda sink: sink.failures),
+    "write_failures": (
+        "Writes that failed as a whole, or of which the sink put off events.",
+        lambda sink: sink.failures,
+    ),
 }
 _GAUGES: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
     "queue_events": ("Events waiting in the sink's queue.", lambda sink: sink.queue_depth),
+    "queue_set_aside_events": (
+        "Events that the sink put off, which wait while others pass.",
+        lambda sink: sink.set_aside,
+    ),
     "queue_bytes": ("Bytes (approximate) waiting in the sink's queue.", lambda sink: sink.queue_bytes),
     "queue_limit_events": ("The most events that may wait.", lambda sink: sink.queue_max_events),
     "queue_limit_bytes": ("The most bytes that may wait.", lambda sink: sink.queue_max_bytes),

@@ -21,6 +21,7 @@ class BatchVerdicts:
         answered: Whether the backend has stored or rejected some. Until then a failure is raised, and the
             worker sends the whole batch again; from then on it is a verdict on the part that it hit.
         retry_after: Seconds the backend asked to wait before the retry, if it did.
+        retry_reason: Why, in one line.
     """
 
     duplicate: set[int] = field(default_factory=set)
@@ -28,6 +29,7 @@ class BatchVerdicts:
     rejected: dict[int, str] = field(default_factory=dict)
     answered: bool = False
     retry_after: float | None = None
+    retry_reason: str = ""
 
     def add(self, result: WriteResult, indexes: Sequence[int]) -> None:
         """Take over the verdicts on a part of the batch, but not when to try again.
@@ -39,6 +41,7 @@ class BatchVerdicts:
         self.duplicate.update(indexes[position] for position in result.duplicate)
         self.retry.update(indexes[position] for position in result.retry)
         self.rejected.update((indexes[position], reason) for position, reason in result.rejected.items())
+        self.retry_reason = result.retry_reason or self.retry_reason
 
     def follow(self, known: Mapping[int, int | None]) -> None:
         """Settle events that were not sent because their id is known.
@@ -57,4 +60,10 @@ class BatchVerdicts:
 
     def result(self) -> WriteResult:
         """The backend's answer to the batch."""
-        return WriteResult(frozenset(self.duplicate), frozenset(self.retry), self.rejected, self.retry_after)
+        return WriteResult(
+            frozenset(self.duplicate),
+            frozenset(self.retry),
+            self.rejected,
+            self.retry_after,
+            self.retry_reason,
+        )

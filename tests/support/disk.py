@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,20 @@ def lease(spool: Spool, sink: str = "sink", count: int = 100) -> Lease | None:
         spool.read(backlog, count, 2**30)
     with spool.lock:
         return backlog.lease(count, 2**30)
+
+
+def lease_aside(spool: Spool, sink: str = "sink", count: int = 100) -> Lease | None:
+    """Take what was set aside, due or not, without an event loop."""
+    backlog = spool.backlog(sink)
+    if not backlog.aside.waiting or backlog.aside.tried is not None:
+        return None
+    group = backlog.aside.take(inf, count, 2**30)
+    held = spool.read_set_aside(backlog, group)
+    with spool.lock:
+        if held is None:
+            backlog.aside.put_back(0.0)
+            return None
+        return backlog.lease_aside(group, held, 0.0)
 
 
 def drain(spool: Spool, sink: str = "sink", *, settle: bool = True) -> list[Event]:

@@ -18,7 +18,12 @@ from logweir.event import Event
 from logweir.process.threads import on_event_loop
 from logweir.settings.delivery import WhenFull
 
-__all__ = ["BoundedQueue"]
+__all__ = ["BoundedQueue", "sooner"]
+
+
+def sooner(one: float | None, other: float | None) -> float | None:
+    """The shorter of two waits, either of which may have no end."""
+    return min((wait for wait in (one, other) if wait is not None), default=None)
 
 
 class _FlushWaiter(NamedTuple):

@@ -24,7 +24,8 @@ from logweir.delivery.queue import (
     QueueStatistics,
     Wake,
 )
-from logweir.delivery.queues.bounded import BoundedQueue
+from logweir.delivery.queues.bounded import BoundedQueue, sooner
+from logweir.delivery.set_aside import PutOff
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
 from logweir.process.threads import in_thread
@@ -95,8 +96,11 @@ class DiskQueue(BoundedQueue):
         return PutResult.ACCEPTED
 
     def _has_room(self, size: int = 1) -> bool:
-        backlog = self._backlog
-        within = backlog.depth < self._max_events and backlog.size + size <= self._max_bytes
+        backlog, aside = self._backlog, self._backlog.aside
+        within = (
+            backlog.depth + aside.count < self._max_events
+            and backlog.size + aside.size + size <= self._max_bytes
+        )
         return within and not self._spool.is_full()
 
     def _put_forgetting_oldest(self, event: Event, on_durable: OnDurable | None) -> PutResult:
@@ -106,7 +110,7 @@ class DiskQueue(BoundedQueue):
         with self._spool.lock:
             if self._closed or self._spool.closed:
                 return PutResult.CLOSED
-            while self._backlog.depth and not self._has_room(event.size):
+            while (self._backlog.depth or self._backlog.aside.waiting) and not self._has_room(event.size):
                 dropped += self._backlog.drop_oldest()
                 self._drops[DropReason.QUEUE_FULL_OLDEST] += 1
             self._spool.stage(self._backlog, event, on_durable)
@@ -134,10 +138,13 @@ class DiskQueue(BoundedQueue):
             before = self._backlog.last
             while not self._is_done(stay=stay):
                 pause = self._pause(max_events, max_bytes, linger, before)
-                if pause != 0:
-                    await self._wait_for_wake(pause)
-                    continue
-                if not await self._have_ready(max_events, max_bytes):
+                wait = self.wait_for_set_aside()
+                if wait == 0 and not (pause == 0 and self._backlog.aside.yields):
+                    if lease := await self._lease_aside(max_events, max_bytes):
+                        return lease
+                elif pause != 0:
+                    await self._wait_for_wake(sooner(pause, wait))
+                elif not await self._have_ready(max_events, max_bytes):
                     await self._wait_for_wake(_READ_PAUSE)
                 elif lease := self._lease(max_events, max_bytes):
                     return lease
@@ -152,7 +159,32 @@ class DiskQueue(BoundedQueue):
                 return True
             if self.handed_over:
                 return True
-            return not self._backlog.depth and (self._closed or not stay)
+            aside = self._backlog.aside
+            if self._backlog.depth or (aside.waiting and (stay or aside.wait(self._clock()) == 0)):
+                return False
+            return self._closed or not stay
+
+    def wait_for_set_aside(self) -> float | None:
+        """Seconds until something that is set aside can be tried; None while nothing can."""
+        with self._spool.lock:
+            return self._backlog.aside.wait(self._clock())
+
+    async def _lease_aside(self, max_events: int, max_bytes: int) -> Lease | None:
+        """Read, in a thread, what is due, and hand it out; None if there is nothing of it (for now)."""
+        backlog = self._backlog
+        with self._spool.lock:
+            group = backlog.aside.take(self._clock(), max_events, max_bytes)
+        held = None
+        try:
+            held = await in_thread(lambda: self._spool.read_set_aside(backlog, group))
+        finally:
+            if held is None:  # it cannot be read, or this consumer was cancelled meanwhile
+                with self._spool.lock:
+                    backlog.aside.put_back(self._clock() + _READ_PAUSE)
+        if held is None:
+            return None
+        with self._spool.lock:
+            return backlog.lease_aside(group, held, self._clock())
 
     def _pause(self, max_events: int, max_bytes: int, linger: float, before: int) -> float | None:
         """Seconds to wait for company, 0 when a batch is due, None when nothing can be taken yet."""
@@ -202,13 +234,13 @@ class DiskQueue(BoundedQueue):
                 self._room.notify_all()
         self._wake(self._on_wake)
 
-    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
+    def settle(self, lease: Lease, unsettled: Sequence[Event] = (), put_off: Sequence[PutOff] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
         with self._spool.lock:
-            positions = self._backlog.settle(lease, unsettled)
+            positions = self._backlog.settle(lease, unsettled, put_off, self._clock())
         self._spool.remove(self._backlog, positions)
         self._resolve_flushes()
-        if unsettled:
+        if unsettled or lease.attempts or put_off:
             self._spool.listeners.notify([self._backlog.sink])
 
     def _reached(self, mark: int) -> bool:
@@ -225,6 +257,7 @@ class DiskQueue(BoundedQueue):
 
     def _note_close(self) -> None:
         self._backlog.open_queues -= 1
+        self._backlog.aside.hurry()
 
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: nothing."""
@@ -248,10 +281,12 @@ class DiskQueue(BoundedQueue):
                 return QueueStatistics(0, 0, 0, 0, dict(self._drops))
             oldest = backlog.oldest_time()
             return QueueStatistics(
-                depth=backlog.depth,
+                depth=backlog.depth + backlog.aside.waiting,
                 in_flight=backlog.in_flight,
-                size=backlog.size,
+                size=backlog.size + backlog.aside.waiting_size,
                 accepted=backlog.accepted,
                 dropped=dict(self._drops),
                 oldest=0.0 if oldest is None else max(0.0, time.time() - oldest / 1e9),
+                set_aside=backlog.aside.count,
+                reason=backlog.aside.reason if backlog.aside.count else "",
             )

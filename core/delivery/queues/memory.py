@@ -22,7 +22,8 @@ from logweir.delivery.queue import (
     QueueStatistics,
     Wake,
 )
-from logweir.delivery.queues.bounded import BoundedQueue
+from logweir.delivery.queues.bounded import BoundedQueue, sooner
+from logweir.delivery.set_aside import PutOff, SetAside, given_back, set_aside
 from logweir.event import Event
 from logweir.settings.delivery import QueueConfig, WhenFull
 
@@ -63,7 +64,10 @@ class MemoryQueue(BoundedQueue):
         # woken a second time before the consumer has looked again. A burst costs one wake-up.
         self._wake_at = 1
         self._wake_size = _NEVER
-        self._leases: dict[int, Lease] = {}
+        self._leases: set[Lease] = set()
+        self._aside = SetAside()
+        # What the bounds leave to the events that wait in their turn: less by what is set aside.
+        self._most_events, self._most_bytes = self._max_events, self._max_bytes
 
     # -- producers: any thread ---------------------------------------------------------------------
 
@@ -73,7 +77,7 @@ class MemoryQueue(BoundedQueue):
         with self._lock:
             events = self._events
             depth = len(events)
-            if depth < self._max_events and self._size < self._max_bytes and not self._closed:
+            if depth < self._most_events and self._size < self._most_bytes and not self._closed:
                 events.append(event)
                 self._size += event.size
                 if depth and depth + 1 < self._wake_at and self._size < self._wake_size:
@@ -120,12 +124,9 @@ class MemoryQueue(BoundedQueue):
         with self._lock:
             if self._closed:
                 return PutResult.CLOSED
-            while self._events and not self._has_room(event.size):
-                forgotten.append(self._events.popleft())
-                self._size -= forgotten[-1].size
-            if forgotten:
-                self._taken += len(forgotten)
-                self._drops[DropReason.QUEUE_FULL_OLDEST] += len(forgotten)
+            while not self._has_room(event.size) and (self._events or self._aside.waiting):
+                forgotten.append(self._forget_oldest())
+            self._drops[DropReason.QUEUE_FULL_OLDEST] += len(forgotten)
             must_wake = self._append(event)
         if must_wake:
             self._wake(self._on_wake)
@@ -134,8 +135,23 @@ class MemoryQueue(BoundedQueue):
                 self.on_forgotten(old)
         return PutResult.ACCEPTED
 
+    def _forget_oldest(self) -> Event:
+        # What is set aside came before all that waits in its turn.
+        if self._aside.waiting:
+            (event,) = self._aside.drop_oldest().events
+            self._note_aside()
+        else:
+            event = self._events.popleft()
+            self._size -= event.size
+            self._taken += 1
+        return event
+
+    def _note_aside(self) -> None:
+        self._most_events = self._max_events - self._aside.count
+        self._most_bytes = self._max_bytes - self._aside.size
+
     def _has_room(self, size: int = 1) -> bool:
-        return len(self._events) < self._max_events and self._size + size <= self._max_bytes
+        return len(self._events) < self._most_events and self._size + size <= self._most_bytes
 
     def _is_closed(self) -> bool:
         return self._closed
@@ -145,10 +161,24 @@ class MemoryQueue(BoundedQueue):
     async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
         """See :meth:`EventQueue.take`."""
         async with self._turn:
-            while (pause := self._pause(max_events, max_bytes, linger)) != 0 and not self._interrupted:
-                await self._wait_for_wake(pause)
+            while True:
+                pause = self._pause(max_events, max_bytes, linger)
+                wait = self._aside.wait(self._clock())
+                if wait == 0 and not (pause == 0 and self._aside.yields):
+                    return self._lease_aside(max_events, max_bytes)
+                if pause == 0 or self._interrupted:
+                    break
+                await self._wait_for_wake(sooner(pause, wait))
             self._interrupted = False
             return self._lease(max_events, max_bytes) if pause == 0 else None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits, nor is set aside."""
+        return not self._events and not self._aside.waiting
+
+    def _note_close(self) -> None:
+        self._aside.hurry()
 
     def interrupt(self) -> None:
         """Let a consumer that waits go, with None; called on the consumers' loop."""
@@ -159,7 +189,10 @@ class MemoryQueue(BoundedQueue):
         """Seconds to wait for company, 0 when a batch is due, None when there is nothing at all."""
         with self._lock:
             depth = len(self._events)
-            if self._closed or depth >= max_events or self._size >= max_bytes:
+            # Closed and empty, there is nothing to wait for but what is set aside.
+            if self._closed and (depth or not self._aside.waiting):
+                return 0
+            if depth >= max_events or self._size >= max_bytes:
                 return 0
             if depth:
                 left = self._since + linger - self._clock()
@@ -179,10 +212,19 @@ class MemoryQueue(BoundedQueue):
                 return None
             lease = Lease(batch, self._taken)
             self._taken += len(batch)
-            self._leases[lease.number] = lease
+            self._leases.add(lease)
             self._since = self._clock()
+            self._aside.yields = False
             if self._blocked:
                 self._room.notify(len(batch))
+            return lease
+
+    def _lease_aside(self, max_events: int, max_bytes: int) -> Lease:
+        with self._lock:
+            group = self._aside.take(self._clock(), max_events, max_bytes)
+            attempts = dict(zip(map(id, group.events), group.attempts, strict=True))
+            lease = Lease(group.events, min(group.positions), attempts)
+            self._leases.add(lease)
             return lease
 
     def _pop(self, max_events: int, max_bytes: int) -> list[Event]:
@@ -201,31 +243,53 @@ class MemoryQueue(BoundedQueue):
         self._size -= size
         return batch
 
-    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
+    def settle(self, lease: Lease, unsettled: Sequence[Event] = (), put_off: Sequence[PutOff] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
         with self._lock:
-            del self._leases[lease.number]
-            if unsettled:
-                self._events.extendleft(reversed(unsettled))
-                self._size += sum(event.size for event in unsettled)
-                self._taken -= len(unsettled)
+            self._leases.remove(lease)
+            if lease.attempts or put_off:
+                self._settle_aside(lease, unsettled, put_off)
+            elif unsettled:
+                self._give_back(unsettled)
         self._resolve_flushes()
-        if unsettled:
+        if unsettled or lease.attempts or put_off:
             self._on_wake()
+
+    def _settle_aside(self, lease: Lease, unsettled: Sequence[Event], put_off: Sequence[PutOff]) -> None:
+        aside, tried, now = self._aside, self._aside.tried, self._clock()
+        if lease.attempts and tried is not None:
+            positions = dict(zip(map(id, tried.events), tried.positions, strict=True))
+            put_off = [*put_off, given_back(lease.attempts, unsettled)]
+            aside.end(now, passed=sum(len(item.attempts) for item in put_off) < len(lease.events))
+        else:
+            positions = {id(event): lease.number + index for index, event in enumerate(lease.events)}
+            self._give_back(unsettled)
+        set_aside(aside, put_off, positions, now, keep=True)
+        self._note_aside()
+        if self._blocked:
+            self._room.notify_all()
+
+    def _give_back(self, unsettled: Sequence[Event]) -> None:
+        self._events.extendleft(reversed(unsettled))
+        self._size += sum(event.size for event in unsettled)
+        self._taken -= len(unsettled)
 
     def _reached(self, mark: int) -> bool:
         with self._lock:
-            return min(self._leases, default=self._taken) >= mark
+            if (aside := self._aside.first()) is not None and aside < mark:
+                return False
+            return min((lease.number for lease in self._leases), default=self._taken) >= mark
 
     # -- any thread ---------------------------------------------------------------------------------
 
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: everything that waits."""
         with self._lock:
-            waiting = list(self._events)
+            self._taken += len(self._events)
+            waiting = [*self._aside.clear(), *self._events]
             self._events.clear()
             self._size = 0
-            self._taken += len(waiting)
+            self._note_aside()
         self._resolve_flushes()
         return waiting
 
@@ -242,12 +306,17 @@ class MemoryQueue(BoundedQueue):
     def statistics(self) -> QueueStatistics:
         """See :meth:`EventQueue.statistics`."""
         with self._lock:
-            depth = len(self._events)
+            aside = self._aside
+            times = [] if (oldest := aside.oldest()) is None else [oldest]
+            if self._events:
+                times.append(self._events[0].time)
             return QueueStatistics(
-                depth=depth,
-                in_flight=sum(len(lease.events) for lease in self._leases.values()),
-                size=self._size,
-                accepted=self._taken + depth,
-                dropped=dict(self._drops),
-                oldest=max(0.0, time.time() - self._events[0].time / 1e9) if depth else 0.0,
+                depth=len(self._events) + aside.waiting,
+                in_flight=sum(len(lease.events) for lease in self._leases),
+                size=self._size + aside.waiting_size,
+                accepted=self._taken + len(self._events),
+                dropped=dict(+self._drops),
+                oldest=max(0.0, time.time() - min(times) / 1e9) if times else 0.0,
+                set_aside=aside.count,
+                reason=aside.reason if aside.count else "",
             )

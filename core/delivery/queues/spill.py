@@ -21,6 +21,7 @@ from logweir.delivery.queue import (
 )
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
+from logweir.delivery.set_aside import PutOff
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
 from logweir.settings.delivery import QueueConfig, WhenFull
@@ -74,26 +75,35 @@ class SpillQueue(EventQueue):
         """See :meth:`EventQueue.take`."""
         async with self._turn:
             while True:
-                if self._disk.depth and not self._memory.depth:
-                    lease = await self._disk.take_unless_empty(max_events, max_bytes, linger)
+                only_disk = self._closed and self._memory.is_empty
+                in_turn = self._disk.depth and not self._memory.depth
+                if only_disk or in_turn or self._disk.wait_for_set_aside() == 0:
+                    take = self._disk.take if only_disk else self._disk.take_unless_empty
+                    lease = await take(max_events, max_bytes, linger)
                     if lease is not None:
                         self._on_disk.add(lease)
+                    if lease is not None or only_disk:
                         return lease
-                    if self._closed and not self._memory.depth:
-                        return None
-                lease = await self._memory.take(max_events, max_bytes, linger)
-                if lease is not None:
+                if lease := await self._take_from_memory(max_events, max_bytes, linger):
                     return lease
-                if self._closed and not self._disk.depth:
-                    return None
 
-    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> None:
+    async def _take_from_memory(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
+        """Take from the memory, until something that is set aside on disk is due."""
+        wait = self._disk.wait_for_set_aside()
+        due = None if wait is None else asyncio.get_running_loop().call_later(wait, self._memory.interrupt)
+        try:
+            return await self._memory.take(max_events, max_bytes, linger)
+        finally:
+            if due is not None:
+                due.cancel()
+
+    def settle(self, lease: Lease, unsettled: Sequence[Event] = (), put_off: Sequence[PutOff] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
         if lease in self._on_disk:
             self._on_disk.remove(lease)
-            self._disk.settle(lease, unsettled)
+            self._disk.settle(lease, unsettled, put_off)
         else:
-            self._memory.settle(lease, unsettled)
+            self._memory.settle(lease, unsettled, put_off)
 
     def close(self) -> None:
         """See :meth:`EventQueue.close`."""

@@ -9,7 +9,8 @@ From the oldest to the newest, the waiting events of a backlog are in three part
 ``ready`` is a window of bounded size. While consumers keep up, every event passes through it and
 nothing is ever read back; when they fall behind, the middle part grows and memory does not.
 
-Positions are the spool's ``seq``: everything below ``read_next`` is in ``ready``, leased or done.
+Positions are the spool's ``seq``: everything below ``read_next`` is in ``ready``, leased, set aside or done.
+What is set aside (:mod:`logweir.delivery.set_aside`) is in the file alone, and read back when it is due.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from logweir.delivery.queue import Lease
+from logweir.delivery.set_aside import Group, PutOff, SetAside, given_back, set_aside
 from logweir.event import Event
 
 __all__ = ["Backlog", "Held", "Read"]
@@ -59,11 +61,12 @@ class Backlog:
         window_bytes: The most bytes that it keeps (one event more at most).
 
     Attributes:
-        depth: Events waiting, in all three parts.
+        depth: Events waiting, in all three parts; what is set aside is not among them.
         size: Their bytes; an estimate while dropped events are still on disk.
         accepted: Events that came in.
         open_queues: Queues that put and take here; more than one in the middle of a reload.
         reading: Whether somebody reads from the file just now.
+        aside: What its sink put off.
     """
 
     def __init__(self, sink: str, window: int, window_bytes: int) -> None:
@@ -91,6 +94,7 @@ class Backlog:
         self._debt = 0
         self._debt_size = 0
         self._leases: dict[int, tuple[Lease, list[Held]]] = {}
+        self.aside = SetAside()
 
     def open(self) -> None:
         """Note a queue; what came in before a time without any was counted by the one before."""
@@ -179,13 +183,38 @@ class Backlog:
             return None
         self.depth -= len(held)
         self.size -= size
-        lease = Lease([item.event for item in held], held[0].seq)
+        self.aside.yields = False
+        return self._leased(Lease([item.event for item in held], held[0].seq), held)
+
+    def _leased(self, lease: Lease, held: list[Held]) -> Lease:
         self._leases[lease.number] = (lease, held)
         return lease
 
-    def settle(self, lease: Lease, unsettled: Sequence[Event] = ()) -> list[int]:
+    def lease_aside(self, group: Group, held: Sequence[Held], now: float) -> Lease | None:
+        """Hand out what was set aside, with what was read of it; None if nothing is left of it."""
+        if not held:
+            self.aside.end(now)
+            return None
+        tries = dict(zip(group.positions, group.attempts, strict=True))
+        attempts = {id(item.event): tries[item.seq] for item in held}
+        return self._leased(Lease([item.event for item in held], held[0].seq, attempts), list(held))
+
+    def settle(
+        self, lease: Lease, unsettled: Sequence[Event] = (), put_off: Sequence[PutOff] = (), now: float = 0.0
+    ) -> list[int]:
         """End a lease; what is not settled waits again, in its old place. Returns the positions settled."""
         _, held = self._leases.pop(lease.number)
+        if lease.attempts:
+            put_off = [*put_off, given_back(lease.attempts, unsettled)]
+            self.aside.end(now, passed=sum(len(item.attempts) for item in put_off) < len(held))
+        again = {id(event) for event in unsettled}
+        if put_off:
+            set_aside(self.aside, put_off, {id(item.event): item.seq for item in held}, now, keep=False)
+            again |= {id(event) for item in put_off for event, _ in item.attempts}
+        self._give_back([] if lease.attempts else unsettled, held)
+        return [item.seq for item in held if id(item.event) not in again]
+
+    def _give_back(self, unsettled: Sequence[Event], held: Sequence[Held]) -> None:
         again = {id(event) for event in unsettled}
         back = [item for item in held if id(item.event) in again]
         if back:
@@ -193,12 +222,14 @@ class Backlog:
             self.ready = deque(sorted([*back, *self.ready], key=lambda item: item.seq))
             self.depth += len(back)
             self.size += sum(item.event.size for item in back)
-        return [item.seq for item in held if id(item.event) not in again]
 
     # -- dropping the oldest ------------------------------------------------------------------------
 
     def drop_oldest(self) -> list[int]:
-        """Drop one event; its position if it was in memory, otherwise it is dropped when it is met."""
+        """Drop one event; its position if it is known, otherwise it is dropped when it is met."""
+        # What is set aside came before all that waits in its turn.
+        if self.aside.waiting:
+            return list(self.aside.drop_oldest().positions)
         self.depth -= 1
         # With a debt, what `ready` has got since then belongs to it first: see `pay`.
         if self.ready and not self._debt:
@@ -277,7 +308,7 @@ class Backlog:
 
     def first_unsettled(self) -> int | None:
         """The position before which everything is settled; None when nothing is open."""
-        open_positions = list(self._leases)
+        open_positions = [*self._leases, *self.aside.positions()]
         if self.ready:
             open_positions.append(self.ready[0].seq)
         elif self.on_disk:
@@ -293,12 +324,21 @@ class Backlog:
         return self.read_next if self.on_disk else next(iter(self._uncommitted), self._last + 1)
 
     @property
+    def is_needed(self) -> bool:
+        """Whether anything is committed and not settled."""
+        return bool(self.available or self._leases or self.aside.count)
+
+    @property
     def in_flight(self) -> int:
         """Events leased and not yet settled."""
         return sum(len(held) for _, held in self._leases.values())
 
     def oldest_time(self) -> int | None:
         """When the oldest waiting event happened, as far as memory knows."""
+        times = [time for time in (self.aside.oldest(), self._oldest_in_turn()) if time is not None]
+        return min(times, default=None)
+
+    def _oldest_in_turn(self) -> int | None:
         if not self.depth:
             return None
         if self.ready:

@@ -2,21 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
-from logweir.delivery.spool.backlog import Held, Read
+from logweir.delivery.spool.backlog import Backlog, Held, Read
+from logweir.delivery.spool.current_file import CurrentFile
 from logweir.delivery.spool.spool_file import Row, SpoolFile
+from logweir.delivery.spool.sqlite_errors import is_damage
 from logweir.diagnostics import report
 from logweir.encoding.events import decode_event
 from logweir.event import Event
+from logweir.process.fork_gate import gate
 
-__all__ = ["read_back", "write_dead_letters"]
+__all__ = ["Reader", "write_dead_letters"]
+
+_T = TypeVar("_T")
 
 
-def read_back(
+class Reader:
+    """Reads a spool's file in the threads of its consumers, who never write.
+
+    Args:
+        current: The file in use.
+        lock: The spool's, which guards the backlogs.
+        dead_letters: Where rows go that cannot be decoded.
+        on_damage: Called with a file that was found damaged, and the error.
+    """
+
+    def __init__(
+        self,
+        current: CurrentFile,
+        lock: threading.RLock,
+        dead_letters: DeadLetters,
+        on_damage: Callable[[SpoolFile, Exception], None],
+    ) -> None:
+        self._current = current
+        self._lock = lock
+        self._dead_letters = dead_letters
+        self._on_damage = on_damage
+
+    def read(self, backlog: Backlog, max_rows: int, max_bytes: int) -> list[int] | None:
+        """Bring the next events of a backlog from the file into memory; None if that is impossible for now.
+
+        Blocks; never called on an event loop. Returns the positions that need no longer be kept.
+        """
+        with self._lock:
+            # One reader at a time for each sink: two would bring the same rows into memory.
+            if not backlog.on_disk or backlog.reading or self._current.file is None:
+                return None
+            backlog.reading = True
+            start, file = backlog.read_next, self._current.file
+        try:
+            found = self._look(
+                file,
+                lambda: _read_back(file, backlog.sink, start, max_rows, max_bytes, self._dead_letters),
+            )
+            if found is None:
+                return None
+            with self._lock:
+                return backlog.take_in(found)
+        finally:
+            with self._lock:
+                backlog.reading = False
+
+    def read_set_aside(
+        self, backlog: Backlog, positions: Sequence[int]
+    ) -> tuple[list[Held], list[int]] | None:
+        """Read what was set aside; None if that is impossible for now.
+
+        Blocks. Returns the events, and the positions of those that became dead letters.
+        """
+        file = self._current.file
+        if file is None:
+            return None
+        return self._look(
+            file,
+            lambda: _decoded(file, backlog.sink, file.read_at(backlog.sink, positions), self._dead_letters),
+        )
+
+    def _look(self, file: SpoolFile, look: Callable[[], _T]) -> _T | None:
+        try:
+            with gate:
+                return look()
+        except sqlite3.Error as error:
+            if file is self._current.file:  # otherwise it was replaced meanwhile
+                if is_damage(error):
+                    self._on_damage(file, error)
+                else:
+                    report(
+                        "spool.read", "the disk queue %s cannot be read, trying again: %s", file.path, error
+                    )
+            return None
+
+
+def _read_back(
     file: SpoolFile, sink: str, start: int, max_rows: int, max_bytes: int, dead_letters: DeadLetters
 ) -> Read:
     """Read a sink's rows from a position on; blocks.

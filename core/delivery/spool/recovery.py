@@ -78,6 +78,7 @@ def _rescue(damaged: SpoolFile, file: SpoolFile, backlogs: Sequence[Backlog], lo
     with lock:
         memory = {backlog.sink: list(backlog.in_memory()) for backlog in backlogs}
         limits = {backlog.sink: backlog.read_next for backlog in backlogs}
+        aside = {backlog.sink: set(backlog.aside.positions()) for backlog in backlogs}
     known = {sink: {item.seq for item in held} for sink, held in memory.items()}
     _write_in_chunks(
         file,
@@ -89,11 +90,13 @@ def _rescue(damaged: SpoolFile, file: SpoolFile, backlogs: Sequence[Backlog], lo
     )
 
     def still_wanted(record: Record) -> Record:
-        # Below `read_next` a row is in memory, and so written already, or it is settled: its deletion may not
-        # have reached the damaged file.
+        # Below `read_next` a row is in memory, and so written already, or set aside, or it is settled: its
+        # deletion may not have reached the damaged file.
         seq = record.row.seq
         wanted = [
-            sink for sink in record.sinks if seq >= limits.get(sink, 0) and seq not in known.get(sink, ())
+            sink
+            for sink in record.sinks
+            if (seq >= limits.get(sink, 0) or seq in aside.get(sink, ())) and seq not in known.get(sink, ())
         ]
         return record._replace(sinks=wanted)
 
@@ -130,4 +133,6 @@ def _count_anew(file: SpoolFile, backlogs: Sequence[Backlog], lock: threading.RL
     for backlog in backlogs:
         with lock:
             missing += backlog.count_anew(*file.totals(backlog.sink, backlog.read_next))
+            there = file.read_at(backlog.sink, list(backlog.aside.positions()))
+            missing += backlog.aside.keep_only({row.seq for row in there})
     return missing

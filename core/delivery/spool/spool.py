@@ -43,12 +43,13 @@ from pathlib import Path
 from logweir.delivery.commit_future import thread_future
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import OnDurable
+from logweir.delivery.set_aside import Group
 from logweir.delivery.spool import orphans
-from logweir.delivery.spool.backlog import Backlog
+from logweir.delivery.spool.backlog import Backlog, Held
 from logweir.delivery.spool.committer import REMOVAL_LINGER, Committer
 from logweir.delivery.spool.current_file import CurrentFile
 from logweir.delivery.spool.notifications import Listeners, answer_waiters
-from logweir.delivery.spool.reading import read_back
+from logweir.delivery.spool.reading import Reader
 from logweir.delivery.spool.recovery import replace_damaged
 from logweir.delivery.spool.removals import Removals
 from logweir.delivery.spool.spool_file import Record, SpoolFile
@@ -112,6 +113,7 @@ class Spool:
         self._backlogs: dict[str, Backlog] = {}
         self.listeners = Listeners(self.lock)
         self._current = CurrentFile(self.directory)
+        self._reader = Reader(self._current, self.lock, self.dead_letters, self._found_damaged)
         # Found by a reader, which must not write: the next commit replaces the file.
         self._damage: tuple[SpoolFile, Exception] | None = None
         self._commit_events = _COMMIT_EVENTS
@@ -230,7 +232,7 @@ class Spool:
     def _is_settled(self) -> bool:
         """Whether nothing of the file is needed any more."""
         with self.lock:
-            return not any(backlog.available or backlog.in_flight for backlog in self._backlogs.values())
+            return not any(backlog.is_needed for backlog in self._backlogs.values())
 
     def _finish(self, batch: Sequence[Staged]) -> None:
         sinks: set[str] = set()
@@ -278,38 +280,20 @@ class Spool:
     # -- reading back -------------------------------------------------------------------------------
 
     def read(self, backlog: Backlog, max_events: int, max_bytes: int) -> bool:
-        """Bring events of a backlog from the file into memory; False if that is impossible for now.
+        """See :meth:`Reader.read`; what became dead letters is removed."""
+        removals = self._reader.read(backlog, max(max_events, self._window), max_bytes)
+        self.remove(backlog, removals or ())
+        return removals is not None
 
-        Blocks; never called on an event loop.
-        """
-        with self.lock:
-            if not backlog.on_disk or backlog.reading or self._current.file is None:
-                return False
-            # One reader at a time for each sink: two would bring the same rows into memory.
-            backlog.reading = True
-            start, file = backlog.read_next, self._current.file
-        try:
-            with gate:
-                max_rows = max(max_events, self._window)
-                found = read_back(file, backlog.sink, start, max_rows, max_bytes, self.dead_letters)
-            with self.lock:
-                removals = backlog.take_in(found)
-            self.remove(backlog, removals)
-        except sqlite3.Error as error:
-            if file is self._current.file:  # otherwise it was replaced meanwhile
-                self._report(file, error)
-            return False
-        finally:
-            with self.lock:
-                backlog.reading = False
-        return True
+    def read_set_aside(self, backlog: Backlog, group: Group) -> list[Held] | None:
+        """See :meth:`Reader.read_set_aside`; what became dead letters is removed."""
+        held, dead = self._reader.read_set_aside(backlog, group.positions) or (None, [])
+        self.remove(backlog, dead)
+        return held
 
-    def _report(self, file: SpoolFile, error: sqlite3.Error) -> None:
-        if is_damage(error):
-            self._damage = (file, error)
-            self._committer.nudge()
-        else:
-            report("spool.read", "the disk queue %s cannot be read, trying again: %s", file.path, error)
+    def _found_damaged(self, file: SpoolFile, error: Exception) -> None:
+        self._damage = (file, error)
+        self._committer.nudge()
 
     # -- other processes, other lives ---------------------------------------------------------------
 
@@ -421,7 +405,7 @@ class Spool:
         """Give space back; called by the committer when nothing is left to do."""
         with self._io, gate:
             if self._current.file is not None and not any(
-                backlog.depth or backlog.in_flight for backlog in self._backlogs.values()
+                backlog.depth or backlog.is_needed for backlog in self._backlogs.values()
             ):
                 self._current.file.give_back_space()
 

@@ -39,6 +39,8 @@ __all__ = ["FORMAT", "Record", "Row", "SpoolFile", "connect", "read_in_turn"]
 FORMAT = 1
 _MAGIC = b"SQLite format 3\0"
 _BUSY_SECONDS = 5.0
+#: Positions that are asked for at once; SQLite takes at least 999 (SQLITE_LIMIT_VARIABLE_NUMBER).
+_AT_ONCE = 500
 #: Pages of free space that are given back to the file system when a queue has run empty.
 _SPARE_PAGES = 1024
 
@@ -171,6 +173,22 @@ class SpoolFile:
                     cursor.close()
                     return rows, False
             return rows, len(rows) < max_rows
+
+    def read_at(self, sink: str, positions: Sequence[int]) -> list[Row]:
+        """Read those rows of a sink that are at these positions, in their order."""
+        rows: list[Row] = []
+        for first in range(0, len(positions), _AT_ONCE):
+            some = positions[first : first + _AT_ONCE]
+            with self._reading:
+                rows += map(
+                    Row._make,
+                    self._read_connection().execute(
+                        "SELECT b.seq, b.time, b.size, b.body FROM pending p CROSS JOIN bodies b "  # noqa: S608 - only marks
+                        f"ON b.seq = p.seq WHERE p.sink = ? AND p.seq IN ({', '.join('?' * len(some))})",
+                        (sink, *some),
+                    ),
+                )
+        return sorted(rows)
 
     def oldest(self, sink: str, start: int, count: int) -> list[tuple[int, int]]:
         """The ``seq`` and ``size`` of a sink's first rows from ``start`` on."""

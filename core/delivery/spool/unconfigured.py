@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import inf
 
 from logweir.delivery.dead_letters import DeadLetter
+from logweir.delivery.queue import Lease
 from logweir.delivery.spool.backlog import Backlog
 from logweir.delivery.spool.reading import write_dead_letters
 from logweir.delivery.spool.spool import Spool
@@ -23,7 +25,11 @@ def dead_letter_unconfigured(spool: Spool, configured: Collection[str]) -> int:
     Returns:
         How many events became dead letters.
     """
-    strangers = [backlog for backlog in spool.backlogs() if backlog.sink not in configured and backlog.depth]
+    strangers = [
+        backlog
+        for backlog in spool.backlogs()
+        if backlog.sink not in configured and (backlog.depth or backlog.aside.waiting)
+    ]
     return sum(_give_up(spool, backlog) for backlog in strangers)
 
 
@@ -32,10 +38,7 @@ def _give_up(spool: Spool, backlog: Backlog) -> int:
     reason = _REASON.format(backlog.sink)
     count = 0
     while True:
-        if backlog.on_disk and not backlog.ready:
-            spool.read(backlog, _ROWS, _BYTES)
-        with spool.lock:
-            lease = backlog.lease(_ROWS, _BYTES)
+        lease = _lease_aside(spool, backlog) or _lease(spool, backlog)
         if lease is None:
             return count
         letters = [DeadLetter.of_event(backlog.sink, reason, event) for event in lease.events]
@@ -48,3 +51,23 @@ def _give_up(spool: Spool, backlog: Backlog) -> int:
         if not written:
             return count
         count += len(lease.events)
+
+
+def _lease(spool: Spool, backlog: Backlog) -> Lease | None:
+    if backlog.on_disk and not backlog.ready:
+        spool.read(backlog, _ROWS, _BYTES)
+    with spool.lock:
+        return backlog.lease(_ROWS, _BYTES)
+
+
+def _lease_aside(spool: Spool, backlog: Backlog) -> Lease | None:
+    with spool.lock:
+        if not backlog.aside.waiting or backlog.aside.tried is not None:
+            return None
+        group = backlog.aside.take(inf, _ROWS, _BYTES)
+    held = spool.read_set_aside(backlog, group)
+    with spool.lock:
+        if held is None:
+            backlog.aside.put_back(0.0)
+            return None
+        return backlog.lease_aside(group, held, 0.0)

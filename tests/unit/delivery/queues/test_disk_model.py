@@ -1,13 +1,14 @@
-"""The spool against a simple model, by hypothesis: put, commit, crash, reopen, read, settle, damage.
+"""The spool against a simple model, by hypothesis: put, commit, crash, reopen, read, settle, set aside, damage.
 
 What must hold, whatever the order of things: an event whose commit was reported is delivered until it is
-settled, over every crash; the order of each sink is the order of the puts; what was settled and
-committed never comes again. After damage to the file only reopening, and going on, is promised.
+settled, over every crash; the order of each sink is the order of the puts, but for what was set aside; what
+was settled and committed never comes again. After damage to the file only reopening, and going on, is promised.
 """
 
 import random
 import shutil
 import tempfile
+from array import array
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -16,9 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from logweir.delivery.queue import Lease
 from logweir.delivery.queues.disk import DiskQueue
+from logweir.delivery.set_aside import Group, PutOff
 from logweir.delivery.spool.spool import Spool
 from logweir.testing.contract import make_event
-from support.disk import crash, lease, make_queue, make_spool
+from support.disk import crash, lease, lease_aside, make_queue, make_spool
 
 SINKS = ("a", "b")
 DISTANCE = st.integers(min_value=0, max_value=10**9)
@@ -96,6 +98,24 @@ class SpoolMachine(RuleBasedStateMachine):
             self.expected[sink].settled |= {event.id for event in taken.events[:share]}
             self.taken[sink] = [i for i in self.taken[sink] if i not in {event.id for event in back}]
 
+    @rule(number=DISTANCE, share=st.integers(0, 8), pause=st.sampled_from([0.0, 3600.0]))
+    def put_off(self, number: int, share: int, pause: float) -> None:
+        """The first are settled, the others are set aside."""
+        if self.leases:
+            sink, taken = self.leases.pop(number % len(self.leases))
+            later = taken.events[share:]
+            tries = [(event, taken.attempts.get(id(event), 0) + 1) for event in later]
+            self.queues[sink].settle(taken, put_off=[PutOff(tries, pause, "later")])
+            self.expected[sink].settled |= {event.id for event in taken.events[:share]}
+            self.taken[sink] = [i for i in self.taken[sink] if i not in {event.id for event in later}]
+
+    @rule(sink=st.sampled_from(SINKS), count=st.integers(1, 8))
+    def take_what_is_set_aside(self, sink: str, count: int) -> None:
+        taken = lease_aside(self.spool, sink, count)
+        if taken is not None:
+            self.taken[sink] += [event.id for event in taken.events]
+            self.leases.append((sink, taken))
+
     @rule()
     def close_and_start_again(self) -> None:
         self.commit()
@@ -138,21 +158,22 @@ class SpoolMachine(RuleBasedStateMachine):
         self.queues["b"].put(make_event("probe"))
         assert self.spool.commit() is None
         for sink, expected in self.expected.items():
-            lost = expected.required() - in_memory[sink] - set(self.drained(sink))
+            lost = expected.required() - in_memory[sink] - set(self.drained(sink) + self.set_aside(sink))
             expected.order = [i for i in expected.order if i not in lost]
             expected.durable -= lost
 
     @invariant()
     def what_is_durable_is_delivered_in_order(self) -> None:
         for sink in SINKS:
-            found = self.drained(sink)
+            found, aside = self.drained(sink), self.set_aside(sink)
             expected = self.expected[sink]
-            have = set(found) | set(self.taken[sink])
+            have = set(found) | set(aside) | set(self.taken[sink])
             assert expected.required() <= have
-            assert not set(found) & expected.gone
+            assert not set(found + aside) & expected.gone
             known = [i for i in found if i in set(expected.order)]
             assert known == sorted(known, key=expected.order.index)
-            assert len(found) == len(set(found))
+            assert len(found + aside) == len({*found, *aside})
+            assert self.queues[sink].statistics().set_aside == self.spool.backlog(sink).aside.count
 
     def drained(self, sink: str) -> list[str]:
         """Look at everything that could be taken now, and put it back."""
@@ -162,6 +183,14 @@ class SpoolMachine(RuleBasedStateMachine):
         for taken in leases:
             self.queues[sink].settle(taken, taken.events)
         return [event.id for taken in leases for event in taken.events]
+
+    def set_aside(self, sink: str) -> list[str]:
+        """Look at what is set aside, but for what is being tried, and leave it there."""
+        aside = self.spool.backlog(sink).aside
+        tried = set(aside.tried.positions) if aside.tried else set()
+        waiting = [position for position in aside.positions() if position not in tried]
+        group = Group(positions=array("q", waiting))
+        return [held.event.id for held in self.spool.read_set_aside(self.spool.backlog(sink), group) or []]
 
     def teardown(self) -> None:
         if hasattr(self, "spool"):
