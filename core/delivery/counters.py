@@ -68,27 +68,25 @@ class DeliveryCounters:
     write_latency: Histogram = field(default_factory=lambda: Histogram(WRITE_SECONDS))
 
     def answered(self, events: int, seconds: float) -> None:
-        """Note that the backend answered a write."""
+        """Note that the backend answered a write, whatever it said."""
         self.batches += 1
         self.write_seconds += seconds
         self.batch_sizes.observe(events)
         self.write_latency.observe(seconds)
-        self.succeeded()
 
     def succeeded(self) -> None:
-        """Note that the backend answered."""
+        """Note that the backend opened, or took something."""
         self.failures_in_a_row = 0
         self.state = SinkState.HEALTHY
 
     def put_off_events(self, events: int, reason: str) -> None:
-        """Note that the backend answered, and asked to send these again."""
-        self.failures += 1
+        """Note that these are set aside, and sent again later."""
         self.retried += events
         self.put_off += events
         self.last_error = reason
 
     def failed(self, message: str) -> None:
-        """Note that the backend did not."""
+        """Note that it did not."""
         self.failures += 1
         self.failures_in_a_row += 1
         self.last_error = message

@@ -206,7 +206,9 @@ class SetAside:
             self.size -= self.tried.size
             self.tried = None
         self._fruitless = 0 if passed else self._fruitless + 1
-        self._not_before = 0.0 if passed else now + min(_SLOWEST_PACE, _PACE * 2 ** min(self._fruitless, 8))
+        self._not_before = (
+            0.0 if passed else now + min(_SLOWEST_PACE, _PACE * 2 ** min(self._fruitless - 1, 8))
+        )
 
     def put_back(self, now: float) -> None:
         """Undo :meth:`take`."""

@@ -8,7 +8,8 @@ then the batch is split like a refused one. Order is kept within a worker.
 
 What fails as a whole stays in hand, for the backend is away and nothing else would pass. What the sink
 itself asks to send again, event by event, is put off: the queue sets it aside (:mod:`.set_aside`), and the
-worker goes on with others. Where a sink put off all of a batch, the worker pauses before the next one.
+worker goes on with others. What was set aside and then fails as a whole is put off again, for that may be
+about these events. Where a sink put off all of a batch, the worker pauses before the next one.
 
 The bookkeeping: a worker has one lease, and in hand the groups of its events that are not settled yet,
 in their order. At every ``await`` the groups, and what is put off, hold exactly what is not known to be
@@ -209,7 +210,8 @@ class Worker:
         self._in_hand.popleft()
         self._note_pace(len(events), result)
         if result.retry:
-            letters += self._set_aside(group, result)
+            waiting = [events[index] for index in sorted(result.retry)]
+            letters += self._set_aside(group, waiting, result.retry_reason or _PUT_OFF, result.retry_after)
         # While their disk fails, dead letters are a group of their own, in front.
         if letters:
             self._in_hand.appendleft(_Group([event for event, _ in letters]))
@@ -218,30 +220,35 @@ class Worker:
 
     def _note_pace(self, events: int, result: WriteResult) -> None:
         # What was set aside has a pace of its own: that nothing of it passes says nothing of the others.
-        if len(result.retry) < events:
+        passed, first_try = len(result.retry) < events, self._lease is not None and not self._lease.attempts
+        if passed:
             self._fruitless = 0
-        elif self._lease is not None and not self._lease.attempts:
+            self._counters.succeeded()
+        if result.retry and (passed or not first_try):
+            self._counters.failures += 1
+        elif result.retry:
+            self._counters.failed(result.retry_reason or _PUT_OFF)
             self._fruitless += 1
             longest = self._retry.model_copy(update={"max": min(self._retry.max, _LONGEST_PACE)})
             self._pace = pause_before_retry(self._fruitless, longest)
         if result.retry:
             self._pace = max(self._pace, result.retry_after or 0.0)
 
-    def _set_aside(self, group: _Group, result: WriteResult) -> list[tuple[Event, str]]:
-        """Put off what the sink asks to send again; returns what is out of attempts, with the reason."""
-        reason = result.retry_reason or _PUT_OFF
+    def _set_aside(
+        self, group: _Group, waiting: Sequence[Event], reason: str, retry_after: float | None
+    ) -> list[tuple[Event, str]]:
+        """Put off events of a group; returns those that are out of attempts, with the reason."""
         earlier = self._lease.attempts if self._lease is not None else {}
         waits: dict[int, list[tuple[Event, int]]] = {}
         letters = []
-        for index in sorted(result.retry):
-            event = group.events[index]
+        for event in waiting:
             attempts = group.attempts + earlier.get(id(event), 0) + 1
             if self._retry.max_attempts is not None and attempts >= self._retry.max_attempts:
                 letters.append((event, reason))
             else:
                 waits.setdefault(min(attempts, _MANY_ATTEMPTS), []).append((event, attempts))
         for attempts, events in waits.items():
-            pause = pause_before_retry(attempts, self._retry, retry_after=result.retry_after)
+            pause = pause_before_retry(attempts, self._retry, retry_after=retry_after)
             self._put_off.append(PutOff(events, pause, reason))
         number = sum(len(events) for events in waits.values())
         self._counters.put_off_events(number, reason)
@@ -263,6 +270,11 @@ class Worker:
         refused = not failure.transient or unexpected >= _UNEXPECTED_ATTEMPTS
         if refused and len(group.events) > 1:
             self._split(group)
+        elif not refused and failure.expected and self._lease is not None and self._lease.attempts:
+            letters = self._set_aside(group, group.events, failure.message, failure.retry_after)
+            self._in_hand[0] = replace(group, events=[event for event, _ in letters])
+            await self._dead_letter(letters)
+            self._in_hand.popleft()
         elif refused or attempts == self._retry.max_attempts:
             await self._dead_letter([(event, failure.message) for event in group.events])
             self._in_hand.popleft()
@@ -282,7 +294,9 @@ class Worker:
         await self._clock.sleep(pause_before_retry(attempts, self._retry, retry_after=retry_after))
 
     async def _dead_letter(self, letters: list[tuple[Event, str]]) -> None:
-        """Write dead letters; while their disk fails the events stay in hand and it is tried again."""
+        """Write dead letters, if any; while their disk fails they stay in hand and it is tried again."""
+        if not letters:
+            return
         records = [DeadLetter.of_event(self._name, reason, event) for event, reason in letters]
         attempts = 0
         while True:

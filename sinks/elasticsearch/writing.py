@@ -85,12 +85,13 @@ class BulkWriter:
                     raise  # the worker splits the batch
                 else:
                     verdicts.retry.update(body.events)
+                    verdicts.retry_reason = str(error)
 
     def _put_off(self, body: Body, error: SinkUnavailable, verdicts: _Verdicts) -> None:
         if not verdicts.answered:
             raise error
         verdicts.retry.update(body.events)
-        verdicts.retry_after = error.retry_after
+        verdicts.retry_after, verdicts.retry_reason = error.retry_after, str(error)
         report(f"{self.sink}.part", "sink %r: a part of a batch failed: %s", self.sink, error)
 
     async def _send(self, batch: Sequence[Event], body: Body, verdicts: _Verdicts) -> None:
@@ -124,9 +125,7 @@ class BulkWriter:
                     verdicts.duplicate.add(number)
                 case Verdict.RETRY:
                     verdicts.retry.add(number)
-                    report(
-                        f"{self.sink}.items", "sink %r: the server put an event off: %s", self.sink, reason
-                    )
+                    verdicts.retry_reason = reason
                 case Verdict.UNINDEXABLE:
                     verdicts.unindexable.append(number)
                 case Verdict.REJECTED:
@@ -142,4 +141,5 @@ class BulkWriter:
             # Whether older copies exist is not known; sent again, the events come by here once more.
             verdicts.retry.update(placed)
             verdicts.duplicate -= placed.keys()
+            verdicts.retry_reason = f"older copies cannot be looked for: {error}"
             report(f"{self.sink}.rollover", "sink %r could not look for older copies: %s", self.sink, error)

@@ -81,7 +81,10 @@ async def _send_one_by_one(events: Sequence[Event], config: HttpConfig, send: Se
             senders.create_task(send_in_turn())
     if failure is not None and len(verdicts.retry) == len(events):
         raise failure
-    verdicts.retry_after = failure.retry_after if failure is not None else None
+    if failure is not None:
+        verdicts.retry_after, verdicts.retry_reason = failure.retry_after, str(failure)
+    else:
+        verdicts.retry_reason = verdicts.retry_reason or "there was no time left for it"
     return verdicts.result()
 
 

@@ -98,6 +98,7 @@ class Form(msgspec.Struct, frozen=True, gc=False):
         stamp: The time it is stored at instead of its own.
         stamps: How often that was tried.
         bare: Whether it has the static labels alone.
+        borrowed: A stream that Loki has, in which it is put because Loki takes no new one.
         plain: Whether it has no structured metadata.
     """
 
@@ -106,6 +107,7 @@ class Form(msgspec.Struct, frozen=True, gc=False):
     stamps: int = 0
     bare: bool = False
     plain: bool = False
+    borrowed: Stream | None = None
 
 
 _USUAL = Form()
@@ -163,6 +165,7 @@ class Encoder:
         placed = {*labels, *metadata}
         self._in_line = tuple(name for name in _MOVABLE if name not in placed)
         self._bare = Stream(self._static, _label_text(self._static))
+        self._taken: dict[str | None, Stream] = {}
         #: Whether the server takes structured metadata.
         self.takes_metadata = bool(metadata)
 
@@ -193,7 +196,9 @@ class Encoder:
             return self._shortened(index, event, form)
         values = self._values(event)
         stream = self._streams.get(values) or self._stream(values)
-        if form.bare:
+        if form.borrowed is not None:
+            stream = self._borrowed(form.borrowed)
+        elif form.bare:
             stream = self._bare_stream(values)
         if stream.demoted:
             self._guard.count(stream.demoted)
@@ -256,6 +261,22 @@ class Encoder:
             tuple((name, text) for name, _, text in given if text is not None),
             (*self._in_line, *(name for name in in_line if name in _MOVABLE)),
         )
+
+    def note_taken(self, stream: Stream) -> None:
+        """Note a stream that Loki took just now."""
+        self._taken[dict(stream.labels).get("kind")] = stream
+
+    def to_borrow(self, event: Event) -> Stream | None:
+        """The stream that Loki took last, if an event may be put into it, though its labels are another's."""
+        # What is read by a label and a filter on it (see `query`) must have the event's own value there.
+        if "trace_id" in self._labels or "span_id" in self._labels:
+            return None
+        return self._taken.get(event.kind.value if "kind" in self._labels else dict(self._static).get("kind"))
+
+    def _borrowed(self, stream: Stream) -> Stream:
+        """Another's labels; what the event's own would be is in its line, where it wins."""
+        own = (name for name in self._labels if name in _MOVABLE)
+        return Stream(stream.labels, stream.text, in_line=(*self._in_line, *own))
 
     def _metadata_of(
         self, event: Event, stream: Stream, form: Form

@@ -37,7 +37,7 @@ def remedy_for(entry: Entry, refusal: Refusal, encoder: Encoder, *, restamp_to: 
         encoder: Makes the changed entry.
         restamp_to: Now, if events may be stored at another time than their own.
     """
-    form = _changed(entry, refusal, restamp_to)
+    form = _changed(entry, refusal, restamp_to) or _borrowing(entry, refusal, encoder)
     if form is None:
         return Wait() if refusal.fault is Fault.STREAMS else refusal.reason
     return encoder.entry(entry.index, entry.event, form)
@@ -57,6 +57,14 @@ def _changed(entry: Entry, refusal: Refusal, now: int | None) -> Form | None:
     if fault in {Fault.METADATA, Fault.NO_METADATA} and not form.plain:
         return msgspec.structs.replace(form, plain=True)
     return None
+
+
+def _borrowing(entry: Entry, refusal: Refusal, encoder: Encoder) -> Form | None:
+    """Where even the stream of the static labels would be a new one too many: one that Loki has."""
+    if refusal.fault is not Fault.STREAMS or entry.form.borrowed is not None:
+        return None
+    stream = encoder.to_borrow(entry.event)
+    return None if stream is None else msgspec.structs.replace(entry.form, borrowed=stream)
 
 
 def _restamped(entry: Entry, now: int) -> Form | None:

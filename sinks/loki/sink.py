@@ -31,7 +31,7 @@ from logweir.sinks.loki.query import MOST_IDS, logql
 from logweir.sinks.loki.reading import Search, span_of
 from logweir.sinks.loki.remedies import Remedy, remedy_for
 from logweir.sinks.loki.server_config import recommended_configuration
-from logweir.sinks.loki.verdicts import Fault, Refusal
+from logweir.sinks.loki.verdicts import Answer, Fault, Outcome, Refusal
 from logweir.sinks.loki.writing import RequestSize, store
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 
@@ -121,8 +121,13 @@ class LokiSink(Sink[LokiConfig]):
                 untimely.append(entry)
             return remedy
 
-        entries = self._encoder.entries(batch)
-        result = await store(entries, client.push, find_remedy, self._size)
+        async def push(entries: Sequence[Entry]) -> Answer:
+            answer = await client.push(entries)
+            if answer.outcome is Outcome.STORED:
+                self._encoder.note_taken(entries[0].stream)
+            return answer
+
+        result = await store(self._encoder.entries(batch), push, find_remedy, self._size)
         return await self._without_known(result, untimely) if untimely else result
 
     def _remedy_for(self, entry: Entry, refusal: Refusal) -> Remedy:

@@ -69,6 +69,7 @@ class _Verdicts(BatchVerdicts):
         """Note that these are to be sent again."""
         if self.failure is None:
             self.failure, self.retry_after = error, error.retry_after
+        self.retry_reason = str(error)
         self.retry.update(entry.index for part in parts for entry in part)
 
 
@@ -155,7 +156,10 @@ def _resolve(
             verdicts.answered = True
             verdicts.rejected[group[position].index] = remedy
         else:
-            verdicts.put_off(SinkUnavailable(refusal.reason), [[group[position]]])
+            # An answer about this entry, as a rejection is: others pass.
+            verdicts.answered = True
+            verdicts.retry.add(group[position].index)
+            verdicts.retry_reason = refusal.reason
     rest = [entry for position, entry in enumerate(group) if position not in blamed]
     return [part for part in (*_by_stream(changed), rest) if part]
 

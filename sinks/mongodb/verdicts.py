@@ -133,11 +133,11 @@ class Failures(BatchVerdicts):
 
     Attributes:
         misshapen: Index to reason of those whose fields the server cannot take as they are.
-        passing: Why those of ``retry`` are to be sent again.
+        unconfirmed: Whether the bulk as a whole is not safe yet.
     """
 
     misshapen: dict[int, str] = field(default_factory=dict)
-    passing: str = ""
+    unconfirmed: bool = False
 
     def add_bulk(self, error: BulkWriteError, indexes: Sequence[int]) -> None:
         """Take over what an unordered bulk answered.
@@ -153,7 +153,8 @@ class Failures(BatchVerdicts):
         # safe yet, and is sent again until it is.
         for concern in details.get("writeConcernErrors", ()):
             said = _reason(str(concern.get("errmsg", "")), concern.get("code"))
-            self.passing = f"written, and not confirmed: {said}"
+            self.unconfirmed = True
+            self.retry_reason = f"written, and not confirmed: {said}"
             self.retry.update(set(indexes) - self.misshapen.keys() - self.rejected.keys())
             self.duplicate.difference_update(indexes)
 
@@ -165,7 +166,7 @@ def _sort_in(entry: Mapping[str, Any], index: int, failures: Failures) -> None:
         failures.duplicate.add(index)
     elif code in _REFUSED_ACCESS or _passes(code, reason):
         failures.retry.add(index)
-        failures.passing = reason
+        failures.retry_reason = reason
     elif code in _FORM:
         failures.misshapen[index] = reason
     else:

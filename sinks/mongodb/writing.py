@@ -60,8 +60,8 @@ class Writing:
             failures.rejected.update(failures.misshapen)
         # A repeated id was not sent; what became of the first one is only known now.
         failures.follow(known)
-        if len(failures.retry) == len(batch):
-            raise SinkUnavailable(failures.passing)  # so that its reason is reported
+        if failures.unconfirmed and len(failures.retry) == len(batch):
+            raise SinkUnavailable(failures.retry_reason)  # nothing else would fare better
         return failures.result()
 
     def _documents(

@@ -19,7 +19,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.redaction.patterns import MASK
 
-__all__ = ["DuplicateKey", "ReadOnlyFile", "TableMissing", "as_sink_errors", "is_locked", "verdict"]
+__all__ = [
+    "DuplicateKey",
+    "ReadOnlyFile",
+    "RowsMustWait",
+    "TableMissing",
+    "as_sink_errors",
+    "is_locked",
+    "verdict",
+]
 
 
 class DuplicateKey(SinkRejected):
@@ -32,6 +40,10 @@ class TableMissing(SinkUnavailable):
 
 class ReadOnlyFile(SinkUnavailable):
     """The connection to a file of SQLite cannot write; a new one may be able to."""
+
+
+class RowsMustWait(SinkUnavailable):
+    """There is no place yet for some rows, and there is for others: a partition is missing."""
 
 
 #: MySQL and MariaDB: what a row is to blame for. Source: MySQL 8.0 Error Message Reference, "Server Error
@@ -59,6 +71,7 @@ _MYSQL_ROW_FAULTS = {
 }
 _MYSQL_DUPLICATE = {1062, 1586}  # ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
 _MYSQL_TABLE_MISSING = {1146}  # ER_NO_SUCH_TABLE
+_MYSQL_NO_PARTITION = {1526, 1591}  # ER_NO_PARTITION_FOR_GIVEN_VALUE, and its _SILENT
 #: MySQL and MariaDB: syntax that their parser refuses, which is our fault, and nobody's row or server.
 _MYSQL_UNKNOWN = {1064, 1149}  # ER_PARSE_ERROR, ER_SYNTAX_ERROR
 
@@ -78,6 +91,9 @@ _POSTGRESQL = {
     "42": SinkError,  # syntax, which is our fault
     "0A": SinkError,  # feature not supported
 }
+
+#: PostgreSQL says it as a check violation (23514), and only its words differ from those of a constraint.
+_POSTGRESQL_NO_PARTITION = "no partition of relation"
 
 #: What SQLite says when a row itself is at fault, though it says so by an operational error. Its driver gives
 #: words where others give codes. Source: SQLite documentation, "Limits In SQLite" (SQLITE_LIMIT_LENGTH and
@@ -130,6 +146,8 @@ def _verdict_of(error: DBAPIError) -> type[SinkError]:
     original = error.orig
     state = getattr(original, "sqlstate", None)
     if isinstance(state, str):
+        if _POSTGRESQL_NO_PARTITION in str(original):
+            return RowsMustWait
         return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2], SinkUnavailable)
     arguments = original.args if original is not None else ()
     if arguments and isinstance(arguments[0], int):
@@ -141,6 +159,7 @@ def _mysql_verdict(code: int) -> type[SinkError]:
     for codes, kind in (
         (_MYSQL_DUPLICATE, DuplicateKey),
         (_MYSQL_TABLE_MISSING, TableMissing),
+        (_MYSQL_NO_PARTITION, RowsMustWait),
         (_MYSQL_ROW_FAULTS, SinkRejected),
         (_MYSQL_UNKNOWN, SinkError),
     ):

@@ -2,7 +2,8 @@
 
 Rows go in by a plain INSERT. Only if a key is there already is it asked which ids are, and the others go in
 anew; INSERT IGNORE and its like would hide other errors, and do not say which row was new. If a row
-is at fault, the batch is halved until that row is alone: it is rejected, and the others are stored.
+is at fault, or has no partition yet, the batch is halved until that row is alone: it is rejected, or to be
+sent again, and the others are stored.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from logweir.sinks.sql.nul_escape import hide_nul
 from logweir.sinks.sql.own_model import fill
 from logweir.sinks.sql.packets import require_packets
 from logweir.sinks.sql.table import CHAIN_COLUMNS
+from logweir.sinks.sql.verdicts import RowsMustWait
 
 __all__ = ["Insertion", "write_in_parts"]
 
@@ -139,6 +141,8 @@ async def write_in_parts(
     """
     duplicate = set[int]()
     rejected = dict[int, str]()
+    retry = set[int]()
+    reason = "there was no time left for it"
     parts = [range(len(batch))] if batch else []
     deadline = monotonic() + seconds
     settled = 0
@@ -146,19 +150,29 @@ async def write_in_parts(
         part = parts.pop()
         try:
             known = await store([batch[index] for index in part])
-        except SinkRejected as error:
+        except (SinkRejected, RowsMustWait) as error:
             if len(part) > 1:
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
                 continue
-            rejected[part[0]] = str(error)
-        except SinkUnavailable:
+            if isinstance(error, SinkRejected):
+                rejected[part[0]] = str(error)
+            else:
+                retry.add(part[0])
+                reason = str(error)
+        except SinkUnavailable as error:
             if not settled:
                 raise
             parts.append(part)
+            reason = str(error)
             break
         else:
             duplicate.update(part[index] for index in known)
         settled += len(part)
-    retry = frozenset(index for part in parts for index in part)
-    return WriteResult(duplicate=frozenset(duplicate), rejected=rejected, retry=retry)
+    retry.update(index for part in parts for index in part)
+    return WriteResult(
+        duplicate=frozenset(duplicate),
+        rejected=rejected,
+        retry=frozenset(retry),
+        retry_reason=reason if retry else "",
+    )

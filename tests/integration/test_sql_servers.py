@@ -19,7 +19,7 @@ from logweir.cli.app import app
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query
-from logweir.sinks.results import HealthStatus
+from logweir.sinks.results import HealthStatus, WriteResult
 from logweir.sinks.sql.schema import Migration, Schema
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.sql.table import audit_table
@@ -500,6 +500,37 @@ async def test_a_partitioned_table_of_ones_own_keeps_each_event_once(place: Plac
         assert (await sink.write([*batch, batch[29]])).duplicate == {*range(20), 30}
         assert await names(sink) == [event.name for event in batch]
         assert await sink.prune(datetime(2001, 9, 9, tzinfo=UTC)) == 10
+
+
+async def test_d1_a_row_for_which_there_is_no_partition_waits_for_it_and_the_others_are_stored(
+    place: Place, tmp_path: Path
+) -> None:
+    script = await asyncio.to_thread(script_of, place, tmp_path)
+    script = script.replace("PRIMARY KEY (id)\n)", "PRIMARY KEY (id, time_us)\n)")
+    if place.name == "postgresql":
+        script = script.replace("(id, time_us)\n)", "(id, time_us)\n) PARTITION BY RANGE (time_us)")
+        first = [
+            f"CREATE TABLE {place.table}_p1 PARTITION OF {place.table} FOR VALUES FROM (0) TO ({10**15})"
+        ]
+        second = f"CREATE TABLE {place.table}_outbox PARTITION OF {place.table} DEFAULT"
+    else:
+        ranges = f" PARTITION BY RANGE (time_us) (PARTITION p1 VALUES LESS THAN ({10**15}))"
+        script = script.replace("utf8mb4_bin;", f"utf8mb4_bin{ranges};", 1)
+        first = []
+        second = f"ALTER TABLE {place.table} ADD PARTITION (PARTITION p2 VALUES LESS THAN MAXVALUE)"
+    await run(place.url, *script.strip().rstrip(";").split(";\n"), *first)
+    batch = [
+        make_event("ahead", time_ns=2 * 10**18),
+        *(make_event(str(n), time_ns=n * 10**17) for n in range(9)),
+    ]
+    async with opened(place.sink(provision=False)) as sink:
+        alone = await sink.write(batch[:1])
+        together = await sink.write(batch)
+        assert alone.retry == together.retry == {0}
+        assert "partition" in alone.retry_reason
+        assert await names(sink) == [event.name for event in batch[1:]]
+        await run(place.url, second)
+        assert await sink.write(batch[:1]) == WriteResult.all_stored()
 
 
 # -- a model of the application's -----------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Each event of a batch has its own end, whatever Loki refuses; against a model of Loki."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.errors import SinkUnavailable
-from logweir.sinks.loki.encode import Encoder, Entry
+from logweir.sinks.loki.encode import Encoder, Entry, to_event
 from logweir.sinks.loki.labels import LabelGuard
 from logweir.sinks.loki.remedies import remedy_for
 from logweir.sinks.loki.verdicts import Answer, Fault, Outcome, Refusal
@@ -118,13 +118,12 @@ async def test_a_server_that_is_down_is_unavailable_as_a_whole() -> None:
         await stored(Loki(capacity=0), batch_of([False] * 10, ("info", "error")))
 
 
-async def test_a_stream_too_many_goes_to_the_static_labels_and_waits_if_that_is_too_many_too() -> None:
+async def test_d1_a_stream_too_many_goes_to_the_static_labels_then_to_one_that_is_there_or_waits() -> None:
     made, sent = encoder(), list[Entry]()
-    refused = [{"level"}]
+    refused: list[Callable[[dict[str, str]], bool]] = [lambda labels: "level" in labels]
 
     async def push(entries: Sequence[Entry]) -> Answer:
-        names = {name for name, _ in entries[0].stream.labels}
-        if names & refused[0]:
+        if refused[0](dict(entries[0].stream.labels)):
             return Answer(
                 Outcome.REFUSED, "limit", [Refusal(Fault.STREAMS, "too many streams", lambda entry: True)]
             )
@@ -139,9 +138,24 @@ async def test_a_stream_too_many_goes_to_the_static_labels_and_waits_if_that_is_
     assert result == WriteResult()
     assert [dict(entry.stream.labels) for entry in sent] == [{"job": "x"}] * 4
     assert dict(sent[0].metadata) == {"level": "info", "kind": "tracing"}
-    refused[0] = {"job"}
-    with pytest.raises(SinkUnavailable, match="too many streams"):
-        await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST))
+    # It takes nothing any more: they wait, and that is no failure of the sink.
+    refused[0] = lambda labels: True
+    result = await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST))
+    assert result == WriteResult(retry=frozenset(range(4)), retry_reason="too many streams")
+    # It still takes the stream of the errors: theirs are the labels, and the line has what is true.
+    made.note_taken(made.entries(batch_of([False], ("error",)))[0].stream)
+    refused[0] = lambda labels: labels != {"job": "x", "level": "error"}
+    sent.clear()
+    result = await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST))
+    assert result == WriteResult()
+    assert [dict(entry.stream.labels)["level"] for entry in sent] == ["error"] * 4
+    found = [
+        to_event(entry.stamp, entry.line.decode(), dict(entry.stream.labels) | dict(entry.metadata))
+        for entry in sent
+    ]
+    assert [msgspec.structs.replace(event, size=100) if event else None for event in found] == [
+        msgspec.structs.replace(event, size=100) for event in batch
+    ]
 
 
 async def test_an_unexpected_error_is_not_hidden() -> None:

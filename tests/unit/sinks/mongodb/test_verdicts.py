@@ -83,14 +83,14 @@ def test_each_document_has_its_own_verdict() -> None:
     assert failures.duplicate == {1}
     assert failures.rejected == {2: "Document failed validation (code 121)"}
     assert failures.retry == {3, 5, 6}
-    assert failures.passing == "unexpected EOF (code 1)"
+    assert failures.retry_reason == "unexpected EOF (code 1)"
     assert list(failures.misshapen) == [4]
 
 
 def test_what_the_majority_has_not_confirmed_is_sent_again() -> None:
     failures = failures_of(bulk_error(entry(0, 11000, MONGODBS), entry(1, 121, "no"), concern=True), 4)
     assert failures.retry == {0, 2, 3}
-    assert failures.passing == "written, and not confirmed: waiting for replication timed out (code 64)"
+    assert failures.retry_reason == "written, and not confirmed: waiting for replication timed out (code 64)"
     assert not failures.duplicate
     assert list(failures.rejected) == [1]
 

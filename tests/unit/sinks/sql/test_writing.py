@@ -9,16 +9,22 @@ from hypothesis import strategies as st
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.results import WriteResult
+from logweir.sinks.sql.verdicts import RowsMustWait
 from logweir.sinks.sql.writing import write_in_parts
 from logweir.testing.contract import make_event
 
 
 class Shelf:
-    """A store that refuses some numbers, knows some, and breaks after so many transactions."""
+    """A store that refuses some numbers, knows some, has no place yet for some, and breaks after a while."""
 
     def __init__(
-        self, poison: set[int] = frozenset(), known: set[int] = frozenset(), lasts: int = 10**9
-    ) -> None:  # type: ignore[assignment]
+        self,
+        poison: set[int] = frozenset(),  # type: ignore[assignment]
+        known: set[int] = frozenset(),  # type: ignore[assignment]
+        lasts: int = 10**9,
+        early: set[int] = frozenset(),  # type: ignore[assignment]
+    ) -> None:
+        self.early = early
         self.poison, self.known, self.lasts = poison, known, lasts
         self.stored: list[int] = []
 
@@ -27,6 +33,8 @@ class Shelf:
         if self.lasts < 0:
             raise SinkUnavailable("gone")
         numbers = [event.fields["number"] for event in batch]
+        if self.early & set(numbers):
+            raise RowsMustWait("no partition")
         if self.poison & set(numbers):
             raise SinkRejected("poison")
         self.stored += [number for number in numbers if number not in self.known]
@@ -54,6 +62,19 @@ async def test_each_event_has_one_verdict_and_keeps_its_order(
     assert shelf.stored == [number for number in range(size) if number not in named]
     if lasts > 100:
         assert not result.retry
+
+
+async def test_d1_a_row_without_a_partition_waits_and_the_others_are_stored() -> None:
+    shelf = Shelf({3}, {5}, early={0, 17})
+    result = await write(shelf, 20)
+    assert shelf.stored == [number for number in range(20) if number not in {0, 3, 5, 17}]
+    assert (result.retry, result.retry_reason) == ({0, 17}, "no partition")
+    assert (result.duplicate, result.rejected) == ({5}, {3: "poison"})
+
+
+async def test_rows_of_which_none_has_a_partition_are_no_failure_of_the_server() -> None:
+    result = await write(Shelf(early={0, 1}), 2)
+    assert (result.retry, result.retry_reason) == ({0, 1}, "no partition")
 
 
 async def test_all_but_the_poison_is_stored() -> None:
