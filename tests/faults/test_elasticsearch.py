@@ -26,6 +26,7 @@ from logweir.testing.contract import make_event
 from support import burst
 from support.burst import Burst
 from support.elastic import Elastic
+from support.waiting import eventually
 
 #: A rate that this server takes, and the patience that its starts need.
 PACE: dict[str, Any] = {"rate": 1500, "patience": 40.0, "enough": 300}
@@ -134,6 +135,38 @@ def test_credentials_that_are_refused_are_reported_and_cost_nothing_once_they_ar
     finally:
         runtime.stop(1)
     assert_all_there_once(elasticsearch.url, name, burst.sent)
+
+
+def test_d1_an_event_for_a_closed_index_waits_until_it_is_opened_and_the_others_pass(
+    elasticsearch: Any, name: str
+) -> None:
+    store = Elastic(elasticsearch.url, name)
+    sink = options(elasticsearch.url, name, layout="daily", workers=1, queue={"max_events": 100})
+    routes: Any = [{"name": "all", "to": ["store"]}]
+    runtime = Runtime(RoutingConfig(sinks={"store": sink}, routes=routes, drain_timeout=60))
+    runtime.start()
+    try:
+        put = runtime._pipeline.channels["store"].put
+        put(make_event(time_ns=10**18))
+        eventually(lambda: runtime.metrics().sinks["store"].stored == 1)
+        store.ask("POST", f"/{name}-2001.09.09/_close")
+        put(make_event(time_ns=10**18 + 1))
+        for number in range(1000):
+            put(make_event(number=number))
+            eventually(lambda: runtime.metrics().sinks["store"].queue_depth < 90)
+        eventually(lambda: runtime.metrics().sinks["store"].stored == 1001)
+        metrics = runtime.metrics().sinks["store"]
+        assert (metrics.state.value, metrics.set_aside, metrics.dropped) == ("degraded", 1, {})
+        assert "index_closed_exception" in metrics.last_error
+        assert metrics.failures
+        store.ask("POST", f"/{name}-2001.09.09/_open")
+        eventually(lambda: runtime.metrics().sinks["store"].stored == 1002)
+        eventually(lambda: runtime.metrics().sinks["store"].state.value == "healthy")
+        assert runtime.stop(60)
+    finally:
+        runtime.stop(1)
+        store.close()
+    assert_all_there_once(elasticsearch.url, name, 1002)
 
 
 @pytest.mark.wound("vector #20118")

@@ -17,8 +17,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from logweir.config.models import RoutingConfig
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import new_event_id
+from logweir.runtime.runtime import Runtime
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.testing.contract import make_event
@@ -26,6 +28,7 @@ from servers import FaultProxy, Server
 from servers.server import OwnServer
 from support.burst import Burst
 from support.burst import burst_into as shared_burst_into
+from support.waiting import eventually
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 LEVELS = ("info", "warning", "error")
@@ -212,6 +215,55 @@ async def test_one_stream_that_is_too_fast_for_loki_waits_and_the_others_do_not(
                 await asyncio.sleep(0.5)
         stored = [event.fields["number"] async for event in sink.search(Query(limit=None))]
     assert sorted(stored) == list(range(60))
+
+
+def test_d1_events_of_streams_that_loki_refuses_go_into_one_that_it_has(own_server: OwnServers) -> None:
+    server = own_server("loki", args=["-ingester.max-global-streams-per-user=1"])
+    sink = config(server.url, workers=1, queue={"max_events": 100})
+    routes: Any = [{"name": "all", "to": ["store"]}]
+    runtime = Runtime(RoutingConfig(sinks={"store": sink}, routes=routes, drain_timeout=60))
+    runtime.start()
+    try:
+        put = runtime._pipeline.channels["store"].put
+        for number in range(300):
+            put(msgspec.structs.replace(make_event(number=number), level=LEVELS[number % 3]))
+            eventually(lambda: runtime.metrics().sinks["store"].queue_depth < 90)
+        eventually(lambda: runtime.metrics().sinks["store"].stored == 300)
+        assert runtime.stop(60)
+        assert not runtime.metrics().sinks["store"].dropped
+    finally:
+        runtime.stop(1)
+
+    async def found() -> list[tuple[int, str]]:
+        async with opened(sink) as reader:
+            return [(e.fields["number"], e.level) async for e in reader.search(Query(limit=None))]
+
+    assert sorted(asyncio.run(found())) == [(number, LEVELS[number % 3]) for number in range(300)]
+
+
+def test_d1_a_tenant_at_its_limit_of_streams_keeps_what_is_new_waiting_and_nothing_else(
+    own_server: OwnServers,
+) -> None:
+    """Another has taken all the streams: this process has none that Loki would take its events into."""
+    server = own_server("loki", args=["-ingester.max-global-streams-per-user=1"])
+    asyncio.run(_store_one(config(server.url)))
+    sink = config(server.url, workers=1, queue={"max_events": 100})
+    routes: Any = [{"name": "all", "to": ["store"]}]
+    runtime = Runtime(RoutingConfig(sinks={"store": sink}, routes=routes, drain_timeout=0))
+    runtime.start()
+    try:
+        runtime._pipeline.channels["store"].put(make_event())
+        eventually(lambda: runtime.metrics().sinks["store"].put_off >= 2)
+        metrics = runtime.metrics().sinks["store"]
+        assert (metrics.set_aside, metrics.dead) == (1, 0)
+        assert "stream" in metrics.last_error
+    finally:
+        runtime.stop(1)
+
+
+async def _store_one(sink: LokiConfig) -> None:
+    async with opened(sink) as writer:
+        await writer.write([make_event()])
 
 
 async def test_memory_stays_flat_while_the_server_misbehaves(loki: Server, proxy: Proxies) -> None:
