@@ -13,13 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.cli.dead_letter_tables import kept
+from logweir.cli.metrics_client import look, url_of
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.config.checks import find_doubts
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.config.sinks import context_of
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.errors import SinkError
+from logweir.errors import LogweirError, SinkError
 from logweir.sinks import registry
 from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.results import Health, HealthStatus
@@ -48,6 +49,8 @@ def check(
     for doubt in find_doubts(settings):
         console.print(Text("warning: ", style="yellow").append(doubt), soft_wrap=True)
     failed = not _show_dead_letters(settings, console)
+    for warning in _set_aside(settings):
+        console.print(Text("warning: ", style="yellow").append(warning), soft_wrap=True)
     if probe:
         sinks = {name: _made(name, settings) for name in settings.sinks}
         answers = asyncio.run(_probe_all(sinks, timeout))
@@ -72,6 +75,23 @@ def _show_dead_letters(config: RoutingConfig, console: Console) -> bool:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _set_aside(config: RoutingConfig) -> list[str]:
+    """What a running process has set aside, if one serves its metrics where the file says."""
+    if config.metrics is None or not config.metrics.port:
+        return []
+    try:
+        running = look(url_of(config.metrics.host, config.metrics.port))
+    except LogweirError:
+        return []  # no process runs, and that is no fault of the file
+    waiting = {sink: running.value("queue_set_aside_events", sink) for sink in running.sinks}
+    return [
+        f"sink {sink!r} has put off {_counted(round(count), 'event')} of the running process: set aside "
+        "while others pass; its log says why"
+        for sink, count in waiting.items()
+        if count
+    ]
 
 
 def _made(name: str, config: RoutingConfig) -> Sink[SinkConfig] | Health:

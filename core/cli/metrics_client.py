@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from logweir.delivery.histogram import Distribution
 from logweir.errors import LogweirError
 
-__all__ = ["Picture", "SinkRow", "look"]
+__all__ = ["Picture", "SinkRow", "look", "url_of"]
 
 _TIMEOUT = 5.0
 
@@ -40,6 +40,12 @@ class Picture:
     def sum(self, name: str, sink: str) -> float:
         """The sum over the further label."""
         return sum(value for (one, of, _), value in self.values.items() if (one, of) == (name, sink))
+
+
+def url_of(host: str, port: int) -> str:
+    """Where metrics that are served at this address are read on the same machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
 
 
 def look(url: str) -> Picture:

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from logweir.cli.metrics_client import Picture, SinkRow, look
+from logweir.cli.metrics_client import Picture, SinkRow, look, url_of
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable, sized
 from logweir.config.loading import load_config
@@ -87,8 +87,7 @@ def _of_config(config: str) -> str:
         raise typer.BadParameter(
             f"{config} takes a free port for its metrics; give the one that it reported by --url"
         )
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(metrics.host, metrics.host)  # noqa: S104 - read, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{metrics.port}/metrics"
+    return url_of(metrics.host, metrics.port)
 
 
 def _shown(before: Picture, now: Picture) -> Group:

@@ -50,9 +50,12 @@ class Gated(MemorySink):
                 self.events[event.id] = event
                 raise SinkUnavailable("away for a moment")
         rejected = {index: "no" for index, event in enumerate(batch) if does[event.id] == "reject"}
-        await super().write([event for event in batch if does[event.id] != "reject"])
+        waiting = frozenset(index for index, event in enumerate(batch) if does[event.id] == "wait")
+        await super().write([event for event in batch if does[event.id] not in {"reject", "wait"}])
         duplicate = frozenset(i for i, event in enumerate(batch) if does[event.id] == "once away")
-        return WriteResult(rejected=rejected, duplicate=duplicate)
+        return WriteResult(
+            rejected=rejected, duplicate=duplicate, retry=waiting, retry_reason="closed" if waiting else ""
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +142,34 @@ def test_every_metric_is_what_really_happened(queue: str, gated: dict[str, Any])
     assert found["dead_letters"] == found["events_dead_total"] == 3
     assert found["sink_state_healthy"] == 1
     assert found["events_unrouted_total"] == 1
+
+
+def test_d1_d4_what_is_set_aside_shows_in_metrics_top_and_check(gated: dict[str, Any]) -> None:
+    Gated.gate.set()
+    runtime = logweir.start(gated)
+    runtime.emit("e", {"do": "wait"})
+    runtime.emit("e", {})
+    eventually(lambda: runtime.metrics().sinks["out"].put_off >= 2)
+    sink = runtime.metrics().sinks["out"]
+    assert (sink.state.value, sink.last_error, sink.set_aside, sink.stored) == ("degraded", "closed", 1, 1)
+    assert sink.failures >= 2
+    found = scraped(runtime.metrics_url)
+    assert (found["queue_set_aside_events"], found["sink_state_degraded"]) == (1, 1)
+    assert found["events_put_off_total"] >= 2
+    assert runtime.metrics_url is not None
+    shown = top("--json", "--url", runtime.metrics_url, "--interval", "0.1")
+    assert '"state": "degraded"' in shown.stdout
+    assert '"set_aside": 1.0' in shown.stdout
+    port = runtime.metrics_url.split(":")[2].split("/")[0]
+    Path("routing.yaml").write_text(
+        f"sinks: {{m: {{type: memory}}}}\nroutes: [{{name: a, to: m}}]\nmetrics: {{port: {port}}}\n"
+    )
+    checked = CliRunner().invoke(app, ["check"])
+    assert "sink 'out' has put off 1 event of the running process" in checked.output
+    assert not runtime.flush(0.1)
+    runtime.stop(0.1)
+    checked = CliRunner().invoke(app, ["check"])
+    assert "put off" not in checked.output
 
 
 def test_counts_go_on_over_a_reload(gated: dict[str, Any]) -> None:
