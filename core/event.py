@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import uuid_utils
 
-__all__ = ["LEVELS", "Event", "Kind", "new_event_id", "severity"]
+__all__ = ["LEVELS", "Event", "Kind", "known_level", "nearest_level", "new_event_id", "severity"]
 
 
 class Kind(StrEnum):
@@ -26,10 +26,32 @@ class Kind(StrEnum):
 #: Severity of each level name, on the standard library's scale.
 LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
+_OTHER_NAMES = {"warn": "warning", "err": "error", "fatal": "critical"}
+_BY_NUMBER = {number: name for name, number in LEVELS.items()}
+_LONGEST_NAME = 16
+
 
 def severity(level: str) -> int:
     """Return the number of a level name (an unknown name counts as ``info``)."""
     return LEVELS.get(level, 20)
+
+
+def known_level(value: object) -> str | None:
+    """Return the level that a caller means by its name in either case, ``warn`` and its like, or its number.
+
+    None for anything else, which is no level; nothing is asked of it that could raise.
+    """
+    if type(value) is str:
+        name = value.strip().lower() if len(value) <= _LONGEST_NAME else value
+        name = _OTHER_NAMES.get(name, name)
+        return name if name in LEVELS else None
+    return _BY_NUMBER.get(value) if type(value) is int else None
+
+
+def nearest_level(number: int) -> str:
+    """Return the level nearest to a number; half-way between two, as NOTICE at 25, it is the lower one."""
+    known = _BY_NUMBER.get(number)
+    return known or min(LEVELS, key=lambda name: (abs(LEVELS[name] - number), LEVELS[name]))
 
 
 def new_event_id() -> str:

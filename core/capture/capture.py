@@ -63,14 +63,20 @@ class Capture:
         event_id: str | None = None,
     ) -> Event:
         """Return the event of one call; takes ownership of ``fields``."""
-        # The order matters: rules see the context too, and see fields as the caller passed them, because
-        # after the snapshot a condition on a secret field could not hold.
+        # The order matters: what the call says about its kind wins over what is bound; rules see the context
+        # too, and see fields as the caller passed them, because after the snapshot a condition on a secret
+        # field could not hold.
+        if "persist_db" in fields or "kind" in fields:
+            said = self._take_explicit(fields)
+            kind = kind or said
         merge_context(fields)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
-        explicit = self._take_explicit(fields)  # in any case: `persist_db` must not become a field
+        if "persist_db" in fields or "kind" in fields:
+            bound = self._take_explicit(fields)  # in any case: `persist_db` must not become a field
+            kind = kind or bound
         if kind is None:
-            kind = explicit or self._kind_of(level, name, fields)
+            kind = self._kind_of(level, name, fields)
         trace_id = fields.pop("trace_id", None)
         span_id = fields.pop("span_id", None)
         clean, size = self.snapshot(fields)

@@ -1,91 +1,16 @@
-"""structlog: the processors for a chain of your own, and the chain that logweir recommends.
-
-``RoutingProcessor`` ends a chain: what reaches it becomes an event and goes to its sinks. It merges
-context variables, classifies and redacts by itself, so that it is all that a chain needs.
-``ClassificationProcessor`` goes before it where a chain of your own wants to see the kind.
-"""
+"""structlog: the chain that logweir recommends, its loggers, and the processors for a chain of your own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
-from structlog.typing import BindableLogger, WrappedLogger
 
-from logweir.event import LEVELS
-from logweir.runtime import current as runtime
+from logweir.event import LEVELS, known_level
+from logweir.integrations.bound_logger import BoundLogger, bound_logger_class
+from logweir.integrations.processors import ROUTING, ClassificationProcessor, RoutingProcessor
 
 __all__ = ["ClassificationProcessor", "RoutingProcessor", "configure_structlog", "get_logger"]
-
-_METHOD_LEVELS = {
-    **{level: level for level in LEVELS},
-    "warn": "warning",
-    "exception": "error",
-    "err": "error",
-    "fatal": "critical",
-    "msg": "info",
-    "log": "info",
-    "failure": "error",
-}
-_NOTHING: tuple[tuple[()], dict[str, Any]] = ((), {})
-
-
-class ClassificationProcessor:
-    """Tag each event with ``kind``: ``audit`` or ``tracing``, by the rules of routing.yaml."""
-
-    def __call__(
-        self, logger: WrappedLogger, method_name: str, event_dict: MutableMapping[str, Any]
-    ) -> MutableMapping[str, Any]:
-        """Set ``event_dict["kind"]``; an explicit ``persist_db`` or ``kind`` wins over the rules."""
-        current = runtime.current()
-        if current is not None:
-            name = event_dict.get("event", "")
-            level = _METHOD_LEVELS.get(method_name, "info")
-            kind = current.classify(level, name if isinstance(name, str) else _text(name), dict(event_dict))
-            event_dict.pop("persist_db", None)
-            event_dict["kind"] = kind.value
-        return event_dict
-
-
-class RoutingProcessor:
-    """Send each event to the sinks of its routes.
-
-    Args:
-        final: Whether the chain ends here. With False the event dict goes on unchanged to the next
-            processor, for example to a console renderer.
-    """
-
-    def __init__(self, *, final: bool = True) -> None:
-        self.final = final
-
-    def __call__(self, logger: WrappedLogger, method_name: str, event_dict: MutableMapping[str, Any]) -> Any:
-        """Enqueue the event; costs microseconds, does no IO and never raises."""
-        fields = event_dict if self.final and type(event_dict) is dict else dict(event_dict)
-        self.route(logger, method_name, fields.pop("event", ""), fields)
-        return _NOTHING if self.final else event_dict
-
-    def route(self, logger: WrappedLogger, method_name: str, name: Any, fields: dict[str, Any]) -> None:
-        """Enqueue one event; takes ownership of ``fields``."""
-        level = fields.pop("level", None)
-        if level not in LEVELS:
-            level = _METHOD_LEVELS.get(method_name, "info")
-        current = runtime.current() or runtime.start_from_environment()
-        if current is not None:
-            logger_name = getattr(logger, "name", None)
-            if logger_name is not None and "logger" not in fields:
-                fields["logger"] = logger_name
-            current.emit(name if type(name) is str else _text(name), fields, level=level)
-
-
-def _text(name: Any) -> str:
-    try:
-        return str(name)
-    except Exception:  # noqa: BLE001 - a hostile __str__ must not break the log call
-        return f"<{type(name).__qualname__}>"
-
-
-_ROUTING = RoutingProcessor()
 
 
 class _Silent:
@@ -104,48 +29,96 @@ class _Silent:
     )
 
 
-def _bound_logger(min_level: int) -> type[BindableLogger]:
-    """Return structlog's filtering logger, with a short way for chains that have our processor alone."""
-    filtering: Any = structlog.make_filtering_bound_logger(min_level)
-    methods = {
-        name: _short_way(name, getattr(filtering, name))
-        for name, level in _METHOD_LEVELS.items()
-        if name in LEVELS and LEVELS[level] >= min_level
-    }
-    return type("BoundLogger", (filtering,), methods)
-
-
-def _short_way(method_name: str, long_way: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a log method that does not walk a chain of one; other chains are walked as ever."""
-
-    def log(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
-        processors = self._processors
-        # Asked at each call: structlog's capture_logs replaces the processors while a program runs.
-        if args or len(processors) != 1 or processors[0] is not _ROUTING:
-            return long_way(self, event, *args, **fields)
-        if self._context:
-            fields = {**self._context, **fields}
-        return _ROUTING.route(self._logger, method_name, event, fields)
-
-    log.__name__ = method_name
-    return log
-
-
-def configure_structlog(*, min_level: str = "debug") -> None:
+def configure_structlog(*, min_level: int | str = "debug") -> None:
     """Configure structlog so that its loggers feed logweir.
 
     Args:
-        min_level: The lowest level that is captured; calls below it cost nearly nothing.
+        min_level: The lowest level that is captured: its name, in either case (``warn`` too), or its number.
+            Calls below it cost nearly nothing.
+
+    Raises:
+        ValueError: ``min_level`` is no level.
     """
     structlog.configure(
-        processors=[_ROUTING],
-        wrapper_class=_bound_logger(LEVELS[min_level]),
+        processors=[ROUTING],
+        wrapper_class=bound_logger_class(_number(min_level)),
         context_class=dict,
         logger_factory=_Silent,
         cache_logger_on_first_use=True,
     )
 
 
+def _number(level: int | str) -> int:
+    text = level.strip().lower() if isinstance(level, str) else level
+    if text == "notset":
+        return 0
+    known = known_level(text)
+    if known is not None:
+        return LEVELS[known]
+    try:
+        return int(text)  # such as 25, or "25" from an environment variable
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"min_level={level!r} is no level; write {', '.join(LEVELS)}, notset or a number"
+        ) from None
+
+
+class _LazyLogger:
+    """A logger that is made at its first call, when structlog is configured; until then it holds its values.
+
+    Like structlog's own, but every name may be bound, and a process that it is sent to by pickling, where
+    nobody has configured structlog, is configured as the one that it comes from.
+    """
+
+    def __init__(self, arguments: tuple[str, ...], values: dict[str, Any]) -> None:
+        self._arguments = arguments
+        self._values = values
+        self._made: Any = None
+
+    @property
+    def _context(self) -> dict[str, Any]:
+        return self._values
+
+    def bind(self, /, **new_values: Any) -> Any:
+        """Return a logger that carries these values too."""
+        logger = self._made
+        if logger is None:
+            logger = structlog.get_logger(*self._arguments).bind().bind(**self._values)
+        if structlog.get_config()["cache_logger_on_first_use"]:
+            self._made = logger
+        return logger.bind(**new_values) if new_values else logger
+
+    def new(self, /, **new_values: Any) -> Any:
+        """Return a logger that carries these values alone."""
+        return self.bind().new(**new_values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # copy, inspect and their like ask for what no logger has
+            raise AttributeError(name)
+        found = getattr(self.bind(), name)
+        if self._made is not None:
+            setattr(self, name, found)  # the next call finds it at once
+        return found
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _LazyLogger:
+        return _LazyLogger(self._arguments, dict(self._values))
+
+    def __copy__(self) -> _LazyLogger:
+        return self.__deepcopy__({})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        wrapper = structlog.get_config()["wrapper_class"]
+        ours = structlog.is_configured() and isinstance(wrapper, type) and issubclass(wrapper, BoundLogger)
+        return _lazy_logger, (self._arguments, self._values, wrapper.min_level if ours else None)
+
+
+def _lazy_logger(arguments: tuple[str, ...], values: dict[str, Any], min_level: int | None) -> _LazyLogger:
+    """Make the logger that was pickled."""
+    if min_level is not None and not structlog.is_configured():
+        configure_structlog(min_level=min_level)
+    return _LazyLogger(arguments, values)
+
+
 def get_logger(name: str | None = None, **initial_values: Any) -> Any:
     """Return a structlog logger; ``name`` becomes the field ``logger``, which routes can match."""
-    return structlog.get_logger(*([] if name is None else [name]), **initial_values)
+    return _LazyLogger(() if name is None else (name,), initial_values)

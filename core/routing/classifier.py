@@ -43,8 +43,8 @@ def take_explicit(fields: dict[str, Any]) -> Kind | None:
     """Remove what the caller said about the kind from the fields, and return it.
 
     ``persist_db`` is always removed; ``kind`` only when it is a kind, because it may be a field of the
-    application's own. A ``persist_db`` without a truth value (an array) counts as true: audit is the
-    side on which nothing is lost.
+    application's own. Audit is the side on which nothing is lost: it wins where they contradict each other,
+    as when a chain has merged what was bound, and a ``persist_db`` without a truth value (an array) means it.
     """
     said: Kind | None = None
     if "persist_db" in fields:
@@ -55,7 +55,7 @@ def take_explicit(fields: dict[str, Any]) -> Kind | None:
         kind = _KINDS.get(value) if type(value) in (str, Kind) else None
         if kind is not None:
             del fields["kind"]
-            return kind
+            return Kind.AUDIT if Kind.AUDIT in (said, kind) else kind
     return said
 
 

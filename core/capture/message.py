@@ -1,0 +1,94 @@
+"""Messages with arguments: ``"user %s logged in"`` and what was passed with it, formatted without raising.
+
+Arguments that do not fit their message, and those whose text cannot be made, must not break the call that
+logs them: the message is kept as it was written, the arguments become the field ``message_args``, the class
+of the error ``message_error``. That it happened is reported, with the place of the call.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, MutableMapping
+from types import FrameType
+from typing import Any
+
+from logweir.diagnostics import report
+from logweir.encoding.values import unprintable
+
+__all__ = ["ARGUMENTS_FIELD", "ERROR_FIELD", "add_field", "calling_place", "formatted", "text_of"]
+
+#: The fields of an event whose message could not be formatted.
+ARGUMENTS_FIELD, ERROR_FIELD = "message_args", "message_error"
+
+#: Packages between a log call and its caller.
+_BETWEEN = frozenset({"logweir", "structlog", "logging"})
+
+
+def formatted(message: Any, args: Any, fields: dict[str, Any]) -> str:
+    """Return a message with its arguments filled in, or as it was written.
+
+    Args:
+        message: What was logged first; anything whose text can be made.
+        args: What was logged behind it: a tuple, or the one mapping whose keys the message names.
+        fields: Gets the arguments where they cannot be filled in.
+    """
+    text = text_of(message)
+    if not args:
+        return text
+    try:
+        filled: str = text % _as_operand(text, args)
+    except Exception as error:  # noqa: BLE001 - arguments that do not fit, or whose __str__ raises
+        kind = type(error).__qualname__
+    else:
+        return filled
+    add_field(fields, ARGUMENTS_FIELD, args)
+    add_field(fields, ERROR_FIELD, kind)
+    place = calling_place()
+    report(
+        f"message {place}",
+        "the arguments of the log call at %s do not fit its message (%s); they are kept as %s",
+        place,
+        kind,
+        ARGUMENTS_FIELD,
+    )
+    return text
+
+
+def _as_operand(text: str, args: Any) -> Any:
+    """One mapping is named by its keys; where the message names none, ``%`` would drop it in silence."""
+    if type(args) is tuple and (len(args) != 1 or not isinstance(args[0], Mapping)):
+        return args
+    mapping = args[0] if type(args) is tuple else args
+    return mapping if "%(" in text else (mapping,)
+
+
+def text_of(value: Any) -> str:
+    """Return the text of anything that was logged as a message."""
+    if type(value) is str:
+        return value
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a hostile __str__ must not lose the event
+        return unprintable(value)
+
+
+def add_field(fields: MutableMapping[str, Any], name: str, value: Any) -> None:
+    """Add a field of ours beside the caller's; a name that is taken gets a number, as in the snapshot."""
+    if name in fields:
+        number = 2
+        while f"{name}#{number}" in fields:
+            number += 1
+        name = f"{name}#{number}"
+    fields[name] = value
+
+
+def calling_place() -> str:
+    """Return file and line of the code that logs, for a report."""
+    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller without raising
+    while frame.f_back is not None and _package(frame) in _BETWEEN:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
