@@ -48,9 +48,9 @@ def known_level(value: object) -> str | None:
     return _BY_NUMBER.get(value) if type(value) is int else None
 
 
-def nearest_level(number: int) -> str:
+def nearest_level(number: float) -> str:
     """Return the level nearest to a number; half-way between two, as NOTICE at 25, it is the lower one."""
-    known = _BY_NUMBER.get(number)
+    known = _BY_NUMBER.get(number)  # type: ignore[call-overload]
     return known or min(LEVELS, key=lambda name: (abs(LEVELS[name] - number), LEVELS[name]))
 
 

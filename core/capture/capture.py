@@ -12,7 +12,9 @@ import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+from uuid import UUID
 
+from logweir.capture.message import add_field
 from logweir.capture.snapshot import Snapshotter
 from logweir.context.binding import merge_context
 from logweir.event import Event, Kind, new_event_id
@@ -26,6 +28,7 @@ KindOf = Callable[[str, str, dict[str, Any]], Kind]
 _OVERHEAD = 200
 #: The most characters of a trace or span id; W3C's have 32 and 16.
 _LONGEST_ID = 64
+_ID_TYPES = frozenset({str, int, bytes, UUID})
 #: The most names whose redacted form is kept, and the longest of them.
 _MOST_NAMES = 4096
 _LONGEST_KEPT_NAME = 128
@@ -78,7 +81,11 @@ class Capture:
         if kind is None:
             kind = self._kind_of(level, name, fields)
         trace_id = fields.pop("trace_id", None)
+        if trace_id is not None and not _is_plain_id(trace_id):
+            trace_id = self._id(fields, "trace_id", trace_id)
         span_id = fields.pop("span_id", None)
+        if span_id is not None and not _is_plain_id(span_id):
+            span_id = self._id(fields, "span_id", span_id)
         clean, size = self.snapshot(fields)
         # An empty name is falsy and cleaned each time, which costs little and is rare.
         text = self._names.get(name) or self._clean_name(name)
@@ -90,14 +97,19 @@ class Capture:
             text,
             self._service,
             self._env,
-            trace_id if trace_id is None or _is_plain_id(trace_id) else self._id(trace_id),
-            span_id if span_id is None or _is_plain_id(span_id) else self._id(span_id),
+            trace_id,
+            span_id,
             clean,
             size + len(text) + _OVERHEAD,
         )
 
-    def _id(self, value: Any) -> str:
-        return self._text(value)[:_LONGEST_ID]
+    def _id(self, fields: dict[str, Any], name: str, value: Any) -> str | None:
+        """Return an unusual id as text; what is no id, or would have to be cut, stays a field."""
+        text = self._text(value) if type(value) in _ID_TYPES else ""
+        if 0 < len(text) <= _LONGEST_ID:
+            return text
+        fields[name] = value
+        return None
 
     def _clean_name(self, name: str) -> str:
         """Redact a name, and keep the answer: most events have one of a few names."""
@@ -115,22 +127,47 @@ def _is_plain_id(value: Any) -> bool:
 
 
 def _describe_exception(fields: dict[str, Any]) -> None:
-    """Replace ``exc_info`` and ``stack_info`` by text: ``exception``, ``error_type`` and ``stack``."""
+    """Replace ``exc_info`` and ``stack_info`` by text: ``exception``, ``error_type`` and ``stack``.
+
+    What they cannot mean, such as text of an exception, stays a field; nothing is asked of it.
+    """
     stack = fields.pop("stack_info", None)
+    if type(stack) in _SWITCHES:
+        stack = _calling_stack() if stack else None
+    elif type(stack) is not str:
+        fields["stack_info"], stack = stack, None
     if stack:
-        fields.setdefault("stack", stack if isinstance(stack, str) else _calling_stack())
-    error = _exception_of(fields.pop("exc_info", None))
+        add_field(fields, "stack", stack)
+    said = fields.pop("exc_info", None)
+    error = _exception_of(said)
     if error is not None:
-        fields.setdefault("error_type", type(error).__qualname__)
-        fields.setdefault("exception", _format(error))
+        add_field(fields, "error_type", type(error).__qualname__)
+        add_field(fields, "exception", _format(error))
+    if not (said is error or type(said) in _SWITCHES or _is_exc_info(said)):
+        fields["exc_info"] = said
+
+
+#: The types of ``exc_info=True``, ``1``, ``None``: whether there is something to describe.
+_SWITCHES = frozenset({bool, int, type(None)})
+
+
+def _is_exc_info(value: Any) -> bool:
+    """Whether this has the shape of ``sys.exc_info()``."""
+    return type(value) is tuple and len(value) == len(_NO_EXCEPTION) and issubclass(type(value[1]), _ERRORS)
+
+
+_NO_EXCEPTION = (None, None, None)
+_ERRORS = (BaseException, type(None))
 
 
 def _exception_of(exc_info: Any) -> BaseException | None:
-    if isinstance(exc_info, BaseException):
-        return exc_info
-    if isinstance(exc_info, tuple) and len(exc_info) == 3:  # noqa: PLR2004 - the shape of sys.exc_info()
-        return exc_info[1] if isinstance(exc_info[1], BaseException) else None
-    return sys.exc_info()[1] if exc_info else None
+    if issubclass(type(exc_info), BaseException):
+        return exc_info  # type: ignore[no-any-return]
+    if _is_exc_info(exc_info):
+        return exc_info[1]  # type: ignore[no-any-return]
+    # Anything else that is said there means what True means, as in the standard library.
+    asked = type(exc_info) not in _SWITCHES or bool(exc_info)
+    return sys.exc_info()[1] if asked else None
 
 
 def _format(error: BaseException) -> str:

@@ -12,10 +12,12 @@ import logging
 import math
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
+from logweir.capture.message import add_field, formatted, text_of
 from logweir.diagnostics import LOGGER_NAME, report
-from logweir.event import LEVELS
+from logweir.event import LEVELS, known_level, nearest_level
 from logweir.runtime import current as runtime
 
 __all__ = ["Handler", "install_stdlib"]
@@ -26,13 +28,16 @@ ISOLATED_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.erro
 #: aiosqlite logs every statement at debug from threads that do not show whether a sink is behind them.
 IGNORED_LOGGERS = ("aiosqlite",)
 
-#: What every record has; the rest came by ``extra=``.
-_RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-#: Put there by uvicorn (its message again, in colours) and by structlog (its own bookkeeping).
-_NOISE = frozenset({"color_message", "_logger", "_name", "_record", "_from_structlog"})
-_NOT_EXTRA = _RECORD_ATTRIBUTES | _NOISE
+#: What every record has, and what formatters add; the rest came by ``extra=``.
+_RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+#: structlog's own bookkeeping beside an event dict, and in it.
+_BESIDE_EVENT_DICT = frozenset({"_logger", "_name"})
+_IN_EVENT_DICT = frozenset({"_record", "_from_structlog"})
+#: uvicorn's message again, in colours.
+_UVICORN_NOISE = "color_message"
 
-_LEVEL_NAMES = {number: name for name, number in LEVELS.items()}
+#: Whether this thread is capturing a record: of the module, so that handlers can be copied.
+_capturing = threading.local()
 
 
 class Handler(logging.Handler):
@@ -43,25 +48,32 @@ class Handler(logging.Handler):
     itself, and those that its own threads cause, are left out, because they would feed themselves.
 
     Args:
-        level: The lowest level that is handled.
+        level: The lowest level that is handled: a number, or a name in either case.
         ignore: Further loggers to leave out, with all below them.
     """
 
     def __init__(
         self, level: int | str = logging.NOTSET, *, ignore: Collection[str] = IGNORED_LOGGERS
     ) -> None:
-        super().__init__(level)
+        super().__init__(_level_wanted(level))
         self._ignored = tuple({LOGGER_NAME, *ignore})
         self._ignored_prefixes = tuple(f"{name}." for name in self._ignored)
-        self._busy = threading.local()
+
+    def setLevel(self, level: int | str) -> None:  # noqa: N802 - the name in logging
+        """Set the lowest level that is handled: a number, or a name in either case."""
+        super().setLevel(_level_wanted(level))
 
     def createLock(self) -> None:  # noqa: N802 - the name in logging
         """Make no lock: emitting is safe from many threads at once."""
         self.lock = None
 
     def handle(self, record: logging.LogRecord) -> Any:
-        """Filter and emit the record, without a lock."""
-        verdict: Any = self.filter(record)
+        """Filter and emit the record, without a lock; a filter that raises keeps nothing back."""
+        try:
+            verdict: Any = self.filter(record)
+        except Exception as error:  # noqa: BLE001 - it would break the caller, and lose the record
+            report("stdlib filter", "a filter raised %s; its records are taken", type(error).__qualname__)
+            verdict = True
         if verdict:
             self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
         return verdict
@@ -71,23 +83,23 @@ class Handler(logging.Handler):
         if self._comes_from_logweir(record):
             return
         # Capturing may log, through the caller's own __str__ or a user's function: once, not for ever.
-        if getattr(self._busy, "now", False):
+        if getattr(_capturing, "now", False):
             report(
                 "stdlib",
                 "a record of logger %r was made while another was captured; it is left out",
                 record.name,
             )
             return
-        self._busy.now = True
+        _capturing.now = True
         try:
             _emit(record)
-        except Exception:  # noqa: BLE001 - as every handler of logging: report, never raise
-            self.handleError(record)
+        except Exception as error:  # noqa: BLE001 - a log call must never break its caller
+            report("stdlib emit", "a record could not be taken: %s", type(error).__qualname__)
         finally:
-            self._busy.now = False
+            _capturing.now = False
 
     def _comes_from_logweir(self, record: logging.LogRecord) -> bool:
-        name = record.name
+        name = text_of(record.name)
         return (
             name in self._ignored
             or name.startswith(self._ignored_prefixes)
@@ -114,7 +126,7 @@ def install_stdlib(
     Returns:
         The handler; ``logging.getLogger().removeHandler(...)`` undoes it.
     """
-    wanted = level.upper() if isinstance(level, str) else level
+    wanted = _level_wanted(level)
     root = logging.getLogger()
     for earlier in [handler for handler in root.handlers if isinstance(handler, Handler)]:
         root.removeHandler(earlier)
@@ -136,46 +148,64 @@ def _emit(record: logging.LogRecord) -> None:
 
 def _read(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
     """Return the event's name and fields."""
-    fields = {name: value for name, value in vars(record).items() if name not in _NOT_EXTRA}
-    if isinstance(record.msg, dict) and "event" in record.msg:
-        fields.update((name, value) for name, value in record.msg.items() if name not in _NOISE)
-        fields.pop("level", None)  # the record has it as a number
-        name = _text(fields.pop("event"))
+    given = {name: value for name, value in vars(record).items() if name not in _RECORD_ATTRIBUTES}
+    message: Any = record.msg
+    if issubclass(type(message), dict) and dict.__contains__(message, "event"):
+        name, fields = _read_event_dict(dict(dict.items(message)), given)
     else:
+        fields = given
+        if text_of(record.name).startswith("uvicorn"):
+            fields.pop(_UVICORN_NOISE, None)
         name = _message(record, fields)
     fields.setdefault("logger", record.name)
-    if record.exc_info:
+    if record.exc_info is not None:
         fields.setdefault("exc_info", record.exc_info)
     elif record.exc_text:
-        fields.setdefault("exception", record.exc_text)
-    if record.stack_info:
+        add_field(fields, "exception", record.exc_text)
+    if record.stack_info is not None:
         fields.setdefault("stack_info", record.stack_info)
     return name, fields
 
 
+def _read_event_dict(fields: dict[str, Any], given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Take structlog's event dict as the event, and the extras of its record as further fields."""
+    name = text_of(fields.pop("event"))
+    if known_level(fields.get("level")) is not None:
+        del fields["level"]  # the record has it as a number
+    for noise in _IN_EVENT_DICT:
+        fields.pop(noise, None)
+    for key, value in given.items():
+        if key not in _BESIDE_EVENT_DICT and fields.get(key, _MISSING) is not value:
+            add_field(fields, key, value)
+    return name, fields
+
+
+_MISSING = object()
+
+
 def _message(record: logging.LogRecord, fields: dict[str, Any]) -> str:
     """Format the message; what cannot be formatted is kept apart, so that nothing is lost."""
-    try:
-        return record.getMessage()
-    except Exception as error:  # noqa: BLE001 - arguments that do not fit, or whose __str__ raises
-        fields["message_args"] = record.args
-        fields["message_error"] = type(error).__qualname__
-        return _text(record.msg)
+    # Classes of other records format as they will, such as by braces; what fails is kept as for ours.
+    if type(record).getMessage is not logging.LogRecord.getMessage:
+        with suppress(Exception):
+            return str(record.getMessage())
+    return formatted(record.msg, record.args, fields)
 
 
-def _text(value: Any) -> str:
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - a hostile __str__ must not lose the record
-        return f"<{type(value).__qualname__}>"
+def _level_wanted(level: int | str) -> int | str:
+    """The level in a spelling that logging knows, which has those of an application too."""
+    known = known_level(level)
+    if known is not None:
+        return LEVELS[known]
+    return level.upper() if isinstance(level, str) else level
 
 
-def _level(number: int) -> str:
-    """The nearest level; half-way between two, such as NOTICE at 25, it is the lower one."""
-    known = _LEVEL_NAMES.get(number)
-    return known or min(LEVELS, key=lambda name: (abs(LEVELS[name] - number), LEVELS[name]))
+def _level(number: Any) -> str:
+    return nearest_level(number) if isinstance(number, int | float) else "info"
 
 
-def _time_ns(created: float) -> int | None:
+def _time_ns(created: Any) -> int | None:
     """Nanoseconds; a float of seconds is good for microseconds, so that the digits below are zero."""
-    return round(created * 1e6) * 1000 if math.isfinite(created) else None
+    if not isinstance(created, int | float) or not math.isfinite(created):
+        return None
+    return round(created * 1e6) * 1000

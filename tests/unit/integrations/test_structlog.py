@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import pytest
 import structlog
@@ -394,3 +395,59 @@ def test_c4_a_context_that_was_bound_by_structlog_has_any_name_too(captured: Cap
     with bind(self=1, level="gold", kind="gift"), scope(method_name=2):
         log.info("x")
     assert only(captured).fields == {"self": 1, "level": "gold", "kind": "gift", "method_name": 2}
+
+
+# -- what describes an exception, a stack, a trace -------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["text of an exception", {"a": 1}, ["x"], Silent(), 2.5, ValueError])
+def test_c4_what_is_no_exception_and_no_stack_stays_a_field(value: Any, captured: Captured, log: Any) -> None:
+    log.info("x", exc_info=value, stack_info=value)
+    fields = only(captured).fields
+    kept = {Silent: "<unprintable Silent>"}.get(type(value), "ValueError" if value is ValueError else value)
+    assert fields == {"exc_info": kept, "stack" if isinstance(value, str) else "stack_info": kept}
+
+
+def test_c4_what_is_no_exception_leaves_the_one_that_is_being_handled(captured: Captured, log: Any) -> None:
+    try:
+        raise ValueError("real")
+    except ValueError:
+        log.warning("x", exc_info="mine", error_type="mine", exception="mine")
+    fields = only(captured).fields
+    assert fields.pop("exception#2").endswith("ValueError: real")
+    assert fields == {
+        "exc_info": "mine",
+        "error_type": "mine",
+        "exception": "mine",
+        "error_type#2": "ValueError",
+    }
+
+
+@pytest.mark.parametrize("nothing", [None, False, 0, (None, None, None)])
+def test_nothing_to_describe_leaves_nothing(nothing: Any, captured: Captured, log: Any) -> None:
+    log.info("x", exc_info=nothing)
+    log.info("x", stack_info=None if nothing else False)
+    assert [event.fields for event in captured.events] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("value", "trace_id", "field"),
+    [
+        ("4bf92f3577b34da6a3ce929d0e0e4736", "4bf92f3577b34da6a3ce929d0e0e4736", None),
+        ("0193-7", "0193-7", None),
+        (17, "17", None),
+        (UUID(int=1), str(UUID(int=1)), None),
+        ("x" * 65, None, "x" * 65),
+        ("", None, ""),
+        ({"a": 1}, None, {"a": 1}),
+        (True, None, True),
+    ],
+)
+@pytest.mark.parametrize("name", ["trace_id", "span_id"])
+def test_c4_what_is_no_id_of_a_trace_stays_a_field(
+    name: str, value: Any, trace_id: Any, field: Any, captured: Captured, log: Any
+) -> None:
+    log.info("x", **{name: value})
+    event = only(captured)
+    assert getattr(event, name) == trace_id
+    assert event.fields == ({} if field is None else {name: field})
