@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = [
     "ArchiveError",
@@ -68,6 +69,10 @@ class ConfigError(LogweirError):
         self.problems: tuple[ConfigProblem, ...] = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[Any, ...]]:
+        """Errors come back from other processes, whose copies are made by what ``__init__`` takes."""
+        return type(self), (self.problems,)
+
 
 class MissingDependency(LogweirError):
     """A sink's driver is not installed."""
@@ -78,6 +83,10 @@ class MissingDependency(LogweirError):
         super().__init__(
             f"{feature} needs a driver that is not installed; type: pip install 'logweir[{extra}]'"
         )
+
+    def __reduce__(self) -> tuple[type[MissingDependency], tuple[Any, ...]]:
+        """As for :class:`ConfigError`."""
+        return type(self), (self.feature, self.extra)
 
 
 class NotRunning(LogweirError):

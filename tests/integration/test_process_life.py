@@ -134,6 +134,50 @@ def test_children_of_multiprocessing_deliver(tmp_path: Path, method: str) -> Non
     assert Counter(names(tmp_path)) == {"parent": 1, **{f"child {child}": 50 for child in range(3)}}
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_c8_loggers_can_be_sent_into_a_pool_of_processes(tmp_path: Path, method: str) -> None:
+    code = f"""
+    import multiprocessing, concurrent.futures, structlog
+
+    if __name__ == "__mp_main__":
+        structlog.reset_defaults()  # a child where nobody has configured structlog
+
+    def work(logger, child):
+        logger.info(f"child {{child}}")
+        logger.bind(more=1).warning("bound", child=child)
+
+    if __name__ == "__main__":
+        logweir.start()
+        context = multiprocessing.get_context("{method}")
+        loggers = [log, log.bind(a=1), logweir.get_logger("shop", b=2), structlog.get_logger().bind(c=3)]
+        with context.Pool(2) as pool:
+            pool.starmap(work, [(logger, child) for child, logger in enumerate(loggers)])
+            pool.close()
+            pool.join()
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+            list(pool.map(work, loggers, range(4, 8)))
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert status == 0, errors
+    bound = {
+        0: {"logger": "program"},
+        1: {"logger": "program", "a": 1},
+        2: {"logger": "shop", "b": 2},
+        3: {"c": 3},
+    }
+    events = stored(tmp_path)
+    assert Counter(event.name for event in events) == {
+        "bound": 8,
+        **{f"child {child}": 1 for child in range(8)},
+    }
+    for event in events:
+        child = event.fields.pop("child", None)
+        if event.name == "bound":
+            assert event.fields == {**bound[child % 4], "more": 1}
+        else:
+            assert event.fields == bound[int(event.name[-1]) % 4]
+
+
 @pytest.mark.wound("loguru #958")
 def test_a_fork_while_other_threads_log_does_not_deadlock(tmp_path: Path) -> None:
     code = """

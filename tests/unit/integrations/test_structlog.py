@@ -1,7 +1,10 @@
 """The loggers of the recommended chain: no call raises, and everything that a call has is stored."""
 
 import asyncio
+import copy
 import logging
+import pickle
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -451,3 +454,54 @@ def test_c4_what_is_no_id_of_a_trace_stays_a_field(
     event = only(captured)
     assert getattr(event, name) == trace_id
     assert event.fields == ({} if field is None else {name: field})
+
+
+# -- copies ----------------------------------------------------------------------------------------------
+
+
+def pickled(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("made", ["lazy", "used", "bound", "structlog's", "quiet"])
+def test_c8_loggers_can_be_copied_and_pickled(made: str, copied: Any, captured: Captured) -> None:
+    if made == "quiet":
+        logweir.configure_structlog(min_level=15)
+    log = logweir.get_logger("shop", a=1)
+    log = {"bound": log.bind(b=2), "structlog's": structlog.get_logger("shop").bind(a=1)}.get(made, log)
+    if made == "used":
+        log.debug("before")
+    copied(log).debug("x")
+    copied(log).info("y")
+    copied(log).bind(c=3).info("z %s", 1)
+    names = ["x", "y", "z 1"][made == "quiet" :]
+    events = [event for event in captured.events if event.name != "before"]
+    assert [event.name for event in events] == names
+    fields = {"logger": "shop", "a": 1, **({"b": 2} if made == "bound" else {})}
+    assert [event.fields for event in events][-2:] == [fields, {**fields, "c": 3}]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+def test_c8_a_copy_is_seen_by_structlogs_own_capturing(copied: Any, captured: Captured, log: Any) -> None:
+    loggers = [copied(log), copied(log.bind(a=1))]
+    with structlog.testing.capture_logs() as entries:
+        for logger in loggers:
+            logger.info("x")
+    assert [entry["event"] for entry in entries] == ["x", "x"]
+    assert captured.events == []
+
+
+def test_c8_what_is_bound_need_not_be_copyable(captured: Captured, log: Any) -> None:
+    lock = threading.Lock()
+    service = {"log": log.bind(lock=lock, a=1), "lazy": logweir.get_logger("shop", lock=lock)}
+    for logger in copy.deepcopy(service).values():
+        logger.info("x")
+    assert captured.names() == ["x", "x"]
+
+
+def test_c8_a_copy_is_a_logger_of_its_own(log: Any) -> None:
+    bound = log.bind(a=1)
+    other = copy.deepcopy(bound)
+    other.new(b=2)
+    assert structlog.get_context(bound) == {"a": 1}
