@@ -11,7 +11,6 @@ that is too large as a whole is cut afterwards, see :mod:`logweir.capture.trunca
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from itertools import islice
 from threading import Lock
@@ -19,8 +18,9 @@ from typing import Any
 
 import msgspec
 
-from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, LONGEST_MARK, fit, text_cost
+from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, fit, text_cost
 from logweir.config.models import LimitsConfig
+from logweir.encoding.cuts import is_cut, joined, kept_ends
 from logweir.encoding.values import Description, Entries, clean_text, encode_value, unprintable
 from logweir.redaction.patterns import MASK
 from logweir.redaction.redactor import Redactor
@@ -38,8 +38,6 @@ _KNOWN_NAME_LENGTH = 64
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 _PAIR = 2
 _SEAM = 4096  # how far beyond its cut a long text is searched for secrets
-
-_CUT_MARK = re.compile(r"…\[truncated \d+ characters\]\Z")
 
 _WALK_FACTOR = 16  # how many times the size of an event all its fields are walked for, before the cut
 
@@ -326,29 +324,22 @@ class _Walk:
     def _bounded_text(self, text: str) -> str:
         """Return the text cleaned, redacted and cut: in this order, so that no half of a secret remains."""
         longest = self._limits.max_string
-        if len(text) <= longest or _is_cut(text, longest):
-            clean = self._redactor.redact_text(clean_text(text))
-            lost = 0
-        else:
-            # Further than it is kept, for a secret may lie across the cut; but not all, for it may be huge.
-            clean = self._redactor.redact_text(clean_text(text[: longest + _SEAM]))
-            lost = max(0, len(text) - longest - _SEAM)
-        if not lost and (len(clean) <= longest or _is_cut(clean, longest)):
-            return clean
+        redact = self._redactor.redact_text
+        if len(text) <= longest + _SEAM or is_cut(text, longest):
+            text = redact(clean_text(text))
+            if len(text) <= longest or is_cut(text, longest):
+                return text
         self.cut = True
+        # Further than it is kept, for a secret may lie across the cut; but not all, for it may be huge.
+        head, tail = kept_ends(text, longest)
+        start = redact(clean_text(text[: head + _SEAM]))[:head]
+        end = redact(clean_text(text[-tail - _SEAM :]))[-tail:] if tail else ""
         # Again, so that the snapshot of this snapshot is equal to it: cutting may have made a secret of what
         # was none, such as a number that is now short enough for a card's.
-        kept = self._redactor.redact_text(clean[:longest])[:longest]
-        return f"{kept}…[truncated {lost + max(0, len(clean) - longest)} characters]"
+        return joined(redact(start)[:head], len(text) - longest, redact(end)[-tail:] if tail else "")
 
 
 _CONTAINERS = frozenset({dict, list, tuple, Entries})
-
-
-def _is_cut(text: str, longest: int) -> bool:
-    """Whether the text is what an earlier cut left, which is longer than the limit by its mark."""
-    mark = _CUT_MARK.search(text, max(0, len(text) - LONGEST_MARK))
-    return mark is not None and mark.start() <= longest
 
 
 def _numbered(name: str, taken: dict[str, Any]) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["CUT_KEY", "ENTRY_COST", "ITEM_COST", "LONGEST_MARK", "TRUNCATED_FIELD", "fit", "text_cost"]
+from logweir.encoding.cuts import LONGEST_MARK, joined, kept_ends
+
+__all__ = ["CUT_KEY", "ENTRY_COST", "ITEM_COST", "TRUNCATED_FIELD", "fit", "text_cost"]
 
 #: The field that an event has when it was too large as a whole.
 TRUNCATED_FIELD = "logweir_truncated"
@@ -20,8 +22,6 @@ ENTRY_COST = 12
 ITEM_COST = 8
 
 CUT_KEY = "…"
-
-LONGEST_MARK = 48
 
 
 def fit(fields: dict[str, Any], limit: int) -> tuple[dict[str, Any], int, bool]:
@@ -79,8 +79,11 @@ def _shrunk_text(text: str, room: int) -> Any:
     room -= LONGEST_MARK
     if room < 0:
         return _DROPPED
-    kept = text.encode()[:room].decode(errors="ignore")  # a character that the cut splits is dropped
-    return f"{kept}…[truncated {len(text) - len(kept)} characters]"
+    data = text.encode()
+    head, tail = kept_ends(text, room)
+    start = data[:head].decode(errors="ignore")  # a character that the cut splits is dropped
+    end = data[len(data) - tail :].decode(errors="ignore")
+    return joined(start, len(text) - len(start) - len(end), end)
 
 
 def _shrunk_list(items: list[Any], room: int) -> Any:

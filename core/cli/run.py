@@ -167,6 +167,8 @@ def _summary(reader: _Reader, metrics: Metrics) -> Table:
         title += " (in the dead letters)"
     if metrics.unrouted:
         title += f", {metrics.unrouted:,} taken by no route"
+    if metrics.truncated:
+        title += f", {metrics.truncated:,} cut to fit `limits`"
     table = Table(title=title, title_justify="left")
     table.add_column("sink")
     for heading in ("accepted", "stored", "duplicate", "retried", "dropped", "dead"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from logweir.encoding.cuts import cut_text
 from logweir.event import Event
 
 __all__ = ["shorten"]
@@ -36,7 +37,7 @@ def shorten(event: Event, longest: int) -> Event:
 
 def _cut(value: Any, cap: int) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= cap else f"{value[:cap]}…[truncated {len(value) - cap} characters]"
+        return cut_text(value, cap)
     if isinstance(value, list):
         kept = [_cut(item, cap) for item in value[:cap]]
         return kept if len(value) <= cap else [*kept, f"…[truncated {len(value) - cap} items]"]

@@ -60,6 +60,17 @@ def test_lines_of_files_and_of_stdin_are_routed(directory: Path) -> None:
     ]
 
 
+def test_c5_what_was_cut_is_said_at_the_end(directory: Path) -> None:
+    lines = ["x" * 3_000_000, json.dumps({"event": "long", "a": "y" * 70_000}), "short"]
+    (directory / "a.log").write_text("\n".join(lines))
+    result = logweir(directory, "run", "a.log")
+    assert result.returncode == 0, result.stderr
+    assert "3 events read, 0 malformed lines, 2 cut to fit `limits`" in " ".join(result.stderr.split())
+    first, second, _ = stored(directory, "tracing.jsonl")
+    assert first.name.endswith("x…[truncated 2934464 characters]")
+    assert second.fields["a"].endswith("y…[truncated 4464 characters]")
+
+
 def test_malformed_lines_become_dead_letters_with_their_place_and_stop_nothing(directory: Path) -> None:
     (directory / "a.log").write_bytes(b'{"event": "good"}\n{broken\n{"event": "good"}\n[1]\n\xff{\n')
     result = logweir(directory, "run", "a.log", "--format", "json")

@@ -1,7 +1,9 @@
 """What was logged is what is stored: encoded, redacted, bounded, and never an error."""
 
+import re
 import sys
 import threading
+import traceback
 from collections import OrderedDict, UserDict, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -476,3 +478,74 @@ def test_a_large_field_does_not_cost_the_ones_after_it():
 
     assert snapshotter(fields)[0].keys() == {"[1,2]", "3", "[4,5]", "3#2", TRUNCATED_FIELD}
     assert snapshotter(fields)[0]["3#2"] == [7]
+
+
+def _recursion(depth):
+    """The traceback of a mutual recursion, which Python does not fold."""
+
+    def here(left):
+        return there(left - 1)
+
+    def there(left):
+        if left <= 0:
+            raise ValueError("the reason")
+        return here(left - 1)
+
+    try:
+        here(depth)
+    except ValueError:
+        return traceback.format_exc()
+
+
+def _with_a_long_cause():
+    try:
+        try:
+            raise ValueError("c" * 70_000)
+        except ValueError as cause:
+            raise KeyError("the reason") from cause
+    except KeyError:
+        return traceback.format_exc()
+
+
+@pytest.mark.parametrize("text", [_recursion(900), _with_a_long_cause()], ids=["recursion", "cause"])
+@pytest.mark.parametrize("limits", [{"max_string": 10_000}, {"max_event_bytes": 10_000}], ids=str)
+def test_c5_a_traceback_is_cut_in_the_middle(text, limits):
+    snapshotter = _snapshotter(**limits)
+    stored = _fields(snapshotter, exception=text, a=1)
+
+    cut = stored["exception"]
+    assert cut.startswith("Traceback (most recent call last):\n")
+    assert cut.endswith(text[-2000:])
+    assert "the reason" in text[-2000:]
+    assert re.search(r"…\[truncated \d+ characters\]…", cut)
+    assert len(cut) <= 10_048
+    assert stored["a"] == 1
+    assert snapshotter.truncated == 1
+
+
+def test_c5_the_mark_says_how_much_is_gone_and_a_single_line_keeps_its_beginning():
+    snapshotter = _snapshotter(max_string=20)
+
+    assert _fields(snapshotter, a="a\n" + "x" * 46 + "\nz") == {
+        "a": "a\nxxxxxxxx…[truncated 30 characters]…xxxxxxxx\nz"
+    }
+    assert _fields(snapshotter, a="x" * 49 + "\n")["a"] == "x" * 20 + "…[truncated 30 characters]"
+
+
+def test_c5_a_secret_across_either_side_of_the_cut_leaves_no_half():
+    for before in range(40):
+        text = "a\n" + "x" * before + " 4111111111111111 " + "y" * (40 - before)
+
+        assert "4111" not in _fields(_snapshotter(max_string=32), a=text)["a"]
+        assert "1111" not in _fields(_snapshotter(max_string=32), a=text + "\n" + "z" * 9000 + text)["a"]
+
+
+@given(
+    text=st.text("ab\n1… é", max_size=80) | st.from_regex(r"(4111|\n|…\[truncated 1 characters\]…?|x){0,30}"),
+    longest=st.integers(16, 40),
+)
+def test_c5_what_was_cut_is_not_cut_again(text, longest):
+    snapshotter = _snapshotter(max_string=longest)
+    stored = _fields(snapshotter, a=text)
+
+    assert _fields(snapshotter, **stored) == stored
