@@ -5,18 +5,21 @@ Both raise when it is not: whoever audits by a call wants to know.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from structlog.contextvars import get_contextvars
 
-from logweir.auditing.record import make_record
+from logweir.auditing.record import make_record, record_for
 from logweir.config.models import AuditConfig
 from logweir.delivery.receipts import Ack, AckLevel, Receipt
 from logweir.errors import AuditError, NotRunning
+from logweir.event import known_level
 from logweir.process.threads import on_event_loop
 from logweir.runtime import current as runtime
 
 __all__ = ["audit", "audit_sync", "require_runtime"]
+
+_ACK_LEVELS: tuple[str, ...] = get_args(AckLevel)
 
 
 async def audit(
@@ -37,7 +40,7 @@ async def audit(
         user_id: Who did it; by default the context's ``user_id``.
         status: How it ended.
         resource: What it was done to.
-        level: The event's level.
+        level: The event's level, by its name or number; anything else is a field of that name.
         acknowledge: ``accepted``, ``durable`` or ``stored``; by default as ``audit.acknowledge`` in
             routing.yaml says.
         timeout: Seconds; by default as ``audit.timeout`` in routing.yaml says.
@@ -97,13 +100,25 @@ def require_runtime() -> runtime.Runtime:
 def _terms(
     config: AuditConfig, acknowledge: AckLevel | None, timeout: float | None
 ) -> tuple[AckLevel, float]:
+    """What to wait for, and how long.
+
+    Raises:
+        AuditError: What was said means nothing.
+    """
+    if acknowledge is not None and acknowledge not in _ACK_LEVELS:
+        raise AuditError(f"{acknowledge=} is none of {', '.join(_ACK_LEVELS)}")
+    if not isinstance(timeout, int | float | None):
+        raise AuditError(f"{timeout=} is no number of seconds")
     return acknowledge or config.acknowledge, config.timeout if timeout is None else timeout
 
 
 def _emit(
-    current: runtime.Runtime, action: str, values: dict[str, Any], level: str, acknowledge: AckLevel
+    current: runtime.Runtime, action: str, values: dict[str, Any], level: object, acknowledge: AckLevel
 ) -> Receipt:
     if values["user_id"] is None:
         values["user_id"] = get_contextvars().get("user_id")
+    known = known_level(level)
+    if known is None or "level" in record_for(action).model_fields:
+        values["level"] = level
     fields = make_record(action, values).to_fields()
-    return current.emit_audit(action, fields, level=level, acknowledge=acknowledge)
+    return current.emit_audit(action, fields, level=known or "info", acknowledge=acknowledge)

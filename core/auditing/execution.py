@@ -255,4 +255,4 @@ def _describe(error: BaseException | None) -> dict[str, Any]:
         text = str(error)
     except Exception:  # noqa: BLE001 - a hostile __str__ must not lose the event
         text = ""
-    return {"error_type": type(error).__qualname__, "error": text or None}
+    return {"error_type": type(error).__qualname__, **({"error": text} if text else {})}

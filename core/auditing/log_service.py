@@ -24,8 +24,9 @@ from structlog.contextvars import get_contextvars
 
 from logweir.auditing.audit import require_runtime
 from logweir.auditing.record import make_record
+from logweir.encoding.values import clean_text
 from logweir.errors import AuditError
-from logweir.event import Event, Kind
+from logweir.event import Event, Kind, known_level
 from logweir.runtime.runtime import Runtime
 
 if TYPE_CHECKING:  # importing logweir must not cost the import of SQLAlchemy
@@ -65,7 +66,7 @@ class LogService:
         self._timeout = timeout
 
     async def create_log(
-        self, event: str, *, level: Level = "info", kind: Kind = Kind.TRACING, **fields: Any
+        self, /, event: str, *, level: Level = "info", kind: Kind = Kind.TRACING, **fields: Any
     ) -> Event:
         """Write a row for anything that happened.
 
@@ -80,13 +81,14 @@ class LogService:
         return await self._write(_log_values(event, level, kind), fields)
 
     def create_log_sync(
-        self, event: str, *, level: Level = "info", kind: Kind = Kind.TRACING, **fields: Any
+        self, /, event: str, *, level: Level = "info", kind: Kind = Kind.TRACING, **fields: Any
     ) -> Event:
         """Do what :meth:`create_log` does, with a ``Session`` or in a thread without a loop."""
         return self._write_sync(_log_values(event, level, kind), fields)
 
     async def create_audit_log(
         self,
+        /,
         *,
         user_id: Any,
         action: str,
@@ -120,6 +122,7 @@ class LogService:
 
     def create_audit_log_sync(
         self,
+        /,
         *,
         user_id: Any,
         action: str,
@@ -175,7 +178,11 @@ def _log_values(name: str, level: str, kind: str) -> _What:
         AuditError: It is wrong.
     """
     try:
-        return _What(_name.validate_python(name), _level.validate_python(level), _kind.validate_python(kind))
+        return _What(
+            _name.validate_python(clean_text(name) if type(name) is str else name),
+            _level.validate_python(known_level(level) or level),
+            _kind.validate_python(kind),
+        )
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise AuditError(

@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from logweir.encoding.values import clean_text
 from logweir.errors import AuditError
 
 __all__ = ["AuditRecord", "make_record", "record_for"]
@@ -87,14 +88,12 @@ class AuditRecord(BaseModel):
 
     def to_fields(self) -> dict[str, Any]:
         """The event's fields: all that is set, but the action, which is the event's name."""
-        values = {
-            **self.__dict__,
-            **(self.model_extra or {}),
-        }  # the declared fields, without a look-up for each
+        values = {name: value for name, value in self.__dict__.items() if value is not None}
         del values["action"]
         if not values["extra_info"]:
             del values["extra_info"]
-        return {name: value for name, value in values.items() if value is not None}
+        values.update(self.model_extra or {})  # None too: the caller has said it
+        return values
 
 
 def record_for(action: str) -> type[AuditRecord]:
@@ -114,7 +113,7 @@ def make_record(action: str, values: Mapping[str, Any]) -> AuditRecord:
     """
     record_class = record_for(action)
     try:
-        return record_class.model_validate({**values, "action": action})
+        return record_class.model_validate(_cleaned({**values, "action": action}))
     except ValidationError as error:
         problems = "; ".join(
             _describe(problem) for problem in error.errors(include_url=False, include_context=False)
@@ -122,6 +121,17 @@ def make_record(action: str, values: Mapping[str, Any]) -> AuditRecord:
     except Exception as error:  # noqa: BLE001 - a validator of the application that raises something else
         problems = f"a validator raised {type(error).__qualname__}"
     raise AuditError(f"audit record of {action!r} does not fit {record_class.__name__}: {problems}")
+
+
+def _cleaned(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write lone surrogates, such as those of a file's name, as they are stored: pydantic refuses them."""
+    texts = {
+        clean_text(name): clean_text(value) if type(value) is str else value for name, value in values.items()
+    }
+    info = texts.get("extra_info")
+    if type(info) is dict:
+        texts["extra_info"] = {clean_text(k) if type(k) is str else k: v for k, v in info.items()}
+    return texts
 
 
 def _register(action: str, record: type[AuditRecord]) -> None:

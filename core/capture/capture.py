@@ -69,15 +69,20 @@ class Capture:
         # The order matters: what the call says about its kind wins over what is bound; rules see the context
         # too, and see fields as the caller passed them, because after the snapshot a condition on a secret
         # field could not hold.
+        own: dict[str, Any] = {}
         if "persist_db" in fields or "kind" in fields:
-            said = self._take_explicit(fields)
-            kind = kind or said
+            if kind is None:
+                kind = self._take_explicit(fields)
+            else:  # the call is audit by itself, so that these are fields like any other
+                own = {word: fields.pop(word) for word in ("persist_db", "kind") if word in fields}
         merge_context(fields)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
         if "persist_db" in fields or "kind" in fields:
             bound = self._take_explicit(fields)  # in any case: `persist_db` must not become a field
             kind = kind or bound
+        if own:
+            fields.update(own)
         if kind is None:
             kind = self._kind_of(level, name, fields)
         trace_id = fields.pop("trace_id", None)
@@ -141,7 +146,7 @@ def _describe_exception(fields: dict[str, Any]) -> None:
     said = fields.pop("exc_info", None)
     error = _exception_of(said)
     if error is not None:
-        add_field(fields, "error_type", type(error).__qualname__)
+        add_field(fields, "error_type", _class_of(error))
         add_field(fields, "exception", _format(error))
     if not (said is error or type(said) in _SWITCHES or _is_exc_info(said)):
         fields["exc_info"] = said
@@ -175,7 +180,13 @@ def _format(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(type(error), error, trace)).rstrip("\n")
     except Exception:  # noqa: BLE001 - a hostile __str__ or a broken traceback must not break the log call
-        return type(error).__qualname__
+        return _class_of(error)
+
+
+def _class_of(error: BaseException) -> str:
+    """The name of its class, which is not asked: its metaclass may refuse."""
+    name: str = type.__dict__["__qualname__"].__get__(type(error))
+    return name
 
 
 def _calling_stack() -> str:

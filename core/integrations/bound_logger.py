@@ -88,9 +88,11 @@ class BoundLogger(structlog.BoundLoggerBase):
             return self._proxy_to_logger(method_name, None if event is _NOT_GIVEN else event, **fields)
         kind: Kind | None = None
         if self._context:
-            # What the call says about its kind wins over what was bound.
-            kind = take_explicit(fields) if "persist_db" in fields or "kind" in fields else None
-            fields = {**self._context, **fields}
+            context = dict(self._context)
+            kind = take_explicit(fields)
+            if kind is not None:  # what the call says about its kind wins over what was bound
+                take_explicit(context)
+            fields = {**context, **fields}
         if event is _NOT_GIVEN:
             event = fields.pop("event", _NOT_GIVEN)
             if event is _NOT_GIVEN:

@@ -158,6 +158,22 @@ async def test_wrong_arguments_are_named_and_write_nothing(
     assert await rows(engine) == []
 
 
+async def test_c4_any_name_may_be_a_field_of_a_row(engine: AsyncEngine) -> None:
+    fields: dict[str, Any] = {"self": 1, "kind": "gift", "persist_db": "x", "name": "y", "fields": None}
+    audited = await LogService().create_audit_log(action="a\udcff", user_id=7, level="WARN", **fields)  # type: ignore[arg-type]
+    del fields["kind"]
+    logged = await LogService().create_log("b\udcff", level=40, **fields)  # type: ignore[arg-type]
+    assert (audited.name, audited.level, logged.name, logged.level) == (
+        "a\\udcff",
+        "warning",
+        "b\\udcff",
+        "error",
+    )
+    assert audited.fields == {"user_id": 7, "status": "success", "kind": "gift", **fields}
+    assert logged.fields == fields
+    assert [row["action"] for row in await rows(engine)] == ["a\\udcff", "b\\udcff"]
+
+
 async def test_a_session_of_the_wrong_kind_is_refused(engine: AsyncEngine) -> None:
     async with AsyncSession(engine) as session:
         with pytest.raises(logweir.AuditError, match="asynchronous"):

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from logweir.auditing import record as record_module
 from logweir.auditing.audit import audit, audit_sync
@@ -13,6 +16,13 @@ from logweir.context.binding import bind
 from logweir.errors import AuditError, NotRunning
 from logweir.event import Kind
 from logweir.runtime import current as runtime
+from logweir.sinks.memory import MemorySink
+
+#: Names that mean something to the code between an audit and its event, but nothing to its caller.
+OURS = [
+    *("self", "cls", "event", "kind", "persist_db", "name", "fields", "values", "current", "wanted"),
+    *("model_config", "model_fields", "model_extra", "copy", "json", "registered_action", "__dict__", "_x"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +113,72 @@ async def test_secrets_are_redacted(recorder: Any):
     fields = recorder.only().fields
     assert fields["password"] == "***"
     assert fields["extra_info"] == {"token": "***"}
+
+
+@pytest.mark.parametrize("said", ["gold", "", ["x"], 7, {"a": 1}])
+def test_c4_a_level_that_is_none_is_a_field(said: Any, recorder: Any):
+    audit_sync("a", level=said)
+    event = recorder.only()
+    assert (event.level, event.fields) == ("info", {"status": "success", "level": said})
+
+
+@pytest.mark.parametrize(("said", "level"), [("WARN", "warning"), (40, "error"), ("info", "info")])
+def test_c4_a_level_may_be_written_in_any_usual_way(said: Any, level: str, recorder: Any):
+    audit_sync("a", level=said)
+    event = recorder.only()
+    assert (event.level, event.fields) == (level, {"status": "success"})
+
+
+async def test_c4_a_level_that_the_record_declares_is_the_records_too(recorder: Any):
+    class Upgrade(AuditRecord, action="customer.upgraded"):
+        level: str
+        kind: str
+
+    await audit("customer.upgraded", level="gold", kind="audit")
+    await audit("customer.upgraded", level="error", kind="tracing")
+    first, second = recorder.events()
+    assert (first.level, first.kind, second.level, second.kind) == ("info", "audit", "error", "audit")
+    assert first.fields == {"status": "success", "level": "gold", "kind": "audit"}
+    assert second.fields == {"status": "success", "level": "error", "kind": "tracing"}
+
+
+@given(fields=st.dictionaries(st.text(max_size=8) | st.sampled_from(OURS), st.none() | st.integers(0, 9)))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_c4_every_field_of_an_audit_can_be_found_again(fields: dict[str, Any], recorder: Any):
+    secret = recorder.runtime._pipeline.capture.snapshot.redactor.is_secret_key
+    fields = {name: value for name, value in fields.items() if not secret(name)}
+    MemorySink.of("m").events.clear()
+    with bind(kind="tracing", persist_db=False, bound=1):
+        audit_sync("a", **fields)
+    event = recorder.only()
+    expected = {name.encode("utf-8", "backslashreplace").decode(): value for name, value in fields.items()}
+    assert event.fields == {"status": "success", "bound": 1, **expected}
+    assert event.kind is Kind.AUDIT
+
+
+async def test_c3_texts_that_utf8_lacks_are_no_reason_to_refuse_an_audit(recorder: Any):
+    await audit("a\udcff", user_id="b\udcff", status="c\udcff", extra_info={"d\udcff": "e\udcff"})
+    event = recorder.only()
+    assert event.name == "a\\udcff"
+    assert event.fields == {
+        "user_id": "b\\udcff",
+        "status": "c\\udcff",
+        "extra_info": {"d\\udcff": "e\\udcff"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("terms", "problem"),
+    [
+        ({"acknowledge": "gold"}, "acknowledge='gold' is none of accepted, durable, stored"),
+        ({"timeout": "soon"}, "timeout='soon' is no number of seconds"),
+    ],
+)
+async def test_c4_terms_that_mean_nothing_are_refused_before_anything_is_emitted(
+    terms: Any, problem: str, recorder: Any
+):
+    with pytest.raises(AuditError, match=re.escape(problem)):
+        await audit("a", **terms)
+    with pytest.raises(AuditError, match=re.escape(problem)):
+        await asyncio.to_thread(audit_sync, "a", **terms)
+    assert recorder.events() == []
