@@ -91,6 +91,8 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         sqlite3.Error: It cannot be opened.
         OSError: A newer version of logweir wrote it; or an older one, and it may not be brought up.
     """
+    if not path.is_file():  # SQLite would speak of an I/O error
+        raise OSError(f"{path}: unable to open: it is no file")
     connection = sqlite3.connect(read_only_uri(path), timeout=_BUSY_SECONDS, isolation_level=None, uri=True)
     try:
         connection.text_factory = lenient_text
