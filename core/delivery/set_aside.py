@@ -97,11 +97,11 @@ class Group:
         self.events += other.events
         self.oldest = min(self.oldest, other.oldest)
 
-    def only(self, known: Collection[int]) -> Group:
-        """Those at one of these positions."""
-        there = Group(events=self.events, oldest=self.oldest)
+    def without(self, lost: Collection[int]) -> Group:
+        """Those that are at none of these positions; only where the events are not kept."""
+        there = Group(oldest=self.oldest)
         for position, size, attempts in zip(self.positions, self.sizes, self.attempts, strict=True):
-            if position in known:
+            if position not in lost:
                 there.positions.append(position)
                 there.sizes.append(size)
                 there.attempts.append(attempts)
@@ -249,15 +249,15 @@ class SetAside:
         self._due.clear()
         return [event for _, event in kept]
 
-    def keep_only(self, known: Collection[int]) -> int:
-        """Forget what waits and is not at one of these positions; returns how many."""
+    def forget(self, lost: Collection[int]) -> int:
+        """Forget what waits at one of these positions; returns how many."""
         before, size = self.waiting, self.waiting_size
-        there = {number: group.only(known) for number, group in self._groups.items()}
+        there = {number: group.without(lost) for number, group in self._groups.items()}
         self._groups = {number: group for number, group in there.items() if group.positions}
-        lost = before - sum(len(group.positions) for group in self._groups.values())
-        self.count -= lost
+        forgotten = before - sum(len(group.positions) for group in self._groups.values())
+        self.count -= forgotten
         self.size -= size - sum(group.size for group in self._groups.values())
-        return lost
+        return forgotten
 
     def positions(self) -> Iterator[int]:
         """Where they are, those that are being tried too."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from logweir.delivery.call_sink import call_sink
@@ -160,6 +160,11 @@ class Worker:
             lease, self._lease = self._lease, None
             self._queue.settle(lease, unsettled, put_off)
 
+    @property
+    def _earlier(self) -> Mapping[int, int]:
+        """How often events that were set aside were tried before; empty for a batch that was not."""
+        return self._lease.attempts if self._lease is not None else {}
+
     async def _deliver(self) -> None:
         """Write the groups in hand until none is left; a group leaves only when its events are settled.
 
@@ -220,11 +225,11 @@ class Worker:
 
     def _note_pace(self, events: int, result: WriteResult) -> None:
         # What was set aside has a pace of its own: that nothing of it passes says nothing of the others.
-        passed, first_try = len(result.retry) < events, self._lease is not None and not self._lease.attempts
+        passed = len(result.retry) < events
         if passed:
             self._fruitless = 0
             self._counters.succeeded()
-        if result.retry and (passed or not first_try):
+        if result.retry and (passed or self._earlier):
             self._counters.failures += 1
         elif result.retry:
             self._counters.failed(result.retry_reason or _PUT_OFF)
@@ -238,11 +243,10 @@ class Worker:
         self, group: _Group, waiting: Sequence[Event], reason: str, retry_after: float | None
     ) -> list[tuple[Event, str]]:
         """Put off events of a group; returns those that are out of attempts, with the reason."""
-        earlier = self._lease.attempts if self._lease is not None else {}
         waits: dict[int, list[tuple[Event, int]]] = {}
         letters = []
         for event in waiting:
-            attempts = group.attempts + earlier.get(id(event), 0) + 1
+            attempts = group.attempts + self._earlier.get(id(event), 0) + 1
             if self._retry.max_attempts is not None and attempts >= self._retry.max_attempts:
                 letters.append((event, reason))
             else:
@@ -270,7 +274,8 @@ class Worker:
         refused = not failure.transient or unexpected >= _UNEXPECTED_ATTEMPTS
         if refused and len(group.events) > 1:
             self._split(group)
-        elif not refused and failure.expected and self._lease is not None and self._lease.attempts:
+        elif not refused and failure.expected and self._earlier:
+            self._pace = max(self._pace, failure.retry_after or 0.0)
             letters = self._set_aside(group, group.events, failure.message, failure.retry_after)
             self._in_hand[0] = replace(group, events=[event for event, _ in letters])
             await self._dead_letter(letters)

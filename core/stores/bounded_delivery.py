@@ -181,7 +181,7 @@ class _Watched:
                 self._give_up(error)
             raise
         if isinstance(result, WriteResult) and len(result.retry) == len(batch):
-            self._failed("the sink asks again and again to be tried later")
+            self._failed(result.retry_reason or "the sink asks again and again to be tried later")
         else:
             self._failures = 0
         return result

@@ -133,6 +133,8 @@ def _count_anew(file: SpoolFile, backlogs: Sequence[Backlog], lock: threading.RL
     for backlog in backlogs:
         with lock:
             missing += backlog.count_anew(*file.totals(backlog.sink, backlog.read_next))
-            there = file.read_at(backlog.sink, list(backlog.aside.positions()))
-            missing += backlog.aside.keep_only({row.seq for row in there})
+            aside = list(backlog.aside.positions())
+        there = {row.seq for row in file.read_at(backlog.sink, aside)}
+        with lock:
+            missing += backlog.aside.forget(set(aside) - there)
     return missing

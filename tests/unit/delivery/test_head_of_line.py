@@ -72,13 +72,15 @@ def queue_of(kind: str, spool: Spool, when_full: Any = "block", **bounds: Any) -
 
 
 @asynccontextmanager
-async def delivering(queue: EventQueue, spool: Spool, **retry: Any) -> AsyncIterator[tuple[Channel, ByItem]]:
+async def delivering(
+    queue: EventQueue, spool: Spool, sink_class: type[ByItem] = ByItem, **retry: Any
+) -> AsyncIterator[tuple[Channel, ByItem]]:
     """A channel at work, with pauses of a few milliseconds."""
     settings = {"initial": 0.002, "max": 0.01, "timeout": 20.0} | retry
     config = SinkConfig(
         type="by_item", batch=BatchConfig(linger=0, max_events=10), retry=RetryConfig(**settings)
     )
-    sink = ByItem(config)
+    sink = sink_class(config)
     channel = Channel(
         "sink",
         config,
@@ -187,6 +189,41 @@ async def test_a_server_that_is_away_is_not_asked_for_others_meanwhile(spool: Sp
         assert queue.statistics().set_aside == 0
         sink.away = False
         await until(lambda: sink.stored == [str(number) for number in range(100)])
+
+
+async def test_a_sink_that_takes_nothing_event_by_event_is_down_and_healthy_when_it_takes_them(
+    spool: Spool,
+) -> None:
+    queue = queue_of("memory", spool)
+    for _ in range(40):
+        queue.put(make_event("poison"))
+    async with delivering(queue, spool) as (channel, sink):
+        await until(lambda: metrics(channel).state is SinkState.DOWN)
+        assert metrics(channel).last_error == REASON
+        sink.cured = True
+        await until(lambda: len(sink.stored) == 40)
+        await until(lambda: metrics(channel).state is SinkState.HEALTHY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_set_aside_and_then_fails_as_a_whole_holds_up_nobody(kind: str, spool: Spool) -> None:
+    """A sink may raise for a batch of nothing but what it put off before."""
+
+    class Raising(ByItem):
+        async def write(self, batch: Sequence[Event]) -> WriteResult:
+            if {event.name for event in batch} == {"poison"} and len(self.calls):
+                self.calls.append([])
+                raise SinkUnavailable("all of it is away")
+            return await super().write(batch)
+
+    queue = queue_of(kind, spool)
+    queue.put(make_event("poison"))
+    async with delivering(queue, spool, sink_class=Raising) as (_, sink):
+        await until(lambda: sink.calls.count([]) >= 2)
+        for number in range(30):
+            queue.put(make_event(str(number)))
+        await until(lambda: len(sink.stored) == 30)
+        assert queue.statistics().set_aside == 1
 
 
 async def test_a_server_that_asks_for_a_pause_gets_it_from_everybody(spool: Spool) -> None:
@@ -300,7 +337,7 @@ async def test_a_stop_keeps_what_is_set_aside(kind: str, spool: Spool) -> None:
     for name in ("poison", "poison", "good"):
         queue.put(make_event(name))
     async with delivering(queue, spool) as (channel, sink):
-        await until(lambda: queue.statistics().set_aside == 2)
+        await until(lambda: queue.statistics().set_aside == 2 and sink.stored == ["good"])
         left = await channel.finish(0.05)
         assert sink.stored == ["good"]
         on_disk = queue.statistics().depth

@@ -13,6 +13,7 @@ from logweir.delivery.queue import DropReason, EventQueue, PutResult
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.queues.spill import SpillQueue
+from logweir.delivery.set_aside import PutOff
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event, new_event_id
 from logweir.settings.delivery import QueueConfig
@@ -343,6 +344,97 @@ async def test_what_is_not_on_disk_at_the_end_is_the_callers(make_queue: MakeQue
     assert len(queue.remove_unsaved()) == expected
     assert queue.statistics().depth == 5 - expected
     assert len(await take_all(queue)) == 5 - expected
+
+
+async def put_off(queue: EventQueue, *names: str, pause: float = 0.0) -> None:
+    """Put events, take them, and set them aside."""
+    for name in names:
+        queue.put(event(name))
+    while names:
+        lease = await queue.take(len(names), 10**9, 0.0)
+        assert lease is not None
+        names = names[len(lease.events) :]
+        queue.settle(lease, put_off=[PutOff([(item, 1) for item in lease.events], pause, "closed")])
+
+
+async def test_what_is_set_aside_waits_while_others_pass(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    await put_off(queue, "a", "b", pause=3600.0)
+    queue.put(event("c"))
+    lease = await asyncio.wait_for(queue.take(10, 10**9, 0.0), 5.0)
+    assert lease is not None
+    assert [item.name for item in lease.events] == ["c"]
+    queue.settle(lease)
+    now = queue.statistics()
+    assert (now.depth, now.in_flight, now.size, now.accepted) == (2, 0, 200, 3)
+    assert (now.set_aside, now.reason) == (2, "closed")
+
+
+async def test_what_is_set_aside_comes_back_when_it_is_due_with_its_attempts(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    await put_off(queue, "a", pause=0.05)
+    lease = await asyncio.wait_for(queue.take(10, 10**9, 3600.0), 5.0)
+    assert lease is not None
+    assert [(item.name, lease.attempts[id(item)]) for item in lease.events] == [("a", 1)]
+    now = queue.statistics()
+    assert (now.depth, now.in_flight, now.set_aside) == (0, 1, 1)
+    queue.settle(lease)
+    now = queue.statistics()
+    assert (now.depth, now.in_flight, now.size, now.set_aside, now.reason) == (0, 0, 0, 0, "")
+
+
+async def test_what_is_due_and_what_is_new_are_leased_in_turn(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    await put_off(queue, *["late"] * 4)
+    outcomes: list[OSError | None] = []
+    for _ in range(4):
+        queue.put(event("new"), outcomes.append)
+    while queue.durable and len(outcomes) < 4:
+        await asyncio.sleep(0.001)
+    order = []
+    for _ in range(8):
+        lease = await asyncio.wait_for(queue.take(1, 10**9, 0.0), 5.0)
+        assert lease is not None
+        order.append(lease.events[0].name)
+        queue.settle(lease)
+    assert order[:4].count("late") == 2
+    assert order.count("late") == 4
+
+
+async def test_what_is_given_back_while_it_is_tried_again_is_set_aside_as_it_was(
+    make_queue: MakeQueue,
+) -> None:
+    queue = make_queue()
+    await put_off(queue, "a", "b")
+    for _ in range(2):
+        lease = await asyncio.wait_for(queue.take(10, 10**9, 0.0), 5.0)
+        assert lease is not None
+        queue.settle(lease, lease.events)
+        assert queue.statistics().set_aside == 2
+    queue.close()
+    assert sorted(item.name for item in await take_all(queue)) == ["a", "b"]
+
+
+async def test_a_closed_queue_hands_out_what_is_set_aside_at_once_and_then_nothing(
+    make_queue: MakeQueue,
+) -> None:
+    queue = make_queue()
+    await put_off(queue, "a", pause=3600.0)
+    queue.close()
+    assert [item.name for item in await asyncio.wait_for(take_all(queue), 5.0)] == ["a"]
+
+
+async def test_a_consumer_that_waits_hears_of_what_another_puts_off(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    queue.put(event("a"))
+    lease = await queue.take(1, 10**9, 0.0)
+    waiting = asyncio.create_task(queue.take(1, 10**9, 0.0))
+    await asyncio.sleep(0)
+    assert lease is not None
+    queue.settle(lease, put_off=[PutOff([(lease.events[0], 1)], 0.01, "")])
+    again = await asyncio.wait_for(waiting, 5.0)
+    assert again is not None
+    assert [item.name for item in again.events] == ["a"]
 
 
 async def test_a_durable_queue_says_when_an_event_is_on_disk(make_queue: MakeQueue) -> None:
