@@ -361,7 +361,8 @@ async def test_a_process_that_is_killed_leaves_what_was_set_aside_to_the_next(tm
     for name in ("poison", "good", "poison"):
         queue.put(make_event(name))
     async with delivering(queue, spool) as (_, sink):
-        await until(lambda: queue.statistics().set_aside == 2)
+        await until(lambda: queue.statistics().set_aside == 2 and "good" in sink.stored)
+        await until(lambda: queue.statistics().depth + queue.statistics().in_flight == 2)
         while spool.has_removals:
             await asyncio.to_thread(spool.commit)
         left = await asyncio.to_thread(crash, spool, tmp_path / "second")
@@ -405,7 +406,8 @@ async def test_a_damaged_queue_file_costs_none_of_what_is_set_aside_and_readable
     for name in ("poison", "good", "poison"):
         queue.put(make_event(name))
     async with delivering(queue, spool, initial=3600.0, max=3600.0) as (_, sink):
-        await until(lambda: queue.statistics().set_aside == 2)
+        await until(lambda: queue.statistics().set_aside == 2 and "good" in sink.stored)
+        await until(lambda: queue.statistics().depth + queue.statistics().in_flight == 2)
         while spool.has_removals:
             await asyncio.to_thread(spool.commit)
         file = spool._current.file
