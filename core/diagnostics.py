@@ -6,7 +6,9 @@ application has configured no logging, messages of warning and above go to stder
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -56,14 +58,18 @@ def after_fork() -> None:
 
 
 def report(key: str, message: str, *args: object, level: int = logging.WARNING) -> None:
-    """Report to the operator, at most once in ten seconds for each ``key``."""
+    """Report to the operator, at most once in ten seconds for each ``key``; never raises."""
     held_back = _limiter.admit(key)
     if held_back is None:
         return
     if held_back:
         message += " (and %d more like it)"
         args = (*args, held_back)
-    logger.log(level, message, *args)
+    try:
+        logger.log(level, message, *args)
+    except Exception:  # noqa: BLE001 - a handler or filter of the application; it must not break who reports
+        with contextlib.suppress(Exception):  # there may be no stderr
+            sys.stderr.write(f"logweir: {message % args}\n")
 
 
 class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]
