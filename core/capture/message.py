@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, MutableMapping
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
+
+from structlog.contextvars import get_contextvars
 
 from logweir.diagnostics import report
 from logweir.encoding.values import unprintable
@@ -20,17 +22,20 @@ __all__ = ["ARGUMENTS_FIELD", "ERROR_FIELD", "add_field", "calling_place", "form
 #: The fields of an event whose message could not be formatted.
 ARGUMENTS_FIELD, ERROR_FIELD = "message_args", "message_error"
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 #: Packages between a log call and its caller.
 _BETWEEN = frozenset({"logweir", "structlog", "logging"})
 
 
-def formatted(message: Any, args: Any, fields: dict[str, Any]) -> str:
+def formatted(message: Any, args: Any, fields: dict[str, Any], bound: Mapping[str, Any] = _NOTHING) -> str:
     """Return a message with its arguments filled in, or as it was written.
 
     Args:
         message: What was logged first; anything whose text can be made.
         args: What was logged behind it: a tuple, or the one mapping whose keys the message names.
         fields: Gets the arguments where they cannot be filled in.
+        bound: Further fields that the event will have.
     """
     text = text_of(message)
     if not args:
@@ -41,8 +46,9 @@ def formatted(message: Any, args: Any, fields: dict[str, Any]) -> str:
         kind = type(error).__qualname__
     else:
         return filled
-    add_field(fields, ARGUMENTS_FIELD, args)
-    add_field(fields, ERROR_FIELD, kind)
+    taken = {**get_contextvars(), **bound}
+    add_field(fields, ARGUMENTS_FIELD, args, taken)
+    add_field(fields, ERROR_FIELD, kind, taken)
     place = calling_place()
     report(
         f"message {place}",
@@ -72,14 +78,15 @@ def text_of(value: Any) -> str:
         return unprintable(value)
 
 
-def add_field(fields: MutableMapping[str, Any], name: str, value: Any) -> None:
-    """Add a field of ours beside the caller's; a name that is taken gets a number, as in the snapshot."""
-    if name in fields:
-        number = 2
-        while f"{name}#{number}" in fields:
-            number += 1
-        name = f"{name}#{number}"
-    fields[name] = value
+def add_field(
+    fields: MutableMapping[str, Any], name: str, value: Any, taken: Mapping[str, Any] = _NOTHING
+) -> None:
+    """Add a field beside the caller's; a name that is taken gets a number, as in the snapshot."""
+    free, number = name, 1
+    while free in fields or free in taken:
+        number += 1
+        free = f"{name}#{number}"
+    fields[free] = value
 
 
 def calling_place() -> str:

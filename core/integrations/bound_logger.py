@@ -82,7 +82,7 @@ class BoundLogger(structlog.BoundLoggerBase):
     def _log(self, method_name: str, event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
         """Log by any chain; ``fields`` are those of the call."""
         if args:
-            event = formatted("" if event is _NOT_GIVEN else event, args, fields)
+            event = formatted("" if event is _NOT_GIVEN else event, args, fields, self._context)
         processors: Any = self._processors
         if len(processors) != 1 or processors[0] is not ROUTING:
             return self._proxy_to_logger(method_name, None if event is _NOT_GIVEN else event, **fields)

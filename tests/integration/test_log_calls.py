@@ -4,6 +4,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import logweir
+from logweir.context import bind
 from logweir.redaction.redactor import Redactor
 from logweir.sinks.contract import Query
 from logweir.sinks.memory import MemorySink
@@ -95,16 +97,22 @@ def running() -> Iterator[logweir.Runtime]:
     runtime.stop()
 
 
-def emit(runtime: logweir.Runtime, name: Any, fields: dict[str, Any]) -> None:
-    """What the last processor of a chain does."""
-    from logweir.integrations.structlog import RoutingProcessor
+@contextmanager
+def current(runtime: logweir.Runtime) -> Iterator[None]:
+    """Let log calls find the runtime."""
     from logweir.runtime import current as module
 
     before, module._runtime = module._runtime, runtime
     try:
-        RoutingProcessor()(None, "info", {"event": name, **fields})
+        yield
     finally:
         module._runtime = before
+
+
+def emit(runtime: logweir.Runtime, name: Any, fields: dict[str, Any]) -> None:
+    """What the last processor of a chain does."""
+    with current(runtime):
+        logweir.RoutingProcessor()(None, "info", {"event": name, **fields})
 
 
 @given(fields=st.dictionaries(names | st.just("a"), anything, max_size=4), name=anything)
@@ -175,3 +183,91 @@ def test_a_message_that_cannot_be_formatted_does_not_raise(running: logweir.Runt
     logger = logging.getLogger("log_calls")
     logger.addHandler(handler)
     logger.info("%d of %s", "not a number", Hostile())
+
+
+OURS = [
+    *("self", "event", "level", "name", "method_name", "args", "kwargs", "fields", "processors", "context"),
+    *("message_args", "message_error", "exception", "error_type", "stack", "logger", "id", "time", "service"),
+    *("_logger", "_name", "_record", "color_message", "taskName", "logweir_error", "a\udcff", "\ud800", ""),
+]
+#: Those say something about the call, see docs/reference/values.md.
+SAYING = {"persist_db", "kind", "trace_id", "span_id", "exc_info", "stack_info"}
+METHODS = ["debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "msg"]
+messages = (
+    st.sampled_from(["%s", "a %s %s", "id %d", "%(a)s", "100 %", "%", "%%", "%5$s %q", "plain", "\udcff %r"])
+    | anything
+)
+arguments = st.lists(anything | st.dictionaries(st.sampled_from("ab"), anything), max_size=3)
+any_fields = st.dictionaries(st.sampled_from([*OURS, *SAYING]) | st.text(max_size=6), anything, max_size=5)
+
+
+def stored_by(runtime: logweir.Runtime, call: Any) -> logweir.Event:
+    """The one event of a call."""
+    stored = MemorySink.of("out").events
+    stored.clear()
+    with current(runtime):
+        call()
+    assert runtime.flush()
+    (event,) = stored.values()
+    return event
+
+
+def assert_all_is_found(
+    event: logweir.Event, fields: dict[str, Any], args: list[Any], runtime: logweir.Runtime
+) -> None:
+    snapshot = runtime._pipeline.capture.snapshot
+    given = {name: value for name, value in fields.items() if name not in SAYING}
+    expected = snapshot(given)[0]
+    assert {name: event.fields.get(name, "missing") for name in expected} == expected
+    if "message_error" in event.fields and "message_error" not in given:
+        kept = next(event.fields[name] for name in ("message_args#2", "message_args") if name in event.fields)
+        assert kept in (snapshot({"x": args})[0]["x"], snapshot({"x": args[:1]})[0]["x"][0])
+
+
+@given(
+    message=messages,
+    args=arguments,
+    bound=any_fields,
+    fields=any_fields,
+    in_context=st.booleans(),
+    method=st.sampled_from(METHODS),
+)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_c3_no_log_call_raises_and_every_field_of_it_can_be_found_again(
+    message: Any,
+    args: list[Any],
+    bound: dict[str, Any],
+    fields: dict[str, Any],
+    in_context: bool,
+    method: str,
+    running: logweir.Runtime,
+) -> None:
+    logweir.configure_structlog()
+    log, context = logweir.get_logger(), {}
+    if in_context:
+        context = bound
+    else:
+        log = log.bind(**bound)
+    with bind(**context):
+        event = stored_by(running, lambda: getattr(log, method)(message, *args, **fields))
+    assert_all_is_found(event, {**bound, **fields}, args, running)
+
+
+@given(
+    message=messages,
+    args=arguments,
+    fields=any_fields,
+    method=st.sampled_from(["debug", "info", "warning", "error", "exception", "critical"]),
+)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_c3_no_record_of_logging_raises_and_every_extra_of_it_can_be_found_again(
+    message: Any, args: list[Any], fields: dict[str, Any], method: str, running: logweir.Runtime
+) -> None:
+    refused = {*vars(logging.makeLogRecord({})), "message", "asctime"}  # by logging itself
+    extra = {name: value for name, value in fields.items() if name not in refused}
+    logger = logging.Logger("shop", logging.DEBUG)  # noqa: LOG001 - one without the handlers of pytest
+    logger.addHandler(logweir.Handler())
+    if [type(arg) for arg in args] == [Hostile]:  # logging itself asks a single argument for its class
+        args = [*args, "more"]
+    event = stored_by(running, lambda: getattr(logger, method)(message, *args, extra=extra))
+    assert_all_is_found(event, extra, args, running)
