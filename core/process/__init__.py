@@ -1,6 +1,7 @@
 """The process around us: its event loop's thread, its threads, forks, signals and its end.
 
-``loop_thread`` is the thread on which all delivery runs, ``threads`` runs short blocking work off a loop.
+``loop_thread`` is the thread on which all delivery runs, ``executor`` has the threads for its blocking work;
+``threads`` runs short blocking work off any loop.
 ``fork`` is the written order of all that happens at a fork; ``standstill`` lets one wait until nothing is
 half done, and ``fork_gate`` keeps one out of SQLite's work. ``hooks`` registers with the interpreter what
 must happen at an exit and at a signal.

@@ -14,44 +14,80 @@ import atexit
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
 
+from logweir.diagnostics import report
 from logweir.process import fork
 from logweir.process.fork import Stage
 
-__all__ = ["install", "install_signals", "restore_signals"]
+__all__ = ["install_exit", "install_fork", "install_signals", "restore_signals"]
 
 _Handler = Callable[[int, FrameType | None], None]
 
 _installed: dict[signal.Signals, _Handler] = {}
-_registered = False
 
 
-def install(
-    *, on_exit: Callable[[], object], before_fork: Callable[[], None], after_fork: Callable[[], None]
-) -> None:
-    """Call these before the interpreter exits, before a fork and in every fork's child; once."""
-    # Neither registration can be undone, so a second start must not add to them.
-    global _registered  # noqa: PLW0603 - these hooks belong to the process
-    if _registered:
-        return
-    _registered = True
-    _register_exit(on_exit)
-    fork.register(Stage.RUNTIME, before=before_fork, in_child=after_fork)
-    fork.install()
+def install_exit(*, main_ended: Callable[[], object], last: Callable[[], object]) -> None:
+    """Call these on the interpreter's way out; called once, as early in the process as it can be.
 
+    The interpreter ends in this order: the main thread ends; the thread pools of the standard library end,
+    and all other threads that are not daemonic are waited for; the functions of ``atexit`` run, the one
+    registered last first; no thread but the main one goes on. Any of these may log.
 
-def _register_exit(on_exit: Callable[[], object]) -> None:
-    # Both hooks lead to the same drain, which is idempotent; the second serves where there is no first.
-    # The drain must come before the thread pools of the standard library shut down, which atexit comes
-    # after. CPython has an unofficial hook for that; multiprocessing's children pass it too.
+    Args:
+        main_ended: Called when the main thread has ended, before thread pools are shut down.
+        last: Called when the other threads have ended, behind what was registered with ``atexit`` after this.
+            A process of ``multiprocessing`` may end without that; there it is called by a thread which waits
+            for the others.
+    """
+
+    def when_main_ends() -> None:
+        try:
+            main_ended()
+            if _is_child_of_multiprocessing():
+                _after_other_threads(last)
+        except Exception as error:  # noqa: BLE001 - the interpreter would not wait for the other threads
+            report("hooks.exit", "what is to be done at the end of the main thread failed: %r", error)
+
+    # CPython's own hook of that moment, unofficial; without it the pools end first, and `last` does it all.
     early = getattr(threading, "_register_atexit", None)
     if early is not None:
         with contextlib.suppress(RuntimeError):  # the interpreter is already on its way out
-            early(on_exit)
-    atexit.register(on_exit)
+            early(when_main_ends)
+    atexit.register(last)
+
+
+def _is_child_of_multiprocessing() -> bool:
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
+
+
+def _after_other_threads(call: Callable[[], object]) -> None:
+    """Call it when every other thread has ended that the interpreter waits for."""
+
+    def others() -> list[threading.Thread]:
+        spared = {threading.main_thread(), threading.current_thread()}
+        return [thread for thread in threading.enumerate() if not thread.daemon and thread not in spared]
+
+    def wait() -> None:
+        while running := others():
+            for thread in running:
+                thread.join()
+        call()
+
+    if others():
+        threading.Thread(target=wait, name="logweir-exit", daemon=False).start()
+    else:
+        call()
+
+
+def install_fork(*, before_fork: Callable[[], None], after_fork: Callable[[], None]) -> None:
+    """Call these before a fork and in every fork's child; idempotent."""
+    fork.register(Stage.RUNTIME, before=before_fork, in_child=after_fork)
+    fork.install()
 
 
 def install_signals(*, on_term: Callable[[], object], on_hup: Callable[[], None] | None) -> None:
@@ -83,9 +119,13 @@ class _DrainThenEnd:
         self._draining = True
         # Not here: a handler runs between two instructions of the main thread, which may hold the very lock
         # that the drain needs. Daemonic, or a drain that hangs would keep the interpreter from its exit.
-        threading.Thread(
+        thread = threading.Thread(
             target=self._drain_and_signal, args=(signum,), name="logweir-drain", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is on its way out: the main thread only waits by now
+            self._drain_and_signal(signum)
 
     def forget(self) -> None:
         """Begin anew in a fork's child: it was the parent that got the signal."""

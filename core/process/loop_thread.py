@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 from logweir.diagnostics import report
+from logweir.process.executor import LoopExecutor
 
 __all__ = ["LoopThread"]
 
@@ -45,9 +46,10 @@ class LoopThread:
         with self._lock:
             if self._loop is None:
                 loop = asyncio.new_event_loop()
+                loop.set_default_executor(LoopExecutor())
                 loop.call_soon(self._on_start)
-                # Daemonic: the exit drains first (see hooks), and then must not wait for a loop without an
-                # end.
+                # Daemonic: the exit must not wait for a loop without an end. It drains when all other threads
+                # have ended (see hooks).
                 self._thread = threading.Thread(target=_run, args=(loop,), name="logweir", daemon=True)
                 # Before the thread starts: what is called meanwhile waits on the loop.
                 self._loop = loop
@@ -67,7 +69,9 @@ class LoopThread:
         future = self.submit(work)
         try:
             return future.result(timeout)
-        except TimeoutError:
+        except CancelledError:
+            raise TimeoutError("the delivery thread has ended") from None
+        except BaseException:  # time is up, or a signal's handler raised in the middle of it
             future.cancel()
             raise
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -39,6 +40,8 @@ __all__ = [
 ENVIRONMENT_VARIABLE = "LOGWEIR_CONFIG"
 #: How long a start waits for sinks to open.
 _OPENING = 1.0
+#: How long the end of an exit drains at least, if the first part of it took all the time that there is.
+_LAST_DRAIN = 2.0
 
 
 class _State:
@@ -50,6 +53,7 @@ class _State:
         self.exported = False
         self.starting = False
         self.gave_up = False  # on starting by itself: it failed, or somebody stopped the runtime
+        self.exit_seconds = 0.0  # that the exit has waited for sinks so far
 
 
 _runtime: Runtime | None = None
@@ -105,7 +109,7 @@ def _start(config: ConfigSource, *, handle_signals: bool, source: ConfigSource |
     _runtime = runtime
     _state.source = source = config if source is None else source
     _export(source)
-    hooks.install(on_exit=stop, before_fork=_before_fork, after_fork=_after_fork)
+    hooks.install_fork(before_fork=_before_fork, after_fork=_after_fork)
     if handle_signals:
         hooks.install_signals(
             on_term=stop, on_hup=_reload_or_report if isinstance(source, str | Path) else None
@@ -268,3 +272,24 @@ def _reload_or_report() -> None:
         logger.error("routing.yaml was not reloaded: %r", error)
     else:
         logger.info("routing.yaml was reloaded")
+
+
+def _when_main_ends() -> None:
+    """Deliver what there is while everything still works; other threads go on, and so does the runtime."""
+    runtime = _runtime
+    if runtime is not None:
+        begun = time.monotonic()
+        runtime.flush_if_busy(runtime.config.drain_timeout)
+        _state.exit_seconds = time.monotonic() - begun
+
+
+def _at_last() -> None:
+    """Drain for the last time: nobody comes after this but functions of ``atexit`` older than logweir."""
+    runtime = _runtime
+    if runtime is not None:
+        whole = runtime.config.drain_timeout
+        stop(min(whole, max(whole - _state.exit_seconds, _LAST_DRAIN)))
+
+
+# At the import, for the functions of `atexit` run in the opposite order: those of the application come first.
+hooks.install_exit(main_ended=_when_main_ends, last=_at_last)

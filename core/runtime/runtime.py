@@ -86,6 +86,8 @@ class Runtime:
         self._import_metrics_server(config)
         self._retention = RetentionSchedule(lambda: self.config)
         self._background: set[asyncio.Task[None]] = set()
+        # What channels gave back at a stop; kept here, for a drain may be interrupted at any point.
+        self._leftovers: list[tuple[Channel, list[Event]]] = []
 
     @property
     def _pipeline(self) -> Pipeline:
@@ -167,21 +169,22 @@ class Runtime:
 
     def _drain(self, timeout: float) -> bool:
         before = self._lost()
-        leftovers: list[tuple[Channel, list[Event]]] = []
         if any(channel.statistics().depth for channel in self._all_channels()):
             self._loop_thread.start()  # a short life: nothing was on disk yet that could have started it
         if self._loop_thread.is_running():
             try:
-                leftovers = self._loop_thread.run(self._finish_all(timeout), timeout + _GRACE)
+                self._loop_thread.run(self._finish_all(timeout), timeout + _GRACE)
             except TimeoutError:
                 report(
                     "stop", "the drain did not end within %.1f s: a sink blocks the loop", timeout + _GRACE
                 )
         # Empty after an orderly drain. Where the loop never ran, or did not answer, this is all there is.
-        leftovers += [(channel, channel.let_go()) for channel in self._all_channels()]
-        for channel, events in leftovers:
+        self._leftovers += [(channel, channel.let_go()) for channel in self._all_channels()]
+        while self._leftovers:
+            channel, events = self._leftovers[-1]
             if not self._reload.save(channel, events):
                 channel.count_lost(events)
+            self._leftovers.pop()
         # Only now: saving needed the spool in force. One that cannot write what it holds says what is lost.
         for spool in self._reload.spools:
             if not spool.close():
@@ -192,13 +195,15 @@ class Runtime:
             channel.report_kept()
         return self._lost() == before
 
-    async def _finish_all(self, timeout: float) -> list[tuple[Channel, list[Event]]]:
+    async def _finish_all(self, timeout: float) -> None:
         # First what works beside the queues, for the relay would go on to fill them.
         await asyncio.gather(self._relay.stop(), self._retention.stop())
         channels = self._all_channels()
-        leftovers = await asyncio.gather(*(channel.finish(timeout) for channel in channels))
+        await asyncio.gather(*(self._finish(channel, timeout) for channel in channels))
         await self._reload.ended(_GRACE / 2)
-        return list(zip(channels, leftovers, strict=True))
+
+    async def _finish(self, channel: Channel, timeout: float) -> None:
+        self._leftovers.append((channel, await channel.finish(timeout)))
 
     def _lost(self) -> int:
         return sum(sink.dropped.get(DropReason.SHUTDOWN, 0) for sink in self.metrics().sinks.values())
@@ -322,6 +327,16 @@ class Runtime:
             return self._loop_thread.run(self._settled(timeout), timeout + _GRACE)
         except TimeoutError:
             return False
+
+    def flush_if_busy(self, timeout: float) -> bool:
+        """Do what :meth:`flush` does, but start nothing if nothing waits; for the way out of a process."""
+        if self._loop_thread.is_current_thread() or not self._is_busy():
+            return True
+        return self.flush(timeout)
+
+    def _is_busy(self) -> bool:
+        statistics = [channel.statistics() for channel in self._all_channels()]
+        return any(each.depth or each.in_flight for each in statistics)
 
     async def aflush(self, timeout: float = 10.0) -> bool:
         """Wait, on any event loop, until everything accepted so far is settled."""

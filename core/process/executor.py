@@ -1,0 +1,80 @@
+"""The executor of the delivery loop: it works until the last moment of the process.
+
+The executors of the standard library end with the main thread: from then on they refuse work, though
+threads of the application may log for hours. Blocking work of the loop (files, SQLite, names of hosts) must
+go on until the last drain.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import ParamSpec, TypeVar
+
+__all__ = ["LoopExecutor"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: As many as asyncio's own executor has on a small machine.
+_MOST_THREADS = 8
+
+
+class LoopExecutor(ThreadPoolExecutor):
+    """Daemonic threads for one event loop, which alone submits; a ThreadPoolExecutor only by its type.
+
+    Where the interpreter gives no thread any more, those that run do the work, and without any the caller.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=1)  # asyncio accepts no other class; nothing of it is used
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        # A token for each thread that waits for work; without a lock, for only the loop takes them out.
+        self._free: deque[None] = deque()
+        self._count = 0
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a function in a thread."""
+        future: Future[T] = Future()
+
+        def call() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = fn(*args, **kwargs)
+                except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits it
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+
+        if self._has_thread():
+            self._calls.put(call)
+        else:
+            call()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the threads end when they have done what they were given; waits for none."""
+        for _ in range(self._count):
+            self._calls.put(None)
+
+    def _has_thread(self) -> bool:
+        """Start a thread if none is free; whether there is one at all."""
+        try:
+            self._free.pop()
+        except IndexError:
+            if self._count < _MOST_THREADS:
+                try:
+                    threading.Thread(target=self._serve, name="logweir-work", daemon=True).start()
+                except RuntimeError:  # the interpreter is on its way out, or threads ran out
+                    return self._count > 0
+                self._count += 1
+        return True
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+            del call  # or what it holds would live until the next one
+            self._free.append(None)
