@@ -7,7 +7,7 @@ With ``intent``, there is an event before the function is called too: ``started`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from structlog.contextvars import get_contextvars
 from logweir.auditing.arguments import Finder, find
 from logweir.auditing.audit import require_runtime
 from logweir.auditing.record import AuditRecord, make_record, record_for
+from logweir.capture.message import add_field
 from logweir.config.models import AuditConfig
 from logweir.context.binding import bind
 from logweir.delivery.receipts import AckLevel, Receipt
@@ -195,15 +196,18 @@ class Execution:
             "resource": self.resource,
             "call_id": self.call_id,
             **outcome,
-            **self._argument_fields(),
+            **self._argument_fields(outcome.keys()),
         }
         return _emit(self.options.action, values, level=level, acknowledge=acknowledge)
 
-    def _argument_fields(self) -> dict[str, Any]:
-        typed = _typed_fields(self.options.action)
+    def _argument_fields(self, outcome: Collection[str]) -> dict[str, Any]:
+        """What the record declares as fields of their own, and the others; how the call ended comes first."""
+        typed = _typed_fields(self.options.action).difference(outcome)
         columns = {name: value for name, value in self.arguments.items() if name in typed}
         others = {name: value for name, value in self.arguments.items() if name not in typed}
-        return {**columns, "arguments": others} if others else columns
+        if others:
+            add_field(columns, "arguments", others)
+        return columns
 
 
 def _emit(action: str, values: dict[str, Any], *, level: str, acknowledge: AckLevel) -> Receipt:

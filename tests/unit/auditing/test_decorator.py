@@ -818,3 +818,25 @@ def test_an_outcome_that_is_not_acknowledged_raises_with_its_cause(recorder: Any
     assert "cannot be written" in denied.value.__notes__[0]
     assert go_on() == 1
     (tmp_path / "data" / "queues").unlink()
+
+
+def test_c4_arguments_with_the_names_of_the_outcome_are_recorded_beside_it(recorder: Any):
+    class Import(AuditRecord, action="import"):
+        error: str
+        arguments: list[str]
+        level: str
+        kind: str
+
+    @audit_log("import", acknowledge="accepted")
+    def run(error: str, arguments: list[str], level: str, kind: str, self_: int) -> None:
+        if error == "fail":
+            raise Denied("denied")
+
+    run("ignore", ["-v"], "gold", "tracing", 1)
+    with pytest.raises(Denied):
+        run("fail", ["-v"], "gold", "audit", 2)
+    ended, failed = (event.fields for event in recorder.events())
+    declared = {"arguments": ["-v"], "level": "gold"}
+    assert {**ended, **declared, "kind": "tracing", "error": "ignore", "arguments#2": {"self_": 1}} == ended
+    assert {**failed, **declared, "kind": "audit", "error": "denied"} == failed
+    assert failed["arguments#2"] == {"error": "fail", "self_": 2}
