@@ -38,10 +38,8 @@ def formatted(message: Any, args: Any, fields: dict[str, Any], bound: Mapping[st
         bound: Further fields that the event will have.
     """
     text = text_of(message)
-    if not args:
-        return text
     try:
-        filled: str = text % _as_operand(text, args)
+        filled: str = text % _as_operand(text, args) if args else text
     except Exception as error:  # noqa: BLE001 - arguments that do not fit, or whose __str__ raises
         kind = type(error).__qualname__
     else:
@@ -73,7 +71,8 @@ def text_of(value: Any) -> str:
     if type(value) is str:
         return value
     try:
-        return str(value)
+        # Of a class derived from str, also as what another __str__ gives, only the characters are wanted.
+        return str.__str__(value if issubclass(type(value), str) else str(value))
     except Exception:  # noqa: BLE001 - a hostile __str__ must not lose the event
         return unprintable(value)
 

@@ -104,7 +104,7 @@ class Handler(logging.Handler):
             name in self._ignored
             or name.startswith(self._ignored_prefixes)
             # Drivers log in our threads about writing our events; each such record would cause the next.
-            or (record.threadName or "").startswith(LOGGER_NAME)
+            or text_of(record.threadName).startswith(LOGGER_NAME)
         )
 
 

@@ -130,7 +130,15 @@ def test_c3_any_object_may_be_the_message(make: Any, captured: Captured, logger:
 
 
 def test_c3_a_record_made_by_hand_may_hold_anything(captured: Captured) -> None:
-    odd = {"levelno": "high", "created": "today", "exc_info": Silent(), "stack_info": Silent(), "a": 1}
+    odd = {
+        "levelno": "high",
+        "threadName": 5,
+        "args": Silent(),
+        "created": "today",
+        "exc_info": Silent(),
+        "stack_info": Silent(),
+        "a": 1,
+    }
     logweir.Handler().handle(logging.makeLogRecord({"msg": "x", "name": Silent(), **odd}))
     event = only(captured)
     assert (event.name, event.level, event.fields["a"]) == ("x", "info", 1)

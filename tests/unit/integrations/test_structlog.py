@@ -7,6 +7,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,20 @@ class Silent:
         raise RuntimeError("no text")
 
     __repr__ = __str__
+
+
+class Odd(str):
+    """A text that can only be looked at."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+    def _refuse(self, *_args: Any) -> Any:
+        raise RuntimeError("no")
+
+    __hash__ = __eq__ = __mod__ = __len__ = __contains__ = _refuse  # type: ignore[assignment]
 
 
 class Exiting:
@@ -120,6 +135,14 @@ def test_c3_a_message_without_a_text_is_an_event_all_the_same(captured: Captured
     log.info(Silent(), a=1)
     event = only(captured)
     assert (event.name, event.fields) == ("<unprintable Silent>", {"a": 1})
+
+
+def test_c3_a_text_of_another_class_is_its_characters(captured: Captured, log: Any) -> None:
+    log.info(Odd("a"), b=Odd("c"))
+    log.info(Odd("a %s"), Odd("b"))
+    log.info("a %s")
+    log.info(SimpleNamespace(a=Odd("x")))
+    assert captured.names() == ["a", "a b", "a %s", "namespace(a='x')"]
 
 
 def test_c3_arguments_that_do_not_fit_do_not_hide_the_error_that_is_logged(
