@@ -10,7 +10,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 from uuid import UUID
 
@@ -176,9 +175,8 @@ def _exception_of(exc_info: Any) -> BaseException | None:
 
 
 def _format(error: BaseException) -> str:
-    trace: TracebackType | None = error.__traceback__
     try:
-        return "".join(traceback.format_exception(type(error), error, trace)).rstrip("\n")
+        return "".join(traceback.format_exception(error)).rstrip("\n")
     except Exception:  # noqa: BLE001 - a hostile __str__ or a broken traceback must not break the log call
         return _class_of(error)
 

@@ -32,6 +32,13 @@ def lifecycle(config: RoutingConfig) -> None:
         assert_type(runtime, logweir.Runtime)
 
 
+def logging() -> None:
+    logweir.configure_structlog(min_level="WARN")
+    logweir.configure_structlog(min_level=25)
+    logweir.get_logger("shop", tenant=7).info("order %s", 1, event="placed", level="gold")
+    logweir.Handler("info").setLevel("warn")
+
+
 async def asynchronous() -> None:
     async with logweir.running() as runtime:
         assert_type(runtime, logweir.Runtime)

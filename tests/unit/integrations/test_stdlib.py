@@ -144,6 +144,22 @@ def test_c3_a_record_made_by_hand_may_hold_anything(captured: Captured) -> None:
     assert (event.name, event.level, event.fields["a"]) == ("x", "info", 1)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_c3_what_asks_the_program_to_stop_passes_and_the_next_record_is_stored(
+    error: type[BaseException], captured: Captured, logger: logging.Logger
+) -> None:
+    class Exiting:
+        def __str__(self) -> str:
+            raise error
+
+    with pytest.raises(error):
+        logger.info("user %s", Exiting())
+    with pytest.raises(error):
+        logger.info("user", extra={"user": Exiting()})
+    logger.info("next")
+    assert captured.names() == ["next"]
+
+
 def test_c3_a_filter_that_raises_loses_no_record(
     captured: Captured, logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:

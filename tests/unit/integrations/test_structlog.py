@@ -449,6 +449,37 @@ def test_c4_what_is_no_exception_leaves_the_one_that_is_being_handled(captured: 
     }
 
 
+class Hostile(ValueError):
+    """An error that shows nothing of itself."""
+
+    @property
+    def __traceback__(self) -> Any:
+        raise RuntimeError("no")
+
+    __cause__ = __context__ = __traceback__  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+def test_c3_an_error_that_shows_nothing_is_named(captured: Captured, log: Any) -> None:
+    log.warning("x", exc_info=Hostile(), a=1)
+    assert only(captured).fields == {"error_type": "Hostile", "exception": "Hostile", "a": 1}
+
+
+def test_c5_the_reason_is_kept_where_its_cause_is_long(captured: Captured, log: Any) -> None:
+    try:
+        try:
+            raise ValueError("c" * 70_000)
+        except ValueError as cause:
+            raise KeyError("the reason") from cause
+    except KeyError:
+        log.exception("x")
+    text = only(captured).fields["exception"]
+    assert text.startswith("Traceback")
+    assert text.endswith("KeyError: 'the reason'")
+
+
 @pytest.mark.parametrize("nothing", [None, False, 0, (None, None, None)])
 def test_nothing_to_describe_leaves_nothing(nothing: Any, captured: Captured, log: Any) -> None:
     log.info("x", exc_info=nothing)
