@@ -69,7 +69,8 @@ class BoundLogger(structlog.BoundLoggerBase):
         self, level: Any = _NOT_GIVEN, event: Any = _NOT_GIVEN, /, *args: Any, **fields: Any
     ) -> Any:
         """Do what :meth:`log` does, in a thread."""
-        return await _in_thread(partial(self.log, level, event, *args), fields)
+        event = self._filled(event, args, fields)
+        return await _in_thread(partial(self.log, level, event), fields)
 
     def is_enabled_for(self, level: int) -> bool:
         """Whether calls at this level are captured."""
@@ -81,8 +82,7 @@ class BoundLogger(structlog.BoundLoggerBase):
 
     def _log(self, method_name: str, event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
         """Log by any chain; ``fields`` are those of the call."""
-        if args:
-            event = formatted("" if event is _NOT_GIVEN else event, args, fields, self._context)
+        event = self._filled(event, args, fields)
         processors: Any = self._processors
         if len(processors) != 1 or processors[0] is not ROUTING:
             return self._proxy_to_logger(method_name, None if event is _NOT_GIVEN else event, **fields)
@@ -98,6 +98,11 @@ class BoundLogger(structlog.BoundLoggerBase):
             if event is _NOT_GIVEN:
                 event = structlog.contextvars.get_contextvars().get("event", "")
         return ROUTING.route(self._logger, METHOD_LEVELS.get(method_name, "info"), event, fields, kind)
+
+    def _filled(self, event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+        """Fill the arguments of a call into its message."""
+        # Without arguments the event stays what it is, an object too, for processors of another chain.
+        return formatted(event, args, fields, self._context) if args else event
 
     def _proxy_to_logger(  # type: ignore[override]
         self, method_name: str, event: Any = None, /, **fields: Any
@@ -153,8 +158,8 @@ def _async_method(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     async def log(self: Any, event: Any = _NOT_GIVEN, /, *args: Any, **fields: Any) -> Any:
         if name == "exception":
             fields.setdefault("exc_info", True)
-        given = () if event is _NOT_GIVEN else (event,)
-        return await _in_thread(partial(method, self, *given, *args), fields)
+        event = self._filled(event, args, fields)  # here, where its place and its arguments are the caller's
+        return await _in_thread(partial(method, self, event), fields)
 
     log.__name__ = log.__qualname__ = f"a{name}"
     return log

@@ -206,6 +206,22 @@ async def test_c3_coroutines_log_in_the_same_way(args: Any, captured: Captured, 
         }
 
 
+async def test_c3_what_a_coroutine_logs_is_filled_in_where_it_logs(
+    captured: Captured, log: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = ["book"]
+    with caplog.at_level(logging.WARNING, "logweir"):
+        waiting = [log.ainfo("ordered %s", order), log.alog(20, "ordered", order)]
+        first, second = (asyncio.ensure_future(call) for call in waiting)
+        await asyncio.sleep(0)
+        order.append("changed")
+        await asyncio.gather(first, second)
+    await logweir.aflush()
+    assert sorted(captured.names()) == ["ordered", "ordered ['book']"]
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "concurrent" not in message
+
+
 async def test_c3_a_coroutine_logs_its_own_exception_and_stack(captured: Captured, log: Any) -> None:
     try:
         raise ValueError("real")
