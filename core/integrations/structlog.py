@@ -57,7 +57,7 @@ def _number(level: int | str) -> int:
         return LEVELS[known]
     try:
         return int(text)  # such as 25, or "25" from an environment variable
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"min_level={level!r} is no level; write {', '.join(LEVELS)}, notset or a number"
         ) from None
