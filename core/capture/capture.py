@@ -70,10 +70,7 @@ class Capture:
         # field could not hold.
         own: dict[str, Any] = {}
         if "persist_db" in fields or "kind" in fields:
-            if kind is None:
-                kind = self._take_explicit(fields)
-            else:  # the call is audit by itself, so that these are fields like any other
-                own = {word: fields.pop(word) for word in ("persist_db", "kind") if word in fields}
+            kind, own = self._said(fields, kind)
         merge_context(fields)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
@@ -106,6 +103,13 @@ class Capture:
             clean,
             size + len(text) + _OVERHEAD,
         )
+
+    def _said(self, fields: dict[str, Any], kind: Kind | None) -> tuple[Kind | None, dict[str, Any]]:
+        """Take out what the call says about its kind; return the kind, and what is a field all the same."""
+        if kind is None:
+            return self._take_explicit(fields), {}
+        # The call is of this kind by itself, such as an audit, so that its words are fields like any other.
+        return kind, {word: fields.pop(word) for word in ("persist_db", "kind") if word in fields}
 
     def _id(self, fields: dict[str, Any], name: str, value: Any) -> str | None:
         """Return an unusual id as text; what is no id, or would have to be cut, stays a field."""
