@@ -11,15 +11,26 @@ contract tests.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from logweir.delivery.set_aside import PutOff
 from logweir.event import Event
 
-__all__ = ["DropReason", "EventQueue", "Lease", "OnDurable", "PutResult", "QueueStatistics", "Wake"]
+__all__ = [
+    "DropReason",
+    "EventQueue",
+    "FlushWaiter",
+    "Lease",
+    "OnDurable",
+    "PutResult",
+    "QueueStatistics",
+    "Wake",
+]
 
 #: Called once, from any thread: None when the event is durable, or why it never will be.
 OnDurable = Callable[[OSError | None], None]
@@ -45,6 +56,13 @@ class PutResult(StrEnum):
     ACCEPTED = "accepted"
     DROPPED = "dropped"
     CLOSED = "closed"
+
+
+class FlushWaiter(NamedTuple):
+    """A flush that waits until everything before a position is settled."""
+
+    mark: int
+    done: asyncio.Future[None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

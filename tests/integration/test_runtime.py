@@ -397,6 +397,19 @@ def test_a_reload_hands_what_a_dead_sink_holds_to_its_successor() -> None:
     assert (metrics.accepted, metrics.stored, metrics.dropped) == (301, 301, {})
 
 
+def test_a_flush_after_reloads_between_kinds_of_queues_sees_what_another_queue_settles() -> None:
+    def queued(kind: str) -> dict[str, Any]:
+        return config(out={"queue": {"type": kind}})
+
+    for _ in range(5):  # the queues race for the event
+        runtime = logweir.start(queued("disk"))
+        runtime.emit("event", {})
+        logweir.reload(queued("memory"))
+        logweir.reload(queued("disk"))
+        assert runtime.flush(timeout=30)
+        logweir.stop()
+
+
 def test_a_reload_keeps_the_channels_that_did_not_change() -> None:
     runtime = logweir.start(config(out={}, other={}))
     before = runtime._pipeline.channels

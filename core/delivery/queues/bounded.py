@@ -11,9 +11,8 @@ import threading
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
 
-from logweir.delivery.queue import DropReason, EventQueue, OnDurable, PutResult, Wake
+from logweir.delivery.queue import DropReason, EventQueue, FlushWaiter, OnDurable, PutResult, Wake
 from logweir.event import Event
 from logweir.process.threads import on_event_loop
 from logweir.settings.delivery import WhenFull
@@ -24,11 +23,6 @@ __all__ = ["BoundedQueue", "sooner"]
 def sooner(one: float | None, other: float | None) -> float | None:
     """The shorter of two waits, either of which may have no end."""
     return min((wait for wait in (one, other) if wait is not None), default=None)
-
-
-class _FlushWaiter(NamedTuple):
-    mark: int
-    done: asyncio.Future[None]
 
 
 class BoundedQueue(EventQueue):
@@ -69,7 +63,7 @@ class BoundedQueue(EventQueue):
         self._waiter: asyncio.Future[None] | None = None
         # Batches with events from before this position do not linger: a flush waits for them.
         self._hurry_until = -1
-        self._flushes: list[_FlushWaiter] = []
+        self._flushes: list[FlushWaiter] = []
 
     # -- what a queue of its own adds ---------------------------------------------------------------
 
@@ -161,14 +155,14 @@ class BoundedQueue(EventQueue):
         self._on_wake()
         if self._reached(mark):
             return
-        waiter = _FlushWaiter(mark, asyncio.get_running_loop().create_future())
+        waiter = FlushWaiter(mark, asyncio.get_running_loop().create_future())
         self._flushes.append(waiter)
         try:
             await waiter.done
         finally:
             # A flush that times out is cancelled here, and must leave nothing behind: each settled batch
             # looks at all waiters.
-            self._flushes = [other for other in self._flushes if other is not waiter]
+            self._flushes[:] = [other for other in self._flushes if other is not waiter]
 
     def _resolve_flushes(self) -> None:
         due = [waiter for waiter in self._flushes if self._reached(waiter.mark)]

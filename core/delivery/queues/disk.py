@@ -66,6 +66,8 @@ class DiskQueue(BoundedQueue):
         super().__init__(config.bounds("disk"), config.block_timeout, when_full, wake, spool.lock, clock)
         self._spool = spool
         self._backlog = spool.backlog(sink)
+        # Those of all queues on this backlog: over a reload, another one settles what is waited for here.
+        self._flushes = self._backlog.flushes
         self._since: float | None = None
         with spool.lock:
             self._backlog.open()

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from logweir.delivery.queue import Lease
+from logweir.delivery.queue import FlushWaiter, Lease
 from logweir.delivery.set_aside import Group, PutOff, SetAside, given_back, set_aside
 from logweir.event import Event
 
@@ -67,6 +67,7 @@ class Backlog:
         open_queues: Queues that put and take here; more than one in the middle of a reload.
         reading: Whether somebody reads from the file just now.
         aside: What its sink put off.
+        flushes: Those that wait for events here, at whichever of its queues they asked.
     """
 
     def __init__(self, sink: str, window: int, window_bytes: int) -> None:
@@ -76,6 +77,7 @@ class Backlog:
         self.accepted = 0
         self.open_queues = 0
         self.reading = False
+        self.flushes: list[FlushWaiter] = []
         self._was_open = False
         self.ready: deque[Held] = deque()
         self.on_disk = False
