@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 import msgspec
 
@@ -20,11 +21,15 @@ from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
 from logweir.sinks.shared.retry_after import seconds_to_wait
 
-__all__ = ["Answer", "result_of"]
+__all__ = ["Answer", "FailedOnIt", "result_of"]
 
 #: Answers for ever: the same events would be answered in the same way.
 _FINAL = {Meaning.CONFLICT, Meaning.TOO_LARGE, Meaning.REFUSED}
 _EXCERPT = 200
+
+
+class FailedOnIt(SinkUnavailable):
+    """The server failed (500) and does not say when it will not: it may fail on what was sent alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ def result_of(answer: Answer, events: Sequence[Event], *, now: datetime | None =
     if meaning in _FINAL:
         hint = "; send less at once: batch.max_bytes" if meaning is Meaning.TOO_LARGE else ""
         raise SinkRejected(f"the server {said}{hint}")
+    if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and answer.retry_after is None:
+        raise FailedOnIt(f"the server {said}")
     raise SinkUnavailable(f"the server {said}", retry_after=seconds_to_wait(answer.retry_after, now))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
-from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.encode import Request, request_of
-from logweir.sinks.http.verdicts import Answer, result_of
+from logweir.sinks.http.verdicts import Answer, FailedOnIt, result_of
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
 
@@ -19,8 +20,27 @@ __all__ = ["Send", "store"]
 #: The share of ``retry.timeout`` after which no request for one more event begins.
 _LAST_START = 0.5
 
+#: Failures in a row after which it is the server that fails, and not an event that it fails on.
+_FAILURES = 5
+
 #: Sends one request.
 Send = Callable[[Request], Awaitable[Answer]]
+
+
+@dataclass(slots=True)
+class _Verdicts(BatchVerdicts):
+    """Verdicts so far, and whether the server fails, and not on some events alone."""
+
+    failures: int = 0
+    failure: SinkUnavailable | None = None
+
+    def put_off(self, index: int, error: SinkUnavailable) -> None:
+        """Note that an event is to be sent again."""
+        self.failures += 1
+        self.retry.add(index)
+        self.retry_reason = str(error)
+        if not isinstance(error, FailedOnIt) or self.failures >= _FAILURES:
+            self.failure = error
 
 
 async def store(batch: Sequence[Event], config: HttpConfig, send: Send) -> WriteResult:
@@ -47,6 +67,49 @@ async def store(batch: Sequence[Event], config: HttpConfig, send: Send) -> Write
 
 
 async def _send_together(events: Sequence[Event], config: HttpConfig, send: Send) -> WriteResult:
+    """Send one request; if the server fails on it, its halves, and so on until it fails on single events.
+
+    Those are to be sent again, and the others are stored. If it fails again and again it is the server that
+    fails, and not some events that it fails on.
+    """
+    verdicts = BatchVerdicts()
+    parts = [range(len(events))]
+    # Halves of halves down to a single event, where the first success may be, and some more.
+    patience = len(events).bit_length() + _FAILURES
+    failures = 0
+    latest = time.monotonic() + config.retry.timeout * _LAST_START
+    while parts:
+        part = parts.pop()
+        try:
+            result = await _send(events[part.start : part.stop], config, send)
+        except FailedOnIt as error:
+            failures += 1
+            verdicts.retry_reason = str(error)
+            if len(part) == 1:
+                verdicts.retry.update(part)
+            else:
+                middle = part.start + len(part) // 2
+                parts += [range(middle, part.stop), range(part.start, middle)]
+            if failures < patience and time.monotonic() < latest:
+                continue
+            if not verdicts.answered:
+                raise
+            break
+        except SinkError as error:
+            if not verdicts.answered and not verdicts.retry:
+                raise
+            verdicts.retry.update(part)
+            verdicts.retry_reason = str(error)
+            verdicts.retry_after = error.retry_after if isinstance(error, SinkUnavailable) else None
+            break
+        failures, verdicts.answered = 0, True
+        verdicts.add(result, part)
+        verdicts.retry_after = result.retry_after or verdicts.retry_after
+    verdicts.retry.update(index for part in parts for index in part)
+    return verdicts.result()
+
+
+async def _send(events: Sequence[Event], config: HttpConfig, send: Send) -> WriteResult:
     return result_of(await send(await _encoded(events, config)), events)
 
 
@@ -55,36 +118,34 @@ async def _send_one_by_one(events: Sequence[Event], config: HttpConfig, send: Se
 
     What was stored by then must be reported before the worker gives the whole batch up.
     """
-    failure: SinkUnavailable | None = None
     latest = time.monotonic() + config.retry.timeout * _LAST_START
-    verdicts = BatchVerdicts()
+    verdicts = _Verdicts()
     turn = iter(range(len(events)))  # shared: whoever is free takes the next event
 
     async def send_in_turn() -> None:
-        nonlocal failure
         for index in turn:
-            if failure is not None or time.monotonic() > latest:
+            if verdicts.failure is not None or time.monotonic() > latest:
                 verdicts.retry.add(index)
+                verdicts.retry_reason = verdicts.retry_reason or "there was no time left for it"
                 continue
             try:
-                result = await _send_together([events[index]], config, send)
+                result = await _send([events[index]], config, send)
             except SinkUnavailable as error:
-                failure = error
-                verdicts.retry.add(index)
+                verdicts.put_off(index, error)
+                continue
             except SinkRejected as error:
                 verdicts.rejected[index] = str(error)
             else:
                 verdicts.add(result, [index])
+            verdicts.failures = 0
 
     async with asyncio.TaskGroup() as senders:
         for _ in range(min(config.concurrency, len(events))):
             senders.create_task(send_in_turn())
-    if failure is not None and len(verdicts.retry) == len(events):
-        raise failure
-    if failure is not None:
-        verdicts.retry_after, verdicts.retry_reason = failure.retry_after, str(failure)
-    else:
-        verdicts.retry_reason = verdicts.retry_reason or "there was no time left for it"
+    if verdicts.failure is not None:
+        if len(verdicts.retry) == len(events):
+            raise verdicts.failure
+        verdicts.retry_after = verdicts.failure.retry_after
     return verdicts.result()
 
 

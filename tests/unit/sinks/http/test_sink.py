@@ -104,6 +104,43 @@ async def test_an_event_twice_in_a_batch_shares_the_fate_of_the_first(server: We
     assert result.rejected == {2: "no", 3: "no"}
 
 
+@pytest.mark.parametrize("mode", ["batch", "single"])
+async def test_d1_events_that_the_server_fails_on_wait_and_the_others_are_stored(
+    server: Webhook, mode: str
+) -> None:
+    bugs = {0, 11, 31, 33, 47, 58, 71, 77, 99}
+    events = [make_event("bug" if number in bugs else "good") for number in range(100)]
+    server.behaviour = lambda request: Reply(500, body=b"oops") if b'"event":"bug"' in request.body else None
+    async with sink_on(server, mode=mode) as sink:
+        result = await sink.write(events)
+        assert (result.retry, result.retry_reason) == (bugs, "the server answered 500 Said: oops")
+        assert len(server.stored) == 91
+        alone = await sink.write(events[:1])
+        assert (alone.retry, alone.retry_reason) == ({0}, "the server answered 500 Said: oops")
+
+
+@pytest.mark.parametrize("mode", ["batch", "single"])
+async def test_a_server_that_fails_on_everything_is_unavailable_after_a_few_requests(
+    server: Webhook, mode: str
+) -> None:
+    server.behaviour = lambda _request: Reply(500)
+    async with sink_on(server, mode=mode, concurrency=1) as sink:
+        with pytest.raises(SinkUnavailable, match="500"):
+            await sink.write([make_event() for _ in range(100)])
+    assert len(server.requests) == {"batch": 12, "single": 5}[mode]
+
+
+@pytest.mark.parametrize("mode", ["batch", "single"])
+async def test_a_server_that_says_when_to_come_back_is_not_asked_for_others(
+    server: Webhook, mode: str
+) -> None:
+    server.behaviour = lambda _request: Reply(500, {"Retry-After": "3"})
+    async with sink_on(server, mode=mode, concurrency=1) as sink:
+        with pytest.raises(SinkUnavailable, match="500"):
+            await sink.write([make_event() for _ in range(100)])
+    assert len(server.requests) == 1
+
+
 async def test_when_the_server_fails_in_the_middle_the_rest_is_not_tried(server: Webhook) -> None:
     events = [make_event() for _ in range(50)]
     server.behaviour = lambda _request: Reply(503, {"Retry-After": "3"}) if len(server.requests) > 5 else None
