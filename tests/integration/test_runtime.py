@@ -410,6 +410,22 @@ def test_a_flush_after_reloads_between_kinds_of_queues_sees_what_another_queue_s
         logweir.stop()
 
 
+@pytest.mark.parametrize("queue", ["memory", "disk"])
+def test_what_is_set_aside_survives_a_reload_and_a_stop(queue: str) -> None:
+    options = {"queue": {"type": queue}}
+    runtime = logweir.start(config(out=sick("PutsOff", **options)))
+    for name in ("waits", "passes", "waits"):
+        runtime.emit(name, {})
+    asyncio.run(until(lambda: runtime.metrics().sinks["out"].set_aside == 2 and names() == ["passes"]))
+    logweir.reload(config(out=sick("PutsOff", workers=2, **options)))
+    asyncio.run(until(lambda: runtime.metrics().sinks["out"].set_aside == 2))
+    assert runtime.metrics().sinks["out"].state.value == "degraded"
+    assert logweir.stop(0.3)
+    misbehaving.healed.set()
+    logweir.start(config(out=sick("PutsOff", **options)))
+    asyncio.run(until(lambda: names() == ["waits", "waits"]))
+
+
 def test_a_reload_keeps_the_channels_that_did_not_change() -> None:
     runtime = logweir.start(config(out={}, other={}))
     before = runtime._pipeline.channels

@@ -24,6 +24,17 @@ class Dead(MemorySink):
         return await super().write(batch)
 
 
+class PutsOff(MemorySink):
+    """Puts off events named ``waits`` until it is healed."""
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        waits = frozenset(
+            index for index, event in enumerate(batch) if event.name == "waits" and not healed.is_set()
+        )
+        await super().write([event for index, event in enumerate(batch) if index not in waits])
+        return WriteResult(retry=waits, retry_reason="it waits" if waits else "")
+
+
 class Hung(MemorySink):
     """Accepts and never answers until it is healed."""
 

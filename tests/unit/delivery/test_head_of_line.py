@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from logweir.delivery.channel import Channel
 from logweir.delivery.counters import SinkState
@@ -76,9 +78,9 @@ async def delivering(
     queue: EventQueue, spool: Spool, sink_class: type[ByItem] = ByItem, **retry: Any
 ) -> AsyncIterator[tuple[Channel, ByItem]]:
     """A channel at work, with pauses of a few milliseconds."""
-    settings = {"initial": 0.002, "max": 0.01, "timeout": 20.0} | retry
+    options = {"initial": 0.002, "max": 0.01, "timeout": 20.0} | retry
     config = SinkConfig(
-        type="by_item", batch=BatchConfig(linger=0, max_events=10), retry=RetryConfig(**settings)
+        type="by_item", batch=BatchConfig(linger=0, max_events=10), retry=RetryConfig(**options)
     )
     sink = sink_class(config)
     channel = Channel(
@@ -420,4 +422,47 @@ async def test_a_damaged_queue_file_costs_none_of_what_is_set_aside_and_readable
         queue.close()
         await until(lambda: sorted(sink.stored) == ["after", "good", "poison", "poison"])
     assert await asyncio.to_thread(spool.dead_letters.read) == []
+    await asyncio.to_thread(spool.close)
+
+
+_ANSWERS = st.lists(
+    st.lists(st.sampled_from("sswrd"), min_size=1, max_size=4) | st.just(["away"]), max_size=12
+)
+
+
+@given(answers=_ANSWERS, number=st.integers(1, 12), kind=st.sampled_from(KINDS))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_every_event_settles_once_whatever_is_put_off_and_when(
+    answers: list[list[str]], number: int, kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Stored, known, refused, put off, a server that is away: in the end the counts add up."""
+    left = list(answers)
+
+    class Scripted(ByItem):
+        async def write(self, batch: Sequence[Event]) -> WriteResult:
+            said = left.pop(0) if left else ["s"]
+            if said == ["away"]:
+                raise SinkUnavailable("away")
+            verdicts = [said[index % len(said)] for index in range(len(batch))]
+            indexes = {verdict: {i for i, one in enumerate(verdicts) if one == verdict} for verdict in "swrd"}
+            self.stored += [batch[index].name for index in sorted(indexes["s"] | indexes["d"])]
+            return WriteResult(
+                duplicate=frozenset(indexes["d"]),
+                retry=frozenset(indexes["w"]),
+                rejected=dict.fromkeys(indexes["r"], "no"),
+            )
+
+    spool = await asyncio.to_thread(make_spool, tmp_path_factory.mktemp("spool"), threaded=True)
+    queue = queue_of(kind, spool)
+    names_ = [str(one) for one in range(number)]
+    for name in names_:
+        queue.put(make_event(name))
+    async with delivering(queue, spool, sink_class=Scripted, initial=0.0, max=0.0) as (channel, sink):
+        counts = channel.counters
+        await until(lambda: counts.stored + counts.duplicate + counts.dead == number)
+        assert len(sink.stored) == len(set(sink.stored)) == counts.stored + counts.duplicate
+        await asyncio.wait_for(channel.settled(), 20)
+        now = queue.statistics()
+        assert (now.depth, now.in_flight, now.size, now.set_aside) == (0, 0, 0, 0)
+        assert now.accepted == number
     await asyncio.to_thread(spool.close)
