@@ -24,6 +24,7 @@ __all__ = ["Group", "PutOff", "SetAside", "given_back", "set_aside"]
 
 _PACE = 0.1
 _SLOWEST_PACE = 1.0
+_NEVER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,15 @@ class Group:
         attempts: How often each was tried.
         events: The events, or nothing where they are read back when they are due.
         oldest: When the oldest of them happened, in nanoseconds since 1970.
+        first: The first position.
     """
 
     positions: array[int] = field(default_factory=_integers)
     sizes: array[int] = field(default_factory=_integers)
     attempts: array[int] = field(default_factory=_integers)
     events: list[Event] = field(default_factory=list)
-    oldest: int = 2**63 - 1
+    oldest: int = _NEVER
+    first: int = _NEVER
 
     @property
     def size(self) -> int:
@@ -74,6 +77,7 @@ class Group:
         self.sizes.append(event.size)
         self.attempts.append(attempts)
         self.oldest = min(self.oldest, event.time)
+        self.first = min(self.first, position)
         if keep:
             self.events.append(event)
 
@@ -87,6 +91,8 @@ class Group:
             self.oldest,
         )
         del self.positions[:number], self.sizes[:number], self.attempts[:number], self.events[:number]
+        for part in (self, taken):
+            part.first = min(part.positions, default=_NEVER)
         return taken
 
     def extend(self, other: Group) -> None:
@@ -96,6 +102,7 @@ class Group:
         self.attempts += other.attempts
         self.events += other.events
         self.oldest = min(self.oldest, other.oldest)
+        self.first = min(self.first, other.first)
 
     def without(self, lost: Collection[int]) -> Group:
         """Those that are at none of these positions; only where the events are not kept."""
@@ -105,6 +112,7 @@ class Group:
                 there.positions.append(position)
                 there.sizes.append(size)
                 there.attempts.append(attempts)
+        there.first = min(there.positions, default=_NEVER)
         return there
 
     def fitting(self, max_events: int, max_bytes: int) -> int:
@@ -266,7 +274,7 @@ class SetAside:
 
     def first(self) -> int | None:
         """The first position."""
-        return min(self.positions(), default=None)
+        return min((group.first for group in self._all() if group.positions), default=None)
 
     def oldest(self) -> int | None:
         """When the oldest one happened."""

@@ -310,7 +310,9 @@ class Backlog:
 
     def first_unsettled(self) -> int | None:
         """The position before which everything is settled; None when nothing is open."""
-        open_positions = [*self._leases, *self.aside.positions()]
+        open_positions = list(self._leases)
+        if (aside := self.aside.first()) is not None:
+            open_positions.append(aside)
         if self.ready:
             open_positions.append(self.ready[0].seq)
         elif self.on_disk:
