@@ -291,10 +291,10 @@ async def test_a_queue_that_forgets_its_oldest_forgets_first_what_was_set_aside(
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_caller_who_is_blocked_gets_room_when_what_waited_is_stored(kind: str, spool: Spool) -> None:
-    queue = queue_of(kind, spool, "block", max_events=4, block_timeout=20.0)
+    queue = queue_of(kind, spool, "block", max_events=4, block_timeout=3600.0)
     if isinstance(queue, SpillQueue):
         queue._disk._max_events = 2
-        queue._disk._block_timeout = 20.0
+        queue._disk._block_timeout = 3600.0
     async with delivering(queue, spool) as (_, sink):
         for _ in range(4):
             queue.put(make_event("poison"))

@@ -135,6 +135,18 @@ async def test_only_the_events_to_retry_are_sent_again_in_their_order(tmp_path: 
     assert bench.counters.stored == 3
 
 
+async def test_while_all_is_put_off_the_worker_pauses_longer_each_time_up_to_a_second(tmp_path: Path) -> None:
+    """What comes next may pass; and a server that is short of breath is not overrun."""
+    answers = [WriteResult(retry=frozenset({0}))] * 40
+    bench = Bench(
+        lambda _batch: answers.pop() if answers else WriteResult(), tmp_path, initial=0.001, max=60.0
+    )
+    bench.config = bench.config.model_copy(update={"batch": BatchConfig(linger=0, max_events=1)})
+    await bench.deliver(*map(str, range(40)))
+    assert len(bench.sink.stored) == 40
+    assert 0.001 < max(bench.sleeps) <= 1.0
+
+
 async def test_a_rejected_event_becomes_a_dead_letter_with_its_reason(tmp_path: Path) -> None:
     bench = Bench(lambda _batch: WriteResult(rejected={1: "too long"}), tmp_path)
     await bench.deliver("a", "b", "c")

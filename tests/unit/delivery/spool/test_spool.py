@@ -9,10 +9,11 @@ import pytest
 
 from logweir.delivery.commit_future import commit_future
 from logweir.delivery.queue import DropReason, PutResult
+from logweir.delivery.set_aside import PutOff
 from logweir.delivery.spool.spool_file import FORMAT, Record, Row, SpoolFile
 from logweir.delivery.spool.unconfigured import dead_letter_unconfigured
 from logweir.testing.contract import make_event
-from support.disk import crash, drain, lease, make_queue, make_spool, names, sized
+from support.disk import crash, drain, lease, lease_aside, make_queue, make_spool, names, sized
 
 
 def rows(directory: Path, table: str) -> int:
@@ -378,4 +379,22 @@ def test_deletions_alone_are_committed_after_a_moment(tmp_path: Path) -> None:
     queue.settle(taken)
     assert removed.wait(5.0)
     assert rows(tmp_path, "bodies") == 0
+    spool.close()
+
+
+def test_a_full_disk_costs_nothing_of_what_is_set_aside(tmp_path: Path) -> None:
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
+    queue.put(make_event("waits"))
+    spool.commit()
+    taken = lease(spool)
+    assert taken is not None
+    queue.settle(taken, put_off=[PutOff([(taken.events[0], 1)], 0.0, "closed")])
+    assert spool._current.file is not None
+    spool._current.file._writer.execute("PRAGMA max_page_count = 1")  # no more than it has
+    queue.put(make_event("large", text="x" * 100_000))
+    assert spool.commit() is not None
+    again = lease_aside(spool)
+    assert again is not None
+    assert names(list(again.events)) == ["waits"]
     spool.close()
