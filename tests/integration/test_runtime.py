@@ -426,6 +426,16 @@ def test_what_is_set_aside_survives_a_reload_and_a_stop(queue: str) -> None:
     asyncio.run(until(lambda: names() == ["waits", "waits"]))
 
 
+@pytest.mark.parametrize("queue", ["memory", "disk"])
+def test_what_is_set_aside_for_a_sink_that_a_reload_removes_becomes_dead_letters(queue: str) -> None:
+    runtime = logweir.start(config(out=sick("PutsOff", queue={"type": queue})))
+    runtime.emit("waits", {})
+    asyncio.run(until(lambda: runtime.metrics().sinks["out"].set_aside == 1))
+    logweir.reload(config(other={}))
+    asyncio.run(until(lambda: runtime.metrics().dead_letters.waiting == {"out": 1}))
+    assert runtime.metrics().sinks["out"].set_aside == 0
+
+
 def test_a_reload_keeps_the_channels_that_did_not_change() -> None:
     runtime = logweir.start(config(out={}, other={}))
     before = runtime._pipeline.channels

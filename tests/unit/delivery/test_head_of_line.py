@@ -402,6 +402,23 @@ async def test_what_is_set_aside_for_a_sink_that_is_gone_becomes_dead_letters(sp
     assert queue.statistics().depth == 0
 
 
+async def test_what_cannot_be_read_back_for_a_moment_is_tried_again(spool: Spool) -> None:
+    queue = queue_of("disk", spool)
+    queue.put(make_event("poison"))
+    async with delivering(queue, spool, initial=0.05, max=0.05) as (_, sink):
+        await until(lambda: queue.statistics().set_aside == 1)
+        file, spool._current.file = spool._current.file, None  # as between two files, at a replacement
+        assert isinstance(queue, DiskQueue)
+        aside = queue._backlog.aside
+        takes, take = [], aside.take
+        aside.take = lambda *of: takes.append(1) or take(*of)  # type: ignore[method-assign,func-returns-value]
+        await until(lambda: len(takes) >= 2)
+        assert queue.statistics().set_aside == 1
+        spool._current.file = file
+        sink.cured = True
+        await until(lambda: sink.stored == ["poison"])
+
+
 async def test_a_damaged_queue_file_costs_none_of_what_is_set_aside_and_readable(tmp_path: Path) -> None:
     spool = make_spool(tmp_path, threaded=True)
     queue = queue_of("disk", spool)

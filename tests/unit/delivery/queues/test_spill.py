@@ -9,6 +9,7 @@ import pytest
 
 from logweir.delivery.queue import DropReason, PutResult
 from logweir.delivery.queues.spill import SpillQueue
+from logweir.delivery.set_aside import PutOff
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
 from logweir.settings.delivery import QueueConfig
@@ -131,3 +132,18 @@ async def test_what_spills_can_be_acknowledged_and_what_does_not_says_nothing(sp
     queue.put(make_event(), outcomes.append)
     assert await asyncio.to_thread(spool.flush)
     assert outcomes == [None]
+
+
+async def test_what_is_set_aside_on_disk_comes_back_to_a_consumer_that_waits_for_memory(spool: Spool) -> None:
+    queue = spilling(spool, memory=1)
+    for name in ("memory", "disk"):
+        queue.put(make_event(name))
+    for _ in range(2):
+        lease = await asyncio.wait_for(queue.take(1, 2**20, 0.0), 5.0)
+        assert lease is not None
+        waits = [(event, 1) for event in lease.events if event.name == "disk"]
+        queue.settle(lease, put_off=[PutOff(waits, 0.05, "closed")] if waits else [])
+    lease = await asyncio.wait_for(queue.take(1, 2**20, 3600.0), 5.0)
+    assert lease is not None
+    assert names(list(lease.events)) == ["disk"]
+    queue.settle(lease)
