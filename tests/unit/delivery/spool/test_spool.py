@@ -398,3 +398,28 @@ def test_a_full_disk_costs_nothing_of_what_is_set_aside(tmp_path: Path) -> None:
     assert again is not None
     assert names(list(again.events)) == ["waits"]
     spool.close()
+
+
+def test_what_was_set_aside_and_is_lost_with_its_file_is_counted_as_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
+    for name in ("kept", "lost"):
+        queue.put(make_event(name))
+    spool.commit()
+    taken = lease(spool)
+    assert taken is not None
+    queue.settle(taken, put_off=[PutOff([(event, 1) for event in taken.events], 0.0, "closed")])
+    file = spool._current.file
+    assert file is not None
+    file._writer.execute("DELETE FROM pending WHERE seq = (SELECT max(seq) FROM pending)")
+    spool._found_damaged(file, OSError("found by a test"))
+    queue.put(make_event("after"))
+    assert spool.commit() is None
+    assert "events lost: 1" in caplog.text
+    assert queue.statistics().set_aside == 1
+    again = lease_aside(spool)
+    assert again is not None
+    assert names(list(again.events)) == ["kept"]
+    spool.close()
