@@ -116,7 +116,7 @@ def _channel(
     context = context_of(name, config, workers=sink.workers)
     sink_class = registry.resolve(sink.type)
     plan = plan_queue(name, config)
-    queue, backlog = _queues(name, plan, store, around.wake)
+    queue, backlog = _queues(name, plan, store, around)
     return Channel(
         name,
         sink,
@@ -130,13 +130,15 @@ def _channel(
     )
 
 
-def _queues(name: str, plan: QueuePlan, store: Spool, wake: Wake) -> tuple[EventQueue, EventQueue | None]:
+def _queues(
+    name: str, plan: QueuePlan, store: Spool, around: Surroundings
+) -> tuple[EventQueue, EventQueue | None]:
     """The queue of a sink and, where that does not look on the disk itself, the one that does."""
-    config = plan.config
+    config, wake, clock = plan.config, around.wake, around.clock.monotonic
     if plan.when_full == "spill":
-        return SpillQueue(store, name, config, plan.at_last, wake), None
+        return SpillQueue(store, name, config, plan.at_last, wake, clock=clock), None
     if plan.type == "disk":
-        return DiskQueue(store, name, config, plan.when_full, wake), None
-    return MemoryQueue(config, plan.when_full, wake), DiskQueue(
-        store, name, QueueConfig(type="disk"), "block", wake
+        return DiskQueue(store, name, config, plan.when_full, wake, clock=clock), None
+    return MemoryQueue(config, plan.when_full, wake, clock=clock), DiskQueue(
+        store, name, QueueConfig(type="disk"), "block", wake, clock=clock
     )

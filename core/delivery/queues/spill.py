@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from logweir.delivery.queue import (
@@ -38,11 +39,21 @@ class SpillQueue(EventQueue):
         config: The bounds of both parts.
         at_last: What it does when the disk's part is full too.
         wake: How to run a callback on the consumers' loop from any thread.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, spool: Spool, sink: str, config: QueueConfig, at_last: WhenFull, wake: Wake) -> None:
-        self._memory = MemoryQueue(config, "drop_newest", wake)
-        self._disk = DiskQueue(spool, sink, config.of_spill(), at_last, self._waking_both(wake))
+    def __init__(
+        self,
+        spool: Spool,
+        sink: str,
+        config: QueueConfig,
+        at_last: WhenFull,
+        wake: Wake,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._memory = MemoryQueue(config, "drop_newest", wake, clock=clock)
+        self._disk = DiskQueue(spool, sink, config.of_spill(), at_last, self._waking_both(wake), clock=clock)
         self._closed = False
         self._lock = threading.RLock()
         self._spilled = 0
