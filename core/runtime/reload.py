@@ -118,6 +118,8 @@ class Reload:
         await in_thread(lambda: self._hand_over(channel, leftovers))
         with self._books:
             self._retiring = [other for other in self._retiring if other is not channel]
+            # What stays on disk is accepted once more by whoever takes it over.
+            channel.counters.moved += channel.statistics().depth
             earlier = self._history.get(channel.name, SinkMetrics())
             totals = _metrics_of(channel).after(earlier)
             # What it holds now is nothing; only what it has done goes on.

@@ -16,6 +16,7 @@ from logweir.delivery.queue import DropReason
 from logweir.errors import LogweirError, NotRunning
 from logweir.sinks.memory import MemorySink
 from support import sinks as misbehaving
+from support.waiting import eventually
 
 FAST = {"initial": "1ms", "max": "5ms", "timeout": "50ms"}
 
@@ -434,6 +435,21 @@ def test_what_is_set_aside_for_a_sink_that_a_reload_removes_becomes_dead_letters
     logweir.reload(config(other={}))
     asyncio.run(until(lambda: runtime.metrics().dead_letters.waiting == {"out": 1}))
     assert runtime.metrics().sinks["out"].set_aside == 0
+
+
+def test_what_a_reload_moves_to_another_data_directory_counts_once(tmp_path: Path) -> None:
+    """Found by the simulation: what the old queue had accepted was accepted again by the new one."""
+    before = {**config(out=sick("Dead", queue={"type": "disk"})), "data_dir": str(tmp_path / "one")}
+    runtime = logweir.start(before)
+    for number in range(20):
+        runtime.emit(str(number), {})
+    runtime.reload({**before, "data_dir": str(tmp_path / "two")})
+    eventually(lambda: not runtime._reload._retirements)
+    misbehaving.healed.set()
+    eventually(lambda: sorted(names(), key=int) == [str(number) for number in range(20)])
+    assert runtime.flush(10)
+    counts = runtime.metrics().sinks["out"]
+    assert counts.accepted == counts.stored + counts.duplicate
 
 
 def test_a_reload_keeps_the_channels_that_did_not_change() -> None:
