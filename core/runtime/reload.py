@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -57,6 +58,8 @@ class Reload:
         self._history: dict[str, SinkMetrics] = {}
         self._retiring: list[Channel] = []
         self._retirements: set[asyncio.Task[None]] = set()
+        # How many retirements use a spool: two reloads may follow each other before the first has ended.
+        self._leaving: Counter[Spool] = Counter()
         self.spools = [fan_out.pipeline.store]
 
     def all_channels(self) -> list[Channel]:
@@ -95,6 +98,7 @@ class Reload:
         # Only now: whoever meets a closed queue must find the successor in force.
         for channel in retiring:
             channel.close_queues()
+        self._leaving[old.store] += 1
         keep_running(self._retire_all(old, retiring), self._retirements)
 
     async def ended(self, timeout: float) -> None:
@@ -105,9 +109,10 @@ class Reload:
     async def _retire_all(self, old: Pipeline, channels: Sequence[Channel]) -> None:
         """Finish what a reload replaced; what waits in another data directory comes along."""
         await asyncio.gather(*(self._retire(channel, old.config.drain_timeout) for channel in channels))
+        self._leaving[old.store] -= 1
         # Asked now and not at the reload: another one may have come in between.
         current = self._fan_out.pipeline.store
-        if old.store is not current and not self._is_stopped():
+        if old.store is not current and not self._leaving[old.store] and not self._is_stopped():
             await in_thread(old.store.close)
             await in_thread(lambda: current.adopt(old.store.directory))
         self._on_spools()

@@ -452,6 +452,23 @@ def test_what_a_reload_moves_to_another_data_directory_counts_once(tmp_path: Pat
     assert counts.accepted == counts.stored + counts.duplicate
 
 
+def test_a_second_reload_leaves_the_files_to_what_still_retires(tmp_path: Path) -> None:
+    """Found by the simulation: the spool was closed and taken over under channels that still delivered."""
+    first = {**config(out=sick("Slow", queue={"type": "disk"}, batch={"max_events": 5})), "data_dir": str(tmp_path / "one")}
+    runtime = logweir.start(first)
+    for number in range(20):
+        runtime.emit(str(number), {})
+    eventually(lambda: runtime.metrics().sinks["out"].in_flight)
+    second = {**first, "sinks": {"out": {**first["sinks"]["out"], "workers": 2}}}
+    runtime.reload(second)
+    runtime.reload({**second, "data_dir": str(tmp_path / "two")})
+    misbehaving.healed.set()
+    eventually(lambda: not runtime._reload._retirements)
+    assert runtime.flush(10)
+    counts = runtime.metrics().sinks["out"]
+    assert (counts.stored, counts.duplicate) == (20, 0)
+
+
 def test_a_reload_keeps_the_channels_that_did_not_change() -> None:
     runtime = logweir.start(config(out={}, other={}))
     before = runtime._pipeline.channels

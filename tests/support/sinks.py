@@ -44,6 +44,15 @@ class Hung(MemorySink):
         return await super().write(batch)
 
 
+class Slow(MemorySink):
+    """Stores one batch and is unavailable from then on, until it is healed; its store outlives it."""
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        while not healed.is_set():
+            await asyncio.sleep(0.001)
+        return await super().write(batch)
+
+
 class HungInAThread(SyncSink[SinkConfig]):
     """Blocks its thread until it is healed."""
 

@@ -69,6 +69,7 @@ class DiskQueue(BoundedQueue):
         # Those of all queues on this backlog: over a reload, another one settles what is waited for here.
         self._flushes = self._backlog.flushes
         self._since: float | None = None
+        self._has_heir = False
         with spool.lock:
             self._backlog.open()
         spool.listeners.add(sink, self._on_change)
@@ -259,6 +260,7 @@ class DiskQueue(BoundedQueue):
 
     def _note_close(self) -> None:
         self._backlog.open_queues -= 1
+        self._has_heir = self._backlog.open_queues > 0
         self._backlog.aside.hurry()
 
     def remove_unsaved(self) -> list[Event]:
@@ -279,11 +281,12 @@ class DiskQueue(BoundedQueue):
         """See :meth:`EventQueue.statistics`."""
         with self._spool.lock:
             backlog = self._backlog
-            if self.handed_over:
+            # One queue speaks for the backlog: the one that is open, or was the last to close.
+            if self._has_heir or self.handed_over:
                 return QueueStatistics(0, 0, 0, 0, dict(self._drops))
             oldest = backlog.oldest_time()
             return QueueStatistics(
-                depth=backlog.depth + backlog.aside.waiting,
+                depth=backlog.depth + backlog.waiting_aside,
                 in_flight=backlog.in_flight,
                 size=backlog.size + backlog.aside.waiting_size,
                 accepted=backlog.accepted,

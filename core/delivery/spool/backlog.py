@@ -333,6 +333,11 @@ class Backlog:
         return bool(self.available or self._leases or self.aside.count)
 
     @property
+    def waiting_aside(self) -> int:
+        """Events set aside that no worker has in hand; one that is being read for its next try waits too."""
+        return self.aside.count - sum(len(held) for lease, held in self._leases.values() if lease.attempts)
+
+    @property
     def in_flight(self) -> int:
         """Events leased and not yet settled."""
         return sum(len(held) for _, held in self._leases.values())
