@@ -454,7 +454,10 @@ def test_what_a_reload_moves_to_another_data_directory_counts_once(tmp_path: Pat
 
 def test_a_second_reload_leaves_the_files_to_what_still_retires(tmp_path: Path) -> None:
     """Found by the simulation: the spool was closed and taken over under channels that still delivered."""
-    first = {**config(out=sick("Slow", queue={"type": "disk"}, batch={"max_events": 5})), "data_dir": str(tmp_path / "one")}
+    first = {
+        **config(out=sick("Slow", queue={"type": "disk"}, batch={"max_events": 5})),
+        "data_dir": str(tmp_path / "one"),
+    }
     runtime = logweir.start(first)
     for number in range(20):
         runtime.emit(str(number), {})
