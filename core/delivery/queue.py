@@ -137,9 +137,16 @@ class EventQueue(ABC):
         """Whether another queue has taken over all that waits and all that is given back."""
         return False
 
+    def is_interrupted(self) -> bool:
+        """Whether the caller interrupted its own thread in the middle of this queue's work.
+
+        A finaliser or a signal handler may: what it puts is accepted, and it must not wait for it.
+        """
+        return False
+
     @abstractmethod
     def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
-        """Offer an event, from any thread.
+        """Offer an event, from any thread and from inside any call of this queue.
 
         Never blocks an event loop; a full queue does what its ``when_full`` says. ``CLOSED`` means the
         queue no longer takes events and the event is still the caller's.

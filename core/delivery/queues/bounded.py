@@ -11,9 +11,11 @@ import threading
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from logweir.delivery.queue import DropReason, EventQueue, FlushWaiter, OnDurable, PutResult, Wake
 from logweir.event import Event
+from logweir.process.reentry import Deferred
 from logweir.process.threads import on_event_loop
 from logweir.settings.delivery import WhenFull
 
@@ -34,7 +36,8 @@ class BoundedQueue(EventQueue):
         when_full: What a full queue does.
         wake: How to run a callback on the consumers' loop from any thread.
         lock: Guards what the queue holds; re-entrant, because a signal handler or a finaliser may log in the
-            middle of a put.
+            middle of anything.
+        deferred: The puts that came from inside that lock.
         clock: Monotonic seconds.
     """
 
@@ -45,6 +48,7 @@ class BoundedQueue(EventQueue):
         when_full: WhenFull,
         wake: Wake,
         lock: threading.RLock,
+        deferred: Deferred,
         clock: Callable[[], float],
     ) -> None:
         self._max_events, self._max_bytes = bounds
@@ -52,6 +56,7 @@ class BoundedQueue(EventQueue):
         self._when_full = when_full
         self._wake = wake
         self._lock = lock
+        self._deferred = deferred
         self._clock = clock
         self._closed = False
         self._drops: Counter[DropReason] = Counter()
@@ -70,6 +75,10 @@ class BoundedQueue(EventQueue):
     @abstractmethod
     def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
         """Take the event if there is room; None when the queue is full."""
+
+    @abstractmethod
+    def _take_in(self, event: Event, on_durable: OnDurable | None) -> None:
+        """Take the event, under the lock, whether there is room or not."""
 
     @abstractmethod
     def _has_room(self, size: int = 1) -> bool:
@@ -91,6 +100,31 @@ class BoundedQueue(EventQueue):
         """Called once, under the lock, when the queue is closed."""
 
     # -- producers: any thread ----------------------------------------------------------------------
+
+    def is_interrupted(self) -> bool:
+        """See :meth:`EventQueue.is_interrupted`."""
+        return self._deferred.inside()
+
+    def _put_inside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
+        """Put from inside the lock of this very thread: what it guards may be half changed."""
+        if self._is_closed():
+            return PutResult.CLOSED
+        self._deferred.add(partial(self.put_unasked, event, on_durable))
+        self._wake(self._on_wake)
+        return PutResult.ACCEPTED
+
+    def put_unasked(self, event: Event, on_durable: OnDurable | None) -> None:
+        """Put what was accepted before it could be asked whether there is room."""
+        with self._lock:
+            # It is too late to wait for room, and where callers wait nothing is dropped.
+            if self._is_closed() or self._when_full == "block" or self._has_room():
+                self._take_in(event, on_durable)
+                return
+            answer = self._put_when_full(event, on_durable)
+        if answer is PutResult.DROPPED and self.on_forgotten is not None:
+            self.on_forgotten(event)
+        if answer is PutResult.DROPPED and on_durable is not None:
+            on_durable(OSError("the queue was full"))
 
     def _put_when_full(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         match self._when_full:

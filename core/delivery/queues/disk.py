@@ -63,7 +63,9 @@ class DiskQueue(BoundedQueue):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(config.bounds("disk"), config.block_timeout, when_full, wake, spool.lock, clock)
+        super().__init__(
+            config.bounds("disk"), config.block_timeout, when_full, wake, spool.lock, spool.deferred, clock
+        )
         self._spool = spool
         self._backlog = spool.backlog(sink)
         # Those of all queues on this backlog: over a reload, another one settles what is waited for here.
@@ -78,7 +80,24 @@ class DiskQueue(BoundedQueue):
 
     def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """See :meth:`EventQueue.put`."""
+        # The spool's and not ours, as in _offer: in a fork's child they differ.
+        if self._spool.deferred.inside():
+            return self._put_inside(event, on_durable)
         return self._offer(event, on_durable) or self._put_when_full(event, on_durable)
+
+    def is_interrupted(self) -> bool:
+        """See :meth:`EventQueue.is_interrupted`."""
+        return self._spool.is_interrupted()
+
+    def _put_inside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
+        answer = super()._put_inside(event, on_durable)
+        self._spool.nudge()
+        return answer
+
+    def _take_in(self, event: Event, on_durable: OnDurable | None) -> None:
+        """See :meth:`BoundedQueue._take_in`."""
+        self._spool.stage(self._backlog, event, on_durable)
+        self._spool.nudge()
 
     def put_durably(self, event: Event) -> tuple[PutResult, Future[None]]:
         """Put, with a future that is done when the event is durable; it fails with an OSError."""
@@ -89,6 +108,7 @@ class DiskQueue(BoundedQueue):
         """See :meth:`BoundedQueue._offer`."""
         # Not self._lock: in a fork's child a queue of the parent's must find its spool closed, and the
         # lock of the parent may be held for ever.
+        self._spool.deferred.run()
         with self._spool.lock:
             if self._closed or self._spool.closed:
                 return PutResult.CLOSED
@@ -157,6 +177,7 @@ class DiskQueue(BoundedQueue):
             return None
 
     def _is_done(self, *, stay: bool) -> bool:
+        self._spool.deferred.run()
         with self._spool.lock:
             if self._spool.closed and not self._backlog.available:
                 return True
@@ -274,11 +295,13 @@ class DiskQueue(BoundedQueue):
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
+        self._spool.deferred.run()
         with self._spool.lock:
             return self._backlog.last + 1
 
     def statistics(self) -> QueueStatistics:
         """See :meth:`EventQueue.statistics`."""
+        self._spool.deferred.run()
         with self._spool.lock:
             backlog = self._backlog
             # One queue speaks for the backlog: the one that is open, or was the last to close.

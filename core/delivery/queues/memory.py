@@ -1,7 +1,7 @@
 """The memory queue: bounded by events and bytes, fastest, gone with the process.
 
 Promises: ``put`` costs well under a microsecond and takes one re-entrant lock for a few instructions
-(so that a signal handler or a finaliser that logs in the middle of a put cannot deadlock); nothing is
+(what a signal handler or a finaliser puts in the middle of that waits until it is over); nothing is
 called while the lock is held; consumers are woken only when there is a reason, so a burst costs one
 wake-up and not one for each event.
 """
@@ -25,6 +25,7 @@ from logweir.delivery.queue import (
 from logweir.delivery.queues.bounded import BoundedQueue, sooner
 from logweir.delivery.set_aside import PutOff, SetAside, given_back, set_aside
 from logweir.event import Event
+from logweir.process.reentry import Deferred
 from logweir.settings.delivery import QueueConfig, WhenFull
 
 __all__ = ["MemoryQueue"]
@@ -51,9 +52,11 @@ class MemoryQueue(BoundedQueue):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        lock = threading.RLock()
         super().__init__(
-            config.bounds("memory"), config.block_timeout, when_full, wake, threading.RLock(), clock
+            config.bounds("memory"), config.block_timeout, when_full, wake, lock, Deferred(lock), clock
         )
+        self._is_inside, self._left = self._deferred.inside, self._deferred.work
         self._events: deque[Event] = deque()
         self._size = 0
         # Events leased or dropped so far: the position of the first that waits.
@@ -74,6 +77,10 @@ class MemoryQueue(BoundedQueue):
     def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """See :meth:`EventQueue.put`."""
         # The hot path is written out: each call of our own would cost a tenth of it.
+        if self._is_inside():
+            return self._put_inside(event, on_durable)
+        if self._left:
+            self._deferred.run()
         with self._lock:
             events = self._events
             depth = len(events)
@@ -102,6 +109,11 @@ class MemoryQueue(BoundedQueue):
         if must_wake:
             self._wake(self._on_wake)
         return PutResult.ACCEPTED
+
+    def _take_in(self, event: Event, on_durable: OnDurable | None) -> None:
+        """See :meth:`BoundedQueue._take_in`."""
+        if self._append(event):
+            self._wake(self._on_wake)
 
     def _append(self, event: Event) -> bool:
         """Append under the lock; whether a consumer must be woken."""
@@ -175,6 +187,7 @@ class MemoryQueue(BoundedQueue):
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, nor is set aside."""
+        self._deferred.run()
         return not self._events and not self._aside.waiting
 
     def _note_close(self) -> None:
@@ -187,6 +200,7 @@ class MemoryQueue(BoundedQueue):
 
     def _pause(self, max_events: int, max_bytes: int, linger: float) -> float | None:
         """Seconds to wait for company, 0 when a batch is due, None when there is nothing at all."""
+        self._deferred.run()
         with self._lock:
             depth = len(self._events)
             # Closed and empty, there is nothing to wait for but what is set aside.
@@ -284,6 +298,7 @@ class MemoryQueue(BoundedQueue):
 
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: everything that waits."""
+        self._deferred.run()
         with self._lock:
             self._taken += len(self._events)
             waiting = [*self._aside.clear(), *self._events]
@@ -300,11 +315,13 @@ class MemoryQueue(BoundedQueue):
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
+        self._deferred.run()
         with self._lock:
             return self._taken + len(self._events)
 
     def statistics(self) -> QueueStatistics:
         """See :meth:`EventQueue.statistics`."""
+        self._deferred.run()
         with self._lock:
             aside = self._aside
             times = [] if (oldest := aside.oldest()) is None else [oldest]

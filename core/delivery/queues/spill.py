@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from logweir.delivery.queue import (
     DropReason,
@@ -25,6 +26,7 @@ from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.set_aside import PutOff
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
+from logweir.process.reentry import Deferred, is_held_here
 from logweir.settings.delivery import QueueConfig, WhenFull
 
 __all__ = ["SpillQueue"]
@@ -55,7 +57,10 @@ class SpillQueue(EventQueue):
         self._memory = MemoryQueue(config, "drop_newest", wake, clock=clock)
         self._disk = DiskQueue(spool, sink, config.of_spill(), at_last, self._waking_both(wake), clock=clock)
         self._closed = False
+        self._wake = wake
         self._lock = threading.RLock()
+        self._is_held = is_held_here(self._lock)
+        self._deferred = Deferred(self._lock, self.is_interrupted)
         self._spilled = 0
         self._turn = asyncio.Lock()
         self._on_disk: set[Lease] = set()
@@ -74,18 +79,42 @@ class SpillQueue(EventQueue):
 
     def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """See :meth:`EventQueue.put`."""
+        if self.is_interrupted():
+            return self._put_inside(event, on_durable)
+        self._deferred.run()
+        return self._put_into_memory(event) or self._disk.put(event, on_durable)
+
+    def _put_into_memory(self, event: Event) -> PutResult | None:
+        """Put into memory; None if the disk is to take it."""
         with self._lock:
             if not self._disk.depth:
                 result = self._memory.put(event)
                 if result is not PutResult.DROPPED:
                     return result
                 self._spilled += 1
-        return self._disk.put(event, on_durable)
+        return None
+
+    def is_interrupted(self) -> bool:
+        """See :meth:`EventQueue.is_interrupted`: in this queue's work, or in that of either part."""
+        return self._is_held() or self._memory.is_interrupted() or self._disk.is_interrupted()
+
+    def _put_inside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
+        """Put from inside the work of this very thread, which may be half done."""
+        if self._closed:
+            return PutResult.CLOSED
+        self._deferred.add(partial(self._put_unasked, event, on_durable))
+        self._wake(self._memory.interrupt)
+        return PutResult.ACCEPTED
+
+    def _put_unasked(self, event: Event, on_durable: OnDurable | None) -> None:
+        if self._put_into_memory(event) in {None, PutResult.CLOSED}:
+            self._disk.put_unasked(event, on_durable)
 
     async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
         """See :meth:`EventQueue.take`."""
         async with self._turn:
             while True:
+                self._deferred.run()
                 only_disk = self._closed and self._memory.is_empty
                 in_turn = self._disk.depth and not self._memory.depth
                 if only_disk or in_turn or self._disk.wait_for_set_aside() == 0:
@@ -129,14 +158,17 @@ class SpillQueue(EventQueue):
 
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: the memory's part."""
+        self._deferred.run()
         return self._memory.remove_unsaved()
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
+        self._deferred.run()
         return self._memory.mark() + self._disk.mark()
 
     def statistics(self) -> QueueStatistics:
         """See :meth:`EventQueue.statistics`; what spilled is not a drop."""
+        self._deferred.run()
         both = self._memory.statistics().plus(self._disk.statistics())
         newest = both.dropped.pop(DropReason.QUEUE_FULL_NEWEST, 0) - self._spilled
         if newest:

@@ -39,6 +39,10 @@ class Committable(Protocol):
         """Whether somebody waits for a commit."""
         ...
 
+    def is_interrupted(self) -> bool:
+        """Whether the calling thread is in the middle of the spool's work."""
+        ...
+
     @property
     def has_removals(self) -> bool:
         """Whether deletions wait for a commit."""
@@ -64,11 +68,12 @@ class Committer:
     def __init__(self, spool: Committable, *, threaded: bool) -> None:
         self._spool = spool
         self._threaded = threaded
-        # The one queue whose put may interrupt a put of the same thread.
+        # The one queue of the standard library whose put may interrupt a put of the same thread.
         self._wakeups: SimpleQueue[None] = SimpleQueue()
         self._nudged = self._nudged_for_removals = False
         self._stopping = threading.Event()
-        self._starting = threading.RLock()
+        # Whoever takes the permit starts the thread: one step, for threads and for calls that interrupt it.
+        self._permits: list[None] = [None]
         self._thread: threading.Thread | None = None
 
     def nudge(self) -> None:
@@ -90,26 +95,40 @@ class Committer:
         self._stopping.set()
         self._threaded = False
         self._wakeups.put(None)
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(_STOP_SECONDS)
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread() and thread.is_alive():
+            thread.join(_STOP_SECONDS)
 
     def _wake(self) -> None:
         self._wakeups.put(None)
-        if self._thread is None:
+        if self._permits:
             self._start()
 
+    def is_current_thread(self) -> bool:
+        """Whether the caller is on the committer's own thread."""
+        return self._thread is not None and self._thread.ident == threading.get_ident()
+
     def _start(self) -> None:
-        with self._starting:
-            if self._thread is not None:
+        try:
+            permit = self._permits.pop()
+        except IndexError:
+            return
+        self._thread = threading.Thread(target=self._run, name="logweir-committer", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the interpreter is on its way out and gives no threads any more
+            self._thread = None
+            self._permits.append(permit)
+            self._nudged = False
+            self._commit_here()
+
+    def _commit_here(self) -> None:
+        """Commit in the caller's thread: what is logged from here on is slower, and durable."""
+        # A call that interrupts this thread's own work leaves its event to that work. A caller that found the
+        # permit taken has staged its event before that, and this takes it.
+        while not self._spool.is_interrupted() and self._spool.has_staged:
+            if self._spool.commit() is not None:
                 return
-            self._thread = threading.Thread(target=self._run, name="logweir-committer", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError:  # the interpreter is on its way out and gives no threads any more
-                # What is logged from here on is committed by the caller: slower, and durable.
-                self._thread = None
-                self._spool.commit()
-                self._nudged = False
 
     def _run(self) -> None:
         failures = 0

@@ -27,7 +27,8 @@ new one, the old one is quarantined under a name that says so, and the service g
 
 Locks, in the order in which they are taken: the IO lock (one writer), the fork gate (no fork in the middle of
 SQLite's work), the spool's lock (what memory knows). Nobody waits for the disk under the spool's lock, which
-every put takes.
+every put takes. A put that interrupts its own thread under that lock is deferred, and staged before anything
+that comes later.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ from logweir.event import Event
 from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.process.fork_gate import gate
+from logweir.process.reentry import Deferred, is_held_here
 
 __all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "Spool"]
 
@@ -103,8 +105,11 @@ class Spool:
     def _begin(self) -> None:
         # Re-entrant, all of them: a signal handler or a finaliser may log in the middle of anything.
         self.lock = threading.RLock()
+        # What they put while this very thread is inside the lock: staged by the next who comes.
+        self.deferred = Deferred(self.lock)
         self.closed = False
         self._io = threading.RLock()
+        self._is_writing_here = is_held_here(self._io)
         self._committed = threading.Condition(self.lock)
         self._staging = Staging()
         # Taken from the staging, and not yet known to be durable: `flush` waits for these too.
@@ -140,6 +145,10 @@ class Spool:
         """Stage an event; the caller holds :attr:`lock` and calls :meth:`nudge` without it."""
         self._staging.add(backlog, event, on_commit)
 
+    def is_interrupted(self) -> bool:
+        """Whether the calling thread is in the middle of the spool's work, and must not wait for it."""
+        return self.deferred.inside() or self._is_writing_here() or self._committer.is_current_thread()
+
     def nudge(self) -> None:
         """Let the committer know that something is staged."""
         self._committer.nudge()
@@ -158,6 +167,7 @@ class Spool:
                 self._replace(self._damage[1])
             if self._current.file is not None:
                 self._removals.add_dropped(self._current.file, self.backlogs())
+            self.deferred.run()
             # One step under the lock: nobody may see an event neither staged nor in the commit.
             with self.lock:
                 batch = self._in_commit = self._staging.take(self._commit_events)
@@ -353,6 +363,7 @@ class Spool:
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait in this thread until everything staged so far is durable; False if time ran out."""
+        self.deferred.run()
         last = self._staging.next_seq - 1
         self.nudge()
         with self._committed:
@@ -366,7 +377,7 @@ class Spool:
     @property
     def has_staged(self) -> bool:
         """Whether events wait for a commit."""
-        return len(self._staging) > 0
+        return len(self._staging) > 0 or bool(self.deferred.work)
 
     @property
     def has_waiting(self) -> bool:
@@ -398,6 +409,7 @@ class Spool:
 
     def give_up(self, sink: str) -> list[Event]:
         """Forget what a closed spool could not commit, and return it: it is the caller's now."""
+        self.deferred.run()
         with self.lock:
             return self.backlog(sink).give_up() if self.closed else []
 
