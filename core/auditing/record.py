@@ -60,7 +60,7 @@ class AuditRecord(BaseModel):
     call_id: str | None = None
     """Of a call that is recorded before it begins and when it has ended: the same in both records."""
     extra_info: dict[str, Any] = Field(default_factory=dict)
-    """Anything else that belongs together."""
+    """Fields of names that are no keyword here, such as `timeout`; each becomes a field of the event."""
 
     def __init_subclass__(cls, *, action: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -87,12 +87,19 @@ class AuditRecord(BaseModel):
         return {"action": known, **values}
 
     def to_fields(self) -> dict[str, Any]:
-        """The event's fields: all that is set, but the action, which is the event's name."""
+        """The event's fields: all that is set, but the action, which is the event's name.
+
+        What is in ``extra_info`` is a field like any other, so that SQL finds it in the column of that name;
+        only what would take the place of another field stays inside.
+        """
         values = {name: value for name, value in self.__dict__.items() if value is not None}
         del values["action"]
-        if not values["extra_info"]:
-            del values["extra_info"]
+        info = values.pop("extra_info")
         values.update(self.model_extra or {})  # None too: the caller has said it
+        taken = {*type(self).model_fields, *values}
+        values.update({name: value for name, value in info.items() if name not in taken})
+        if inside := {name: value for name, value in info.items() if name in taken}:
+            values["extra_info"] = inside
         return values
 
 

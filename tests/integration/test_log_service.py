@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -97,9 +97,18 @@ async def test_a_row_commits_with_the_business_data(engine: AsyncEngine) -> None
     assert row["extra_info"] == {
         "user_id": 7,
         "resource": 1,
-        "extra_info": {"amount": 100},
+        "amount": 100,
         "password": "***",
     }
+
+
+async def test_extra_info_is_found_by_the_documented_query(engine: AsyncEngine) -> None:
+    await LogService().create_audit_log(user_id=7, action="fund.transfer", extra_info={"amount": 100})
+    await LogService().create_audit_log(user_id=7, action="fund.transfer", amount=101)
+    await logweir.audit("fund.transfer", amount=102, acknowledge="stored")
+    async with engine.connect() as connection:
+        asked = "SELECT extra_info->>'$.amount' FROM audit_log ORDER BY 1"
+        assert list(await connection.scalars(text(asked))) == [100, 101, 102]
 
 
 async def test_a_row_rolls_back_with_the_business_data(engine: AsyncEngine) -> None:

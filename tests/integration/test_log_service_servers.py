@@ -1,6 +1,7 @@
 """The explicit service in the transactions of real servers: committed, rolled back, joined, relayed."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -75,7 +76,24 @@ async def test_rows_commit_roll_back_and_are_relayed_with_the_transaction(
     assert sorted(await rows(engine, name)) == ["fund.alone", "fund.transfer"]
     await until(lambda: len(MemorySink.of("copy").events) == 2, timeout=30)
     assert set(MemorySink.of("copy").events) == {kept.id, alone.id}
-    assert MemorySink.of("copy").events[kept.id].fields["extra_info"] == {"note": "Überweisung \u0000 🎉"}
+    assert MemorySink.of("copy").events[kept.id].fields["note"] == "Überweisung \u0000 🎉"
+
+
+PAGE = (Path(__file__).parents[2] / "docs/how-to/relational-audit-store.md").read_text()
+
+
+async def test_the_documented_query_finds_what_extra_info_was_given(
+    engine: AsyncEngine, server: Server, name: str
+) -> None:
+    await LogService().create_audit_log(user_id=7, action="fund.transfer", extra_info={"amount": 100})
+    asked = {
+        "mysql": "extra_info->>'$.amount'",
+        "mariadb": "JSON_VALUE(extra_info, '$.amount')",
+        "postgresql": "extra_info->>'amount'",
+    }[server.name]
+    assert f"`{asked}`" in PAGE
+    async with engine.connect() as connection:
+        assert list(await connection.scalars(text(f"SELECT {asked} FROM {name}"))) == ["100"]
 
 
 async def test_audit_rows_join_with_business_rows(engine: AsyncEngine, name: str) -> None:

@@ -21,8 +21,23 @@ def test_a_record_keeps_the_fields_that_are_set_and_whatever_else_was_given():
     assert record.to_fields() == {
         "user_id": 7,
         "status": "success",
-        "extra_info": {"reason": "x"},
+        "reason": "x",
         "amount": 3,
+    }
+
+
+def test_what_would_take_the_place_of_another_field_stays_in_extra_info():
+    class Transfer(AuditRecord, action="transfer"):
+        amount: int | None = None
+
+    inside = {"user_id": "x", "amount": "y", "action": "z", "extra_info": 1, "more": 2}
+    record = Transfer(user_id=7, extra_info={**inside, "timeout": 30}, more=3)
+    assert record.to_fields() == {
+        "user_id": 7,
+        "status": "success",
+        "more": 3,
+        "timeout": 30,
+        "extra_info": inside,
     }
 
 
