@@ -8,9 +8,9 @@ Two queues of the same sink on one spool, as in the middle of a reload, share on
 closed while a younger one is open, its workers finish what they have and the younger one's go on.
 
 ``drop_oldest`` is decided at the put, by the backlog's debt, and not by a deletion at the next commit. The
-contract of all queues says that the bounds hold and the drop is counted when the put returns; a commit that
+contract of all queues says that the bounds hold and the drop is counted when the put returns. A commit that
 deletes what made the file too full would let a queue whose disk is slow or full grow by all that may be
-staged, and its consumers would be given, and its waiting callers be promised, events that are already too many.
+staged; its consumers would be given, and its callers promised, events that are already too many.
 """
 
 from __future__ import annotations
