@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from logweir.config.models import RoutingConfig
@@ -60,16 +61,18 @@ class Reload:
         self._retirements: set[asyncio.Task[None]] = set()
         # How many retirements use a spool: two reloads may follow each other before the first has ended.
         self._leaving: Counter[Spool] = Counter()
+        self._former: set[Path] = set()
         self.spools = [fan_out.pipeline.store]
 
     def all_channels(self) -> list[Channel]:
         """The channels in force, and those that still retire."""
         return [*self._fan_out.pipeline.channels.values(), *self._retiring]
 
-    def on_disk(self) -> tuple[Spool, set[str]]:
-        """The spool in force, and the names of the sinks whose events may lie in it."""
+    def on_disk(self) -> tuple[Spool, set[str], set[Path]]:
+        """The spool in force, the sinks whose events may lie in it, and the former directories."""
         with self._books:
-            return self._fan_out.pipeline.store, {channel.name for channel in self.all_channels()}
+            spool = self._fan_out.pipeline.store
+            return spool, {channel.name for channel in self.all_channels()}, self._former - {spool.directory}
 
     def metrics(self) -> dict[str, SinkMetrics]:
         """The counts of every sink, those of its predecessors included."""
@@ -114,7 +117,8 @@ class Reload:
         current = self._fan_out.pipeline.store
         if old.store is not current and not self._leaving[old.store] and not self._is_stopped():
             await in_thread(old.store.close)
-            await in_thread(lambda: current.adopt(old.store.directory))
+            # By housekeeping, which tries again where the disk takes nothing just now.
+            self._former.add(old.store.directory)
         self._on_spools()
 
     async def _retire(self, channel: Channel, timeout: float) -> None:

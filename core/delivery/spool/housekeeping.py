@@ -1,7 +1,8 @@
 """Housekeeping: what is done about the files on disk, beside the workers that deliver their events.
 
-At the start and from time to time it takes over the queue files of dead processes, and turns what waits
-for sinks that are not configured any more into dead letters. All of it runs in threads.
+At the start and from time to time it takes over the queue files of dead processes, and those that this one
+left in another directory at a reload, and turns what waits for sinks that are not configured any more into
+dead letters. All of it runs in threads.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from logweir.delivery.spool.spool import Spool
 from logweir.delivery.spool.unconfigured import dead_letter_unconfigured
@@ -20,8 +22,8 @@ __all__ = ["INTERVAL", "Housekeeping"]
 #: Seconds between two looks for files that dead processes left.
 INTERVAL = 15.0
 
-#: The spool in use, and the sinks that are configured.
-Look = Callable[[], tuple[Spool, Collection[str]]]
+#: The spool in use, the sinks that are configured, and other directories of which the files are to come here.
+Look = Callable[[], tuple[Spool, Collection[str], Collection[Path]]]
 
 
 class Housekeeping:
@@ -57,6 +59,8 @@ class Housekeeping:
         await self._done_once.wait()
 
     def _once(self) -> None:
-        spool, sinks = self._look()
+        spool, sinks, former = self._look()
         spool.adopt()
+        for directory in former:
+            spool.adopt(directory)
         dead_letter_unconfigured(spool, sinks)

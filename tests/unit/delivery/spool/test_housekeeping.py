@@ -1,13 +1,16 @@
 """Housekeeping of the spool: taking over what the dead left, giving up what nobody wants."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from logweir.delivery.spool import housekeeping
 from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.delivery.spool.spool import Spool
+from logweir.delivery.spool.spool_file import SpoolFile
 from logweir.testing.contract import make_event
 from support.disk import drain, make_queue, make_spool, names
 
@@ -34,7 +37,7 @@ async def test_it_looks_at_once_then_from_time_to_time_and_when_it_is_asked(
     spool = make_spool(tmp_path)
     await asyncio.to_thread(leave, tmp_path, "kept")
     await asyncio.to_thread(leave, tmp_path, "gone")
-    keeping = Housekeeping(lambda: (spool, {"kept"}))
+    keeping = Housekeeping(lambda: (spool, {"kept"}, set()))
     running = asyncio.create_task(keeping.run())
     await asyncio.wait_for(keeping.ran_once(), 5.0)
     assert names(await asyncio.to_thread(drain, spool, "kept")) == ["for kept"]
@@ -52,7 +55,7 @@ async def test_it_looks_at_once_then_from_time_to_time_and_when_it_is_asked(
 async def test_what_nobody_foresaw_does_not_end_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     looks = 0
 
-    def look() -> tuple[Spool, set[str]]:
+    def look() -> tuple[Spool, set[str], set[Path]]:
         nonlocal looks
         looks += 1
         raise RuntimeError("a defect")
@@ -67,3 +70,32 @@ async def test_what_nobody_foresaw_does_not_end_it(tmp_path: Path, caplog: pytes
     assert "a defect" in caplog.text
     running.cancel()
     await asyncio.wait((running,))
+
+
+async def test_what_a_reload_left_in_another_directory_is_taken_over_when_the_disk_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulation: it was tried once, at the reload, and never again."""
+    monkeypatch.setattr(housekeeping, "INTERVAL", 0.01)
+    spool, former = make_spool(tmp_path / "new"), tmp_path / "old"
+    await asyncio.to_thread(leave, former, "kept")
+    write, tries = SpoolFile.write, list[bool]()
+
+    def full_at_first(file: SpoolFile, *arguments: Any) -> None:
+        tries.append(len(tries) >= 2)
+        if not tries[-1]:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        write(file, *arguments)
+
+    monkeypatch.setattr(SpoolFile, "write", full_at_first)
+    keeping = Housekeeping(lambda: (spool, {"kept"}, {former / "queues"}))
+    running = asyncio.create_task(keeping.run())
+    async with asyncio.timeout(5.0):
+        while not spool.backlog("kept").available:
+            await asyncio.sleep(0.001)
+    running.cancel()
+    await asyncio.wait((running,))
+    assert names(await asyncio.to_thread(drain, spool, "kept")) == ["for kept"]
+    await asyncio.to_thread(spool.close)

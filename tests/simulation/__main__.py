@@ -1,0 +1,45 @@
+"""``python -m simulation FIRST LAST [BREAK]``: live through the histories of these seeds.
+
+Prints what breaks a law, a line for each seed, and ends with 1 then; with a break it ends at the first finding.
+Started with ``PYTHONHASHSEED=0``, for sets of text have an order of their own in each process otherwise.
+"""
+
+import logging
+import sys
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+
+from simulation.breaks import BREAKS
+from simulation.history import run
+from simulation.laws import broken_laws
+
+#: Where syncing costs nothing: a crash of the process is simulated, not one of the machine.
+_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def _laws_broken_by(seed: int, folder: Path) -> list[str]:
+    try:
+        return broken_laws(run(seed, folder))
+    except Exception as error:
+        return [f"the process came to an end: {error!r}"]
+
+
+def main(first: int, last: int, broken: str | None) -> int:
+    """Return the exit code."""
+    logging.disable(logging.CRITICAL)
+    found = 0
+    with BREAKS[broken]() if broken else nullcontext():
+        for seed in range(first, last):
+            with tempfile.TemporaryDirectory(dir=_MEMORY) as folder:
+                laws = _laws_broken_by(seed, Path(folder))
+            if laws:
+                found += 1
+                print(f"seed {seed}: {'; '.join(law[:400] for law in laws)}", flush=True)
+                if broken:
+                    return 1
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None))

@@ -1,0 +1,340 @@
+"""One history: what callers and operators do to a process and its successors, by a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from logweir.config.loading import load_config
+from logweir.config.models import RoutingConfig
+from logweir.delivery.spool.spool_file import SpoolFile
+from logweir.event import Event, Kind
+from logweir.routing.router import Router
+from logweir.runtime import pipeline as pipelines
+from logweir.sinks import registry
+from simulation.clock import VirtualLoop
+from simulation.interruption import interrupted
+from simulation.process import Process, SimulatedSpool
+from simulation.world import MOODS, SimulatedSink, World
+
+__all__ = ["History", "run"]
+
+_STEPS = 40
+#: What happens, and how often in comparison.
+_DOINGS = {
+    "log": 30,
+    "audit": 20,
+    "interrupted": 6,
+    "mood": 8,
+    "well": 8,
+    "disk": 2,
+    "crash": 2,
+    "crash_at_commit": 2,
+    "reload": 4,
+    "reload_in_a_call": 4,
+    "restart": 2,
+    "flush": 3,
+    "close": 2,
+}
+#: Virtual seconds in which everything must have moved once nothing is wrong any more.
+_PATIENCE = 900.0
+_NAMES = ("db", "search", "files")
+
+
+class History:
+    """What happened.
+
+    Attributes:
+        world: What is there at the end.
+        sent: Every event that was logged, in its order, with the sinks it was routed to.
+        log: What was done, for whoever reads a failure.
+        unsettled: What still waits at the end, by sink.
+        metrics: The counts of the last process.
+    """
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.world = World(self.chance)
+        self.folder = folder
+        self.sent: list[tuple[Event, tuple[str, ...]]] = []
+        self.log: list[str] = []
+        self.unsettled: dict[str, int] = {}
+        self.behind: dict[str, int] = {}
+        self.metrics: dict[str, Any] = {}
+        self.waiters = 0
+        self.crashes = self.reloads = 0
+        self._numbers = iter(range(10**9))
+        self._lives = iter(range(10**9))
+        self._sinks: dict[str, dict[str, Any]] = {}
+        self._names = list(_NAMES[: self.chance.choice([1, 2, 3])])
+
+    # -- the configuration --------------------------------------------------------------------------
+
+    def config(self, directory: Path) -> RoutingConfig:
+        """A configuration with the sinks of this history."""
+        audit = self._names[:-1] or self._names
+        for name in self._names:  # a reload leaves some as they are
+            if name not in self._sinks or self.chance.random() < 0.6:
+                self._sinks[name] = self._sink(may_drop=name not in audit)
+        sinks = dict(self._sinks)
+        routes = [{"name": "audit", "match": {"kind": "audit"}, "to": audit}]
+        routes.append({"name": "tracing", "match": {"kind": "tracing"}, "to": self._names[-2:]})
+        given = {"sinks": sinks, "routes": routes, "data_dir": str(directory), "drain_timeout": 5}
+        return load_config(given)
+
+    def _sink(self, *, may_drop: bool) -> dict[str, Any]:
+        chance = self.chance
+        queue = {
+            "type": chance.choice(["memory", "disk", "disk"]),
+            "max_events": chance.choice([10, 60, 1000]),
+            "when_full": chance.choice(["drop_oldest", "drop_newest", "block"] if may_drop else ["block"]),
+        }
+        if queue["type"] == "memory" and chance.random() < 0.5:
+            queue["when_full"] = "spill"
+        return {
+            "type": "simulated",
+            "number": next(self._numbers),
+            "workers": chance.choice([1, 1, 3]),
+            "queue": queue,
+            "batch": {"max_events": chance.choice([1, 7, 50]), "linger": chance.choice([0, 0.05])},
+            "retry": {"initial": 0.1, "max": 2, "timeout": 1},
+        }
+
+    # -- the story ----------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """Live through it."""
+        self._begin(self.folder / "life0")
+        for _ in range(_STEPS):
+            await self._step()
+            await asyncio.sleep(self.chance.choice([0, 0.001, 0.05, 0.5, 3]))
+            process = self._process
+            if process.dead:
+                await self._begin_again()
+        await self._end()
+
+    @property
+    def _process(self) -> Process:
+        assert self.world.process is not None
+        return self.world.process
+
+    def _begin(self, directory: Path) -> None:
+        SimulatedSpool.world = SimulatedSink.world = self.world
+        Process(self.world, directory, self.config(directory / f"data{self.chance.randrange(3)}"))
+
+    async def _begin_again(self) -> None:
+        self.crashes += 1
+        self._all_may_come_again()
+        dead = self._process
+        assert dead.left is not None
+        await dead.release()
+        self._begin(dead.left)
+
+    async def _step(self) -> None:
+        chance = self.chance
+        doing = chance.choices(
+            list(_DOINGS), list(_DOINGS.values())
+        )[0]
+        self.log.append(f"{asyncio.get_running_loop().time():9.3f} {doing}")
+        await getattr(self, f"_{doing}")()
+
+    def _event(self, kind: Kind) -> Event:
+        number = next(self._numbers)
+        fields: dict[str, Any] = {"number": number}
+        if self.chance.random() < 0.02:
+            fields["poison"] = True
+        time = int((1e9 + asyncio.get_running_loop().time()) * 1e9)
+        event = Event(f"{number:032x}", time, kind, "info", f"e{number}", "app", "dev", None, None, fields)
+        sinks = tuple(channel.name for channel in self._process.fan_out.pipeline.router.route(event))
+        self.sent.append((event, sinks))
+        return event
+
+    async def _log(self) -> None:
+        for _ in range(self.chance.choice([1, 5, 30])):
+            self._process.log(self._event(Kind.TRACING))
+
+    async def _audit(self) -> None:
+        for _ in range(self.chance.choice([1, 3, 10])):
+            level = self.chance.choice(["accepted", "durable", "stored"])
+            self._process.audit(self._event(Kind.AUDIT), level, self.chance.choice([0.2, 5]))  # type: ignore[arg-type]
+
+    async def _mood(self) -> None:
+        store = self.world.store(self.chance.choice(self._names))
+        store.mood = self.chance.choice(MOODS)
+        self.log[-1] += f" {store.mood}"
+
+    async def _well(self) -> None:
+        for store in self.world.stores.values():
+            store.mood = "well"
+
+    async def _disk(self) -> None:
+        self.world.disk_full = not self.world.disk_full
+
+    async def _close(self) -> None:
+        """A part of what was sent cannot be stored for a long time, as if its index were closed."""
+        store = self.world.store(self.chance.choice(self._names))
+        if not store.closed and self.sent:
+            store.troubled = True
+            store.closed = {self.chance.choice(self.sent)[0].id, f"{next(self._numbers) + 2:032x}"}
+
+    async def _crash(self) -> None:
+        self._process.die()
+
+    async def _crash_at_commit(self) -> None:
+        self.world.crash_at_commit = True
+
+    async def _reload(self) -> None:
+        self.reloads += 1
+        await self._process.change(self._next_config())
+
+    def _next_config(self) -> RoutingConfig:
+        """Mostly with the data directory of now, sometimes with another one."""
+        now = self._process.fan_out.pipeline.config.data_dir
+        other = self._process.directory / f"data{self.chance.randrange(3)}"
+        return self.config(other if self.chance.random() < 0.2 else now)
+
+    async def _reload_in_a_call(self) -> None:
+        """A reload in the middle of a call, as another thread makes it: between the routing and the queues."""
+        process, config = self._process, self._next_config()
+        self.reloads += 1
+        route = Router.route
+
+        def then_reload(router: Any, event: Event) -> Any:
+            found = route(router, event)
+            if router is before and not done:
+                done.append(True)
+                _at_once(process.change(config))
+            return found
+
+        before, done = process.fan_out.pipeline.router, list[bool]()
+        with patch.object(Router, "route", then_reload):
+            if self.chance.random() < 0.5:
+                process.log(self._event(Kind.TRACING))
+            else:
+                process.audit(self._event(Kind.AUDIT), "durable", 5)
+
+    async def _interrupted(self) -> None:
+        """A call that a signal handler or a finaliser interrupts anywhere, and which audits itself."""
+        process = self._process
+        process.audit(self._event(Kind.AUDIT), "durable", 5)
+        with interrupted(self.chance.randrange(600), lambda: process.audit(self._event(Kind.AUDIT), "durable", 5)):
+            if self.chance.random() < 0.3:
+                process.log(self._event(Kind.TRACING))
+            else:
+                process.audit(self._event(Kind.AUDIT), self.chance.choice(["durable", "stored"]), 5)  # type: ignore[arg-type]
+
+    async def _restart(self) -> None:
+        process = self._process
+        await process.stop(self.chance.choice([0.01, 2]))
+        self._begin_after(process)
+
+    def _begin_after(self, process: Process) -> None:
+        if not process.dead:
+            directory = process.directory
+            self._all_may_come_again()
+            self._begin(directory)
+
+    def _all_may_come_again(self) -> None:
+        """What a process leaves behind may be taken over twice, and what was stored may not be removed yet."""
+        sent = {event.id for event, _ in self.sent}
+        for name in self._names:
+            self.world.store(name).again |= sent
+
+    async def _flush(self) -> None:
+        await self._process.flush(self.chance.choice([0.01, 1]))
+
+    async def _end(self) -> None:
+        """Nothing is wrong any more but what a store puts off; later not even that."""
+        self.world.disk_full = self.world.crash_at_commit = False
+        await self._well()
+        self.log.append("all is well")
+        await asyncio.sleep(10)  # what earlier processes have left is adopted
+        await self._until(lambda: not any(self._depths(closed=True).values()))
+        self.behind = {name: count for name, count in self._depths(closed=True).items() if count}
+        for store in self.world.stores.values():
+            store.closed = set()
+        await self._until(lambda: not any(self._depths(closed=False).values()))
+        self.unsettled = {name: count for name, count in self._depths(closed=False).items() if count}
+        self.metrics = dict(self._process.reload.metrics())
+        self.waiters = sum(
+            len(getattr(queue, "_flushes", ()))
+            for channel in self._process.reload.all_channels()
+            for queue in channel._queues
+        )
+        await self._process.stop(5)
+
+    async def _until(self, condition: Any) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE
+        while not condition() and loop.time() < deadline:
+            await asyncio.sleep(1)
+
+    def _depths(self, *, closed: bool) -> dict[str, int]:
+        """What waits, by sink; what a store puts off does not count while it does."""
+        found = dict[str, int]()
+        for channel in self._process.reload.all_channels():
+            statistics = channel.statistics()
+            # Four of each, for a crash may have left an event twice.
+            most = 4 * len(self.world.store(channel.name).closed) if closed else 0
+            put_off = min(statistics.set_aside, most)
+            found[channel.name] = max(0, statistics.depth + statistics.in_flight - put_off)
+        return found
+
+
+def run(seed: int, folder: Path) -> History:
+    """Live through the history of a seed."""
+    random.seed(seed)
+    history = History(seed, folder)
+    loop = VirtualLoop(history.chance)
+    asyncio.set_event_loop(loop)
+    try:
+        with _simulated(history.world):
+            loop.run_until_complete(history.live())
+            loop.run_until_complete(_rest())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    return history
+
+
+def _at_once(work: Coroutine[Any, Any, None]) -> None:
+    """Run what awaits nothing."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("a reload does no IO")
+
+
+async def _rest() -> None:
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def _simulated(world: World) -> Iterator[None]:
+    write = SpoolFile.write
+
+    def writing(file: SpoolFile, *arguments: Any) -> Any:
+        return world.write_to_disk(write, file, *arguments)
+
+    resolve = registry.resolve
+
+    def resolving(name: str) -> Any:
+        return SimulatedSink if name == "simulated" else resolve(name)
+
+    with (
+        patch.object(pipelines, "Spool", SimulatedSpool),
+        patch.object(SpoolFile, "write", writing),
+        patch.object(registry, "resolve", resolving),
+    ):
+        yield
+

@@ -1,0 +1,68 @@
+"""What must hold of every history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.queue import DropReason
+from simulation.history import History
+
+__all__ = ["broken_laws"]
+
+_AFTER_ACCEPTANCE = (DropReason.QUEUE_FULL_OLDEST, DropReason.SHUTDOWN)
+
+
+def broken_laws(history: History) -> list[str]:
+    """The laws that a history breaks, with the facts."""
+    return [*history.world.violations, *_lost(history), *_doubled(history), *_order(history), *_waiting(history), *_counts(history)]
+
+
+def _lost(history: History) -> Iterator[str]:
+    """What was acknowledged as durable or stored is in every store, or a dead letter."""
+    world = history.world
+    process = world.process
+    assert process is not None
+    letters = {
+        letter.event().id for place in process.directory.glob("data*") for letter in DeadLetters(place).read()
+    }
+    for (event_id, level), sinks in world.acknowledged.items():
+        for sink in sinks:
+            if level != "accepted" and event_id not in world.store(sink).there and event_id not in letters:
+                yield f"{int(event_id, 16)} was acknowledged as {level} and is not in {sink}"
+
+
+def _doubled(history: History) -> Iterator[str]:
+    """What was stored is sent again only where the answer was lost."""
+    for name, store in history.world.stores.items():
+        if store.doubled:
+            yield f"{name} got twice without a reason: {[int(each, 16) for each in store.doubled[:5]]}"
+
+
+def _order(history: History) -> Iterator[str]:
+    """A sink with one worker that never failed stores events in the order of the calls."""
+    if history.crashes or history.reloads:
+        return
+    for name, store in history.world.stores.items():
+        workers = {channel.config.workers for channel in history.world.process.reload.all_channels() if channel.name == name}  # type: ignore[union-attr]
+        if not store.troubled and workers == {1} and store.order != sorted(store.order):
+            yield f"{name} stored events out of order"
+
+
+def _waiting(history: History) -> Iterator[str]:
+    """Nothing waits while it could move."""
+    for name, count in history.behind.items():
+        yield f"{name}: {count} events wait behind others that are put off"
+    for name, waiting in history.unsettled.items():
+        yield f"{name}: {waiting} events wait, and nothing is wrong any more"
+    if history.waiters:
+        yield f"{history.waiters} flushes are still waited for"
+
+
+def _counts(history: History) -> Iterator[str]:
+    """Once nothing waits: accepted = stored + duplicate + dead + dropped after acceptance."""
+    for name, sink in history.metrics.items():
+        dropped = sum(sink.dropped.get(reason, 0) for reason in _AFTER_ACCEPTANCE)
+        ended = sink.stored + sink.duplicate + sink.dead + dropped
+        if sink.accepted != ended + sink.queue_depth + sink.in_flight:
+            yield f"{name}: accepted {sink.accepted}, and {ended} ended: {sink}"
