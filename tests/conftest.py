@@ -42,8 +42,9 @@ def _clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[N
     monkeypatch.chdir(tmp_path)
     structlog.contextvars.clear_contextvars()
     diagnostics.after_fork()  # what an earlier test made it report may be reported again
-    yield
-    runtime.stop(timeout=2.0)
+    with runtime.apart():
+        yield
+        runtime.stop(timeout=2.0)
     structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()
     os.environ.pop(runtime.ENVIRONMENT_VARIABLE, None)

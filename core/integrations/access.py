@@ -24,9 +24,7 @@ def log_access(
         duration_ns: From the first byte of the request to the last of the response.
         error: What the application raised, if it did; the event has level ``error`` then.
     """
-    current = runtime.current()
-    if current is None:
-        return
+    current = runtime.current() or runtime.stand_in()
     fields: dict[str, Any] = {"http_status": status, "duration_ms": round(duration_ns / _NANOS_PER_MS, 3)}
     if error is not None:
         fields["exc_info"] = error

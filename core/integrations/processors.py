@@ -84,12 +84,11 @@ class RoutingProcessor:
     ) -> None:
         """Enqueue one event; takes ownership of ``fields``. Never raises."""
         try:
-            current = runtime.current() or runtime.start_from_environment()
-            if current is not None:
-                logger_name = getattr(logger, "name", None)
-                if logger_name is not None and "logger" not in fields:
-                    fields["logger"] = logger_name
-                current.emit(name if type(name) is str else text_of(name), fields, level=level, kind=kind)
+            current = runtime.current() or runtime.stand_in()
+            logger_name = getattr(logger, "name", None)
+            if logger_name is not None and "logger" not in fields:
+                fields["logger"] = logger_name
+            current.emit(name if type(name) is str else text_of(name), fields, level=level, kind=kind)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("route", "an event could not be routed: %s", type(error).__qualname__)
 

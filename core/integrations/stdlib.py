@@ -139,9 +139,7 @@ def install_stdlib(
 
 
 def _emit(record: logging.LogRecord) -> None:
-    current = runtime.current() or runtime.start_from_environment()
-    if current is None:
-        return
+    current = runtime.current() or runtime.stand_in()
     name, fields = _read(record)
     current.emit(name, fields, level=_level(record.levelno), time_ns=_time_ns(record.created))
 

@@ -23,7 +23,15 @@ from logweir.diagnostics import report
 from logweir.process import fork
 from logweir.process.fork import Stage
 
-__all__ = ["install_exit", "install_fork", "install_signals", "restore_signals"]
+__all__ = [
+    "can_start_threads",
+    "install_exit",
+    "install_fork",
+    "install_signals",
+    "is_multiprocessing_child",
+    "is_preparing_children",
+    "restore_signals",
+]
 
 _Handler = Callable[[int, FrameType | None], None]
 
@@ -47,7 +55,7 @@ def install_exit(*, main_ended: Callable[[], object], last: Callable[[], object]
     def when_main_ends() -> None:
         try:
             main_ended()
-            if _is_child_of_multiprocessing():
+            if is_multiprocessing_child():
                 _after_other_threads(last)
         except Exception as error:  # noqa: BLE001 - the interpreter would not wait for the other threads
             report("hooks.exit", "what is to be done at the end of the main thread failed: %r", error)
@@ -60,9 +68,17 @@ def install_exit(*, main_ended: Callable[[], object], last: Callable[[], object]
     atexit.register(last)
 
 
-def _is_child_of_multiprocessing() -> bool:
+def is_multiprocessing_child() -> bool:
+    """Whether this process was made by ``multiprocessing``, however; also while a spawned one is prepared."""
     process = sys.modules.get("multiprocessing.process")
-    return process is not None and process.parent_process() is not None
+    return process is not None and (
+        process.parent_process() is not None or getattr(process.current_process(), "_inheriting", False)
+    )
+
+
+def is_preparing_children() -> bool:
+    """Whether this is the server process of ``multiprocessing`` from which its children are forked."""
+    return any("multiprocessing.forkserver" in argument for argument in sys.orig_argv)
 
 
 def _after_other_threads(call: Callable[[], object]) -> None:
@@ -84,9 +100,20 @@ def _after_other_threads(call: Callable[[], object]) -> None:
         call()
 
 
-def install_fork(*, before_fork: Callable[[], None], after_fork: Callable[[], None]) -> None:
-    """Call these before a fork and in every fork's child; idempotent."""
-    fork.register(Stage.RUNTIME, before=before_fork, in_child=after_fork)
+def can_start_threads() -> bool:
+    """Whether the interpreter still starts threads; from Python 3.12 on, it does not on its way out."""
+    try:
+        threading.Thread(target=int, name="logweir-probe", daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
+
+
+def install_fork(
+    *, before_fork: Callable[[], None], in_parent: Callable[[], None], in_child: Callable[[], None]
+) -> None:
+    """Call these before a fork, after it in the parent, and in every fork's child; idempotent."""
+    fork.register(Stage.RUNTIME, before=before_fork, in_parent=in_parent, in_child=in_child)
     fork.install()
 
 

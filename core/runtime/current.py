@@ -1,24 +1,29 @@
 """The one runtime of this process: starting, stopping, and finding it.
 
-``start`` is idempotent. The runtime drains when it is stopped, when the interpreter exits and on
-SIGTERM; it is rebuilt in the child after a fork; SIGHUP reloads routing.yaml. A spawned child, which
-shares nothing with its parent but the environment, starts by itself from ``LOGWEIR_CONFIG``; what was
-stopped stays stopped.
+The process is always in one stage of :mod:`logweir.process.life`, which says what each call gets. ``start``
+is idempotent. The runtime drains when it is stopped, at the end of the process (behind everybody who may
+still log), and on SIGTERM; it is rebuilt in the child after a fork; SIGHUP reloads routing.yaml. A process
+that was given a configuration starts by itself at its first line; what was stopped stays stopped.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from logweir.config.loading import ConfigSource, load_config
-from logweir.diagnostics import logger, report
+from logweir.config.models import RoutingConfig
+from logweir.diagnostics import logger
 from logweir.errors import ConfigError, LogweirError, NotRunning
 from logweir.process import hooks
+from logweir.process.life import Answer, Call, Life, Stage
 from logweir.process.threads import in_thread, on_event_loop
+from logweir.runtime.early_lines import EarlyLines, Taker
+from logweir.runtime.inheritance import ENVIRONMENT_VARIABLE, export, given_config, withdraw
 from logweir.runtime.runtime import Runtime
 from logweir.telemetry.model import Metrics
 
@@ -26,18 +31,18 @@ __all__ = [
     "ENVIRONMENT_VARIABLE",
     "Runtime",
     "aflush",
+    "apart",
     "current",
     "flush",
     "metrics",
     "reload",
     "running",
+    "stage",
+    "stand_in",
     "start",
-    "start_from_environment",
     "stop",
 ]
 
-#: Names the configuration file for processes that start by themselves.
-ENVIRONMENT_VARIABLE = "LOGWEIR_CONFIG"
 #: How long a start waits for sinks to open.
 _OPENING = 1.0
 #: How long the end of an exit drains at least, if the first part of it took all the time that there is.
@@ -49,15 +54,15 @@ class _State:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # re-entrant: a sink that logs while it is made may ask for a start
+        self.life = Life()
         self.source: ConfigSource | None = None
-        self.exported = False
-        self.starting = False
-        self.gave_up = False  # on starting by itself: it failed, or somebody stopped the runtime
+        self.early = EarlyLines(current)
+        self.last: Runtime | None = None  # that was stopped: it takes what is logged late
+        self.gave_up = False  # on starting by itself, which failed
         self.exit_seconds = 0.0  # that the exit has waited for sinks so far
 
 
 _runtime: Runtime | None = None
-_state = _State()
 
 
 def current() -> Runtime | None:
@@ -65,10 +70,21 @@ def current() -> Runtime | None:
     return _runtime
 
 
+_state = _State()
+
+
+def stage() -> Stage:
+    """Where this process is with its runtime."""
+    return _state.life.stage
+
+
 def start(
     config: ConfigSource = "routing.yaml", *, handle_signals: bool = True, source: ConfigSource | None = None
 ) -> Runtime:
     """Start the runtime of this process, or return the one that runs.
+
+    What was logged before is delivered now. A runtime that was started by a first line, or inherited by a
+    fork's child, goes over to ``config``, as by a reload.
 
     Outside of event loops it returns when each sink was opened or could not be, after a second at most: a
     short program must not end before (from Python 3.12 on, an exiting interpreter starts no threads, and
@@ -82,78 +98,112 @@ def start(
 
     Raises:
         ConfigError: The configuration is wrong; nothing was started.
-        LogweirError: Another configuration is running.
+        LogweirError: The program has started another configuration already, and it is running.
     """
     with _state.lock:
-        _state.starting = True
-        try:
-            runtime = _start(config, handle_signals=handle_signals, source=source)
-        finally:
-            _state.starting = False
+        runtime = _start(load_config(config), config if source is None else source, Stage.RUNNING)
+        if handle_signals:
+            hooks.install_signals(
+                on_term=stop, on_hup=_reload_or_report if isinstance(_state.source, str | Path) else None
+            )
     if not on_event_loop():
         runtime.wait_for_sinks(_OPENING)
     return runtime
 
 
-def _start(config: ConfigSource, *, handle_signals: bool, source: ConfigSource | None) -> Runtime:
+def _start(config: RoutingConfig, source: ConfigSource, becomes: Stage) -> Runtime:
+    """Under the lock: the runtime of a configuration, made or found."""
     global _runtime  # noqa: PLW0603 - the process has one runtime, and this module owns it
-    loaded = load_config(config)
+    state = _state
+    if state.life.below is Stage.DRAINING:
+        stop()  # it was interrupted, or a signal handler starts in the middle of it
     if _runtime is not None:
-        if _runtime.config == loaded:
-            return _runtime
-        raise LogweirError(
-            "a runtime with another configuration is running; call logweir.reload(config) or stop()"
-        )
-    runtime = Runtime(loaded)
-    runtime.start()
+        _go_over(_runtime, config, source, becomes)
+        return _runtime
+    before = state.life.below
+    if before is Stage.STARTING:
+        raise LogweirError("start() was called from inside a start, by a sink that is being made")
+    _end_late_lines()
+    state.life.to(Stage.STARTING)
+    try:
+        runtime = Runtime(config)
+        runtime.start()
+    except BaseException:
+        state.life.to(before)
+        raise
+    _install_fork_hooks()
+    state.source, state.last = source, None
+    export(source)
+    state.life.to(becomes)
     _runtime = runtime
-    _state.source = source = config if source is None else source
-    _export(source)
-    hooks.install_fork(before_fork=_before_fork, after_fork=_after_fork)
-    if handle_signals:
-        hooks.install_signals(
-            on_term=stop, on_hup=_reload_or_report if isinstance(source, str | Path) else None
-        )
+    state.early.hand_over(runtime)
     return runtime
 
 
-def start_from_environment() -> Runtime | None:
-    """Start from ``LOGWEIR_CONFIG``, for a spawned child; None (reported once) when that cannot be."""
-    path = os.environ.get(ENVIRONMENT_VARIABLE)
-    if path is not None and not _state.gave_up:
-        with _state.lock:  # a stop under way ends first, and means it
-            if _runtime is not None or _state.starting:
-                return _runtime
-            if not _state.gave_up:
-                return _start_or_report(path)
-    report("not running", "an event was logged but no runtime is running; call logweir.start(...)")
-    return None
+def _go_over(runtime: Runtime, config: RoutingConfig, source: ConfigSource, becomes: Stage) -> None:
+    """Go on with a runtime that runs; only one that nobody asked for takes another configuration."""
+    state = _state
+    if runtime.config != config:
+        if state.life.answer(Call.START) is not Answer.REPLACES:
+            raise LogweirError(
+                "a runtime with another configuration is running; call logweir.reload(config) or stop()"
+            )
+        runtime.reload(config)
+        state.source = source
+        export(source)
+    if state.life.below in {Stage.BY_ITSELF, Stage.CHILD} and becomes is Stage.RUNNING:
+        state.life.to(becomes)
 
 
-def _start_or_report(path: str) -> Runtime | None:
+def stand_in() -> Taker:
+    """What takes a line where no runtime runs, as the table of :mod:`logweir.process.life` says."""
+    state = _state
+    if state.life.answer(Call.LOG) is Answer.SAVED and state.last is not None:
+        return state.last
+    # Not for the lock: a log call waits for nobody, and who has it is about to start, or has just stopped.
+    if not state.gave_up and (path := given_config()) is not None and state.lock.acquire(blocking=False):
+        try:
+            if _runtime is None and state.life.below is Stage.BEFORE_START:
+                _start_by_itself(path)
+        finally:
+            state.lock.release()
+    if not len(state.early):
+        _install_fork_hooks()  # a child must not deliver what its parent keeps
+    return _runtime or state.early
+
+
+def _start_by_itself(path: str) -> None:
     try:
-        return start(path)
+        _start(load_config(path), path, Stage.BY_ITSELF)
     except Exception as error:  # noqa: BLE001 - a log call must never break its caller
         _state.gave_up = True
         logger.error("cannot start from %s=%s: %s", ENVIRONMENT_VARIABLE, path, error)
-        return None
+        return
+    hooks.install_signals(on_term=stop, on_hup=_reload_or_report)
 
 
 def stop(timeout: float | None = None) -> bool:
     """Drain and stop the runtime; True if everything accepted was delivered (or nothing ran)."""
+    return _stop(timeout, Stage.STOPPED)
+
+
+def _stop(timeout: float | None, becomes: Stage) -> bool:
     global _runtime  # noqa: PLW0603 - see start
-    # Several ways lead here at once: the program's own stop, SIGTERM's thread, and two hooks of the exit.
+    # Several ways lead here at once: the program's own stop, SIGTERM's thread, and the end of the process.
     with _state.lock:
         runtime = _runtime
         if runtime is None:
             return True
-        # It stays the current one while it drains, so that what is logged meanwhile is counted as late, and
-        # then gone for good: an event of the exit must not start another by itself.
+        # It stays the current one while it drains, and takes what is logged meanwhile and afterwards as late
+        # lines: an event of the exit must not start another runtime by itself.
+        _state.life.to(Stage.DRAINING)
         delivered = runtime.stop(timeout)
-        _state.gave_up = True
-        _runtime = None
-        _withdraw_export()
-        hooks.restore_signals()
+        if _runtime is runtime:  # a signal handler's own stop, or start, may have come in between
+            _state.last = runtime
+            _runtime = None
+            _state.life.to(becomes)
+            withdraw()
+            hooks.restore_signals()
     return delivered
 
 
@@ -181,12 +231,11 @@ def reload(config: ConfigSource | None = None) -> None:
     source = _state.source if config is None else config
     if source is None:
         raise NotRunning("the runtime was started without a configuration to read again")
-    runtime.reload(source)
+    with _state.life.reloading():
+        runtime.reload(source)
     # Only what was accepted is read again by the next SIGHUP, and found by children that are spawned.
     _state.source = source
-    if _state.exported:
-        _withdraw_export()
-        _export(source)
+    export(source)
 
 
 def metrics() -> Metrics:
@@ -235,30 +284,28 @@ def _require() -> Runtime:
     return _runtime
 
 
-def _export(config: ConfigSource) -> None:
-    """Let spawned children find the file."""
-    if isinstance(config, str | Path) and ENVIRONMENT_VARIABLE not in os.environ:
-        os.environ[ENVIRONMENT_VARIABLE] = str(Path(config).resolve())
-        _state.exported = True
-
-
-def _withdraw_export() -> None:
-    if _state.exported:
-        os.environ.pop(ENVIRONMENT_VARIABLE, None)
-        _state.exported = False
+def _install_fork_hooks() -> None:
+    hooks.install_fork(before_fork=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork)
 
 
 def _before_fork() -> None:
+    _state.life.fork_begins()
     if _runtime is not None:
         _runtime.before_fork()
 
 
+def _after_fork_in_parent() -> None:
+    _state.life.fork_ends()
+
+
 def _after_fork() -> None:
-    # The thread that held the lock may not exist in the child; nor does one that was just starting.
+    # The thread that held the lock may not exist in the child.
     _state.lock = threading.RLock()
-    _state.starting = False
-    if _runtime is not None:
-        _runtime.after_fork()
+    _state.life.born()
+    _state.early = EarlyLines(current)
+    for runtime in (_runtime, _state.last):
+        if runtime is not None:
+            runtime.after_fork()
 
 
 def _reload_or_report() -> None:
@@ -274,21 +321,86 @@ def _reload_or_report() -> None:
         logger.info("routing.yaml was reloaded")
 
 
+def _end_late_lines() -> int:
+    """Let go of what the last runtime took late, so that a new one can take it over; how many lines wait."""
+    return 0 if _state.last is None else _state.last.end_late_lines()
+
+
+def _deliver_late_lines(*, last_chance: bool) -> None:
+    """Run once more what was stopped, for the lines that came afterwards."""
+    global _runtime  # noqa: PLW0603 - see start
+    state = _state
+    last = state.last
+    waiting = _end_late_lines()
+    if last is None or not waiting:
+        return
+    if not hooks.can_start_threads():
+        if not last_chance:
+            return
+        logger.warning(
+            "%d events were logged after the stop; they are kept on disk (%s) for the next start",
+            waiting,
+            last.config.data_dir,
+        )
+        return
+    state.life.to(Stage.STARTING)
+    runtime = Runtime(last.config)
+    runtime.start()
+    state.last = None
+    state.life.to(Stage.MAIN_ENDED)
+    _runtime = runtime
+    runtime.flush(_LAST_DRAIN)
+
+
 def _when_main_ends() -> None:
     """Deliver what there is while everything still works; other threads go on, and so does the runtime."""
-    runtime = _runtime
-    if runtime is not None:
-        begun = time.monotonic()
-        runtime.flush_if_busy(runtime.config.drain_timeout)
-        _state.exit_seconds = time.monotonic() - begun
+    with _state.lock:
+        if len(_state.early):
+            stand_in()  # a process that was given a configuration starts by itself, for lines of its import
+        runtime = _runtime
+        if runtime is None:
+            _deliver_late_lines(last_chance=False)
+            return
+        if _state.life.below in {Stage.DRAINING, Stage.MAIN_ENDED}:
+            return
+        _state.life.to(Stage.MAIN_ENDED)
+    begun = time.monotonic()
+    runtime.flush_if_busy(runtime.config.drain_timeout)
+    _state.exit_seconds = time.monotonic() - begun
 
 
 def _at_last() -> None:
     """Drain for the last time: nobody comes after this but functions of ``atexit`` older than logweir."""
-    runtime = _runtime
-    if runtime is not None:
-        whole = runtime.config.drain_timeout
-        stop(min(whole, max(whole - _state.exit_seconds, _LAST_DRAIN)))
+    with _state.lock:
+        if _runtime is None:
+            _deliver_late_lines(last_chance=True)
+        runtime = _runtime
+        if runtime is not None:
+            whole = runtime.config.drain_timeout
+            _stop(min(whole, max(whole - _state.exit_seconds, _LAST_DRAIN)), Stage.AT_EXIT)
+        _end_late_lines()
+        _state.early.give_up()
+        if _state.life.below is not Stage.AT_EXIT:
+            _state.life.to(Stage.AT_EXIT)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Live another life for the length of a block, as a test does: without lines kept before, leaving none.
+
+    Raises:
+        LogweirError: A runtime is running.
+    """
+    global _state  # noqa: PLW0603 - see start
+    if _runtime is not None:
+        raise LogweirError("a runtime is running; stop it first")
+    before, _state = _state, _State()
+    try:
+        yield
+    finally:
+        stop()
+        _end_late_lines()
+        _state = before
 
 
 # At the import, for the functions of `atexit` run in the opposite order: those of the application come first.

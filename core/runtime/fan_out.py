@@ -7,14 +7,16 @@ of three things, and each has one answer, whoever puts and whatever for:
 * It has none: the sink is *gone*. A tracing event goes where the routes in force send it, but to no sink
   that had it already. An audit event is routed anew if all its sinks are gone; where some are, the receipt
   says so, since its caller relied on them.
-* It has this very channel: the runtime has stopped. The event is counted, once, as dropped at the stop.
+* It has this very channel: the runtime stops, or has stopped. A log line is a *late line*, and saved
+  (:mod:`logweir.runtime.late_lines`); where that cannot be it is counted, once, as dropped at the stop. An
+  audit call is refused.
 
 :meth:`FanOut._put` finds out which; nothing else asks whether a queue is closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from logweir.delivery.channel import Channel
@@ -36,16 +38,23 @@ class FanOut:
     Args:
         pipeline: The pipeline in force; a reload replaces it by setting the attribute.
         receipts: The receipts that wait for sinks.
+        save_late: Saves a line that came after the stop for these sinks; False if that cannot be.
 
     Attributes:
         unrouted: Events that no route takes.
         sampled: Events that a route's ``sample`` left out.
-        dropped_at_stop: Events that came after the runtime had stopped.
+        dropped_at_stop: Events that came after the stop and could not be saved.
     """
 
-    def __init__(self, pipeline: Pipeline, receipts: OpenReceipts) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        receipts: OpenReceipts,
+        save_late: Callable[[Event, Sequence[str]], bool] = lambda _event, _sinks: False,
+    ) -> None:
         self.pipeline = pipeline
         self._receipts = receipts
+        self._save_late = save_late
         self.unrouted = self.sampled = self.dropped_at_stop = 0
 
     def dispatch(self, event: Event) -> None:
@@ -63,17 +72,18 @@ class FanOut:
     def _dispatch_rest(self, event: Event, given: Sequence[Channel], left: Sequence[Channel]) -> None:
         """Go on with a fan-out that has met a closed queue."""
         had = {channel.name for channel in given}
-        stopped = False
+        stopped: list[str] = []
         routed: Sequence[Channel] = left
         while left:
             answers = {channel.name: self._put(channel, event) for channel in left}
             had.update(name for name, answer in answers.items() if answer is not _GONE)
-            stopped = stopped or PutResult.CLOSED in answers.values()
+            stopped += [name for name, answer in answers.items() if answer is PutResult.CLOSED]
             if _GONE not in answers.values():
                 break
             routed = self.pipeline.router.route(event)
             left = [channel for channel in routed if channel.name not in had]
-        self.dropped_at_stop += stopped
+        if stopped and not self._save_late(event, stopped):
+            self.dropped_at_stop += 1
         if not had:  # its sinks are gone, and no route of the new ones takes it
             self._count_unrouted(routed)
 

@@ -34,6 +34,7 @@ from logweir.process.loop_thread import LoopThread
 from logweir.routing.classifier import take_explicit
 from logweir.runtime.explicit_rows import ExplicitRows
 from logweir.runtime.fan_out import FanOut
+from logweir.runtime.late_lines import LateLines
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
 from logweir.runtime.reload import Reload, keep_running
 from logweir.sinks.contract import Transactional
@@ -71,7 +72,10 @@ class Runtime:
         self._loop_thread = LoopThread(self._on_loop_thread_start)
         self._receipts = OpenReceipts()
         around = Surroundings(self._loop_thread.call_soon, self._receipts, self._clock)
-        self._fan_out = FanOut(assemble(config, around), self._receipts)
+        self._late = LateLines(
+            lambda: (self.config.data_dir, self._pipeline.dead_letters), lambda: self._stopped is not None
+        )
+        self._fan_out = FanOut(assemble(config, around), self._receipts, self._late.save)
         self._housekeeping = Housekeeping(lambda: self._reload.on_disk())  # noqa: PLW0108 - made below
         self._reload = Reload(
             self._fan_out, around, self._housekeeping.hurry, lambda: self._stopped is not None
@@ -135,10 +139,14 @@ class Runtime:
                 standstill.hold(self._loop_thread.submit)
 
     def after_fork(self) -> None:
-        """Begin anew in a fork's child.
+        """Begin anew in a fork's child; a runtime that had stopped stays so.
 
         The inherited parts are kept alive and untouched: closing them would disturb the parent.
         """
+        if self._stopped is not None:
+            self._lock = threading.RLock()
+            self._late.begin()
+            return
         # A chain, for a child may fork too: were one of them collected, its finalizers would close files and
         # connections under the parent.
         self._inherited = (self._reload, self._loop_thread, getattr(self, "_inherited", None))
@@ -160,12 +168,21 @@ class Runtime:
         # A second caller, such as the exit behind a SIGTERM, waits for the answer of the first.
         with self._lock:
             if self._stopped is None:
-                self._stopped = self._drain(self.config.drain_timeout if timeout is None else timeout)
+                delivered = self._drain(self.config.drain_timeout if timeout is None else timeout)
+                # A signal handler's own stop, in the middle of this one, has done all of it and knows better.
+                if self._stopped is None:
+                    self._stopped = delivered
                 self._loop_thread.stop()
                 self._reporter.report()
                 if self._metrics_server is not None:
                     self._metrics_server.stop()
             return self._stopped
+
+    def end_late_lines(self) -> int:
+        """Let go of the lines that came after the stop; returns how many wait on disk, and reports losses."""
+        self._late.close()
+        self._reporter.report()
+        return self._late.saved
 
     def _drain(self, timeout: float) -> bool:
         before = self._lost()
@@ -389,7 +406,7 @@ class Runtime:
             unrouted=self._fan_out.unrouted,
             sampled=self._fan_out.sampled,
             truncated=self._pipeline.capture.snapshot.truncated,
-            dropped_at_stop=self._fan_out.dropped_at_stop,
+            dropped_at_stop=self._fan_out.dropped_at_stop + self._late.lost,
             dead_letters=DeadLetterMetrics.of(self._pipeline.dead_letters.totals, self._pruner.expired),
         )
 

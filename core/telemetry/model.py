@@ -160,7 +160,7 @@ class Metrics:
         unrouted: Events that no route took.
         sampled: Events that a route's ``sample`` left out.
         truncated: Events that were larger than ``limits`` allow.
-        dropped_at_stop: Events logged after the runtime had stopped.
+        dropped_at_stop: Events logged after the stop that could not be saved.
         dead_letters: What waits in the dead letters.
     """
 

@@ -76,7 +76,7 @@ _UNSINKED: dict[str, tuple[str, Callable[[Metrics], float]]] = {
         "Events that were larger than limits allow, cut.",
         lambda metrics: metrics.truncated,
     ),
-    "events_late": ("Events logged after the runtime had stopped.", lambda metrics: metrics.dropped_at_stop),
+    "events_late": ("Events logged after the stop and not saved.", lambda metrics: metrics.dropped_at_stop),
 }
 
 

@@ -64,7 +64,7 @@ def capture(*, classify: Sequence[dict[str, Any]] = (), **settings: Any) -> Iter
         raise LogweirError("a runtime is running; stop it before capturing")
     sink = {"type": "memory", "queue": {"type": "memory", "when_full": "block"}, "batch": {"linger": 0}}
     # A data directory of its own: what waits in the application's is none of a test's business.
-    with TemporaryDirectory(prefix="logweir-capture-") as data_dir:
+    with TemporaryDirectory(prefix="logweir-capture-") as data_dir, runtime.apart():
         config = {
             "data_dir": data_dir,
             **settings,

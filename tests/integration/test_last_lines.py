@@ -1,11 +1,12 @@
 """What is logged on the way out of a process: by threads that outlive the main one, and by functions of atexit."""
 
+import signal
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from support.programs import CONFIG, names, run_program
+from support.programs import CONFIG, names, run_program, stored
 
 AUDITED = CONFIG.replace("{type: file,", "{type: file, queue: {type: disk},")
 
@@ -110,3 +111,172 @@ def test_c2_an_exit_whose_sink_is_down_keeps_every_line_on_disk_and_reports_it(t
     (tmp_path / "out.jsonl").unlink()
     run_program(tmp_path, "logweir.start()\nlogweir.flush()", config=config)
     assert Counter(names(tmp_path, "out.jsonl/x")) == {"main": 1, "at exit": 1}
+
+
+@pytest.mark.parametrize("config", [CONFIG, AUDITED], ids=["memory", "disk"])
+def test_c2_the_hook_for_uncaught_exceptions_is_heard_after_the_runtime_has_stopped(
+    tmp_path: Path, config: str
+) -> None:
+    code = """
+    sys.excepthook = lambda kind, error, trace: log.critical("uncaught", exc_info=error, persist_db=True)
+    with logweir.running("routing.yaml"):
+        log.info("main")
+        raise ValueError("out of the block")
+    """
+    status, _, errors = run_program(tmp_path, code, config=config)
+    assert (status, errors) == (1, "")
+    assert names(tmp_path) == ["main", "uncaught"]
+    assert not list((tmp_path / "data/queues").iterdir())
+
+
+def test_c2_a_line_after_the_stop_survives_a_process_that_ends_without_its_exit(tmp_path: Path) -> None:
+    code = """
+    logweir.start()
+    logweir.stop()
+    log.info("after the stop")
+    os._exit(0)
+    """
+    assert run_program(tmp_path, code)[0] == 0
+    run_program(tmp_path, "logweir.start()\nlogweir.flush()")
+    assert names(tmp_path) == ["after the stop"]
+
+
+def test_c2_lines_after_a_stop_are_delivered_by_the_next_start_of_the_process(tmp_path: Path) -> None:
+    code = """
+    logweir.start()
+    logweir.stop()
+    log.info("between", persist_db=True)
+    logweir.start()
+    logweir.flush()
+    log.info("again")
+    """
+    assert run_program(tmp_path, code)[::2] == (0, "")
+    assert names(tmp_path) == ["between", "again"]
+
+
+def test_c2_lines_of_other_threads_during_a_stop_are_late_and_not_lost(tmp_path: Path) -> None:
+    code = """
+    logweir.start()
+    log.info("before")
+    said = threading.Event()
+
+    def work():
+        while logweir.current() is not None and logweir.current()._stopped is None:
+            pass
+        log.info("during or after", persist_db=True)
+        said.set()
+
+    threading.Thread(target=work).start()
+    logweir.stop()
+    said.wait()
+    """
+    assert run_program(tmp_path, code)[::2] == (0, "")
+    assert names(tmp_path) == ["before", "during or after"]
+
+
+def test_c2_what_the_disk_does_not_take_after_the_stop_is_counted_and_reported(tmp_path: Path) -> None:
+    code = """
+    import shutil
+    logweir.start({"data_dir": "gone/data", "sinks": {"out": {"type": "null"}}, "routes": [{"name": "all", "to": ["out"]}]})
+    logweir.stop()
+    shutil.rmtree("gone", ignore_errors=True)
+    log.info("nowhere")
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert status == 0
+    assert "runtime dropped 1 events: logged after the stop" in errors
+    assert not (tmp_path / "gone").exists()
+
+
+def test_c2_lines_before_the_start_are_delivered_by_it_as_they_were_at_their_call(tmp_path: Path) -> None:
+    config = CONFIG.replace("sinks:", "redact: {keys: [pin_of_us]}\nsinks:")
+    code = """
+    from logweir.context.binding import bind
+    items = [1]
+    with bind(user="bob"):
+        log.info("before", persist_db=True, items=items, password="S", pin_of_us="S", trace_id="ab12")
+    items.append(2)
+    moment = time.time_ns()
+    with bind(user="starter"):
+        logweir.start()
+    print(moment)
+    """
+    status, out, errors = run_program(tmp_path, code, config=config)
+    assert (status, errors) == (0, "")
+    (event,) = stored(tmp_path)
+    assert (event.name, event.kind, event.trace_id, event.service) == ("before", "audit", "ab12", "program")
+    assert event.fields == {
+        "items": [1],
+        "user": "bob",
+        "password": "***",
+        "pin_of_us": "***",
+        "logger": "program",
+    }
+    assert event.time < int(out)
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_c2_lines_before_the_start_are_kept_up_to_a_bound_and_the_rest_is_counted(
+    tmp_path: Path, starts: bool
+) -> None:
+    code = f"""
+    for number in range(1010):
+        log.info("before", number=number, persist_db=number % 2)
+    if {starts}:
+        logweir.start()
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert status == 0
+    lost = "10 events (5 audit) are lost" if starts else "1010 events (505 audit) are lost"
+    assert lost in errors
+    if starts:
+        assert [event.fields["number"] for event in stored(tmp_path)] == list(range(1000))
+
+
+def test_c2_a_forked_child_leaves_what_was_kept_before_the_start_to_its_parent(tmp_path: Path) -> None:
+    code = """
+    log.info("before")
+    pid = os.fork()
+    if pid:
+        assert os.waitpid(pid, 0)[1] == 0
+    logweir.start()
+    log.info("child" if pid == 0 else "parent")
+    """
+    assert run_program(tmp_path, code)[::2] == (0, "")
+    assert names(tmp_path) == ["child", "before", "parent"]
+
+
+SERVER = """
+import signal, socket
+import uvicorn
+from fastapi import FastAPI
+from logweir.integrations.stdlib import install_stdlib
+
+app = FastAPI(lifespan=logweir.lifespan("routing.yaml"))
+install_stdlib()
+server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+
+def end():
+    while not server.started:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.{signal})
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+threading.Thread(target=end).start()
+try:
+    server.run()
+except KeyboardInterrupt:
+    pass
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_c2_what_a_server_says_before_and_after_the_lifespan_is_stored(tmp_path: Path, number: str) -> None:
+    status, _, errors = run_program(tmp_path, SERVER.format(signal=number))
+    if number == "SIGTERM":  # uvicorn ends the process by the signal, behind its last line: no exit delivers
+        assert status == -signal.SIGTERM, errors
+        run_program(tmp_path, "logweir.start()\nlogweir.flush()")
+    said = [name.partition(" [")[0] for name in names(tmp_path)]
+    assert said[0] == "Started server process"
+    assert said[-1] == "Finished server process"
+    assert Counter(said)["Application shutdown complete."] == 1
