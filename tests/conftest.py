@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from blockbuster import blockbuster_ctx
 from logweir import diagnostics
 from logweir.event import Event, Kind, new_event_id
 from logweir.runtime import current as runtime
+from support.programs import end_programs
 
 pytest_plugins = ["servers.plugin"]  # real servers: `mysql`, `own_server`, `proxy`, ...
 
@@ -33,6 +35,25 @@ async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
         for function in guard.functions.values():
             function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_dsn_and_args")
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals_are_heard() -> Iterator[None]:
+    """What a parent ignores (nohup, a script's ``&``) would be ignored by every program that a test starts."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    ignored = [number for number, handler in before.items() if handler is signal.SIG_IGN]
+    for number in ignored:
+        # A handler of ours: programs begin with the default then, and this process is as safe as it was.
+        signal.signal(number, lambda _number, _frame: None)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture(autouse=True)
+def _no_program_outlives_its_test() -> Iterator[None]:
+    yield
+    end_programs()
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from logweir.config.loading import load_config
@@ -22,20 +23,20 @@ def test_it_shows_what_arrives_and_ends_cleanly_by_ctrl_c(tmp_path: Path) -> Non
     config = load_config("routing.yaml")
     before, after = make_event("before", user_id=7), make_event("after", user_id=7)
     asyncio.run(fill(config, [before], "local"))
-    with subprocess.Popen(
-        [
-            str(Path(sys.executable).parent / "logweir"),
-            "tail",
-            "--since",
-            "1h",
-            "--json",
-            "--interval",
-            "0.1",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    command = [
+        str(Path(sys.executable).parent / "logweir"),
+        "tail",
+        "--since",
+        "1h",
+        "--json",
+        "--interval",
+        "0.1",
+    ]
+    with ExitStack() as cleanup:
+        process = cleanup.enter_context(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        cleanup.callback(process.kill)
         assert process.stdout is not None
         assert process.stderr is not None
         assert json.loads(process.stdout.readline())["event"] == "before"

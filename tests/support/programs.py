@@ -27,6 +27,21 @@ log = logweir.get_logger("program")
 """
 
 
+_started: list[subprocess.Popen[str]] = []
+
+
+def end_programs() -> None:
+    """Kill what a test that failed has left running, and close its pipes."""
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
 def start_program(
     directory: Path, code: str, *, config: str = CONFIG, **options: Any
 ) -> subprocess.Popen[str]:
@@ -34,7 +49,7 @@ def start_program(
     (directory / "routing.yaml").write_text(config)
     path = directory / "program.py"
     path.write_text(PREAMBLE + textwrap.dedent(code))
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-W", "ignore::DeprecationWarning", str(path)],
         cwd=directory,
         stdout=subprocess.PIPE,
@@ -42,6 +57,8 @@ def start_program(
         text=True,
         **options,
     )
+    _started.append(process)
+    return process
 
 
 def run_program(
