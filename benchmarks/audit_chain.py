@@ -77,7 +77,7 @@ async def _in_a_table(url: str, work: Any, chaining: Chaining | None, batches: i
         await sink.close()
         engine = create_async_engine(url)
         async with engine.begin() as connection:
-            for suffix in ("", "_chain", "_chain_gone"):
+            for suffix in ("", "_chain", "_chain_gone", "_chain_ids", "_chain_closed"):
                 await connection.execute(text(f"DROP TABLE IF EXISTS {table}{suffix}"))
         await engine.dispose()
 

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
-__all__ = ["Chained", "Chaining", "Finding", "Head", "Tally", "Trouble"]
+__all__ = ["Chained", "Chaining", "Epoch", "Finding", "Head", "Tally", "Trouble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,23 @@ class Head:
     writer: str
     seq: int
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What the chains of a table are bound to from some time on.
+
+    Attributes:
+        table_id: The id of the table that is in their hashes.
+        started_us: When that began, in microseconds since 1970.
+        reason: Why: ``created``, ``migrated`` from hashes without an id, or ``accepted`` that rows are gone.
+        detail: What was accepted, in words.
+    """
+
+    table_id: str
+    started_us: int
+    reason: str
+    detail: str = ""
 
 
 class Trouble(StrEnum):
@@ -107,6 +124,10 @@ class Chained(Protocol):
 
     def heads(self) -> AsyncIterator[Head]:
         """Where each chain ends now."""
+        ...
+
+    def epochs(self) -> Sequence[Epoch]:
+        """The ids that the table has had, the one in force last; none where its rows are bound to none."""
         ...
 
     def compare(self, heads: Sequence[Head]) -> AsyncIterator[Finding]:

@@ -10,16 +10,13 @@ from collections.abc import Mapping
 from math import copysign
 from typing import Any
 
-import msgspec
-
 from logweir.event import Event, Kind
+from logweir.sinks.sql.canonical import canonical
 from logweir.sinks.sql.table import TYPED_FIELDS
 
 __all__ = ["Row", "to_event", "to_parameters", "to_row"]
 
 Row = dict[str, Any]
-
-_encode_json = msgspec.json.Encoder().encode
 
 
 def to_row(event: Event) -> Row:
@@ -45,7 +42,7 @@ def to_row(event: Event) -> Row:
 
 
 def to_parameters(event: Event) -> tuple[Any, ...]:
-    """Return the row of an event as a driver takes it: positional, ``extra_info`` as JSON text.
+    """Return the row of an event as a driver takes it: positional, ``extra_info`` as its canonical text.
 
     The same as :func:`to_row`, without a dictionary on the way: a sink does it for every event.
 
@@ -71,7 +68,7 @@ def to_parameters(event: Event) -> tuple[Any, ...]:
         event.trace_id,
         event.span_id,
         *typed,
-        _encode_json(extra).decode(),
+        canonical(extra).decode(),
     )
 
 

@@ -30,11 +30,20 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 
 from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
+from logweir.sinks.sql.encode import Row
 from logweir.sinks.sql.nul_escape import hide_nul
 from logweir.sinks.sql.own_model import fill
 from logweir.sinks.sql.table import TABLE_OPTIONS
 
-__all__ = ["CLAIM_SECONDS", "claim_outbox", "clear_outbox", "insert_event", "note_in_outbox", "outbox_table"]
+__all__ = [
+    "CLAIM_SECONDS",
+    "claim_outbox",
+    "clear_outbox",
+    "insert_row",
+    "note_in_outbox",
+    "outbox_table",
+    "row_of",
+]
 
 CLAIM_SECONDS = 15
 
@@ -52,12 +61,14 @@ def outbox_table(table: Table) -> Table:
     )
 
 
-def insert_event(
-    connection: Connection, table: Table, event: Event, more: Mapping[str, Any] | None = None
-) -> None:
-    """Insert the row of an event, and more columns, by the connection's own dialect, whatever its driver."""
-    stored = hide_nul(event) if connection.dialect.name == "postgresql" else event
-    connection.execute(insert(table), [{**fill(table, stored), **(more or {})}])
+def row_of(connection: Connection, table: Table, event: Event) -> Row:
+    """Return the row of an event as the connection's own dialect takes it, whatever its driver."""
+    return fill(table, hide_nul(event) if connection.dialect.name == "postgresql" else event)
+
+
+def insert_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Insert a row by the connection's own dialect."""
+    connection.execute(insert(table), [row])
 
 
 def note_in_outbox(connection: Connection, outbox: Table, event: Event) -> None:

@@ -55,7 +55,9 @@ class Migration:
 
 
 #: In their order; the table that :func:`audit_table` describes is the one after the last of them.
-MIGRATIONS: tuple[Migration, ...] = ()
+#: Version 2 changed what rows say, not their columns: ``extra_info`` is canonical text, and chains are bound
+#: to an id of their table, kept in two further tables, which a chained sink fills when it opens.
+MIGRATIONS: tuple[Migration, ...] = (Migration(2, ()),)
 
 VERSIONS = Table(
     "logweir_schema",
@@ -89,6 +91,7 @@ class Schema:
         versioned: Whether the audit table is logweir's own; a table of the application's has no version.
         migrations: How older tables become this one.
         additions: Nullable columns that an existing table may lack, whatever its version.
+        optional: The names of tables that may be missing.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Schema:
         versioned: bool = True,
         migrations: Sequence[Migration] = MIGRATIONS,
         additions: Sequence[str] = (),
+        optional: Sequence[str] = (),
     ) -> None:
         self.tables = [*tables]
         self.newest = migrations[-1].version if migrations else 1
@@ -106,6 +110,7 @@ class Schema:
         self.versioned = versioned
         self.migrations = migrations
         self.additions = additions if versioned else ()
+        self._optional = optional
 
     @property
     def audit(self) -> Table:
@@ -226,10 +231,10 @@ class Schema:
     def _require(self, found: _Found) -> None:
         name = self.audit.name
         for table in self.tables:
-            if table.name not in found.columns:
+            if table.name not in found.columns and table.name not in self._optional:
                 raise SinkRejected(f"the table {table.name} is missing; create it, or set provision: true")
         version = found.version
-        if version and version < self.newest:
+        if version and any(new.columns for new in self.migrations if new.version > version):
             raise SinkRejected(
                 f"the table {name} has version {version} and this logweir needs {self.newest};"
                 " set provision: true, or run what `logweir schema --sink NAME` prints"

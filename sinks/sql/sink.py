@@ -31,7 +31,14 @@ from logweir.sinks.sql.client import PAGE, connect, database_of
 from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.health import condition_of
-from logweir.sinks.sql.outbox import claim_outbox, clear_outbox, insert_event, note_in_outbox, outbox_table
+from logweir.sinks.sql.outbox import (
+    claim_outbox,
+    clear_outbox,
+    insert_row,
+    note_in_outbox,
+    outbox_table,
+    row_of,
+)
 from logweir.sinks.sql.own_model import find_table
 from logweir.sinks.sql.query import conditions_of
 from logweir.sinks.sql.reading import found
@@ -41,7 +48,7 @@ from logweir.sinks.sql.sqlite_file import Place, SqliteFile
 from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
 from logweir.sinks.sql.verdicts import DuplicateKey, ReadOnlyFile, TableMissing, as_sink_errors
 from logweir.sinks.sql.writing import Insertion, write_in_parts
-from logweir.sinks.tamper_evidence import Finding, Head, Tally
+from logweir.sinks.tamper_evidence import Epoch, Finding, Head, Tally
 
 __all__ = ["SqlSink"]
 
@@ -84,7 +91,14 @@ class SqlSink(Sink[SqlConfig]):
         tables = [self._table, *([self._outbox] if self.keeps_outbox else [])]
         tables += self._chain.tables if self._chain else []
         additions = CHAIN_COLUMNS if self._chain else ()
-        self._schema = Schema(tables, database, versioned=self.config.model is None, additions=additions)
+        later = self._chain.later_tables if self._chain and self.context.read_only else ()
+        self._schema = Schema(
+            tables,
+            database,
+            versioned=self.config.model is None,
+            additions=additions,
+            optional=[table.name for table in later],  # a table of before version 2 can be verified, too
+        )
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -133,7 +147,12 @@ class SqlSink(Sink[SqlConfig]):
             await connection.run_sync(self._schema.prepare, provision=may_make)
             if self._chain is not None:
                 require_links(self._table)
-                await connection.run_sync(self._chain.begin, note=not self.context.read_only)
+                await connection.run_sync(self._begin)
+
+    def _begin(self, connection: Connection) -> None:
+        chain, lock = self._chain, self._database.schema_lock(connection, self._table.name)
+        if chain is not None:
+            chain.begin(connection, note=not self.context.read_only, lock=lock)
 
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""
@@ -182,7 +201,7 @@ class SqlSink(Sink[SqlConfig]):
     async def _store_together(self, batch: Sequence[Event]) -> set[int]:
         rows = self._insertion_of_open().rows_of(batch)
         if self._chain is not None:
-            return await self._writers.store(batch, rows)
+            return await self._writers.store(rows)
         try:
             async with self._transaction() as connection:
                 await self._insertion.insert(connection, rows)
@@ -196,7 +215,7 @@ class SqlSink(Sink[SqlConfig]):
     def record_in(self, connection: Connection, event: Event) -> None:
         """See :meth:`Transactional.record_in`."""
         if self._chain is None:
-            insert_event(connection, self._table, event)
+            insert_row(connection, self._table, row_of(connection, self._table, event))
         else:
             insert_alone(connection, self._table, self._chain, event)
         if self.keeps_outbox:
@@ -275,6 +294,10 @@ class SqlSink(Sink[SqlConfig]):
     def heads(self) -> AsyncIterator[Head]:
         """See :meth:`Chained.heads`."""
         return self._verification().heads()
+
+    def epochs(self) -> Sequence[Epoch]:
+        """See :meth:`Chained.epochs`."""
+        return self._chain.identity.epochs if self._chain is not None else ()
 
     def compare(self, heads: Sequence[Head]) -> AsyncIterator[Finding]:
         """See :meth:`Chained.compare`."""

@@ -33,6 +33,8 @@ from sqlalchemy.dialects.mysql import LONGTEXT, MEDIUMTEXT
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.types import TypeEngine
 
+from logweir.sinks.sql.canonical import canonical
+
 __all__ = ["CHAIN_COLUMNS", "TABLE_OPTIONS", "TYPED_FIELDS", "JsonDocument", "audit_table", "definition"]
 
 #: Fields with a column of their own: the name, and the most characters (None for numbers).
@@ -56,7 +58,7 @@ TABLE_OPTIONS: dict[str, Any] = {
 
 
 class JsonDocument(TypeDecorator[Any]):
-    """JSON that comes back as it was written, and is written alike whoever's engine writes it.
+    """JSON in its canonical text, which comes back as it was written, whoever's engine writes it.
 
     PostgreSQL's ``json`` keeps the text, where ``jsonb`` would turn 1e300 into an integer. MariaDB's JSON
     is text with a check that refuses documents more than 31 levels deep; here it is that text, unchecked.
@@ -70,8 +72,8 @@ class JsonDocument(TypeDecorator[Any]):
         return dialect.type_descriptor(LONGTEXT() if dialect.name == "mariadb" else JSON())
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        """Write JSON in UTF-8, without escapes, so that it can be searched as text."""
-        return lambda value: msgspec.json.encode(value).decode()
+        """Write the text that hashes are made of: in UTF-8, without escapes, so that it can be searched."""
+        return lambda value: canonical(value).decode()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Read JSON where the type is text."""

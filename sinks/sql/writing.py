@@ -8,7 +8,7 @@ sent again, and the others are stored.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -18,16 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.results import WriteResult
+from logweir.sinks.sql.canonical import canonical
 from logweir.sinks.sql.chain.hashing import Link
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.encode import to_parameters
 from logweir.sinks.sql.nul_escape import hide_nul
-from logweir.sinks.sql.own_model import fill
+from logweir.sinks.sql.own_model import AUDIT_COLUMNS, fill
 from logweir.sinks.sql.packets import require_packets
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.sql.verdicts import RowsMustWait
 
-__all__ = ["Insertion", "write_in_parts"]
+__all__ = ["Insertion", "hashed_columns", "write_in_parts"]
 
 Rows = Sequence[Any]
 
@@ -108,6 +109,10 @@ class Insertion:
                 fresh.append(index)
         return fresh
 
+    def hashed(self, row: Any) -> Sequence[Any]:
+        """Return the columns of a row that are hashed."""
+        return hashed_columns(row) if self._is_model else row
+
     def linked(self, row: Any, link: Link) -> Any:
         """Return a row with its link to the one before it."""
         return {**row, **dict(zip(CHAIN_COLUMNS, link, strict=True))} if self._is_model else (*row, *link)
@@ -123,6 +128,13 @@ class Insertion:
 
     def _id_of(self, row: Any) -> str:
         return str(row["id"] if self._is_model else row[0])
+
+
+def hashed_columns(row: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the columns of a row of SQLAlchemy's that are hashed, in the order of the table."""
+    columns = [row[name] for name in AUDIT_COLUMNS]
+    columns[-1] = canonical(columns[-1]).decode()
+    return columns
 
 
 async def write_in_parts(

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from logweir.errors import SinkRejected
+from logweir.sinks.sql.chain.hashing import GENESIS, Link, Seal
+from logweir.sinks.sql.encode import to_parameters
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.tamper_evidence import Head, Trouble
 from support.chains import KEY, Place, audit_event, findings, heads, summary
@@ -76,7 +78,6 @@ async def test_a_column_that_only_doubles_a_field_is_compared_too(place: Place, 
     await place.run(f"UPDATE TABLE_ SET user_id = '8' WHERE chain_seq = {EVENTS + 1}")
     (finding,) = await findings(sink)
     assert (finding.trouble, finding.seq) == (CHANGED, EVENTS + 1)
-    assert "user_id" in finding.detail
 
 
 async def test_a_finding_names_writer_event_and_time(place: Place, sink: SqlSink) -> None:
@@ -216,9 +217,8 @@ async def test_a_chain_computed_anew_without_the_key_is_found(place: Place, sink
     async with place.opened(key=KEY) as other:
         await other.write([audit_event(50)])
     writer = next(head.writer for head in await heads(sink) if head.seq == 1)
-    from logweir.sinks.sql.chain.hashing import GENESIS, Seal
-
-    forged = Seal().of_row(writer, 1, GENESIS, audit_event(51))
+    ((table_id,),) = await place.run("SELECT table_id FROM TABLE__chain_ids")
+    forged = Seal().of_row(table_id, Link(writer, 1, GENESIS, ""), to_parameters(audit_event(51)))
     await place.run(
         f"UPDATE TABLE_ SET action = 'action 51', chain_hash = '{forged}' WHERE chain_writer = '{writer}'",
         f"UPDATE TABLE__chain SET hash = '{forged}' WHERE writer = '{writer}'",

@@ -20,7 +20,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query
 from logweir.sinks.results import HealthStatus, WriteResult
-from logweir.sinks.sql.schema import Migration, Schema
+from logweir.sinks.sql.schema import MIGRATIONS, Migration, Schema
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.sql.table import audit_table
 from logweir.testing.contract import make_event
@@ -65,7 +65,7 @@ async def test_check_names_the_server_that_answers(place: Place) -> None:
         health = await sink.check()
     assert health.status is HealthStatus.OK
     assert health.server.startswith(LABELS[place.name])
-    assert health.detail == f"table {place.table}, version 1"
+    assert health.detail == f"table {place.table}, version 2"
 
 
 async def test_a_missing_table_is_reported_unless_it_may_be_made(place: Place) -> None:
@@ -156,7 +156,7 @@ async def test_the_printed_script_makes_a_table_that_needs_no_provisioning(
     await run(place.url, *script.strip().rstrip(";").split(";\n"))
     async with opened(place.sink(provision=False)) as sink:
         await sink.write([make_event("kept")])
-        assert (await sink.check()).detail == f"table {place.table}, version 1"
+        assert (await sink.check()).detail == f"table {place.table}, version 2"
         assert await names(sink) == ["kept"]
 
 
@@ -204,7 +204,7 @@ async def test_an_index_that_is_missing_is_made_again(place: Place) -> None:
     assert f"ix_{place.table}_trace" in found.indexes[place.table]
 
 
-SECOND = (Migration(2, ("tenant",)),)
+THIRD = (*MIGRATIONS, Migration(3, ("tenant",)))
 
 
 def migrated(sink: SqlSink) -> None:
@@ -215,7 +215,7 @@ def migrated(sink: SqlSink) -> None:
 
     def know_more(database: Any) -> None:
         know(database)
-        sink._schema = Schema([sink._table], database, migrations=SECOND)
+        sink._schema = Schema([sink._table], database, migrations=THIRD)
 
     sink._know = know_more  # type: ignore[method-assign]
 
@@ -228,7 +228,7 @@ async def test_an_older_table_is_migrated_and_keeps_its_rows(place: Place) -> No
         migrated(sink)
     await asyncio.gather(*(sink.open() for sink in later))
     async with later[0]._opened().connect() as connection:
-        assert await connection.run_sync(later[0]._schema.version) == 2
+        assert await connection.run_sync(later[0]._schema.version) == 3
     assert await names(later[0]) == ["old"]
     assert await place.run("SELECT tenant FROM TABLE_") == [(None,)]
     for sink in later:
@@ -240,7 +240,7 @@ async def test_without_provision_an_older_table_is_reported_and_left_alone(place
         pass
     sink = place.sink(provision=False)
     migrated(sink)
-    with pytest.raises(SinkRejected, match="has version 1 and this logweir needs 2; set provision: true"):
+    with pytest.raises(SinkRejected, match="has version 2 and this logweir needs 3; set provision: true"):
         await sink.open()
 
 
@@ -253,7 +253,7 @@ async def test_a_newer_table_serves_and_is_reported(place: Place) -> None:
         await sink.write([make_event("kept")])
         health = await sink.check()
     assert health.status is HealthStatus.DEGRADED
-    assert "has version 2 and this logweir knows 1" in health.detail
+    assert "has version 3 and this logweir knows 2" in health.detail
 
 
 # -- writing --------------------------------------------------------------------------------------------

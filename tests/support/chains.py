@@ -27,12 +27,14 @@ class Place:
     url: str
     table: str
 
-    def sink(self, *, key: SecretStr | None = None, chained: bool = True, **options: Any) -> SqlSink:
+    def sink(
+        self, *, key: SecretStr | None = None, chained: bool = True, read_only: bool = False, **options: Any
+    ) -> SqlSink:
         sink_class: Any = registry.resolve(TYPES[self.name])
         named = {} if "model" in options else {"table": self.table}
         config = sink_class.Config(url=self.url, **named, **{"provision": True, **options})
         chaining = Chaining(key) if chained else None
-        return sink_class(config, SinkContext(workers=4, chaining=chaining))  # type: ignore[no-any-return]
+        return sink_class(config, SinkContext(workers=4, chaining=chaining, read_only=read_only))  # type: ignore[no-any-return]
 
     @asynccontextmanager
     async def opened(self, **options: Any) -> AsyncIterator[SqlSink]:
@@ -47,7 +49,7 @@ class Place:
         return [*await run(self.url, *(statement.replace("TABLE_", self.table) for statement in statements))]
 
     async def drop(self) -> None:
-        for suffix in ("", "_chain", "_chain_gone", "_outbox"):
+        for suffix in ("", "_chain", "_chain_gone", "_chain_ids", "_chain_closed", "_outbox"):
             await self.run(f"DROP TABLE IF EXISTS TABLE_{suffix}")
 
 

@@ -1,16 +1,13 @@
-"""The audit chain: canonical bytes, links, and the runs of rows that were deleted rightly. Pure.
+"""The audit chain: hashes, links, and the runs of rows that were deleted rightly. Pure.
 
-Each row of a writer carries the hash of the row before it and its own, over all that the row says; see
-``docs/reference/audit-chain.md``. The canonical bytes are those of Python's ``json.dumps`` with sorted keys,
-no spaces and no escapes: a definition that does not move with a library's version. msgspec writes the same
-bytes several times faster but for some floats, which are recognised and left to ``json``.
+Each row of a writer carries the hash of the row before it and its own, over the id of its table and all
+columns of the audit, as they are stored; see ``docs/reference/audit-chain.md``. Before version 2 of the
+table it was over the event, without an id; those chains are closed, and verified by their own rule.
 """
 
 from __future__ import annotations
 
 import hmac
-import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -20,16 +17,17 @@ import msgspec
 from pydantic import SecretStr
 
 from logweir.event import Event
+from logweir.sinks.sql.canonical import canonical
 from logweir.sinks.tamper_evidence import Head
 
-__all__ = ["GENESIS", "Link", "Run", "Seal", "bridge", "canonical", "extend", "join"]
+__all__ = ["GENESIS", "Link", "Run", "Seal", "bridge", "extend", "join"]
 
 #: Stands where the first row of a writer has no row before it.
 GENESIS = "0" * 64
 
-_encode = msgspec.json.Encoder(order="sorted").encode
-#: Numbers that msgspec writes unlike Python: with an exponent, or with four zeros after the point.
-_OTHER_FLOATS = re.compile(rb"[:,\[]-?(?:0\.0000|[0-9.]+e)")
+_encode = msgspec.json.Encoder().encode
+#: The types of a column's value; anything else, such as a BLOB, might be written like a text.
+_PLAIN = frozenset({str, int, type(None)})
 
 
 class Link(NamedTuple):
@@ -39,19 +37,6 @@ class Link(NamedTuple):
     seq: int
     prev: str
     hash: str
-
-
-def canonical(document: dict[str, Any]) -> bytes:
-    """Return the one encoding of a JSON document that hashes are made of.
-
-    Raises:
-        TypeError: It is no JSON.
-        ValueError: A text cannot be written in UTF-8.
-    """
-    encoded = _encode(document)
-    if _OTHER_FLOATS.search(encoded) is None:
-        return encoded
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 class Seal:
@@ -67,8 +52,51 @@ class Seal:
     def _of(self, data: bytes) -> str:
         return (sha256(data) if self._key is None else hmac.new(self._key, data, sha256)).hexdigest()
 
-    def of_row(self, writer: str, seq: int, prev: str, event: Event) -> str:
-        """Return the hash of a row at its place."""
+    def of_row(self, table_id: str, link: Link, columns: Sequence[Any]) -> str:
+        """Return the hash of a row at its place; that in the link is not looked at.
+
+        Args:
+            table_id: The id of its table.
+            link: Its place.
+            columns: The columns of the audit in their order, ``extra_info`` as canonical text.
+
+        Raises:
+            TypeError: A column has a value of a type that logweir never writes.
+            ValueError: A text cannot be written in UTF-8.
+        """
+        id_, us, ns, kind, level, action, service, env, trace, span, *fields, ms, extra = columns
+        user, status, resource, error = fields
+        if not _PLAIN.issuperset(map(type, columns[:-2])) or type(extra) is not str:
+            raise TypeError("a column has a value of another type")
+        return self._of(
+            _encode(
+                {
+                    "action": action,
+                    "duration_ms": None if ms is None else _number(ms),
+                    "env": env,
+                    "error_type": error,
+                    "extra_info": extra,
+                    "id": id_,
+                    "kind": kind,
+                    "level": level,
+                    "prev": link.prev,
+                    "resource": resource,
+                    "seq": link.seq,
+                    "service": service,
+                    "span_id": span,
+                    "status": status,
+                    "table": table_id,
+                    "time_ns": ns,
+                    "time_us": us,
+                    "trace_id": trace,
+                    "user_id": user,
+                    "writer": link.writer,
+                }
+            )
+        )
+
+    def of_row_before_2(self, link: Link, event: Event) -> str:
+        """Return the hash of a row that was written before version 2 of the table."""
         return self._of(
             _encode(
                 {
@@ -78,38 +106,49 @@ class Seal:
                     "id": event.id,
                     "kind": event.kind.value,
                     "level": event.level,
-                    "prev": prev,
-                    "seq": seq,
+                    "prev": link.prev,
+                    "seq": link.seq,
                     "service": event.service,
                     "span_id": event.span_id,
                     "time": event.time,
                     "trace_id": event.trace_id,
-                    "writer": writer,
+                    "writer": link.writer,
                 }
             )
         )
 
-    def of_run(self, run: Run) -> str:
-        """Return the hash that proves who noted a run."""
-        return self.of(
-            {"first": run.first, "hash": run.hash, "last": run.last, "prev": run.prev, "writer": run.writer}
-        )
+    def of_run(self, table_id: str, run: Run) -> str:
+        """Return the hash that proves who noted a run, and of which table."""
+        parts = {
+            "first": run.first,
+            "hash": run.hash,
+            "last": run.last,
+            "prev": run.prev,
+            "writer": run.writer,
+        }
+        return self.of({**parts, "table": table_id} if table_id else parts)
 
-    def of_beginning(self, unlinked: int, started: int) -> str:
+    def of_beginning(self, table_id: str, unlinked: int, started: int) -> str:
         """Return the hash that proves what there was when chaining began."""
-        return self.of({"started": started, "unlinked": unlinked})
+        parts = {"started": started, "unlinked": unlinked}
+        return self.of({**parts, "table": table_id} if table_id else parts)
 
 
-def extend(seal: Seal, head: Head, events: Iterable[Event]) -> list[Link]:
-    """Return the links of events that follow a head."""
+def extend(seal: Seal, table_id: str, head: Head, rows: Iterable[Sequence[Any]]) -> list[Link]:
+    """Return the links of rows that follow a head; of each row its columns, as for :meth:`Seal.of_row`."""
     links = []
     seq, prev = head.seq, head.hash
-    for event in events:
+    for columns in rows:
         seq += 1
-        link = Link(head.writer, seq, prev, seal.of_row(head.writer, seq, prev, event))
-        links.append(link)
-        prev = link.hash
+        place = Link(head.writer, seq, prev, "")
+        prev = seal.of_row(table_id, place, columns)
+        links.append(place._replace(hash=prev))
     return links
+
+
+def _number(value: float) -> msgspec.Raw:
+    """A number as a column of floats gives it back: never an integer, nor -0.0, which SQLite lacks."""
+    return msgspec.Raw(repr(float(value) + 0.0).encode())
 
 
 @dataclass(frozen=True, slots=True)

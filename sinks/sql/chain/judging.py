@@ -1,8 +1,8 @@
 """Judging the chain of one writer, row by row. Pure.
 
-A row is sound if its hash is that of its event at its place, if it is linked to the row before it, if its
-number follows, and if its columns are those of the event. Rows whose hash is wrong are looked at again at
-the end: of rows that were swapped, each fits the place of another.
+A row is sound if its hash is that of what it says at its place, if it is linked to the row before it, if its
+number follows, and, where not all columns are hashed, if they are those of the event. Rows whose hash
+is wrong are looked at again at the end: of rows that were swapped, each fits the place of another.
 """
 
 from __future__ import annotations
@@ -12,12 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-
-from logweir.event import Event
-from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, bridge
-from logweir.sinks.sql.encode import to_event, to_row
-from logweir.sinks.sql.nul_escape import hide_nul, restore_nul
+from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, bridge
+from logweir.sinks.sql.chain.rules import Rule
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.tamper_evidence import Finding, Head, Trouble
 
@@ -26,7 +22,6 @@ __all__ = ["Judge", "StoredRow", "moment", "number", "read_row"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Rows of one writer that are compared with each other's places; of more, all are called changed.
 _MOST_COMPARED = 200
-_sorted_json = msgspec.json.Encoder(order="sorted").encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +32,14 @@ class StoredRow:
         link: Its link; whoever changed it may have put anything there.
         event_id: Its id.
         time: Its time, if it has one.
-        event: What it says; None if it says nothing that can be read.
+        content: What of it is hashed; None if it says nothing that can be read.
         differing: The columns that differ from what the event would have in them.
     """
 
     link: Link
     event_id: str
     time: datetime | None
-    event: Event | None
+    content: Any
     differing: tuple[str, ...] = ()
 
 
@@ -56,28 +51,15 @@ def moment(time_us: Any) -> datetime | None:
         return None
 
 
-def read_row(columns: Mapping[str, Any], *, hides_nul: bool) -> StoredRow:
+def read_row(columns: Mapping[str, Any], rule: Rule) -> StoredRow:
     """Return a row out of its columns, ``extra_info`` as JSON text; nothing in it can make this fail."""
     link = Link(*(columns[name] for name in CHAIN_COLUMNS))
-    time = moment(columns["time_us"])
+    event_id, time = str(columns["id"]), moment(columns["time_us"])
     try:
-        extra = msgspec.json.decode(columns["extra_info"])
-        stored = to_event({**columns, "extra_info": extra})
-        event = restore_nul(stored) if hides_nul else stored
-        wanted = to_row(hide_nul(event) if hides_nul else event)
-        found = {**columns, "extra_info": extra}
-        differing = tuple(name for name, value in wanted.items() if not _same(found[name], value))
+        content, differing = rule.read(columns)
     except Exception:  # noqa: BLE001 - whatever was put into the row, the others are judged too
-        return StoredRow(link, str(columns["id"]), time, None)
-    return StoredRow(link, event.id, time, event, differing)
-
-
-def _same(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, dict):
-        return _sorted_json(found) == _sorted_json(wanted)  # which distinguishes 1 from 1.0
-    if isinstance(wanted, int) and isinstance(found, float):
-        wanted = float(wanted)  # a number in a column of floats
-    return type(found) is type(wanted) and bool(found == wanted)
+        return StoredRow(link, event_id, time, None)
+    return StoredRow(link, event_id, time, content, differing)
 
 
 def number(seq: Any) -> int:
@@ -89,17 +71,17 @@ class Judge:
     """Judges the rows of one writer, given in their order.
 
     Args:
-        seal: Makes hashes.
+        rule: Which hashes the rows must have.
         writer: The writer.
         head: Where the chain ended when it was first seen, read after its first rows.
     """
 
-    def __init__(self, seal: Seal, writer: str, head: Head | None) -> None:
+    def __init__(self, rule: Rule, writer: str, head: Head | None) -> None:
         self.writer = writer
         self.seq = 0
         self.until = head.seq if head is not None else 0
         self._head = head
-        self._seal = seal
+        self._rule = rule
         self._hash: str | None = GENESIS
         self._last: StoredRow | None = None
         self._suspects: list[StoredRow] = []
@@ -134,7 +116,7 @@ class Judge:
             yield from self._beyond(row, head)
         if self.lacks(row):
             yield from self._missing(seq - 1, runs, row)
-        if row.event is None:
+        if row.content is None:
             yield self._about(row, Trouble.CHANGED, "it cannot be read any more")
         elif not is_own:
             self._suspects.append(row)
@@ -161,12 +143,12 @@ class Judge:
             yield self._about(self._last, Trouble.CHANGED, detail)
 
     def _is_own(self, row: StoredRow) -> bool:
-        """Whether the hash of a row is that of its event at its place."""
-        return row.event is not None and self._fits(row.event, row.link)
+        """Whether the hash of a row is that of what it says, at its place."""
+        return row.content is not None and self._fits(row.content, row.link)
 
-    def _fits(self, event: Event, link: Link) -> bool:
+    def _fits(self, content: Any, link: Link) -> bool:
         try:
-            return self._seal.of_row(self.writer, link.seq, link.prev, event) == link.hash
+            return self._rule.hash_of(link._replace(writer=self.writer), content) == link.hash
         except (TypeError, ValueError):
             return False
 
@@ -189,16 +171,18 @@ class Judge:
         for row in suspects:
             place = next((other.link.seq for other in compared if self._belongs(row, other)), None)
             if place is None:
-                yield self._about(row, Trouble.CHANGED, "its hash is not that of what it says, where it is")
+                yield self._about(
+                    row, Trouble.CHANGED, "its hash is not that of what it says, where it is, in this table"
+                )
             else:
                 yield self._about(row, Trouble.REORDERED, f"it belongs at {place}")
 
     def _belongs(self, row: StoredRow, other: StoredRow) -> bool:
         """Whether a row fits the place of another, with that one's link or with its own hashes."""
-        if row is other or row.event is None:
+        if row is other or row.content is None:
             return False
-        return self._fits(row.event, other.link) or self._fits(
-            row.event, row.link._replace(seq=other.link.seq)
+        return self._fits(row.content, other.link) or self._fits(
+            row.content, row.link._replace(seq=other.link.seq)
         )
 
     def _beyond(self, row: StoredRow, head: Head | None) -> Iterator[Finding]:

@@ -2,14 +2,17 @@
 
 A head is written in the transaction of its rows. Rows that retention deletes leave a note in the same
 transaction, signed like the rows, and notes of neighbours are joined. The heads also hold, under the name
-:data:`BEGINNING`, how many rows there were when chaining was turned on.
+:data:`BEGINNING`, how many rows there were when chaining was turned on. Chains that were closed have their
+ends elsewhere; see :mod:`logweir.sinks.sql.chain.identity`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -23,20 +26,23 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, join
+from logweir.sinks.sql.chain.identity import OLDER, ChainEnd, Identity
 from logweir.sinks.sql.table import CHAIN_COLUMNS, TABLE_OPTIONS
 from logweir.sinks.tamper_evidence import Head
 
 __all__ = ["BEGINNING", "Beginning", "ChainTables", "HeadMoved"]
 
 BEGINNING = "beginning"
+#: Notes that are signed anew at once.
+_STEP = 1000
 
 
 class HeadMoved(SinkUnavailable):
@@ -57,9 +63,9 @@ class Beginning:
     started_us: int
     hash: str
 
-    def fits(self, seal: Seal) -> bool:
-        """Whether it was noted with this key."""
-        return self.hash == seal.of_beginning(self.unlinked, self.started_us)
+    def fits(self, seal: Seal, table_id: str) -> bool:
+        """Whether it was noted with this key, for the table of this id."""
+        return self.hash == seal.of_beginning(table_id, self.unlinked, self.started_us)
 
 
 class ChainTables:
@@ -72,6 +78,7 @@ class ChainTables:
 
     def __init__(self, audit: Table, seal: Seal) -> None:
         self.seal = seal
+        self.identity = Identity(audit, seal)
         self._audit = audit
         metadata = MetaData(schema=audit.schema)
         self.heads = Table(
@@ -98,38 +105,93 @@ class ChainTables:
     @property
     def tables(self) -> list[Table]:
         """Those beside the audit table."""
-        return [self.heads, self.gone]
+        return [self.heads, self.gone, *self.later_tables]
+
+    @property
+    def later_tables(self) -> list[Table]:
+        """Those that came with version 2."""
+        return [self.identity.ids, self.identity.closed]
 
     # -- the beginning ------------------------------------------------------------------------------
 
-    def begin(self, connection: Connection, *, note: bool = True) -> None:
-        """Note how many rows there are before the first chain.
+    def begin(
+        self,
+        connection: Connection,
+        *,
+        note: bool = True,
+        lock: AbstractContextManager[None] | None = None,
+    ) -> None:
+        """Give the table its id before the first chain, or bind chains of before version 2 to one.
 
         Args:
             connection: A connection.
             note: Whether that may be written; if not, only the key is compared.
+            lock: Keeps other processes from doing the same meanwhile.
 
         Raises:
             SinkRejected: The chains that are there were begun with another key.
         """
-        found = self.beginning(connection)
-        if note and found is None and connection.scalar(select(self.heads.c.writer).limit(1)) is None:
-            unlinked = connection.scalar(select(func.count()).select_from(self._audit)) or 0
-            started = time.time_ns() // 1000
-            seal = self.seal.of_beginning(unlinked, started)
-            values = {"writer": BEGINNING, "seq": unlinked, "hash": seal, "started_us": started}
-            try:
-                connection.execute(insert(self.heads).values(values))
+        self.identity.load(connection)
+        if note and not self.identity.is_sound:
+            raise self._other_key()
+        if note and not self.identity.current:
+            connection.rollback()
+            with lock or nullcontext():
+                self.identity.load(connection)
+                self._require_key(self.beginning(connection))
+                if not self.identity.current:
+                    self._bind(connection)
                 connection.commit()
-            except IntegrityError:  # another process was faster
-                connection.rollback()
-            found = self.beginning(connection)
+        found = self.beginning(connection)
         connection.rollback()
-        if found is not None and not found.fits(self.seal):
-            raise SinkRejected(
-                f"the chains of the table {self._audit.name} were begun with another key;"
-                " set audit.chain_key to that one"
-            )
+        self._require_key(found)
+
+    def accept(self, connection: Connection, detail: str) -> None:
+        """Go on under a new id, in one transaction: what was chained before is closed as it is now.
+
+        Args:
+            connection: A connection.
+            detail: What was accepted, in words.
+        """
+        before = self.identity.current
+        self.identity.add(connection, "accepted", detail)
+        self._close(connection, before)
+        if self.beginning(connection) is None:
+            self._note_beginning(connection)
+
+    def _bind(self, connection: Connection) -> None:
+        found = self.beginning(connection)
+        has_heads = connection.scalar(select(self.heads.c.writer).limit(1)) is not None
+        self.identity.add(connection, "migrated" if has_heads else "created")
+        if found is not None:
+            # Bound to the id from now on: a logweir that knows of none must not go on with these chains.
+            self._close(connection, OLDER)
+            seal = self.seal.of_beginning(self.identity.first, found.unlinked, found.started_us)
+            connection.execute(update(self.heads).where(self.heads.c.writer == BEGINNING).values(hash=seal))
+        elif not has_heads:  # heads without a beginning were tampered with: that stays to be seen
+            self._note_beginning(connection)
+
+    def _note_beginning(self, connection: Connection) -> None:
+        linked = self._audit.c.chain_writer.is_not(None)
+        unlinked = connection.scalar(select(func.count()).select_from(self._audit).where(~linked)) or 0
+        started = time.time_ns() // 1000
+        seal = self.seal.of_beginning(self.identity.first, unlinked, started)
+        values = {"writer": BEGINNING, "seq": unlinked, "hash": seal, "started_us": started}
+        connection.execute(insert(self.heads).values(values))
+
+    def _close(self, connection: Connection, table_id: str) -> None:
+        self.identity.close(connection, self.heads, table_id, but=BEGINNING)
+        self._sign_anew(connection, table_id)
+
+    def _require_key(self, found: Beginning | None) -> None:
+        if found is not None and not found.fits(self.seal, self.identity.first):
+            raise self._other_key()
+
+    def _other_key(self) -> SinkRejected:
+        return SinkRejected(
+            f"the chains of the table {self._audit.name} were begun with another key; set audit.chain_key to"
+            " that one (if it is, the notes of the chains were changed, or are those of another table)"
+        )
 
     def beginning(self, connection: Connection) -> Beginning | None:
         """Return what was noted when chaining was turned on."""
@@ -159,27 +221,46 @@ class ChainTables:
                 " else; run `logweir verify`"
             )
 
-    def heads_of(self, connection: Connection, writers: Iterable[str]) -> dict[str, Head]:
-        """Return the heads of writers, those that have one."""
-        columns = self.heads.c
+    def ends_of(self, connection: Connection, writers: Iterable[str]) -> dict[str, ChainEnd]:
+        """Return where the chains of writers end, those that have an end."""
+        columns, names = self.heads.c, _sorted(writers)
         wanted = select(columns.writer, columns.seq, columns.hash)
-        wanted = wanted.where(columns.writer.in_(_sorted(writers)), columns.writer != BEGINNING)
-        return {row.writer: Head(*row) for row in connection.execute(wanted)}
+        wanted = wanted.where(columns.writer.in_(names), columns.writer != BEGINNING)
+        current = self.identity.current
+        ends = {row.writer: ChainEnd(Head(*row), current) for row in connection.execute(wanted)}
+        return ends | {end.head.writer: end for end in self.identity.ends_of(connection, names)}
 
     def newest(self, connection: Connection) -> str:
         """Return the last of the writers, in the order of the database; an empty text if there is none."""
-        writer = self.heads.c.writer
-        return connection.scalar(select(func.max(writer)).where(writer != BEGINNING)) or ""
+        writer, closed = self.heads.c.writer, self.identity.closed.c.writer
+        found = [connection.scalar(select(func.max(writer)).where(writer != BEGINNING))]
+        if self.identity.is_there:
+            found.append(connection.scalar(select(func.max(closed))))
+        return max((name for name in found if name is not None), default="")
 
-    def heads_after(self, connection: Connection, writer: str, limit: int, *, rowless: bool) -> list[Head]:
-        """Return the next heads in the order of their writers; if wanted, only those without any row."""
-        columns = self.heads.c
+    def ends_after(
+        self, connection: Connection, writer: str, limit: int, *, is_open: bool, rowless: bool
+    ) -> tuple[list[ChainEnd], str | None]:
+        """Return the next ends in the order of their writers, and the last writer that was looked at.
+
+        Args:
+            connection: A connection.
+            writer: The last writer before them.
+            limit: How many to look at.
+            is_open: Whether those of chains that go on, or of those that were closed.
+            rowless: Whether only those of chains without any row.
+        """
+        columns = (self.heads if is_open else self.identity.closed).c
+        audit = self._audit.c
+        rows = select(audit.id).where(audit.chain_writer == columns.writer)
+        also = [~rows.exists()] if rowless else []
+        if not is_open:
+            return self.identity.ends_after(connection, writer, limit, *also)
         wanted = select(columns.writer, columns.seq, columns.hash).order_by(columns.writer).limit(limit)
-        wanted = wanted.where(columns.writer > writer, columns.writer != BEGINNING)
-        if rowless:
-            audit = self._audit.c
-            wanted = wanted.where(~select(audit.id).where(audit.chain_writer == columns.writer).exists())
-        return [Head(*row) for row in connection.execute(wanted)]
+        wanted = wanted.where(columns.writer > writer, columns.writer != BEGINNING, *also)
+        current = self.identity.current
+        ends = [ChainEnd(Head(*row), current) for row in connection.execute(wanted)]
+        return ends, ends[-1].head.writer if ends else None
 
     # -- what was deleted rightly -------------------------------------------------------------------
 
@@ -203,8 +284,30 @@ class ChainTables:
         columns = self.gone.c
         order = (columns.writer, columns.first_seq)
         wanted = select(self.gone).where(columns.writer.in_(_sorted(writers))).order_by(*order)
-        found = ((Run(*row[:5]), row.mac) for row in connection.execute(wanted))
-        return [run for run, mac in found if mac == self.seal.of_run(run)]
+        return self._signed(connection.execute(wanted), self.identity.current)
+
+    def _signed(self, rows: Iterable[Any], table_id: str) -> list[Run]:
+        found = ((Run(*row[:5]), row.mac) for row in rows)
+        return [run for run, mac in found if mac == self.seal.of_run(table_id, run)]
+
+    def _sign_anew(self, connection: Connection, table_id: str) -> None:
+        """Bind the notes that were signed under an id to the one in force."""
+        columns = self.gone.c
+        place = (columns.writer, columns.first_seq)
+        last: Sequence[Any] = ("", 0)
+        while True:
+            after = or_(
+                columns.writer > last[0], and_(columns.writer == last[0], columns.first_seq > last[1])
+            )
+            wanted = select(self.gone).where(after).order_by(*place).limit(_STEP)
+            rows = connection.execute(wanted).all()
+            for run in self._signed(rows, table_id):
+                mine = and_(columns.writer == run.writer, columns.first_seq == run.first)
+                mac = self.seal.of_run(self.identity.current, run)
+                connection.execute(update(self.gone).where(mine).values(mac=mac))
+            if len(rows) < _STEP:
+                return
+            last = rows[-1]
 
     def _note_gone(self, connection: Connection, links: Sequence[Link]) -> None:
         if not links:
@@ -220,13 +323,19 @@ class ChainTables:
         connection.execute(delete(self.gone).where(places.in_([(run.writer, run.first) for run in changed])))
         connection.execute(insert(self.gone), [self._gone_row(run) for run in runs - noted])
         # A chain of which nothing is left needs no head; a writer that still goes on with it begins anew.
-        heads = self.heads.c
         whole = [(run.writer, run.last) for run in runs if run.first == 1 and run.prev == GENESIS]
-        if whole:
-            connection.execute(delete(self.heads).where(tuple_(heads.writer, heads.seq).in_(whole)))
+        for table in (self.heads, self.identity.closed) if whole else ():
+            connection.execute(delete(table).where(tuple_(table.c.writer, table.c.seq).in_(whole)))
 
     def _gone_row(self, run: Run) -> dict[str, object]:
-        values = (run.writer, run.first, run.last, run.prev, run.hash, self.seal.of_run(run))
+        values = (
+            run.writer,
+            run.first,
+            run.last,
+            run.prev,
+            run.hash,
+            self.seal.of_run(self.identity.current, run),
+        )
         return dict(zip(self.gone.c.keys(), values, strict=True))
 
 

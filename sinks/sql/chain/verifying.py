@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, Select, Table, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.sinks.sql.chain.hashing import Run
+from logweir.sinks.sql.chain.identity import ChainEnd
 from logweir.sinks.sql.chain.judging import Judge, StoredRow, moment, number, read_row
+from logweir.sinks.sql.chain.rules import Rule, Rules
 from logweir.sinks.sql.chain.tables import BEGINNING, Beginning, ChainTables
 from logweir.sinks.sql.client import PAGE, Transaction
 from logweir.sinks.sql.dialects.contract import Database
@@ -32,12 +35,12 @@ class _Page:
 
     Attributes:
         rows: The rows, by writer and number.
-        heads: The heads of their writers.
+        ends: Where the chains of their writers end.
         skipped: The writer of whom rows before these were passed over.
     """
 
     rows: list[StoredRow]
-    heads: dict[str, Head]
+    ends: dict[str, ChainEnd]
     skipped: str | None
 
 
@@ -58,10 +61,12 @@ class Verification:
         self._chain = chain
         self._transaction = transaction
         self._database = database
+        self._rules = Rules(chain.seal, table, database)
 
     async def findings(self, tally: Tally) -> AsyncIterator[Finding]:
         """Yield what is wrong, and count what was looked at."""
         async with self._transaction() as connection:
+            await connection.run_sync(self._chain.identity.load)
             beginning = await connection.run_sync(self._chain.beginning)
             counted = await connection.execute(select(func.count()).select_from(self._table))
             tally.expected = counted.scalar_one()
@@ -76,9 +81,9 @@ class Verification:
 
     async def heads(self) -> AsyncIterator[Head]:
         """Yield where each chain ends."""
-        async for page in self._pages_of_heads(rowless=False):
-            for head in page:
-                yield head
+        async for page in self._pages_of_ends(rowless=False):
+            for end in page:
+                yield end.head
 
     async def compare(self, heads: Sequence[Head]) -> AsyncIterator[Finding]:
         """Find saved heads whose rows are gone or others; see :meth:`Chained.compare`."""
@@ -102,11 +107,12 @@ class Verification:
         judge: Judge | None = None
         async for page in self._pages():
             for row in page.rows:
-                head = page.heads.get(row.link.writer)
+                end = page.ends.get(row.link.writer)
+                head = end.head if end is not None else None
                 if judge is None or judge.writer != row.link.writer:
                     async for finding in self._end(judge):
                         yield finding
-                    judge = Judge(self._chain.seal, row.link.writer, head)
+                    judge = Judge(self._rule_of(end), row.link.writer, head)
                     tally.writers += 1
                 # A busy writer is not followed to an end that moves; its rows since then are left to the next
                 # run.
@@ -138,9 +144,11 @@ class Verification:
             async with self._transaction() as connection:
                 rows = await self._rows_between(connection, judge.writer, before, judge.until)
                 runs = await self._runs(connection, [judge.writer])
-                heads = await connection.run_sync(self._chain.heads_of, [judge.writer])
-            for row in map(self._read, rows):
-                for finding in judge.take(row, heads.get(judge.writer), runs):
+                ends = await connection.run_sync(self._chain.ends_of, [judge.writer])
+            end = ends.get(judge.writer)
+            for row in rows:
+                found = self._read(row, end)
+                for finding in judge.take(found, end.head if end is not None else None, runs):
                     yield finding
             if judge.seq == before:  # nothing more comes: what the head counts and nobody finds is missing
                 break
@@ -157,25 +165,24 @@ class Verification:
             newest = await connection.run_sync(self._chain.newest)
         for wanted in (self._in_chains(newest), self._in_none(newest)):
             last: Row[Any] | None = None
-            first_seen: Head | None = None
+            first_seen: ChainEnd | None = None
             start: int | None = None
             while True:
                 async with self._transaction() as connection:
                     rows = await self._next(connection, wanted, last, start)
-                    heads = await connection.run_sync(
-                        self._chain.heads_of, {row.chain_writer for row in rows}
-                    )
+                    ends = await connection.run_sync(self._chain.ends_of, {row.chain_writer for row in rows})
                 skipped = last.chain_writer if last is not None and start is not None else None
                 if rows:
-                    yield _Page([self._read(row) for row in rows], heads, skipped)
+                    read = [self._read(row, ends.get(row.chain_writer)) for row in rows]
+                    yield _Page(read, ends, skipped)
                 if len(rows) < PAGE:
                     break
                 if last is None or rows[-1].chain_writer != last.chain_writer:
-                    first_seen = heads.get(rows[-1].chain_writer)
+                    first_seen = ends.get(rows[-1].chain_writer)
                 last = rows[-1]
-                head = heads.get(last.chain_writer)
-                is_read = first_seen is not None and number(last.chain_seq) >= first_seen.seq
-                start = head.seq + 1 if is_read and head is not None else None
+                end = ends.get(last.chain_writer)
+                is_read = first_seen is not None and number(last.chain_seq) >= first_seen.head.seq
+                start = end.head.seq + 1 if is_read and end is not None else None
 
     async def _next(
         self, connection: AsyncConnection, wanted: Select[Any], last: Row[Any] | None, start: int | None
@@ -204,6 +211,10 @@ class Verification:
         headless = ~select(heads.writer).where(heads.writer == writer).exists()
         return self._in_order().where(writer > newest, headless)
 
+    def _rule_of(self, end: ChainEnd | None) -> Rule:
+        """The rule of a chain: that of its end, or the one in force."""
+        return self._rules.by(self._chain.identity.current if end is None else end.table_id)
+
     async def _rows_between(
         self, connection: AsyncConnection, writer: str, after: int, until: int
     ) -> list[Row[Any]]:
@@ -226,8 +237,8 @@ class Verification:
     async def _fetch(connection: AsyncConnection, wanted: Select[Any], limit: int) -> list[Row[Any]]:
         return [*(await connection.execute(wanted.limit(limit))).all()]
 
-    def _read(self, row: Row[Any]) -> StoredRow:
-        return read_row(row._mapping, hides_nul=self._database.escapes_nul)  # type: ignore[arg-type]  # noqa: SLF001 - its public name, which no column can take
+    def _read(self, row: Row[Any], end: ChainEnd | None) -> StoredRow:
+        return read_row(row._mapping, self._rule_of(end))  # type: ignore[arg-type]  # noqa: SLF001 - its public name, which no column can take
 
     async def _runs(self, connection: AsyncConnection, writers: Sequence[str]) -> list[Run]:
         return await connection.run_sync(self._chain.gone_of, writers)
@@ -235,24 +246,24 @@ class Verification:
     # -- heads without rows -------------------------------------------------------------------------
 
     async def _rowless(self, tally: Tally) -> AsyncIterator[Finding]:
-        async for page in self._pages_of_heads(rowless=True):
+        async for page in self._pages_of_ends(rowless=True):
             tally.writers += len(page)
             async with self._transaction() as connection:
-                runs = await self._runs(connection, [head.writer for head in page])
-            for head in page:
-                own = [run for run in runs if run.writer == head.writer]
-                for finding in Judge(self._chain.seal, head.writer, head).end(own):
+                runs = await self._runs(connection, [end.head.writer for end in page])
+            for end in page:
+                own = [run for run in runs if run.writer == end.head.writer]
+                for finding in Judge(self._rule_of(end), end.head.writer, end.head).end(own):
                     yield finding
 
-    async def _pages_of_heads(self, *, rowless: bool) -> AsyncIterator[list[Head]]:
-        writer = ""
-        while True:
-            async with self._transaction() as connection:
-                page = await connection.run_sync(self._chain.heads_after, writer, PAGE, rowless=rowless)
-            if not page:
-                return
-            yield page
-            writer = page[-1].writer
+    async def _pages_of_ends(self, *, rowless: bool) -> AsyncIterator[list[ChainEnd]]:
+        for is_open in (True, False):
+            writer: str | None = ""
+            while writer is not None:
+                read = partial(self._chain.ends_after, is_open=is_open, rowless=rowless)
+                async with self._transaction() as connection:
+                    page, writer = await connection.run_sync(read, writer, PAGE)
+                if page:
+                    yield page
 
     # -- rows without a link ------------------------------------------------------------------------
 
@@ -291,12 +302,16 @@ class Verification:
             last = page[-1].id
 
     def _about_beginning(self, beginning: Beginning | None) -> list[Finding]:
+        found = list[Finding]()
+        if not self._chain.identity.is_sound:
+            detail = "the ids of the table are not those that were written, or are of another table"
+            found.append(Finding(Trouble.CHANGED, detail, BEGINNING))
         if beginning is None:
-            return [Finding(Trouble.MISSING, "the note of when the chains began is gone", BEGINNING)]
-        if not beginning.fits(self._chain.seal):
-            detail = "the note of when the chains began was not made with this key"
-            return [Finding(Trouble.CHANGED, detail, BEGINNING)]
-        return []
+            found.append(Finding(Trouble.MISSING, "the note of when the chains began is gone", BEGINNING))
+        elif not beginning.fits(self._chain.seal, self._chain.identity.first):
+            detail = "the note of when the chains began was not made with this key, for this table"
+            found.append(Finding(Trouble.CHANGED, detail, BEGINNING))
+        return found
 
 
 def _is_within(row: StoredRow, head: Head | None) -> bool:

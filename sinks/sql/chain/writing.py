@@ -19,10 +19,10 @@ from logweir.event import Event, new_event_id
 from logweir.sinks.sql.chain.hashing import GENESIS, Link, extend
 from logweir.sinks.sql.chain.tables import ChainTables, HeadMoved
 from logweir.sinks.sql.client import Transaction
-from logweir.sinks.sql.outbox import insert_event
+from logweir.sinks.sql.outbox import insert_row, row_of
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.sql.verdicts import DuplicateKey
-from logweir.sinks.sql.writing import Insertion
+from logweir.sinks.sql.writing import Insertion, hashed_columns
 from logweir.sinks.tamper_evidence import Head
 
 __all__ = ["Writers", "insert_alone", "require_links"]
@@ -41,9 +41,10 @@ def require_links(table: Table) -> None:
 
 def insert_alone(connection: Connection, table: Table, chain: ChainTables, event: Event) -> None:
     """Insert a row that is a chain by itself, in somebody else's transaction, however long that takes."""
-    head = _new_chain()
-    (link,) = extend(chain.seal, head, [event])
-    insert_event(connection, table, event, dict(zip(CHAIN_COLUMNS, link, strict=True)))
+    head, row = _new_chain(), row_of(connection, table, event)
+    chain.identity.load(connection)  # another process may have given the table a new one
+    (link,) = extend(chain.seal, chain.identity.current, head, [hashed_columns(row)])
+    insert_row(connection, table, {**row, **dict(zip(CHAIN_COLUMNS, link, strict=True))})
     chain.advance(connection, head, link)
 
 
@@ -62,33 +63,34 @@ class Writers:
         self._transaction = transaction
         self._idle: list[Head] = []
 
-    async def store(self, batch: Sequence[Event], rows: Sequence[Any]) -> set[int]:
-        """Store events in one transaction; return the indexes of those that are there already.
+    async def store(self, rows: Sequence[Any]) -> set[int]:
+        """Store rows in one transaction; return the indexes of those that are there already.
 
         Raises:
             SinkError: Nothing was stored.
         """
         head = self._idle.pop() if self._idle else _new_chain()
         try:
-            return await self._store(head, batch, rows, only_fresh=False)
+            return await self._store(head, rows, only_fresh=False)
         except DuplicateKey:
             pass  # an id is there, or in the batch twice, or somebody else has put a row at our place
         except HeadMoved as error:
             report(f"{head.writer}.head", "%s", error)
         # The second attempt begins a chain of its own: the place in the old one may be taken, and the old
         # one, if the first attempt has committed after all, must not be continued from what memory has of it.
-        return await self._store(_new_chain(), batch, rows, only_fresh=True)
+        return await self._store(_new_chain(), rows, only_fresh=True)
 
-    async def _store(
-        self, head: Head, batch: Sequence[Event], rows: Sequence[Any], *, only_fresh: bool
-    ) -> set[int]:
+    async def _store(self, head: Head, rows: Sequence[Any], *, only_fresh: bool) -> set[int]:
         ended = False
         try:
             async with self._transaction() as connection:
                 chosen: Sequence[int] = range(len(rows))
                 if only_fresh:
                     chosen = await self._insertion.fresh(connection, rows)
-                links = extend(self._chain.seal, head, [batch[index] for index in chosen])
+                if head.seq == 0:  # another process may have given the table a new id
+                    await connection.run_sync(self._chain.identity.load)
+                hashed = [self._insertion.hashed(rows[index]) for index in chosen]
+                links = extend(self._chain.seal, self._chain.identity.current, head, hashed)
                 if links:
                     linked = [
                         self._insertion.linked(rows[index], link)

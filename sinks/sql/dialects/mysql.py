@@ -49,6 +49,7 @@ class MySql(Database):
     """MySQL's own words."""
 
     label = "MySQL"
+    keeps_json_text = False
 
     def connect_arguments(self, config: SqlConfig) -> Mapping[str, Any]:
         """Strict, in UTC, with bounded waits for locks; the server ends a long SELECT itself."""
@@ -115,6 +116,7 @@ class MariaDb(MySql):
     """MariaDB's own words."""
 
     label = "MariaDB"
+    keeps_json_text = True
 
     def json_contains(self, document: Column[Any], wanted: str) -> ColumnElement[bool]:
         """JSON is the text that was written."""

@@ -13,16 +13,22 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from logweir.event import Event
-from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, bridge, canonical, extend, join
+from logweir.sinks.sql.canonical import canonical
+from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, bridge, extend, join
 from logweir.sinks.sql.chain.judging import Judge, StoredRow, read_row
-from logweir.sinks.sql.encode import to_row
-from logweir.sinks.sql.table import CHAIN_COLUMNS
+from logweir.sinks.sql.chain.rules import Rules
+from logweir.sinks.sql.dialects.sqlite import Sqlite
+from logweir.sinks.sql.encode import to_parameters
+from logweir.sinks.sql.own_model import AUDIT_COLUMNS
+from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
 from logweir.sinks.tamper_evidence import Head, Trouble
 from support.chains import KEY, Place, audit_event
 
 ROOT = Path(__file__).parents[5]
 WRITER = "0192f0c1-0000-7000-8000-000000000001"
 SEAL = Seal(KEY)
+TABLE_ID = "6b1f0c8e4d5a4f3b9e2d7c6a5b4f3e2d"
+RULE = Rules(SEAL, audit_table("audit_log", chained=True), Sqlite()).by(TABLE_ID)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
     [1e-5, 1e-4, 1e15, 1e16, 1e22, 5e-324, -0.0]
@@ -46,12 +52,17 @@ def test_a_hash_stays_what_it_is_in_all_versions() -> None:
     event = Event(
         "i", 1, audit_event(0).kind, "info", "ä", "s", "e", None, None, {"b": 1e16, "a": [None, 0.1]}
     )
-    assert Seal().of_row("w", 1, GENESIS, event) == PLAIN
-    assert Seal(SecretStr("0123456789abcdef")).of_row("w", 1, GENESIS, event) == KEYED
+    place, columns = Link("w", 1, GENESIS, ""), to_parameters(event)
+    assert Seal().of_row("t", place, columns) == PLAIN
+    assert Seal(SecretStr("0123456789abcdef")).of_row("t", place, columns) == KEYED
+    assert Seal().of_row_before_2(place, event) == OLDER_PLAIN
+    assert Seal(SecretStr("0123456789abcdef")).of_row_before_2(place, event) == OLDER_KEYED
 
 
-PLAIN = "bf75218e00424a1293146aaa16309958be84b487e24af8c1e241ecc45afc5ce3"
-KEYED = "ec914748a1555ecc3d7366163d5706129d1ce03e206113eb471066878959a7c3"
+PLAIN = "c3cd16031d646092740a7a715da2c8f6f4486f6cdfd1b2b83c62a60515798cfe"
+KEYED = "590a92946f703315764f43d8fddca5122ba6378b15a05ec42d2c97e54ae00a5c"
+OLDER_PLAIN = "bf75218e00424a1293146aaa16309958be84b487e24af8c1e241ecc45afc5ce3"
+OLDER_KEYED = "ec914748a1555ecc3d7366163d5706129d1ce03e206113eb471066878959a7c3"
 
 
 # -- rows, as a database would give them back -------------------------------------------------------------
@@ -59,19 +70,18 @@ KEYED = "ec914748a1555ecc3d7366163d5706129d1ce03e206113eb471066878959a7c3"
 
 def chained(count: int) -> list[dict[str, Any]]:
     events = [audit_event(number) for number in range(count)]
-    links = extend(SEAL, Head(WRITER, 0, GENESIS), events)
+    links = extend(SEAL, TABLE_ID, Head(WRITER, 0, GENESIS), map(to_parameters, events))
     return [row_of(event, link) for event, link in zip(events, links, strict=True)]
 
 
 def row_of(event: Event, link: Link) -> dict[str, Any]:
-    row = {**to_row(event), **dict(zip(CHAIN_COLUMNS, link, strict=True))}
-    return {**row, "extra_info": json.dumps(row["extra_info"])}
+    return dict(zip((*AUDIT_COLUMNS, *CHAIN_COLUMNS), (*to_parameters(event), *link), strict=True))
 
 
 def judged(
     rows: list[dict[str, Any]], head: Head, runs: list[Run] | None = None
 ) -> list[tuple[Trouble, Any, Any]]:
-    judge = Judge(SEAL, WRITER, head)
+    judge = Judge(RULE, WRITER, head)
     found = []
     for row in map(read, rows):
         found += judge.take(row, head, runs or [])
@@ -80,7 +90,7 @@ def judged(
 
 
 def read(row: dict[str, Any]) -> StoredRow:
-    return read_row(row, hides_nul=False)
+    return read_row(row, RULE)
 
 
 def head_of(rows: list[dict[str, Any]]) -> Head:
@@ -133,7 +143,7 @@ def test_a_row_computed_anew_does_not_fit_the_row_after_it() -> None:
     rows = chained(5)
     link = Link(WRITER, 3, rows[2]["chain_prev"], "")
     event = audit_event(99)
-    forged = link._replace(hash=SEAL.of_row(WRITER, 3, link.prev, event))
+    forged = link._replace(hash=SEAL.of_row(TABLE_ID, link, to_parameters(event)))
     head = head_of(rows)
     rows[2] = row_of(event, forged)
     assert judged(rows, head) == [(Trouble.CHANGED, 3, None)]
@@ -154,7 +164,7 @@ async def test_the_program_of_the_documentation_agrees(tmp_path: Path, key: Secr
     page = (ROOT / "docs/reference/audit-chain.md").read_text()
     (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     (tmp_path / "verify_chain.py").write_text(block)
-    broken: Any = runpy.run_path(str(tmp_path / "verify_chain.py"))["broken"]
+    broken: Any = runpy.run_path(str(tmp_path / "verify_chain.py"))["broken_in"]
     path = tmp_path / "audit.db"
     events = [audit_event(number, deep={"z": [1e16, 1e-7, "ä\n"], "a": -0.0}) for number in range(20)]
     async with Place("sqlite", f"sqlite+aiosqlite:///{path}", "audit_log").opened(key=key) as sink:
@@ -163,9 +173,7 @@ async def test_the_program_of_the_documentation_agrees(tmp_path: Path, key: Secr
         await sink.record(audit_event(50))
     secret = key.get_secret_value().encode() if key else None
     with sqlite3.connect(path) as database:
-        database.row_factory = sqlite3.Row
-        wanted = "SELECT * FROM audit_log ORDER BY chain_writer, chain_seq"
-        assert [*broken(database.execute(wanted), secret)] == []
+        assert [*broken(database, secret)] == []
         database.execute("UPDATE audit_log SET status = 'failed' WHERE id = ?", (events[4].id,))
-        assert [*broken(database.execute(wanted), secret)] == [events[4].id]
+        assert [*broken(database, secret)] == [events[4].id]
     database.close()
