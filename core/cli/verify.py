@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +19,9 @@ from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.process.threads import in_thread
 from logweir.sinks import registry
-from logweir.sinks.tamper_evidence import Chained, Finding, Tally
+from logweir.sinks.tamper_evidence import Chained, Finding, Tally, Trouble
 from logweir.stores.reading import opened
-from logweir.stores.saved_heads import SavedHeadsError, read_saved_heads, write_saved_heads
+from logweir.stores.saved_heads import SavedHeads, SavedHeadsError, open_saved_heads, write_saved_heads
 
 __all__ = ["verify"]
 
@@ -74,33 +75,43 @@ def _chosen(sink: str | None, config: RoutingConfig) -> list[str]:
 async def _verify(name: str, config: RoutingConfig, save: Path | None, known: Path | None) -> bool:
     """Verify one sink and say what was found; whether it is sound."""
     console, tally, found = Console(soft_wrap=True, highlight=False), Tally(), 0
+    saved = await in_thread(lambda: open_saved_heads(known, name)) if known is not None else None
     with progress_bar() as report:
         async with opened(name, config, read_only=True) as target:
-            async for finding in _findings(name, target.itself, tally, known, report):
+            async for finding in _findings(name, target.itself, tally, saved, report):
                 found += 1
                 if found <= _MOST_LISTED:
                     console.print(_line(name, finding))
             if save is not None and not found:
-                count = await write_saved_heads(save, name, target.itself.heads())
+                count = await write_saved_heads(save, name, _table_id(target.itself), target.itself.heads())
                 console.print(f"{name}: {count:,} heads saved in {save}", markup=False)
+            for line in _about_epochs(target.itself):
+                console.print(f"{name}: {line}", markup=False)
     if found > _MOST_LISTED:
         console.print(f"{name}: … and {found - _MOST_LISTED:,} more", markup=False)
     console.print(_summary(name, tally, found), markup=False)
+    if saved is not None:
+        console.print(f"{name}: {_about_saved(saved)}", markup=False)
     if save is not None and found:
         console.print(f"{name}: no heads were saved, because these would not be sound", markup=False)
     return not found
 
 
 async def _findings(
-    name: str, sink: Chained, tally: Tally, known: Path | None, report: ReportProgress
+    name: str, sink: Chained, tally: Tally, saved: SavedHeads | None, report: ReportProgress
 ) -> AsyncIterator[Finding]:
     """What is wrong with the rows, and then with what the file knows of them."""
     reporting = asyncio.create_task(_report_tally(name, tally, report))
     try:
         async for finding in sink.verify(tally):
             yield finding
-        saved = read_saved_heads(known, name) if known is not None else iter(())
-        while heads := await in_thread(lambda: next(saved, None)):
+        if saved is None:
+            return
+        if saved.table_id and saved.table_id not in {epoch.table_id for epoch in sink.epochs()}:
+            detail = f"{saved.path} is of a table with another id: this one was made anew, or is another"
+            yield Finding(Trouble.CHANGED, detail)
+        pages = saved.pages()
+        while heads := await in_thread(lambda: next(pages, None)):
             async for finding in sink.compare(heads):
                 yield finding
     finally:
@@ -112,6 +123,30 @@ async def _report_tally(name: str, tally: Tally, report: ReportProgress) -> None
         seen = tally.rows + tally.unlinked
         report(f"verifying {name}", seen / max(seen, tally.expected, 1), f"{seen:,} rows")
         await asyncio.sleep(0.1)
+
+
+def _table_id(sink: Chained) -> str:
+    """The id that the table has now."""
+    epochs = sink.epochs()
+    return epochs[-1].table_id if epochs else ""
+
+
+def _about_epochs(sink: Chained) -> Iterator[str]:
+    """What an auditor must know of breaks in the chains that are no findings."""
+    epochs = sink.epochs()
+    if not epochs:
+        yield "its chains are bound to no table yet: the first start of this logweir will do it"
+    for epoch in epochs:
+        if epoch.reason == "accepted":
+            when = datetime.fromtimestamp(epoch.started_us / 1e6, UTC).isoformat(timespec="seconds")
+            yield f"on {when} an operator accepted a break: {epoch.detail}"
+
+
+def _about_saved(saved: SavedHeads) -> str:
+    text = f"compared with {saved.count:,} heads in {saved.path}, saved {saved.saved}"
+    if saved.is_counted:
+        return text
+    return f"{text} by an older logweir, which did not count them: whether the file is whole is not known"
 
 
 def _line(name: str, finding: Finding) -> Text:

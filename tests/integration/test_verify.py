@@ -1,5 +1,7 @@
 """``logweir verify``: what it says, how it ends, and what it refuses."""
 
+import re
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -96,6 +98,63 @@ def test_without_a_chain_there_is_nothing_to_verify(tmp_path: Path) -> None:
     done = verify(config)
     assert done.exit_code == 2
     assert "set audit: {chain: true}" in " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("kept", [slice(1), slice(2), slice(-1), slice(1, None), slice(0, None, 2)])
+def test_a3_a_file_of_heads_that_was_cut_is_refused(audited: Path, kept: slice) -> None:
+    assert "2 heads saved" in verify(audited, "--sink", "audit_db", "--save-heads", "heads.jsonl").output
+    heads = Path("heads.jsonl")
+    done = verify(audited, "--sink", "audit_db", "--heads", "heads.jsonl")
+    assert (done.exit_code, "compared with 2 heads" in done.output) == (0, True)
+    heads.write_text("".join(heads.read_text().splitlines(keepends=True)[kept]))
+    assert verify(audited, "--sink", "audit_db", "--heads", "heads.jsonl").exit_code == 2
+
+
+def test_a3_heads_that_were_exchanged_in_the_file_are_refused(audited: Path) -> None:
+    verify(audited, "--sink", "audit_db", "--save-heads", "heads.jsonl")
+    heads = Path("heads.jsonl")
+    heads.write_text(heads.read_text().replace('"seq":1,', '"seq":2,'))
+    done = verify(audited, "--sink", "audit_db", "--heads", "heads.jsonl")
+    assert done.exit_code == 2
+    assert "it was cut off or changed" in " ".join(done.output.replace("│", " ").split())
+
+
+def test_a_file_of_heads_of_the_release_before_is_read_unless_it_is_empty(audited: Path) -> None:
+    verify(audited, "--sink", "audit_db", "--save-heads", "heads.jsonl")
+    heads = Path("heads.jsonl")
+    about, *lines, _end = heads.read_text().splitlines(keepends=True)
+    about = re.sub(r',"table":"\w+"', "", about.replace("heads 2", "heads 1"))
+    heads.write_text("".join([about, *lines]))
+    done = verify(audited, "--sink", "audit_db", "--heads", "heads.jsonl")
+    assert (done.exit_code, "compared with 2 heads" in done.output) == (0, True)
+    assert "whether the file is whole is not known" in done.output
+    heads.write_text(about)
+    assert verify(audited, "--sink", "audit_db", "--heads", "heads.jsonl").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "dropped", ["audit_log", "audit_log_chain", "audit_log_chain_gone", "audit_log_chain_ids"]
+)
+def test_a3_dropped_tables_are_not_made_anew_by_verify(audited: Path, dropped: str) -> None:
+    run(f"DROP TABLE {dropped}")
+    done = verify(audited)
+    assert done.exit_code == 1
+    assert "sound" not in done.output
+    with closing(sqlite3.connect("audit.db")) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    assert dropped not in tables
+
+
+def test_a2_heads_of_a_table_that_was_made_anew_are_reported(audited: Path) -> None:
+    verify(audited, "--sink", "audit_db", "--save-heads", "heads.jsonl")
+    Path("audit.db").unlink()
+    shutil.rmtree(".logweir")  # otherwise the start refuses
+    with logweir.running(str(audited)):
+        logweir.audit_sync("fund.transfer", user_id=1)
+    assert verify(audited).exit_code == 0
+    done = verify(audited, "--sink", "audit_db", "--heads", "heads.jsonl")
+    assert done.exit_code == 1
+    assert "is of a table with another id" in " ".join(done.output.split())
 
 
 def test_heads_of_another_sink_are_refused(audited: Path) -> None:
