@@ -4,7 +4,8 @@
 written by the ``committer`` with ``removals`` of what is settled, and waits in its sink's ``backlog``;
 ``notifications`` go to those who wait for it, and ``reading`` brings it back when memory could not keep
 it. ``spool_file`` is the on-disk format, ``current_file`` the one in use, ``ownership`` whose it is.
-``recovery`` replaces a damaged file with what ``salvage`` can read, ``orphans`` are the files of dead
-processes, ``unconfigured`` is what no sink wants any more, and ``housekeeping`` looks after these two
+``recovery`` replaces a damaged file with what can be read of it: ``salvage`` asks open connections,
+``raw_salvage`` reads the ``pages`` and the ``write_ahead_log`` without SQLite. ``orphans`` are the files of
+dead processes, ``unconfigured`` is what no sink wants any more, and ``housekeeping`` looks after these two
 from time to time. ``sqlite_errors`` says what an error means.
 """

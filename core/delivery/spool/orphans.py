@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 from logweir.delivery.spool import ownership
-from logweir.delivery.spool.salvage import salvage
-from logweir.delivery.spool.spool_file import Record, SpoolFile, connect
+from logweir.delivery.spool.pages import PAGE_SIZE, header_damage
+from logweir.delivery.spool.raw_salvage import RawSalvage
+from logweir.delivery.spool.spool_file import Record, SpoolFile
 from logweir.delivery.spool.sqlite_errors import SpoolClosed, is_damage
+from logweir.delivery.spool.write_ahead_log import read_log
 from logweir.diagnostics import logger, report
 from logweir.process.fork_gate import gate
 
@@ -53,12 +55,28 @@ def adopt(directory: Path, take: Import) -> int:
 def _adopt_file(path: Path, take: Import) -> int:
     moved: list[int] = []
     try:
+        _look(path)
         _move(path, take, moved)
     except sqlite3.Error as error:
         if not is_damage(error):
             raise
         return sum(moved) + _salvage(path, take, error)
     return sum(moved)
+
+
+def _look(path: Path) -> None:
+    """Look for damage of which SQLite would say nothing, or that it would take for something else.
+
+    Raises:
+        OSError: It cannot be read.
+        sqlite3.DatabaseError: There is some.
+    """
+    # Before SQLite opens the file: it would delete a log that it has read up to the damage.
+    log = read_log(path, PAGE_SIZE)
+    if damage := header_damage(path) or log.damage:
+        raise sqlite3.DatabaseError(damage)
+    if log.is_torn:
+        logger.info("the log of %s ends in the middle of a write, which was not acknowledged", path)
 
 
 def _move(path: Path, take: Import, moved: list[int]) -> None:
@@ -87,25 +105,21 @@ def _move(path: Path, take: Import, moved: list[int]) -> None:
 
 def _salvage(path: Path, take: Import, error: sqlite3.Error) -> int:
     count = 0
-    with suppress(sqlite3.Error), closing(connect(path)) as connection:
-        found = salvage(connection)
-        while piece := _next_piece(found):
+    with RawSalvage(path) as salvage:
+        found = salvage.records()
+        while piece := list(islice(found, _ROWS)):
             take(piece)
             count += len(piece)
     quarantined = ownership.quarantine(path)
     report(
         f"spool.damage.{path.name}",
         "the disk queue %s, left by a process that is gone, is damaged (%s); %d events were saved from it "
-        "and it was quarantined as %s",
+        "and it was quarantined as %s; events known to be lost: %d",
         path,
         error,
         count,
         quarantined,
+        salvage.lost,
         level=logging.ERROR,
     )
     return count
-
-
-def _next_piece(records: Iterator[Record]) -> list[Record]:
-    with gate:
-        return list(islice(records, _ROWS))

@@ -122,10 +122,16 @@ def _decoded(
     dead: list[int] = []
     for row in rows:
         try:
-            held.append(Held(row.seq, _event_of(row)))
+            event = _event_of(row)
         except Exception as error:  # noqa: BLE001 - whatever is in the body, the rows behind it go on
             dead.append(row.seq)
             letters.append(_letter(file, sink, f"cannot be decoded: {error}", row))
+            continue
+        if row.sound:
+            held.append(Held(row.seq, event))
+        else:  # it reads as an event, and is not the one that was put
+            dead.append(row.seq)
+            letters.append(_letter(file, sink, "was changed on the disk: its checksum does not fit", row))
     if letters and not write_dead_letters(dead_letters, letters):
         dead = []  # they stay in the file, for the process that adopts it
     return held, dead

@@ -1,8 +1,8 @@
 """Recovery: a damaged file is replaced while the spool is in use.
 
 What memory holds is written into a new file first, for it is known to be sound; then what the open
-connections of the damaged file can still read (their caches may be sound where the file is not), then what a
-fresh connection finds. The spool goes on with the new file, the damaged one is quarantined, and what is
+connections of the damaged file can still read (their caches may be sound where the file is not), then what
+stands on its pages. The spool goes on with the new file, the damaged one is quarantined, and what is
 missing at the end is counted and reported. Until the exchange the damaged file stays in use: if the new one
 cannot be made or filled, nothing has changed, and it is tried again at the next commit.
 """
@@ -13,15 +13,16 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from logweir.delivery.quarantine import quarantine
 from logweir.delivery.spool import ownership
 from logweir.delivery.spool.backlog import Backlog
 from logweir.delivery.spool.current_file import CurrentFile, claim_file
+from logweir.delivery.spool.raw_salvage import RawSalvage
 from logweir.delivery.spool.salvage import salvage
-from logweir.delivery.spool.spool_file import Record, Row, SpoolFile, connect
+from logweir.delivery.spool.spool_file import Record, Row, SpoolFile
 from logweir.diagnostics import report
 from logweir.encoding.events import encode_event
 
@@ -102,8 +103,8 @@ def _rescue(damaged: SpoolFile, file: SpoolFile, backlogs: Sequence[Backlog], lo
 
     for connection in damaged.connections():
         _write_in_chunks(file, map(still_wanted, salvage(connection)))
-    with suppress(sqlite3.Error), closing(connect(damaged.path)) as connection:
-        _write_in_chunks(file, map(still_wanted, salvage(connection)))
+    with suppress(FileNotFoundError), RawSalvage(damaged.path) as raw:
+        _write_in_chunks(file, map(still_wanted, raw.records()))
 
 
 def _write_in_chunks(file: SpoolFile, records: Iterable[Record]) -> None:

@@ -1,4 +1,4 @@
-"""Salvage: what can still be read of a damaged queue file.
+"""Salvage: what the open connections of a damaged queue file can still read.
 
 Best effort and never an error. A table is read from its front until a row fails, then from its back until
 a row fails; what lies between is asked for row by row. A row counts only with the sinks that wait for it.
@@ -26,7 +26,7 @@ def salvage(connection: sqlite3.Connection) -> Iterator[Record]:
         return
     missing = dict(waiting)
     for order in _ORDERS:
-        statement = f"SELECT seq, time, size, body FROM bodies ORDER BY seq {order}"  # noqa: S608 - a constant
+        statement = f"SELECT seq, time, size, body, sum FROM bodies ORDER BY seq {order}"  # noqa: S608 - a constant
         for values in read_in_turn(connection, statement):
             if isinstance(values[0], int) and values[0] not in missing and values[0] in waiting:
                 break
@@ -34,7 +34,9 @@ def salvage(connection: sqlite3.Connection) -> Iterator[Record]:
         if not missing:
             return
     for seq in list(missing)[:_MAX_SINGLE_READS]:
-        for values in read_in_turn(connection, "SELECT seq, time, size, body FROM bodies WHERE seq = ?", seq):
+        for values in read_in_turn(
+            connection, "SELECT seq, time, size, body, sum FROM bodies WHERE seq = ?", seq
+        ):
             yield from _record(values, missing)
 
 
@@ -53,7 +55,9 @@ def _waiting(connection: sqlite3.Connection) -> dict[int, list[str]]:
 
 
 def _record(values: tuple[object, ...], missing: dict[int, list[str]]) -> Iterator[Record]:
-    seq, time, size, body = values
+    seq, time, size, body, found = values
     if isinstance(seq, int) and isinstance(time, int) and isinstance(size, int) and isinstance(body, bytes):
-        with suppress(KeyError):
-            yield Record(Row(seq, time, size, body), missing.pop(seq))
+        row = Row.verified(seq, time, size, body, found if isinstance(found, int) else None)
+        if row.sound:
+            with suppress(KeyError):
+                yield Record(row, missing.pop(seq))

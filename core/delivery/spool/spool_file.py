@@ -1,13 +1,15 @@
 """One queue file as SQLite sees it: tables, statements, transactions.
 
-On-disk format, version 1 (``PRAGMA user_version``)::
+On-disk format, version 2 (``PRAGMA user_version``)::
 
-    bodies(seq INTEGER PRIMARY KEY, time, size, body)   the event as JSON, once
-    pending(sink, seq)                                  who has yet to store it
+    bodies(seq INTEGER PRIMARY KEY, time, size, body, sum)   the event as JSON, once
+    pending(sink, seq)                                       who has yet to store it
 
 A body goes with its last ``pending`` row, in the same transaction. ``seq`` grows with the order of the
 puts, so that the rows of a sink, read by ``seq``, are in the order in which they were put. ``time`` is the
-event's and ``size`` its size in the bounds of queues.
+event's and ``size`` its size in the bounds of queues. ``sum`` is the checksum of a row, for SQLite's pages
+have none: a byte that the disk has changed must not become a true event. Version 1 had no ``sum``;
+such a file is brought up when it is opened, and its rows count as they are.
 
 WAL mode with ``synchronous=FULL``: when a transaction returns, its log frames were synced, and a power
 cut cannot take them back. Writes go through one connection, reads through another, so that a reader
@@ -20,24 +22,25 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from itertools import groupby
+import zlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import groupby, starmap
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from logweir.delivery.spool.ownership import sync_directory
+from logweir.delivery.spool.pages import MAGIC
 from logweir.delivery.spool.sqlite_errors import UnknownFormat
 from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.process.fork_gate import keep_forever
 
-__all__ = ["FORMAT", "Record", "Row", "SpoolFile", "connect", "read_in_turn"]
+__all__ = ["FORMAT", "Record", "Row", "SpoolFile", "read_in_turn"]
 
-FORMAT = 1
-_MAGIC = b"SQLite format 3\0"
+FORMAT = 2
 _BUSY_SECONDS = 5.0
 #: Positions that are asked for at once; SQLite takes at least 999 (SQLITE_LIMIT_VARIABLE_NUMBER).
 _AT_ONCE = 500
@@ -49,9 +52,16 @@ PRAGMA auto_vacuum=INCREMENTAL;
 PRAGMA journal_mode=WAL;
 BEGIN IMMEDIATE;
 CREATE TABLE bodies (
-    seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL
+    seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL,
+    sum INTEGER
 );
 CREATE TABLE pending (sink TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, seq)) WITHOUT ROWID;
+PRAGMA user_version={FORMAT};
+COMMIT;
+"""
+_FROM_VERSION_1 = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE bodies ADD COLUMN sum INTEGER;
 PRAGMA user_version={FORMAT};
 COMMIT;
 """
@@ -63,12 +73,22 @@ PRAGMA journal_size_limit=16777216;
 
 
 class Row(NamedTuple):
-    """An event as it waits on disk."""
+    """An event as it waits on disk; ``sound`` unless it is not what was written."""
 
     seq: int
     time: int
     size: int
     body: bytes
+    sound: bool = True
+
+    @classmethod
+    def verified(cls, seq: int, time: int, size: int, body: bytes, found: int | None = None) -> Row:
+        """A row as it was found, with the checksum that stands beside it."""
+        return cls(seq, time, size, body, found is None or found == _checksum(seq, time, size, body))
+
+
+def _checksum(seq: int, time: int, size: int, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(b"%d %d %d" % (seq, time, size)))
 
 
 class Record(NamedTuple):
@@ -94,7 +114,7 @@ class SpoolFile:
         self._reader: sqlite3.Connection | None = None
         self._closed = False
         self._descriptor = -1
-        self._writer = connect(path, create=True)
+        self._writer = _connect(path, create=True)
         _open_files.add(self)
         try:
             self._prepare()
@@ -109,6 +129,8 @@ class SpoolFile:
         if version == 0 and not self._writer.execute("SELECT 1 FROM sqlite_schema").fetchone():
             self._writer.executescript(_CREATE)
             sync_directory(self.path.parent)
+        elif version == 1:
+            self._writer.executescript(_FROM_VERSION_1)
         elif version != FORMAT:
             raise UnknownFormat(
                 f"{self.path} has format {version}, this version of logweir knows {FORMAT}; "
@@ -131,7 +153,8 @@ class SpoolFile:
         writer.execute("BEGIN IMMEDIATE")
         try:
             writer.executemany(
-                "INSERT OR IGNORE INTO bodies VALUES (?, ?, ?, ?)", [record.row for record in records]
+                "INSERT OR IGNORE INTO bodies VALUES (?, ?, ?, ?, ?)",
+                [(*record.row[:4], _checksum(*record.row[:4])) for record in records],
             )
             writer.executemany(
                 "INSERT OR IGNORE INTO pending VALUES (?, ?)",
@@ -159,14 +182,14 @@ class SpoolFile:
         """Read a sink's rows from ``start`` on; whether these are all comes second."""
         with self._reading:
             cursor = self._read_connection().execute(
-                "SELECT b.seq, b.time, b.size, b.body FROM pending p CROSS JOIN bodies b ON b.seq = p.seq "
-                "WHERE p.sink = ? AND p.seq >= ? ORDER BY p.seq LIMIT ?",
+                "SELECT b.seq, b.time, b.size, b.body, b.sum FROM pending p CROSS JOIN bodies b "
+                "ON b.seq = p.seq WHERE p.sink = ? AND p.seq >= ? ORDER BY p.seq LIMIT ?",
                 (sink, start, max_rows),
             )
             rows: list[Row] = []
             size = 0
             for values in cursor:
-                row = Row(*values)
+                row = Row.verified(*values)
                 rows.append(row)
                 size += row.size
                 if size >= max_bytes:
@@ -180,10 +203,10 @@ class SpoolFile:
         for first in range(0, len(positions), _AT_ONCE):
             some = positions[first : first + _AT_ONCE]
             with self._reading:
-                rows += map(
-                    Row._make,
+                rows += starmap(
+                    Row.verified,
                     self._read_connection().execute(
-                        "SELECT b.seq, b.time, b.size, b.body FROM pending p CROSS JOIN bodies b "  # noqa: S608 - only marks
+                        "SELECT b.seq, b.time, b.size, b.body, b.sum FROM pending p CROSS JOIN bodies b "  # noqa: S608 - only marks
                         f"ON b.seq = p.seq WHERE p.sink = ? AND p.seq IN ({', '.join('?' * len(some))})",
                         (sink, *some),
                     ),
@@ -224,8 +247,7 @@ class SpoolFile:
 
     def drop(self, records: Sequence[Record]) -> None:
         """Remove records, whoever waits for them, in one transaction."""
-        # A body that nobody waits for goes too, for the sake of a sink that does not exist.
-        self.write([], [(sink, r.row.seq) for r in records for sink in (r.sinks or [""])])
+        self.write([], [(sink, record.row.seq) for record in records for sink in record.sinks])
 
     def connections(self) -> list[sqlite3.Connection]:
         """The open connections, for salvage."""
@@ -240,6 +262,15 @@ class SpoolFile:
         (answer,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
         if answer != "ok":
             raise sqlite3.DatabaseError(answer)
+        # What the structure does not show: a changed row, and a mark or a body that lost the other.
+        with closing(_records(self._writer, self._sinks)) as records:
+            changed = not all(record.row.sound and record.sinks for record in records)
+        if changed or self._has_lone_marks():
+            raise sqlite3.DatabaseError("rows were changed on the disk")
+
+    def _has_lone_marks(self) -> bool:
+        query = "SELECT 1 FROM pending p LEFT JOIN bodies b ON b.seq = p.seq WHERE b.seq IS NULL LIMIT 1"
+        return self._writer.execute(query).fetchone() is not None
 
     def is_in_place(self) -> bool:
         """Whether the path still leads to this file: what is written to a deleted file is lost."""
@@ -256,7 +287,7 @@ class SpoolFile:
         """
         if not self.is_in_place():
             raise sqlite3.DatabaseError("it was deleted or replaced while it was in use")
-        if os.pread(self._descriptor, len(_MAGIC), 0) != _MAGIC:
+        if os.pread(self._descriptor, len(MAGIC), 0) != MAGIC:
             raise sqlite3.DatabaseError("it was overwritten or cut while it was in use")
 
     def is_empty(self) -> bool:
@@ -295,7 +326,7 @@ class SpoolFile:
         if self._closed:
             raise sqlite3.ProgrammingError("the file is closed")
         if self._reader is None:
-            self._reader = connect(self.path)
+            self._reader = _connect(self.path)
             self._reader.execute("PRAGMA query_only=ON")
         return self._reader
 
@@ -308,7 +339,7 @@ def read_in_turn(
         yield from connection.execute(statement, values)
 
 
-def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
+def _connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     """Open a connection; by default only to a file that exists."""
     mode = "rwc" if create else "rw"
     connection = sqlite3.connect(
@@ -332,24 +363,30 @@ def _sinks_in(connection: sqlite3.Connection) -> Iterator[str]:
         yield name
 
 
-def _first_records(
-    connection: sqlite3.Connection, sinks: Iterable[str], max_rows: int, max_bytes: int
-) -> list[Record]:
+def _records(connection: sqlite3.Connection, sinks: Iterable[str]) -> Generator[Record]:
     names = sorted(sinks)
     cursor = connection.execute(
-        "SELECT b.seq, b.time, b.size, b.body, p.sink FROM bodies b LEFT JOIN pending p "  # noqa: S608 - only marks
+        "SELECT b.seq, b.time, b.size, b.body, b.sum, p.sink FROM bodies b LEFT JOIN pending p "  # noqa: S608 - only marks
         f"ON p.seq = b.seq AND p.sink IN ({', '.join('?' * len(names))}) ORDER BY b.seq",
         names,
     )
+    with closing(cursor):
+        for _, group in groupby(cursor, key=itemgetter(0)):
+            values = list(group)
+            yield Record(Row.verified(*values[0][:5]), [v[5] for v in values if v[5] is not None])
+
+
+def _first_records(
+    connection: sqlite3.Connection, sinks: Iterable[str], max_rows: int, max_bytes: int
+) -> list[Record]:
     records: list[Record] = []
     size = 0
-    for _, group in groupby(cursor, key=itemgetter(0)):
-        values = list(group)
-        records.append(Record(Row(*values[0][:4]), [v[4] for v in values if v[4] is not None]))
-        size += records[-1].row.size
-        if len(records) >= max_rows or size >= max_bytes:
-            break
-    cursor.close()
+    with closing(_records(connection, sinks)) as found:
+        for record in found:
+            records.append(record)
+            size += record.row.size
+            if len(records) >= max_rows or size >= max_bytes:
+                break
     return records
 
 

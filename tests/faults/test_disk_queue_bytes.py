@@ -1,0 +1,158 @@
+"""One changed byte, or a cut, anywhere in a queue file: what was acknowledged comes back, or is reported."""
+
+import logging
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logweir.event import Event
+from logweir.testing.contract import make_event
+from support.disk import drain, make_queue, make_spool
+
+COUNT = 2000
+PAGE = 4096
+FRAME = 24 + PAGE
+#: Rows on one page, of a body or of marks, and one to spare.
+A_PAGE = 400
+
+
+def put(directory: Path, count: int = COUNT, commits: int = 20, *, close: bool) -> list[Event]:
+    """Acknowledge events; what a process leaves that was killed, or that has moved its log into the file."""
+    spool = make_spool(directory)
+    queue = make_queue(spool)
+    events = [make_event(str(number), {"note": f"{number} " + "x" * 300}) for number in range(count)]
+    for number, event in enumerate(events, 1):
+        queue.put(event)
+        if number % (count // commits) == 0:
+            assert spool.commit() is None
+    if close:
+        spool.close()
+    return events
+
+
+class Template:
+    """A queue file to be damaged, over and over."""
+
+    def __init__(self, directory: Path, *, close: bool) -> None:
+        self.directory = directory
+        self.events = put(directory / "template", close=close)
+        self.queues = directory / "template" / "queues"
+        self.files = {
+            path.suffix: path.read_bytes()
+            for path in self.queues.iterdir()
+            if path.suffix in {".db", ".db-wal"}
+        }
+        self.lives = 0
+
+    def size(self, suffix: str) -> int:
+        return len(self.files[suffix])
+
+    def adopted(self, suffix: str, damage: Callable[[bytearray], object]) -> list[Event]:
+        """What the next process delivers of a copy whose one file was damaged."""
+        self.lives += 1
+        directory = self.directory / str(self.lives)
+        (directory / "queues").mkdir(parents=True)
+        # A name of its own for each: reports about one file are limited in their rate.
+        name = f"{self.directory.name}-{self.lives}"
+        for one, content in self.files.items():
+            copy = bytearray(content)
+            if one == suffix:
+                damage(copy)
+            (directory / "queues" / f"{name}{one}").write_bytes(copy)
+        spool = make_spool(directory)
+        spool.adopt()
+        found = drain(spool)
+        assert len({event.id for event in found}) == len(found)
+        assert not (directory / "queues" / f"{name}.db").exists()
+        spool.close()
+        shutil.rmtree(directory)
+        return found
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """A process was killed: its log is beside its file."""
+    return Template(tmp_path_factory.mktemp("killed"), close=False)
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """A process ended well: all is in the file."""
+    return Template(tmp_path_factory.mktemp("closed"), close=True)
+
+
+def flip(place: int) -> Callable[[bytearray], None]:
+    def damage(content: bytearray) -> None:
+        content[place] ^= 0xFF
+
+    return damage
+
+
+def is_reported(caplog: pytest.LogCaptureFixture) -> bool:
+    return any(
+        "damaged" in record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR
+    )
+
+
+@pytest.mark.parametrize("place", [0, 1, 16, 18, 19, 20, 21, 28, 44, 47, 56, 60, 100, 103, 105])
+def test_s2_a_changed_byte_in_the_head_of_a_file_costs_no_event(
+    closed: Template, place: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert closed.adopted(".db", flip(place)) == closed.events
+    assert is_reported(caplog) or place in {44, 47, 56}
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.501, 0.9, 0.99])
+def test_s2_a_file_that_was_cut_gives_what_is_left_of_it(
+    closed: Template, share: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    length = int(closed.size(".db") * share)
+    found = closed.adopted(".db", lambda content: content.__delitem__(slice(length, None)))
+    assert len(found) >= COUNT * share - A_PAGE
+    assert [event.id for event in found] == [e.id for e in closed.events if e in found]
+    assert is_reported(caplog)
+
+
+@pytest.mark.parametrize("place", [0, 4, 8, 12, 16, 24, 31])
+def test_s1_a_changed_byte_in_the_head_of_a_log_costs_no_event(
+    killed: Template, place: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert killed.adopted(".db-wal", flip(place)) == killed.events
+    assert is_reported(caplog)
+
+
+@pytest.mark.parametrize("place", [0, 3, 5, 8, 12, 16, 20])
+def test_s1_a_changed_byte_in_the_head_of_a_frame_costs_no_other_frame(
+    killed: Template, place: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for frame in (0, 50, (killed.size(".db-wal") - 32) // FRAME - 1):
+        caplog.clear()
+        found = killed.adopted(".db-wal", flip(32 + frame * FRAME + place))
+        assert len(found) >= COUNT - A_PAGE
+        assert is_reported(caplog)
+
+
+def test_s1_and_s2_a_changed_byte_anywhere_is_never_silent_and_costs_a_page_at_most(
+    killed: Template, closed: Template, caplog: pytest.LogCaptureFixture
+) -> None:
+    generator = random.Random(7)
+    for template, suffix in ((killed, ".db-wal"), (closed, ".db")) * 15:
+        caplog.clear()
+        place = generator.randrange(template.size(suffix))
+        found = template.adopted(suffix, flip(place))
+        known = {event.id: event for event in template.events}
+        assert all(known[event.id] == event for event in found), place
+        assert len(found) >= COUNT - A_PAGE, place
+        assert len(found) == COUNT or is_reported(caplog), place
+
+
+def test_a_log_whose_last_write_was_torn_is_no_damage(
+    killed: Template, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = killed.adopted(".db-wal", lambda content: content.__delitem__(slice(-100, None)))
+    assert found == killed.events[: len(found)]
+    assert len(found) == COUNT - COUNT // 20
+    assert not is_reported(caplog)
