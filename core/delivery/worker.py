@@ -33,6 +33,7 @@ from logweir.delivery.queue import EventQueue, Lease
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.set_aside import PutOff
+from logweir.delivery.verdicts import sound
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
@@ -78,20 +79,6 @@ class _Failure:
     transient: bool = True
     expected: bool = True
     retry_after: float | None = None
-
-
-def _sound(result: object, size: int) -> WriteResult:
-    """Return the answer of a sink if it can be one.
-
-    Raises:
-        TypeError: It is no ``WriteResult``, or speaks of events that are not in the batch, or of one twice.
-    """
-    if not isinstance(result, WriteResult):
-        raise TypeError(f"the sink answered {type(result).__name__} instead of a WriteResult")
-    verdicts = [*result.duplicate, *result.retry, *result.rejected]
-    if verdicts and (len(set(verdicts)) != len(verdicts) or not 0 <= min(verdicts) <= max(verdicts) < size):
-        raise TypeError("the sink's verdicts do not fit the batch")
-    return result
 
 
 class Worker:
@@ -186,7 +173,7 @@ class Worker:
         failure: _Failure
         try:
             answer = await call_sink(lambda: self._sink.write(events), self._retry.timeout)
-            result = _sound(answer, len(events))
+            result = sound(answer, len(events))
         except TimeoutError:
             failure = _Failure(f"no answer within {self._retry.timeout:g} s")
         except SinkUnavailable as error:
