@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import msgspec
@@ -55,7 +55,7 @@ class Snapshotter:
         self.limits = limits or LimitsConfig()
         self._known: dict[str, str] = {}
         self._truncated = 0
-        self._lock = Lock()
+        self._lock = RLock()  # re-entrant: a finaliser may log in the middle of anything
 
     @property
     def truncated(self) -> int:

@@ -69,9 +69,10 @@ class _Mailbox:
     def post(self, future: _Waiting, error: OSError | None) -> None:
         """Take an answer from any thread."""
         with self._lock:
-            # The first answer wakes the loop, the others of the same commit ride along.
+            # The first answer wakes the loop, the others of the same commit ride along. Asked before: if
+            # another answer interrupted the append, neither would be the first.
+            first = not self._answers
             self._answers.append((future, error))
-            first = len(self._answers) == 1
         loop = self._loop() if first else None
         if loop is not None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more

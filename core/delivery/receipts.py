@@ -65,11 +65,16 @@ class Receipt:
     Args:
         event: The event.
         sinks: Where it is routed to.
+
+    Attributes:
+        interrupts: Whether its call interrupted the delivery itself, in the same thread: to wait for it would
+            be to wait for oneself.
     """
 
     def __init__(self, event: Event, sinks: tuple[str, ...]) -> None:
         self.event = event
         self.sinks = sinks
+        self.interrupts = False
         # Re-entrant: a signal handler may audit in the middle of anything.
         self._lock = threading.RLock()
         self._levels: dict[AckLevel, _Level] = {
@@ -149,9 +154,16 @@ class Receipt:
         """Wait in this thread until the event is acknowledged.
 
         Raises:
-            AuditError: It was refused, or not acknowledged within ``timeout`` seconds.
+            AuditError: It was refused, or not acknowledged within ``timeout`` seconds; or the wait would be
+                for this very thread.
         """
         if self._levels[level].is_open:
+            if self.interrupts:
+                raise AuditError(
+                    f"{self._what} is in the queue, but that it is {level} cannot be waited for where it was "
+                    "made: in a finaliser or a signal handler that interrupted the delivery; use "
+                    "acknowledge='accepted' there"
+                )
             done = threading.Event()
             self._when(level, lambda _error: done.set())
             if not done.wait(timeout):

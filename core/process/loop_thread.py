@@ -30,35 +30,53 @@ class LoopThread:
 
     def __init__(self, on_start: Callable[[], None]) -> None:
         self._on_start = on_start
-        # Re-entrant: a signal handler that logs may start the thread in the middle of starting it.
+        # Re-entrant: a signal handler that logs may want the thread in the middle of starting it. The permit
+        # is taken in one step, so that it does not start another.
         self._lock = threading.RLock()
+        self._permits: list[None] = [None]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run ``callback`` on the loop, from any thread; never blocks."""
-        loop = self._loop or self.start()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be woken
-            loop.call_soon_threadsafe(callback)
+        loop = self._loop or self._start()
+        if loop is not None:  # otherwise this call interrupts a start, and whoever starts looks for work
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be woken
+                loop.call_soon_threadsafe(callback)
 
     def start(self) -> asyncio.AbstractEventLoop:
-        """Start the thread unless it runs."""
+        """Start the thread unless it runs.
+
+        Raises:
+            RuntimeError: This call interrupts, in its own thread, the call that starts it.
+        """
+        loop = self._start()
+        if loop is None:
+            raise RuntimeError("the delivery thread is being started by the call that this one interrupts")
+        return loop
+
+    def _start(self) -> asyncio.AbstractEventLoop | None:
         with self._lock:
             if self._loop is None:
-                loop = asyncio.new_event_loop()
-                loop.set_default_executor(LoopExecutor())
-                loop.call_soon(self._on_start)
-                # Daemonic: the exit must not wait for a loop without an end. It drains when all other threads
-                # have ended (see hooks).
-                self._thread = threading.Thread(target=_run, args=(loop,), name="logweir", daemon=True)
-                # Before the thread starts: what is called meanwhile waits on the loop.
-                self._loop = loop
-                try:
-                    self._thread.start()
-                except RuntimeError as error:  # the interpreter is on its way out, or threads ran out
-                    report("loop_thread", "the delivery thread cannot start: %s", error)
-                    loop.close()
+                with contextlib.suppress(IndexError):
+                    self._permits.pop()
+                    self._launch()
             return self._loop
+
+    def _launch(self) -> None:
+        loop = asyncio.new_event_loop()
+        loop.set_default_executor(LoopExecutor())
+        loop.call_soon(self._on_start)
+        # Daemonic: the exit must not wait for a loop without an end. It drains when all other threads have
+        # ended (see hooks).
+        self._thread = threading.Thread(target=_run, args=(loop,), name="logweir", daemon=True)
+        # Before the thread starts: what is called meanwhile waits on the loop.
+        self._loop = loop
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the interpreter is on its way out, or threads ran out
+            report("loop_thread", "the delivery thread cannot start: %s", error)
+            loop.close()
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
         """Run a coroutine on the loop and wait for it in this thread.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.programs import CONFIG, run_program, stored
+from support.programs import CONFIG, names, run_program, stored
 
 _QUEUES = [
     "{type: disk}",
@@ -75,3 +75,25 @@ def test_c1_a_signal_handler_that_audits_loses_nothing(tmp_path: Path, queue: st
     events = stored(tmp_path)
     assert Counter(event.name for event in events) == {"tick": int(ticks), "called": int(called)}
     assert len({event.id for event in events}) == len(events)
+
+
+def test_c1_an_audit_call_that_interrupts_the_queue_does_not_wait_for_itself(tmp_path: Path) -> None:
+    """The answer would need the very lock that its thread holds; the event is stored all the same."""
+    code = """
+    runtime = logweir.start()
+    spool = runtime._reload.spools[0]
+    logweir.audit_sync("before")
+    with spool.lock:
+        started = time.monotonic()
+        try:
+            logweir.audit_sync("inside", acknowledge="durable", timeout=30)
+        except logweir.AuditError as error:
+            print("interrupted" in str(error), time.monotonic() - started < 10)
+        print(logweir.audit_sync("accepted", acknowledge="accepted").level)
+    logweir.audit_sync("after")
+    print(logweir.stop(30.0))
+    """
+    config = with_queue("{type: disk}")
+    status, printed, errors = run_program(tmp_path, code, config=config)
+    assert (status, printed.splitlines()) == (0, ["True True", "accepted", "True"]), errors
+    assert names(tmp_path) == ["before", "inside", "accepted", "after"]

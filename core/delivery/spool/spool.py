@@ -52,6 +52,7 @@ from logweir.delivery.spool.current_file import CurrentFile
 from logweir.delivery.spool.notifications import Listeners, answer_waiters
 from logweir.delivery.spool.reading import Reader
 from logweir.delivery.spool.recovery import replace_damaged
+from logweir.delivery.spool.refusal import encode_all, refuse
 from logweir.delivery.spool.removals import Removals
 from logweir.delivery.spool.spool_file import Record, SpoolFile
 from logweir.delivery.spool.sqlite_errors import SpoolClosed, as_os_error, is_damage
@@ -172,7 +173,11 @@ class Spool:
             with self.lock:
                 batch = self._in_commit = self._staging.take(self._commit_events)
                 removals = self._removals.take()
-            error = self._write(self._encoded(batch), removals)
+            try:
+                error = self._write(encode_all(batch, self.lock), removals)
+            except Exception as problem:  # noqa: BLE001 - no trouble of the disk's; nothing taken may be lost
+                self._isolate(batch, removals, problem)
+                return None
         # A disk that is nearly full takes a small transaction when it refuses a large one. Halved down to one
         # event and doubled again, the batch finds what fits, and removals get a chance to make room.
         if error is None:
@@ -183,24 +188,19 @@ class Spool:
             self._put_back(batch, removals, error)
         return error
 
-    def _encoded(self, batch: list[Staged]) -> list[Record]:
-        """Encode a batch; what cannot be encoded (it never came from a log call) fails alone."""
-        records: list[Record] = []
-        failed: list[Staged] = []
-        for entry in batch:
-            try:
-                records.append(entry.record())
-            except Exception as error:  # noqa: BLE001 - a hand-made event may hold anything
-                report("spool.encode", "an event cannot be encoded and was refused: %r", error)
-                failed.append(entry)
-        if failed:
-            with self.lock:
-                for entry in failed:
-                    batch.remove(entry)  # the caller's list: what is left of it is what gets durable
-                    for backlog in entry.backlogs:
-                        backlog.fail(entry.seq)
-            answer_waiters(failed, OSError("the event cannot be encoded as JSON"))
-        return records
+    def _isolate(self, batch: list[Staged], removals: list[tuple[str, int]], problem: Exception) -> None:
+        """Halve what no file takes, down to the one entry that is the reason: it is refused."""
+        with self.lock:
+            self._in_commit = []
+            self._removals.put_back(removals)
+            if len(batch) > 1:
+                self._staging.put_back(batch)
+        if not batch:
+            raise problem
+        self._commit_events = max(len(batch) // 2, 1)
+        if len(batch) == 1:
+            report("spool.encode", "an event cannot be written and was refused: %r", problem)
+            refuse(batch, self.lock, OSError(f"the event cannot be written: {problem!r}"))
 
     def _write(self, records: Sequence[Record], removals: list[tuple[str, int]]) -> OSError | None:
         """Write, through one replacement of a damaged file if need be."""

@@ -464,3 +464,22 @@ def test_what_was_set_aside_and_is_lost_with_its_file_is_counted_as_lost(
     assert again is not None
     assert names(list(again.events)) == ["kept"]
     spool.close()
+
+
+@pytest.mark.parametrize("position", [0, 3, 9])
+def test_c1_an_event_that_no_file_takes_fails_alone(tmp_path: Path, position: int) -> None:
+    """The rest of its commit is durable, and nobody is left waiting."""
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
+    outcomes: dict[str, OSError | None] = {}
+    sent = [sized(str(number), size=-(2**70) if number == position else 100) for number in range(10)]
+    for event in sent:
+        queue.put(event, lambda error, event=event: outcomes.__setitem__(event.name, error))  # type: ignore[misc]
+    while spool.has_staged:
+        assert spool.commit() is None
+    refused = outcomes.pop(str(position))
+    assert refused is not None
+    assert "cannot be written" in str(refused)
+    assert list(outcomes.values()) == [None] * 9
+    assert drain(spool) == [event for event in sent if event.name != str(position)]
+    spool.close()
