@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
+import weakref
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -18,6 +20,7 @@ from typing import Any
 from logweir.capture.message import add_field, formatted, text_of
 from logweir.diagnostics import LOGGER_NAME, report
 from logweir.event import LEVELS, known_level, nearest_level
+from logweir.process.delivering import is_delivery_thread
 from logweir.runtime import current as runtime
 
 __all__ = ["Handler", "install_stdlib"]
@@ -36,16 +39,23 @@ _IN_EVENT_DICT = frozenset({"_record", "_from_structlog"})
 #: uvicorn's message again, in colours.
 _UVICORN_NOISE = "color_message"
 
-#: Whether this thread is capturing a record: of the module, so that handlers can be copied.
+#: How many records this thread is capturing: of the module, so that handlers can be copied.
 _capturing = threading.local()
+#: How many may be captured one inside the other: a finaliser's inside another's, but no object for ever whose
+#: text logs it.
+_DEEPEST = 4
+#: The records that were taken and still live, by their id(): other handlers on their way leave them. Not
+#: noted on the record itself, where other handlers' formatters would show it.
+_taken: dict[int, weakref.ref[logging.LogRecord]] = {}
 
 
 class Handler(logging.Handler):
     """Send log records to the sinks of their routes.
 
     The event's name is the formatted message; ``logger``, what came by ``extra=``, the exception and
-    the stack become fields. ``extra={"persist_db": True}`` makes an audit event. Records of logweir
-    itself, and those that its own threads cause, are left out, because they would feed themselves.
+    the stack become fields. ``extra={"persist_db": True}`` makes an audit event. Records of logweir itself
+    are left out; those that sinks and their clients log about their own writes too, unless they are audit,
+    and are counted: they would feed themselves. A record that several handlers meet becomes one event.
 
     Args:
         level: The lowest level that is handled: a number, or a name in either case.
@@ -74,38 +84,48 @@ class Handler(logging.Handler):
         except Exception as error:  # noqa: BLE001 - it would break the caller, and lose the record
             report("stdlib filter", "a filter raised %s; its records are taken", type(error).__qualname__)
             verdict = True
-        if verdict:
-            self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
+        if verdict and not _is_taken(record):
+            wanted = verdict if isinstance(verdict, logging.LogRecord) else record
+            self.emit(wanted)
+            # A filter may replace the record, and the handlers behind this one still get the first.
+            if wanted is not record and _is_taken(wanted):
+                _note_taken(record)
         return verdict
 
     def emit(self, record: logging.LogRecord) -> None:
         """Make an event of the record and enqueue it."""
-        if self._comes_from_logweir(record):
+        if _is_taken(record) or self._comes_from_logweir(record):
             return
-        # Capturing may log, through the caller's own __str__ or a user's function: once, not for ever.
-        if getattr(_capturing, "now", False):
+        _note_taken(record)
+        # Capturing may be interrupted by what logs, and may log by itself, through the caller's own __str__
+        # or a user's function: that is captured too, but not for ever.
+        depth = getattr(_capturing, "depth", 0)
+        if depth >= _DEEPEST:
+            _leave_out()
             report(
-                "stdlib",
-                "a record of logger %r was made while another was captured; it is left out",
-                record.name,
+                "stdlib", "records of logger %r log one inside the other; the next is left out", record.name
             )
             return
-        _capturing.now = True
+        _capturing.depth = depth + 1
         try:
             _emit(record)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("stdlib emit", "a record could not be taken: %s", type(error).__qualname__)
         finally:
-            _capturing.now = False
+            _capturing.depth = depth
 
     def _comes_from_logweir(self, record: logging.LogRecord) -> bool:
         name = text_of(record.name)
-        return (
-            name in self._ignored
-            or name.startswith(self._ignored_prefixes)
-            # Drivers log in our threads about writing our events; each such record would cause the next.
-            or text_of(record.threadName).startswith(LOGGER_NAME)
-        )
+        if name in self._ignored or name.startswith(self._ignored_prefixes):
+            return True
+        # The runtime leaves out what the delivery's threads log here; this came by a queue from one of them.
+        thread, process = getattr(record, "thread", None), getattr(record, "process", None)
+        if type(thread) is not int or type(process) is not int or process != os.getpid():
+            return False
+        if thread == threading.get_ident() or not is_delivery_thread(thread):
+            return False
+        _leave_out()
+        return True
 
 
 def install_stdlib(
@@ -138,10 +158,29 @@ def install_stdlib(
     return handler
 
 
+def _is_taken(record: logging.LogRecord) -> bool:
+    taken = _taken.get(id(record))
+    return taken is not None and taken() is record
+
+
+def _note_taken(record: logging.LogRecord) -> None:
+    key = id(record)
+    with suppress(TypeError):  # a record of a class that allows no weak reference may become two events
+        _taken[key] = weakref.ref(record, lambda _gone: _taken.pop(key, None))
+
+
+def _leave_out() -> None:
+    current = runtime.current()
+    if current is not None:
+        current.leave_out()
+
+
 def _emit(record: logging.LogRecord) -> None:
     current = runtime.current() or runtime.stand_in()
     name, fields = _read(record)
-    current.emit(name, fields, level=_level(record.levelno), time_ns=_time_ns(record.created))
+    current.emit(
+        name, fields, level=_level(record.levelno), time_ns=_time_ns(record.created), from_library=True
+    )
 
 
 def _read(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:

@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
 
+from logweir.process.delivering import delivering
+
 __all__ = ["LoopExecutor"]
 
 P = ParamSpec("P")
@@ -74,7 +76,8 @@ class LoopExecutor(ThreadPoolExecutor):
         return True
 
     def _serve(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call()
-            del call  # or what it holds would live until the next one
-            self._free.append(None)
+        with delivering():
+            while (call := self._calls.get()) is not None:
+                call()
+                del call  # or what it holds would live until the next one
+                self._free.append(None)

@@ -14,6 +14,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 from logweir.diagnostics import report
+from logweir.process.delivering import delivering, delivery_context, follow_threads
 from logweir.process.executor import LoopExecutor
 
 __all__ = ["LoopThread"]
@@ -66,7 +67,9 @@ class LoopThread:
     def _launch(self) -> None:
         loop = asyncio.new_event_loop()
         loop.set_default_executor(LoopExecutor())
-        loop.call_soon(self._on_start)
+        follow_threads()
+        # All that runs for ever on the loop begins here.
+        loop.call_soon(self._on_start, context=delivery_context())
         # Daemonic: the exit must not wait for a loop without an end. It drains when all other threads have
         # ended (see hooks).
         self._thread = threading.Thread(target=_run, args=(loop,), name="logweir", daemon=True)
@@ -108,7 +111,8 @@ class LoopThread:
             TimeoutError: The loop has ended and will never run it.
         """
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop or self.start())
+            loop = self._loop or self.start()
+            return delivery_context().run(asyncio.run_coroutine_threadsafe, work, loop)
         except RuntimeError as error:
             work.close()  # or the interpreter warns that it was never awaited
             raise TimeoutError(f"the delivery thread has ended: {error}") from None
@@ -135,12 +139,13 @@ class LoopThread:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        _cancel_everything(loop)
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
+    with delivering():
+        try:
+            loop.run_forever()
+        finally:
+            _cancel_everything(loop)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
 
 
 def _cancel_everything(loop: asyncio.AbstractEventLoop) -> None:

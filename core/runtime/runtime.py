@@ -30,6 +30,7 @@ from logweir.diagnostics import report
 from logweir.errors import LogweirError
 from logweir.event import Event, Kind
 from logweir.process import standstill
+from logweir.process.delivering import in_finaliser, is_delivering
 from logweir.process.loop_thread import LoopThread
 from logweir.routing.classifier import take_explicit
 from logweir.runtime.explicit_rows import ExplicitRows
@@ -243,6 +244,7 @@ class Runtime:
         kind: Kind | None = None,
         time_ns: int | None = None,
         event_id: str | None = None,
+        from_library: bool = False,
     ) -> Event | None:
         """Make an event and hand it to the queues of its sinks.
 
@@ -253,13 +255,18 @@ class Runtime:
             kind: Its kind, when it is known; otherwise it is classified.
             time_ns: When it happened, nanoseconds since 1970-01-01 UTC; now by default.
             event_id: Its UUIDv7, when it has one already; a new one by default.
+            from_library: Whether a library may have logged it, such as the client of a sink.
 
         Returns:
-            The event, or None if it could not be made (which is reported, and never raised).
+            The event; None if it could not be made (which is reported, and never raised), or if it was logged
+            by the delivery itself and left out (which is counted).
         """
         fan_out = self._fan_out
         try:
             event = fan_out.pipeline.capture(name, fields, level, kind, time_ns, event_id)
+            if is_delivering() and self._feeds_itself(event, from_library=from_library):
+                fan_out.left_out += 1
+                return None
             fan_out.dispatch(event)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("emit", "an event could not be captured: %r", error)
@@ -279,6 +286,24 @@ class Runtime:
                 an event is refused; one that nobody waits for beyond ``accepted`` is kept and tried again.
         """
         return self._fan_out.audit(self._pipeline.capture(name, fields, level, Kind.AUDIT), acknowledge)
+
+    def _feeds_itself(self, event: Event, *, from_library: bool) -> bool:
+        """Whether an event that is logged in the delivery's own work would go round in it for ever.
+
+        Audit is never left out, and what a finaliser logs is not about the work that it interrupts. A sink
+        may log about the application's events, as often as there are any, but not about its own for ever.
+        """
+        if event.kind is Kind.AUDIT or in_finaliser():
+            return False
+        accepted = 0 if from_library else max(sink.accepted for sink in self._reload.metrics().values())
+        if self._fan_out.echoes < accepted - self._fan_out.echoes:
+            self._fan_out.echoes += 1
+            return False
+        return True
+
+    def leave_out(self) -> None:
+        """Count an event that is not made, because it would make the next one."""
+        self._fan_out.left_out += 1
 
     def dispatch(self, event: Event) -> None:
         """Hand a ready event to the queues of its sinks."""
@@ -407,6 +432,7 @@ class Runtime:
             sampled=self._fan_out.sampled,
             truncated=self._pipeline.capture.snapshot.truncated,
             dropped_at_stop=self._fan_out.dropped_at_stop + self._late.lost,
+            left_out=self._fan_out.left_out,
             dead_letters=DeadLetterMetrics.of(self._pipeline.dead_letters.totals, self._pruner.expired),
         )
 

@@ -162,6 +162,8 @@ class Metrics:
         truncated: Events that were larger than ``limits`` allow.
         dropped_at_stop: Events logged after the stop that could not be saved.
         dead_letters: What waits in the dead letters.
+        left_out: Events that sinks and their clients logged about their own writes, and records that were
+            logged while others were captured, too deep one inside the other.
     """
 
     sinks: dict[str, SinkMetrics]
@@ -170,3 +172,4 @@ class Metrics:
     truncated: int = 0
     dropped_at_stop: int = 0
     dead_letters: DeadLetterMetrics = field(default_factory=DeadLetterMetrics)
+    left_out: int = 0

@@ -77,6 +77,10 @@ _UNSINKED: dict[str, tuple[str, Callable[[Metrics], float]]] = {
         lambda metrics: metrics.truncated,
     ),
     "events_late": ("Events logged after the stop and not saved.", lambda metrics: metrics.dropped_at_stop),
+    "events_left_out": (
+        "Events that the delivery logged about itself, and would have fed itself with.",
+        lambda metrics: metrics.left_out,
+    ),
 }
 
 

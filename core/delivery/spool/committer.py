@@ -7,6 +7,7 @@ second) when somebody waits for an answer.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from contextlib import suppress
@@ -115,7 +116,8 @@ class Committer:
             return
         self._thread = threading.Thread(target=self._run, name="logweir-committer", daemon=True)
         try:
-            self._thread.start()
+            # In a context of its own: it serves whoever put, be it the delivery itself.
+            contextvars.Context().run(self._thread.start)
         except RuntimeError:  # the interpreter is on its way out and gives no threads any more
             self._thread = None
             self._permits.append(permit)

@@ -1,9 +1,11 @@
 """The handler of the standard library's logging: no record raises, and all that a record has is stored."""
 
 import copy
+import gc
 import logging
 import logging.config
 import pickle
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -293,3 +295,95 @@ def test_c8_a_configuration_of_logging_may_hold_it_and_be_copied(captured: Captu
     logger.info("y")
     logger.removeHandler(copies[0])
     assert captured.names() == ["x", "y"]
+
+
+# -- records that meet us twice, or while we are busy ------------------------------------------------------
+
+
+def test_c7_a_record_that_several_handlers_meet_becomes_one_event(captured: Captured) -> None:
+    root = install_stdlib("INFO")
+    child = logging.getLogger("billing.invoices")
+    own = logweir.Handler()
+    try:
+        child.addHandler(own)
+        child.addHandler(logweir.Handler("WARNING"))
+        child.warning("cancelled", extra={"persist_db": True})
+        child.info("sent")
+    finally:
+        child.handlers.clear()
+        logging.getLogger().removeHandler(root)
+    assert [event.name for event in captured.events] == ["cancelled", "sent"]
+    assert set(captured.events[0].fields) == {"logger"}
+
+
+def test_c7_a_record_that_one_handler_does_not_want_is_taken_by_the_next(captured: Captured) -> None:
+    root = install_stdlib("INFO")
+    child = logging.getLogger("billing.invoices")
+    child.addHandler(logweir.Handler("ERROR"))
+    child.addHandler(logweir.Handler(ignore=["billing"]))
+    try:
+        child.info("sent")
+    finally:
+        child.handlers.clear()
+        logging.getLogger().removeHandler(root)
+    assert only(captured).name == "sent"
+
+
+def test_c7_a_filter_that_replaces_a_record_makes_no_second_event(captured: Captured) -> None:
+    def replaced(record: logging.LogRecord) -> Any:
+        return logging.makeLogRecord({**vars(record), "msg": "replaced"})
+
+    root = install_stdlib("INFO")
+    child = logging.getLogger("billing.invoices")
+    first = logweir.Handler()
+    first.addFilter(replaced)
+    child.addHandler(first)
+    try:
+        child.info("sent")
+    finally:
+        child.handlers.clear()
+        logging.getLogger().removeHandler(root)
+    only(captured)
+
+
+def test_c1_records_that_are_logged_while_others_are_captured_are_stored(
+    captured: Captured, logger: logging.Logger
+) -> None:
+    class Session:
+        def __str__(self) -> str:
+            logger.warning("looked at")
+            return "session"
+
+    logger.info("used %s", Session())
+    assert sorted(event.name for event in captured.events) == ["looked at", "used session"]
+
+
+def test_c1_a_record_whose_text_logs_it_again_ends(captured: Captured, logger: logging.Logger) -> None:
+    class Endless:
+        def __str__(self) -> str:
+            logger.warning("%s", self)
+            return "endless"
+
+    logger.info("%s", Endless())
+    assert [event.name for event in captured.events] == ["endless"] * 4
+
+
+def test_c1_every_record_of_finalisers_is_stored(captured: Captured, logger: logging.Logger) -> None:
+    class Session:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            logger.warning("closed")
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(20)
+    try:
+        for _ in range(1000):
+            Session()
+            logger.info("called %s", [[]])
+        gc.collect()
+    finally:
+        gc.set_threshold(*threshold)
+    counts = Counter(event.name for event in captured.events)
+    assert counts == {"closed": 1000, "called [[]]": 1000}
