@@ -1,19 +1,21 @@
 """``logweir run``: log lines in, routed events out.
 
 Lines that cannot be read become dead letters with their file and number, and never stop the run. The
-run waits for its sinks: where routing.yaml does not declare what a full queue does, it blocks.
+run waits for its sinks: where routing.yaml does not declare what a full queue does, it blocks. How far a file
+is stored stands in a checkpoint: a run that was ended, by whatever, is simply begun again.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -24,22 +26,26 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from logweir.cli.interruption import Interrupted, Interruption
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.run_lines import LineReader
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
-from logweir.delivery.dead_letters import DeadLetter, DeadLetters
-from logweir.integrations.log_lines import LineFormat, parse_line
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.integrations.log_lines import LineFormat
 from logweir.runtime import current as runtime
 from logweir.runtime.current import Runtime
+from logweir.stores.checkpoints import Checkpoints
+from logweir.stores.low_water import Stalled
 from logweir.telemetry.model import Metrics
 
 __all__ = ["run"]
 
-#: Bytes between two updates of the progress bar.
-_STEP = 1 << 20
 #: A run prefers waiting to dropping: how long it waits for one place in a queue.
 _PATIENCE = 3600.0
-_LETTERS_AT_ONCE = 500
+#: Seconds for the sinks after a signal, until a second one.
+_AFTER_SIGNAL = 0.5
+_CTRL_C = 128 + signal.SIGINT
 
 
 def run(
@@ -48,24 +54,92 @@ def run(
     ] = None,
     config: ConfigOption = ROUTING_FILE,
     line_format: Annotated[LineFormat, typer.Option("--format", help="How lines are read.")] = "auto",
-    timeout: Annotated[float, typer.Option(help="Seconds to wait at the end for the sinks.")] = 60.0,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for sinks that take nothing.")] = 60.0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Directory of the checkpoints of files; by default `checkpoints` in data_dir."),
+    ] = None,
 ) -> None:
-    """Route the lines of files (or stdin) to the sinks of routing.yaml."""
+    """Route the lines of files (or stdin) to the sinks of routing.yaml.
+
+    Begun again, it goes on in each file behind what is stored. A pipe has no checkpoint.
+    """
     names = files or ["-"]
     _require_files(names)
     settings = _patient(load_config(config))
     console = Console(stderr=True)
-    running = runtime.start(settings)
-    reader = _Reader(running, DeadLetters(settings.data_dir), line_format)
-    try:
-        reader.read_all(names, console)
-        delivered = running.flush(timeout)
-    finally:
-        delivered_at_stop = runtime.stop(timeout)
+    with Interruption() as interruption:
+        running = runtime.start(settings)
+        checkpoints = Checkpoints(checkpoint or settings.data_dir / "checkpoints")
+        reader = LineReader(
+            running, DeadLetters(settings.data_dir), line_format, checkpoints, interruption, timeout
+        )
+        complete = _work(reader, names, running, interruption, timeout, console)
     metrics = running.metrics()
-    console.print(_summary(reader, metrics))
-    if not (delivered and delivered_at_stop) or any(sink.dropped for sink in metrics.sinks.values()):
+    console.print(_summary(reader, metrics, interruption.asked))
+    for note in reader.notes:
+        console.print(f"logweir: {escape(note)}", soft_wrap=True)
+    if interruption.asked is not None:
+        _end_by(interruption.asked)
+    if not complete or any(sink.dropped for sink in metrics.sinks.values()):
         raise typer.Exit(1)
+
+
+def _work(
+    reader: LineReader,
+    names: list[str],
+    running: Runtime,
+    interruption: Interruption,
+    timeout: float,
+    console: Console,
+) -> bool:
+    """Read, wait for the sinks, stop; whether everything was stored."""
+    delivered, drain = False, timeout
+    reader.low_water.start()
+    try:
+        delivered = _read_all(reader, names, interruption, console)
+        if delivered:
+            with interruption.patience(_AFTER_SIGNAL):
+                delivered = running.flush(timeout)
+    except Stalled:
+        reader.notes.append(
+            f"no sink has taken anything for {timeout:g} s: the run has ended; begun again, it goes on there"
+        )
+    except Interrupted:
+        pass
+    finally:
+        reader.low_water.stop()
+        if not delivered:
+            drain = min(timeout, running.config.drain_timeout)
+        stopped = runtime.stop(drain)
+        if stopped:
+            reader.low_water.finish()
+    return delivered and stopped
+
+
+def _read_all(reader: LineReader, names: list[str], interruption: Interruption, console: Console) -> bool:
+    """Read the files one after the other; whether it came to the end of the last."""
+    with _progress(console) as progress:
+        total = sum(Path(name).stat().st_size for name in names if name != "-") or None
+        task = progress.add_task("reading", total=total)
+        for name in names:
+            if interruption.asked is not None:
+                break
+            if name == "-":
+                reader.read_pipe(name, sys.stdin.buffer, lambda step: progress.advance(task, step))
+            else:
+                reader.read_file(name, lambda step: progress.advance(task, step))
+    return interruption.asked is None
+
+
+def _end_by(signum: int) -> None:
+    """End as the signal would have ended the process, now that nothing is left to do."""
+    if signum == signal.SIGINT:
+        raise typer.Exit(_CTRL_C)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)
 
 
 def _require_files(names: list[str]) -> None:
@@ -87,67 +161,6 @@ def _patient(config: RoutingConfig) -> RoutingConfig:
     return config.model_copy(update={"sinks": sinks})
 
 
-class _Reader:
-    """Feeds lines to the runtime and keeps count."""
-
-    def __init__(self, running: Runtime, dead_letters: DeadLetters, line_format: LineFormat) -> None:
-        self._emit = running.emit
-        self._redact = running.redact
-        self._dead_letters = dead_letters
-        self._format = line_format
-        self._letters: list[DeadLetter] = []
-        self.read = 0
-        self.malformed = 0
-
-    def read_all(self, names: list[str], console: Console) -> None:
-        with _progress(console) as progress, ExitStack() as opened:
-            total = sum(Path(name).stat().st_size for name in names if name != "-") or None
-            task = progress.add_task("reading", total=total)
-            for name in names:
-                stream = sys.stdin.buffer if name == "-" else opened.enter_context(Path(name).open("rb"))
-                for step in self._read(name, stream):
-                    progress.advance(task, step)
-        self._flush_dead_letters()
-
-    def _read(self, name: str, stream: BinaryIO) -> Iterator[int]:
-        """Feed one stream; yield the bytes read now and then."""
-        pending = 0
-        emit = self._emit
-        line_format = self._format
-        for number, line in enumerate(stream, 1):
-            pending += len(line)
-            try:
-                parsed = parse_line(line, line_format)
-            except ValueError as error:
-                self._malformed(f"{name}:{number}", str(error), line)
-            else:
-                if parsed is not None:
-                    self.read += 1
-                    emit(
-                        parsed.name,
-                        parsed.fields,
-                        level=parsed.level,
-                        time_ns=parsed.time_ns,
-                        event_id=parsed.event_id,
-                    )
-            if pending >= _STEP:
-                yield pending
-                pending = 0
-        yield pending
-
-    def _malformed(self, place: str, reason: str, line: bytes) -> None:
-        self.malformed += 1
-        text = self._redact(line.rstrip(b"\r\n").decode("utf-8", "surrogateescape"))
-        self._letters.append(DeadLetter.of_line(place, reason, text.encode("utf-8", "surrogateescape")))
-        if len(self._letters) >= _LETTERS_AT_ONCE:
-            self._flush_dead_letters()
-
-    def _flush_dead_letters(self) -> None:
-        if self._letters:
-            self._dead_letters.add(self._letters)
-            self._letters = []
-
-
 def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("[progress.description]{task.description}"),
@@ -161,14 +174,20 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _summary(reader: _Reader, metrics: Metrics) -> Table:
+def _summary(reader: LineReader, metrics: Metrics, ended_by: int | None) -> Table:
     title = f"{reader.read:,} events read, {reader.malformed:,} malformed lines"
     if reader.malformed:
         title += " (in the dead letters)"
+    if reader.given_up:
+        title += f", {reader.given_up:,} lines that no queue took (in the dead letters)"
+    if reader.skipped:
+        title += f", {reader.skipped:,} lines stored before"
     if metrics.unrouted:
         title += f", {metrics.unrouted:,} taken by no route"
     if metrics.truncated:
         title += f", {metrics.truncated:,} cut to fit `limits`"
+    if ended_by is not None:
+        title += f"; ended by {signal.Signals(ended_by).name}"
     table = Table(title=title, title_justify="left")
     table.add_column("sink")
     for heading in ("accepted", "stored", "duplicate", "retried", "dropped", "dead"):

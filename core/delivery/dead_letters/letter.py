@@ -43,9 +43,11 @@ class DeadLetter:
         return cls(sink, clean_text(reason), encode_event(event), "", f"{event.id}:{sink}", time.time_ns())
 
     @classmethod
-    def of_line(cls, place: str, reason: str, line: bytes) -> DeadLetter:
-        """A letter for input that could not be read."""
-        return cls("", clean_text(reason), line, clean_text(place), new_event_id(), time.time_ns())
+    def of_line(cls, place: str, reason: str, line: bytes, letter_id: str | None = None) -> DeadLetter:
+        """A letter for input that could not be read; with an id, it is one however often it comes."""
+        return cls(
+            "", clean_text(reason), line, clean_text(place), letter_id or new_event_id(), time.time_ns()
+        )
 
     @property
     def is_line(self) -> bool:

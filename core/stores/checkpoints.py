@@ -1,0 +1,219 @@
+"""Checkpoints: how far a file of log lines is stored, so that reading it again goes on from there.
+
+A file is known by its device and inode, a digest of its first bytes, and a digest of the last line that was
+stored: one that was renamed by a rotation is the same file, and one that was truncated, rewritten or that
+only inherited the inode is another. A checkpoint passes a line only when the events of this and of all lines
+before it are settled. What was read and not yet passed is read again after a kill, with the same event ids,
+which are derived from the file and the place in it: sinks recognise those events as duplicates.
+
+One small file for each input, replaced as a whole: two runs over two files do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+__all__ = ["Checkpoint", "Checkpoints", "Mark"]
+
+_HEAD = 1024
+_TAIL = 1024
+_VERSION = 1
+#: Odd, so that multiplying by it gives each place in a file an id of its own.
+_SPREAD = 0x2E6B_3F1D_9A77_51C4_5DB
+_RANDOM_BITS = (1 << 74) - 1
+_TIME_BITS = (1 << 48) - 1
+_MS = 1_000_000
+
+
+class Mark(NamedTuple):
+    """A place between two lines.
+
+    Attributes:
+        offset: Where the next line begins.
+        lines: How many lines are before it.
+        last: The line before it, with its end if it has one.
+    """
+
+    offset: int = 0
+    lines: int = 0
+    last: bytes = b""
+
+
+class _Saved(msgspec.Struct, forbid_unknown_fields=True):
+    """What stands in the file of a checkpoint."""
+
+    version: int
+    name: str
+    first_seen: int
+    generation: int
+    token: str
+    head_length: int
+    head: str
+    offset: int
+    lines: int
+    last_start: int
+    tail_length: int
+    tail: str
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """How far one file is stored.
+
+    Attributes:
+        path: Where it is saved.
+        saved: What stands there.
+        settled: Up to where everything is settled.
+        read: Up to where events were made; kept by whoever reads.
+        note: What is worth saying about how the file was recognised; empty for the usual.
+    """
+
+    path: Path
+    saved: _Saved
+    read: Mark
+    settled: Mark
+    note: str = ""
+    _base: int = 0
+
+    def __post_init__(self) -> None:
+        self._base = int(self.saved.token, 16)
+
+    @property
+    def offset(self) -> int:
+        """Where the first line begins that is not stored."""
+        return self.saved.offset
+
+    @property
+    def lines(self) -> int:
+        """How many lines are before it."""
+        return self.saved.lines
+
+    @property
+    def begun(self) -> int:
+        """Where the last stored line begins, if it had no end yet; else the same as ``offset``."""
+        return self.saved.last_start
+
+    def line_id(self, place: int) -> str:
+        """An id for the line whose text ends at ``place``, whatever its time; it outlives the checkpoint."""
+        return self.event_id(place, 1)
+
+    def event_id(self, place: int, time_ns: int | None) -> str:
+        """The UUIDv7 of the line whose text ends at ``place``: the same whenever it is read."""
+        milliseconds = time_ns // _MS & _TIME_BITS if time_ns and time_ns > 0 else self.saved.first_seen
+        bits = (self._base + place * _SPREAD) & _RANDOM_BITS
+        stamp = f"{milliseconds:012x}"
+        rest = f"{bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
+        return f"{stamp[:8]}-{stamp[8:]}-7{bits >> 62:03x}-{rest[:4]}-{rest[4:]}"
+
+
+class Checkpoints:
+    """The checkpoints in one directory.
+
+    Args:
+        directory: Where they are kept; made when the first is saved.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def open(self, name: str, descriptor: int) -> Checkpoint:
+        """The checkpoint of an open file: what was saved for it, or a new one, which is saved at once.
+
+        Raises:
+            OSError: The checkpoint cannot be read or written.
+        """
+        status = os.fstat(descriptor)
+        path = self._directory / f"{status.st_dev:x}-{status.st_ino:x}.json"
+        found = _load(path)
+        note = ""
+        if found is not None:
+            changed = _what_changed(found, descriptor, status.st_size)
+            if not changed:
+                found.name = name
+                _measure_head(found, descriptor)
+                mark = Mark(found.offset, found.lines)
+                return Checkpoint(path, found, mark, mark)
+            note = f"{name}: {changed}; it is read from its beginning"
+        elif path.exists():
+            note = f"{name}: its checkpoint {path} cannot be read; the file is read from its beginning"
+        generation = found.generation + 1 if found is not None else 0
+        token = _token(descriptor, status.st_ino, generation)
+        saved = _Saved(_VERSION, name, time.time_ns() // _MS, generation, token, 0, "", 0, 0, 0, 0, "")
+        _measure_head(saved, descriptor)
+        _replace(path, saved)  # before the first event: ids depend on what stands in it
+        return Checkpoint(path, saved, Mark(), Mark(), note)
+
+    def settle(self, checkpoint: Checkpoint, mark: Mark) -> None:
+        """Note that everything before ``mark`` is settled.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        saved = checkpoint.saved
+        last = mark.last
+        saved.offset, saved.lines = mark.offset, mark.lines
+        saved.last_start = mark.offset if last.endswith(b"\n") else mark.offset - len(last)
+        tail = last[-_TAIL:]
+        saved.tail_length, saved.tail = len(tail), _digest(tail)
+        _replace(checkpoint.path, saved)
+        checkpoint.settled = mark
+
+
+def _load(path: Path) -> _Saved | None:
+    try:
+        saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
+        int(saved.token, 16)
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        return None
+    return saved if saved.version == _VERSION else None
+
+
+def _what_changed(saved: _Saved, descriptor: int, size: int) -> str:
+    """Why this is not the file that the checkpoint is about; empty if it is."""
+    if size < saved.offset:
+        return f"it was truncated to {size:,} bytes, of which {saved.offset:,} had been stored"
+    if _digest(os.pread(descriptor, saved.head_length, 0)) != saved.head:
+        return "it is another file than the one read before, or was rewritten"
+    tail = os.pread(descriptor, saved.tail_length, saved.offset - saved.tail_length)
+    if _digest(tail) != saved.tail:
+        return "it was rewritten since it was read"
+    return ""
+
+
+def _measure_head(saved: _Saved, descriptor: int) -> None:
+    head = os.pread(descriptor, _HEAD, 0)
+    saved.head_length, saved.head = len(head), _digest(head)
+
+
+def _token(descriptor: int, inode: int, generation: int) -> str:
+    """A number for this file, which it keeps while it grows."""
+    first_line = os.pread(descriptor, _HEAD, 0).split(b"\n", 1)[0]
+    seed = b"%d %d " % (inode, generation) + first_line
+    return blake2b(seed, digest_size=9).hexdigest()
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest() if data else ""
+
+
+def _replace(path: Path, saved: _Saved) -> None:
+    """Write it beside, and put it in the place of the old one: a kill leaves the one or the other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(saved))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,212 @@
+"""``logweir run`` that is ended in the middle and begun again: every line is stored once."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from logweir.delivery.dead_letters import DeadLetters
+from support.programs import stored
+from support.waiting import eventually
+
+CONFIG = """\
+data_dir: data
+drain_timeout: 5s
+classify:
+  - {kind: audit, match: {event: "fund.*"}}
+sinks:
+  table: {type: sqlite, url: "sqlite+aiosqlite:///audit.db", provision: true, queue: {type: QUEUE}}
+  lines: {type: file, path: out.jsonl, queue: {type: QUEUE}}
+routes:
+  - {name: all, to: [table, lines]}
+"""
+SLOW = """\
+import time
+from logweir.sinks.contract import SinkConfig, WriteResult
+from logweir.sinks.threaded import SyncSink
+
+class Slow(SyncSink):
+    Config = SinkConfig
+    def write(self, batch):
+        open("taken", "w").close()
+        time.sleep(3600)
+        return WriteResult()
+"""
+
+
+def start(directory: Path, *arguments: str, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        [str(Path(sys.executable).with_name("logweir")), "run", *arguments],
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    _, said = process.communicate(timeout=110)
+    return " ".join(said.split())
+
+
+def write_config(directory: Path, queue: str) -> None:
+    (directory / "routing.yaml").write_text(CONFIG.replace("QUEUE", queue))
+
+
+def write_lines(path: Path, numbers: range) -> None:
+    """Lines with a time and without, of both kinds, some of them plain and one that cannot be read."""
+    with path.open("a") as file:
+        for n in numbers:
+            timed = {"ts": 1_767_323_045 + n} if n % 2 else {}
+            file.write(json.dumps({"event": "fund.x" if n % 3 else "y", "n": n, **timed}) + "\n")
+
+
+def numbers_in_table(directory: Path) -> list[int]:
+    """What the table has; it may not be there yet."""
+    try:
+        with sqlite3.connect(f"file:{directory / 'audit.db'}?mode=ro", uri=True) as connection:
+            table = connection.execute(
+                "SELECT name FROM sqlite_master WHERE name IN ('audit_log', 'events', 'log_events')"
+            ).fetchone()[0]
+            column = "extra_info" if table == "audit_log" else "fields"
+            rows = connection.execute(f"SELECT * FROM {table}")
+            place = [described[0] for described in rows.description].index(column)
+            return sorted(_number(json.loads(row[place])) for row in rows)
+    except (sqlite3.OperationalError, TypeError):
+        return []
+
+
+def _number(fields: dict[str, object]) -> int:
+    value = fields.get("n")
+    assert type(value) is int, fields
+    return value
+
+
+def numbers_in_file(directory: Path) -> list[int]:
+    return sorted(_number(event.fields) for event in stored(directory))
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@pytest.mark.parametrize("queue", ["memory", "disk"])
+def test_f6_a_run_killed_at_random_points_and_begun_again_stores_every_line_once(
+    tmp_path: Path, queue: str
+) -> None:
+    write_config(tmp_path, queue)
+    log = tmp_path / "a.log"
+    write_lines(log, range(12_000))
+    dice = random.Random(6)
+    for _ in range(3):
+        process = start(tmp_path, "a.log")
+        goal = size(tmp_path / "out.jsonl") + dice.randrange(1, 400_000)
+        while size(tmp_path / "out.jsonl") < goal and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+        finished(process)
+    finished(start(tmp_path, "a.log"))
+    assert numbers_in_file(tmp_path) == list(range(12_000))
+    assert numbers_in_table(tmp_path) == list(range(12_000))
+    assert DeadLetters(tmp_path / "data").read() == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_f6_a_run_ended_by_a_signal_gives_a_summary_and_goes_on_when_begun_again(
+    tmp_path: Path, signum: signal.Signals
+) -> None:
+    write_config(tmp_path, "memory, max_events: 500}, batch: {max_events: 20")  # in no hurry to be done
+    write_lines(tmp_path / "a.log", range(15_000))
+    process = start(tmp_path, "a.log")
+    eventually(lambda: size(tmp_path / "out.jsonl"))
+    process.send_signal(signum)
+    said = finished(process)
+    assert process.returncode == (130 if signum == signal.SIGINT else -signal.SIGTERM)
+    assert f"ended by {signum.name}" in said
+    assert "Traceback" not in said
+    first = len(numbers_in_file(tmp_path))
+    assert first == len(numbers_in_table(tmp_path))
+    assert 0 < first < 15_000
+    write_config(tmp_path, "memory")
+    said = finished(start(tmp_path, "a.log"))
+    assert f"{first:,} lines stored before" in said  # nothing was dropped, and nothing is read again
+    assert numbers_in_file(tmp_path) == list(range(15_000))
+    assert numbers_in_table(tmp_path) == list(range(15_000))
+
+
+def test_f6_a_run_over_what_is_stored_reads_nothing_and_over_a_grown_or_rotated_file_what_is_new(
+    tmp_path: Path,
+) -> None:
+    write_config(tmp_path, "memory")
+    log = tmp_path / "a.log"
+    write_lines(log, range(20))
+    assert "20 events read" in finished(start(tmp_path, "a.log"))
+    assert "0 events read, 0 malformed lines, 20 lines stored before" in finished(start(tmp_path, "a.log"))
+    write_lines(log, range(20, 25))
+    assert "5 events read" in finished(start(tmp_path, "a.log"))
+    log.rename(tmp_path / "a.log.1")
+    write_lines(log, range(25, 27))
+    assert "2 events read, 0 malformed lines, 25 lines" in finished(start(tmp_path, "a.log", "a.log.1"))
+    log.write_text("")
+    write_lines(log, range(27, 28))
+    said = finished(start(tmp_path, "a.log"))
+    assert "1 events read" in said
+    assert "a.log: it was truncated" in said
+    assert numbers_in_file(tmp_path) == numbers_in_table(tmp_path) == list(range(28))
+
+
+def test_f6_a_line_that_cannot_be_read_is_one_dead_letter_however_often_it_is_read(tmp_path: Path) -> None:
+    write_config(tmp_path, "memory")
+    (tmp_path / "a.log").write_text('{"broken\n')
+    for directory in ("one", "two"):  # as after a kill before the first checkpoint was written
+        finished(start(tmp_path, "a.log", "--checkpoint", directory))
+    assert len(DeadLetters(tmp_path / "data").read()) == 1
+
+
+def test_f6_sigterm_drops_nothing_that_was_read_from_a_pipe(tmp_path: Path) -> None:
+    write_config(tmp_path, "memory")
+    process = start(tmp_path, "-", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    write_lines(tmp_path / "a.log", range(300))
+    process.stdin.write((tmp_path / "a.log").read_text() + '{"event": "y", "n": 300}')
+    process.stdin.flush()
+    eventually(lambda: size(tmp_path / "out.jsonl"))
+    process.send_signal(signal.SIGTERM)
+    said = finished(process)
+    assert process.returncode == -signal.SIGTERM
+    assert "301 events read" in said
+    assert numbers_in_file(tmp_path) == numbers_in_table(tmp_path) == list(range(301))
+
+
+def test_f6_a_pipe_whose_queue_is_full_at_sigterm_loses_nothing(tmp_path: Path) -> None:
+    (tmp_path / "slow_sink.py").write_text(SLOW)
+    (tmp_path / "routing.yaml").write_text(
+        "data_dir: data\ndrain_timeout: 500ms\nsinks:\n"
+        '  slow: {type: "slow_sink:Slow", queue: {type: memory, max_events: 5}, batch: {max_events: 1}}\n'
+        "routes: [{name: all, to: [slow]}]\n"
+    )
+    process = start(
+        tmp_path,
+        "-",
+        "--timeout",
+        "1",
+        stdin=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert process.stdin is not None
+    process.stdin.write("".join(f'{{"event": "y", "n": {n}}}\n' for n in range(50)))
+    process.stdin.flush()
+    eventually((tmp_path / "taken").exists)
+    process.send_signal(signal.SIGTERM)
+    said = finished(process)
+    letters = len(DeadLetters(tmp_path / "data").read())
+    assert f"{letters} lines that no queue took (in the dead letters)" in said
+    assert letters + int(said.split(" events read")[0].split()[-1]) == 50
