@@ -120,6 +120,11 @@ class Channel:
             now = now.plus(queue.statistics())
         return now
 
+    def close_books(self) -> None:
+        """Begin the counts of the queues anew: those up to now are in the books of the reload."""
+        for queue in self._queues:
+            queue.close_books()
+
     def count_saved(self, events: Sequence[Event]) -> None:
         """Note that these events, taken from memory, are on disk now."""
         self.counters.moved += len(events)

@@ -191,6 +191,9 @@ class EventQueue(ABC):
     def remove_unsaved(self) -> list[Event]:
         """Remove what would be lost with the process and return it: it is the caller's now."""
 
+    def close_books(self) -> None:  # noqa: B027 - only where events outlive the queue is there anything to do
+        """Count as accepted what still waits, and nothing before: a reload has that in its books."""
+
     @abstractmethod
     def mark(self) -> int:
         """The position after the newest event put so far."""

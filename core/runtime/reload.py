@@ -111,7 +111,7 @@ class Reload:
 
     async def _retire_all(self, old: Pipeline, channels: Sequence[Channel]) -> None:
         """Finish what a reload replaced; what waits in another data directory comes along."""
-        await asyncio.gather(*(self._retire(channel, old.config.drain_timeout) for channel in channels))
+        await asyncio.gather(*(self._retire(channel, old) for channel in channels))
         self._leaving[old.store] -= 1
         # Asked now and not at the reload: another one may have come in between.
         current = self._fan_out.pipeline.store
@@ -121,13 +121,13 @@ class Reload:
             self._former.add(old.store.directory)
         self._on_spools()
 
-    async def _retire(self, channel: Channel, timeout: float) -> None:
-        leftovers = await channel.finish(timeout)
+    async def _retire(self, channel: Channel, old: Pipeline) -> None:
+        leftovers = await channel.finish(old.config.drain_timeout)
         # Before it leaves the list: until then a stop counts what it holds as not yet delivered.
         await in_thread(lambda: self._hand_over(channel, leftovers))
         with self._books:
             self._retiring = [other for other in self._retiring if other is not channel]
-            # What stays on disk is accepted once more by whoever takes it over.
+            # What stays on disk is accepted by whoever takes it over: another spool, or a sink of this name.
             channel.counters.moved += channel.statistics().depth
             earlier = self._history.get(channel.name, SinkMetrics())
             totals = _metrics_of(channel).after(earlier)
@@ -135,6 +135,7 @@ class Reload:
             self._history[channel.name] = replace(
                 totals, queue_depth=0, set_aside=0, in_flight=0, queue_bytes=0, oldest_seconds=0.0
             )
+            channel.close_books()
 
     def _hand_over(self, channel: Channel, events: Sequence[Event]) -> None:
         """Bring what waited in memory to the successor: over the disk, or from hand to hand."""

@@ -289,6 +289,12 @@ class DiskQueue(BoundedQueue):
         self._has_heir = self._backlog.open_queues > 0
         self._backlog.aside.hurry()
 
+    def close_books(self) -> None:
+        """See :meth:`EventQueue.close_books`; nothing where another queue speaks for the backlog."""
+        with self._spool.lock:
+            if not (self._has_heir or self.handed_over):
+                self._backlog.close_books()
+
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: nothing."""
         return []

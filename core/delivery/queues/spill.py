@@ -161,6 +161,10 @@ class SpillQueue(EventQueue):
         self._deferred.run()
         return self._memory.remove_unsaved()
 
+    def close_books(self) -> None:
+        """See :meth:`EventQueue.close_books`."""
+        self._disk.close_books()
+
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
         self._deferred.run()

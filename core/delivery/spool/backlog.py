@@ -78,7 +78,6 @@ class Backlog:
         self.open_queues = 0
         self.reading = False
         self.flushes: list[FlushWaiter] = []
-        self._was_open = False
         self.ready: deque[Held] = deque()
         self.on_disk = False
         self.read_next = 0
@@ -99,11 +98,12 @@ class Backlog:
         self.aside = SetAside()
 
     def open(self) -> None:
-        """Note a queue; what came in before a time without any was counted by the one before."""
-        if self._was_open and not self.open_queues:
-            self.accepted = 0
-        self._was_open = True
+        """Note a queue."""
         self.open_queues += 1
+
+    def close_books(self) -> None:
+        """From here on only what still waits counts as accepted; the rest is in somebody's books."""
+        self.accepted = self.depth + self.waiting_aside + self.in_flight
 
     # -- coming in ----------------------------------------------------------------------------------
 
