@@ -326,22 +326,12 @@ def _end_late_lines() -> int:
     return 0 if _state.last is None else _state.last.end_late_lines()
 
 
-def _deliver_late_lines(*, last_chance: bool) -> None:
+def _deliver_late_lines() -> None:
     """Run once more what was stopped, for the lines that came afterwards."""
     global _runtime  # noqa: PLW0603 - see start
     state = _state
     last = state.last
-    waiting = _end_late_lines()
-    if last is None or not waiting:
-        return
-    if not hooks.can_start_threads():
-        if not last_chance:
-            return
-        logger.warning(
-            "%d events were logged after the stop; they are kept on disk (%s) for the next start",
-            waiting,
-            last.config.data_dir,
-        )
+    if last is None or not _end_late_lines() or not hooks.can_start_threads():
         return
     state.life.to(Stage.STARTING)
     runtime = Runtime(last.config)
@@ -352,36 +342,49 @@ def _deliver_late_lines(*, last_chance: bool) -> None:
     runtime.flush(_LAST_DRAIN)
 
 
+def _report_late_lines() -> None:
+    waiting = _end_late_lines()
+    if waiting and _state.last is not None:
+        logger.warning(
+            "%d events were logged after the stop; they are kept on disk (%s) for the next start",
+            waiting,
+            _state.last.config.data_dir,
+        )
+
+
 def _when_main_ends() -> None:
     """Deliver what there is while everything still works; other threads go on, and so does the runtime."""
-    with _state.lock:
-        if len(_state.early):
+    state = _state
+    with state.lock:
+        if len(state.early):
             stand_in()  # a process that was given a configuration starts by itself, for lines of its import
+        if state.life.below is Stage.DRAINING:
+            stop()  # that was interrupted: nobody else is at it, for this thread has the lock
         runtime = _runtime
         if runtime is None:
-            _deliver_late_lines(last_chance=False)
+            _deliver_late_lines()
             return
-        if _state.life.below in {Stage.DRAINING, Stage.MAIN_ENDED}:
-            return
-        _state.life.to(Stage.MAIN_ENDED)
+        if state.life.below is not Stage.MAIN_ENDED:
+            state.life.to(Stage.MAIN_ENDED)
     begun = time.monotonic()
     runtime.flush_if_busy(runtime.config.drain_timeout)
-    _state.exit_seconds = time.monotonic() - begun
+    state.exit_seconds = time.monotonic() - begun
 
 
 def _at_last() -> None:
     """Drain for the last time: nobody comes after this but functions of ``atexit`` older than logweir."""
-    with _state.lock:
-        if _runtime is None:
-            _deliver_late_lines(last_chance=True)
+    state = _state
+    with state.lock:
         runtime = _runtime
         if runtime is not None:
             whole = runtime.config.drain_timeout
-            _stop(min(whole, max(whole - _state.exit_seconds, _LAST_DRAIN)), Stage.AT_EXIT)
-        _end_late_lines()
-        _state.early.give_up()
-        if _state.life.below is not Stage.AT_EXIT:
-            _state.life.to(Stage.AT_EXIT)
+            _stop(min(whole, max(whole - state.exit_seconds, _LAST_DRAIN)), Stage.AT_EXIT)
+        _deliver_late_lines()
+        _stop(_LAST_DRAIN, Stage.AT_EXIT)
+        _report_late_lines()
+        state.early.give_up()
+        if state.life.below is not Stage.AT_EXIT:
+            state.life.to(Stage.AT_EXIT)
 
 
 @contextmanager

@@ -156,12 +156,13 @@ def test_c2_lines_after_a_stop_are_delivered_by_the_next_start_of_the_process(tm
 
 def test_c2_lines_of_other_threads_during_a_stop_are_late_and_not_lost(tmp_path: Path) -> None:
     code = """
+    from logweir.runtime import current
     logweir.start()
     log.info("before")
     said = threading.Event()
 
     def work():
-        while logweir.current() is not None and logweir.current()._stopped is None:
+        while current.stage() == "running":
             pass
         log.info("during or after", persist_db=True)
         said.set()
