@@ -86,11 +86,13 @@ def audit_sync(
 
 
 def require_runtime() -> runtime.Runtime:
-    """The running runtime.
+    """The running runtime; a process that was given a configuration starts it.
 
     Raises:
         NotRunning: There is none.
     """
+    if runtime.current() is None:
+        runtime.stand_in()
     current = runtime.current()
     if current is None:
         raise NotRunning("an audit event needs a runtime and none is running; call logweir.start(...) first")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from structlog.contextvars import get_contextvars
 
@@ -22,8 +22,8 @@ from logweir.config.models import AuditConfig
 from logweir.context.binding import bind
 from logweir.delivery.receipts import AckLevel, Receipt
 from logweir.diagnostics import report
-from logweir.errors import AuditError, LogweirError
-from logweir.event import new_event_id
+from logweir.errors import AuditError, LogweirError, NotRunning
+from logweir.event import Kind, new_event_id
 from logweir.process.threads import on_event_loop
 from logweir.runtime import current as runtime
 
@@ -101,7 +101,7 @@ class Execution:
             options.clock(),
             find(options.user, arguments, "user"),
             find(options.resource, arguments, "resource"),
-            current.snapshot(_recorded(options, arguments)) if current else {},
+            (current or runtime.stand_in()).snapshot(_recorded(options, arguments)),
             acknowledge,
             config.timeout,
             on_failure,
@@ -198,6 +198,9 @@ class Execution:
             **outcome,
             **self._argument_fields(outcome.keys()),
         }
+        # Whoever is not told must not lose the event: then it is a line like any other.
+        if self.on_failure == "continue" and not runtime.serves_audit():
+            _keep(self.options.action, values, level)
         return _emit(self.options.action, values, level=level, acknowledge=acknowledge)
 
     def _argument_fields(self, outcome: Collection[str]) -> dict[str, Any]:
@@ -217,16 +220,34 @@ def _emit(action: str, values: dict[str, Any], *, level: str, acknowledge: AckLe
         AuditError: The record refuses it.
     """
     current = require_runtime()
+    fields, refused = _fields_of(action, values)
+    if refused is not None:
+        current.emit_audit(action, fields, level=level, acknowledge="accepted")
+        raise refused
+    return current.emit_audit(action, fields, level=level, acknowledge=acknowledge)
+
+
+def _fields_of(action: str, values: dict[str, Any]) -> tuple[dict[str, Any], AuditError | None]:
+    """The fields of an event, and why its record refuses them, if it does."""
     try:
-        fields = make_record(action, values).to_fields()
+        return make_record(action, values).to_fields(), None
     except AuditError as error:
         # What happened has happened, whether or not its record is complete: it must not be lost for that.
         present = {name: value for name, value in values.items() if value is not None}
-        current.emit_audit(
-            action, {**present, "record_error": str(error)}, level=level, acknowledge="accepted"
-        )
-        raise
-    return current.emit_audit(action, fields, level=level, acknowledge=acknowledge)
+        return {**present, "record_error": str(error)}, error
+
+
+def _keep(action: str, values: dict[str, Any], level: str) -> NoReturn:
+    """Have the event kept or saved, as lines are without a runtime that runs.
+
+    Raises:
+        NotRunning: Always, for nothing is acknowledged.
+    """
+    fields, refused = _fields_of(action, values)
+    runtime.stand_in().emit(action, fields, level=level, kind=Kind.AUDIT)
+    raise refused or NotRunning(
+        "no runtime is running; the event waits, as the life of the process says, for one that runs"
+    )
 
 
 def _refuse_to_block(action: str, acknowledge: AckLevel, on_failure: OnFailure) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "metrics",
     "reload",
     "running",
+    "serves_audit",
     "stage",
     "stand_in",
     "start",
@@ -76,6 +77,11 @@ _state = _State()
 def stage() -> Stage:
     """Where this process is with its runtime."""
     return _state.life.stage
+
+
+def serves_audit() -> bool:
+    """Whether an audit call would be served now."""
+    return _state.life.answer(Call.AUDIT) is Answer.SERVED
 
 
 def start(

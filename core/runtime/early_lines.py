@@ -48,6 +48,10 @@ class Taker(Protocol):
         """Take a line; never raises."""
         ...
 
+    def snapshot(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Redact and copy fields as an event would; never raises."""
+        ...
+
 
 class EarlyLines:
     """Keeps lines until a runtime takes them; from any thread, signal handler or finaliser, without a lock.
@@ -105,6 +109,10 @@ class EarlyLines:
         if taker is not None:
             self.hand_over(taker)
         return event
+
+    def snapshot(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Redact and copy fields by the built-in rules."""
+        return _snapshotter()(fields)[0]
 
     def __len__(self) -> int:
         return len(self._lines)

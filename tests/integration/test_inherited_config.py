@@ -144,3 +144,26 @@ if __name__ == "__main__":
     assert status == 0
     assert names(tmp_path) == ["parent"]
     assert "1 events (0 audit) are lost" in errors
+
+
+@pytest.mark.parametrize("call", ["logweir.audit_sync('first', acknowledge='stored')", "first()"])
+def test_c9_an_audit_call_may_be_the_first_thing_that_a_spawned_child_does(tmp_path: Path, call: str) -> None:
+    code = f"""
+    import multiprocessing
+
+    @logweir.audit_log("first")
+    def first():
+        pass
+
+    def work():
+        {call}
+
+    if __name__ == "__main__":
+        logweir.start()
+        child = multiprocessing.get_context("spawn").Process(target=work)
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+    """
+    assert run_program(tmp_path, code)[::2] == (0, "")
+    assert names(tmp_path) == ["first"]

@@ -247,6 +247,30 @@ def test_c2_a_forked_child_leaves_what_was_kept_before_the_start_to_its_parent(t
     assert names(tmp_path) == ["child", "before", "parent"]
 
 
+def test_c2_an_audited_call_before_the_start_or_after_the_stop_is_recorded_all_the_same(
+    tmp_path: Path,
+) -> None:
+    code = """
+    @logweir.audit_log("fund.transfer")
+    def transfer(amount, password):
+        return amount
+
+    transfer(1, "S")
+    logweir.start()
+    transfer(2, "S")
+    logweir.stop()
+    transfer(3, "S")
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert status == 0
+    assert "an audited call was not recorded as it should: no runtime is running; the event waits" in errors
+    events = stored(tmp_path)
+    assert [event.fields["arguments"] for event in events] == [
+        {"amount": amount, "password": "***"} for amount in (1, 2, 3)
+    ]
+    assert {event.kind for event in events} == {"audit"}
+
+
 SERVER = """
 import signal, socket
 import uvicorn
