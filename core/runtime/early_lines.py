@@ -44,6 +44,7 @@ class Taker(Protocol):
         kind: Kind | None = None,
         time_ns: int | None = None,
         event_id: str | None = None,
+        from_library: bool = False,
     ) -> Event | None:
         """Take a line; never raises."""
         ...
@@ -78,8 +79,9 @@ class EarlyLines:
         kind: Kind | None = None,
         time_ns: int | None = None,
         event_id: str | None = None,
+        from_library: bool = False,
     ) -> Event | None:
-        """Keep a line; takes ownership of ``fields``."""
+        """Keep a line; takes ownership of ``fields``. A library's is kept too: no sink has a client yet."""
         try:
             undecided: list[None] = []
 
