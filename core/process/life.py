@@ -184,8 +184,10 @@ class Life:
         self._forks.discard(threading.get_ident())
 
     def born(self) -> None:
-        """Begin a child's life: reloads and forks of the parent's threads are the parent's."""
+        """Begin a child's life: what threads of the parent were about to do is the parent's."""
         self._forks.clear()
         self._reloads = 0
+        if self._below is Stage.STARTING:
+            self.to(Stage.BEFORE_START)
         if self._below in _WITH_RUNTIME or self._below is Stage.DRAINING:
             self.to(Stage.CHILD)

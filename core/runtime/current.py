@@ -305,8 +305,12 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork() -> None:
-    # The thread that held the lock may not exist in the child.
+    global _runtime
+    # The thread that held the lock may not exist in the child, nor does one that was about to end a stop.
     _state.lock = threading.RLock()
+    if _runtime is not None and _runtime.stopped:
+        _state.last, _runtime = _runtime, None
+        _state.life.to(Stage.STOPPED)
     _state.life.born()
     _state.early = EarlyLines(current)
     for runtime in (_runtime, _state.last):

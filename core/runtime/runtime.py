@@ -179,6 +179,11 @@ class Runtime:
                     self._metrics_server.stop()
             return self._stopped
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it has been stopped, to the end."""
+        return self._stopped is not None
+
     def end_late_lines(self) -> int:
         """Let go of the lines that came after the stop; returns how many wait on disk, and reports losses."""
         self._late.close()

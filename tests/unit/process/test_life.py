@@ -65,6 +65,40 @@ def test_lines_are_lost_in_no_stage_and_audit_calls_are_served_or_refused() -> N
     assert {ANSWERS[stage][Call.AUDIT] for stage in Stage} == {Answer.SERVED, Answer.REFUSED}
 
 
+def test_a_child_forked_in_the_middle_of_a_start_may_start_by_itself() -> None:
+    life = Life()
+    life.to(Stage.STARTING)
+    life.fork_begins()
+    life.born()
+    assert life.stage is Stage.BEFORE_START
+    assert life.answer(Call.START) is Answer.SERVED
+
+
+@pytest.mark.parametrize("to_the_end", [False, True])
+def test_a_child_forked_in_the_middle_of_a_stop_delivers_or_has_stopped(
+    tmp_path: Path, to_the_end: bool
+) -> None:
+    """The stop is another thread's: what it has not yet done is done by nobody in the child."""
+    config = {
+        "data_dir": str(tmp_path / "data"),
+        "sinks": {"out": {"type": "file", "path": str(tmp_path / "out.jsonl")}},
+        "routes": [{"name": "all", "to": ["out"]}],
+    }
+    started = logweir.start(config, handle_signals=False)
+    runtime._state.life.to(Stage.DRAINING)
+    if to_the_end:
+        started.stop()
+    pid = os.fork()
+    if pid == 0:
+        good = runtime.stage() is (Stage.STOPPED if to_the_end else Stage.CHILD)
+        good = good and logweir.start(config, handle_signals=False).emit("in the child", {}) is not None
+        os._exit(0 if good and logweir.stop() else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert logweir.stop()
+    names = [decode_event(line).name for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert names == ["in the child"]
+
+
 class ProcessLife(RuleBasedStateMachine):
     """A process as its calls see it: stages by the table, and every line stored once, kept, or saved."""
 
