@@ -144,6 +144,9 @@ class EventQueue(ABC):
         """
         return False
 
+    def ensure_awake(self) -> None:  # noqa: B027 - most queues have nothing to do
+        """Wake whom the call that this one interrupted was about to wake; before waiting for an event."""
+
     @abstractmethod
     def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """Offer an event, from any thread and from inside any call of this queue.

@@ -54,9 +54,10 @@ class _Level:
 
     def settle(self, sink: str, failure: str | None = None) -> None:
         if sink in self.waiting_for:
-            self.waiting_for.discard(sink)
+            # In this order: between the two the level must not look reached.
             if failure:
                 self.failures.append(failure)
+            self.waiting_for.discard(sink)
 
 
 class Receipt:
@@ -75,8 +76,8 @@ class Receipt:
         self.event = event
         self.sinks = sinks
         self.interrupts = False
-        # Re-entrant: a signal handler may audit in the middle of anything.
-        self._lock = threading.RLock()
+        # No lock: a signal handler that audits, and waits, in the middle of one would wait for whoever waits
+        # for the lock. Each change is one step, and whoever changes anything looks who is to be called.
         self._levels: dict[AckLevel, _Level] = {
             "accepted": _Level(set()),
             "durable": _Level(set(sinks)),
@@ -89,27 +90,21 @@ class Receipt:
 
     def refused(self, reason: str) -> None:
         """Note that the event will not get to all its sinks."""
-        with self._lock:
-            for level in self._levels.values():
-                level.failures.append(reason)
-            due = self._take_due()
-        _call_back(due)
+        for level in self._levels.values():
+            level.failures.append(reason)
+        self._call_due()
 
     def durable(self, sink: str) -> None:
         """Note that the event is on disk for a sink."""
-        with self._lock:
-            self._levels["durable"].settle(sink)
-            due = self._take_due()
-        _call_back(due)
+        self._levels["durable"].settle(sink)
+        self._call_due()
 
     def settled(self, sink: str, failure: str | None) -> None:
         """Note that a sink is done with the event; ``failure`` says why it is not stored."""
         reason = f"sink {sink!r}: {failure}" if failure else None
-        with self._lock:
-            self._levels["durable"].settle(sink, reason)
-            self._levels["stored"].settle(sink, reason)
-            due = self._take_due()
-        _call_back(due)
+        self._levels["durable"].settle(sink, reason)
+        self._levels["stored"].settle(sink, reason)
+        self._call_due()
 
     def on_durable(self, sink: str) -> OnDurable:
         """What a sink's queue is given, to report what became of the event on its way to the disk."""
@@ -122,11 +117,15 @@ class Receipt:
             self._cause = self._cause or error
             self.settled(sink, str(error))
 
-    def _take_due(self) -> list[OnDurable]:
-        """Under the lock: who is to be called now, once."""
-        due = [callback for level, callback in self._waiting if not self._levels[level].is_open]
-        self._waiting = [item for item in self._waiting if self._levels[item[0]].is_open]
-        return due
+    def _call_due(self) -> None:
+        """Call, once, those whose level is reached or out of reach."""
+        for item in list(self._waiting):
+            if not self._levels[item[0]].is_open:
+                try:
+                    self._waiting.remove(item)
+                except ValueError:  # another thread is faster, and calls
+                    continue
+                item[1](None)
 
     @property
     def complete(self) -> bool:
@@ -172,10 +171,8 @@ class Receipt:
 
     def _when(self, level: AckLevel, callback: OnDurable) -> None:
         """Call back when the level is reached or out of reach, which may be now."""
-        with self._lock:
-            self._waiting.append((level, callback))
-            due = self._take_due()
-        _call_back(due)
+        self._waiting.append((level, callback))
+        self._call_due()
 
     @property
     def _what(self) -> str:
@@ -193,11 +190,6 @@ class Receipt:
             f"{self._what} was not {level} within {timeout:g} s by {waiting}; "
             "it stays in the queue and will be delivered when that is possible"
         )
-
-
-def _call_back(due: list[OnDurable]) -> None:
-    for callback in due:
-        callback(None)
 
 
 class OpenReceipts:

@@ -131,7 +131,10 @@ class FanOut:
             self._put(channel, receipt.event, receipt.on_durable(channel.name) if waits else None)
             for channel in channels
         ]
-        receipt.interrupts = waits and any(channel.queue.is_interrupted() for channel in channels)
+        if waits:
+            receipt.interrupts = any(channel.queue.is_interrupted() for channel in channels)
+            for channel in channels:
+                channel.queue.ensure_awake()
         for channel, answer in zip(channels, answers, strict=True):
             if answer is not PutResult.ACCEPTED:
                 what = "closed" if answer is _GONE else answer.value

@@ -94,6 +94,10 @@ class DiskQueue(BoundedQueue):
         """See :meth:`EventQueue.is_interrupted`."""
         return self._spool.is_interrupted()
 
+    def ensure_awake(self) -> None:
+        """See :meth:`EventQueue.ensure_awake`."""
+        self._spool.ensure_awake()
+
     def _put_inside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         answer = super()._put_inside(event, on_durable)
         self._spool.nudge()
@@ -307,6 +311,7 @@ class DiskQueue(BoundedQueue):
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
         self._spool.deferred.run()
+        self._spool.ensure_awake()
         with self._spool.lock:
             return self._backlog.last + 1
 

@@ -67,6 +67,8 @@ class MemoryQueue(BoundedQueue):
         # woken a second time before the consumer has looked again. A burst costs one wake-up.
         self._wake_at = 1
         self._wake_size = _NEVER
+        # An entry for each call between "must wake" and the wake: what interrupts it can do it in its place.
+        self._promised: list[None] = []
         self._leases: set[Lease] = set()
         self._aside = SetAside()
         # What the bounds leave to the events that wait in their turn: less by what is set aside.
@@ -95,7 +97,7 @@ class MemoryQueue(BoundedQueue):
         if must_wake is None:
             return PutResult.CLOSED if self._closed else self._put_when_full(event, on_durable)
         if must_wake:
-            self._wake(self._on_wake)
+            self._wake_as_promised()
         return _ACCEPTED
 
     def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
@@ -107,13 +109,22 @@ class MemoryQueue(BoundedQueue):
                 return None
             must_wake = self._append(event)
         if must_wake:
-            self._wake(self._on_wake)
+            self._wake_as_promised()
         return PutResult.ACCEPTED
+
+    def ensure_awake(self) -> None:
+        """See :meth:`EventQueue.ensure_awake`."""
+        if self._promised:
+            self._wake(self._on_wake)
+
+    def _wake_as_promised(self) -> None:
+        self._wake(self._on_wake)
+        self._promised.pop()
 
     def _take_in(self, event: Event, on_durable: OnDurable | None) -> None:
         """See :meth:`BoundedQueue._take_in`."""
         if self._append(event):
-            self._wake(self._on_wake)
+            self._wake_as_promised()
 
     def _append(self, event: Event) -> bool:
         """Append under the lock; whether a consumer must be woken."""
@@ -128,6 +139,7 @@ class MemoryQueue(BoundedQueue):
             self._since = self._clock()
         if depth + 1 < self._wake_at and self._size < self._wake_size:
             return False
+        self._promised.append(None)
         self._wake_at = self._wake_size = _NEVER
         return True
 
@@ -141,7 +153,7 @@ class MemoryQueue(BoundedQueue):
             self._drops[DropReason.QUEUE_FULL_OLDEST] += len(forgotten)
             must_wake = self._append(event)
         if must_wake:
-            self._wake(self._on_wake)
+            self._wake_as_promised()
         if self.on_forgotten is not None:
             for old in forgotten:
                 self.on_forgotten(old)

@@ -98,6 +98,11 @@ class SpillQueue(EventQueue):
         """See :meth:`EventQueue.is_interrupted`: in this queue's work, or in that of either part."""
         return self._is_held() or self._memory.is_interrupted() or self._disk.is_interrupted()
 
+    def ensure_awake(self) -> None:
+        """See :meth:`EventQueue.ensure_awake`."""
+        self._memory.ensure_awake()
+        self._disk.ensure_awake()
+
     def _put_inside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         """Put from inside the work of this very thread, which may be half done."""
         if self._closed:

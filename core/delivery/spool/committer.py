@@ -72,17 +72,29 @@ class Committer:
         # The one queue of the standard library whose put may interrupt a put of the same thread.
         self._wakeups: SimpleQueue[None] = SimpleQueue()
         self._nudged = self._nudged_for_removals = False
+        # An entry for each call between the flag and the wake-up: see `ensure_awake`.
+        self._promised: list[None] = []
         self._stopping = threading.Event()
         # Whoever takes the permit starts the thread: one step, for threads and for calls that interrupt it.
         self._permits: list[None] = [None]
         self._thread: threading.Thread | None = None
+        self._starters: set[int] = set()
 
     def nudge(self) -> None:
         """Something is staged; from any thread, without waiting."""
         # A flag without a lock, for every put comes by here. It is cleared before the thread looks for work,
         # so a race costs a wake-up too many and never one too few.
         if not self._nudged and self._threaded:
+            self._promised.append(None)
             self._nudged = True
+            try:
+                self._wake()
+            finally:
+                self._promised.pop()
+
+    def ensure_awake(self) -> None:
+        """Do what a nudge that this very call interrupted has still to do; before waiting for a commit."""
+        if self._promised and self._threaded:
             self._wake()
 
     def nudge_for_removals(self) -> None:
@@ -105,15 +117,27 @@ class Committer:
         if self._permits:
             self._start()
 
-    def is_current_thread(self) -> bool:
-        """Whether the caller is on the committer's own thread."""
-        return self._thread is not None and self._thread.ident == threading.get_ident()
+    def is_here(self) -> bool:
+        """Whether the caller is on the committer's own thread, or interrupts the call that starts it."""
+        here = threading.get_ident()
+        return (self._thread is not None and self._thread.ident == here) or here in self._starters
 
     def _start(self) -> None:
+        here = threading.get_ident()
+        self._starters.add(here)
+        try:
+            started = self._start_thread()
+        finally:
+            self._starters.discard(here)
+        if not started:
+            self._commit_here()
+
+    def _start_thread(self) -> bool:
+        """Start the thread, once; whether there is one."""
         try:
             permit = self._permits.pop()
         except IndexError:
-            return
+            return True
         self._thread = threading.Thread(target=self._run, name="logweir-committer", daemon=True)
         try:
             # In a context of its own: it serves whoever put, be it the delivery itself.
@@ -122,7 +146,8 @@ class Committer:
             self._thread = None
             self._permits.append(permit)
             self._nudged = False
-            self._commit_here()
+            return False
+        return True
 
     def _commit_here(self) -> None:
         """Commit in the caller's thread: what is logged from here on is slower, and durable."""

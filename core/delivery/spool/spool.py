@@ -148,11 +148,15 @@ class Spool:
 
     def is_interrupted(self) -> bool:
         """Whether the calling thread is in the middle of the spool's work, and must not wait for it."""
-        return self.deferred.inside() or self._is_writing_here() or self._committer.is_current_thread()
+        return self.deferred.inside() or self._is_writing_here() or self._committer.is_here()
 
     def nudge(self) -> None:
         """Let the committer know that something is staged."""
         self._committer.nudge()
+
+    def ensure_awake(self) -> None:
+        """See :meth:`Committer.ensure_awake`."""
+        self._committer.ensure_awake()
 
     def remove(self, backlog: Backlog, positions: Iterable[int]) -> None:
         """Delete rows with the next commit; from any thread."""

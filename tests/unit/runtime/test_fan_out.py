@@ -22,7 +22,7 @@ class Channel:
         self.name = name
         self.closed = closed
         self.events: list[Event] = []
-        self.queue = SimpleNamespace(durable=False, is_interrupted=lambda: False)
+        self.queue = SimpleNamespace(durable=False, is_interrupted=lambda: False, ensure_awake=lambda: None)
 
     def put(self, event: Event, on_durable: Any = None) -> PutResult:
         if self.closed:
