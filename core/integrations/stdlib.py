@@ -15,6 +15,7 @@ import threading
 import weakref
 from collections.abc import Collection
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from logweir.capture.message import add_field, formatted, text_of
@@ -176,11 +177,11 @@ def _leave_out() -> None:
 
 
 def _emit(record: logging.LogRecord) -> None:
-    current = runtime.current() or runtime.stand_in()
+    current = runtime.current()
+    # Before a start nothing is delivered that could feed itself.
+    emit = runtime.stand_in().emit if current is None else partial(current.emit, from_library=True)
     name, fields = _read(record)
-    current.emit(
-        name, fields, level=_level(record.levelno), time_ns=_time_ns(record.created), from_library=True
-    )
+    emit(name, fields, level=_level(record.levelno), time_ns=_time_ns(record.created))
 
 
 def _read(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:

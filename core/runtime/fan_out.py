@@ -44,9 +44,6 @@ class FanOut:
         unrouted: Events that no route takes.
         sampled: Events that a route's ``sample`` left out.
         dropped_at_stop: Events that came after the stop and could not be saved.
-        left_out: Events that the delivery itself logged, or that were logged too deep inside the capture of
-            others.
-        echoes: Events that the delivery itself logged, and that were taken.
     """
 
     def __init__(
@@ -58,7 +55,7 @@ class FanOut:
         self.pipeline = pipeline
         self._receipts = receipts
         self._save_late = save_late
-        self.unrouted = self.sampled = self.dropped_at_stop = self.left_out = self.echoes = 0
+        self.unrouted = self.sampled = self.dropped_at_stop = 0
 
     def dispatch(self, event: Event) -> None:
         """Hand an event to the queues of its sinks."""

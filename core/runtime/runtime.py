@@ -30,11 +30,12 @@ from logweir.diagnostics import report
 from logweir.errors import LogweirError
 from logweir.event import Event, Kind
 from logweir.process import standstill
-from logweir.process.delivering import in_finaliser, is_delivering
+from logweir.process.delivering import is_delivering
 from logweir.process.loop_thread import LoopThread
 from logweir.routing.classifier import take_explicit
 from logweir.runtime.explicit_rows import ExplicitRows
 from logweir.runtime.fan_out import FanOut
+from logweir.runtime.feedback import Feedback
 from logweir.runtime.late_lines import LateLines
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
 from logweir.runtime.reload import Reload, keep_running
@@ -81,6 +82,7 @@ class Runtime:
         self._reload = Reload(
             self._fan_out, around, self._housekeeping.hurry, lambda: self._stopped is not None
         )
+        self._feedback = Feedback(self._reload.metrics)
         self._explicit = ExplicitRows(self._fan_out, self._loop_thread, self._clock)
         self._reporter = LossReporter(self.metrics)
         self._relay = OutboxRelay(self._explicit.outboxes, self._explicit.forward)
@@ -269,8 +271,7 @@ class Runtime:
         fan_out = self._fan_out
         try:
             event = fan_out.pipeline.capture(name, fields, level, kind, time_ns, event_id)
-            if is_delivering() and self._feeds_itself(event, from_library=from_library):
-                fan_out.left_out += 1
+            if is_delivering() and self._feedback.leaves_out(event, from_library=from_library):
                 return None
             fan_out.dispatch(event)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
@@ -292,23 +293,9 @@ class Runtime:
         """
         return self._fan_out.audit(self._pipeline.capture(name, fields, level, Kind.AUDIT), acknowledge)
 
-    def _feeds_itself(self, event: Event, *, from_library: bool) -> bool:
-        """Whether an event that is logged in the delivery's own work would go round in it for ever.
-
-        Audit is never left out, and what a finaliser logs is not about the work that it interrupts. A sink
-        may log about the application's events, as often as there are any, but not about its own for ever.
-        """
-        if event.kind is Kind.AUDIT or in_finaliser():
-            return False
-        accepted = 0 if from_library else max(sink.accepted for sink in self._reload.metrics().values())
-        if self._fan_out.echoes < accepted - self._fan_out.echoes:
-            self._fan_out.echoes += 1
-            return False
-        return True
-
     def leave_out(self) -> None:
         """Count an event that is not made, because it would make the next one."""
-        self._fan_out.left_out += 1
+        self._feedback.left_out += 1
 
     def dispatch(self, event: Event) -> None:
         """Hand a ready event to the queues of its sinks."""
@@ -437,7 +424,7 @@ class Runtime:
             sampled=self._fan_out.sampled,
             truncated=self._pipeline.capture.snapshot.truncated,
             dropped_at_stop=self._fan_out.dropped_at_stop + self._late.lost,
-            left_out=self._fan_out.left_out,
+            left_out=self._feedback.left_out,
             dead_letters=DeadLetterMetrics.of(self._pipeline.dead_letters.totals, self._pruner.expired),
         )
 

@@ -388,3 +388,14 @@ def test_logging_while_the_interpreter_exits_never_raises(tmp_path: Path) -> Non
     assert status == 0
     assert "Traceback" not in errors
     assert names(tmp_path)[0] == "event"
+
+
+def test_records_of_the_standard_library_that_come_before_the_start_are_stored(tmp_path: Path) -> None:
+    code = """
+    import logging
+    logging.getLogger("library").addHandler(logweir.Handler())
+    logging.getLogger("library").warning("early")
+    logweir.start()
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert (status, names(tmp_path)) == (0, ["early"]), errors
