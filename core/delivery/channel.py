@@ -17,13 +17,14 @@ from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.diagnostics import report
 from logweir.event import Event
+from logweir.process.lasting import LastingTask
 from logweir.settings.delivery import Bounds
 from logweir.sinks.contract import Sink, SinkConfig
 
 __all__ = ["Channel"]
 
 #: How long a cancelled channel may take to let go.
-_CANCEL_SECONDS = 1.0
+_CANCEL_SECONDS = 0.4
 
 
 class Channel:
@@ -65,18 +66,22 @@ class Channel:
         queue.on_forgotten = self._forgotten
         self._closing = asyncio.Event()
         self._tried = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._is_open = False
         workers_clock = Clock(clock.monotonic, self._pause)
         self._queues = [queue] if left_on_disk is None else [queue, left_on_disk]
         self._workers = [
             Worker(name, sink, config, source, dead_letters, self.counters, receipts, workers_clock)
             for source in [queue] * config.workers + self._queues[1:]
         ]
+        self._task = LastingTask(f"the delivery to sink {name!r}", self._run, self._count_restart)
+        self._working = [
+            LastingTask(f"a worker of sink {name!r}", worker.run, self._count_restart, config.retry.initial)
+            for worker in self._workers
+        ]
 
     def start(self) -> None:
         """Begin to deliver; called on the loop thread."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"logweir-{self.name}")
+        self._task.start()
 
     async def opened_or_not(self) -> None:
         """Wait for the end of the first attempt to open the sink."""
@@ -90,16 +95,16 @@ class Channel:
         """
         self._closing.set()
         self.close_queues()
-        if self._task is not None:
-            await asyncio.wait((self._task,), timeout=timeout)
-            if not self._task.done():
-                self._task.cancel()
-                await asyncio.wait((self._task,), timeout=_CANCEL_SECONDS)
+        if not await self._task.wait(timeout):
+            self._task.cancel()
+            await self._task.wait(_CANCEL_SECONDS)
         return self.let_go()
 
     def let_go(self) -> list[Event]:
         """Refuse new events and return what is neither delivered nor on disk: it is the caller's now."""
         self.close_queues()
+        for task in (self._task, *self._working):
+            task.expect_end()
         for worker in reversed(self._workers):
             worker.let_go()
         return self.queue.remove_unsaved()
@@ -160,25 +165,25 @@ class Channel:
         if self._receipts:
             self._receipts.settled(self.name, event, "its queue was full and forgot it")
 
-    async def _run(self) -> None:
-        try:
-            if await self._open():
-                async with asyncio.TaskGroup() as workers:
-                    for worker in self._workers:
-                        workers.create_task(self._supervise(worker))
-        finally:
-            await self._close()
+    def _count_restart(self) -> None:
+        self.counters.restarts += 1
 
-    async def _supervise(self, worker: Worker) -> None:
-        """Run a worker; if it fails in a way that nobody foresaw, report it and let it resume."""
-        while True:
-            try:
-                await worker.run()
-            except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the sink
-                report(f"{self.name}.worker", "a worker of sink %r failed and resumes: %r", self.name, error)
-                await self._clock.sleep(self.config.retry.initial)
-            else:
-                return
+    async def _run(self) -> None:
+        """Open, deliver, close; begun anew, it goes on where it was, while the workers went on."""
+        try:
+            self._is_open = self._is_open or await self._open()
+            if self._is_open:
+                for task in self._working:
+                    task.start()
+                for task in self._working:
+                    await task.wait()
+        except asyncio.CancelledError:
+            if not self._task.may_end:
+                raise
+            for task in self._working:
+                task.cancel()
+            await asyncio.gather(*(task.wait(_CANCEL_SECONDS / 2) for task in self._working))
+        await self._close()
 
     async def _open(self) -> bool:
         """Open the sink, with back-off; False when the channel finished before it could be opened."""

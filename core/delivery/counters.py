@@ -44,6 +44,7 @@ class DeliveryCounters:
         moved: Events handed to the channel that replaced this one at a reload.
         batches: Writes that the backend answered.
         failures: Writes that failed as a whole, or of which the sink put off events.
+        restarts: Tasks of the delivery that ended without having been asked to, and began anew.
         write_seconds: Time spent in answered writes.
         batch_sizes: Events of each answered write.
         write_latency: Seconds of each answered write.
@@ -60,6 +61,7 @@ class DeliveryCounters:
     moved: int = 0
     batches: int = 0
     failures: int = 0
+    restarts: int = 0
     write_seconds: float = 0.0
     state: SinkState = SinkState.OPENING
     last_error: str = ""

@@ -37,6 +37,7 @@ class LoopThread:
         self._permits: list[None] = [None]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._ending = False
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run ``callback`` on the loop, from any thread; never blocks."""
@@ -72,7 +73,7 @@ class LoopThread:
         loop.call_soon(self._on_start, context=delivery_context())
         # Daemonic: the exit must not wait for a loop without an end. It drains when all other threads have
         # ended (see hooks).
-        self._thread = threading.Thread(target=_run, args=(loop,), name="logweir", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(loop,), name="logweir", daemon=True)
         # Before the thread starts: what is called meanwhile waits on the loop.
         self._loop = loop
         try:
@@ -125,8 +126,9 @@ class LoopThread:
         """Whether the caller is on this very thread."""
         return threading.current_thread() is self._thread
 
-    def stop(self) -> None:
-        """End the loop and the thread; idempotent."""
+    def stop(self, timeout: float = 5.0) -> None:
+        """End the loop and the thread, and wait for it at most ``timeout`` seconds; idempotent."""
+        self._ending = True
         with self._lock:
             loop, thread = self._loop, self._thread
         if loop is None or thread is None or loop.is_closed():
@@ -134,18 +136,30 @@ class LoopThread:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
-            thread.join(timeout=5.0)
+            thread.join(timeout)
 
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        with delivering():
+            try:
+                # Whatever runs on it may stop the loop, or raise what asyncio lets through (SystemExit).
+                while not self._run_until_stopped(loop):
+                    pass
+            finally:
+                _cancel_everything(loop)
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                loop.close()
 
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    with delivering():
+    def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Run the loop; whether it has ended for good."""
+        why = "a sink stopped it"
         try:
             loop.run_forever()
-        finally:
-            _cancel_everything(loop)
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
+        except BaseException as error:  # noqa: BLE001 - of a task or callback that is not ours
+            why = f"a task of a sink raised {error!r}"
+        if not self._ending:
+            report("loop_thread.stopped", "the delivery loop ended, and goes on: %s", why)
+        return self._ending or loop.is_closed()
 
 
 def _cancel_everything(loop: asyncio.AbstractEventLoop) -> None:

@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from logweir.config.models import RoutingConfig
 from logweir.delivery.channel import Channel
 from logweir.delivery.spool.spool import Spool
 from logweir.diagnostics import report
 from logweir.event import Event
+from logweir.process.lasting import LastingTask
 from logweir.process.threads import in_thread
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
 from logweir.telemetry.model import SinkMetrics
 
-__all__ = ["Reload", "keep_running"]
+__all__ = ["Reload"]
 
 
 class Reload:
@@ -58,9 +57,9 @@ class Reload:
         self._books = threading.RLock()
         self._history: dict[str, SinkMetrics] = {}
         self._retiring: list[Channel] = []
-        self._retirements: set[asyncio.Task[None]] = set()
-        # How many retirements use a spool: two reloads may follow each other before the first has ended.
-        self._leaving: Counter[Spool] = Counter()
+        self._retirements: list[LastingTask] = []
+        # Who still uses which spool: two reloads may follow each other before the first has ended.
+        self._leaving: dict[object, Spool] = {}
         self._former: set[Path] = set()
         self.spools = [fan_out.pipeline.store]
 
@@ -101,27 +100,38 @@ class Reload:
         # Only now: whoever meets a closed queue must find the successor in force.
         for channel in retiring:
             channel.close_queues()
-        self._leaving[old.store] += 1
-        keep_running(self._retire_all(old, retiring), self._retirements)
+        retiree = object()
+        self._leaving[retiree] = old.store
+        # Those that are over need no more keeping.
+        self._retirements = [task for task in self._retirements if not task.is_over()]
+        retirement = LastingTask(
+            "the end of what a reload replaced", lambda: self._retire_all(retiree, old, retiring)
+        )
+        self._retirements.append(retirement)
+        retirement.start()
 
     async def ended(self, timeout: float) -> None:
         """Wait until nothing retires any more, at most ``timeout`` seconds."""
-        if self._retirements:
-            await asyncio.wait(self._retirements, timeout=timeout)
+        await asyncio.gather(*(task.wait(timeout) for task in self._retirements))
+        for task in self._retirements:
+            task.expect_end()
 
-    async def _retire_all(self, old: Pipeline, channels: Sequence[Channel]) -> None:
+    async def _retire_all(self, retiree: object, old: Pipeline, channels: Sequence[Channel]) -> None:
         """Finish what a reload replaced; what waits in another data directory comes along."""
         await asyncio.gather(*(self._retire(channel, old) for channel in channels))
-        self._leaving[old.store] -= 1
+        self._leaving.pop(retiree, None)
         # Asked now and not at the reload: another one may have come in between.
         current = self._fan_out.pipeline.store
-        if old.store is not current and not self._leaving[old.store] and not self._is_stopped():
+        in_use = any(store is old.store for store in self._leaving.values())
+        if old.store is not current and not in_use and not self._is_stopped():
             await in_thread(old.store.close)
             # By housekeeping, which tries again where the disk takes nothing just now.
             self._former.add(old.store.directory)
         self._on_spools()
 
     async def _retire(self, channel: Channel, old: Pipeline) -> None:
+        if channel not in self._retiring:  # begun anew after a disturbance: this one has been through
+            return
         leftovers = await channel.finish(old.config.drain_timeout)
         # Before it leaves the list: until then a stop counts what it holds as not yet delivered.
         await in_thread(lambda: self._hand_over(channel, leftovers))
@@ -157,13 +167,6 @@ class Reload:
                 return False
             channel.count_saved(events)
         return True
-
-
-def keep_running(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-    """Run work in the background; the loop alone would not keep it alive."""
-    task = asyncio.get_running_loop().create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
 
 
 def _metrics_of(channel: Channel) -> SinkMetrics:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from logweir.config.loading import ConfigSource, load_config
@@ -31,6 +32,7 @@ from logweir.errors import LogweirError
 from logweir.event import Event, Kind
 from logweir.process import standstill
 from logweir.process.delivering import is_delivering
+from logweir.process.lasting import LastingTask
 from logweir.process.loop_thread import LoopThread
 from logweir.routing.classifier import take_explicit
 from logweir.runtime.explicit_rows import ExplicitRows
@@ -38,7 +40,7 @@ from logweir.runtime.fan_out import FanOut
 from logweir.runtime.feedback import Feedback
 from logweir.runtime.late_lines import LateLines
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
-from logweir.runtime.reload import Reload, keep_running
+from logweir.runtime.reload import Reload
 from logweir.sinks.contract import Transactional
 from logweir.stores.archive.schedule import RetentionSchedule
 from logweir.telemetry.losses import LossReporter
@@ -50,7 +52,9 @@ if TYPE_CHECKING:
 __all__ = ["Runtime"]
 
 #: How much longer than the drain itself a caller waits for it: cancelled channels need a moment.
-_GRACE = 5.0
+_GRACE = 0.8
+#: How long what works beside the queues may take to end, whatever the time to drain.
+_BESIDE = 0.2
 #: How long serving metrics waits for a look at the dead letters.
 _LOOKING = 1.0
 
@@ -92,7 +96,8 @@ class Runtime:
         self._metrics_server: MetricsServer | None = None
         self._import_metrics_server(config)
         self._retention = RetentionSchedule(lambda: self.config)
-        self._background: set[asyncio.Task[None]] = set()
+        parts = (self._reporter, self._relay, self._housekeeping, self._pruner, self._retention)
+        self._background = [LastingTask(f"the task of {type(part).__name__}", part.run) for part in parts]
         # What channels gave back at a stop; kept here, for a drain may be interrupted at any point.
         self._leftovers: list[tuple[Channel, list[Event]]] = []
 
@@ -131,8 +136,8 @@ class Runtime:
     def _on_loop_thread_start(self) -> None:
         for channel in self._pipeline.channels.values():
             channel.start()
-        for part in (self._reporter, self._relay, self._housekeeping, self._pruner, self._retention):
-            keep_running(part.run(), self._background)
+        for task in self._background:
+            task.start()
         self._serve_metrics()  # in a fork's child, nobody else does
 
     def before_fork(self) -> None:
@@ -171,11 +176,17 @@ class Runtime:
         # A second caller, such as the exit behind a SIGTERM, waits for the answer of the first.
         with self._lock:
             if self._stopped is None:
-                delivered = self._drain(self.config.drain_timeout if timeout is None else timeout)
+                if timeout is None:
+                    timeout = self.config.drain_timeout
+                deadline = time.monotonic() + timeout + _GRACE
+                for task in self._background:
+                    task.expect_end()
+                delivered = self._drain(timeout)
                 # A signal handler's own stop, in the middle of this one, has done all of it and knows better.
                 if self._stopped is None:
                     self._stopped = delivered
-                self._loop_thread.stop()
+                # A sink that blocks the loop keeps its thread from ending, but nobody from stopping.
+                self._loop_thread.stop(max(0.1, deadline - time.monotonic()))
                 self._reporter.report()
                 if self._metrics_server is not None:
                     self._metrics_server.stop()
@@ -222,10 +233,13 @@ class Runtime:
 
     async def _finish_all(self, timeout: float) -> None:
         # First what works beside the queues, for the relay would go on to fill them.
-        await asyncio.gather(self._relay.stop(), self._retention.stop())
-        channels = self._all_channels()
-        await asyncio.gather(*(self._finish(channel, timeout) for channel in channels))
-        await self._reload.ended(_GRACE / 2)
+        deadline = time.monotonic() + timeout
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(_BESIDE, timeout / 2)):
+                await asyncio.gather(self._relay.stop(), self._retention.stop())
+        left = max(0.0, deadline - time.monotonic())
+        await asyncio.gather(*(self._finish(channel, left) for channel in self._all_channels()))
+        await self._reload.ended(max(_BESIDE, deadline - time.monotonic()))
 
     async def _finish(self, channel: Channel, timeout: float) -> None:
         self._leftovers.append((channel, await channel.finish(timeout)))

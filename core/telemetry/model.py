@@ -28,6 +28,7 @@ _TOTALS = (
     "dead",
     "batches",
     "failures",
+    "restarts",
     "write_seconds",
     "batch_sizes",
     "write_latency",
@@ -55,6 +56,7 @@ class SinkMetrics:
         oldest_seconds: Age of the oldest event waiting.
         batches: Writes that the backend answered.
         failures: Writes that failed as a whole, or of which the sink put off events.
+        restarts: Tasks of the delivery that ended without having been asked to, and began anew.
         write_seconds: Time spent in answered writes.
         batch_sizes: Events of each answered write.
         write_latency: Seconds of each answered write.
@@ -78,6 +80,7 @@ class SinkMetrics:
     oldest_seconds: float = 0.0
     batches: int = 0
     failures: int = 0
+    restarts: int = 0
     write_seconds: float = 0.0
     batch_sizes: Distribution = field(default_factory=Distribution)
     write_latency: Distribution = field(default_factory=Distribution)
@@ -108,6 +111,7 @@ class SinkMetrics:
             oldest_seconds=queue.oldest,
             batches=delivery.batches,
             failures=delivery.failures,
+            restarts=delivery.restarts,
             write_seconds=delivery.write_seconds,
             batch_sizes=delivery.batch_sizes.picture(),
             write_latency=delivery.write_latency.picture(),

@@ -46,6 +46,10 @@ _COUNTERS: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
         "Writes that failed as a whole, or of which the sink put off events.",
         lambda sink: sink.failures,
     ),
+    "task_restarts": (
+        "Tasks of the sink's delivery that ended without having been asked to, and began anew.",
+        lambda sink: sink.restarts,
+    ),
 }
 _GAUGES: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
     "queue_events": ("Events waiting in the sink's queue.", lambda sink: sink.queue_depth),

@@ -444,7 +444,7 @@ def test_what_a_reload_moves_to_another_data_directory_counts_once(tmp_path: Pat
     for number in range(20):
         runtime.emit(str(number), {})
     runtime.reload({**before, "data_dir": str(tmp_path / "two")})
-    eventually(lambda: not runtime._reload._retirements)
+    eventually(lambda: all(task.is_over() for task in runtime._reload._retirements))
     misbehaving.healed.set()
     eventually(lambda: sorted(names(), key=int) == [str(number) for number in range(20)])
     assert runtime.flush(10)
@@ -466,7 +466,7 @@ def test_a_second_reload_leaves_the_files_to_what_still_retires(tmp_path: Path) 
     runtime.reload(second)
     runtime.reload({**second, "data_dir": str(tmp_path / "two")})
     misbehaving.healed.set()
-    eventually(lambda: not runtime._reload._retirements)
+    eventually(lambda: all(task.is_over() for task in runtime._reload._retirements))
     assert runtime.flush(10)
     counts = runtime.metrics().sinks["out"]
     assert (counts.stored, counts.duplicate) == (20, 0)

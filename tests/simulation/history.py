@@ -138,9 +138,7 @@ class History:
 
     async def _step(self) -> None:
         chance = self.chance
-        doing = chance.choices(
-            list(_DOINGS), list(_DOINGS.values())
-        )[0]
+        doing = chance.choices(list(_DOINGS), list(_DOINGS.values()))[0]
         self.log.append(f"{asyncio.get_running_loop().time():9.3f} {doing}")
         await getattr(self, f"_{doing}")()
 
@@ -223,7 +221,9 @@ class History:
         """A call that a signal handler or a finaliser interrupts anywhere, and which audits itself."""
         process = self._process
         process.audit(self._event(Kind.AUDIT), "durable", 5)
-        with interrupted(self.chance.randrange(600), lambda: process.audit(self._event(Kind.AUDIT), "durable", 5)):
+        with interrupted(
+            self.chance.randrange(600), lambda: process.audit(self._event(Kind.AUDIT), "durable", 5)
+        ):
             if self.chance.random() < 0.3:
                 process.log(self._event(Kind.TRACING))
             else:
@@ -337,4 +337,3 @@ def _simulated(world: World) -> Iterator[None]:
         patch.object(registry, "resolve", resolving),
     ):
         yield
-

@@ -15,7 +15,14 @@ _AFTER_ACCEPTANCE = (DropReason.QUEUE_FULL_OLDEST, DropReason.SHUTDOWN)
 
 def broken_laws(history: History) -> list[str]:
     """The laws that a history breaks, with the facts."""
-    return [*history.world.violations, *_lost(history), *_doubled(history), *_order(history), *_waiting(history), *_counts(history)]
+    return [
+        *history.world.violations,
+        *_lost(history),
+        *_doubled(history),
+        *_order(history),
+        *_waiting(history),
+        *_counts(history),
+    ]
 
 
 def _lost(history: History) -> Iterator[str]:
@@ -44,7 +51,11 @@ def _order(history: History) -> Iterator[str]:
     if history.crashes or history.reloads:
         return
     for name, store in history.world.stores.items():
-        workers = {channel.config.workers for channel in history.world.process.reload.all_channels() if channel.name == name}  # type: ignore[union-attr]
+        workers = {
+            channel.config.workers
+            for channel in history.world.process.reload.all_channels()
+            if channel.name == name
+        }  # type: ignore[union-attr]
         if not store.troubled and workers == {1} and store.order != sorted(store.order):
             yield f"{name} stored events out of order"
 

@@ -98,7 +98,9 @@ class Process:
             # Other data directories too: whoever changes it and dies before the hand-over has to look there.
             for place in sorted(self.directory.glob("*/queues")):
                 store = self.fan_out.pipeline.store
-                if place == store.directory or not any(spool.directory == place for spool in self.reload.spools):
+                if place == store.directory or not any(
+                    spool.directory == place for spool in self.reload.spools
+                ):
                     await self._loop.run_in_executor(None, store.adopt, place)
             await asyncio.sleep(_ADOPTION)
 
@@ -127,7 +129,10 @@ class Process:
         leftovers = await asyncio.gather(*(channel.finish(seconds) for channel in channels))
         await self.reload.ended(1.0)
         self.stopped = True
-        held = [*zip(channels, leftovers, strict=True), *((c, c.let_go()) for c in self.reload.all_channels())]
+        held = [
+            *zip(channels, leftovers, strict=True),
+            *((c, c.let_go()) for c in self.reload.all_channels()),
+        ]
         for channel, events in held:
             if not self.reload.save(channel, events):
                 channel.count_lost(events)

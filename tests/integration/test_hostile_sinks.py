@@ -1,0 +1,86 @@
+"""D3: whatever a sink does to the loop of delivery, the others are served, and a stop comes to its end."""
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import logweir
+from logweir.sinks.memory import MemorySink
+from support import hostile
+from support.waiting import eventually
+
+FAST = {"initial": "1ms", "max": "5ms", "timeout": "5s"}
+
+
+@pytest.fixture(autouse=True)
+def _let_go() -> Iterator[None]:
+    hostile.begun.clear()
+    hostile.go_on.clear()
+    logweir.configure_structlog()
+    yield
+    hostile.go_on.set()
+
+
+def config(kind: str, **options: Any) -> dict[str, Any]:
+    """One sink that disturbs and one that does not, both for every event."""
+    common = {"retry": FAST, "batch": {"linger": 0}}
+    return {
+        "sinks": {
+            "bad": {"type": f"support.hostile:{kind}", **common, **options},
+            "good": {"type": "memory", **common},
+        },
+        "routes": [{"name": "all", "match": {}, "to": ["bad", "good"]}],
+        "data_dir": "data",
+    }
+
+
+def stored(sink: str) -> set[str]:
+    return {event.name for event in MemorySink.of(sink).events.values()}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "StopsTheLoop",
+        "CancelsEverything",
+        "CancelsItsWorker",
+        "CancelsItsWorkerLater",
+        "RaisesGeneratorExit",
+        "ExitsInATask",
+        "ExitsInACallback",
+    ],
+)
+def test_d3_delivery_goes_on_after_a_sink_disturbed_its_loop(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "logweir"):
+        runtime = logweir.start(config(kind))
+        log = logweir.get_logger()
+        log.info("first")
+        assert hostile.begun.wait(20.0)
+        log.info("second")
+        eventually(
+            lambda: stored("bad") == stored("good") == {"first", "second"},
+            found=lambda: str(runtime.metrics()),
+        )
+        assert all(not task.is_over() for task in runtime._background)
+        assert logweir.stop(timeout=5.0)
+    assert [record for record in caplog.records if "sink" in record.getMessage()], "nothing was reported"
+
+
+@pytest.mark.parametrize(
+    "kind", ["BlocksTheLoop", "Sleeps", "NeverCloses", "BlocksInClose", "SwallowsCancellation"]
+)
+def test_d3_a_stop_of_three_seconds_takes_no_more_than_four(kind: str) -> None:
+    logweir.start(config(kind, queue={"type": "disk"}))
+    logweir.get_logger().info("first")
+    if "Close" not in kind:
+        assert hostile.begun.wait(20.0)
+    else:
+        eventually(lambda: stored("bad") == {"first"})
+    before = time.monotonic()
+    logweir.stop(timeout=3.0)
+    assert time.monotonic() - before < 4.0

@@ -1,0 +1,108 @@
+"""Sinks that disturb the loop of delivery, to be named by dotted path; each does so once, then behaves."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+
+from logweir.event import Event
+from logweir.sinks.memory import MemorySink
+from logweir.sinks.results import WriteResult
+
+#: Set when a sink has begun to disturb; when it may go on.
+begun, go_on = threading.Event(), threading.Event()
+
+
+class Disturbing(MemorySink):
+    """Disturbs at its first write."""
+
+    disturbed = False
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        if not self.disturbed:
+            self.disturbed = True
+            begun.set()
+            await self.disturb()
+        return await super().write(batch)
+
+    async def disturb(self) -> None:
+        """What derived classes do."""
+
+
+class StopsTheLoop(Disturbing):
+    async def disturb(self) -> None:
+        asyncio.get_running_loop().stop()
+
+
+class CancelsEverything(Disturbing):
+    async def disturb(self) -> None:
+        for task in asyncio.all_tasks():
+            task.cancel()
+
+
+class CancelsItsWorker(Disturbing):
+    async def disturb(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+
+class CancelsItsWorkerLater(Disturbing):
+    async def disturb(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+
+class RaisesGeneratorExit(Disturbing):
+    async def disturb(self) -> None:
+        raise GeneratorExit
+
+
+class ExitsInATask(Disturbing):
+    async def disturb(self) -> None:
+        async def leave() -> None:
+            raise SystemExit(3)
+
+        self.kept = asyncio.ensure_future(leave())  # type: ignore[var-annotated]
+        self.kept.add_done_callback(lambda task: task.exception())
+
+
+class ExitsInACallback(Disturbing):
+    async def disturb(self) -> None:
+        def leave() -> None:
+            raise KeyboardInterrupt
+
+        asyncio.get_running_loop().call_soon(leave)
+
+
+class BlocksTheLoop(Disturbing):
+    async def disturb(self) -> None:
+        go_on.wait(60.0)
+
+
+class Sleeps(Disturbing):
+    async def disturb(self) -> None:
+        time.sleep(60.0)  # noqa: ASYNC251 - it is what some do
+
+
+class NeverCloses(MemorySink):
+    async def close(self) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+
+class BlocksInClose(MemorySink):
+    async def close(self) -> None:
+        begun.set()
+        go_on.wait(60.0)
+
+
+class SwallowsCancellation(Disturbing):
+    async def disturb(self) -> None:
+        while not go_on.is_set():
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                continue
