@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from logweir.delivery.watchdog import SinkCall, watched
 from logweir.process.standstill import under_way
 
 __all__ = ["call_sink"]
@@ -18,8 +19,8 @@ __all__ = ["call_sink"]
 T = TypeVar("T")
 
 
-async def call_sink(work: Callable[[], Awaitable[T]], timeout: float) -> T:
-    """Call a method of a sink.
+async def call_sink(work: Callable[[], Awaitable[T]], timeout: float, call: SinkCall | None = None) -> T:
+    """Call a method of a sink; with ``call`` the watchdog sees to it that it does not block the loop.
 
     Raises:
         TimeoutError: It did not return within ``timeout`` seconds.
@@ -29,7 +30,8 @@ async def call_sink(work: Callable[[], Awaitable[T]], timeout: float) -> T:
     task = asyncio.current_task()
     async with asyncio.timeout(timeout), under_way():
         try:
-            return await work()
+            with watched(call):
+                return await work()
         except asyncio.CancelledError as error:
             if task is None or task.cancelling():
                 raise

@@ -14,6 +14,7 @@ from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import EventQueue, QueueStatistics
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
+from logweir.delivery.watchdog import SinkCall
 from logweir.delivery.worker import Clock, Worker
 from logweir.diagnostics import report
 from logweir.event import Event
@@ -25,6 +26,8 @@ __all__ = ["Channel"]
 
 #: How long a cancelled channel may take to let go.
 _CANCEL_SECONDS = 0.4
+#: Beyond the time of a write, how long nothing may move while events wait: then the sink is degraded.
+_STILL = 5.0
 
 
 class Channel:
@@ -60,7 +63,7 @@ class Channel:
         self.queue = queue
         self.put = queue.put
         self.bounds = bounds
-        self.counters = DeliveryCounters()
+        self.counters = DeliveryCounters(still_after=config.retry.timeout + config.batch.linger + _STILL)
         self._receipts = receipts
         self._clock = clock
         queue.on_forgotten = self._forgotten
@@ -108,6 +111,10 @@ class Channel:
         for worker in reversed(self._workers):
             worker.let_go()
         return self.queue.remove_unsaved()
+
+    def call(self, method: str) -> SinkCall:
+        """A call of a method of the sink, for the watchdog."""
+        return SinkCall.of(self.name, method, self.sink, self.counters)
 
     def close_queues(self) -> None:
         """Refuse new events."""
@@ -190,7 +197,7 @@ class Channel:
         attempts = 0
         while True:
             try:
-                await call_sink(self.sink.open, self.config.retry.timeout)
+                await call_sink(self.sink.open, self.config.retry.timeout, self.call("open"))
             except TimeoutError:
                 message = f"not open within {self.config.retry.timeout:g} s"
             except Exception as error:  # noqa: BLE001 - a sink may raise anything in open; it is tried again
@@ -222,7 +229,7 @@ class Channel:
 
     async def _close(self) -> None:
         try:
-            await call_sink(self.sink.close, self.config.retry.timeout)
+            await call_sink(self.sink.close, self.config.retry.timeout, self.call("close"))
         except TimeoutError:
             report(f"{self.name}.close", "sink %r did not close in time", self.name)
         except Exception as error:  # noqa: BLE001 - nothing is in flight any more; the stop goes on

@@ -5,6 +5,7 @@ Counters are written on the runtime's loop alone and read from any thread.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,8 +17,8 @@ __all__ = ["DeliveryCounters", "SinkState"]
 class SinkState(StrEnum):
     """How a sink fares.
 
-    ``healthy`` stores; ``degraded`` failed last time, or has put off events that wait; ``down`` fails again
-    and again.
+    ``healthy`` stores, or has nothing to store; ``degraded`` failed last time, has put off events that wait,
+    blocks the loop, or stores nothing though events wait; ``down`` fails again and again.
     """
 
     OPENING = "opening"
@@ -45,11 +46,16 @@ class DeliveryCounters:
         batches: Writes that the backend answered.
         failures: Writes that failed as a whole, or of which the sink put off events.
         restarts: Tasks of the delivery that ended without having been asked to, and began anew.
+        blocks: Calls into the sink that blocked the loop of delivery for more than a second.
+        blocked_seconds: For how long they did, those that still do too.
         write_seconds: Time spent in answered writes.
         batch_sizes: Events of each answered write.
         write_latency: Seconds of each answered write.
         state: The present state.
         last_error: The last failure, without secrets.
+        blocked: While a call blocks the loop, which one and where; the watchdog's thread writes it.
+        still_after: Seconds without anything moving after which waiting events are a bad sign.
+        moved_at: When something was last stored, or a write began; monotonic seconds.
     """
 
     stored: int = 0
@@ -62,10 +68,15 @@ class DeliveryCounters:
     batches: int = 0
     failures: int = 0
     restarts: int = 0
+    blocks: int = 0
+    blocked_seconds: float = 0.0
     write_seconds: float = 0.0
     state: SinkState = SinkState.OPENING
     last_error: str = ""
     failures_in_a_row: int = 0
+    blocked: str = ""
+    still_after: float = 15.0
+    moved_at: float = field(default_factory=time.monotonic)
     batch_sizes: Histogram = field(default_factory=lambda: Histogram(BATCH_SIZES))
     write_latency: Histogram = field(default_factory=lambda: Histogram(WRITE_SECONDS))
 
@@ -76,9 +87,19 @@ class DeliveryCounters:
         self.batch_sizes.observe(events)
         self.write_latency.observe(seconds)
 
+    def begun(self) -> None:
+        """Note that a write begins."""
+        self.moved_at = time.monotonic()
+
+    def still_for(self, waiting: float) -> float:
+        """How long nothing has moved while something waited for ``waiting`` seconds; 0 while all is well."""
+        still = min(waiting, time.monotonic() - self.moved_at)
+        return still if still > self.still_after else 0.0
+
     def succeeded(self) -> None:
         """Note that the backend opened, or took something."""
         self.failures_in_a_row = 0
+        self.moved_at = time.monotonic()
         self.state = SinkState.HEALTHY
 
     def put_off_events(self, events: int, reason: str) -> None:

@@ -71,7 +71,9 @@ async def record(channel: Channel, event: Event, timeout: float, clock: Clock) -
         async with asyncio.timeout(timeout):
             while True:
                 try:
-                    await call_sink(lambda: transactional(channel).record(event), retry.timeout)
+                    await call_sink(
+                        lambda: transactional(channel).record(event), retry.timeout, channel.call("record")
+                    )
                 except SinkRejected as error:
                     raise AuditError(
                         f"sink {channel.name!r} refuses event {event.id} ({event.name}): {error}"

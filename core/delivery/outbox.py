@@ -81,12 +81,12 @@ class OutboxRelay:
             Exception: Whatever the sink raises.
         """
         sink, timeout = transactional(channel), channel.config.retry.timeout
-        events = await call_sink(lambda: sink.outbox_waiting(_BATCH), timeout)
+        events = await call_sink(lambda: sink.outbox_waiting(_BATCH), timeout, channel.call("outbox_waiting"))
         answers = await asyncio.gather(*(self._relayed(event, channel.name) for event in events))
         done = [event.id for event, relayed in zip(events, answers, strict=True) if relayed]
         # Deleted only when every sink has them for good: a crash before this repeats them, and loses none.
         if done:
-            await call_sink(lambda: sink.outbox_done(done), timeout)
+            await call_sink(lambda: sink.outbox_done(done), timeout, channel.call("outbox_done"))
         return len(done)
 
     async def _relayed(self, event: Event, source: str) -> bool:

@@ -34,6 +34,7 @@ from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.set_aside import PutOff
 from logweir.delivery.verdicts import sound
+from logweir.delivery.watchdog import SinkCall
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
@@ -169,10 +170,12 @@ class Worker:
 
     async def _write(self, events: Sequence[Event]) -> WriteResult | _Failure:
         counters = self._counters
+        counters.begun()
         started = self._clock.monotonic()
         failure: _Failure
         try:
-            answer = await call_sink(lambda: self._sink.write(events), self._retry.timeout)
+            call = SinkCall.of(self._name, "write", self._sink, counters)
+            answer = await call_sink(lambda: self._sink.write(events), self._retry.timeout, call)
             result = sound(answer, len(events))
         except TimeoutError:
             failure = _Failure(f"no answer within {self._retry.timeout:g} s")

@@ -46,6 +46,8 @@ class Stage(IntEnum):
     # Parent: lets the loop thread and the calls into sinks go on. Child: forgets both, before the runtime
     # makes a loop thread of its own.
     STANDSTILL = auto()
+    # Child: forgets the loops that the parent's thread watched, before the runtime makes one of its own.
+    WATCHDOG = auto()
     # Child: new mailboxes; nobody waits here for a commit of the parent's.
     COMMIT_FUTURES = auto()
     # Child: owns no spool file, before anybody could take one for its own or for an orphan's.

@@ -5,6 +5,7 @@ For every sink, once it is idle: accepted = stored + duplicate + dead + dropped 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -29,6 +30,8 @@ _TOTALS = (
     "batches",
     "failures",
     "restarts",
+    "blocks",
+    "blocked_seconds",
     "write_seconds",
     "batch_sizes",
     "write_latency",
@@ -57,11 +60,14 @@ class SinkMetrics:
         batches: Writes that the backend answered.
         failures: Writes that failed as a whole, or of which the sink put off events.
         restarts: Tasks of the delivery that ended without having been asked to, and began anew.
+        blocks: Calls into the sink that blocked the loop of delivery for more than a second.
+        blocked_seconds: For how long they did, those that still do too.
         write_seconds: Time spent in answered writes.
         batch_sizes: Events of each answered write.
         write_latency: Seconds of each answered write.
-        state: ``opening``, ``healthy``, ``degraded`` or ``down``; with events set aside never healthy.
-        last_error: The last failure; while events are set aside and others pass, why that is.
+        state: ``opening``, ``healthy``, ``degraded`` or ``down``; healthy while something moves or
+            nothing waits.
+        last_error: The last failure; for a sink that answers well and is degraded, why it is.
     """
 
     accepted: int = 0
@@ -81,6 +87,8 @@ class SinkMetrics:
     batches: int = 0
     failures: int = 0
     restarts: int = 0
+    blocks: int = 0
+    blocked_seconds: float = 0.0
     write_seconds: float = 0.0
     batch_sizes: Distribution = field(default_factory=Distribution)
     write_latency: Distribution = field(default_factory=Distribution)
@@ -93,7 +101,7 @@ class SinkMetrics:
         dropped = dict(queue.dropped)
         if delivery.lost:
             dropped[DropReason.SHUTDOWN] = delivery.lost
-        waits = queue.set_aside > 0 and delivery.state is SinkState.HEALTHY
+        why = _why_not_healthy(queue, delivery)
         return cls(
             accepted=queue.accepted - delivery.moved,
             stored=delivery.stored,
@@ -112,11 +120,13 @@ class SinkMetrics:
             batches=delivery.batches,
             failures=delivery.failures,
             restarts=delivery.restarts,
+            blocks=delivery.blocks,
+            blocked_seconds=delivery.blocked_seconds,
             write_seconds=delivery.write_seconds,
             batch_sizes=delivery.batch_sizes.picture(),
             write_latency=delivery.write_latency.picture(),
-            state=SinkState.DEGRADED if waits else delivery.state,
-            last_error=(queue.reason if waits else "") or delivery.last_error,
+            state=delivery.state if why is None else SinkState.DEGRADED,
+            last_error=why or delivery.last_error,
         )
 
     def after(self, earlier: SinkMetrics) -> SinkMetrics:
@@ -128,6 +138,18 @@ class SinkMetrics:
         }
         now = {item.name: getattr(self, item.name) for item in fields(self)}
         return SinkMetrics(**{**now, **totals, "dropped": dropped})
+
+
+def _why_not_healthy(queue: QueueStatistics, delivery: DeliveryCounters) -> str | None:
+    """Why a sink that answered well is degraded all the same; None if it is not, or fares worse anyway."""
+    if delivery.state is not SinkState.HEALTHY:
+        return delivery.blocked or None if delivery.state is SinkState.OPENING else None
+    if delivery.blocked:
+        return delivery.blocked
+    if queue.set_aside:
+        return queue.reason
+    still = delivery.still_for(math.inf if queue.in_flight else queue.oldest)
+    return f"nothing has moved for {still:.0f} s though events wait" if still else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,14 @@ _COUNTERS: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
         "Tasks of the sink's delivery that ended without having been asked to, and began anew.",
         lambda sink: sink.restarts,
     ),
+    "loop_blocks": (
+        "Calls into the sink that blocked the loop of delivery for more than a second.",
+        lambda sink: sink.blocks,
+    ),
+    "loop_blocked_seconds": (
+        "For how long calls into the sink blocked the loop of delivery, those that still do too.",
+        lambda sink: sink.blocked_seconds,
+    ),
 }
 _GAUGES: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
     "queue_events": ("Events waiting in the sink's queue.", lambda sink: sink.queue_depth),
