@@ -39,7 +39,7 @@ class _ThreadedSink(Sink[SinkConfig]):
 
     def __init__(self, sink: SyncSink[SinkConfig]) -> None:
         super().__init__(sink.config, sink.context)
-        self._sink = sink
+        self._sink = self.itself = sink
         self._threads = _Threads(sink.context.name, sink.context.workers)
 
     async def open(self) -> None:

@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.delivery.own_copies import for_sink
 from logweir.delivery.queue import EventQueue, Lease
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
@@ -109,6 +110,7 @@ class Worker:
     ) -> None:
         self._name = sink_name
         self._sink = sink
+        self._for_sink = for_sink(sink)
         self._batch: BatchConfig = config.batch
         self._retry: RetryConfig = config.retry
         self._queue = queue
@@ -175,7 +177,8 @@ class Worker:
         failure: _Failure
         try:
             call = SinkCall.of(self._name, "write", self._sink, counters)
-            answer = await call_sink(lambda: self._sink.write(events), self._retry.timeout, call)
+            batch = self._for_sink(events)
+            answer = await call_sink(lambda: self._sink.write(batch), self._retry.timeout, call)
             result = sound(answer, len(events))
         except TimeoutError:
             failure = _Failure(f"no answer within {self._retry.timeout:g} s")

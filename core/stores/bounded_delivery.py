@@ -156,6 +156,7 @@ class _Watched:
 
     def __init__(self, sink: Sink[SinkConfig], patience: Patience) -> None:
         self._sink = sink
+        self.itself = getattr(sink, "itself", sink)
         self._patience = patience
         self._failures = 0
         self.config = sink.config
