@@ -65,8 +65,19 @@ def _make_pymongo_client(url: str, _loop: asyncio.AbstractEventLoop, options: di
     return AsyncMongoClient[dict[str, Any]](url, **options)
 
 
+#: Clients that are being closed; the loop alone would not keep them.
+_closing: set[asyncio.Task[None]] = set()
+
+
 async def close_client(client: Any) -> None:
-    """Close the connections, in the loop that made them."""
+    """Close the connections, in the loop that made them; when cancelled, in the background."""
+    closing = asyncio.get_running_loop().create_task(_close(client))
+    _closing.add(closing)
+    closing.add_done_callback(_closing.discard)
+    await asyncio.shield(closing)
+
+
+async def _close(client: Any) -> None:
     if inspect.iscoroutinefunction(client.close):
         await client.close()
     else:
