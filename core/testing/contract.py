@@ -13,7 +13,6 @@ The tests are asynchronous: run them with pytest-asyncio in ``auto`` mode, or wi
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,10 +24,12 @@ import pytest
 
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.contract import Deletable, Prunable, Query, Readable, Sink, SyncSink
-from logweir.sinks.results import Health, WriteResult
+from logweir.sinks.results import Health
 from logweir.sinks.threaded import as_async
+from logweir.testing.conduct import Conduct
+from logweir.testing.events import assert_law, make_event
 
-__all__ = ["AWKWARD_FIELDS", "SinkContract", "make_event"]
+__all__ = ["AWKWARD_FIELDS", "SinkContract", "assert_law", "make_event"]
 
 #: Fields that have broken a store somewhere; all are JSON, as an event's fields always are.
 AWKWARD_FIELDS: dict[str, Any] = {
@@ -53,31 +54,7 @@ AWKWARD_FIELDS: dict[str, Any] = {
 }
 
 
-def make_event(
-    name: str = "event",
-    fields: dict[str, Any] | None = None,
-    *,
-    kind: Kind = Kind.TRACING,
-    time_ns: int | None = None,
-    **more: Any,
-) -> Event:
-    """An event as the runtime makes them."""
-    return Event(
-        new_event_id(),
-        time.time_ns() if time_ns is None else time_ns,
-        kind,
-        "info",
-        name,
-        "contract-service",
-        "test",
-        "4bf92f3577b34da6a3ce929d0e0e4736",
-        "00f067aa0ba902b7",
-        {**(fields or {}), **more},
-        200,
-    )
-
-
-class SinkContract:
+class SinkContract(Conduct):
     """Inherit, override :meth:`make_sink`, and set the flags that differ.
 
     Attributes:
@@ -322,15 +299,6 @@ class SinkContract:
             assert await itself.delete(named) == 0
             assert await itself.delete([]) == 0
             assert await self.stored(itself) == [_bare(event) for event in batch[:100]]
-
-
-def assert_law(result: WriteResult, size: int) -> None:
-    """Each index of the batch has at most one verdict, and none lies outside of it."""
-    verdicts = [*result.duplicate, *result.retry, *result.rejected]
-    assert len(verdicts) == len(set(verdicts)), "an event has two verdicts"
-    assert all(0 <= index < size for index in verdicts), "a verdict on an event that is not in the batch"
-    assert not result.retry, "nothing disturbed the sink, so nothing is to be sent again"
-    assert not result.rejected, f"rejected: {dict(result.rejected)}"
 
 
 def _bare(event: Event) -> Event:

@@ -1,10 +1,14 @@
 """The contract suite finds the faults it is there to find."""
 
+import asyncio
+import copy
+import select
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from logweir.errors import SinkUnavailable
@@ -77,6 +81,93 @@ class CheckRaises(Honest):
         raise SinkUnavailable("cannot say")
 
 
+class ChangesFields(Honest):
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        result = await super().write([replace_fields(event) for event in batch])
+        for event in batch:
+            event.fields.get("nested", {}).pop("b", None)
+        return result
+
+
+class EmptiesTheBatch(Honest):
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        result = await super().write(tuple(batch))
+        batch.clear()  # type: ignore[attr-defined]
+        return result
+
+
+class AnswersLists(Honest):
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        return replace(await super().write(batch), duplicate=[])  # type: ignore[arg-type]
+
+
+class Blocks(Honest):
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        select.select([], [], [], 1.2)
+        return await super().write(batch)
+
+
+class BreaksWhenCancelled(Honest):
+    broken = False
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        if self.broken:
+            raise SinkUnavailable("its connection is in the middle of a command")
+        self.broken = True
+        await asyncio.sleep(0)
+        self.broken = False
+        return await super().write(batch)
+
+
+class AcknowledgesWhenCancelled(Honest):
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return WriteResult.all_stored()
+        return await super().write(batch)
+
+
+class StaysHalfOpen(Honest):
+    opening = False
+
+    async def open(self) -> None:
+        if self.opening:
+            raise SinkUnavailable("is being opened")
+        self.opening = True
+        await asyncio.sleep(0)
+        self.opening = False
+        await super().open()
+
+
+class StaysHalfClosed(Honest):
+    closing = False
+
+    async def open(self) -> None:
+        if self.closing:
+            raise SinkUnavailable("is being closed")
+        await super().open()
+
+    async def close(self) -> None:
+        self.closing = True
+        await asyncio.sleep(0)
+        self.closing = False
+        await super().close()
+
+
+class ReliesOnRisingTimes(Honest):
+    latest = 0
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        late = {index: "too late" for index, event in enumerate(batch) if event.time < self.latest}
+        self.latest = max([self.latest, *(event.time for event in batch)])
+        return replace(await super().write(batch), rejected=late)
+
+
+def replace_fields(event: Event) -> Event:
+    return msgspec.structs.replace(event, fields=copy.deepcopy(event.fields))
+
+
 async def outcome(sink_class: type[Honest], test: str, folder: Path, *arguments: Any) -> str:
     """How a test of the suite ends for a sink."""
 
@@ -103,6 +194,15 @@ async def outcome(sink_class: type[Honest], test: str, folder: Path, *arguments:
         (ClosesOnce, "test_closing_twice_is_closing_once", ()),
         (SearchesBackwards, "test_each_condition_of_a_search_holds", ()),
         (IgnoresTheLimit, "test_pruning_deletes_what_is_old_and_no_more_than_asked", ()),
+        (ChangesFields, "test_a_write_leaves_its_events_as_they_were", ()),
+        (EmptiesTheBatch, "test_a_write_leaves_its_events_as_they_were", ()),
+        (AnswersLists, "test_verdicts_have_their_declared_types", ()),
+        (Blocks, "test_no_call_blocks_the_event_loop", ()),
+        (BreaksWhenCancelled, "test_a_write_may_be_cancelled_at_every_await", ()),
+        (AcknowledgesWhenCancelled, "test_a_write_may_be_cancelled_at_every_await", ()),
+        (StaysHalfOpen, "test_an_open_may_be_cancelled_at_every_await", ()),
+        (StaysHalfClosed, "test_a_close_may_be_cancelled_at_every_await", ()),
+        (ReliesOnRisingTimes, "test_events_may_come_in_any_order_of_their_times", ()),
         (CheckRaises, "test_check_answers_before_and_after_opening", ()),
     ],
 )
