@@ -102,7 +102,7 @@ class Handler(logging.Handler):
         # or a user's function: that is captured too, but not for ever.
         depth = getattr(_capturing, "depth", 0)
         if depth >= _DEEPEST:
-            _leave_out()
+            _leave_out(record)
             report(
                 "stdlib", "records of logger %r log one inside the other; the next is left out", record.name
             )
@@ -125,7 +125,7 @@ class Handler(logging.Handler):
             return False
         if thread == threading.get_ident() or not is_delivery_thread(thread):
             return False
-        _leave_out()
+        _leave_out(record)
         return True
 
 
@@ -170,10 +170,10 @@ def _note_taken(record: logging.LogRecord) -> None:
         _taken[key] = weakref.ref(record, lambda _gone: _taken.pop(key, None))
 
 
-def _leave_out() -> None:
+def _leave_out(record: logging.LogRecord) -> None:
     current = runtime.current()
     if current is not None:
-        current.leave_out()
+        current.leave_out(text_of(record.name))
 
 
 def _emit(record: logging.LogRecord) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from logweir.diagnostics import report
 from logweir.event import Event, Kind
 from logweir.process.delivering import in_finaliser
 from logweir.telemetry.model import SinkMetrics
@@ -40,5 +41,16 @@ class Feedback:
             if self._echoes < accepted - self._echoes:
                 self._echoes += 1
                 return False
-        self.left_out += 1
+        self.count(str(event.fields.get("logger", event.name)))
         return True
+
+    def count(self, source: str) -> None:
+        """Count an event that is left out, and report the first by the name of its logger."""
+        self.left_out += 1
+        if self.left_out == 1:  # a client at debug would be reported for ever
+            report(
+                "feedback",
+                "what sinks and their clients log about their own writes is left out and counted (left_out "
+                "in the metrics), or it would go round for ever; the first came from %.200r",
+                source,
+            )

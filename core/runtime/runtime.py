@@ -307,9 +307,9 @@ class Runtime:
         """
         return self._fan_out.audit(self._pipeline.capture(name, fields, level, Kind.AUDIT), acknowledge)
 
-    def leave_out(self) -> None:
-        """Count an event that is not made, because it would make the next one."""
-        self._feedback.left_out += 1
+    def leave_out(self, source: str) -> None:
+        """Count an event of this logger that is not made, because it would make the next one."""
+        self._feedback.count(source)
 
     def dispatch(self, event: Event) -> None:
         """Hand a ready event to the queues of its sinks."""

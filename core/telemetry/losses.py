@@ -49,5 +49,4 @@ def _losses(metrics: Metrics) -> dict[tuple[str, str], int]:
     }
     losses["routes", "unrouted"] = metrics.unrouted
     losses["runtime", "logged after the stop"] = metrics.dropped_at_stop
-    losses["runtime", "logged by sinks about their own writes"] = metrics.left_out
     return losses

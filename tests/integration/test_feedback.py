@@ -159,7 +159,11 @@ def ways() -> dict[str, Callable[[str], object]]:
 @pytest.mark.parametrize("way", ["structlog", "stdlib"])
 @pytest.mark.parametrize("sink", SINKS)
 def test_c6_a_sink_that_logs_its_writes_does_not_feed_itself(
-    handler: logweir.Handler, pool: ThreadPoolExecutor, sink: type[Any], way: str
+    handler: logweir.Handler,
+    pool: ThreadPoolExecutor,
+    caplog: pytest.LogCaptureFixture,
+    sink: type[Any],
+    way: str,
 ) -> None:
     logweir.configure_structlog()
     Recording.log = Log(ways()[way])
@@ -170,6 +174,7 @@ def test_c6_a_sink_that_logs_its_writes_does_not_feed_itself(
     # Each event is a write, and each write a record: what is not stored in turn is counted.
     eventually(lambda: len(Recording.stored) + runtime.metrics().left_out == 3 + Recording.log.calls)
     assert runtime.metrics().left_out > 0
+    assert caplog.text.count("is left out and counted") == 1
     assert len(Recording.stored) <= 6
     assert [event.name for event in Recording.stored].count("called") == 3
 
