@@ -14,7 +14,23 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
-__all__ = ["Chained", "Chaining", "Epoch", "Finding", "Head", "Tally", "Trouble"]
+from logweir.errors import SinkUnavailable
+
+__all__ = [
+    "Chained",
+    "Chaining",
+    "Epoch",
+    "Finding",
+    "Head",
+    "StoreMissing",
+    "Tally",
+    "Trouble",
+    "summary_of",
+]
+
+
+class StoreMissing(SinkUnavailable):
+    """What should hold rows does not exist: as long as none were stored that is no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +146,31 @@ class Chained(Protocol):
         """The ids that the table has had, the one in force last; none where its rows are bound to none."""
         ...
 
+    def knows(self) -> bool:
+        """Whether ``data_dir`` knows anything of the chains; asks no database."""
+        ...
+
+    def lost(self) -> AsyncIterator[Finding]:
+        """Find what ``data_dir`` knows and the table has no longer."""
+        ...
+
+    async def accept_new_chain(self, detail: str) -> str:
+        """Go on where rows are gone: close the chains that there are, record what is gone, and return it.
+
+        Args:
+            detail: What else is known to be gone, in words.
+
+        Raises:
+            SinkError: It cannot be recorded.
+        """
+        ...
+
     def compare(self, heads: Sequence[Head]) -> AsyncIterator[Finding]:
         """Find out of heads that were saved those whose rows have been cut off or replaced since."""
         ...
+
+
+def summary_of(gone: Sequence[str]) -> str:
+    """Say what is gone, in few words; nothing if nothing is."""
+    more = f" (and {len(gone) - 1:,} more)" if len(gone) > 1 else ""
+    return f"{gone[0]}{more}" if gone else ""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
+from logweir.cli.sinks import require_ability
 from logweir.config.loading import load_config
+from logweir.config.models import RoutingConfig
 from logweir.config.schema import json_schema
 from logweir.config.sinks import context_of
 from logweir.errors import ConfigError, ConfigProblem, MissingDependency
+from logweir.runtime.lost_rows import lost_rows
 from logweir.sinks import registry
 from logweir.sinks.contract import Provisionable
+from logweir.sinks.tamper_evidence import Chained, summary_of
 
 __all__ = ["schema"]
 
@@ -25,12 +30,38 @@ def schema(
     config: Annotated[
         str, typer.Option("-c", "--config", help="The routing file of --sink.")
     ] = "routing.yaml",
+    accept_new_chain: Annotated[
+        bool,
+        typer.Option(help="Record in the audit table of --sink that rows are gone, and go on without them."),
+    ] = False,
 ) -> None:
     """Print the JSON Schema of routing.yaml, for editors, or the DDL of one of its sinks."""
-    if sink is None:
+    if accept_new_chain:
+        typer.echo(asyncio.run(_accept(sink, load_config(config))))
+    elif sink is None:
         typer.echo(json.dumps(json_schema(_installed_types(), registry.resolve), indent=2))
     else:
         typer.echo(_script(sink, config), nl=False)
+
+
+async def _accept(sink: str | None, config: RoutingConfig) -> str:
+    """Record a break in the chains of a sink; what was done, in words."""
+    if sink is None:
+        raise typer.BadParameter("say with --sink whose chains have a break")
+    require_ability(sink, config, Chained, "has no chains")
+    if not config.audit.chain:
+        raise typer.BadParameter("rows are not chained; set audit: {chain: true} in the routing file")
+    gone = [each async for each in lost_rows(sink, config, by_data_dir=False)]
+    settings = config.sinks[sink]
+    sink_class: Any = registry.resolve(settings.type)
+    target = sink_class(settings, context_of(sink, config))
+    try:
+        accepted = await target.accept_new_chain(summary_of(gone))
+    finally:
+        await target.close()
+    if not accepted:
+        return f"{sink}: nothing is gone; nothing was recorded"
+    return f"{sink}: recorded that an operator accepted: {accepted}"
 
 
 def _installed_types() -> Iterator[str]:

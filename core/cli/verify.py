@@ -19,9 +19,15 @@ from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.process.threads import in_thread
 from logweir.sinks import registry
-from logweir.sinks.tamper_evidence import Chained, Finding, Tally, Trouble
+from logweir.sinks.tamper_evidence import Chained, Finding, Tally
 from logweir.stores.reading import opened
-from logweir.stores.saved_heads import SavedHeads, SavedHeadsError, open_saved_heads, write_saved_heads
+from logweir.stores.saved_heads import (
+    SavedHeads,
+    SavedHeadsError,
+    lost_since,
+    open_saved_heads,
+    write_saved_heads,
+)
 
 __all__ = ["verify"]
 
@@ -100,19 +106,15 @@ async def _verify(name: str, config: RoutingConfig, save: Path | None, known: Pa
 async def _findings(
     name: str, sink: Chained, tally: Tally, saved: SavedHeads | None, report: ReportProgress
 ) -> AsyncIterator[Finding]:
-    """What is wrong with the rows, and then with what the file knows of them."""
+    """What is wrong with the rows, and then with what ``data_dir`` and the file know of them."""
     reporting = asyncio.create_task(_report_tally(name, tally, report))
     try:
         async for finding in sink.verify(tally):
             yield finding
-        if saved is None:
-            return
-        if saved.table_id and saved.table_id not in {epoch.table_id for epoch in sink.epochs()}:
-            detail = f"{saved.path} is of a table with another id: this one was made anew, or is another"
-            yield Finding(Trouble.CHANGED, detail)
-        pages = saved.pages()
-        while heads := await in_thread(lambda: next(pages, None)):
-            async for finding in sink.compare(heads):
+        async for finding in sink.lost():
+            yield finding
+        if saved is not None:
+            async for finding in lost_since(saved, sink):
                 yield finding
     finally:
         reporting.cancel()

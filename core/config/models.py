@@ -215,6 +215,10 @@ class AuditConfig(StrictModel):
     """The key of the hashes (HMAC-SHA-256), as in `${file:/run/secrets/chain}`, kept where whoever may write
     to the database cannot read it. Without one anybody can compute the hashes anew."""
 
+    saved_heads: list[Path] = Field(default_factory=list)
+    """Files of `logweir verify --save-heads`, as on a read-only mount: a start is refused where rows are gone
+    that one of them knows."""
+
     @model_validator(mode="after")
     def _key_belongs_to_a_chain(self) -> AuditConfig:
         if self.chain_key is not None and not self.chain:

@@ -24,6 +24,7 @@ from logweir.process.life import Answer, Call, Life, Stage
 from logweir.process.threads import in_thread, on_event_loop
 from logweir.runtime.early_lines import EarlyLines, Taker
 from logweir.runtime.inheritance import ENVIRONMENT_VARIABLE, export, given_config, withdraw
+from logweir.runtime.lost_rows import refuse_lost_rows
 from logweir.runtime.runtime import Runtime
 from logweir.telemetry.model import Metrics
 
@@ -103,7 +104,8 @@ def start(
         source: Where ``config`` was read from, if it was loaded before; a reload reads it again.
 
     Raises:
-        ConfigError: The configuration is wrong; nothing was started.
+        ConfigError: The configuration is wrong, or audit rows are gone that were stored by it; nothing was
+            started.
         LogweirError: The program has started another configuration already, and it is running.
     """
     with _state.lock:
@@ -132,6 +134,8 @@ def _start(config: RoutingConfig, source: ConfigSource, becomes: Stage) -> Runti
     _end_late_lines()
     state.life.to(Stage.STARTING)
     try:
+        if becomes is Stage.RUNNING:  # a log line that starts the runtime waits for no database
+            refuse_lost_rows(config)
         runtime = Runtime(config)
         runtime.start()
     except BaseException:

@@ -23,9 +23,16 @@ import msgspec
 
 from logweir.errors import LogweirError
 from logweir.process.threads import in_thread
-from logweir.sinks.tamper_evidence import Head
+from logweir.sinks.tamper_evidence import Chained, Finding, Head, Trouble
 
-__all__ = ["SavedHeads", "SavedHeadsError", "open_saved_heads", "write_saved_heads"]
+__all__ = [
+    "SavedHeads",
+    "SavedHeadsError",
+    "lost_since",
+    "open_saved_heads",
+    "sink_of",
+    "write_saved_heads",
+]
 
 _FORMAT = "logweir audit heads 2"
 _UNCOUNTED = "logweir audit heads 1"
@@ -164,6 +171,27 @@ def open_saved_heads(path: Path, sink: str) -> SavedHeads:
             if count == 0:
                 raise SavedHeadsError(f"{path}: it has no heads: it was cut off")
     return SavedHeads(path, about.saved, about.table, count, is_counted)
+
+
+def sink_of(path: Path) -> str:
+    """Return the sink that a file of heads is about.
+
+    Raises:
+        SavedHeadsError: It cannot be read.
+    """
+    with _reading(path), path.open("rb") as file:
+        return msgspec.json.decode(file.readline(), type=_About).sink
+
+
+async def lost_since(saved: SavedHeads, sink: Chained) -> AsyncIterator[Finding]:
+    """Yield what is in a file of heads and is no longer in the chains of an open sink."""
+    if saved.table_id and saved.table_id not in {epoch.table_id for epoch in sink.epochs()}:
+        detail = f"{saved.path} is of a table with another id: this one was made anew, or is another"
+        yield Finding(Trouble.CHANGED, detail)
+    pages = saved.pages()
+    while heads := await in_thread(lambda: next(pages, None)):
+        async for finding in sink.compare(heads):
+            yield finding
 
 
 def _is_end(line: bytes, count: int, digest: str) -> bool:

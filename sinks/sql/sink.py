@@ -24,6 +24,8 @@ from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkConfig, SinkContext
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 from logweir.sinks.sql.chain.hashing import Seal
+from logweir.sinks.sql.chain.known import KnownChains
+from logweir.sinks.sql.chain.memory import ChainMemory
 from logweir.sinks.sql.chain.tables import ChainTables
 from logweir.sinks.sql.chain.verifying import Verification
 from logweir.sinks.sql.chain.writing import Writers, insert_alone, require_links
@@ -48,7 +50,7 @@ from logweir.sinks.sql.sqlite_file import Place, SqliteFile
 from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
 from logweir.sinks.sql.verdicts import DuplicateKey, ReadOnlyFile, TableMissing, as_sink_errors
 from logweir.sinks.sql.writing import Insertion, write_in_parts
-from logweir.sinks.tamper_evidence import Epoch, Finding, Head, Tally
+from logweir.sinks.tamper_evidence import Epoch, Finding, Head, Tally, summary_of
 
 __all__ = ["SqlSink"]
 
@@ -83,6 +85,9 @@ class SqlSink(Sink[SqlConfig]):
         self._taken_away = False
         self._opening = asyncio.Lock()
         self._chain = ChainTables(self._table, Seal(chaining.key)) if chaining is not None else None
+        self._memory = ChainMemory(
+            KnownChains(self.context.data_dir, self.context.name, self._url, self._table.name)
+        )
         self._know(database_of(self._url))
 
     def _know(self, database: Database) -> None:
@@ -148,17 +153,22 @@ class SqlSink(Sink[SqlConfig]):
             if self._chain is not None:
                 require_links(self._table)
                 await connection.run_sync(self._begin)
+        if self._chain is not None and not self.context.read_only:
+            await self._memory.compare(self._chain, self._verification(engine))
 
     def _begin(self, connection: Connection) -> None:
         chain, lock = self._chain, self._database.schema_lock(connection, self._table.name)
         if chain is not None:
-            chain.begin(connection, note=not self.context.read_only, lock=lock)
+            note, accepts = not self.context.read_only, self._memory.accepts
+            chain.begin(connection, note=note, lock=lock, accepts=accepts)
 
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""
         if self._shielded is not None:
             await self._shielded.finish(self.config.retry.timeout / 2)
         self._taken_away = False
+        if self._engine is not None and self._chain is not None:
+            await self._memory.note(self._chain, self._writers.ends)
         await self._disconnect()
 
     async def _disconnect(self) -> None:
@@ -201,7 +211,10 @@ class SqlSink(Sink[SqlConfig]):
     async def _store_together(self, batch: Sequence[Event]) -> set[int]:
         rows = self._insertion_of_open().rows_of(batch)
         if self._chain is not None:
-            return await self._writers.store(rows)
+            known = await self._writers.store(rows)
+            if self._memory.is_due:
+                await self._memory.note(self._chain, self._writers.ends)
+            return known
         try:
             async with self._transaction() as connection:
                 await self._insertion.insert(connection, rows)
@@ -291,6 +304,28 @@ class SqlSink(Sink[SqlConfig]):
         """See :meth:`Chained.verify`."""
         return self._verification().findings(tally)
 
+    def knows(self) -> bool:
+        """See :meth:`Chained.knows`."""
+        return self._chain is not None and self._memory.knows()
+
+    def lost(self) -> AsyncIterator[Finding]:
+        """See :meth:`Chained.lost`."""
+        return self._memory.lost(self.epochs(), self._verification())
+
+    async def accept_new_chain(self, detail: str) -> str:
+        """See :meth:`Chained.accept_new_chain`."""
+        chain = self._chain
+        if chain is None:
+            raise SinkRejected("rows are not chained; set audit: {chain: true}")
+        self._memory.accepts = True
+        await self.open()
+        gone = [finding.detail async for finding in self.lost()]
+        detail = "; ".join(part for part in (detail, summary_of(gone)) if part)
+        if detail:
+            await self._whole(self._in_transaction(chain.accept, detail))
+            await self._memory.begin_anew(chain)
+        return detail
+
     def heads(self) -> AsyncIterator[Head]:
         """See :meth:`Chained.heads`."""
         return self._verification().heads()
@@ -303,10 +338,12 @@ class SqlSink(Sink[SqlConfig]):
         """See :meth:`Chained.compare`."""
         return self._verification().compare(heads)
 
-    def _verification(self) -> Verification:
+    def _verification(self, engine: AsyncEngine | None = None) -> Verification:
+        """What reads the chains, on an engine of a sink that is just being opened, or on the sink's own."""
         if self._chain is None:
             raise SinkRejected("rows are not chained; set audit: {chain: true}")
-        return Verification(self._table, self._chain, self._transaction, self._database)
+        transaction = self._transaction if engine is None else engine.begin
+        return Verification(self._table, self._chain, transaction, self._database)
 
     # -- connections --------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 from logweir.errors import SinkUnavailable
 from logweir.sinks.shared.permissions import make_folder, open_file
 from logweir.sinks.shared.sqlite_reading import read_only_options
+from logweir.sinks.tamper_evidence import StoreMissing
 
 __all__ = ["Place", "SqliteFile", "read_only_url"]
 
@@ -77,13 +78,13 @@ def read_only_url(url: URL) -> URL:
     """Return the URL by which a file is opened without the right to change it.
 
     Raises:
-        SinkUnavailable: The file is not there.
+        StoreMissing: The file is not there.
     """
     if str(url.database).startswith("file:"):
         return url
     path = Path(str(url.database))
     if not path.exists():
-        raise SinkUnavailable(f"{path} does not exist; nothing was stored yet, or the path is another one")
+        raise StoreMissing(f"{path} does not exist; nothing was stored yet, or the path is another one")
     return url.set(database=f"file:{quote(str(path))}", query={**read_only_options(path), "uri": "true"})
 
 

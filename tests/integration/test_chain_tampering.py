@@ -4,6 +4,7 @@ Every tampering is reported by verifying, whatever the database; every honest op
 """
 
 import json
+import shutil
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ async def make_old(place: Place) -> None:
         "DELETE FROM TABLE__chain",
         "UPDATE logweir_schema SET version = 1 WHERE table_name = 'TABLE_'",
     )
+    shutil.rmtree(".logweir")  # which knows of the table that was made to be replaced
     for suffix in ("", "_chain", "_chain_gone"):
         await put(place, suffix, OLD[f"audit_log{suffix}"])
 

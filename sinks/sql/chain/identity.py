@@ -138,6 +138,9 @@ class Identity:
         Raises:
             IntegrityError: Another process has given it one meanwhile.
         """
+        # Whatever stands behind the ids that are signed rightly was put there by somebody else.
+        if not self.is_sound:
+            connection.execute(delete(self.ids).where(self.ids.c.number > len(self._ids)))
         unsigned = _Id(len(self._ids) + 1, uuid4().hex, time.time_ns() // 1000, reason, detail, "")
         values = {name: getattr(unsigned, name) for name in _COLUMNS}
         mac = self._mac_of(unsigned, self._ids)

@@ -120,6 +120,7 @@ class ChainTables:
         *,
         note: bool = True,
         lock: AbstractContextManager[None] | None = None,
+        accepts: bool = False,
     ) -> None:
         """Give the table its id before the first chain, or bind chains of before version 2 to one.
 
@@ -127,11 +128,15 @@ class ChainTables:
             connection: A connection.
             note: Whether that may be written; if not, only the key is compared.
             lock: Keeps other processes from doing the same meanwhile.
+            accepts: Whether an operator is about to :meth:`accept` whatever is there.
 
         Raises:
             SinkRejected: The chains that are there were begun with another key.
         """
         self.identity.load(connection)
+        if accepts:
+            connection.rollback()
+            return
         if note and not self.identity.is_sound:
             raise self._other_key()
         if note and not self.identity.current:
@@ -153,10 +158,12 @@ class ChainTables:
             connection: A connection.
             detail: What was accepted, in words.
         """
-        before = self.identity.current
+        self.identity.load(connection)
+        before, found = self.identity.current, self.beginning(connection)
         self.identity.add(connection, "accepted", detail)
         self._close(connection, before)
-        if self.beginning(connection) is None:
+        if found is None or not found.fits(self.seal, self.identity.first):
+            connection.execute(delete(self.heads).where(self.heads.c.writer == BEGINNING))
             self._note_beginning(connection)
 
     def _bind(self, connection: Connection) -> None:

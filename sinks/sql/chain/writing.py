@@ -62,6 +62,8 @@ class Writers:
         self._insertion = insertion
         self._transaction = transaction
         self._idle: list[Head] = []
+        #: Where the chains end that were written, for who notes it elsewhere and takes them out.
+        self.ends: dict[str, Head] = {}
 
     async def store(self, rows: Sequence[Any]) -> set[int]:
         """Store rows in one transaction; return the indexes of those that are there already.
@@ -109,7 +111,10 @@ class Writers:
             raise
         # Only now is it known that the rows stand there: the chain goes on in memory after the commit, never
         # before.
-        self._give_back(_after(links) if links else head)
+        end = _after(links) if links else head
+        self._give_back(end)
+        if links:
+            self.ends[end.writer] = end
         return set(range(len(rows))).difference(chosen)
 
     # Whatever else was raised (a lost connection, a cancellation) leaves the head out: a chain of unknown end
