@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -396,6 +397,23 @@ def test_a_reload_hands_what_a_dead_sink_holds_to_its_successor() -> None:
     assert runtime.flush()
     metrics = runtime.metrics().sinks["out"]
     assert (metrics.accepted, metrics.stored, metrics.dropped) == (301, 301, {})
+
+
+@pytest.mark.parametrize("change", ["reload", "stop"])
+def test_d6_a_caller_who_waits_for_durable_is_answered_when_what_waits_in_memory_is_saved(
+    change: str,
+) -> None:
+    audited = [{"name": "audit", "match": {"kind": "audit"}, "to": ["out"]}]
+    before = config(routes=audited, out=sick("Dead", queue={"type": "memory"}))
+    runtime = logweir.start(before)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(logweir.audit_sync, "waits", acknowledge="durable", timeout=30.0)
+        eventually(lambda: runtime.metrics().sinks["out"].failures)
+        if change == "reload":
+            logweir.reload(config(routes=audited, out=sick("Dead", queue={"type": "memory"}, workers=2)))
+        else:
+            logweir.stop(0.2)
+        assert answer.result(20).sinks == ("out",)
 
 
 def test_a_flush_after_reloads_between_kinds_of_queues_sees_what_another_queue_settles() -> None:
