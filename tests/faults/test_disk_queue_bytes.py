@@ -4,13 +4,16 @@ import logging
 import random
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from logweir.delivery.spool.spool_file import Record, Row, SpoolFile
+from logweir.encoding.events import encode_event
 from logweir.event import Event
 from logweir.testing.contract import make_event
-from support.disk import drain, make_queue, make_spool
+from support.disk import crash, drain, make_queue, make_spool
 
 COUNT = 2000
 PAGE = 4096
@@ -155,4 +158,31 @@ def test_a_log_whose_last_write_was_torn_is_no_damage(
     found = killed.adopted(".db-wal", lambda content: content.__delitem__(slice(-100, None)))
     assert found == killed.events[: len(found)]
     assert len(found) == COUNT - COUNT // 20
+    assert not is_reported(caplog)
+
+
+def test_what_a_write_that_failed_left_in_the_log_is_no_damage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that was full in the middle of a long write, and took a shorter one in its place."""
+    first, long, short = make_event("first"), make_event("long", {"note": "x" * 100_000}), make_event("short")
+    spool = make_spool(tmp_path / "life")
+    queue = make_queue(spool)
+    queue.put(first)
+    assert spool.commit() is None
+    shutil.copytree(tmp_path / "life", tmp_path / "other", ignore=shutil.ignore_patterns("*.lock", "*-shm"))
+    queue.put(long)
+    assert spool.commit() is None
+    with closing(SpoolFile(next((tmp_path / "other" / "queues").glob("*.db")))) as file:
+        file.write([Record(Row(1, short.time, 10, encode_event(short)), ["sink"])])
+        taken = Path(f"{file.path}-wal").read_bytes()
+    directory = crash(spool, tmp_path / "after")
+    log = next((directory / "queues").glob("*.db-wal"))
+    left = log.read_bytes()[len(taken) : -FRAME]
+    assert len(left) > 10 * FRAME
+    log.write_bytes(taken + left)
+    after = make_spool(directory)
+    after.adopt()
+    assert [event.name for event in drain(after)] == ["first", "short"]
+    after.close()
     assert not is_reported(caplog)
