@@ -19,11 +19,10 @@ from pathlib import Path
 
 from logweir.sinks.shared.sqlite_reading import read_only_uri
 
-__all__ = ["FORMAT", "connect", "connect_to_read", "is_damage", "lenient_text", "transaction"]
+__all__ = ["FORMAT", "connect", "connect_to_read", "lenient_text", "transaction"]
 
 FORMAT = 1
 _BUSY_SECONDS = 10.0
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _SETTINGS = """
 PRAGMA synchronous=FULL;
@@ -146,8 +145,3 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file's content is at fault, so that no later attempt can succeed."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE

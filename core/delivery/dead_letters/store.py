@@ -21,12 +21,11 @@ from typing import NamedTuple, TypeVar
 from logweir.delivery.dead_letters.database import (
     connect,
     connect_to_read,
-    is_damage,
     lenient_text,
     transaction,
 )
 from logweir.delivery.dead_letters.letter import DeadLetter, Selection
-from logweir.delivery.quarantine import quarantine
+from logweir.delivery.quarantine import is_damage, quarantine
 from logweir.diagnostics import report
 from logweir.encoding.values import clean_text
 

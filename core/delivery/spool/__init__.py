@@ -7,5 +7,5 @@ it. ``spool_file`` is the on-disk format, ``current_file`` the one in use, ``own
 ``recovery`` replaces a damaged file with what can be read of it: ``salvage`` asks open connections,
 ``raw_salvage`` reads the ``pages`` and the ``write_ahead_log`` without SQLite. ``orphans`` are the files of
 dead processes, ``unconfigured`` is what no sink wants any more, and ``housekeeping`` looks after these two
-from time to time. ``sqlite_errors`` says what an error means.
+from time to time. ``sqlite_errors`` are the errors that others see.
 """

@@ -14,11 +14,12 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+from logweir.delivery.quarantine import is_damage
 from logweir.delivery.spool import ownership
 from logweir.delivery.spool.pages import PAGE_SIZE, header_damage
 from logweir.delivery.spool.raw_salvage import RawSalvage
 from logweir.delivery.spool.spool_file import Record, SpoolFile
-from logweir.delivery.spool.sqlite_errors import SpoolClosed, is_damage
+from logweir.delivery.spool.sqlite_errors import SpoolClosed
 from logweir.delivery.spool.write_ahead_log import read_log
 from logweir.diagnostics import logger, report
 from logweir.process.fork_gate import gate

@@ -10,10 +10,10 @@ from typing import TypeVar
 import msgspec
 
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.delivery.quarantine import is_damage
 from logweir.delivery.spool.backlog import Backlog, Held, Read
 from logweir.delivery.spool.current_file import CurrentFile
 from logweir.delivery.spool.spool_file import Row, SpoolFile
-from logweir.delivery.spool.sqlite_errors import is_damage
 from logweir.diagnostics import report
 from logweir.encoding.events import decode_event
 from logweir.event import Event

@@ -43,6 +43,7 @@ from pathlib import Path
 
 from logweir.delivery.commit_future import thread_future
 from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.quarantine import is_damage
 from logweir.delivery.queue import OnDurable
 from logweir.delivery.set_aside import Group
 from logweir.delivery.spool import orphans
@@ -55,7 +56,7 @@ from logweir.delivery.spool.recovery import replace_damaged
 from logweir.delivery.spool.refusal import encode_all, refuse
 from logweir.delivery.spool.removals import Removals
 from logweir.delivery.spool.spool_file import Record, SpoolFile
-from logweir.delivery.spool.sqlite_errors import SpoolClosed, as_os_error, is_damage
+from logweir.delivery.spool.sqlite_errors import SpoolClosed, as_os_error
 from logweir.delivery.spool.staging import Staged, Staging
 from logweir.diagnostics import report
 from logweir.event import Event

@@ -1,35 +1,10 @@
-"""What an error of SQLite means for a queue file: wait and try again, or give the file up. Pure."""
+"""The errors of a queue file, as those who put and those who take files over see them. Pure."""
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
-__all__ = ["SpoolClosed", "UnknownFormat", "as_os_error", "is_damage"]
-
-#: Primary codes that pass by themselves or when an operator has made room or given rights.
-_PASSING = frozenset(
-    {
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_INTERRUPT,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_NOLFS,
-        sqlite3.SQLITE_AUTH,
-    }
-)
-_IOERR_DATA = sqlite3.SQLITE_IOERR | (32 << 8)
-_IOERR_CORRUPTFS = sqlite3.SQLITE_IOERR | (33 << 8)
-#: Failures to read: what is not readable now will not become so.
-_UNREADABLE = frozenset(
-    {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, _IOERR_DATA, _IOERR_CORRUPTFS}
-)
+__all__ = ["SpoolClosed", "UnknownFormat", "as_os_error"]
 
 
 class SpoolClosed(OSError):
@@ -38,14 +13,6 @@ class SpoolClosed(OSError):
 
 class UnknownFormat(OSError):
     """A queue file was written by another version of logweir; it is left as it is."""
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file's content is at fault, so that no later attempt can succeed."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # raised by the sqlite3 module itself, as for text that is not UTF-8
-        return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.ProgrammingError)
-    return code in _UNREADABLE or code & 0xFF not in _PASSING
 
 
 def as_os_error(path: Path, error: Exception) -> OSError:
