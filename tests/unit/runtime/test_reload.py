@@ -13,51 +13,57 @@ from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.queue import DropReason, PutResult, QueueStatistics
 from logweir.delivery.receipts import OpenReceipts
 from logweir.event import Event
+from logweir.runtime import reload as module
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.reload import Reload
 from logweir.settings.delivery import Bounds
 
 
-class Retired:
-    """A channel that has accepted events, and has some of them left when its time is up."""
+class Channel:
+    """A channel that has accepted ``left``, cannot deliver it, and has room for as many more."""
 
-    def __init__(self, left: Sequence[Event], name: str = "out") -> None:
-        self.name = name
+    def __init__(self, left: Sequence[Event] = (), *, room: int = 0, on_disk: int = 0) -> None:
+        self.name = "out"
         self.left = list(left)
+        self.room = room
+        self.on_disk = on_disk
+        self.events: list[Event] = []
         self.bounds = Bounds(1000, 10**6)
         self.counters = DeliveryCounters()
         self.saved: list[Event] = []
         self.lost: list[Event] = []
-        self.held = 0
-
-    async def finish(self, _timeout: float) -> list[Event]:
-        return self.left
-
-    def statistics(self) -> QueueStatistics:
-        return QueueStatistics(self.held, 0, 0, len(self.left), {})
-
-    def count_saved(self, events: Sequence[Event]) -> None:
-        self.saved += events
-
-    def count_lost(self, events: Sequence[Event]) -> None:
-        self.lost += events
-        self.counters.lost += len(events)
-
-
-class Successor:
-    """A channel that takes ``room`` events and is closed then, as by the stop of the runtime."""
-
-    name = "out"
-
-    def __init__(self, room: int) -> None:
-        self.room = room
-        self.events: list[Event] = []
+        self.may_finish = asyncio.Event()
+        self.may_finish.set()
 
     def put(self, event: Event, _on_durable: Any = None) -> PutResult:
         if len(self.events) == self.room:
             return PutResult.CLOSED
         self.events.append(event)
         return PutResult.ACCEPTED
+
+    async def finish(self, _timeout: float) -> list[Event]:
+        await self.may_finish.wait()
+        return self.left
+
+    def statistics(self) -> QueueStatistics:
+        return QueueStatistics(self.on_disk, 0, 0, self.on_disk + len(self.left) + len(self.events))
+
+    def count_saved(self, events: Sequence[Event]) -> None:
+        self.saved += events
+        self.counters.moved += len(events)
+
+    def count_lost(self, events: Sequence[Event]) -> None:
+        self.lost += events
+        self.counters.lost += len(events)
+
+    def start(self) -> None:
+        pass
+
+    def close_queues(self) -> None:
+        pass
+
+    def close_books(self) -> None:
+        pass
 
 
 class Store:
@@ -75,95 +81,107 @@ class Store:
         self.saved += events
 
 
-def reload_with(*channels: Successor, takes: bool, on_spools: Callable[[], object] = list) -> Reload:
-    pipeline: Any = SimpleNamespace(
-        channels={channel.name: channel for channel in channels}, store=Store(takes=takes)
-    )
-    around: Any = None
-    return Reload(FanOut(pipeline, OpenReceipts()), around, on_spools, lambda: False)
+class Replacement:
+    """A reload that replaces ``old`` by ``new``, which None says is gone."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        old: Channel,
+        new: Channel | None,
+        *,
+        takes: bool,
+        on_spools: Callable[[], object] = list,
+    ) -> None:
+        self.store = Store(takes=takes)
+        config = SimpleNamespace(drain_timeout=1.0)
+        before: Any = SimpleNamespace(channels={"out": old}, store=self.store, config=config)
+        channels = {} if new is None else {"out": new}
+        after = SimpleNamespace(channels=channels, store=self.store, config=config)
+        monkeypatch.setattr(module, "assemble", lambda *_: after)
+        around: Any = None
+        self.reload = Reload(FanOut(before, OpenReceipts()), around, on_spools, lambda: False)
+
+    async def run(self) -> None:
+        config: Any = None
+        await self.reload.replace(config)
+        await self.reload.ended(10.0)
 
 
 def events(count: int) -> list[Event]:
     return [make_event(name=str(number)) for number in range(count)]
 
 
-async def retire(reload: Reload, channel: Any) -> None:
-    await reload._retire(channel, 1.0)
+async def test_d6_what_is_left_goes_over_the_disk_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = Channel(events(3)), Channel(room=10)
+    replacement = Replacement(monkeypatch, old, new, takes=True)
+    await replacement.run()
+    assert replacement.store.saved == old.saved == old.left
+    assert not new.events
+    assert not old.lost
 
 
-async def test_d6_what_is_left_goes_over_the_disk_and_nowhere_else() -> None:
-    successor = Successor(room=10)
-    reload = reload_with(successor, takes=True)
-    channel = Retired(events(3))
-    await retire(reload, channel)
-    assert reload.spools[0].saved == channel.saved == channel.left  # type: ignore[attr-defined]
-    assert not successor.events
-    assert not channel.lost
-
-
-async def test_d6_where_the_disk_takes_nothing_it_goes_from_hand_to_hand_and_is_accepted_once() -> None:
-    successor = Successor(room=10)
-    reload = reload_with(successor, takes=False)
-    channel = Retired(events(3))
-    await retire(reload, channel)
-    assert successor.events == channel.left
-    assert not channel.lost
-    # The successor counts them as accepted: with the predecessor's own count they would be so twice.
-    assert reload._history["out"].accepted == 0
+async def test_d6_where_the_disk_takes_nothing_it_goes_from_hand_to_hand_and_counts_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, new = Channel(events(3)), Channel(room=10)
+    replacement = Replacement(monkeypatch, old, new, takes=False)
+    await replacement.run()
+    assert new.events == old.left
+    assert not old.lost
+    assert replacement.reload.metrics()["out"].accepted == 3
 
 
 @pytest.mark.parametrize("room", [0, 2])
-async def test_d6_what_the_successor_cannot_take_is_counted_as_lost_and_nothing_else_is(room: int) -> None:
-    successor = Successor(room)
-    reload = reload_with(successor, takes=False)
-    channel = Retired(events(5))
-    await retire(reload, channel)
-    assert successor.events == channel.left[:room]
-    assert channel.lost == channel.left[room:]
-    counts = reload._history["out"]
-    assert (counts.accepted, counts.dropped) == (5 - room, {DropReason.SHUTDOWN: 5 - room})
+async def test_d6_what_the_successor_cannot_take_is_lost_and_counted_and_nothing_else_is(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = Channel(events(5)), Channel(room=room)
+    replacement = Replacement(monkeypatch, old, new, takes=False)
+    await replacement.run()
+    assert new.events == old.left[:room]
+    assert old.lost == old.left[room:]
+    counts = replacement.reload.metrics()["out"]
+    assert (counts.accepted, counts.dropped) == (5, {DropReason.SHUTDOWN: 5 - room})
 
 
-async def test_d6_what_is_left_for_a_sink_that_is_gone_is_counted_as_lost() -> None:
-    reload = reload_with(takes=False)
-    channel = Retired(events(5))
-    await retire(reload, channel)
-    assert channel.lost == channel.left
+async def test_d6_what_is_left_for_a_sink_that_is_gone_is_counted_as_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = Channel(events(5))
+    await Replacement(monkeypatch, old, None, takes=False).run()
+    assert old.lost == old.left
 
 
-async def test_d6_what_stays_on_disk_is_counted_by_whoever_takes_it_over() -> None:
-    reload = reload_with(Successor(room=10), takes=True)
-    channel = Retired(events(5))
-    channel.held, channel.left[3:] = 2, []
-    accepted = channel.statistics().accepted
-    await retire(reload, channel)
-    assert (reload._history["out"].accepted, reload._history["out"].queue_depth) == (accepted - 2, 0)
+async def test_d6_what_stays_on_disk_is_counted_by_whoever_takes_it_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = Channel(on_disk=2)
+    replacement = Replacement(monkeypatch, old, None, takes=True)
+    await replacement.run()
+    counts = replacement.reload.metrics()["out"]
+    assert (counts.accepted, counts.queue_depth) == (0, 0)
 
 
-async def test_d6_housekeeping_is_called_when_everything_has_retired() -> None:
-    called: list[bool] = []
-    channel: Any = Retired(events(3))
-    reload = reload_with(takes=True, on_spools=lambda: called.append(bool(channel.saved)))
-    old: Any = reload._fan_out.pipeline
-    old.config = SimpleNamespace(drain_timeout=1.0)
-    await reload._retire_all(old, [channel])
-    assert called == [True]
+async def test_d6_housekeeping_is_called_when_everything_has_retired(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, called = Channel(events(3)), list[int]()
+    replacement = Replacement(
+        monkeypatch, old, None, takes=True, on_spools=lambda: called.append(len(old.saved))
+    )
+    await replacement.run()
+    assert called == [3]
 
 
-async def test_d6_while_a_channel_retires_what_it_holds_is_in_the_counts() -> None:
-    reload = reload_with(takes=True)
-    finishing = asyncio.Event()
-    channel: Any = Retired(events(3))
-
-    async def finish(_timeout: float) -> list[Event]:
-        await finishing.wait()
-        return list(channel.left)
-
-    channel.finish, channel.held = finish, 3
-    reload._retiring = [channel]
-    retiring = asyncio.create_task(retire(reload, channel))
-    await asyncio.sleep(0)
-    assert reload.metrics()["out"].queue_depth == 3
-    finishing.set()
-    await retiring
-    assert reload.metrics()["out"].queue_depth == 0
+async def test_d6_while_a_channel_retires_what_it_holds_is_in_the_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = Channel(on_disk=3)
+    old.may_finish.clear()
+    replacement = Replacement(monkeypatch, old, None, takes=True)
+    running = asyncio.create_task(replacement.run())
+    while not replacement.reload._retiring:
+        await asyncio.sleep(0)
+    assert replacement.reload.metrics()["out"].queue_depth == 3
+    old.may_finish.set()
+    await running
+    assert replacement.reload.metrics()["out"].queue_depth == 0
