@@ -23,6 +23,7 @@ from logweir.cli.dlq import dlq
 from logweir.cli.explain import explain
 from logweir.cli.init import init
 from logweir.cli.migrate import migrate
+from logweir.cli.printable import printable
 from logweir.cli.query import query, trace
 from logweir.cli.run import run
 from logweir.cli.schema import schema
@@ -106,5 +107,5 @@ def _message(error: LogweirError) -> str:
 
 def _print_error(message: str) -> None:
     """Write to stderr; lines are not broken, because programs and editors read places out of them."""
-    text = Text("logweir: ", style="bold red").append(message, style="default not bold")
+    text = Text("logweir: ", style="bold red").append(printable(message), style="default not bold")
     Console(stderr=True, soft_wrap=True, highlight=False).print(text)

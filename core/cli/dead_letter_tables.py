@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.cli.dead_letter_options import LINES
-from logweir.cli.printable import printable, sized, utc
+from logweir.cli.printable import json_printable, printable, sized, utc
 from logweir.delivery.dead_letters import DeadLetter, Totals
 from logweir.encoding.events import event_to_dict
 from logweir.encoding.times import format_time
@@ -59,13 +59,14 @@ def described(letter: DeadLetter) -> Group:
     }
     try:
         body = json.dumps(event_to_dict(letter.event()), indent=2, ensure_ascii=False)
+        body = json_printable(body)
     except ValueError as error:
-        body = letter.body.decode("utf-8", "backslashreplace")
+        body = printable(letter.body.decode("utf-8", "backslashreplace"))
         rows["no replay"] = str(error)
     for name, value in rows.items():
         if value:
             facts.add_row(Text(name, style="bold"), Text(printable(value)))
-    return Group(facts, Text(""), Text(printable(body)))
+    return Group(facts, Text(""), Text(body))
 
 
 def as_json(letter: DeadLetter) -> str:
@@ -84,7 +85,7 @@ def as_json(letter: DeadLetter) -> str:
     except ValueError as error:
         found["not_replayable"] = str(error)
         found["body"] = letter.body.decode("utf-8", "backslashreplace")
-    return json.dumps(found, ensure_ascii=False)
+    return json_printable(json.dumps(found, ensure_ascii=False))
 
 
 def kept(totals: Totals, bounds: DeadLettersConfig) -> str:

@@ -17,7 +17,7 @@ from rich.text import Text
 from logweir.cli.dead_letter_options import JsonOption, LimitOption, with_selection
 from logweir.cli.dead_letter_tables import as_json, described, kept, listed
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import printable
+from logweir.cli.printable import json_printable, printable
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters, Selection
@@ -196,16 +196,18 @@ def _require(letters: DeadLetters, selection: Selection) -> None:
 
 
 def _outcome_as_json(outcome: Outcome) -> str:
-    return json.dumps(
-        {
-            "stored": dict(outcome.stored),
-            "refused": dict(outcome.refused),
-            "not_answered": dict(outcome.waiting),
-            "no_such_sink": dict(outcome.homeless),
-            "not_replayable": outcome.unreadable,
-            "errors": outcome.unanswered,
-        },
-        ensure_ascii=False,
+    return json_printable(
+        json.dumps(
+            {
+                "stored": dict(outcome.stored),
+                "refused": dict(outcome.refused),
+                "not_answered": dict(outcome.waiting),
+                "no_such_sink": dict(outcome.homeless),
+                "not_replayable": outcome.unreadable,
+                "errors": outcome.unanswered,
+            },
+            ensure_ascii=False,
+        )
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from logweir.cli.printable import json_printable, printable
 from logweir.encoding.events import event_to_dict
 from logweir.encoding.times import format_time
 from logweir.event import Event
@@ -24,19 +25,19 @@ _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 def as_json(event: Event, sinks: Sequence[str]) -> str:
     """Return the event as one JSON object, with the sinks that have it."""
-    return msgspec.json.encode({**event_to_dict(event), "sinks": list(sinks)}).decode()
+    return json_printable(msgspec.json.encode({**event_to_dict(event), "sinks": list(sinks)}).decode())
 
 
 def as_line(event: Event, sinks: Sequence[str]) -> Text:
     """Return the event as one line."""
     line = Text(f"{format_time(event.time)} ", style="dim", end="")
-    line.append(f"{event.level:<8} ", style=_STYLES.get(event.level, ""))
-    line.append(f"{_shown(event.name)} ", style="bold")
-    line.append(f"[{', '.join(sinks)}] ", style="cyan")
+    line.append(f"{_one_line(event.level):<8} ", style=_STYLES.get(event.level, ""))
+    line.append(f"{_one_line(event.name)} ", style="bold")
+    line.append(f"[{_one_line(', '.join(sinks))}] ", style="cyan")
     for name, value in event.fields.items():
-        line.append(f"{_shown(name)}=", style="dim").append(f"{_value(value)} ")
+        line.append(f"{_one_line(name)}=", style="dim").append(f"{_value(value)} ")
     if event.trace_id:
-        line.append(f"trace_id={event.trace_id}", style="dim")
+        line.append(f"trace_id={_value(event.trace_id)}", style="dim")
     line.rstrip()
     return line
 
@@ -48,15 +49,11 @@ def echo(line: Text) -> None:
 
 def _value(value: object) -> str:
     if isinstance(value, str):
-        return value if value and _WORD.issuperset(value) else json.dumps(_shown(value), ensure_ascii=False)
-    return _shown(msgspec.json.encode(value).decode())
+        return (
+            value if value and _WORD.issuperset(value) else json.dumps(_one_line(value), ensure_ascii=False)
+        )
+    return _one_line(msgspec.json.encode(value).decode())
 
 
-def _shown(text: str) -> str:
-    """The text with what a terminal would obey in its escaped form."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")

@@ -13,8 +13,10 @@ from rich.text import Text
 from logweir.capture.capture import Capture
 from logweir.capture.snapshot import Snapshotter
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.printable import printable
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.event import LEVELS, Kind
 from logweir.integrations.log_lines import Parsed, parse_line
 from logweir.routing.classifier import Classifier, Decision, take_explicit
 from logweir.routing.router import Explanation, Router
@@ -33,7 +35,9 @@ def explain(
     settings = load_config(config)
     decision, explanation = _explain(settings, _parsed(event))
     console = Console(highlight=False)
-    console.print(Text(f"kind: {decision.kind.value} ({_why(decision, settings)})"), soft_wrap=True)
+    console.print(
+        Text(printable(f"kind: {decision.kind.value} ({_why(decision, settings)})")), soft_wrap=True
+    )
     console.print(_table(explanation))
     console.print(Text(f"sinks: {', '.join(explanation.sinks) or 'none'}"), soft_wrap=True)
 
@@ -45,12 +49,24 @@ def _parsed(event: str) -> Parsed:
         raise typer.BadParameter(f"{error}; {_EXAMPLE}") from None
     if parsed is None:
         raise typer.BadParameter(f"the event is empty; {_EXAMPLE}")
+    _refuse_unknown(parsed)
     return parsed
+
+
+def _refuse_unknown(parsed: Parsed) -> None:
+    """A level or kind that logging would not know is a slip here: the answer would be about another event."""
+    for key, known in (("level", LEVELS), ("kind", [kind.value for kind in Kind])):
+        value = parsed.fields.get(key)
+        if value is not None and parsed.own is None and value not in known:
+            raise typer.BadParameter(f"{key} {value!r} is none that is known; write {', '.join(known)}")
 
 
 def _explain(config: RoutingConfig, parsed: Parsed) -> tuple[Decision, Explanation]:
     classifier = Classifier(config.classify)
-    decision = classifier.explain(parsed.level, parsed.name, parsed.fields)
+    fields = dict(parsed.fields)
+    if parsed.own is not None:
+        fields["kind"] = parsed.own.kind.value
+    decision = classifier.explain(parsed.level, parsed.name, fields)
     capture = Capture(
         config.service,
         config.env,
@@ -58,7 +74,7 @@ def _explain(config: RoutingConfig, parsed: Parsed) -> tuple[Decision, Explanati
         classifier.classify,
         Snapshotter(config.redact.redactor(), config.limits),
     )
-    made = capture(parsed.name, dict(parsed.fields), parsed.level, event_id=parsed.event_id)
+    made = capture(parsed.name, fields, parsed.level, event_id=parsed.event_id)
     router = Router(config.routes, {name: name for name in config.sinks})
     return decision, router.explain(made)
 
@@ -76,5 +92,5 @@ def _table(explanation: Explanation) -> Table:
     table = Table("route", "verdict", "why", "sinks")
     for step in explanation.steps:
         verdict = Text(step.verdict, style=_STYLES.get(step.verdict, ""))
-        table.add_row(Text(step.route), verdict, Text(step.reason), Text(", ".join(step.sinks)))
+        table.add_row(Text(step.route), verdict, Text(printable(step.reason)), Text(", ".join(step.sinks)))
     return table

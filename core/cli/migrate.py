@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.printable import printable
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.cli.times import MOMENT_HELP, moment
@@ -87,7 +88,7 @@ async def _move(
 def _report_refused(moved: Moved) -> None:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for event_id, reason in list(moved.rejected.items())[:_SHOWN]:
-        console.print(Text(f"refused: event {event_id}: {reason}", style="red"))
+        console.print(Text(printable(f"refused: event {event_id}: {reason}"), style="red"))
     if len(moved.rejected) > _SHOWN:
         console.print(Text(f"refused: {len(moved.rejected) - _SHOWN:,} more", style="red"))
     if moved.missing:

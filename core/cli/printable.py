@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
-__all__ = ["printable", "sized", "utc"]
+__all__ = ["json_printable", "printable", "sized", "utc"]
 
 _KIB = 1024
 
@@ -15,6 +16,16 @@ def printable(text: str) -> str:
         return text
     return "".join(
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def json_printable(text: str) -> str:
+    """JSON in which what is not printable (U+009B, U+202E, lone surrogates) is escaped as JSON does it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1].replace("\x7f", r"\u007f")
         for char in text
     )
 

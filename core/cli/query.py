@@ -13,6 +13,7 @@ from rich.text import Text
 from logweir.cli import filters
 from logweir.cli.events import as_json, as_line, echo
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.printable import printable
 from logweir.cli.times import moment
 from logweir.config.loading import load_config
 from logweir.sinks.contract import Query
@@ -85,13 +86,15 @@ def _show(found: Sequence[Sighting], *, json: bool) -> None:
 
 
 def _remark(text: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(text, style="dim"))
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(printable(text), style="dim"))
 
 
 def _end(silent: Mapping[str, str]) -> None:
     """Report which sinks did not answer; their absence fails the command, after all others were shown."""
     for name, reason in silent.items():
-        message = Text("not read: ", style="bold red").append(f"sink {name!r}: {reason}", style="not bold")
+        message = Text("not read: ", style="bold red").append(
+            printable(f"sink {name!r}: {reason}"), style="not bold"
+        )
         Console(stderr=True, soft_wrap=True, highlight=False).print(message)
     if silent:
         raise typer.Exit(1)

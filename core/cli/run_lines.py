@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from msgspec import structs
+
 from logweir.cli.interruption import Interrupted, Interruption
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.event import Event
 from logweir.integrations.log_lines import LineFormat, parse_line
 from logweir.runtime.current import Runtime
 from logweir.stores.checkpoints import Checkpoint, Checkpoints, Mark
@@ -23,6 +26,8 @@ __all__ = ["LineReader"]
 #: Bytes between two updates of the progress bar.
 _STEP = 1 << 20
 _CHUNK = 1 << 16
+#: Lines between two places that a checkpoint can have.
+_MARKED = 64
 _LETTERS_AT_ONCE = 500
 #: Seconds after a signal for the hand-over of a line that the file still has.
 _HAND_OVER = 1.0
@@ -56,6 +61,7 @@ class LineReader:
         interruption: Interruption,
         patience: float,
     ) -> None:
+        self._running = running
         self._emit = running.emit
         self._redact = running.redact
         self._dead_letters = dead_letters
@@ -111,8 +117,6 @@ class LineReader:
                     self._read_on(name, stream, checkpoint, advance)
             except Interrupted:
                 pass  # the line is read again by the next run
-            finally:
-                self._flush_dead_letters()
 
     def _read_on(
         self, name: str, stream: BinaryIO, checkpoint: Checkpoint, advance: Callable[[int], object]
@@ -120,28 +124,38 @@ class LineReader:
         position, number, stored = checkpoint.begun, checkpoint.lines, checkpoint.offset
         number -= position < stored  # the last line had no end yet, and may have grown
         stream.seek(position)
-        low_water, interruption, letters = self.low_water, self._interruption, self._letters
+        low_water, interruption = self.low_water, self._interruption
+        done: tuple[int, int, bytes] | None = None
         pending = 0
-        for line in stream:
-            number += 1
-            end = position + len(line.rstrip(b"\r\n"))
-            position += len(line)
-            pending += len(line)
-            if end > stored:
-                self._take(f"{name}:{number}", line, checkpoint, end)
-            if not letters:
-                checkpoint.read = Mark(position, number, line)
-            if pending >= _STEP:
-                advance(pending)
-                pending = 0
-            if low_water.passed(len(line)):
-                low_water.wait(self._patience, lambda: interruption.asked is not None)
-            if interruption.asked is not None:
-                break
-        advance(pending)
-        if letters:
+        try:
+            for line in stream:
+                number += 1
+                end = position + len(line.rstrip(b"\r\n"))
+                position += len(line)
+                if end > stored:
+                    self._take(f"{name}:{number}", line, checkpoint, end)
+                done = position, number, line
+                pending += len(line)
+                if not number % _MARKED or pending >= _STEP:
+                    self._mark(checkpoint, Mark(*done))
+                    advance(pending)
+                    if low_water.passed(_MARKED, pending):
+                        low_water.wait(self._patience, lambda: interruption.asked is not None)
+                    pending = 0
+                if interruption.asked is not None:
+                    break
+        finally:
             self._flush_dead_letters()
-            checkpoint.read = Mark(position, number, line)
+            if done is not None:
+                self._mark(checkpoint, Mark(*done))
+            advance(pending)
+        if low_water.passed(number % _MARKED, pending):  # of many small files, too
+            low_water.wait(self._patience, lambda: interruption.asked is not None)
+
+    def _mark(self, checkpoint: Checkpoint, mark: Mark) -> None:
+        """Let the checkpoint follow up to here, once the dead letters of the lines before are kept."""
+        if not self._letters:
+            checkpoint.read = mark
 
     def _take(self, place: str, line: bytes, checkpoint: Checkpoint | None, end: int) -> None:
         try:
@@ -152,11 +166,27 @@ class LineReader:
             return
         if parsed is None:
             return
-        event_id = parsed.event_id
-        if event_id is None and checkpoint is not None:
-            event_id = checkpoint.event_id(end, parsed.time_ns)
-        self._emit(parsed.name, parsed.fields, level=parsed.level, time_ns=parsed.time_ns, event_id=event_id)
         self.read += 1
+        if parsed.own is not None:
+            self._again(parsed.own)
+            return
+        event_id = None if checkpoint is None else checkpoint.event_id(end, parsed.time_ns)
+        self._emit(parsed.name, parsed.fields, level=parsed.level, time_ns=parsed.time_ns, event_id=event_id)
+
+    def _again(self, own: Event) -> None:
+        """Hand on an event that logweir wrote: redacted by the rules of now, and the same in all else."""
+        made = self._running.capture(own.name, own.fields, level=own.level, kind=own.kind)
+        self._running.dispatch(
+            structs.replace(
+                made,
+                id=own.id,
+                time=own.time,
+                service=own.service,
+                env=own.env,
+                trace_id=own.trace_id,
+                span_id=own.span_id,
+            )
+        )
 
     def _set_aside(self, place: str, reason: str, line: bytes, letter_id: str | None = None) -> None:
         text = self._redact(line.rstrip(b"\r\n").decode("utf-8", "surrogateescape"))

@@ -14,6 +14,7 @@ from rich.text import Text
 from logweir.cli import filters
 from logweir.cli.events import as_json, as_line, echo
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.printable import printable
 from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
 from logweir.stores.tailing import Follower
@@ -59,5 +60,5 @@ async def _print(follower: Follower, interval: float, *, json: bool) -> None:
 def _report(name: str, reason: str | None) -> None:
     message = f"sink {name!r} does not answer: {reason}" if reason else f"sink {name!r} answers again"
     Console(stderr=True, soft_wrap=True, highlight=False).print(
-        Text(message, style="red" if reason else "dim")
+        Text(printable(message), style="red" if reason else "dim")
     )

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.printable import printable
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.config.loading import load_config
@@ -153,7 +154,7 @@ def _about_saved(saved: SavedHeads) -> str:
 
 def _line(name: str, finding: Finding) -> Text:
     text = Text(f"{name}: ").append(finding.trouble.value, style="bold red")
-    return text.append("".join(f" {part}" for part in _place(finding)) + f": {finding.detail}")
+    return text.append("".join(f" {part}" for part in _place(finding)) + f": {printable(finding.detail)}")
 
 
 def _place(finding: Finding) -> list[str]:
@@ -166,7 +167,7 @@ def _place(finding: Finding) -> list[str]:
         parts.append(f"seq {finding.seq}-{finding.last}" if several else f"seq {finding.seq}")
     if finding.event_id is not None:
         before = "before " if finding.trouble.value == "missing" else ""
-        parts.append(f"{before}event {finding.event_id}")
+        parts.append(f"{before}event {printable(finding.event_id)}")
     if finding.time is not None:
         parts.append(f"of {finding.time.isoformat()}")
     return parts

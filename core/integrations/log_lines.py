@@ -2,7 +2,7 @@
 
 Pure and on the hot path of ``logweir run``. Names that other loggers use are understood: ``event``,
 ``message`` or ``msg`` for what happened, ``level`` or ``severity``, ``time``, ``timestamp`` or ``ts``. A
-line that logweir's own sinks wrote is understood too: its nested ``fields`` are unfolded.
+line that has the whole shape of an event as logweir's own sinks write it is that event again, with its id.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from uuid import UUID
 
 import msgspec
 
+from logweir.encoding.events import decode_event
 from logweir.encoding.times import parse_time
-from logweir.event import LEVELS
+from logweir.event import LEVELS, Event
 
 __all__ = ["LineFormat", "Parsed", "parse_line"]
 
@@ -26,6 +27,11 @@ _LEVEL_ALIASES = {"warn": "warning", "err": "error", "fatal": "critical", "trace
 _MILLISECONDS_FROM = 10**11
 _NANOSECONDS_FROM = 10**17
 _UUID_LENGTH = 36
+#: What an event as logweir writes it always has, and what it may have.
+_SHAPE = frozenset({"id", "time", "kind", "level", "event", "service", "env", "fields"})
+_IDS = frozenset({"trace_id", "span_id"})
+#: Says in a call whether there is something to describe; in a line, nothing is.
+_SWITCHES = (bool, int, type(None))
 
 _decode = msgspec.json.Decoder().decode
 
@@ -38,6 +44,8 @@ class Parsed(NamedTuple):
     level: str
     time_ns: int | None
     event_id: str | None
+    own: Event | None = None
+    """The event that the line is, if logweir wrote it; ``fields`` are its own."""
 
 
 def parse_line(line: bytes, line_format: LineFormat = "auto") -> Parsed | None:
@@ -57,7 +65,12 @@ def parse_line(line: bytes, line_format: LineFormat = "auto") -> Parsed | None:
     if line_format == "plain" or (line_format == "auto" and not line.startswith(b"{")):
         return Parsed(line.decode("utf-8", "backslashreplace"), {}, "info", None, None)
     fields = _object(line)
-    return Parsed(_name(fields), fields, _level(fields), _time(fields), _event_id(fields))
+    own = _own_event(line, fields) if len(fields) >= len(_SHAPE) else None
+    if own is not None:
+        return Parsed(own.name, own.fields, own.level, own.time, own.id, own)
+    if "exc_info" in fields or "stack_info" in fields:
+        _keep_exception(fields)
+    return Parsed(_name(fields), fields, _level(fields), _time(fields), None)
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -69,23 +82,40 @@ def _object(line: bytes) -> dict[str, Any]:
         raise ValueError("not JSON that can be read: nested too deeply") from None
     if type(value) is not dict:
         raise ValueError(f"not a JSON object but {type(value).__name__}")
-    nested = value.get("fields")
-    if type(nested) is dict and "id" in value and "event" in value:
-        del value["fields"]
-        value = {**nested, **value}
     return value
 
 
-def _event_id(fields: dict[str, Any]) -> str | None:
-    """The id of a line that logweir wrote: kept, so that reading a file twice stores it once."""
-    value = fields.get("id")
-    if type(value) is not str or len(value) != _UUID_LENGTH or value[14] != "7":
+def _own_event(line: bytes, fields: dict[str, Any]) -> Event | None:
+    """The event that logweir wrote in this line, so that reading a file twice stores it once.
+
+    Only the whole shape counts: the ``id`` of another program's line may well be a UUIDv7, of an order.
+    """
+    if not (fields.keys() >= _SHAPE and fields.keys() - _SHAPE <= _IDS and _is_event_id(fields["id"])):
         return None
     try:
-        UUID(value)
-    except ValueError:
+        event = decode_event(line)
+    except (ValueError, RecursionError):
         return None
-    return str(fields.pop("id"))
+    return event if event.level in LEVELS else None
+
+
+def _is_event_id(value: Any) -> bool:
+    if type(value) is not str or len(value) != _UUID_LENGTH or value[14] != "7":
+        return False
+    try:
+        return str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
+def _keep_exception(fields: dict[str, Any]) -> None:
+    """Keep text under the names that it would have as an event; a switch has nothing to switch on here."""
+    for key, name in (("exc_info", "exception"), ("stack_info", "stack")):
+        value = fields.get(key)
+        if type(value) is str and name not in fields:
+            fields[name] = fields.pop(key)
+        elif type(value) in _SWITCHES:
+            fields.pop(key, None)
 
 
 def _name(fields: dict[str, Any]) -> str:

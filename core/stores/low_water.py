@@ -65,9 +65,9 @@ class LowWater:
         with self._room:
             self._followed = [*self._followed, checkpoint]
 
-    def passed(self, size: int) -> bool:
-        """Note that a line was read; whether reading is so far ahead that it must wait (:meth:`wait`)."""
-        self._lines += 1
+    def passed(self, lines: int, size: int) -> bool:
+        """Note that so much was read; whether reading is so far ahead that it must wait (:meth:`wait`)."""
+        self._lines += lines
         self._bytes += size
         if self._lines < self._due_lines and self._bytes < self._due_bytes:
             return False

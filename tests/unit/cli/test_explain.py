@@ -59,3 +59,11 @@ def test_what_is_no_event_gives_exit_code_2(event: str) -> None:
     assert result.exit_code == 2
     assert "Traceback" not in result.output
     assert '{"event": "fund.refund"}' in result.output.replace("│", "").replace("\n", "").replace("  ", " ")
+
+
+@pytest.mark.parametrize("event", ['{"event": "x", "level": "gold"}', '{"event": "x", "kind": "tracking"}'])
+def test_x2_a_level_or_kind_that_nobody_knows_is_refused_with_those_that_are_known(event: str) -> None:
+    result = explain(event)
+    assert result.exit_code == 2
+    said = " ".join(result.output.replace("│", "").split())
+    assert "is none that is known; write" in said

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from msgspec import structs
 
+from logweir.encoding.events import encode_event
 from logweir.event import new_event_id
 from logweir.integrations.log_lines import parse_line
+from logweir.testing.contract import make_event
 
 
 @pytest.mark.parametrize("key", ["event", "message", "msg"])
@@ -85,12 +88,15 @@ def test_a_line_that_we_wrote_keeps_its_id_and_unfolds_its_fields() -> None:
         "id": event_id,
         "time": "2026-01-02T03:04:05.000000001Z",
         "kind": "audit",
+        "level": "info",
         "event": "x",
+        "service": "shop",
+        "env": "",
         "fields": {"a": 1},
     }
     parsed = parse_line(json.dumps(line).encode())
     assert parsed is not None
-    assert (parsed.event_id, parsed.fields) == (event_id, {"a": 1, "kind": "audit"})
+    assert (parsed.event_id, parsed.fields) == (event_id, {"a": 1})
 
 
 @pytest.mark.parametrize("foreign", [7, "abc", "not-a-uuid-but-thirty-six-characters!"])
@@ -98,3 +104,52 @@ def test_an_id_that_is_not_ours_stays_a_field(foreign: object) -> None:
     parsed = parse_line(json.dumps({"event": "x", "id": foreign}).encode())
     assert parsed is not None
     assert (parsed.event_id, parsed.fields) == (None, {"id": foreign})
+
+
+def test_f1_the_id_of_another_programs_line_is_a_field_though_it_is_a_uuid_of_version_7() -> None:
+    order = new_event_id()
+    for line in (
+        {"event": "order paid", "id": order},
+        {"event": "order paid", "id": order, "fields": {"amount": 5}},
+        {
+            "event": "order paid",
+            "id": order,
+            "time": "2026-01-02T03:04:05Z",
+            "level": "info",
+            "kind": "audit",
+        },
+    ):
+        parsed = parse_line(json.dumps(line).encode())
+        assert parsed is not None
+        assert parsed.event_id is None
+        assert parsed.fields["id"] == order
+
+
+def test_f1_a_line_of_our_own_shape_with_one_key_more_is_another_programs() -> None:
+    event = make_event("paid")
+    line = json.loads(encode_event(event)) | {"host": "a"}
+    parsed = parse_line(json.dumps(line).encode())
+    assert parsed is not None
+    assert (parsed.event_id, parsed.fields["id"]) == (None, event.id)
+
+
+def test_f2_a_line_that_a_sink_wrote_is_the_event_that_it_was() -> None:
+    fields = {"id": 7, "level": "gold", "kind": "b", "service": "c", "time": 5, "event": "d", "message": "e"}
+    event = structs.replace(make_event("paid"), fields=fields, service="shop", env="prod")
+    parsed = parse_line(encode_event(event))
+    assert parsed is not None
+    assert parsed.own is not None
+    assert structs.replace(parsed.own, size=event.size) == event
+    assert parsed[:5] == (event.name, fields, event.level, event.time, event.id)
+
+
+def test_f2_the_text_of_exceptions_and_stacks_is_kept() -> None:
+    parsed = parse_line(b'{"event": "x", "exc_info": "Traceback ...", "stack_info": "Stack ..."}')
+    assert parsed is not None
+    assert parsed.fields == {"exception": "Traceback ...", "stack": "Stack ..."}
+    both = parse_line(b'{"event": "x", "exc_info": "text", "exception": "other"}')
+    assert both is not None
+    assert both.fields == {"exc_info": "text", "exception": "other"}
+    switch = parse_line(b'{"event": "x", "exc_info": true, "stack_info": true}')
+    assert switch is not None
+    assert switch.fields == {}

@@ -1,0 +1,80 @@
+"""The table of ``logweir top``: a row for each sink, and as many columns as the terminal has room for."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from logweir.cli.metrics_client import Picture, SinkRow
+from logweir.cli.printable import printable, sized
+
+__all__ = ["shown"]
+
+_STYLES = {"healthy": "green", "opening": "yellow", "degraded": "yellow", "down": "bold red"}
+_ALARM = "bold red"
+#: A queue is shown as nearly full from this share on.
+_NEARLY_FULL = 0.8
+_WITH_WORDS = ("sink", "state")
+_NUMBERS = ("waiting", "aside", "bytes", "oldest", "in/s", "out/s", "p50", "p99", "fails", "dropped", "dead")
+_COLUMNS = (*_WITH_WORDS, *_NUMBERS)
+#: What a narrow terminal does without, in this order; names, states and losses it always has.
+_DISPENSABLE = ("p50", "bytes", "p99", "in/s", "aside", "oldest", "out/s", "fails")
+_GAP = 2
+
+
+def shown(before: Picture, now: Picture, width: int) -> Group:
+    """What happened between two looks, in ``width`` columns of a terminal."""
+    rows = [_cells(SinkRow.between(name, before, now)) for name in now.sinks]
+    columns = _fitting(rows, width)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        left = name in _WITH_WORDS
+        # Names are broken rather than cut, where nothing else helps.
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "sink", overflow="fold")
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
+    notes = {
+        "events unrouted": now.value("events_unrouted_total"),
+        "unreadable lines": now.value("dead_letters"),
+    }
+    noted = ", ".join(f"{count:,.0f} {what}" for what, count in notes.items() if count)
+    return Group(table, Text(noted, style="yellow")) if noted else Group(table)
+
+
+def _fitting(rows: list[dict[str, Text]], width: int) -> list[str]:
+    widths = {name: max([len(name), *(cell_len(row[name].plain) for row in rows)]) for name in _COLUMNS}
+    columns = list(_COLUMNS)
+    for name in _DISPENSABLE:
+        if sum(widths[column] + _GAP for column in columns) - _GAP <= width:
+            break
+        columns.remove(name)
+    return columns
+
+
+def _cells(row: SinkRow) -> dict[str, Text]:
+    nearly_full = row.waiting >= row.limit * _NEARLY_FULL > 0
+    return {
+        "sink": Text(printable(row.sink)),
+        "state": Text(printable(row.state), style=_STYLES.get(row.state, "")),
+        "waiting": Text(f"{row.waiting:,.0f}", style=_ALARM if nearly_full else ""),
+        "aside": _alarming(row.set_aside),
+        "bytes": Text(sized(row.waiting_bytes)),
+        "oldest": Text(f"{row.oldest_seconds:,.1f} s"),
+        "in/s": Text(f"{row.accepted_per_second:,.0f}"),
+        "out/s": Text(f"{row.stored_per_second:,.0f}"),
+        "p50": Text(_milliseconds(row.write_p50)),
+        "p99": Text(_milliseconds(row.write_p99)),
+        "fails": Text(f"{row.failures:,.0f}"),
+        "dropped": _alarming(row.dropped),
+        "dead": _alarming(row.dead_letters),
+    }
+
+
+def _alarming(count: float) -> Text:
+    return Text(f"{count:,.0f}", style=_ALARM if count else "")
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:,.1f} ms"
