@@ -64,6 +64,7 @@ def demo(
     config = config.resolve()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
+    config = Path(shutil.copy(config, directory / "routing.yaml")).resolve()  # its paths begin beside it
     with contextlib.chdir(directory):
         with _service(config) as address:
             console.print(f"The order service listens on {address}; its stores are in {directory}.")

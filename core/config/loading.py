@@ -56,7 +56,8 @@ def find_nothing(_config: RoutingConfig) -> list[tuple[documents.Path, str]]:
 def load(source: ConfigSource, resolve: Resolve, inspect: Inspect = find_nothing) -> RoutingConfig:
     """Read and validate a configuration.
 
-    Variables are filled in where the source is a file; a mapping's values are taken as they are.
+    Variables are filled in where the source is a file, and its relative paths begin beside it; a mapping's
+    values are taken as they are.
 
     Args:
         source: A path, a mapping of the same shape as the file, or a ready ``RoutingConfig``.
@@ -68,7 +69,13 @@ def load(source: ConfigSource, resolve: Resolve, inspect: Inspect = find_nothing
     """
     if isinstance(source, RoutingConfig):
         return _checked(source, inspect)
-    return _Loading(document_of(source), resolve, inspect).run()
+    return _Loading(document_of(source), resolve, inspect, _beside(source)).run()
+
+
+def _beside(source: object) -> Path:
+    """Where relative paths begin; absolute unless it is here, for a daemon may go elsewhere later."""
+    folder = Path(source).parent if isinstance(source, str | Path) else Path()
+    return folder if folder == Path() else folder.absolute()
 
 
 def _checked(config: RoutingConfig, inspect: Inspect) -> RoutingConfig:
@@ -83,7 +90,8 @@ def _checked(config: RoutingConfig, inspect: Inspect) -> RoutingConfig:
 class _Loading:
     """One run of loading: the document, and the problems found so far."""
 
-    def __init__(self, document: Document, resolve: Resolve, inspect: Inspect) -> None:
+    def __init__(self, document: Document, resolve: Resolve, inspect: Inspect, directory: Path) -> None:
+        self._directory = directory
         self._document = document
         self._resolve = resolve
         self._inspect = inspect
@@ -197,7 +205,7 @@ class _Loading:
         self, model: type[ModelT], data: Any, path: documents.Path
     ) -> tuple[ModelT | None, list[Found]]:
         try:
-            return model.model_validate(data), []
+            return model.model_validate(data, context={"directory": self._directory}), []
         except ValidationError as error:
             wrong = list(
                 describe(error, model, data, lambda below, value: self._show((*path, *below), value))

@@ -5,9 +5,10 @@ Defaults are the recommended production values.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from logweir.settings.units import ByteSize, Seconds
 
@@ -19,6 +20,7 @@ __all__ = [
     "RetryConfig",
     "StrictModel",
     "WhenFull",
+    "directory_of",
 ]
 
 QueueType = Literal["memory", "disk"]
@@ -42,6 +44,18 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
     )
+
+    @field_validator("*")
+    @classmethod
+    def _paths_begin_beside_the_file(cls, value: Any, info: ValidationInfo) -> Any:
+        """Keys that are paths, of users' own sinks too, mean the same wherever the file is read from."""
+        return directory_of(info) / value if isinstance(value, Path) else value
+
+
+def directory_of(info: ValidationInfo) -> Path:
+    """Where relative paths of this configuration begin: beside its file, or here if it is none."""
+    directory: Path = (info.context or {}).get("directory", Path())
+    return directory
 
 
 class QueueConfig(StrictModel):

@@ -6,10 +6,18 @@ import re
 from datetime import time
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, Secret, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    Secret,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from logweir.event import Kind
-from logweir.settings.delivery import StrictModel
+from logweir.settings.delivery import StrictModel, directory_of
 from logweir.settings.units import parse_duration
 
 __all__ = ["Age", "RetentionConfig", "check_archive_url", "check_rules", "parse_age"]
@@ -90,8 +98,11 @@ class RetentionConfig(StrictModel):
 
     @field_validator("archive")
     @classmethod
-    def _archive_can_be_shown(cls, value: str | None) -> str | None:
-        return None if value is None else check_archive_url(value)
+    def _archive_can_be_shown(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        check_archive_url(value)
+        return value if "://" in value or "::" in value else str(directory_of(info) / value)
 
     @model_validator(mode="after")
     def _options_have_an_archive(self) -> RetentionConfig:

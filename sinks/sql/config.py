@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from logweir.settings.delivery import directory_of
 from logweir.settings.tls import DatabaseTlsConfig
 from logweir.settings.units import FileMode, Seconds
 from logweir.sinks.contract import SinkConfig
@@ -80,13 +81,17 @@ class SqliteConfig(SqlConfig):
 
     @field_validator("url")
     @classmethod
-    def _url_is_a_file(cls, value: SecretStr) -> SecretStr:
+    def _url_is_a_file(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         url = make_url(value.get_secret_value())
         if url.drivername != "sqlite+aiosqlite":
             raise ValueError("the url of a sqlite sink begins with sqlite+aiosqlite:///")
         if url.database in (None, "", ":memory:") or "mode=memory" in url.query.values():
             raise ValueError("a database in memory keeps nothing; name a file, or use a sink of type memory")
-        return value
+        path = str(url.database)
+        beside = directory_of(info) / path
+        if path.startswith("file:") or str(beside) == path:
+            return value
+        return SecretStr(url.set(database=str(beside)).render_as_string(hide_password=False))
 
 
 class ServerConfig(SqlConfig):
