@@ -66,12 +66,26 @@ def demo(
     directory.mkdir(parents=True)
     config = Path(shutil.copy(config, directory / "routing.yaml")).resolve()  # its paths begin beside it
     with contextlib.chdir(directory):
-        with _service(config) as address:
+        with _unwound_by_sigterm(), _service(config) as address:
             console.print(f"The order service listens on {address}; its stores are in {directory}.")
             outcome = asyncio.run(_drive(address, requests))
         found = asyncio.run(search_all(load_config(config), Query(limit=None)))
     _report(outcome, found)
     _prove(outcome, found)
+
+
+@contextlib.contextmanager
+def _unwound_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the block, which ends the service, instead of ending this process alone."""
+
+    def unwind(signum: int, _frame: object) -> None:
+        sys.exit(128 + signum)
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

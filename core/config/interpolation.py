@@ -13,7 +13,8 @@ from pathlib import Path
 __all__ = ["InterpolationError", "interpolate", "is_one_variable"]
 
 # `$$` comes first, so that `$${NAME}` is the text `${NAME}`; a `$` with nothing behind it is left alone.
-_VARIABLE = re.compile(r"\$(?:\$|\{([^{}]*)\})")
+_VARIABLE = re.compile(r"\$(?:\$|\{(?:([^{}]*)\})?)")
+_UNCLOSED = "a ${ here is not closed by a }; write ${NAME}, ${NAME:-default} or ${file:path}, or $$ for $"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -39,8 +40,10 @@ def is_one_variable(text: str) -> bool:
 
 def _fill(match: re.Match[str], environment: Mapping[str, str], directory: Path) -> str:
     inner = match[1]
-    if inner is None:
+    if match[0] == "$$":
         return "$"
+    if inner is None:
+        raise InterpolationError(_UNCLOSED)
     if inner.startswith("file:"):
         return _file(inner.removeprefix("file:"), directory)
     name, separator, default = inner.partition(":-")
@@ -58,9 +61,13 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], directory: Path)
 
 
 def _file(name: str, directory: Path) -> str:
+    path = directory / name
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        what = "it is a folder" if path.is_dir() else "it is a pipe or a device"
+        raise InterpolationError(f"the file {name} cannot be read: {what}; name a file with the value in it")
     # One line end only: a key may well end in an empty line, and `strip` would take blanks of a password.
     try:
-        return (directory / name).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        return path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InterpolationError(f"the file {name} cannot be read: {reason}") from None

@@ -32,6 +32,8 @@ _PATIENCE = 5.0
 #: Requests that are answered at once; others are turned away.
 _AT_ONCE = 8
 _PAUSE = 0.1
+#: Seconds that a connection has to give up its place.
+_YIELDING = 1.0
 
 
 class MetricsServer:
@@ -105,6 +107,8 @@ class _Server(ThreadingHTTPServer):
         self.address_family = family
         self.read = read
         self._places = threading.BoundedSemaphore(_AT_ONCE)
+        # Connections whose request has not come as a whole, the oldest first.
+        self._asking: dict[Any, None] = {}
         self._ended = False
         super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
         _servers.add(self)
@@ -135,10 +139,11 @@ class _Server(ThreadingHTTPServer):
         self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread, or turn away what is too much."""
-        if not self._places.acquire(blocking=False):
+        """Answer in a thread; where too many ask at once, the one that has been at it longest makes room."""
+        if not (self._places.acquire(blocking=False) or self._make_room()):
             self.shutdown_request(request)
             return
+        self._asking[request] = None
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -146,7 +151,20 @@ class _Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.asked(request)
             self._places.release()
+
+    def asked(self, request: Any) -> None:
+        """Note that a request has come as a whole: from here on it is our turn."""
+        self._asking.pop(request, None)
+
+    def _make_room(self) -> bool:
+        # Whoever sends a byte now and then would hold its place for ever; a scraper asks at once.
+        for request in list(self._asking):
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads, which ends
+            return self._places.acquire(timeout=_YIELDING)
+        return False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Let a client that went away go."""
@@ -160,6 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the metrics."""
+        self.server.asked(self.connection)
         if self.path.partition("?")[0] not in _PATHS:
             self.send_error(HTTPStatus.NOT_FOUND, "the metrics are at /metrics")
             return

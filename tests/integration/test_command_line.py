@@ -1,15 +1,18 @@
 """``logweir run`` and ``logweir demo``, as processes, on real input."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 from logweir.delivery.dead_letters import DeadLetters
 from support.programs import stored
+from support.waiting import eventually
 
 CONFIG = """\
 data_dir: data
@@ -134,3 +137,14 @@ def test_a_wrong_file_is_wrong_input_for_every_command(tmp_path: Path) -> None:
         assert result.returncode == 2, command
         assert "routing.yaml:1:9: not valid YAML" in result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_d8_a_demo_ended_by_sigterm_ends_its_server(directory: Path) -> None:
+    command = [str(Path(sys.executable).with_name("logweir")), "demo", "--requests", "100000"]
+    with subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        assert "listens on" in demo.stdout.readline()
+        (server,) = psutil.Process(demo.pid).children()
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(60) == 128 + signal.SIGTERM
+    eventually(lambda: not server.is_running())

@@ -1,5 +1,6 @@
 """Variables in values."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_a_file_is_read_beside_the_configuration_without_its_last_line_end(
     [
         ("${NONE}", "the variable NONE is not set; set it, or write ${NONE:-default}"),
         ("${file:none}", "the file none cannot be read: No such file or directory"),
-        ("${file:.}", "the file . cannot be read: Is a directory"),
+        ("${file:.}", "the file . cannot be read: it is a folder"),
         ("${not a name}", "is no variable"),
         ("${}", "is no variable"),
     ],
@@ -62,3 +63,18 @@ def test_one_variable_alone_is_recognised() -> None:
     assert is_one_variable("${A:-1}")
     assert not is_one_variable("${A}${B}")
     assert not is_one_variable("$$")
+
+
+@pytest.mark.parametrize("text", ["${A", "x ${A and more", "${", "${A} ${B", "${A:-{}}", "$${A} ${A"])
+def test_d8_a_variable_that_is_not_closed_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InterpolationError, match="not closed"):
+        interpolate(text, {"A": "one"}, tmp_path)
+
+
+def test_d8_a_pipe_or_a_folder_in_the_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InterpolationError, match="pipe cannot be read: it is a pipe"):
+        interpolate("${file:pipe}", {}, tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InterpolationError, match="folder cannot be read: it is a folder"):
+        interpolate("${file:folder}", {}, tmp_path)
