@@ -46,6 +46,7 @@ def list_letters(
     """List dead letters, oldest first."""
     settings = load_config(config)
     letters = DeadLetters(settings.data_dir)
+    _require(letters, selection, settings)
     found = letters.read(selection, limit=limit)
     if as_lines:
         for letter in found:
@@ -69,7 +70,7 @@ def show(
     settings = load_config(config)
     selection = Selection(ids=(letter_id,))
     letters = DeadLetters(settings.data_dir)
-    _require(letters, selection)
+    _require(letters, selection, settings)
     console = Console(highlight=False)
     for letter in letters.read(selection):
         if as_lines:
@@ -95,7 +96,7 @@ def replay(
     if to is not None and to not in settings.sinks:
         raise typer.BadParameter(f"--to {to!r}: there is no such sink; there are {', '.join(settings.sinks)}")
     letters = DeadLetters(settings.data_dir)
-    _require(letters, selection)
+    _require(letters, selection, settings)
     if not selection.ids and selection.sink is None:
         selection = replace(selection, events_only=True)
     outcome = _replay(settings, letters, selection, to, limit, timeout)
@@ -155,7 +156,7 @@ def drop(
     if everything == (selection != Selection()):
         raise typer.BadParameter("say which letters by their ids or by conditions, or --all")
     letters = DeadLetters(settings.data_dir)
-    _require(letters, selection)
+    _require(letters, selection, settings)
     count = letters.count(selection)
     count = count if limit is None else min(count, limit)
     if count and not yes:
@@ -188,8 +189,16 @@ def _dropped(count: int, *, as_lines: bool) -> str:
     return json.dumps({"dropped": count}) if as_lines else f"letters dropped: {count:,}"
 
 
-def _require(letters: DeadLetters, selection: Selection) -> None:
-    """Refuse ids that name nothing: they were mistyped, or somebody was faster."""
+def _require(letters: DeadLetters, selection: Selection, settings: RoutingConfig) -> None:
+    """Refuse sinks that nobody knows, and ids that name nothing: mistyped, or somebody was faster."""
+    sink = selection.sink
+    if sink and sink not in settings.sinks:
+        known = [
+            name for name in letters.look().letters if name
+        ]  # of sinks that are not declared any more, too
+        if sink not in known:
+            names = ", ".join(dict.fromkeys((*settings.sinks, *known)))
+            raise typer.BadParameter(f"--sink {sink!r}: there is no such sink; there are {names}")
     for one in selection.ids:
         if not letters.count(Selection(ids=(one,))):
             raise typer.BadParameter(f"there is no dead letter {one!r}; see `logweir dlq list`")

@@ -14,6 +14,7 @@ from logweir.capture.capture import Capture
 from logweir.capture.snapshot import Snapshotter
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
+from logweir.config import strategies
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.event import LEVELS, Kind
@@ -83,8 +84,12 @@ def _why(decision: Decision, config: RoutingConfig) -> str:
     """The reason, with the conditions of the rule that decided."""
     if decision.rule is None:
         return decision.reason
+    reason = decision.reason
+    own = len(config.classify) - len(strategies.classify_rules(config.strategy or "explicit"))
+    if decision.rule >= own:
+        reason = f"rule {decision.rule - own + 1} of strategy {config.strategy}"
     match = config.classify[decision.rule].match.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return f"{decision.reason}, match: {json.dumps(match, ensure_ascii=False)}"
+    return f"{reason}, match: {json.dumps(match, ensure_ascii=False)}"
 
 
 def _table(explanation: Explanation) -> Table:

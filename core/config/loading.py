@@ -19,6 +19,7 @@ from logweir.config.models import RouteConfig, RoutingConfig
 from logweir.config.pydantic_errors import Found, describe, shown
 from logweir.config.queue_plan import audit_routes
 from logweir.config.sources import document_of
+from logweir.config.user_modules import find_beside, import_named
 from logweir.config.yaml_document import Document
 from logweir.errors import ConfigError, MissingDependency
 from logweir.redaction.patterns import MASK
@@ -113,6 +114,9 @@ class _Loading:
         return config
 
     def _validate(self, data: dict[str, Any]) -> RoutingConfig | None:
+        find_beside(data, self._directory)
+        for index, message in import_named(data.get("imports")):
+            self._complain(("imports", index), message)
         raw_sinks = data.get("sinks")
         declared = raw_sinks if isinstance(raw_sinks, dict) else {}
         sinks = {name: self._sink(name, raw) or _stand_in() for name, raw in declared.items()}

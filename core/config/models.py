@@ -239,6 +239,8 @@ class RoutingConfig(StrictModel):
     """The environment, in every event."""
     data_dir: Path = Path(".logweir")
     """Where queues and dead letters keep their files: on a local disk, and for this file alone."""
+    imports: list[str] = Field(default_factory=list)
+    """Modules to import first: those whose decorators register sinks, so that commands know them too."""
     classify: list[ClassifyRule] = Field(default_factory=list)
     """Rules that separate audit from tracing; explicit `persist_db` or `kind` in the event wins over all."""
     redact: RedactConfig = Field(default_factory=RedactConfig)

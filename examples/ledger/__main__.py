@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from rich import print as show
+from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
@@ -25,13 +26,23 @@ def routing(url: str) -> dict[str, Any]:
     }
 
 
+def _make_tables(connection: Connection) -> None:
+    """Make the tables, in a database that has none of their names: what is there belongs to somebody."""
+    taken = sorted(Base.metadata.tables.keys() & set(inspect(connection).get_table_names()))
+    if taken:
+        sys.exit(
+            f"{connection.engine.url.render_as_string()} has the tables {', '.join(taken)} already, which "
+            "this example would use; give it a database of its own, or remove an earlier run's ledger.db"
+        )
+    Base.metadata.create_all(connection)
+
+
 async def main(url: str) -> None:
     """Two transfers that commit, and one that rolls back with its audit row."""
     engine = create_async_engine(url)
     async with logweir.running(routing(url)):
         async with engine.begin() as connection:
-            await connection.run_sync(Base.metadata.drop_all)
-            await connection.run_sync(Base.metadata.create_all)
+            await connection.run_sync(_make_tables)
         async with AsyncSession(engine) as session, session.begin():
             session.add_all(Account(owner=owner, balance=Decimal(100)) for owner in ("ann", "bob"))
         for number, amount in (("t-1", 30), ("t-2", 50), ("t-3", 900)):

@@ -342,3 +342,14 @@ def test_dropping_asks_and_takes_no_for_an_answer(routing: Path, monkeypatch: py
     assert len(letters()) == 2
     assert dlq("drop", "--reason", "FIRST", "--limit", "1", text="y\n").exit_code == 0
     assert len(letters()) == 1
+
+
+@pytest.mark.usefixtures("routing")
+def test_x2_a_sink_that_nobody_knows_is_refused_with_those_that_are_known() -> None:
+    reject("x", sink="declared_no_more")
+    refused = dlq("list", "--sink", "nosuch")
+    assert refused.exit_code == 2
+    assert "there is no such sink; there are" in " ".join(refused.output.replace("│", "").split())
+    assert "declared_no_more" in refused.output
+    assert dlq("list", "--sink", "declared_no_more").exit_code == 0
+    assert dlq("drop", "--sink", "nosuch", "--yes").exit_code == 2

@@ -1,5 +1,6 @@
 """The explicit service: rows in the caller's transaction, in one of its own, and relayed by the outbox."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -300,3 +301,21 @@ def test_the_ledger_example_moves_money_and_audit_rows_together(tmp_path: Path) 
         "eve moved 30.00 from ann to bob",
         "eve moved 50.00 from ann to bob",
     ]
+
+
+def test_x1_the_ledger_example_leaves_tables_that_it_did_not_make(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("CREATE TABLE accounts (owner TEXT)")
+        connection.execute("INSERT INTO accounts VALUES ('a real one')")
+    done = subprocess.run(
+        [sys.executable, "-m", "logweir.examples.ledger"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "has the tables accounts already" in done.stderr
+    assert "Traceback" not in done.stderr
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        assert connection.execute("SELECT owner FROM accounts").fetchall() == [("a real one",)]

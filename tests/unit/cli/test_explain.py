@@ -67,3 +67,15 @@ def test_x2_a_level_or_kind_that_nobody_knows_is_refused_with_those_that_are_kno
     assert result.exit_code == 2
     said = " ".join(result.output.replace("│", "").split())
     assert "is none that is known; write" in said
+
+
+def test_x2_a_rule_of_the_strategy_is_credited_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "routing.yaml"
+    path.write_text(
+        "strategy: hybrid\nclassify: [{kind: audit, match: {event: mine}}]\n"
+        "sinks: {audit_db: {type: memory}, logs: {type: memory}}\n"
+    )
+    fund = CliRunner().invoke(app, ["explain", '{"event": "fund.transfer"}', "-c", str(path)]).stdout
+    assert "kind: audit (rule 1 of strategy hybrid, match:" in fund
+    mine = CliRunner().invoke(app, ["explain", '{"event": "mine"}', "-c", str(path)]).stdout
+    assert "kind: audit (rule 1 of classify, match:" in mine
