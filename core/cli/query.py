@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ from logweir.cli.printable import printable
 from logweir.cli.times import moment
 from logweir.config.loading import load_config
 from logweir.sinks.contract import Query
-from logweir.stores.reading import Sighting, merged, search_each
+from logweir.stores.reading import Sighting, merged, search_each, stream_each
 
 __all__ = ["query", "trace"]
 
@@ -52,10 +53,15 @@ def query(
         limit=limit or None,
         newest_first=newest_first,
     )
+    if not limit:
+        silent: dict[str, str] = {}
+        asyncio.run(_show_all(stream_each(settings, wanted, names, silent), json=json))
+        _end(silent)
+        return
     answers = asyncio.run(search_each(settings, wanted, names))
     found = merged(answers.found)
-    _show(found[: limit or None], json=json)
-    if limit and len(found) >= limit and not json:
+    _show(found[:limit], json=json)
+    if len(found) >= limit and not json:
         _remark(f"the first {limit:,} events are shown; --limit shows more")
     _end(answers.silent)
 
@@ -75,6 +81,12 @@ def trace(
         asked = [name for name in names if name not in answers.silent]
         _remark(f"no event of trace {trace_id} in {', '.join(asked) or 'any sink'}")
     _end(answers.silent)
+
+
+async def _show_all(found: AsyncGenerator[Sighting, None], *, json: bool) -> None:
+    async with aclosing(found) as items:
+        async for item in items:
+            _show([item], json=json)
 
 
 def _show(found: Sequence[Sighting], *, json: bool) -> None:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,9 +44,11 @@ __all__ = [
     "readable",
     "search_all",
     "search_each",
+    "stream_each",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 #: How long a sink may take to let go of its connections.
 _CLOSING = 2.0
 #: What a page may weigh, about; how large the first one is, before that is known; how many are weighed.
@@ -46,6 +57,9 @@ _FIRST_PAGE = 500
 _SAMPLE = 50
 #: How long one search may take.
 _SEARCHING = 60.0
+#: Events of a page where all are read: a search in a file reads the whole of it for each.
+_STREAMED = 20_000
+_MILLISECOND = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +156,18 @@ async def _open_once(sink: Sink[SinkConfig]) -> None:
 
 
 async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[Event]]:
-    """Yield what matches, the oldest first, at most about ``size`` events at a time, fewer if they are large.
+    """Yield what matches in the order asked for, about ``size`` events at a time, fewer if they are large.
 
     Each page begins at the microsecond in which the last one ended, and passes over what that one had.
 
     Raises:
         SinkError: The sink cannot be read.
     """
-    start, boundary = query.start, set[str]()
+    reached, boundary = None, set[str]()
     wanted = min(size, _FIRST_PAGE)
     while True:
         limit = wanted + len(boundary)
-        page = [event async for event in sink.search(replace(query, start=start, limit=limit))]
+        page = [event async for event in sink.search(replace(_from(reached, query), limit=limit))]
         fresh = [event for event in page if event.id not in boundary]
         if fresh:
             yield fresh
@@ -162,9 +176,16 @@ async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[E
             return
         last = page[-1].time // 1000
         moment = _EPOCH + timedelta(microseconds=last)
-        if moment != start:
-            start, boundary = moment, set()
+        if moment != reached:
+            reached, boundary = moment, set()
         boundary.update(event.id for event in page if event.time // 1000 == last)
+
+
+def _from(moment: datetime | None, query: Query) -> Query:
+    """The rest of a query whose answer was read up to a microsecond, with that microsecond once more."""
+    if moment is None:
+        return query
+    return replace(query, end=moment + _MICROSECOND) if query.newest_first else replace(query, start=moment)
 
 
 def _fitting(page: Sequence[Event]) -> int:
@@ -206,6 +227,58 @@ async def search_each(config: RoutingConfig, query: Query, names: Collection[str
     return Answers(found, silent)
 
 
+async def stream_each(
+    config: RoutingConfig, query: Query, names: Collection[str], silent: dict[str, str]
+) -> AsyncGenerator[Sighting, None]:
+    """Yield all that sinks hold as one timeline, page by page, so that no length of it fills the memory.
+
+    Args:
+        config: The configuration.
+        query: What to find; its limit is ignored.
+        names: The sinks to ask.
+        silent: Gets the sinks that could not be read, or not to their end, each with the reason.
+    """
+    sign = -1 if query.newest_first else 1
+    async with contextlib.AsyncExitStack() as stack:
+        streams = {name: _read_on(name, config, query, silent) for name in names}
+        for stream in streams.values():
+            stack.push_async_callback(stream.aclose)
+        heads = {name: event for name in names if (event := await anext(streams[name], None)) is not None}
+        while heads:
+            # Stores keep times to the nano-, micro- or millisecond: copies of an event meet in a millisecond.
+            nearest = min(sign * (event.time // _MILLISECOND) for event in heads.values())
+            bucket: list[Found] = []
+            for name in list(heads):
+                while name in heads and sign * (heads[name].time // _MILLISECOND) == nearest:
+                    bucket.append(Found(name, heads[name]))
+                    following = await anext(streams[name], None)
+                    if following is None:
+                        del heads[name]
+                    else:
+                        heads[name] = following
+            bucket.sort(key=lambda item: (item.event.time, item.event.id), reverse=query.newest_first)
+            for sighting in merged(bucket):
+                yield sighting
+
+
+async def _read_on(
+    name: str, config: RoutingConfig, query: Query, silent: dict[str, str]
+) -> AsyncGenerator[Event, None]:
+    """The events of one sink; where it fails, they end, and the reason is noted."""
+    try:
+        async with opened(name, config, read_only=True) as sink:
+            rest = aiter(pages(sink.itself, query, _STREAMED))
+            while True:
+                async with asyncio.timeout(_SEARCHING):
+                    page = await anext(rest, None)
+                if page is None:
+                    return
+                for event in page:
+                    yield event
+    except Exception as error:  # noqa: BLE001 - a sink may raise anything
+        silent[name] = _reason(error)
+
+
 def merged(found: Iterable[Found]) -> list[Sighting]:
     """Show an event that several sinks have once, with all of them; the order stays."""
     events, sinks = dict[str, Event](), dict[str, list[str]]()
@@ -220,9 +293,16 @@ async def _search(name: str, config: RoutingConfig, query: Query) -> list[Event]
     try:
         async with opened(name, config, read_only=True) as sink, asyncio.timeout(_SEARCHING):
             return [event async for event in sink.itself.search(query)]
-    except TimeoutError:
+    except Exception as error:  # noqa: BLE001 - a sink may raise anything
+        return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    """Why a sink does not answer; the text of what is no SinkError may hold a password."""
+    if isinstance(error, TimeoutError):
         return f"no answer within {_SEARCHING:g} s"
-    except SinkError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - a sink may raise anything, and its text may hold a password
-        return f"it raised {type(error).__name__}, which is no SinkError"
+    return (
+        str(error)
+        if isinstance(error, SinkError)
+        else f"it raised {type(error).__name__}, which is no SinkError"
+    )

@@ -5,10 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from logweir.config.loading import load_config
+from logweir.config.models import RoutingConfig
 from logweir.sinks.contract import Query
 from logweir.sinks.memory import MemoryConfig, MemorySink
-from logweir.stores.reading import pages
+from logweir.stores.reading import opened, pages, stream_each
 from logweir.testing.contract import make_event
+
+
+@pytest.fixture
+def two_files(tmp_path: Path) -> RoutingConfig:
+    """Two files, and one that cannot be read."""
+    sinks = {name: {"type": "file", "path": str(tmp_path / name)} for name in ("one", "two")}
+    sinks["broken"] = {"type": "file", "path": str(tmp_path)}
+    return load_config({"sinks": sinks, "routes": [{"name": "all", "to": list(sinks)}]})
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
@@ -21,6 +31,30 @@ async def test_every_event_comes_once_and_in_order(size: int, spread: int) -> No
     found = [event async for page in pages(sink, Query(), size) for event in page]
     assert sorted(event.id for event in found) == sorted(event.id for event in events)
     assert [event.time for event in found] == sorted(event.time for event in events)
+    backwards = [event async for page in pages(sink, Query(newest_first=True), size) for event in page]
+    assert sorted(event.id for event in backwards) == sorted(event.id for event in events)
+    assert [event.time for event in backwards] == sorted((event.time for event in events), reverse=True)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_f8_streams_of_several_sinks_are_one_timeline_with_each_event_once(
+    two_files: RoutingConfig, newest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logweir.stores.reading._STREAMED", 7)
+    names = ("one", "two")
+    config = two_files
+    chance = random.Random(8)
+    events = [make_event(str(n), time_ns=10**18 + chance.randrange(50) * 700_000) for n in range(90)]
+    for name, part in zip(names, (events[:60], events[30:]), strict=True):
+        async with opened(name, config) as sink:
+            await sink.writer.write(part)
+    silent: dict[str, str] = {}
+    asked = (*names, "broken")
+    found = [each async for each in stream_each(config, Query(newest_first=newest_first), asked, silent)]
+    wanted = sorted(events, key=lambda event: (event.time, event.id), reverse=newest_first)
+    assert [item.event.id for item in found] == [event.id for event in wanted]
+    assert sum(item.sinks == names for item in found) == 30
+    assert list(silent) == ["broken"]
 
 
 async def test_an_event_that_arrives_while_reading_breaks_nothing(tmp_path: Path) -> None:
