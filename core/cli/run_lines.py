@@ -166,12 +166,13 @@ class LineReader:
             return
         if parsed is None:
             return
-        self.read += 1
         if parsed.own is not None:
             self._again(parsed.own)
+            self.read += 1
             return
         event_id = None if checkpoint is None else checkpoint.event_id(end, parsed.time_ns)
         self._emit(parsed.name, parsed.fields, level=parsed.level, time_ns=parsed.time_ns, event_id=event_id)
+        self.read += 1  # last: an interrupted hand-over is none
 
     def _again(self, own: Event) -> None:
         """Hand on an event that logweir wrote: redacted by the rules of now, and the same in all else."""
