@@ -17,11 +17,9 @@ from logweir.delivery.queue import FlushWaiter
 from logweir.delivery.queues.bounded import BoundedQueue
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
-from logweir.delivery.receipts import Receipt
-from logweir.delivery.spool import orphans
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
-from logweir.runtime.fan_out import FanOut
+from logweir.process import reentry
 from logweir.runtime.reload import Reload
 
 __all__ = ["BREAKS"]
@@ -49,7 +47,12 @@ def _settling_in_place(queue: type[BoundedQueue]) -> Iterator[None]:
 @contextmanager
 def a_put_inside_a_put_takes_the_same_position() -> Iterator[None]:
     """A call that interrupts another one of its thread goes on as if it did not."""
-    with patch.object(BoundedQueue, "_is_inside", lambda self: False, create=True):
+    init = reentry.Deferred.__init__
+
+    def blind(self: Any, lock: Any, inside: Any = None) -> None:
+        init(self, lock, lambda: False)
+
+    with patch.object(reentry.Deferred, "__init__", blind):
         yield
 
 
@@ -76,18 +79,6 @@ def a_flush_that_times_out_stays_in_the_queue() -> Iterator[None]:
             await waiter.done
 
     with patch.object(BoundedQueue, "settled_up_to", settled_up_to):
-        yield
-
-
-@contextmanager
-def an_event_is_given_twice_in_the_fan_out() -> Iterator[None]:
-    """Sinks that had it are forgotten when a reload has changed the routes."""
-    rest = FanOut._dispatch_rest
-
-    def forgetting(self: FanOut, event: Event, given: Sequence[Any], left: Sequence[Any]) -> None:
-        rest(self, event, (), [*given, *left])
-
-    with patch.object(FanOut, "_dispatch_rest", forgetting):
         yield
 
 
@@ -123,38 +114,6 @@ def the_old_data_directory_is_left_behind() -> Iterator[None]:
 
 
 @contextmanager
-def an_audit_is_refused_when_every_queue_has_closed() -> Iterator[None]:
-    """Instead of being routed anew."""
-
-    def once(self: FanOut, event: Event, acknowledge: Any) -> Receipt:
-        channels = self.pipeline.router.route(event)
-        receipt = Receipt(event, tuple(channel.name for channel in channels))
-        for each in channels:
-            each.put(event, receipt.on_durable(each.name))
-        return receipt
-
-    with patch.object(FanOut, "audit", once):
-        yield
-
-
-@contextmanager
-def what_was_adopted_is_dropped_before_it_is_committed() -> Iterator[None]:
-    """The wrong order of two steps: a crash in between loses a piece."""
-    move = orphans._move
-
-    def dropping_first(path: Any, take: Any, moved: list[int]) -> None:
-        def late(records: Sequence[Any]) -> None:
-            held.extend(records)
-
-        held: list[Any] = []
-        move(path, late, moved)
-        take(held)
-
-    with patch.object(orphans, "_move", dropping_first):
-        yield
-
-
-@contextmanager
 def callers_are_answered_before_the_commit() -> Iterator[None]:
     """Durable is said of what is only staged."""
     stage = Spool.stage
@@ -172,14 +131,12 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     each.__name__: each
     for each in (
         an_event_that_waits_blocks_those_behind_it,
+        a_put_inside_a_put_takes_the_same_position,
         a_sink_that_cancels_itself_ends_its_worker,
         a_flush_that_times_out_stays_in_the_queue,
-        an_event_is_given_twice_in_the_fan_out,
         what_the_disk_refuses_at_a_reload_is_forgotten,
         what_is_moved_is_counted_twice,
         the_old_data_directory_is_left_behind,
-        an_audit_is_refused_when_every_queue_has_closed,
-        what_was_adopted_is_dropped_before_it_is_committed,
         callers_are_answered_before_the_commit,
     )
 }

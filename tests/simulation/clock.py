@@ -53,7 +53,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 return
             try:
                 result = func(*args)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - the caller gets it
                 if not done.cancelled():
                     done.set_exception(error)
             else:

@@ -36,7 +36,7 @@ _DOINGS = {
     "crash": 2,
     "crash_at_commit": 2,
     "reload": 4,
-    "reload_in_a_call": 4,
+    "reload_in_a_call": 6,
     "restart": 2,
     "flush": 3,
     "close": 2,
@@ -68,7 +68,7 @@ class History:
         self.behind: dict[str, int] = {}
         self.metrics: dict[str, Any] = {}
         self.waiters = 0
-        self.crashes = self.reloads = 0
+        self.crashes = self.reloads = self.interruptions = 0
         self._numbers = iter(range(10**9))
         self._lives = iter(range(10**9))
         self._sinks: dict[str, dict[str, Any]] = {}
@@ -82,9 +82,11 @@ class History:
         for name in self._names:  # a reload leaves some as they are
             if name not in self._sinks or self.chance.random() < 0.6:
                 self._sinks[name] = self._sink(may_drop=name not in audit)
-        sinks = dict(self._sinks)
+        # A sink that only traces comes and goes with reloads; audit events are never left without theirs.
+        names = self._names[:-1] if self._names[1:] and self.chance.random() < 0.2 else self._names
+        sinks = {name: self._sinks[name] for name in names}
         routes = [{"name": "audit", "match": {"kind": "audit"}, "to": audit}]
-        routes.append({"name": "tracing", "match": {"kind": "tracing"}, "to": self._names[-2:]})
+        routes.append({"name": "tracing", "match": {"kind": "tracing"}, "to": names[-2:]})
         given = {"sinks": sinks, "routes": routes, "data_dir": str(directory), "drain_timeout": 5}
         return load_config(given)
 
@@ -219,6 +221,7 @@ class History:
 
     async def _interrupted(self) -> None:
         """A call that a signal handler or a finaliser interrupts anywhere, and which audits itself."""
+        self.interruptions += 1
         process = self._process
         process.audit(self._event(Kind.AUDIT), "durable", 5)
         with interrupted(

@@ -48,7 +48,7 @@ def _doubled(history: History) -> Iterator[str]:
 
 def _order(history: History) -> Iterator[str]:
     """A sink with one worker that never failed stores events in the order of the calls."""
-    if history.crashes or history.reloads:
+    if history.crashes or history.reloads or history.interruptions:
         return
     for name, store in history.world.stores.items():
         workers = {

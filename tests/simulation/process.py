@@ -54,7 +54,7 @@ class SimulatedSpool(Spool):
             return
         try:
             failed = self.commit() is not None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is breaks a law
             self.world.violations.append(f"a commit raised {error!r}")
             failed = True
         if self.has_staged or self.has_removals:
@@ -95,13 +95,12 @@ class Process:
 
     async def _adopt(self) -> None:
         while not self.dead and not self.stopped:
-            # Other data directories too: whoever changes it and dies before the hand-over has to look there.
-            for place in sorted(self.directory.glob("*/queues")):
-                store = self.fan_out.pipeline.store
-                if place == store.directory or not any(
-                    spool.directory == place for spool in self.reload.spools
-                ):
-                    await self._loop.run_in_executor(None, store.adopt, place)
+            store, _, former = self.reload.on_disk()
+            own = {spool.directory for spool in self.reload.spools}
+            # Who changes the data directory and dies before the hand-over has to look into the old one.
+            others = [place for place in sorted(self.directory.glob("*/queues")) if place not in own]
+            for place in [store.directory, *sorted(former), *others]:
+                await self._loop.run_in_executor(None, store.adopt, place)
             await asyncio.sleep(_ADOPTION)
 
     def _run(self, work: Any) -> asyncio.Task[Any]:

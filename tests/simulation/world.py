@@ -140,7 +140,9 @@ class SimulatedSink(Sink[SimulatedConfig]):
             store.again.update(event.id for event in batch)
             raise
 
-    async def _answer(self, mood: Mood, store: Store, batch: Sequence[Event]) -> WriteResult:
+    async def _answer(  # noqa: C901 - a table of moods
+        self, mood: Mood, store: Store, batch: Sequence[Event]
+    ) -> WriteResult:
         chance = self.world.chance
         put_off = frozenset(index for index, event in enumerate(batch) if event.id in store.closed)
         match mood:
