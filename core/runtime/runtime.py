@@ -23,7 +23,6 @@ from logweir.config.models import RoutingConfig
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetterPruner
 from logweir.delivery.outbox import OutboxRelay
-from logweir.delivery.queue import DropReason
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
 from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.delivery.worker import Clock
@@ -35,6 +34,7 @@ from logweir.process.delivering import is_delivering
 from logweir.process.lasting import LastingTask
 from logweir.process.loop_thread import LoopThread
 from logweir.routing.classifier import take_explicit
+from logweir.runtime.drain import GRACE, Drain
 from logweir.runtime.explicit_rows import ExplicitRows
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.feedback import Feedback
@@ -51,10 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Runtime"]
 
-#: How much longer than the drain itself a caller waits for it: cancelled channels need a moment.
-_GRACE = 0.8
-#: How long what works beside the queues may take to end, whatever the time to drain.
-_BESIDE = 0.2
 #: How long serving metrics waits for a look at the dead letters.
 _LOOKING = 1.0
 
@@ -99,7 +95,12 @@ class Runtime:
         parts = (self._reporter, self._relay, self._housekeeping, self._pruner, self._retention)
         self._background = [LastingTask(f"the task of {type(part).__name__}", part.run) for part in parts]
         # What channels gave back at a stop; kept here, for a drain may be interrupted at any point.
-        self._leftovers: list[tuple[Channel, list[Event]]] = []
+        self._drain = Drain(
+            self._loop_thread,
+            self._reload,
+            self._receipts,
+            lambda: asyncio.gather(self._relay.stop(), self._retention.stop()),
+        )
 
     @property
     def _pipeline(self) -> Pipeline:
@@ -178,10 +179,10 @@ class Runtime:
             if self._stopped is None:
                 if timeout is None:
                     timeout = self.config.drain_timeout
-                deadline = time.monotonic() + timeout + _GRACE
+                deadline = time.monotonic() + timeout + GRACE
                 for task in self._background:
                     task.expect_end()
-                delivered = self._drain(timeout)
+                delivered = self._drain.run(timeout)
                 # A signal handler's own stop, in the middle of this one, has done all of it and knows better.
                 if self._stopped is None:
                     self._stopped = delivered
@@ -202,50 +203,6 @@ class Runtime:
         self._late.close()
         self._reporter.report()
         return self._late.saved
-
-    def _drain(self, timeout: float) -> bool:
-        before = self._lost()
-        if any(channel.statistics().depth for channel in self._all_channels()):
-            self._loop_thread.start()  # a short life: nothing was on disk yet that could have started it
-        if self._loop_thread.is_running():
-            try:
-                self._loop_thread.run(self._finish_all(timeout), timeout + _GRACE)
-            except TimeoutError:
-                report(
-                    "stop", "the drain did not end within %.1f s: a sink blocks the loop", timeout + _GRACE
-                )
-        # Empty after an orderly drain. Where the loop never ran, or did not answer, this is all there is.
-        self._leftovers += [(channel, channel.let_go()) for channel in self._all_channels()]
-        while self._leftovers:
-            channel, events = self._leftovers[-1]
-            if not self._reload.save(channel, events):
-                channel.count_lost(events)
-            self._leftovers.pop()
-        # Only now: saving needed the spool in force. One that cannot write what it holds says what is lost.
-        for spool in self._reload.spools:
-            if not spool.close():
-                for channel in self._all_channels():
-                    channel.count_lost(spool.give_up(channel.name))
-        self._receipts.end()  # whoever still waits would wait for its whole timeout
-        for channel in self._all_channels():
-            channel.report_kept()
-        return self._lost() == before
-
-    async def _finish_all(self, timeout: float) -> None:
-        # First what works beside the queues, for the relay would go on to fill them.
-        deadline = time.monotonic() + timeout
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(_BESIDE, timeout / 2)):
-                await asyncio.gather(self._relay.stop(), self._retention.stop())
-        left = max(0.0, deadline - time.monotonic())
-        await asyncio.gather(*(self._finish(channel, left) for channel in self._all_channels()))
-        await self._reload.ended(max(_BESIDE, deadline - time.monotonic()))
-
-    async def _finish(self, channel: Channel, timeout: float) -> None:
-        self._leftovers.append((channel, await channel.finish(timeout)))
-
-    def _lost(self) -> int:
-        return sum(sink.dropped.get(DropReason.SHUTDOWN, 0) for sink in self.metrics().sinks.values())
 
     def _all_channels(self) -> list[Channel]:
         return self._reload.all_channels()
@@ -372,7 +329,7 @@ class Runtime:
         """
         self._refuse_from_inside("flush")
         try:
-            return self._loop_thread.run(self._settled(timeout), timeout + _GRACE)
+            return self._loop_thread.run(self._settled(timeout), timeout + GRACE)
         except TimeoutError:
             return False
 
@@ -390,7 +347,7 @@ class Runtime:
         """Wait, on any event loop, until everything accepted so far is settled."""
         try:
             return await asyncio.wait_for(
-                self._loop_thread.run_from_loop(self._settled(timeout)), timeout + _GRACE
+                self._loop_thread.run_from_loop(self._settled(timeout)), timeout + GRACE
             )
         except TimeoutError:
             return False

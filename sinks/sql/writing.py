@@ -9,6 +9,7 @@ sent again, and the others are stored.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.results import WriteResult
+from logweir.sinks.shared.batch_verdicts import BatchVerdicts
 from logweir.sinks.sql.canonical import canonical
 from logweir.sinks.sql.chain.hashing import Link
 from logweir.sinks.sql.dialects.contract import Database
@@ -151,9 +153,7 @@ async def write_in_parts(
     Raises:
         SinkError: Nothing was stored.
     """
-    duplicate = set[int]()
-    rejected = dict[int, str]()
-    retry = set[int]()
+    verdicts = BatchVerdicts()
     reason = "there was no time left for it"
     parts = [range(len(batch))] if batch else []
     deadline = monotonic() + seconds
@@ -168,9 +168,9 @@ async def write_in_parts(
                 parts += [part[middle:], part[:middle]]
                 continue
             if isinstance(error, SinkRejected):
-                rejected[part[0]] = str(error)
+                verdicts.rejected[part[0]] = str(error)
             else:
-                retry.add(part[0])
+                verdicts.retry.add(part[0])
                 reason = str(error)
         except SinkUnavailable as error:
             if not settled:
@@ -179,12 +179,7 @@ async def write_in_parts(
             reason = str(error)
             break
         else:
-            duplicate.update(part[index] for index in known)
+            verdicts.duplicate.update(part[index] for index in known)
         settled += len(part)
-    retry.update(index for part in parts for index in part)
-    return WriteResult(
-        duplicate=frozenset(duplicate),
-        rejected=rejected,
-        retry=frozenset(retry),
-        retry_reason=reason if retry else "",
-    )
+    verdicts.retry.update(index for part in parts for index in part)
+    return replace(verdicts.result(), retry_reason=reason if verdicts.retry else "")
