@@ -97,6 +97,8 @@ class Reload:
             self._fan_out.pipeline = new
         if new.store is not old.store:
             self.spools.append(new.store)
+            self._former.add(old.store.directory)
+            self._on_spools()  # which notes it, so that a crash from here on leaves nothing behind
         # Only now: whoever meets a closed queue must find the successor in force.
         for channel in retiring:
             channel.close_queues()
@@ -125,8 +127,6 @@ class Reload:
         in_use = any(store is old.store for store in self._leaving.values())
         if old.store is not current and not in_use and not self._is_stopped():
             await in_thread(old.store.close)
-            # By housekeeping, which tries again where the disk takes nothing just now.
-            self._former.add(old.store.directory)
         self._on_spools()
 
     async def _retire(self, channel: Channel, old: Pipeline) -> None:

@@ -126,9 +126,9 @@ class History:
         assert self.world.process is not None
         return self.world.process
 
-    def _begin(self, directory: Path) -> None:
+    def _begin(self, directory: Path, data: str = "data0") -> None:
         SimulatedSpool.world = SimulatedSink.world = self.world
-        Process(self.world, directory, self.config(directory / f"data{self.chance.randrange(3)}"))
+        Process(self.world, directory, self.config(directory / data))
 
     async def _begin_again(self) -> None:
         self.crashes += 1
@@ -136,7 +136,7 @@ class History:
         dead = self._process
         assert dead.left is not None
         await dead.release()
-        self._begin(dead.left)
+        self._begin(dead.left, dead.fan_out.pipeline.config.data_dir.name)
 
     async def _step(self) -> None:
         chance = self.chance
@@ -241,7 +241,7 @@ class History:
         if not process.dead:
             directory = process.directory
             self._all_may_come_again()
-            self._begin(directory)
+            self._begin(directory, process.fan_out.pipeline.config.data_dir.name)
 
     def _all_may_come_again(self) -> None:
         """What a process leaves behind may be taken over twice, and what was stored may not be removed yet."""
@@ -257,7 +257,7 @@ class History:
         self.world.disk_full = self.world.crash_at_commit = False
         await self._well()
         self.log.append("all is well")
-        await asyncio.sleep(10)  # what earlier processes have left is adopted
+        await asyncio.sleep(40)  # what earlier processes have left is adopted
         await self._until(lambda: not any(self._depths(closed=True).values()))
         self.behind = {name: count for name, count in self._depths(closed=True).items() if count}
         for store in self.world.stores.values():

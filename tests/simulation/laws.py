@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.queue import DropReason
 from simulation.history import History
 
@@ -30,9 +30,7 @@ def _lost(history: History) -> Iterator[str]:
     world = history.world
     process = world.process
     assert process is not None
-    letters = {
-        letter.event().id for place in process.directory.glob("data*") for letter in DeadLetters(place).read()
-    }
+    letters = {letter.event().id for letter in _letters(history)}
     for (event_id, level), sinks in world.acknowledged.items():
         for sink in sinks:
             if level != "accepted" and event_id not in world.store(sink).there and event_id not in letters:
@@ -72,8 +70,18 @@ def _waiting(history: History) -> Iterator[str]:
 
 def _counts(history: History) -> Iterator[str]:
     """Once nothing waits: accepted = stored + duplicate + dead + dropped after acceptance."""
+    # What waited for a sink that a reload removed is a dead letter of no delivery.
+    given_up = {letter.sink for letter in _letters(history) if "not configured" in letter.reason}
     for name, sink in history.metrics.items():
+        if name in given_up:
+            continue
         dropped = sum(sink.dropped.get(reason, 0) for reason in _AFTER_ACCEPTANCE)
         ended = sink.stored + sink.duplicate + sink.dead + dropped
         if sink.accepted != ended + sink.queue_depth + sink.in_flight:
             yield f"{name}: accepted {sink.accepted}, and {ended} ended: {sink}"
+
+
+def _letters(history: History) -> list[DeadLetter]:
+    process = history.world.process
+    assert process is not None
+    return [letter for place in process.directory.glob("data*") for letter in DeadLetters(place).read()]

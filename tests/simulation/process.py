@@ -11,7 +11,9 @@ from typing import Any
 
 from logweir.config.models import RoutingConfig
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
+from logweir.delivery.spool import former_directories
 from logweir.delivery.spool.backlog import Backlog
+from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.delivery.spool.spool import REMOVAL_LINGER, Spool
 from logweir.delivery.worker import Clock
 from logweir.errors import AuditError
@@ -23,8 +25,6 @@ from logweir.runtime.reload import Reload
 from simulation.world import World
 
 __all__ = ["Process", "SimulatedSpool"]
-
-_ADOPTION = 1.0
 
 
 class SimulatedSpool(Spool):
@@ -81,27 +81,18 @@ class Process:
         self.receipts = OpenReceipts()
         around = Surroundings(self._wake, self.receipts, Clock(self._loop.time, asyncio.sleep))
         self.fan_out = FanOut(pipelines.assemble(config, around), self.receipts)
-        self.reload = Reload(self.fan_out, around, lambda: None, lambda: self.stopped)
+        self._housekeeping = Housekeeping(lambda: self.reload.on_disk())  # noqa: PLW0108 - made below
+        self.reload = Reload(self.fan_out, around, self._housekeeping.hurry, lambda: self.stopped)
         self._tasks: set[asyncio.Task[Any]] = set()
         for channel in self.fan_out.pipeline.channels.values():
             channel.start()
-        self._run(self._adopt())
+        self._run(self._housekeeping.run())
 
     # -- what the runtime does --------------------------------------------------------------------
 
     def _wake(self, callback: Callable[[], None]) -> None:
         if not self.dead:
             self._loop.call_later(self.world.chance.uniform(0, 0.002), callback)
-
-    async def _adopt(self) -> None:
-        while not self.dead and not self.stopped:
-            store, _, former = self.reload.on_disk()
-            own = {spool.directory for spool in self.reload.spools}
-            # Who changes the data directory and dies before the hand-over has to look into the old one.
-            others = [place for place in sorted(self.directory.glob("*/queues")) if place not in own]
-            for place in [store.directory, *sorted(former), *others]:
-                await self._loop.run_in_executor(None, store.adopt, place)
-            await asyncio.sleep(_ADOPTION)
 
     def _run(self, work: Any) -> asyncio.Task[Any]:
         task = self._loop.create_task(work)
@@ -156,6 +147,10 @@ class Process:
         self.left = self.directory.with_name(f"{self.directory.name}+")
         if self.directory.exists():
             shutil.copytree(self.directory, self.left, ignore=shutil.ignore_patterns("*-shm"))
+            for place in self.left.glob("*/queues"):
+                for former in former_directories.noted(place):  # which are copied with the rest
+                    former_directories.forget(place, former)
+                    former_directories.note(place, self.left / former.relative_to(self.directory))
 
     async def release(self) -> None:
         """Free what the dead one holds."""

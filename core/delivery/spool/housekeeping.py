@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from logweir.delivery.spool import former_directories
 from logweir.delivery.spool.spool import Spool
 from logweir.delivery.spool.unconfigured import dead_letter_unconfigured
 from logweir.diagnostics import report
@@ -60,7 +61,21 @@ class Housekeeping:
 
     def _once(self) -> None:
         spool, sinks, former = self._look()
-        spool.adopt()
         for directory in former:
-            spool.adopt(directory)
+            former_directories.note(spool.directory, directory)
+        spool.adopt()
+        for directory in former_directories.noted(spool.directory):
+            _move_from(directory, spool)
         dead_letter_unconfigured(spool, sinks)
+
+
+def _move_from(former: Path, spool: Spool) -> None:
+    """Take over what a former directory of queues holds, and forget it when that is all."""
+    # It may have had a former one itself, when two reloads followed each other.
+    for earlier in former_directories.noted(former):
+        former_directories.note(spool.directory, earlier)
+        former_directories.forget(former, earlier)
+    spool.adopt(former)
+    # A file that is still there belongs to a process that lives, or could not be taken over just now.
+    if not any(former.glob("*.db")):
+        former_directories.forget(spool.directory, former)

@@ -1,0 +1,60 @@
+"""Directories of queues that a reload left: noted until they are empty."""
+
+from pathlib import Path
+
+from logweir.delivery.spool.former_directories import forget, note, noted
+from logweir.delivery.spool.housekeeping import Housekeeping
+from logweir.testing.contract import make_event
+from support.disk import drain, make_queue, make_spool, names
+
+
+def leave(directory: Path, name: str) -> None:
+    spool = make_spool(directory)
+    make_queue(spool).put(make_event(name))
+    spool.close()
+
+
+def test_a_note_lasts_until_it_is_forgotten(tmp_path: Path) -> None:
+    here, there, other = tmp_path / "here", tmp_path / "there", tmp_path / "änder\udcff"
+    assert noted(here) == set()
+    for _ in range(2):
+        note(here, there)
+        note(here, other)
+        note(here, here)
+    assert noted(here) == {there, other}
+    assert {path.suffix for path in here.iterdir()} == {".former"}
+    forget(here, there)
+    forget(here, there)
+    assert noted(here) == {other}
+
+
+def test_the_next_process_takes_over_what_was_noted_and_what_that_had_noted(tmp_path: Path) -> None:
+    """Found by the simulation: a process that died in the middle of such a reload left acknowledged events."""
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    leave(first, "one")
+    leave(second, "two")
+    note(second / "queues", first / "queues")
+    spool = make_spool(third)
+    note(third / "queues", second / "queues")
+    keeping = Housekeeping(lambda: (spool, {"sink"}, set()))
+    keeping._once()
+    keeping._once()
+    assert sorted(names(drain(spool))) == ["one", "two"]
+    assert noted(third / "queues") == noted(second / "queues") == set()
+    spool.close()
+
+
+def test_a_directory_whose_file_somebody_owns_stays_noted(tmp_path: Path) -> None:
+    owner = make_spool(tmp_path / "former")
+    make_queue(owner).put(make_event("owned"))
+    owner.commit()
+    spool = make_spool(tmp_path / "now")
+    keeping = Housekeeping(lambda: (spool, {"sink"}, {tmp_path / "former" / "queues"}))
+    keeping._once()
+    assert noted(tmp_path / "now" / "queues") == {tmp_path / "former" / "queues"}
+    assert not spool.backlog("sink").depth
+    owner.close()
+    keeping._once()
+    assert names(drain(spool)) == ["owned"]
+    assert noted(tmp_path / "now" / "queues") == set()
+    spool.close()
