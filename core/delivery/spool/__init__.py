@@ -6,6 +6,7 @@ written by the ``committer`` with ``removals`` of what is settled, and waits in 
 it. ``spool_file`` is the on-disk format, ``current_file`` the one in use, ``ownership`` whose it is.
 ``recovery`` replaces a damaged file with what can be read of it: ``salvage`` asks open connections,
 ``raw_salvage`` reads the ``pages`` and the ``write_ahead_log`` without SQLite. ``orphans`` are the files of
-dead processes, ``former_directories`` those of this one before a reload moved them, ``unconfigured`` is what no
-sink wants any more, and ``housekeeping`` looks after these from time to time. ``sqlite_errors`` are the errors that others see.
+dead processes, ``former_directories`` those that a reload has left, ``unconfigured`` is what no sink wants
+any more, and ``housekeeping`` looks after these from time to time. ``sqlite_errors`` are the errors that
+others see.
 """
