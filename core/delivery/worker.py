@@ -26,6 +26,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from logweir.delivery.answer_check import sound
 from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
@@ -34,7 +35,6 @@ from logweir.delivery.queue import EventQueue, Lease
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.set_aside import PutOff
-from logweir.delivery.verdicts import sound
 from logweir.delivery.watchdog import SinkCall
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable

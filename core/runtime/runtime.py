@@ -43,7 +43,7 @@ from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
 from logweir.runtime.reload import Reload
 from logweir.sinks.contract import Transactional
 from logweir.stores.archive.schedule import RetentionSchedule
-from logweir.telemetry.losses import LossReporter
+from logweir.telemetry.drop_reports import LossReporter
 from logweir.telemetry.model import DeadLetterMetrics, Metrics
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from logweir.delivery.verdicts import sound
+from logweir.delivery.answer_check import sound
 from logweir.event import Event
 from logweir.sinks.contract import Sink
 from logweir.sinks.results import WriteResult

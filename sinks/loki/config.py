@@ -12,7 +12,7 @@ from logweir.settings.delivery import StrictModel
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.sinks.contract import SinkConfig
-from logweir.sinks.loki.labels import DEFAULT_LIMIT, is_unbounded
+from logweir.sinks.loki.labels import DEFAULT_LIMIT, refuse_unbounded
 from logweir.sinks.shared.credentials import check_login
 
 __all__ = ["LabelConfig", "LokiConfig"]
@@ -44,11 +44,8 @@ class LabelConfig(StrictModel):
 
     @model_validator(mode="after")
     def _unbounded_labels_need_a_limit(self) -> LabelConfig:
-        if self.limit is None and is_unbounded(self.name):
-            raise ValueError(
-                f"{self.name!r} has too many values for a label: each of them makes a stream; leave it out "
-                f"(it stays searchable), or state a limit: {{name: {self.name}, limit: 100}}"
-            )
+        if self.limit is None:
+            refuse_unbounded(self.name)
         return self
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from logweir.diagnostics import report
 
-__all__ = ["DEFAULT_LIMIT", "LabelGuard", "is_unbounded"]
+__all__ = ["DEFAULT_LIMIT", "LabelGuard", "is_unbounded", "refuse_unbounded"]
 
 #: Distinct values that a label may have, unless its limit is stated.
 DEFAULT_LIMIT = 100
@@ -74,6 +74,19 @@ def is_unbounded(name: str) -> bool:
     """Whether a label of this name is known to have no end of values."""
     lower = name.lower()
     return lower in _UNBOUNDED or _UNBOUNDED_ENDINGS.fullmatch(lower) is not None
+
+
+def refuse_unbounded(name: str) -> None:
+    """Refuse a label whose values have no end, when the configuration is read.
+
+    Raises:
+        ValueError: It is one; the message says what to do instead.
+    """
+    if is_unbounded(name):
+        raise ValueError(
+            f"{name!r} has too many values for a label: each of them makes a stream; leave it out "
+            f"(it stays searchable), or state a limit: {{name: {name}, limit: 100}}"
+        )
 
 
 class LabelGuard:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.delivery.test_worker import Bench
 
-from logweir.delivery.verdicts import sound
+from logweir.delivery.answer_check import sound
 from logweir.sinks.results import WriteResult
 
 #: By what is wrong with them; made anew for each write, for some can be read once.
