@@ -203,7 +203,9 @@ def test_a_power_cut_at_any_moment_takes_no_acknowledged_event(
             logweir.start()
             assert logweir.flush(30)
             assert logweir.stop()
-            check_once_each(after, [event_id for event_id, size in acknowledged if int(size) <= cut])
+            # The end of a transaction that was torn between its header and its page looks like damage.
+            acknowledged_before = [event_id for event_id, size in acknowledged if int(size) <= cut]
+            check_once_each(after, acknowledged_before, may_be_quarantined=True)
     finally:
         process.kill()
         end(process)

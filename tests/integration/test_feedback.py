@@ -14,6 +14,7 @@ import pytest
 
 import logweir
 from logweir.event import Event
+from logweir.sinks import registry
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
 from logweir.sinks.results import WriteResult
 from support.waiting import eventually
@@ -129,6 +130,12 @@ def handler() -> Iterator[logweir.Handler]:
     logger.setLevel(logging.DEBUG)
     yield handler
     logger.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def _own_sinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests register is known to no other test."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
 
 @pytest.fixture
