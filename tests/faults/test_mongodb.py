@@ -8,6 +8,7 @@ import gc
 import os
 import time
 import tracemalloc
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,10 +51,17 @@ def config(url: str, collection: str, **more: Any) -> MongoConfig:
 
 def assert_all_there_once(url: str, collection: str, sent: int) -> None:
     with pymongo.MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=20_000) as client:
-        found = client[DATABASE][collection].find({}, {"fields.number": 1})
-        numbers = sorted(document["fields"]["number"] for document in found)
+        numbers = _numbers(client[DATABASE][collection])
         client[DATABASE].drop_collection(collection)
     assert numbers == list(range(sent))
+
+
+def _numbers(found_in: Any) -> list[int]:
+    """What is there; a server whose database has just recovered may answer once with a connection that broke."""
+    for _ in range(10):
+        with suppress(pymongo.errors.OperationFailure):
+            return sorted(found["fields"]["number"] for found in found_in.find({}, {"fields.number": 1}))
+    raise AssertionError("the server does not answer")
 
 
 @pytest.mark.wound("vector #18820")

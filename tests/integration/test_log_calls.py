@@ -213,8 +213,8 @@ def stored_by(runtime: logweir.Runtime, call: Any) -> logweir.Event:
     with current(runtime):
         call()
     assert runtime.flush()
-    (event,) = stored.values()
-    return event
+    assert len(stored) == 1, [(event.name, event.fields) for event in stored.values()]
+    return next(iter(stored.values()))
 
 
 def assert_all_is_found(
