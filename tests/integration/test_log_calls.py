@@ -185,7 +185,7 @@ def test_what_was_logged_is_what_the_audit_table_gives_back(
 
 def test_a_message_that_cannot_be_formatted_does_not_raise(running: logweir.Runtime) -> None:
     handler = logweir.Handler()
-    logger = logging.getLogger("log_calls")
+    logger = logging.Logger("log_calls")  # noqa: LOG001 - one without the handlers of pytest, which raise
     logger.addHandler(handler)
     logger.info("%d of %s", "not a number", Hostile())
 
