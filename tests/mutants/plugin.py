@@ -1,6 +1,6 @@
 """A pytest plugin: a broken module in the place of the sound one, or a record of which test reaches which line.
 
-It is loaded with ``-p`` before anything of logweir is imported, and is told by the environment what to do.
+It is loaded with ``-p`` before anything of logweir is imported, and reads in the environment what to do.
 """
 
 from __future__ import annotations
