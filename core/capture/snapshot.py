@@ -22,8 +22,9 @@ from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, fit, text
 from logweir.config.models import LimitsConfig
 from logweir.encoding.cuts import is_cut, joined, kept_ends
 from logweir.encoding.values import Description, Entries, clean_text, encode_value, unprintable
-from logweir.redaction.patterns import MASK
+from logweir.redaction.pairs import secret_pair
 from logweir.redaction.redactor import Redactor
+from logweir.redaction.scan import MASK
 
 __all__ = ["CYCLE", "MAX_DEPTH", "Snapshotter"]
 
@@ -36,7 +37,6 @@ _SMALL_INT = 10**12  # card numbers have more digits
 _KNOWN_NAMES = 4096  # more than a program has; only data that is logged as names fills it
 _KNOWN_NAME_LENGTH = 64
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
-_PAIR = 2
 _SEAM = 4096  # how far beyond its cut a long text is searched for secrets
 
 _WALK_FACTOR = 16  # how many times the size of an event all its fields are walked for, before the cut
@@ -228,20 +228,13 @@ class _Walk:
                 return self.entries({}, container.items(), total, depth)
             if kind is Entries:
                 return self.entries({}, container, total, depth)
-            if kind is tuple and total == _PAIR and self._is_secret_pair(container):
+            if kind is tuple and secret_pair(container, self._redactor.names):
                 self.size += 2 * ITEM_COST
                 return [self.value(container[0], depth + 1), self._written(MASK)]
             return self._items(container, total, depth)
         finally:
             # The path and not all that was met: an object that is logged twice, side by side, is no cycle.
             self._path.discard(identity)
-
-    def _is_secret_pair(self, pair: tuple[Any, Any]) -> bool:
-        """Headers travel as pairs: ``("Authorization", "Basic ...")``, often in bytes."""
-        name = pair[0]
-        if type(name) is bytes:
-            name = name.decode("latin-1")
-        return type(name) is str and self._redactor.is_secret_key(name)
 
     def _items(self, items: Any, total: int, depth: int) -> list[Any]:
         result: list[Any] = []

@@ -22,7 +22,7 @@ from logweir.config.sources import document_of
 from logweir.config.user_modules import find_beside, import_named
 from logweir.config.yaml_document import Document
 from logweir.errors import ConfigError, MissingDependency
-from logweir.redaction.patterns import MASK
+from logweir.redaction.scan import MASK
 from logweir.sinks import registry
 from logweir.sinks.contract import SinkConfig, lacking_for_retention
 from logweir.sinks.tamper_evidence import Chained

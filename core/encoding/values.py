@@ -27,7 +27,7 @@ from uuid import UUID
 
 import msgspec
 
-from logweir.redaction.patterns import MASK
+from logweir.redaction.scan import MASK
 
 __all__ = ["Description", "Entries", "clean_text", "encode_value", "unprintable"]
 

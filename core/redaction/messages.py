@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
-from logweir.redaction.patterns import MASK
+from logweir.redaction.scan import MASK
 
 __all__ = ["mask", "mask_quoted", "names_a_secret", "password_in"]
 

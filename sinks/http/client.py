@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from logweir.errors import SinkUnavailable
-from logweir.redaction.patterns import MASK
+from logweir.redaction.scan import MASK
 from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.encode import Request
 from logweir.sinks.http.verdicts import Answer

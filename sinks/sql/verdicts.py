@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
-from logweir.redaction.patterns import MASK
+from logweir.redaction.scan import MASK
 
 __all__ = [
     "DuplicateKey",

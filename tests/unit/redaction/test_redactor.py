@@ -70,8 +70,8 @@ def test_the_cache_of_names_is_bounded():
         redactor.is_secret_key(f"name{number}")
     redactor.is_secret_key("x" * 10_000)
 
-    assert len(redactor._verdicts) <= 4096
-    assert max(map(len, redactor._verdicts)) < 1000
+    assert len(redactor.names._verdicts) <= 4096
+    assert max(map(len, redactor.names._verdicts)) < 1000
 
 
 @pytest.mark.parametrize(
