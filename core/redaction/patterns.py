@@ -25,7 +25,7 @@ DEFAULT_PATTERNS = ("card_number", "bearer_token")
 _PATTERNS = {
     "url_password": Pattern(":", r"//[^\s/]*@", 7, mask_urls),
     **SHAPES,
-    "card_number": Pattern("2-6", "[0-9 -]{12}", 13, mask_cards),
+    "card_number": Pattern("2-6", r"\d\d\d[\d \t\xa0\u2007\u2009\u202f._\-\u2010-\u2015]{9}", 13, mask_cards),
     "assignment": Pattern("=:", "", 3, mask_assignments),
 }
 
