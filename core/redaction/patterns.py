@@ -16,21 +16,42 @@ from logweir.redaction.shapes import SHAPES, Pattern
 from logweir.redaction.texts import mask_assignments
 from logweir.redaction.urls import mask_urls
 
-__all__ = ["DEFAULT_PATTERNS", "PATTERN_NAMES", "chosen_patterns", "probe_of"]
+__all__ = ["DEFAULT_PATTERNS", "GROUPS", "PATTERN_NAMES", "chosen_patterns", "patterns_of", "probe_of"]
 
 #: The patterns that apply where nothing else is said.
-DEFAULT_PATTERNS = ("card_number", "bearer_token")
+DEFAULT_PATTERNS = ("bearer_token", "token", "aws_key_in_text", "private_key", "card_number")
+
+#: A sign between a name and a value; no time of day, and no URL without user, port and parameters.
+_ASSIGNMENT_PROBE = (
+    r"(?<==)|(?<=:)(?!//[^\s@?#=:]*+(?:\s|\Z))(?!(?<=\d:)\d\d(?!\d))|(?<=%)3[AaDd]|(?<=-)-?[Pp]ass"
+)
 
 #: In the order in which they apply: shapes first, while what stands around a name and value is whole.
 _PATTERNS = {
     "url_password": Pattern(":", r"//[^\s/]*@", 7, mask_urls),
     **SHAPES,
     "card_number": Pattern("2-6", r"\d\d\d[\d \t\xa0\u2007\u2009\u202f._\-\u2010-\u2015]{9}", 13, mask_cards),
-    "assignment": Pattern("=:", "", 3, mask_assignments),
+    "assignment": Pattern("=:%\\-", _ASSIGNMENT_PROBE, 4, mask_assignments),
+}
+
+#: The patterns of each group of ``redact.defaults``; the other groups know names only.
+GROUPS = {
+    "credentials": ("bearer_token", "assignment"),
+    "cards": ("card_number",),
+    "tokens": ("token", "aws_key_in_text"),
+    "private_keys": ("private_key",),
+    "sql": ("assignment",),
 }
 
 #: The names of the built-in patterns.
 PATTERN_NAMES = tuple(sorted(_PATTERNS))
+
+
+def patterns_of(
+    groups: Iterable[str], names: Iterable[str] = ()
+) -> tuple[tuple[Pattern, ...], tuple[re.Pattern[str], ...]]:
+    """Return the built-in patterns of the groups and names, in their own order, and the custom ones."""
+    return chosen_patterns([*(name for group in groups for name in GROUPS.get(group, ())), *names])
 
 
 def chosen_patterns(names: Iterable[str]) -> tuple[tuple[Pattern, ...], tuple[re.Pattern[str], ...]]:

@@ -6,13 +6,19 @@ shape that could match by chance checks itself, as an IBAN by its check digits.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from logweir.redaction.scan import MASK, Scan
+from logweir.redaction.schemes import SCHEME_PROBE, SCHEME_STARTS, mask_schemes
+from logweir.redaction.shapes_tokens import (
+    TOKEN_PROBE,
+    TOKEN_STARTS,
+    mask_aws_ids,
+    mask_aws_ids_in_text,
+    mask_tokens,
+)
 
 __all__ = ["SHAPES", "Pattern"]
 
@@ -41,27 +47,17 @@ def _substitution(
     return lambda text, _scan: compiled.sub(replacement, text)
 
 
-def _mask_basic(match: re.Match[str]) -> str:
-    """Mask Basic credentials, which decode to ``user:password``; plain English after *basic* does not."""
-    scheme, token = match.groups()
-    try:
-        decoded = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_")
-    except (binascii.Error, ValueError):
-        decoded = b""
-    return f"{scheme}{MASK}" if b":" in decoded or token.endswith("=") else match.group()
-
-
-_mask_bearer_tokens = _substitution(
-    r"\b(bearer\s+)(?!(?:tokens?|auth\w*|schemes?|headers?|realm|errors?|credentials?|is|was|not|required|missing"
-    r"|invalid|expired|of|and|or|in|for|the|with|a)(?![\w.~+/-]))[\w.~+/=-]+",
-    rf"\g<1>{MASK}",
-    re.ASCII | re.IGNORECASE,
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-{0,5}(?:[^-]|-(?!----END))*+"
+    r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
+    r"|PuTTY-User-Key-File-\d.*?(?:Private-MAC: *[0-9a-f]+|\Z)",
+    re.ASCII | re.DOTALL,
 )
-_mask_basic_tokens = _substitution(r"\b(basic\s+)([\w+/-]{4,}={0,2})", _mask_basic, re.ASCII | re.IGNORECASE)
 
 
-def _mask_authorization(text: str, scan: Scan) -> str:
-    return _mask_basic_tokens(_mask_bearer_tokens(text, scan), scan)
+def _mask_private_keys(text: str, scan: Scan) -> str:
+    """Mask PEM, OpenSSH, PGP and PuTTY keys, on one line or many; one without an end reaches to the end."""
+    return _PRIVATE_KEY.sub(lambda _: scan.found("shape: private key"), text)
 
 
 def _mask_iban(match: re.Match[str]) -> str:
@@ -75,27 +71,20 @@ def _mask_iban(match: re.Match[str]) -> str:
     return text
 
 
+_AWS_ID_PROBE = r"(?:KIA|SIA)[A-Z0-9]{16}"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 SHAPES = {
     "private_key": Pattern(
-        r"\-",
-        "----BEGIN [A-Z0-9 ]*PRIVATE KEY",
-        26,
-        _substitution(
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)",
-            flags=re.ASCII | re.DOTALL,
-        ),
+        r"P\-",
+        r"----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|uTTY-User-Key-File-",
+        21,
+        _mask_private_keys,
     ),
-    "bearer_token": Pattern("Bb", r"[Ee][Aa][Rr][Ee][Rr]\s|[Aa][Ss][Ii][Cc]\s", 8, _mask_authorization),
-    "jwt": Pattern(
-        "e", r"yJ[\w-]{5,}\.", 15, _substitution(r"(?<![\w-])eyJ[\w-]{5,}\.[\w-]{3,}(?:\.[\w-]*)*")
-    ),
-    "aws_key": Pattern(
-        "A",
-        r"(?:KIA|SIA)[A-Z0-9]{16}",
-        20,
-        _substitution(r"(?<![A-Z0-9])A(?:KIA|SIA)[A-Z0-9]{16}(?![A-Z0-9])"),
-    ),
+    "bearer_token": Pattern(SCHEME_STARTS, SCHEME_PROBE, 8, mask_schemes),
+    "token": Pattern(TOKEN_STARTS, TOKEN_PROBE, 15, mask_tokens),
+    "jwt": Pattern("J", "(?<=eyJ)", 15, mask_tokens),
+    "aws_key": Pattern("A", _AWS_ID_PROBE, 20, mask_aws_ids),
+    "aws_key_in_text": Pattern("A", _AWS_ID_PROBE, 21, mask_aws_ids_in_text),
     "email": Pattern(
         "@",
         r"[\w-]+\.",

@@ -1,0 +1,87 @@
+"""Authorization schemes in texts: ``Bearer …``, ``Basic …``, ``Digest …`` and their kin, but not prose.
+
+What follows the word decides: ``bearer token missing`` and ``token expired`` say how things stand. Behind the
+name *authorization* any known scheme's value is secret, whatever it looks like.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from logweir.redaction.scan import MASK, Scan
+
+__all__ = ["SCHEME_PROBE", "SCHEME_STARTS", "mask_schemes"]
+
+_SAYS = (
+    r"(?:tokens?|auth\w*|schemes?|headers?|realm|errors?|credentials?|is|was|has|not|no|required|missing|must|cannot"
+    r"|invalid|expired|denied|failed|failure|wrong|revoked|of|and|or|in|for|the|with|a|to|on|by|from|at|as|s)"
+    r"(?![\w.~+/-])"
+)
+_SCHEME = re.compile(
+    r"[ABDGHNOPSTKabdghnopstk](?<![\w][A-Za-z])"
+    r"(?i:(?P<bearer>(?<=b)earer)|(?P<basic>(?<=b)asic)"
+    r"|(?P<params>(?<=d)igest|(?<=h)awk|(?<=o)auth|(?<=a)ws4-hmac-sha256|(?<=t)oken|(?<=s)ignature)(?=\s+\w+=)"
+    r"|(?P<other>(?<=t)oken|(?<=a)pi-?key|(?<=n)egotiate|(?<=n)tlm|(?<=s)sws|(?<=o)auth|(?<=g)enieKey|(?<=p)at"
+    r"|(?<=k)ey|(?<=h)awk))"
+    rf"[ \t]+(?!{_SAYS})(?P<value>[^\s\"',;<>(){{}}\[\]*\\]+)",
+    re.ASCII,
+)
+_PARAMETER = re.compile(
+    r"[a-zA-Z](?<!\w\w)(?i:(?<=r)esponse|(?<=n)once|(?<=c)nonce|(?<=m)ac|(?<=s)ignature|(?<=o)auth_(?:token|signature)"
+    r"|(?<=t)oken)=(\"?)(?!\*\*\*)[^\s\",]+",
+    re.ASCII,
+)
+_BEHIND_NAME = re.compile(r"authorization[\"'\\]*\s*[:=]\s*[\"'\\]*\Z", re.IGNORECASE)
+_LOOKS_RANDOM = re.compile(r"(?=[A-Za-z+/._~-]*\d)[\w.~+/-]{8,}={0,2}|[\w.~+/-]{24,}={0,2}", re.ASCII)
+_PARAMETERS_LENGTH = 2048
+
+#: The first is a letter of the scheme that is rare in ordinary words; the rest is in either case.
+SCHEME_STARTS = "BbGgKkNPpSMmHhYy"
+SCHEME_PROBE = (
+    r"(?i:(?<=b)(?:earer|asic)|(?<=k)en|(?<=k)ey|(?<=g)(?:est|eniekey)|(?<=n)(?:egotiate|tlm)|(?<=s)sws|(?<=p)at"
+    r"|(?<=h)(?:awk)?|(?<=m)ac-sha256)[ \t]"
+)
+
+
+def _is_basic(value: str) -> bool:
+    """Whether it decodes to ``user:password``, which plain English behind *basic* does not."""
+    try:
+        decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_")
+    except (binascii.Error, ValueError):
+        decoded = b""
+    return b":" in decoded or value.endswith("=")
+
+
+def mask_schemes(text: str, scan: Scan) -> str:
+    """Mask what follows an authorization scheme."""
+    result, done = [], 0
+    for match in _SCHEME.finditer(text):
+        scan.look()
+        start, end = match.span("value")
+        if start < done or match["value"].startswith(MASK):
+            continue
+        if match["params"]:
+            end = min(len(text), start + _PARAMETERS_LENGTH)
+            result += [
+                text[done:start],
+                _PARAMETER.sub(lambda found: _parameter(found, scan), text[start:end]),
+            ]
+        elif _is_credential(match, text):
+            result += [text[done:start], scan.found("shape: authorization")]
+        else:
+            continue
+        done = end
+    return "".join([*result, text[done:]]) if result else text
+
+
+def _is_credential(match: re.Match[str], text: str) -> bool:
+    if match["bearer"] or _BEHIND_NAME.search(text, max(0, match.start() - 24), match.start()):
+        return True
+    value = match["value"]
+    return _is_basic(value) if match["basic"] else _LOOKS_RANDOM.fullmatch(value) is not None
+
+
+def _parameter(match: re.Match[str], scan: Scan) -> str:
+    return f"{match.group().partition('=')[0]}={match[1]}{scan.found('shape: authorization')}"
