@@ -2,7 +2,7 @@
 
 The ranges of issuers are those of ISO/IEC 7812; the check digit is Luhn's. One number in ten has a valid
 check digit by chance, so a number counts only where it stands for itself: as one run of digits that is no
-part of an identifier (``blk_4…``), of a decimal or of a negative number, or in the groups that are printed on cards.
+part of an identifier (``blk_4…``), of a decimal or of a negative number, or in the groups of printed cards.
 Rows of 13 and of 17 to 19 digits without groups are more often barcodes, times or snowflakes: a word such as
 *card* must stand before them.
 """

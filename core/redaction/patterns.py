@@ -26,9 +26,15 @@ _ASSIGNMENT_PROBE = (
     r"(?<==)|(?<=:)(?!//[^\s@?#=:]*+(?:\s|\Z))(?!(?<=\d:)\d\d(?!\d))|(?<=%)3[AaDd]|(?<=-)-?[Pp]ass"
 )
 
+#: Credentials before a host, with and without ``//`` or encoded; parameters; paths of webhooks.
+_URL_PROBE = (
+    r"(?<=:)//[^\s:@]*[:@]|(?<=[?&#])[\w.%\[\]-]{1,64}=|(?<=\w[:/])[^\s:@/\"'<>]{1,128}@"
+    r"|(?<=%)40|(?<=/)(?:services|workflows|triggers|webhooks|webhookb2|hooks)/"
+)
+
 #: In the order in which they apply: shapes first, while what stands around a name and value is whole.
 _PATTERNS = {
-    "url_password": Pattern(":", r"//[^\s/]*@", 7, mask_urls),
+    "url_password": Pattern(":/?&#%", _URL_PROBE, 6, mask_urls),
     **SHAPES,
     "card_number": Pattern("2-6", r"\d\d\d[\d \t\xa0\u2007\u2009\u202f._\-\u2010-\u2015]{9}", 13, mask_cards),
     "assignment": Pattern("=:%\\-", _ASSIGNMENT_PROBE, 4, mask_assignments),

@@ -1,16 +1,92 @@
-"""URLs in texts: the credentials before the host, and secret parameters of queries and fragments."""
+"""URLs in texts: the credentials before the host, and secret parameters of queries and fragments.
+
+A password ends at the last ``@`` that can end it, because passwords hold any sign; so rather a part of a
+path is masked than a part of a password that is not. A user stays, unless it looks like a token
+(``https://TOKEN@host``) or its password says so (``TOKEN:x-oauth-basic``).
+"""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
-from logweir.redaction.scan import Scan
+from logweir.redaction.names import Secrecy
+from logweir.redaction.scan import MASK, Scan
+from logweir.redaction.values import is_kept
 
 __all__ = ["mask_urls"]
 
-_USER_AND_PASSWORD = re.compile(r"(://[^\s/?#:@]*:)[^\s/]*@", re.ASCII)
+_ANY_SIGN = r"(?:(?!://)[^\s\"'<>])"
+_USER_AND_PASSWORD = re.compile(
+    r"://(?P<user>[^\s/?#:@\"'<>]*):(?P<password>"
+    rf"(?:(?!://)[^\s/?#\"'<>])*@(?![^\s/?#@]*/[^\s/?#@]+@)"  # as it should be: without /, ? and #
+    rf"|(?!\d{{1,5}}(?:[/?#\s\"']|\Z)){_ANY_SIGN}*[^\s/\"'<>]@(?=[\w\[(])"
+    r"|(?!\d{1,5}(?:[/?#\s\"']|\Z))[^\s\"'<>@/:]{1,64}(?: [^\s\"'<>@:/]{1,64}){1,3}@"
+    r"(?=[\w.-]{1,253}(?:[:/\s]|\Z))"
+    r")",
+    re.ASCII,
+)
+_TOKEN_AS_USER = re.compile(r"://(?=[^\s/?#:@]*\d)[\w.~+=%-]{16,}@|://[A-Za-z0-9_-]{24,}@", re.ASCII)
+_LIKE_A_TOKEN = re.compile(r"(?=[^\d]*\d)[\w.~+=%-]{20,}", re.ASCII)
+_NO_PASSWORDS = frozenset({"", "x-oauth-basic", "x-oauth-token", "x"})
+_ENCODED = re.compile(r"(?i:(%3A%2F%2F[^\s%&]*%3A)(?:[^\s&%]|%(?!40|2F%2F))*%40)", re.ASCII)
+_WITHOUT_SLASHES = re.compile(
+    r":(?<=\w:)(?<!mailto:)[^\s:@/\"'<>]{1,128}@(?=(?:tcp|unix)?\(|[\w.-]{1,253}:\d{2,5}(?!\d)|[\w.-]{1,253}/\w)"
+    r"|/(?<=\w/)[^\s:@/\"'<>]{1,128}@(?=//[\w.-]|[\w.-]{1,253}:\d{3,5}[:/]\w)",
+    re.ASCII,
+)
+_PARAMETER = re.compile(r"([?&#](?:amp;)?)([\w.%\[\]-]{1,64})=([^&#\s\"'<>]+)", re.ASCII)
+_SECRET_PARAMETERS = frozenset(
+    {
+        "sig",
+        "signature",
+        "hmac",
+        "policy",
+        "xamzsignature",
+        "xamzsecuritytoken",
+        "xgoogsignature",
+        "accesstoken",
+    }
+)
+_CODE_LENGTH = 12  # an authorization code of OAuth is longer than an error's code
+_WEBHOOK = re.compile(
+    r"((?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d+/)?webhooks"
+    r"|\.webhook\.office\.com/webhookb2|hooks\.zapier\.com/hooks/catch)/)[^\s\"'<>]+",
+    re.ASCII,
+)
 
 
 def mask_urls(text: str, scan: Scan) -> str:
     """Mask the secret parts of every URL in a text."""
-    return _USER_AND_PASSWORD.sub(lambda match: f"{match[1]}{scan.found('url: password')}@", text)
+    if "@" in text:
+        if "://" in text:
+            text = _USER_AND_PASSWORD.sub(lambda match: _userinfo(match, scan), text)
+            text = _TOKEN_AS_USER.sub(lambda _: f"://{scan.found('url: token')}@", text)
+        text = _WITHOUT_SLASHES.sub(lambda match: f"{match[0][0]}{scan.found('url: password')}@", text)
+    if "%40" in text:
+        text = _ENCODED.sub(lambda match: f"{match[1]}{scan.found('url: password')}%40", text)
+    if "=" in text:
+        text = _PARAMETER.sub(lambda match: _parameter(match, scan), text)
+    if "hook" in text:
+        text = _WEBHOOK.sub(lambda match: f"{match[1]}{scan.found('url: webhook')}", text)
+    return text
+
+
+def _userinfo(match: re.Match[str], scan: Scan) -> str:
+    user, password = match["user"], match["password"][:-1]
+    if password in _NO_PASSWORDS or _LIKE_A_TOKEN.fullmatch(user):
+        user = scan.found("url: token") if user else ""
+    return f"://{user}:{password if password in _NO_PASSWORDS else scan.found('url: password')}@"
+
+
+def _parameter(match: re.Match[str], scan: Scan) -> str:
+    scan.look()
+    sign, name, value = match.groups()
+    plain = unquote(name)
+    compact = plain.replace("-", "").replace("_", "").lower()
+    secrecy = scan.secrecy(plain)
+    if compact in _SECRET_PARAMETERS or (compact == "code" and len(value) >= _CODE_LENGTH):
+        secrecy = max(secrecy, Secrecy.CREDENTIAL)
+    if value == MASK or is_kept(value, secrecy):
+        return match.group()
+    return f"{sign}{name}={scan.found(f'url: {plain}')}"

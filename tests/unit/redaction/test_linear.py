@@ -1,0 +1,49 @@
+"""No text, however it was made, makes a pattern slower than linear."""
+
+import time
+
+import pytest
+
+from logweir.redaction.patterns import _PATTERNS, probe_of
+from logweir.redaction.redactor import Redactor
+from logweir.redaction.scan import Exhausted
+
+_PIECES = [
+    "a", "=", ":", "@", "/", "_", "-", ".", "$", "J", "~", "4", "4 ", "4444 ", "_a", "-a", ".a", "a://", "://a:",
+    "://a:b@", "%3A%2F%2Fa%3A", "?a=", "&token=b", "Bearer ", "Token ", "digest a=1 ", "ghp_", "_aaaaaaaa", "sk-",
+    "eyJ", "eyJa.", "SG.", "1/", "A1", "AIz", "-----BEGIN PRIVATE KEY", "-----BEGIN PRIVATE KEY-----\n-",
+    "PuTTY-User-Key-File-2", "a@", "a=", "1.", "hooks.slack.com/services/",
+]  # fmt: skip
+_GROWTH = 3.0
+_NOISE = 0.004  # what takes less is too short to compare
+
+
+def _cost(work, text):
+    def once():
+        started = time.thread_time()
+        try:
+            work(text)
+        except Exhausted:
+            pass
+        return time.thread_time() - started
+
+    return min(once() for _ in range(3))
+
+
+def _grows_linearly(work, piece):
+    costs = [_cost(work, piece * (size // len(piece))) for size in (16_384, 32_768, 65_536)]
+    assert costs[-1] < 0.2, "a generous bound for a busy machine"
+    for before, after in zip(costs, costs[1:], strict=False):
+        assert after < max(before * _GROWTH, _NOISE)
+
+
+@pytest.mark.parametrize("name", [name for name in _PATTERNS if name != "assignment"])
+def test_c10_each_pattern_is_linear_whatever_the_text(name):
+    for piece in _PIECES:
+        _grows_linearly(lambda text: _PATTERNS[name].redact(text, Redactor().scan()), piece)
+
+
+def test_c10_the_probe_of_all_patterns_is_linear():
+    probe = probe_of(_PATTERNS.values())
+    for piece in _PIECES:
+        _grows_linearly(probe, piece)
