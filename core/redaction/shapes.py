@@ -87,7 +87,7 @@ SHAPES = {
     "aws_key_in_text": Pattern("A", _AWS_ID_PROBE, 21, mask_aws_ids_in_text),
     "email": Pattern(
         "@",
-        r"[\w-]+\.",
+        r"(?<=@)[\w-]{1,63}\.",
         5,
         _substitution(r"(?<![\w.%+-])[\w.%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),
     ),

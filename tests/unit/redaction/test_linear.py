@@ -1,5 +1,7 @@
 """No text, however it was made, makes a pattern slower than linear."""
 
+import contextlib
+import itertools
 import time
 
 import pytest
@@ -21,10 +23,8 @@ _NOISE = 0.004  # what takes less is too short to compare
 def _cost(work, text):
     def once():
         started = time.thread_time()
-        try:
+        with contextlib.suppress(Exhausted):
             work(text)
-        except Exhausted:
-            pass
         return time.thread_time() - started
 
     return min(once() for _ in range(3))
@@ -33,7 +33,7 @@ def _cost(work, text):
 def _grows_linearly(work, piece):
     costs = [_cost(work, piece * (size // len(piece))) for size in (16_384, 32_768, 65_536)]
     assert costs[-1] < 0.2, "a generous bound for a busy machine"
-    for before, after in zip(costs, costs[1:], strict=False):
+    for before, after in itertools.pairwise(costs):
         assert after < max(before * _GROWTH, _NOISE)
 
 
