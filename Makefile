@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TYPES := .build/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test soak mutants check format-check lint types layers $(TYPES) api format bench bench-servers \
+.PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) api format bench bench-servers \
 	bench-engine lock clean
 
 help: ## list the commands
@@ -25,6 +25,9 @@ servers: $(VENV)/.installed ## the real servers that tests use, installed or bui
 
 test: $(VENV)/.installed ## all tests, soak tests in their short form
 	$(BIN)/python -m pytest
+
+busy: $(VENV)/.installed ## the tests that depend on time, three times beside eight processes that are at work; BUSY="--times 1"
+	PYTHONPATH=tests $(BIN)/python -m support.busy $(BUSY)
 
 soak: $(VENV)/.installed ## the soak tests in their long form
 	LOGWEIR_SOAK=long $(BIN)/python -m pytest -m soak --timeout 3600

@@ -19,6 +19,12 @@ from support.programs import end_programs
 pytest_plugins = ["servers.plugin"]  # real servers: `mysql`, `own_server`, `proxy`, ...
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what depends on time in the contract suite, which is not ours alone and has no marks of ours."""
+    if item.name == "test_no_call_blocks_the_event_loop":
+        item.add_marker(pytest.mark.busy)
+
+
 @pytest.fixture(autouse=True)
 async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
     """Fail any test in which our code blocks an event loop."""

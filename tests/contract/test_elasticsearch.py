@@ -421,6 +421,7 @@ async def test_a_node_that_is_down_leaves_the_work_to_the_others(
         assert len(await all_of(sink)) == 12
 
 
+@pytest.mark.busy
 async def test_a_node_that_hangs_costs_one_write(elasticsearch: Server, store: Elastic, proxy: Any) -> None:
     front: FaultProxy = proxy(elasticsearch)
     nodes = [front.url, elasticsearch.url]

@@ -11,6 +11,8 @@ import pytest
 
 from support.disk import drain, make_spool
 
+pytestmark = pytest.mark.busy
+
 TESTS = Path(__file__).parents[1]
 
 NURSERY = """

@@ -15,6 +15,8 @@ from logweir.delivery.queue import PutResult
 from logweir.testing.contract import make_event
 from support.disk import drain, make_queue, make_spool, names
 
+pytestmark = pytest.mark.busy
+
 TESTS = Path(__file__).parents[1]
 
 WRITER = """

@@ -153,6 +153,7 @@ async def test_callers_on_an_event_loop_are_notified_at_once(small_disk: Path) -
         await asyncio.to_thread((small_disk / "ballast").unlink)
 
 
+@pytest.mark.busy
 def test_a_stop_on_a_full_disk_says_that_it_lost_what_waited(small_disk: Path) -> None:
     misbehaving.healed.clear()
     runtime = logweir.start(settings(small_disk / "data"))
@@ -254,6 +255,7 @@ def test_a_queue_file_that_rots_under_the_service_is_replaced_and_nothing_is_los
     assert in_sink("audit_db") == Counter(map(str, range(200)))
 
 
+@pytest.mark.busy
 @pytest.mark.wound("vector #18336")
 @pytest.mark.parametrize("damage", ["head", "middle", "all"])
 def test_a_queue_file_that_is_damaged_at_the_start_is_set_aside_and_the_service_goes_on(

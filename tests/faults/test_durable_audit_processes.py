@@ -26,6 +26,8 @@ from support.durable import (
     stored,
 )
 
+pytestmark = pytest.mark.busy
+
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 ROUNDS = 100 if LONG else 12
 

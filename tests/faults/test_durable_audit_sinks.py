@@ -22,6 +22,8 @@ from logweir.sinks.results import WriteResult
 from support import durable
 from support import sinks as misbehaving
 
+pytestmark = pytest.mark.busy
+
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 
 

@@ -11,6 +11,8 @@ from logweir.sinks.http.config import HttpConfig
 from support.burst import Burst, burst_into
 from support.webhook import Webhook
 
+pytestmark = pytest.mark.busy
+
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Webhook]:

@@ -64,6 +64,7 @@ def _numbers(found_in: Any) -> list[int]:
     raise AssertionError("the server does not answer")
 
 
+@pytest.mark.busy
 @pytest.mark.wound("vector #18820")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_server_killed_in_mid_burst_and_started_again_has_everything_once(
@@ -78,6 +79,7 @@ def test_a_server_killed_in_mid_burst_and_started_again_has_everything_once(
     assert_all_there_once(server.url, collection, burst.sent)
 
 
+@pytest.mark.busy
 def test_a_server_whose_database_crashes_below_it_is_taken_to_be_away(
     own_server: Any, collection: str
 ) -> None:
@@ -96,6 +98,7 @@ def test_a_server_whose_database_crashes_below_it_is_taken_to_be_away(
     assert_all_there_once(server.url, collection, burst.sent)
 
 
+@pytest.mark.busy
 @pytest.mark.soak
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -113,6 +116,7 @@ def test_a_server_that_stands_still_and_goes_on_has_everything_once(
     assert_all_there_once(server.url, collection, burst.sent)
 
 
+@pytest.mark.busy
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_latency_resets_and_half_written_answers_lose_nothing_and_repeat_nothing(
     mongodb: Any, proxy: Any, collection: str, driver: str

@@ -22,6 +22,8 @@ from support.burst import Watched
 from support.sql import TYPES, make_sink, names, opened, run, table_name
 from support.waiting import eventually
 
+pytestmark = pytest.mark.busy
+
 PROVEN = 25.0
 
 

@@ -16,6 +16,8 @@ from logweir.delivery.dead_letters import DeadLetters
 from support.programs import stored
 from support.waiting import eventually
 
+pytestmark = pytest.mark.busy
+
 CONFIG = """\
 data_dir: data
 drain_timeout: 5s

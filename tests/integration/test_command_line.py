@@ -139,6 +139,7 @@ def test_a_wrong_file_is_wrong_input_for_every_command(tmp_path: Path) -> None:
         assert "Traceback" not in result.stderr
 
 
+@pytest.mark.busy
 def test_d8_a_demo_ended_by_sigterm_ends_its_server(directory: Path) -> None:
     command = [str(Path(sys.executable).with_name("logweir")), "demo", "--requests", "100000"]
     with subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, text=True) as demo:

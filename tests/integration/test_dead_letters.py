@@ -166,6 +166,7 @@ def test_letters_of_a_sink_that_is_not_declared_stay_and_say_so(routing: Path) -
     assert [letter.reason for letter in letters()] == ["first reason"] * 2
 
 
+@pytest.mark.busy
 async def test_a_sink_that_is_away_leaves_its_letters_as_they_were_and_does_not_hold_up_others(
     routing: Path,
 ) -> None:
@@ -182,6 +183,7 @@ async def test_a_sink_that_is_away_leaves_its_letters_as_they_were_and_does_not_
     }
 
 
+@pytest.mark.busy
 async def test_one_event_that_is_put_off_again_and_again_does_not_hold_up_the_rest(routing: Path) -> None:
     events = await asyncio.to_thread(reject, *["again", *[""] * 24])
     config = await asyncio.to_thread(load_config, "routing.yaml")
@@ -190,6 +192,7 @@ async def test_one_event_that_is_put_off_again_and_again_does_not_hold_up_the_re
     assert [letter.id for letter in await asyncio.to_thread(letters)] == [f"{events[0].id}:picky"]
 
 
+@pytest.mark.busy
 async def test_a_replay_that_is_cancelled_keeps_what_the_store_has_answered(routing: Path) -> None:
     events = await asyncio.to_thread(reject, "", "again")
     config = await asyncio.to_thread(load_config, "routing.yaml")
@@ -234,6 +237,7 @@ def test_a_limit_is_kept(routing: Path) -> None:
     assert (len(Picky.kept), len(letters())) == (13, 12)
 
 
+@pytest.mark.busy
 def test_a_replay_that_is_killed_in_the_middle_is_simply_repeated(tmp_path: Path) -> None:
     """The store has every event once, whatever the killed replay had come to."""
     config = {

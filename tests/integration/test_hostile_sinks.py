@@ -12,6 +12,8 @@ from logweir.sinks.memory import MemorySink
 from support import hostile
 from support.waiting import eventually
 
+pytestmark = pytest.mark.busy
+
 FAST = {"initial": "1ms", "max": "5ms", "timeout": "5s"}
 
 

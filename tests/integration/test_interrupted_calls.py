@@ -85,6 +85,7 @@ def test_c1_a_signal_handler_that_audits_loses_nothing(tmp_path: Path, queue: st
     assert len({event.id for event in events}) == len(events)
 
 
+@pytest.mark.busy
 def test_c1_an_audit_call_that_interrupts_the_queue_does_not_wait_for_itself(tmp_path: Path) -> None:
     """The answer would need the very lock that its thread holds; the event is stored all the same."""
     code = """

@@ -7,6 +7,8 @@ import pytest
 
 from support.programs import CONFIG, names, run_program
 
+pytestmark = pytest.mark.busy
+
 #: A file sink that holds its writes until somebody lets them go on.
 HELD = """
 import signal

@@ -8,6 +8,8 @@ import pytest
 
 from support.programs import CONFIG, names, run_program, stored
 
+pytestmark = pytest.mark.busy
+
 AUDITED = CONFIG.replace("{type: file,", "{type: file, queue: {type: disk},")
 
 

@@ -100,6 +100,7 @@ def scraped(url: str | None) -> dict[str, float]:
     }
 
 
+@pytest.mark.busy
 @pytest.mark.wound("vector #10174")
 @pytest.mark.parametrize("queue", ["memory", "disk"])
 def test_every_metric_is_what_really_happened(queue: str, gated: dict[str, Any]) -> None:
@@ -385,6 +386,7 @@ def top(*arguments: str) -> Any:
     return CliRunner().invoke(app, ["top", "--interval", "0.1", *arguments], env={"COLUMNS": "160"})
 
 
+@pytest.mark.busy
 def test_top_shows_each_sink_once(gated: dict[str, Any]) -> None:
     runtime = logweir.start(gated)
     for _ in range(120):

@@ -10,6 +10,8 @@ import pytest
 
 from support.programs import CONFIG, names, run_program, start_program, stored
 
+pytestmark = pytest.mark.busy
+
 
 @pytest.mark.parametrize(
     ("ending", "status"),

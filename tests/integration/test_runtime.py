@@ -78,6 +78,7 @@ async def _settled(queue: Any) -> None:
     await queue.settled_up_to(queue.mark())
 
 
+@pytest.mark.busy
 @pytest.mark.parametrize("kind", ["Dead", "Hung", "Unopenable", "HungInOpen"])
 def test_a_sink_that_recovers_gets_everything_in_order(kind: str) -> None:
     runtime = logweir.start(config(out=sick(kind)))
@@ -90,6 +91,7 @@ def test_a_sink_that_recovers_gets_everything_in_order(kind: str) -> None:
     assert runtime.metrics().sinks["out"].state == "healthy"
 
 
+@pytest.mark.busy
 def test_a_sink_that_hangs_in_close_does_not_hold_up_the_stop() -> None:
     runtime = logweir.start(config(out=sick("HungInClose")))
     runtime.emit("event", {})
@@ -201,6 +203,7 @@ def test_a_lone_event_is_delivered_without_another_to_push_it() -> None:
     asyncio.run(until(names))
 
 
+@pytest.mark.busy
 @pytest.mark.wound("vector #18820")
 @pytest.mark.parametrize("queue", ["memory", "disk", "spill"])
 def test_what_a_stop_leaves_behind_is_kept_reported_and_delivered_by_the_next_start(
@@ -224,6 +227,7 @@ def test_what_a_stop_leaves_behind_is_kept_reported_and_delivered_by_the_next_st
     assert not list(Path(".logweir/queues").iterdir())
 
 
+@pytest.mark.busy
 @pytest.mark.parametrize("queue", ["memory", "disk"])
 def test_what_a_stop_can_neither_deliver_nor_keep_is_counted_and_reported(
     queue: str, caplog: pytest.LogCaptureFixture

@@ -362,6 +362,7 @@ async def test_the_pool_never_has_more_connections_than_workers(place: Place) ->
     assert await place.run("SELECT count(*) FROM TABLE_") == [(400,)]
 
 
+@pytest.mark.busy
 async def test_a_row_lock_held_by_another_ends_the_wait_in_time(place: Place) -> None:
     event = make_event()
     sink = place.sink(retry={"timeout": "1s"}, statement_timeout="20s")
@@ -374,6 +375,7 @@ async def test_a_row_lock_held_by_another_ends_the_wait_in_time(place: Place) ->
         assert not (await sink.write([event])).duplicate
 
 
+@pytest.mark.busy
 async def test_a_statement_that_takes_too_long_is_ended(place: Place) -> None:
     slow = {"mysql": "SELECT sleep(20)", "mariadb": "SELECT sleep(20)", "postgresql": "SELECT pg_sleep(20)"}
     async with opened(place.sink(statement_timeout="1s")) as sink:
@@ -413,6 +415,7 @@ async def test_the_explicit_row_and_the_batch_know_each_other(place: Place) -> N
         assert await sink.outbox_waiting(10) == []
 
 
+@pytest.mark.busy
 async def test_an_explicit_row_whose_first_attempt_commits_late_is_stored_once(place: Place) -> None:
     event = make_event("once", kind=Kind.AUDIT)
     async with opened(place.sink()) as sink, opened(place.sink()) as other:

@@ -8,9 +8,13 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from logweir.config.loading import load_config
 from logweir.testing.contract import make_event
 from support.archives import fill
+
+pytestmark = pytest.mark.busy
 
 ROUTING = {
     "sinks": {"local": {"type": "file", "path": "tracing.jsonl"}},

@@ -389,6 +389,7 @@ def test_an_event_that_is_too_large_keeps_its_small_fields_and_is_marked():
     assert snapshotter.truncated == 1
 
 
+@pytest.mark.busy
 @pytest.mark.timeout(10)
 def test_what_grows_without_bound_when_it_is_walked_is_cut_early():
     value = []

@@ -17,6 +17,8 @@ from logweir.telemetry.model import SinkMetrics
 from support import hostile
 from support.waiting import eventually
 
+pytestmark = pytest.mark.busy
+
 
 @pytest.fixture(autouse=True)
 def _let_go() -> Iterator[None]:

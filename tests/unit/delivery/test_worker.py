@@ -221,6 +221,7 @@ async def test_a_sink_is_down_after_three_failures_and_healthy_when_it_answers(t
     assert bench.counters.state is SinkState.HEALTHY
 
 
+@pytest.mark.busy
 async def test_dead_letters_that_cannot_be_written_are_tried_again(tmp_path: Path) -> None:
     blocked = tmp_path / "data"
     blocked.write_text("a file where the directory should be")

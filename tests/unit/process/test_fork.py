@@ -11,6 +11,8 @@ import pytest
 from logweir.process import fork
 from logweir.process.fork import Stage
 
+pytestmark = pytest.mark.busy
+
 ROOT = Path(__file__).parents[3]
 FROM_THE_GROUND_UP = [
     "DIAGNOSTICS",

@@ -12,6 +12,8 @@ import pytest
 
 from servers import FaultProxy
 
+pytestmark = pytest.mark.busy
+
 
 class _Echo(socketserver.StreamRequestHandler):
     def handle(self) -> None:

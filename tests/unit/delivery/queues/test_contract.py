@@ -18,6 +18,8 @@ from logweir.delivery.spool.spool import Spool
 from logweir.event import Event, new_event_id
 from logweir.settings.delivery import QueueConfig
 
+pytestmark = pytest.mark.busy
+
 MakeQueue = Callable[..., EventQueue]
 
 

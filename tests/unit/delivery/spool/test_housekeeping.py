@@ -14,6 +14,8 @@ from logweir.delivery.spool.spool_file import SpoolFile
 from logweir.testing.contract import make_event
 from support.disk import drain, make_queue, make_spool, names
 
+pytestmark = pytest.mark.busy
+
 
 def leave(directory: Path, sink: str) -> None:
     """What a process that is gone left."""

@@ -408,6 +408,7 @@ def test_a_put_inside_a_put_of_the_same_thread_does_not_deadlock(tmp_path: Path)
     spool.close()
 
 
+@pytest.mark.busy
 def test_deletions_alone_are_committed_after_a_moment(tmp_path: Path) -> None:
     spool = make_spool(tmp_path, threaded=True)
     queue = make_queue(spool)

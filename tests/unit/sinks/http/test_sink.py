@@ -53,6 +53,7 @@ async def test_headers_credentials_and_signature_arrive(server: Webhook) -> None
     assert "x-logweir-signature" in request.headers
 
 
+@pytest.mark.busy
 async def test_single_events_are_sent_a_few_at_once(server: Webhook) -> None:
     async with sink_on(server, mode="single", concurrency=3) as sink:
         server.hang.clear()

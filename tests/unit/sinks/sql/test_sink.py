@@ -203,6 +203,7 @@ asyncio.run(main())
         assert len(await names(sink)) == 100
 
 
+@pytest.mark.busy
 async def test_a_search_that_is_read_slowly_keeps_no_writer_waiting(tmp_path: Path) -> None:
     sink = SqlSink(make_sink(tmp_path / "x.db").config, SinkContext(workers=1))
     await sink.open()
