@@ -22,22 +22,31 @@ __all__ = ["DEFAULT_PATTERNS", "GROUPS", "PATTERN_NAMES", "chosen_patterns", "pa
 DEFAULT_PATTERNS = ("bearer_token", "token", "aws_key_in_text", "private_key", "card_number")
 
 #: A sign between a name and a value; no time of day, and no URL without user, port and parameters.
-_ASSIGNMENT_PROBE = (
-    r"(?<==)|(?<=:)(?!//[^\s@?#=:]*+(?:\s|\Z))(?!(?<=\d:)\d\d(?!\d))|(?<=%)3[AaDd]|(?<=-)-?[Pp]ass"
+_ASSIGNMENT_PROBES = (
+    ("=", ""),
+    (":", r"(?!//[^\s@?#=:]*+(?:\s|\Z))(?!(?<=\d:)\d\d(?!\d))"),
+    ("%", "3[AaDd]"),
+    (r"\-", "-?[Pp]ass"),
 )
 
 #: Credentials before a host, with and without ``//`` or encoded; parameters; paths of webhooks.
-_URL_PROBE = (
-    r"(?<=:)//[^\s:@]*[:@]|(?<=[?&#])[\w.%\[\]-]{1,64}=|(?<=\w[:/])[^\s:@/\"'<>]{1,128}@"
-    r"|(?<=%)40|(?<=/)(?:services|workflows|triggers|webhooks|webhookb2|hooks)/"
+_URL_PROBES = (
+    (":", r"//[^\s:@]*[:@]|(?<=\w:)[^\s:@/\"'<>]{1,128}@"),
+    ("?&#", r"[\w.%\[\]-]{1,64}="),
+    (
+        "/",
+        r"(?<=\w/)[^\s:@/\"'<>]{1,128}@|(?:services|workflows|triggers|webhooks|webhookb2|hooks)/",
+    ),
+    ("%", "40"),
 )
+_CARD_PROBES = (("2-6", r"\d\d\d[\d \t\xa0\u2007\u2009\u202f._\-\u2010-\u2015]{9}"),)
 
 #: In the order in which they apply: shapes first, while what stands around a name and value is whole.
 _PATTERNS = {
-    "url_password": Pattern(":/?&#%", _URL_PROBE, 6, mask_urls),
+    "url_password": Pattern(_URL_PROBES, 6, mask_urls),
     **SHAPES,
-    "card_number": Pattern("2-6", r"\d\d\d[\d \t\xa0\u2007\u2009\u202f._\-\u2010-\u2015]{9}", 13, mask_cards),
-    "assignment": Pattern("=:%\\-", _ASSIGNMENT_PROBE, 4, mask_assignments),
+    "card_number": Pattern(_CARD_PROBES, 13, mask_cards),
+    "assignment": Pattern(_ASSIGNMENT_PROBES, 4, mask_assignments),
 }
 
 #: The patterns of each group of ``redact.defaults``; the other groups know names only.
@@ -48,6 +57,9 @@ GROUPS = {
     "private_keys": ("private_key",),
     "sql": ("assignment",),
 }
+
+#: Whether a text of other characters is suspicious is not asked: it is searched in any case.
+_ASCII = [chr(code) for code in range(128)]
 
 #: The names of the built-in patterns.
 PATTERN_NAMES = tuple(sorted(_PATTERNS))
@@ -89,11 +101,14 @@ def _bad_pattern(message: str) -> ConfigError:
 
 
 def probe_of(patterns: Iterable[Pattern]) -> Callable[[str], object | None]:
-    """Join the probes into one search that begins with a set of characters, which ``re`` scans fast.
+    """Join the probes into one search, which tries at each character only what can begin with it.
 
-    Each start goes with its own rest: a digit of a trace id is not tried for what begins with other signs.
+    Every alternative begins with one plain character: so ``re`` skips what none begins with by a set, and the
+    alternatives of other characters by one comparison.
     """
-    patterns = tuple(patterns)
-    starts = "".join(pattern.start for pattern in patterns)
-    rests = "|".join(f"(?<=[{pattern.start}])(?:{pattern.rest})" for pattern in patterns)
-    return re.compile(f"[{starts}](?:{rests})", re.ASCII).search
+    rests: dict[str, list[str]] = {}
+    for starts, rest in (probe for pattern in patterns for probe in pattern.probes):
+        for character in filter(re.compile(f"[{starts}]").match, _ASCII):
+            rests.setdefault(character, []).append(rest)
+    found = [f"{re.escape(character)}(?:{'|'.join(rest)})" for character, rest in rests.items()]
+    return re.compile("|".join(found), re.ASCII).search

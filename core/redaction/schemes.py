@@ -12,7 +12,7 @@ import re
 
 from logweir.redaction.scan import MASK, Scan
 
-__all__ = ["SCHEME_PROBE", "SCHEME_STARTS", "mask_schemes"]
+__all__ = ["SCHEME_PROBES", "mask_schemes"]
 
 _SAYS = (
     r"(?:tokens?|auth\w*|schemes?|headers?|realm|errors?|credentials?|is|was|has|not|no|required|missing|must|cannot"
@@ -38,10 +38,15 @@ _LOOKS_RANDOM = re.compile(r"(?=[A-Za-z+/._~-]*\d)[\w.~+/-]{8,}={0,2}|[\w.~+/-]{
 _PARAMETERS_LENGTH = 2048
 
 #: The first is a letter of the scheme that is rare in ordinary words; the rest is in either case.
-SCHEME_STARTS = "BbGgKkNPpSMmHhYy"
-SCHEME_PROBE = (
-    r"(?i:(?<=b)(?:earer|asic)|(?<=k)en|(?<=k)ey|(?<=g)(?:est|eniekey)|(?<=n)(?:egotiate|tlm)|(?<=s)sws|(?<=p)at"
-    r"|(?<=h)(?:awk)?|(?<=m)ac-sha256)[ \t]"
+SCHEME_PROBES = (
+    ("Bb", r"(?i:earer|asic)[ \t]"),
+    ("Kk", r"(?i:en|ey)[ \t]"),
+    ("Gg", r"(?i:est|eniekey)[ \t]"),
+    ("Nn", r"(?i:egotiate|tlm)[ \t]"),
+    ("Ss", r"(?i:sws)[ \t]"),
+    ("Pp", r"(?i:at)[ \t]"),
+    ("Hh", r"(?i:awk)?[ \t]"),
+    ("Mm", r"(?i:ac-sha256)[ \t]"),
 )
 
 

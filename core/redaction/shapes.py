@@ -11,16 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from logweir.redaction.scan import MASK, Scan
-from logweir.redaction.schemes import SCHEME_PROBE, SCHEME_STARTS, mask_schemes
+from logweir.redaction.schemes import SCHEME_PROBES, mask_schemes
 from logweir.redaction.shapes_tokens import (
-    TOKEN_PROBE,
-    TOKEN_STARTS,
+    TOKEN_PROBES,
     mask_aws_ids,
     mask_aws_ids_in_text,
     mask_tokens,
 )
 
-__all__ = ["SHAPES", "Pattern"]
+__all__ = ["SHAPES", "Pattern", "Probes"]
+
+
+#: What to look for behind a first character, of a set as inside ``[...]``.
+Probes = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,12 @@ class Pattern:
     """A kind of secret that can be found in a text.
 
     Attributes:
-        start: The set of first characters of the probe, as inside ``[...]``.
-        rest: What follows that character when the text is worth a closer look.
+        probes: When a text is worth a closer look: sets of first characters, each with what follows one.
         shortest: No shorter text holds such a secret.
         redact: Masks every secret in a text; may ask the scan whether a name is secret.
     """
 
-    start: str
-    rest: str
+    probes: Probes
     shortest: int
     redact: Callable[[str, Scan], str]
 
@@ -75,31 +76,27 @@ _AWS_ID_PROBE = r"(?:KIA|SIA)[A-Z0-9]{16}"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 SHAPES = {
     "private_key": Pattern(
-        r"P\-",
-        r"----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|uTTY-User-Key-File-",
+        (("P", "uTTY-User-Key-File-"), (r"\-", "----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")),
         21,
         _mask_private_keys,
     ),
-    "bearer_token": Pattern(SCHEME_STARTS, SCHEME_PROBE, 8, mask_schemes),
-    "token": Pattern(TOKEN_STARTS, TOKEN_PROBE, 15, mask_tokens),
-    "jwt": Pattern("J", "(?<=eyJ)", 15, mask_tokens),
-    "aws_key": Pattern("A", _AWS_ID_PROBE, 20, mask_aws_ids),
-    "aws_key_in_text": Pattern("A", _AWS_ID_PROBE, 21, mask_aws_ids_in_text),
+    "bearer_token": Pattern(SCHEME_PROBES, 8, mask_schemes),
+    "token": Pattern(TOKEN_PROBES, 15, mask_tokens),
+    "jwt": Pattern((("J", "(?<=eyJ)"),), 15, mask_tokens),
+    "aws_key": Pattern((("A", _AWS_ID_PROBE),), 20, mask_aws_ids),
+    "aws_key_in_text": Pattern((("A", _AWS_ID_PROBE),), 21, mask_aws_ids_in_text),
     "email": Pattern(
-        "@",
-        r"(?<=@)[\w-]{1,63}\.",
+        (("@", r"(?<=@)[\w-]{1,63}\."),),
         5,
         _substitution(r"(?<![\w.%+-])[\w.%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),
     ),
     "iban": Pattern(
-        "A-Z",
-        r"[A-Z]\d\d ?[A-Z0-9]",
+        (("A-Z", r"[A-Z]\d\d ?[A-Z0-9]"),),
         15,
         _substitution(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])", _mask_iban),
     ),
     "ipv4": Pattern(
-        "0-9",
-        r"[0-9.]{5}",
+        (("0-9", r"[0-9.]{5}"),),
         7,
         _substitution(rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?!\.?\d)"),
     ),

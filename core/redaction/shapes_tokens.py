@@ -5,14 +5,14 @@ those. The prefixes are those that the issuers document. Identifiers that are no
 (``AKIA…`` alone as a value, ``ACC…`` account numbers, public keys) are left for audits to read.
 """
 
-# ruff: noqa: E501, ISC004, S105 - tables of expressions, one issuer or sign a row
+# ruff: noqa: E501, ISC004 - tables of expressions, one issuer or sign a row
 from __future__ import annotations
 
 import re
 
 from logweir.redaction.scan import Scan
 
-__all__ = ["TOKEN_PROBE", "TOKEN_STARTS", "mask_aws_ids", "mask_aws_ids_in_text", "mask_tokens"]
+__all__ = ["TOKEN_PROBES", "mask_aws_ids", "mask_aws_ids_in_text", "mask_tokens"]
 
 _NEW_WORD = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
 
@@ -114,14 +114,23 @@ def _written_out(prefixes: list[str]) -> list[str]:
 
 
 _TOKEN = re.compile(_alternatives(), re.ASCII)
-TOKEN_STARTS = "".join(re.escape(sign) for sign in _PREFIXED) + "AE$"
-#: What follows the sign, roughly: enough to tell a token from an ordinary word, a UUID or an address.
-TOKEN_PROBE = (
-    r"(?<=[a-zA-Z0-9]_)[A-Za-z0-9](?=[\w+/=-]{15})[a-z_+/=-]{0,15}[A-Z0-9]"
-    r"|(?<=[g-zG-Z]-)(?=[\w.-]{12})|(?<=xox[a-f]-)|(?<=[0-9a-f]{32}-)"
-    r"|(?<=\.)(?=[\w-]{2})(?:[\w-]{16}|[a-z]{2,5}\.[\w.-]{20}|[\w-]{6}\.[\w-]{27}|(?<=ya29\.)|atlasv1)"
-    r"|(?<=\d:)AA[\w-]{20}|(?<=Q~)[\w.~-]{20}|(?<=[14]/)/?0[\w-]{20}"
-    r"|(?<=eyJ)|(?<=dap)i[0-9a-f]{32}|(?<=A)T[ACSB]|(?<=A)Iza|(?<=E)AA[\w-]{20}|(?<=\$)[a-z0-9]{1,8}\$"
+#: The sign that ends a prefix, and what follows, roughly: enough to tell a token from an ordinary word, a UUID or
+#: an address.
+TOKEN_PROBES = (
+    ("_", r"(?<=[a-zA-Z0-9]_)[A-Za-z0-9](?=[\w+/=-]{15})[a-z_+/=-]{0,15}[A-Z0-9]"),
+    (r"\-", r"(?<=[g-zG-Z]-)(?=[\w.-]{12})|(?<=xox[a-f]-)|(?<=[0-9a-f]{32}-)"),
+    (
+        r"\.",
+        r"(?=[\w-]{2})(?:[\w-]{16}|[a-z]{2,5}\.[\w.-]{20}|[\w-]{6}\.[\w-]{27}|(?<=ya29\.)|atlasv1)",
+    ),
+    (":", r"(?<=\d:)AA[\w-]{20}"),
+    (r"\~", r"(?<=Q~)[\w.~-]{20}"),
+    ("/", r"(?<=[14]/)/?0[\w-]{20}"),
+    ("J", "(?<=eyJ)"),
+    ("p", "(?<=dap)i[0-9a-f]{32}"),
+    ("A", "T[ACSB]|Iza"),
+    ("E", r"AA[\w-]{20}"),
+    (r"\$", r"[a-z0-9]{1,8}\$"),
 )
 
 
