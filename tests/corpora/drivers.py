@@ -146,7 +146,7 @@ class Sentry:
         self._scrubber = import_module("sentry_sdk.scrubber").EventScrubber(
             recursive=True, send_default_pii=False
         )
-        self._serialize = import_module("sentry_sdk.serializer").serialize
+        self._annotated = import_module("sentry_sdk.utils").AnnotatedValue
 
     def store(self, logged: Logged) -> list[dict[str, Any]]:
         plain = unmasked(logged)
@@ -156,7 +156,15 @@ class Sentry:
                 "values": [{"type": type(logged.error).__name__, "value": plain["exception"]}]
             }
         self._scrubber.scrub_event(event)
-        return [self._serialize(event)]
+        return [self._shown(event)]
+
+    def _shown(self, value: Any) -> Any:
+        """Take out what stands for a filtered value; sentry's own serializer would cut what is deep or long, too."""
+        if isinstance(value, self._annotated):
+            return self._shown(value.value)
+        if isinstance(value, dict):
+            return {key: self._shown(inner) for key, inner in value.items()}
+        return [self._shown(inner) for inner in value] if isinstance(value, list) else value
 
 
 class Scrubadub(_Texts):
