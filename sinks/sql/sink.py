@@ -219,9 +219,15 @@ class SqlSink(Sink[SqlConfig]):
             async with self._transaction() as connection:
                 await self._insertion.insert(connection, rows)
         except DuplicateKey:
+            pass
+        else:
+            return set()
+        try:
             async with self._transaction() as connection:
                 return await self._insertion.insert_fresh(connection, rows)
-        return set()
+        except DuplicateKey:  # an id is there with another time
+            async with self._transaction() as connection:
+                return await self._insertion.insert_fresh(connection, rows, any_time=True)
 
     # -- explicit rows -----------------------------------------------------------------------------
 

@@ -89,21 +89,30 @@ class Insertion:
         else:
             await connection.exec_driver_sql(self._statement, list(rows))
 
-    async def insert_fresh(self, connection: AsyncConnection, rows: Rows) -> set[int]:
+    async def insert_fresh(
+        self, connection: AsyncConnection, rows: Rows, *, any_time: bool = False
+    ) -> set[int]:
         """Insert those that are not there yet; return the indexes of the others.
 
         Raises:
             SinkRejected: None is there, so that it was another key than the id which is there already.
         """
-        fresh = await self.fresh(connection, rows)
+        fresh = await self.fresh(connection, rows, any_time=any_time)
         if fresh:
             await self.insert(connection, [rows[index] for index in fresh])
         return set(range(len(rows))).difference(fresh)
 
-    async def fresh(self, connection: AsyncConnection, rows: Rows) -> list[int]:
-        """Return the indexes of the rows that are not there yet, each id once."""
+    async def fresh(self, connection: AsyncConnection, rows: Rows, *, any_time: bool = False) -> list[int]:
+        """Return the indexes of the rows that are not there yet, each id once.
+
+        Args:
+            connection: Where to ask.
+            rows: Some of them may be there.
+            any_time: Look beyond the times of these rows, which costs a partitioned table a look into every
+                partition: a line of a log file that has no time has another one each time it is read.
+        """
         ids = [self._id_of(row) for row in rows]
-        known = await self._known(connection, rows, ids)
+        known = await self._known(connection, rows, ids, any_time=any_time)
         fresh = list[int]()
         for index, id_ in enumerate(ids):
             if id_ not in known:
@@ -119,13 +128,15 @@ class Insertion:
         """Return a row with its link to the one before it."""
         return {**row, **dict(zip(CHAIN_COLUMNS, link, strict=True))} if self._is_model else (*row, *link)
 
-    async def _known(self, connection: AsyncConnection, rows: Rows, ids: Sequence[str]) -> set[str]:
+    async def _known(
+        self, connection: AsyncConnection, rows: Rows, ids: Sequence[str], *, any_time: bool
+    ) -> set[str]:
         columns = self._table.c
-        times = [row["time_us"] if self._is_model else row[1] for row in rows]
-        wanted = and_(
-            self._database.has_id_in(self._table, set(ids)),
-            columns.time_us.between(min(times), max(times)),  # spares a partitioned table the other months
-        )
+        wanted = self._database.has_id_in(self._table, set(ids))
+        if not any_time:
+            times = [row["time_us"] if self._is_model else row[1] for row in rows]
+            # Spares a partitioned table the other months.
+            wanted = and_(wanted, columns.time_us.between(min(times), max(times)))
         return {str(id_) for id_ in (await connection.execute(select(columns.id).where(wanted))).scalars()}
 
     def _id_of(self, row: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -77,6 +78,17 @@ class OnAServer(SinkContract):
 
     def make_sink(self, tmp_path: Path) -> SqlSink:
         return self.sink()
+
+    async def test_f6_an_event_that_comes_again_with_another_time_is_a_duplicate(
+        self, tmp_path: Path
+    ) -> None:
+        first = make_event("first", time_ns=10**18)
+        again = structs.replace(first, time=2 * 10**18)
+        async with self.opened(tmp_path) as (sink, itself):
+            await sink.write([first])
+            result = await sink.write([make_event("new", time_ns=2 * 10**18), again])
+            assert (result.duplicate, result.rejected) == ({1}, {})
+            assert len(await self.stored(itself)) == 2
 
     @settings(
         max_examples=4,

@@ -8,10 +8,12 @@ was, the chain is never used again: whichever way it went, the chain in the data
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected
@@ -73,22 +75,30 @@ class Writers:
         """
         head = self._idle.pop() if self._idle else _new_chain()
         try:
-            return await self._store(head, rows, only_fresh=False)
+            return await self._store(head, rows)
         except DuplicateKey:
             pass  # an id is there, or in the batch twice, or somebody else has put a row at our place
         except HeadMoved as error:
             report(f"{head.writer}.head", "%s", error)
         # The second attempt begins a chain of its own: the place in the old one may be taken, and the old
         # one, if the first attempt has committed after all, must not be continued from what memory has of it.
-        return await self._store(_new_chain(), rows, only_fresh=True)
+        try:
+            return await self._store(_new_chain(), rows, self._insertion.fresh)
+        except DuplicateKey:  # an id is there with another time
+            return await self._store(_new_chain(), rows, partial(self._insertion.fresh, any_time=True))
 
-    async def _store(self, head: Head, rows: Sequence[Any], *, only_fresh: bool) -> set[int]:
+    async def _store(
+        self,
+        head: Head,
+        rows: Sequence[Any],
+        fresh: Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[int]]] | None = None,
+    ) -> set[int]:
         ended = False
         try:
             async with self._transaction() as connection:
                 chosen: Sequence[int] = range(len(rows))
-                if only_fresh:
-                    chosen = await self._insertion.fresh(connection, rows)
+                if fresh is not None:
+                    chosen = await fresh(connection, rows)
                 if head.seq == 0:  # another process may have given the table a new id
                     await connection.run_sync(self._chain.identity.load)
                 hashed = [self._insertion.hashed(rows[index]) for index in chosen]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from pydantic import ValidationError
 
 from logweir.errors import SinkRejected, SinkUnavailable
@@ -18,6 +19,7 @@ from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.results import HealthStatus
 from logweir.sinks.sql.config import SqliteConfig
 from logweir.sinks.sql.sink import SqlSink
+from logweir.sinks.tamper_evidence import Chaining
 from logweir.testing.contract import make_event
 
 
@@ -371,3 +373,26 @@ async def test_writes_that_are_given_up_at_any_moment_leave_the_file_unlocked(tm
         assert not again.retry
     assert len(await names(sink, Query(limit=None))) == 30 * 200
     await sink.close()
+
+
+# -- the same event again -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chaining", [None, Chaining(None)])
+async def test_f6_an_event_that_comes_again_with_another_time_is_a_duplicate(
+    tmp_path: Path, chaining: Chaining | None
+) -> None:
+    """As a line of a log file does that has no time of its own and is read again after a kill."""
+    first = make_event("first", time_ns=10**18)
+    again = structs.replace(first, time=2 * 10**18)
+    batch = [make_event("new", time_ns=2 * 10**18 + number) for number in range(3)]
+    settings = SqliteConfig(url=f"sqlite+aiosqlite:///{tmp_path}/x.db", provision=True)
+    sink = SqlSink(settings, SinkContext(workers=2, chaining=chaining))
+    await sink.open()
+    try:
+        await sink.write([first])
+        result = await sink.write([batch[0], again, *batch[1:]])
+        assert (result.duplicate, result.rejected) == ({1}, {})
+        assert await names(sink) == ["first", "new", "new", "new"]
+    finally:
+        await sink.close()
