@@ -32,7 +32,7 @@ def _behind(prefix: str, alphabet: str, count: int) -> Maker:
 
 
 def _part(data: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(data).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps(data, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def _jwt(random: Random) -> tuple[str, str]:
