@@ -7,12 +7,12 @@ arguments ask. It holds compiled tables and a bounded cache of names; many threa
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from logweir.redaction.names import Names, Secrecy
+from logweir.redaction.names import Names, Secrecy, words_of
+from logweir.redaction.paths import PathNode
 from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, probe_of
-from logweir.redaction.scan import MASK, Exhausted, Scan
+from logweir.redaction.scan import Exhausted, Scan
 from logweir.redaction.texts import mask_assignments
 
 __all__ = ["Redactor"]
@@ -27,6 +27,12 @@ class Redactor:
         keys: Names whose values are secret, added to the built-in ones.
         patterns: What is secret inside a text: names of built-in patterns, or regular expressions.
         defaults: Whether the built-in names apply.
+        exempt: Names whose values are not secret, wherever they stand.
+        paths: What is said about single fields by their paths.
+
+    Attributes:
+        names: The judge of names.
+        paths: As given; None costs an ordinary call nothing.
 
     Raises:
         ConfigError: If a pattern is neither the name of a built-in one nor a regular expression.
@@ -38,8 +44,14 @@ class Redactor:
         patterns: Sequence[str] = DEFAULT_PATTERNS,
         *,
         defaults: bool = True,
+        exempt: Collection[str] = (),
+        paths: PathNode | None = None,
     ) -> None:
         self.names = Names(keys, defaults=defaults)
+        self.paths = paths
+        self._exempt = frozenset("".join(words_of(name)) for name in exempt)
+        #: How secret the value under a name is.
+        self.secrecy: Callable[[str], Secrecy] = self._unless_exempt if self._exempt else self.names.secrecy
         self._patterns, self._custom = chosen_patterns(patterns)
         probe = probe_of(self._patterns)
         #: Returns ``None`` for an ASCII text that surely holds no secret; anything else means: redact it.
@@ -47,13 +59,19 @@ class Redactor:
         #: A shorter text surely holds no secret.
         self.shortest = 0 if self._custom else min(pattern.shortest for pattern in self._patterns)
 
+    def _unless_exempt(self, name: str) -> Secrecy:
+        secrecy = self.names.secrecy(name)
+        if secrecy is not Secrecy.HARMLESS and "".join(words_of(name)) in self._exempt:
+            return Secrecy.HARMLESS
+        return secrecy
+
     def scan(self, found: Callable[[str], None] | None = None) -> Scan:
         """Return what one call's texts are searched with."""
-        return Scan(self.names.secrecy, found=found)
+        return Scan(self.secrecy, found=found)
 
     def is_secret_key(self, name: str) -> bool:
         """Return whether the value under this name may be secret."""
-        return self.names.secrecy(name) is not Secrecy.HARMLESS
+        return self.secrecy(name) is not Secrecy.HARMLESS
 
     def redact_text(self, text: str, scan: Scan | None = None) -> str:
         """Return the text with every secret part replaced by ``***``.
@@ -64,20 +82,24 @@ class Redactor:
         """
         if len(text) < self.shortest or self.suspicious(text) is None:
             return text
-        scan = scan or self.scan()
+        return self.searched(text, scan or self.scan())
+
+    def searched(self, text: str, scan: Scan) -> str:
+        """Return a text that is suspicious without its secrets; ``***`` if it asks for too much."""
         try:
             for pattern in self._patterns:
                 text = pattern.redact(text, scan)
             for custom in self._custom:
-                text = custom.sub(_mask_unless_empty, text)
+                rule = f"pattern: {custom.pattern}"
+                text = custom.sub(lambda match, rule=rule: scan.found(rule) if match.group() else "", text)
         except Exhausted:
-            return MASK
+            return scan.found("too long to be searched")
         return text
 
-    def redact_description(self, text: str) -> str:
+    def redact_description(self, text: str, scan: Scan | None = None) -> str:
         """Return what an object says about itself, as in ``User(password='x')``, without its secrets."""
-        return self.redact_text(mask_assignments(text, self.scan()))
-
-
-def _mask_unless_empty(match: re.Match[str]) -> str:
-    return MASK if match.group() else ""
+        scan = scan or self.scan()
+        try:
+            return mask_assignments(self.redact_text(text, scan), scan)
+        except Exhausted:
+            return scan.found("too long to be searched")

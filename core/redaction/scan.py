@@ -8,15 +8,29 @@ paid for with :meth:`Scan.look`, so that no text, however it was made, takes lon
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from logweir.redaction.names import Secrecy
 
-__all__ = ["LOOKS", "MASK", "Exhausted", "Scan"]
+__all__ = ["LOOKS", "MASK", "Exhausted", "Masked", "Scan"]
 
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
 #: How many closer looks one call may take, some milliseconds' worth.
 LOOKS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """One secret that was found, for an explanation.
+
+    Attributes:
+        path: Where, such as ``items[3].password``; ``event`` is the event's name.
+        rule: By which rule, such as ``name: password`` or ``shape: jwt``.
+    """
+
+    path: str
+    rule: str
 
 
 class Exhausted(Exception):
