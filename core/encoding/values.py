@@ -9,62 +9,76 @@ encodings is ``docs/reference/values.md``.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import math
 import re
 import types
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterable, KeysView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from itertools import islice
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import (
+    DefragResult,
+    DefragResultBytes,
+    ParseResult,
+    ParseResultBytes,
+    SplitResult,
+    SplitResultBytes,
+)
 from uuid import UUID
 
 import msgspec
 
-from logweir.redaction.scan import MASK
+from logweir.encoding.mappings import encode_cookies, encode_mapping, is_cookie_jar, is_header_table
+from logweir.encoding.objects import encode_attrs, encode_dataclass, encode_pydantic, encode_struct
+from logweir.encoding.parts import Description, Entries, Excerpt, Hidden, excerpt
 
-__all__ = ["Description", "Entries", "clean_text", "encode_value", "unprintable"]
-
-
-class Description(str):
-    """What an object without an encoding says about itself: text that may hold ``name=value`` pairs."""
-
-    __slots__ = ()
+__all__ = ["clean_text", "encode_value", "unprintable"]
 
 
-class Entries(list[tuple[Any, Any]]):
-    """The entries of what becomes a JSON object, in order; keys are not encoded yet and may become alike."""
+class _Bounds(NamedTuple):
+    """How much of a value is taken: members, and characters at either end of a text."""
 
-    __slots__ = ()
+    items: int
+    text: int
 
 
-_Encoder = Callable[[Any, int], Any]
+_Encoder = Callable[[Any, _Bounds], Any]
 _INT64 = range(-(2**63), 2**63)
+#: No integer of more bits is written as its digits, which takes time that grows with their square.
+_DECIMAL_BITS = 14_000
+#: The most members of a set that are sorted whatever they are, and the most bytes of an array's members.
+_SORTED = 1000
+_SPLIT = 4  # bytes of a character that a cut may have split
+_ARRAY_BYTES = 2**20
+_COMPARED = 256
+_ORDERED = frozenset({str, int, float, bytes})
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def encode_value(value: object, max_items: int = 10_000) -> Any:
+def encode_value(value: object, max_items: int = 10_000, max_text: int = 65_536) -> Any:
     """Return one value as JSON's own type, or as a plain container of values to encode in turn.
 
     Args:
         value: Anything at all.
         max_items: No more members than this, and one, are taken from a container: one more says that there
             are more.
+        max_text: Of a text that is more than twice as long, so many characters of either end are taken.
 
     Returns:
         ``None``, ``bool``, ``int`` (64 bit), ``float`` (finite), ``str`` (maybe with lone surrogates, see
-        :func:`clean_text`), :class:`Description`, or a ``list``, ``tuple`` or :class:`Entries`. A few values
+        :func:`clean_text`), ``list``, ``tuple``, or a class of :mod:`logweir.encoding.parts`. A few values
         (an Enum, a lying object) need more than one step.
     """
     try:
         kind: Any = type(value)
-        return _encoder_for(kind)(value, max_items + 1)
+        return _encoder_for(kind)(value, _Bounds(max_items + 1, max_text))
     except Exception:  # noqa: BLE001 - whatever a caller's object raises, the log call goes on
         return unprintable(value)
 
@@ -95,41 +109,73 @@ def _encoder_for(kind: type) -> _Encoder:
     for attribute, encoder in _ENCODERS_BY_ATTRIBUTE:
         if hasattr(kind, attribute):
             return encoder
+    if is_cookie_jar(kind):
+        return lambda value, bounds: encode_cookies(value, bounds.items)
+    if is_header_table(kind):
+        return lambda value, bounds: encode_mapping(value, bounds.items)
     return _encode_other
 
 
-def _encode_int(value: int, _limit: int) -> int | str:
+def _encode_int(value: int, bounds: _Bounds) -> int | str:
     number = int.__index__(value)
     if number in _INT64:
         return number
-    try:
-        return str(number)
-    except ValueError:  # more digits than Python converts
-        return hex(number)
+    excess = number.bit_length() - 8 * bounds.text
+    if excess > 0:  # its first digits; the others would be cut
+        return Excerpt(hex(number >> excess), excess // 4)
+    if number.bit_length() <= _DECIMAL_BITS:
+        with suppress(ValueError):  # more digits than Python is told to convert
+            return str(number)
+    return hex(number)
 
 
-def _encode_float(value: float, _limit: int) -> float | str:
+def _encode_float(value: float, _bounds: _Bounds) -> float | str:
     number = float.__float__(value)
     if math.isfinite(number):
         return number
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
-def _encode_bytes(value: bytes | bytearray | memoryview, _limit: int) -> str:
-    """Text if it is text, otherwise ``base64:...``."""
-    data = memoryview(value).tobytes()
+def _encode_bytes(value: bytes | bytearray | memoryview, bounds: _Bounds) -> str:
+    """Text if it is text, otherwise ``base64:...``; of very many bytes the ends only."""
+    view = memoryview(value)
+    if view.ndim != 1 or view.itemsize != 1:
+        view = view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+    longest = 4 * bounds.text  # as many bytes as the characters may have
+    lost = len(view) - 2 * longest
+    if lost <= 0:
+        return _text_of_bytes(view.tobytes(), "strict") or _base64(view)
+    head = _text_of_bytes(view[:longest].tobytes(), "ignore")
+    tail = _text_of_bytes(view[-longest:].tobytes(), "ignore")
+    if head and tail:
+        return Excerpt(head + tail, lost)
+    shown = 3 * bounds.text  # a multiple of three ends where a group of base64 does
+    return Excerpt(_base64(view[:shown]), (len(view) - shown) * 4 // 3)
+
+
+def _text_of_bytes(data: bytes, errors: str) -> str:
+    """Return the text that bytes are; empty if they are none. To ``ignore`` is for a split character."""
     try:
         text = data.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    return "base64:" + base64.b64encode(data).decode() if _CONTROL.search(text) else text
+    except UnicodeDecodeError as error:
+        inside = error.start >= _SPLIT and error.end <= len(data) - _SPLIT
+        if errors == "strict" or inside:
+            return ""
+        text = data.decode(errors="ignore")
+    return "" if _CONTROL.search(text) else text
 
 
-def _encode_exception(value: BaseException, _limit: int) -> Entries:
-    return Entries([("type", _qualified_name(type(value))), ("message", str(value))])
+def _base64(view: memoryview) -> str:
+    return "base64:" + base64.b64encode(view).decode() if view else ""
 
 
-def _encode_definition(value: Any, _limit: int) -> str:
+def _encode_exception(value: BaseException, bounds: _Bounds) -> Entries:
+    return Entries(
+        [("type", _qualified_name(type(value))), ("message", excerpt(str(value), bounds.text, Excerpt))]
+    )
+
+
+def _encode_definition(value: Any, _bounds: _Bounds) -> str:
     return _qualified_name(value)
 
 
@@ -138,89 +184,65 @@ def _qualified_name(definition: Any) -> str:
     return str(name) if module in {None, "builtins"} else f"{module}.{name}"
 
 
-def _encode_tuple(value: tuple[Any, ...], limit: int) -> Any:
+def _encode_tuple(value: tuple[Any, ...], bounds: _Bounds) -> Any:
     names = getattr(type(value), "_fields", None)
-    items = tuple.__getitem__(value, slice(limit))
+    items = tuple.__getitem__(value, slice(bounds.items))
     return Entries(zip(names, items, strict=False)) if names else items
 
 
-def _encode_set(value: Iterable[Any], limit: int) -> list[Any]:
-    members = list(islice(value, limit))
+def _encode_set(value: Iterable[Any], bounds: _Bounds) -> list[Any]:
+    members = list(islice(value, bounds.items))
+    # Comparing may take long: many members of any kind, or long texts that begin alike.
+    if len(members) > _SORTED and not {*map(type, members)} <= _ORDERED:
+        return members
     try:
-        return sorted(members)
+        return sorted(members, key=_sort_key)
     except Exception:  # noqa: BLE001 - members that cannot be compared keep the set's own order
         return members
 
 
-def _encode_iterable(value: Iterable[Any], limit: int) -> list[Any]:
-    return list(islice(value, limit))
+def _sort_key(member: Any) -> Any:
+    return member[:_COMPARED] if type(member) in {str, bytes} else member
 
 
-def _encode_dict(value: dict[Any, Any], limit: int) -> Entries:
-    return Entries(islice(dict.items(value), limit))
+def _encode_iterable(value: Iterable[Any], bounds: _Bounds) -> list[Any]:
+    return list(islice(value, bounds.items))
 
 
-def _encode_mapping(value: Mapping[Any, Any], limit: int) -> Entries:
-    return Entries((key, item) for key, item in islice(value.items(), limit))
+def _encode_dict(value: dict[Any, Any], bounds: _Bounds) -> Entries:
+    return Entries(islice(dict.items(value), bounds.items))
 
 
-def _encode_namespace(value: types.SimpleNamespace, limit: int) -> Entries:
-    return _encode_dict(value.__dict__, limit)
+def _encode_mapping(value: Mapping[Any, Any], bounds: _Bounds) -> Any:
+    return encode_mapping(value, bounds.items)
 
 
-def _encode_dataclass(value: Any, _limit: int) -> Entries:
-    return _stored_attributes(value, [field.name for field in dataclasses.fields(value)])
+def _encode_namespace(value: types.SimpleNamespace, bounds: _Bounds) -> Entries:
+    return _encode_dict(value.__dict__, bounds)
 
 
-def _encode_pydantic(value: Any, _limit: int) -> Entries:
-    fields = type(value).__pydantic_fields__
-    stored = {**value.__dict__, **(value.__pydantic_extra__ or {})}
-    return Entries(
-        (name, item) for name, item in stored.items() if name not in fields or not fields[name].exclude
-    )
-
-
-def _encode_struct(value: Any, _limit: int) -> Entries:
-    return _stored_attributes(value, type(value).__struct_fields__)
-
-
-def _encode_attrs(value: Any, _limit: int) -> Entries:
-    return _stored_attributes(value, [attribute.name for attribute in type(value).__attrs_attrs__])
-
-
-def _stored_attributes(value: Any, names: Iterable[str]) -> Entries:
-    """Read only what is stored: a property or a lazy column might compute, block or raise."""
-    stored = getattr(value, "__dict__", {})
-    entries = Entries()
-    for name in names:
-        if name in stored:
-            entries.append((name, stored[name]))
-        elif isinstance(getattr(type(value), name, None), types.MemberDescriptorType):
-            entries.append((name, getattr(value, name, None)))
-    return entries
-
-
-def _encode_array(value: Any, limit: int) -> Any:
+def _encode_array(value: Any, bounds: _Bounds) -> Any:
     """Encode what looks like numpy: scalars as their value, arrays as lists, large ones flat and cut."""
     if not isinstance(value.size, int):
-        return _describe(value)
+        return _describe(value, bounds)
     if str(value.dtype).startswith(("datetime64", "timedelta64")) and not value.shape:
         return str(value)
+    limit = max(1, min(bounds.items, _ARRAY_BYTES // max(1, getattr(value, "itemsize", 1))))
     if value.size >= limit:
         value = value.reshape(-1)[:limit] if hasattr(value, "reshape") else value[:limit]
     plain = value.tolist()
     return str(value) if type(plain) is type(value) else plain
 
 
-def _encode_other(value: Any, limit: int) -> Any:
+def _encode_other(value: Any, bounds: _Bounds) -> Any:
     """Resolve a proxy, which names another class as its own; describe anything else."""
     claimed = value.__class__
     if claimed is type(value) or not isinstance(claimed, type):
-        return _describe(value)
+        return _describe(value, bounds)
     try:
-        return _encoder_of_proxied(claimed)(value, limit)
+        return _encoder_of_proxied(claimed)(value, bounds)
     except Exception:  # noqa: BLE001 - such as an unbound method of str, which refuses a proxy
-        return _describe(value)
+        return _describe(value, bounds)
 
 
 def _encoder_of_proxied(claimed: Any) -> _Encoder:
@@ -229,44 +251,54 @@ def _encoder_of_proxied(claimed: Any) -> _Encoder:
     if issubclass(claimed, (list, tuple)):
         return _encode_iterable
     encoder = _encoder_for(claimed)
-    return _encode_described if encoder is _encode_other else encoder
+    return _describe if encoder is _encode_other else encoder
 
 
-def _encode_described(value: object, _limit: int) -> Description:
-    return _describe(value)
+def _describe(value: object, bounds: _Bounds) -> Description:
+    return excerpt(str(value), bounds.text, Description)
 
 
-def _describe(value: object) -> Description:
-    return Description(str(value))
+def _text(value: str, bounds: _Bounds) -> str:
+    """Return the characters of a text of a derived class, whose own methods are not asked."""
+    lost = str.__len__(value) - 2 * bounds.text
+    if lost <= 0:
+        return str.__str__(value)
+    longest = bounds.text
+    return Excerpt(
+        str.__getitem__(value, slice(longest)) + str.__getitem__(value, slice(-longest, None)), lost
+    )
 
 
+_WRAPPED = Hidden("SecretStr")
+_URLS = (SplitResult, ParseResult, DefragResult, SplitResultBytes, ParseResultBytes, DefragResultBytes)
 _ENCODERS: tuple[tuple[Any, _Encoder], ...] = (
-    (types.NoneType, lambda _value, _limit: None),
-    (bool, lambda value, _limit: value),
-    (Enum, lambda value, _limit: value._value_),
-    (str, lambda value, _limit: str.__str__(value)),
+    (types.NoneType, lambda _value, _bounds: None),
+    (bool, lambda value, _bounds: value),
+    (Enum, lambda value, _bounds: value._value_),
+    (str, _text),
     (int, _encode_int),
     (float, _encode_float),
     (dict, _encode_dict),
-    (list, lambda value, limit: list.__getitem__(value, slice(limit))),
+    (list, lambda value, bounds: list.__getitem__(value, slice(bounds.items))),
+    (_URLS, lambda value, _bounds: value.geturl()),
     (tuple, _encode_tuple),
-    ((datetime, date, time), lambda value, _limit: value.isoformat()),
-    (timedelta, lambda value, _limit: timedelta.total_seconds(value)),
-    ((Decimal, UUID, PurePath), lambda value, _limit: str(value)),
+    ((datetime, date, time), lambda value, _bounds: value.isoformat()),
+    (timedelta, lambda value, _bounds: timedelta.total_seconds(value)),
+    ((Decimal, UUID, PurePath), lambda value, _bounds: str(value)),
     ((bytes, bytearray, memoryview), _encode_bytes),
     (BaseException, _encode_exception),
     ((types.FunctionType, types.BuiltinFunctionType, types.MethodType, type), _encode_definition),
-    (range, lambda value, _limit: str(value)),
+    (range, lambda value, _bounds: str(value)),
     (types.SimpleNamespace, _encode_namespace),
-    (msgspec.Struct, _encode_struct),
+    (msgspec.Struct, lambda value, _bounds: encode_struct(value)),
     (Mapping, _encode_mapping),
     ((KeysView, ItemsView, ValuesView, deque, Sequence), _encode_iterable),
     (AbstractSet, _encode_set),
 )
 _ENCODERS_BY_ATTRIBUTE: tuple[tuple[str, _Encoder], ...] = (
-    ("get_secret_value", lambda _value, _limit: MASK),
-    ("__pydantic_fields__", _encode_pydantic),
-    ("__dataclass_fields__", _encode_dataclass),
-    ("__attrs_attrs__", _encode_attrs),
+    ("get_secret_value", lambda _value, _bounds: _WRAPPED),
+    ("__pydantic_fields__", lambda value, _bounds: encode_pydantic(value)),
+    ("__dataclass_fields__", lambda value, _bounds: encode_dataclass(value)),
+    ("__attrs_attrs__", lambda value, _bounds: encode_attrs(value)),
     ("dtype", _encode_array),
 )

@@ -1,17 +1,112 @@
-"""Pairs: a name and its value that travel as the members of a container, as headers and variables do."""
+"""Pairs: a name and its value that travel as members of a container, as headers, variables and changes do.
+
+Two members of a list, ``["Authorization", "..."]``; entries of a mapping, ``{"name": "T", "value": "..."}``
+as in HAR, Kubernetes, CloudFormation and Terraform, or ``{"field": "password", "old": "...", "new": "..."}``;
+and options before their values, ``["--password", "..."]``. Pure.
+"""
 
 from __future__ import annotations
 
-from logweir.redaction.names import Names, Secrecy
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-__all__ = ["secret_pair"]
+from logweir.redaction.names import Secrecy
+
+__all__ = ["LABELS", "holds_several", "is_value_key", "name_of_pair", "option_name", "secret_label"]
 
 _PAIR = 2
+#: No longer text is taken for a name.
+_LONGEST_NAME = 128
+
+_FOR_NAMES = frozenset(
+    """
+    name key k header field param parameter variable var env option property attribute setting label title id
+    path loc
+    """.split()  # noqa: SIM905 - a column of quoted words is harder to read
+)
+_FOR_KINDS = frozenset({"type", "kind"})
+_PREFIXES = frozenset(
+    """
+    parameter option header field param env variable setting property attribute config output tag cookie
+    """.split()  # noqa: SIM905 - the same
+)
+_FOR_VALUES = frozenset(
+    """
+    value values val v data stringdata content raw default input secretstring
+    """.split()  # noqa: SIM905 - a column of quoted words is harder to read
+)
+_FOR_CHANGES = frozenset("old new before after from to previous current fromstring tostring text".split())  # noqa: SIM905 - the same
+_SINGLE = frozenset({"credentials", "creds", "access", "auths"})
 
 
-def secret_pair(container: tuple[object, ...], names: Names) -> Secrecy:
-    """Return how secret the second of two is by the first, as in ``("Authorization", "Basic ...")``."""
-    name = container[0] if len(container) == _PAIR else None
-    if type(name) is bytes:
-        name = name.decode("latin-1")
-    return names.secrecy(name) if type(name) is str else Secrecy.HARMLESS
+def _spellings(words: Iterable[str], prefixes: Iterable[str] = ()) -> frozenset[str]:
+    spelt = set()
+    for word in words:
+        spelt |= {word, word.capitalize(), word.upper()}
+        for prefix in prefixes:
+            spelt |= {f"{prefix}_{word}", f"{prefix}-{word}", prefix + word.capitalize()}
+            spelt |= {prefix.capitalize() + word.capitalize(), f"{prefix}_{word}".upper()}
+    return frozenset(spelt)
+
+
+_KIND_LABELS = _spellings(_FOR_KINDS)
+#: The keys whose values say what the entry beside them is, in their usual spellings.
+LABELS = _spellings(_FOR_NAMES) | _spellings(("name", "key"), _PREFIXES) | _KIND_LABELS
+
+
+def name_of_pair(container: Sequence[object]) -> str | None:
+    """Return what may be the name of two members, as in ``("Authorization", "Basic ...")``."""
+    if len(container) != _PAIR:
+        return None
+    name = container[0]
+    if type(name) is bytes and len(name) <= _LONGEST_NAME:
+        return name.decode("latin-1")
+    return name if type(name) is str and len(name) <= _LONGEST_NAME else None
+
+
+def secret_label(
+    entries: Sequence[tuple[Any, Any]], secrecy: Callable[[str], Secrecy]
+) -> tuple[Secrecy, str, bool]:
+    """Return how secret the value of a mapping is by what its label says, and the label.
+
+    Also whether the label names a field, so that what it was and is may stand beside it.
+    """
+    found, said, names = Secrecy.HARMLESS, "", False
+    for key, label in entries:
+        if type(key) is not str or key not in LABELS:
+            continue
+        name = label[-1] if type(label) in {list, tuple} and label else label  # a place: ("body", "password")
+        if type(name) is str and 0 < len(name) <= _LONGEST_NAME:
+            secret = secrecy(name)
+            if secret > found:
+                found, said = secret, name
+            names = names or (secret is not Secrecy.HARMLESS and key not in _KIND_LABELS)
+    return found, said, names
+
+
+def is_value_key(key: str, *, changes: bool) -> bool:
+    """Whether an entry is the value that a label beside it names.
+
+    Args:
+        key: Of the entry.
+        changes: Whether ``old``, ``new``, ``before``, ``from`` and their like are values too.
+    """
+    if len(key) > _LONGEST_NAME:
+        return False
+    word = key.lower().replace("_", "").replace("-", "")
+    if word in _FOR_VALUES or word.endswith("value"):
+        return True
+    return changes and word in _FOR_CHANGES
+
+
+def option_name(item: object) -> str | None:
+    """Return the name of a command's option that stands alone, as ``--password`` does before its value."""
+    if type(item) is str and item[:1] == "-" and "=" not in item and 2 < len(item) <= _LONGEST_NAME:  # noqa: PLR2004 - more than "-p"
+        return item.lstrip("-")
+    return None
+
+
+def holds_several(name: str) -> bool:
+    """Whether a mapping under a credential's name is one credential for each of its names: ``cookies``."""
+    word = name.lower()
+    return word.endswith(("s", "cookie")) and word not in _SINGLE

@@ -7,7 +7,9 @@ arguments ask. It holds compiled tables and a bounded cache of names; many threa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from logweir.redaction.names import Names, Secrecy, words_of
 from logweir.redaction.paths import PathNode
@@ -15,7 +17,7 @@ from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, probe_
 from logweir.redaction.scan import Exhausted, Scan
 from logweir.redaction.texts import mask_assignments
 
-__all__ = ["Redactor"]
+__all__ = ["UNMASKED", "Redactor"]
 
 
 class Redactor:
@@ -73,6 +75,10 @@ class Redactor:
         """Return whether the value under this name may be secret."""
         return self.secrecy(name) is not Secrecy.HARMLESS
 
+    def rule_of(self, name: str) -> str:
+        """Return the rule by which the value under a name is secret."""
+        return self.names.rule_of(name)
+
     def redact_text(self, text: str, scan: Scan | None = None) -> str:
         """Return the text with every secret part replaced by ``***``.
 
@@ -90,8 +96,7 @@ class Redactor:
             for pattern in self._patterns:
                 text = pattern.redact(text, scan)
             for custom in self._custom:
-                rule = f"pattern: {custom.pattern}"
-                text = custom.sub(lambda match, rule=rule: scan.found(rule) if match.group() else "", text)
+                text = custom.sub(partial(_mask_unless_empty, scan), text)
         except Exhausted:
             return scan.found("too long to be searched")
         return text
@@ -103,3 +108,27 @@ class Redactor:
             return mask_assignments(self.redact_text(text, scan), scan)
         except Exhausted:
             return scan.found("too long to be searched")
+
+
+def _mask_unless_empty(scan: Scan, match: re.Match[str]) -> str:
+    return scan.found(f"pattern: {match.re.pattern}") if match.group() else ""
+
+
+class _Unmasked(Redactor):
+    """Finds nothing, for what is exempt."""
+
+    def __init__(self) -> None:
+        super().__init__((), (), defaults=False)
+        self.secrecy = lambda _name: Secrecy.HARMLESS
+        self.suspicious = lambda _text: None
+        self.shortest = 0
+
+    def redact_text(self, text: str, scan: Scan | None = None) -> str:
+        """Return the text as it is."""
+        return text
+
+    redact_description = redact_text
+
+
+#: What finds nothing, for what is exempt from masking.
+UNMASKED: Redactor = _Unmasked()

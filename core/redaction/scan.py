@@ -44,9 +44,13 @@ class Scan:
         secrecy: How secret the value under a name is.
         looks: How many closer looks may be taken, in all of the call's texts.
         found: Is given the rule of each secret that is found, such as ``shape: jwt``; for explanations.
+
+    Attributes:
+        reserved: How many looks are not for the text at hand.
+        explains: Whether anybody wants to know the rules.
     """
 
-    __slots__ = ("_found", "left", "secrecy")
+    __slots__ = ("_found", "explains", "left", "reserved", "secrecy")
 
     def __init__(
         self,
@@ -56,7 +60,9 @@ class Scan:
     ) -> None:
         self.secrecy = secrecy
         self.left = looks
+        self.reserved = 0
         self._found = found
+        self.explains = found is not None
 
     def look(self) -> None:
         """Pay for one closer look.
@@ -64,9 +70,9 @@ class Scan:
         Raises:
             Exhausted: None is left.
         """
-        self.left -= 1
-        if self.left < 0:
+        if self.left <= self.reserved:
             raise Exhausted
+        self.left -= 1
 
     def found(self, rule: str) -> str:
         """Note that a secret was found by a rule; returns what it becomes."""

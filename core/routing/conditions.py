@@ -27,7 +27,8 @@ from logweir.config.levels import levels_meant
 from logweir.config.models import FieldMatch, MatchConfig, find_function
 from logweir.diagnostics import report
 from logweir.encoding.fields import MISSING, equal, look_up
-from logweir.encoding.values import Description, Entries, encode_value, unprintable
+from logweir.encoding.parts import Description, Entries, Excerpt, Hidden, Labelled
+from logweir.encoding.values import encode_value, unprintable
 from logweir.event import LEVELS, severity
 
 __all__ = ["Fields", "Head", "HeadCache", "Predicate", "compile_match", "glob_matcher"]
@@ -36,6 +37,8 @@ Fields = Mapping[str, Any]
 
 #: The types whose values are stored as they are; numbers have bounds.
 _PLAIN = frozenset({str, bool, NoneType, list, dict})
+#: Texts of a step of encoding.
+_TEXTS = frozenset({Description, Excerpt, Hidden})
 #: Of encoding one value, such as an Enum whose value is an Enum.
 _STEPS = 8
 #: The most heads whose answers are kept: a program has some hundreds of call sites.
@@ -399,8 +402,8 @@ def _stored(value: Any) -> Any:
         if kind is tuple:
             return list(value)
         if kind is Entries:
-            return dict(value)
-        value = str(value) if kind is Description else encode_value(value)
+            return {name: item.value if type(item) is Labelled else item for name, item in value}
+        value = str(value) if kind in _TEXTS else encode_value(value)
     return unprintable(value)
 
 

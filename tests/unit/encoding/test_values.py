@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from logweir.encoding.events import decode_event, encode_event, event_to_dict
+from logweir.encoding.parts import Description, Entries, Hidden
 from logweir.encoding.times import format_time, parse_time
-from logweir.encoding.values import Description, Entries, clean_text, encode_value
+from logweir.encoding.values import clean_text, encode_value
 from logweir.event import Event, Kind, new_event_id
 
 _text = st.text(st.characters(exclude_categories=["Cs"]))
@@ -232,7 +233,7 @@ class OwnDict(dict):
         (Plain("bob"), Entries([("user", "bob"), ("tags", [])])),
         (Slotted("bob"), Entries([("user", "bob")])),
         (Model(user="bob", extra=2), Entries([("user", "bob"), ("extra", 2)])),
-        (SecretStr("x"), "***"),
+        (SecretStr("x"), Hidden("SecretStr")),
         (Struct("bob"), Entries([("user", "bob")])),
         (Attrs(), Entries([("user", "bob")])),
         (types.SimpleNamespace(a=1), Entries([("a", 1)])),

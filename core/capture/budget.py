@@ -1,0 +1,150 @@
+"""What a call may cost, and its texts: cleaned, redacted and cut within that.
+
+What a call costs is bounded in three ways, whatever it holds: by what is written (``size``), by what it
+takes to get there (``work``: each container, each object that is encoded, each name that was not met before,
+each character that is searched), and by the closer looks of its scan. A field may take what is left of these,
+but what the fields behind it are entitled to.
+"""
+
+from __future__ import annotations
+
+from logweir.capture.truncation import text_cost
+from logweir.config.models import LimitsConfig
+from logweir.encoding.cuts import is_cut, joined, kept_ends
+from logweir.encoding.values import clean_text
+from logweir.redaction.redactor import Redactor
+from logweir.redaction.scan import LOOKS, Scan
+
+__all__ = ["OF_CONTAINER", "OF_ENTRY", "OF_NEW_NAME", "OF_OBJECT", "SEAM", "WORK", "BoundedTexts"]
+
+#: What one call may cost beside what it writes, in units of about 25 nanoseconds. A character that is
+#: searched for secrets is one unit.
+WORK = 262_144
+OF_CONTAINER = 60
+OF_ENTRY = 16
+OF_OBJECT = 80
+OF_NEW_NAME = 300
+#: How far beyond its cut a long text is searched for secrets.
+SEAM = 4096
+
+_WRITTEN = 2  # times the size of an event are written at most, before the final cut
+_PROBED = 3  # a character that is only probed for secrets costs an eighth
+_SHORT = 256  # a text that is never cut for what the call has cost
+
+
+class BoundedTexts:
+    """The account of one call, and its texts.
+
+    Args:
+        redactor: Knows what is secret.
+        limits: How large an event may be.
+        scan: What the texts are searched with.
+        fields: How many fields the event has.
+
+    Attributes:
+        size: What was written so far, in bytes (about).
+        cut: Whether something was cut.
+        spent: Whether it was because of what the call has cost.
+    """
+
+    def __init__(self, redactor: Redactor, limits: LimitsConfig, scan: Scan | None, fields: int) -> None:
+        self._redactor = redactor
+        self._limits = limits
+        self._fields = fields = max(1, fields)
+        self._given_scan = scan
+        self._behind = fields
+        self._whole = _WRITTEN * limits.max_event_bytes
+        # What each field is entitled to, whatever those before it took: half of all is shared out.
+        self._share = self._whole // (2 * fields)
+        self._work_share = WORK // (2 * fields)
+        self._work = self._room = self._work_room = 0
+        self.size = 0
+        self.cut = False
+        self.spent = False
+
+    def make_room(self) -> None:
+        """Let the next field take what is left, but what the fields behind it are entitled to."""
+        behind = self._behind = self._behind - 1 if self._behind else 0
+        self._room = self._whole - behind * self._share
+        self._work_room = WORK - behind * self._work_share
+
+    @property
+    def _scan(self) -> Scan:
+        scan = self._given_scan
+        if scan is None:
+            scan = self._given_scan = self._redactor.scan()
+        scan.reserved = self._behind * (LOOKS // (2 * self._fields))
+        return scan
+
+    def _is_full(self) -> bool:
+        if self._work > self._work_room:
+            self.spent = True
+            return True
+        return self.size > self._room
+
+    def _is_overdrawn(self) -> bool:
+        """Whether even what every field is entitled to is used up: too many fields with new names."""
+        self.spent = self.spent or self._work > WORK
+        return self._work > WORK
+
+    def _cut_mark(self, lost: int) -> str:
+        self.cut = True
+        return self._written(f"…[truncated {lost} items]")
+
+    def _written(self, text: str) -> str:
+        self.size += text_cost(text)
+        return text
+
+    def _redacted(self, text: str, *, described: bool = False) -> str:
+        if len(text) < self._redactor.shortest:
+            return text
+        if described:
+            self._work += len(text)
+            return self._redactor.redact_description(text, self._scan)
+        if self._redactor.suspicious(text) is None:
+            self._work += len(text) >> _PROBED
+            return text
+        self._work += len(text)
+        return self._redactor.searched(text, self._scan)
+
+    def _bounded_text(self, text: str, lost: int = 0, *, described: bool = False) -> str:
+        """Return the text cleaned, redacted and cut: in this order, so that no half of a secret remains.
+
+        Args:
+            text: The text, whose middle may be missing if it is very long.
+            lost: How many characters are missing.
+            described: Whether it is what an object says about itself.
+        """
+        longest = self._limits.max_string
+        if len(text) > _SHORT:
+            longest = min(longest, self._affordable(text, longest))
+        if not lost and (len(text) <= longest + SEAM or is_cut(text, longest)):
+            text = self._redacted(clean_text(text), described=described)
+            if len(text) <= longest or is_cut(text, longest):
+                return text
+        self.cut = True
+        if longest <= 0:
+            return joined("", len(text) + lost, "")
+        # Further than it is kept, for a secret may lie across the cut; but not all, for it may be huge.
+        head, tail = kept_ends(text, longest)
+        start = self._redacted(clean_text(text[: head + SEAM]), described=described)[:head]
+        end = self._redacted(clean_text(text[-tail - SEAM :]), described=described)[-tail:] if tail else ""
+        # Again, so that the snapshot of this snapshot is equal to it: cutting may have made a secret of what
+        # was none, such as a number that is now short enough for a card's.
+        return joined(
+            self._redacted(start)[:head],
+            len(text) - longest + lost,
+            self._redacted(end)[-tail:] if tail else "",
+        )
+
+    def _affordable(self, text: str, longest: int) -> int:
+        """Return how many characters of a text there is room and time for."""
+        room = max(_SHORT, self._room - self.size)
+        work = self._work_room - self._work
+        searched = min(len(text), min(longest, room) + SEAM)
+        if self._redactor.suspicious(text[:searched]) is None:
+            searched >>= _PROBED
+        if searched <= work:
+            return room
+        self.spent = True
+        return max(0, min(room, work // 2 - 2 * SEAM))

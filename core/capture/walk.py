@@ -1,0 +1,442 @@
+"""One walk over values that are not plain: it encodes, redacts and bounds in one go. Never raises.
+
+Names decide first: what is under a strong one (``password``) is masked as a whole and not read; under a weak
+one (``auth``) what cannot be a secret stays and containers are walked; pairs and labels name what is beside
+them. What the walk may cost is counted in :mod:`logweir.capture.budget`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from logweir.capture.budget import OF_CONTAINER, OF_ENTRY, OF_NEW_NAME, OF_OBJECT, SEAM, BoundedTexts
+from logweir.capture.known_names import Known
+from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, TRUNCATED_FIELD
+from logweir.config.models import LimitsConfig
+from logweir.encoding.parts import Description, Entries, Excerpt, Hidden, Labelled
+from logweir.encoding.values import encode_value, unprintable
+from logweir.redaction.names import Secrecy
+from logweir.redaction.pairs import (
+    LABELS,
+    holds_several,
+    is_value_key,
+    name_of_pair,
+    option_name,
+    secret_label,
+)
+from logweir.redaction.redactor import UNMASKED, Redactor
+from logweir.redaction.scan import MASK, Scan
+from logweir.redaction.values import is_kept
+
+__all__ = ["CYCLE", "MAX_DEPTH", "SMALL_INT", "Walk", "json_text"]
+
+#: What stands for a container inside itself.
+CYCLE = "<cycle>"
+#: What stands for a container that is nested too deeply.
+MAX_DEPTH = "<max depth>"
+#: Card numbers have more digits.
+SMALL_INT = 10**12
+
+NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
+_KNOWN_NAME_LENGTH = 64
+_STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
+
+_LONGEST_JUDGED = 1024  # of a name
+_ITEM_MARK = re.compile(r"…\[truncated \d+ items\]")
+
+
+class Walk(BoundedTexts):
+    """What one walk has met, and how much it has written.
+
+    Args:
+        redactor: Knows what is secret.
+        limits: How large an event may be.
+        known: Names that were met before and are clean, short and harmless; gets those that are met now.
+        event: The event's fields.
+        scan: What the texts are searched with.
+
+    Attributes:
+        size: The cost so far, in bytes (about).
+        cut: Whether something was cut.
+    """
+
+    def __init__(
+        self,
+        redactor: Redactor,
+        limits: LimitsConfig,
+        known: Known,
+        event: Mapping[Any, Any] = NO_FIELDS,
+        scan: Scan | None = None,
+    ) -> None:
+        super().__init__(redactor, limits, scan, len(event) - (TRUNCATED_FIELD in event))
+        self._known = known
+        self._node = redactor.paths
+        self._path: set[int] = set()
+        self._event = event
+
+    # --- any value -------------------------------------------------------------------------------------
+
+    def value(self, value: object, depth: int) -> Any:
+        """Return the value in JSON's own types; at worst a text that says what it was. Never raises."""
+        try:
+            plain: Any = value
+            for _ in range(_STEPS):
+                # By the exact type: a subclass may have methods of the caller's in place of the safe ones.
+                kind = type(plain)
+                if kind is str:
+                    return self._text(plain)
+                if plain is None or kind is bool:
+                    return plain
+                if kind is int and -(2**63) <= plain < 2**63:
+                    return plain if -SMALL_INT < plain < SMALL_INT else self._large_int(plain)
+                if kind is float and plain - plain == 0.0:
+                    return plain
+                if kind in _CONTAINERS:
+                    # By the id of what was logged: its encoded form is new each time and shows no cycle.
+                    return self._container(plain, id(value), depth)
+                if kind in _PARTS:
+                    return self._part(plain, depth)
+                plain = self._encoded(plain)
+        except Exception:  # noqa: BLE001, S110 - such as a RecursionError, which is answered one level up
+            pass
+        return self._written(unprintable(value))
+
+    def _encoded(self, value: object) -> Any:
+        self._work += OF_OBJECT
+        left = max(0, self._work_room - self._work)
+        items = min(self._limits.max_items, left // 8 + 1)
+        return encode_value(value, items, min(self._limits.max_string, left) + SEAM)
+
+    def _part(self, part: Any, depth: int) -> Any:
+        """Take what a step of encoding returned."""
+        if type(part) is Hidden:
+            return self._mask(part.rule)
+        if type(part) is Labelled:
+            rule, secrecy = "", Secrecy.HARMLESS
+            for name in part.names:
+                if self._redactor.secrecy(name) > secrecy:
+                    rule, secrecy = name, self._redactor.secrecy(name)
+            return self.secret(part.value, secrecy, rule, depth) if secrecy else self.value(part.value, depth)
+        return self._written(self._bounded_text(str(part), part.lost, described=type(part) is Description))
+
+    def _large_int(self, number: int) -> int | str:
+        """A card number may have been logged as a number."""
+        digits = str(number)
+        return number if self._redacted(digits) == digits else self._written(MASK)
+
+    # --- secrets ---------------------------------------------------------------------------------------
+
+    def secret(self, value: object, secrecy: Secrecy, name: str, depth: int) -> Any:
+        """Return what is stored of a value whose name says that it is secret, or may be.
+
+        Args:
+            value: The value.
+            secrecy: What the name says.
+            name: The name.
+            depth: Of the value.
+        """
+        plain: Any = value
+        for _ in range(_STEPS):
+            kind = type(plain)
+            if plain is None or kind is bool:
+                return plain
+            if kind in _SCALARS:
+                return self.value(plain, depth) if is_kept(plain, secrecy) else self._mask_named(name)
+            if kind in _CONTAINERS and not plain:
+                return self.value(plain, depth)
+            # A strong name's container is not even read.
+            if secrecy is Secrecy.SECRET or kind in _PARTS:
+                break
+            if kind in _CONTAINERS:
+                return self._container(plain, id(value), depth, secrecy, name)
+            plain = self._encoded(plain)
+        return self._mask_named(name)
+
+    def _mask(self, rule: str) -> str:
+        return self._written(self._scan.found(rule))
+
+    def _mask_named(self, name: str) -> str:
+        return self._mask(self._redactor.rule_of(name) if self._scan.explains else "")
+
+    # --- containers ------------------------------------------------------------------------------------
+
+    def _container(
+        self,
+        container: Any,
+        identity: int,
+        depth: int,
+        under: Secrecy = Secrecy.HARMLESS,
+        name: str = "",
+    ) -> Any:
+        """Walk a container; ``under`` says how secret what is in it is by the name that it has."""
+        if identity in self._path:
+            return self._written(CYCLE)
+        if depth > self._limits.max_depth:
+            self.cut = True
+            return self._written(MAX_DEPTH)
+        self._path.add(identity)
+        self._work += OF_CONTAINER
+        try:
+            kind = type(container)
+            total = len(container)
+            if kind is dict:
+                return self.entries({}, container.items(), total, depth, under, name)
+            if kind is Entries:
+                return self.entries({}, container, total, depth, under, name)
+            if under:
+                return self._credentials(container, total, depth, name)
+            if total == 2 and (pair := self._pair(container, depth)):  # noqa: PLR2004 - a pair
+                return pair
+            return self._items(container, total, depth)
+        finally:
+            # The path and not all that was met: an object that is logged twice, side by side, is no cycle.
+            self._path.discard(identity)
+
+    def _pair(self, container: Sequence[Any], depth: int) -> list[Any] | None:
+        name = name_of_pair(container)
+        if not name or name in self._known.harmless:
+            return None
+        secrecy = self._judged(name)
+        if not secrecy:
+            return None
+        self.size += 2 * ITEM_COST
+        first = self.value(container[0], depth + 1)
+        return [first, self._secret_item(container[1], secrecy, name, depth + 1)]
+
+    def _secret_item(self, value: object, secrecy: Secrecy, name: str, depth: int) -> Any:
+        return self.secret(value, secrecy, name, depth)
+
+    def _credentials(self, items: Sequence[Any], total: int, depth: int, name: str) -> Any:
+        """Walk a list under a credential's name: texts in it are credentials, two or more are as a whole."""
+        if sum(type(item) in _TEXTS for item in items[: self._kept(total)]) > 1:
+            return self._mask_named(name)
+        return self._items(items, total, depth, Secrecy.CREDENTIAL, name)
+
+    def _items(
+        self,
+        items: Sequence[Any],
+        total: int,
+        depth: int,
+        under: Secrecy = Secrecy.HARMLESS,
+        name: str = "",
+    ) -> list[Any]:
+        result: list[Any] = []
+        append, shortest, size, option = result.append, self._redactor.shortest, self.size, None
+        depth += 1
+        for item in self._each(items[: self._fitting(total)]):
+            size += ITEM_COST
+            kind = type(item)
+            if not under and option is None:
+                # What is plain and small is copied without a call, as the snapshot does with fields.
+                if kind is str:
+                    if len(item) < shortest and item.isascii() and item[:1] != "-":
+                        append(item)
+                        size += len(item)
+                        continue
+                elif item is None or kind is bool or (kind is int and -SMALL_INT < item < SMALL_INT):
+                    append(item)
+                    continue
+            self.size = size
+            # Far beyond what an event may have: the final cut will share out what there is already.
+            if self._is_full() and not (len(result) == total - 1 and _is_item_mark(item)):
+                break
+            if option is not None and not option_name(item):
+                append(self._secret_item(item, *option, depth))
+            elif under:
+                append(self._secret_item(item, under, name, depth))
+            else:
+                append(self.value(item, depth))
+            option = self._option(item) if kind is str and not under else None
+            size = self.size
+        self.size = size
+        if len(result) < total:
+            self.size += ITEM_COST
+            append(self._cut_mark(total - len(result)))
+        return result
+
+    def _fitting(self, total: int) -> int:
+        """How many items there may be room for."""
+        return min(self._kept(total), max(0, self._room - self.size) // ITEM_COST + 2)
+
+    def _option(self, item: str) -> tuple[Secrecy, str] | None:
+        name = option_name(item)
+        secrecy = self._judged(name) if name else Secrecy.HARMLESS
+        return (secrecy, name) if name and secrecy else None
+
+    def _each(self, items: Sequence[Any]) -> Iterable[Any]:
+        return items
+
+    def entries(
+        self,
+        target: dict[str, Any],
+        entries: Iterable[tuple[Any, Any]],
+        total: int,
+        depth: int,
+        under: Secrecy = Secrecy.HARMLESS,
+        name: str = "",
+    ) -> dict[str, Any]:
+        """Add the entries of an object to ``target``, as many as the limits allow, and return it."""
+        # list() first: another thread may add to the dictionary while we walk.
+        kept = list(islice(entries, self._kept(total)))
+        label = under, name, False
+        if not LABELS.isdisjoint([key for key, _ in kept if type(key) is str]):
+            label = max(label, secret_label(kept, self._judged))
+        several = bool(under) and holds_several(name)
+        for key, item in kept:
+            full = self._is_full() if depth else self._is_overdrawn()
+            if full and not (len(target) == total - 1 and _is_item_mark(item)):
+                break
+            self.entry(target, key, item, depth + 1, label if label[0] else None, several=several)
+        if len(target) < total:
+            self.size += ENTRY_COST + len(CUT_KEY)
+            target[CUT_KEY] = self._cut_mark(total - len(target))
+        return target
+
+    def entry(
+        self,
+        target: dict[str, Any],
+        key: object,
+        value: object,
+        depth: int,
+        label: tuple[Secrecy, str, bool] | None = None,
+        *,
+        several: bool = False,
+    ) -> None:
+        """Add one entry of an object to ``target``; a name that is taken already gets a number.
+
+        Args:
+            target: Where to.
+            key: Of the entry; anything.
+            value: Of the entry.
+            depth: Of the value; 1 for a field of the event.
+            label: How secret the mapping's value is by what stands beside it or above, and by which name.
+            several: Whether every text in the mapping is such a value.
+        """
+        if depth == 1:
+            self.make_room()
+        self._work += OF_ENTRY
+        name = self._known.harmless.get(key) if type(key) is str else None
+        secrecy = Secrecy.HARMLESS
+        if name is None:
+            name, secrecy = self._name(key)
+        named = name
+        if label is not None and not secrecy and (several or is_value_key(name, changes=label[2])):
+            secrecy, named = label[:2]
+        elif depth == 1 and not secrecy and name not in self._known.plain:
+            secrecy, named = self._label_of_event(name) or (secrecy, named)
+        if name in target:
+            name = _numbered(name, target)
+        self.size += ENTRY_COST + len(name)
+        if self._node is None:
+            target[name] = self._judged_value(value, secrecy, named, depth)
+        else:
+            self._placed(target, name, value, (secrecy, named), depth)
+
+    def _judged_value(self, value: object, secrecy: Secrecy, named: str, depth: int) -> Any:
+        return self.secret(value, secrecy, named, depth) if secrecy else self.value(value, depth)
+
+    def _label_of_event(self, name: str) -> tuple[Secrecy, str] | None:
+        """Return how secret the event's field ``value`` or the like is by its field ``name`` or the like."""
+        if not is_value_key(name, changes=True):
+            return None
+        secrecy, said, changes = secret_label([*self._event.items()], self._judged)
+        return (secrecy, said) if secrecy and is_value_key(name, changes=changes) else None
+
+    # --- what is said about paths ----------------------------------------------------------------------
+
+    def _placed(
+        self, target: dict[str, Any], name: str, value: object, judged: tuple[Secrecy, str], depth: int
+    ) -> None:
+        above = self._node
+        self._node = node = above.child(name) if above is not None else None
+        try:
+            verdict = None if node is None else node.verdict
+            if verdict is None:
+                target[name] = self._judged_value(value, *judged, depth)
+            elif verdict == "keep":
+                target[name] = self._unmasked(value, depth)
+            else:
+                target[name] = self._replaced(value, verdict, depth)
+        finally:
+            self._node = above
+
+    def _unmasked(self, value: object, depth: int) -> Any:
+        redactor, known, self._redactor, self._known = self._redactor, self._known, UNMASKED, Known()
+        try:
+            return self.value(value, depth)
+        finally:
+            self._redactor, self._known = redactor, known
+
+    def _replaced(self, value: object, verdict: Callable[[Any], Any], depth: int) -> Any:
+        size = self.size
+        try:
+            replaced = verdict(self._unmasked(value, depth))
+        except Exception:  # noqa: BLE001 - code of the user's, which reports for itself
+            replaced = MASK
+        self.size = size
+        self._scan.found(f"path: {getattr(verdict, 'rule', 'function')}")
+        return self._unmasked(replaced, depth)
+
+    def _kept(self, total: int) -> int:
+        """How many members are kept: all, or one less than the limit, for the mark."""
+        return total if total <= self._limits.max_items else self._limits.max_items - 1
+
+    # --- names and texts -------------------------------------------------------------------------------
+
+    def _judged(self, name: str) -> Secrecy:
+        """Judge what may be a name; it is paid for, since it may be a new one."""
+        self._work += OF_NEW_NAME
+        return self._redactor.secrecy(name)
+
+    def _name(self, key: object) -> tuple[str, Secrecy]:
+        """Return the name under which an entry is kept, and how secret its value is."""
+        if type(key) is str:
+            text = key
+        else:
+            plain = self.value(key, self._limits.max_depth)
+            text = plain if type(plain) is str else json_text(plain)
+        name = self._bounded_text(text)
+        secrecy = self._judged(text if len(text) <= _LONGEST_JUDGED else name[:_LONGEST_JUDGED])
+        if name != text:
+            secrecy = max(secrecy, self._judged(name[:_LONGEST_JUDGED]))
+        if type(key) is str and name == key and not secrecy and len(key) <= _KNOWN_NAME_LENGTH:
+            self._remember(key)
+        return name, secrecy
+
+    def _remember(self, name: str) -> None:
+        """Keep a harmless name, unless something else is asked of the fields that have it."""
+        paths = self._redactor.paths
+        if paths is None or paths.child(name) is None:
+            self._known.add(name, plain=not is_value_key(name, changes=True))
+
+    def _text(self, text: str) -> str:
+        return self._written(self._bounded_text(text))
+
+
+_SCALARS = frozenset({str, int, float})
+_TEXTS = frozenset({str, bytes})
+_CONTAINERS = frozenset({dict, list, tuple, Entries})
+_PARTS = frozenset({Description, Excerpt, Hidden, Labelled})
+
+
+def _is_item_mark(value: object) -> bool:
+    """Whether this is what an earlier cut left at the end of a list or mapping."""
+    return type(value) is str and _ITEM_MARK.fullmatch(value) is not None
+
+
+def _numbered(name: str, taken: dict[str, Any]) -> str:
+    number = 2
+    while f"{name}#{number}" in taken:
+        number += 1
+    return f"{name}#{number}"
+
+
+def json_text(plain: object) -> str:
+    """Return JSON's own types as text."""
+    return msgspec.json.encode(plain).decode()
