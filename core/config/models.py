@@ -6,19 +6,16 @@ that span keys are validators whose message is one sentence that names the keys.
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
 from logweir.config.levels import COMPARISONS, split_level
+from logweir.config.redact import RedactConfig
+from logweir.config.user_modules import find_function
 from logweir.event import LEVELS, Kind
-from logweir.redaction.patterns import DEFAULT_PATTERNS
-from logweir.redaction.redactor import Redactor
 from logweir.settings.delivery import StrictModel
 from logweir.settings.one_or_many import OneOrMany
 from logweir.settings.operations import DeadLettersConfig, MetricsConfig
@@ -35,7 +32,6 @@ __all__ = [
     "RouteConfig",
     "RoutingConfig",
     "Strategy",
-    "find_function",
 ]
 
 Strategy = Literal["explicit", "hybrid", "separated"]
@@ -128,37 +124,6 @@ class ClassifyRule(StrictModel):
                 "a classify rule decides the kind, so its match cannot ask for one; remove match.kind"
             )
         return self
-
-
-class RedactConfig(StrictModel):
-    """What becomes `***` before an event leaves the caller."""
-
-    keys: list[str] = Field(default_factory=list)
-    """Names of fields, at any depth, whose values are secret; added to the built-in list."""
-    patterns: list[str] = Field(default_factory=lambda: list(DEFAULT_PATTERNS))
-    """Parts of text that are secret: names of built-in patterns or regular expressions."""
-    defaults: bool = True
-    """Whether the built-in list of secret keys (password, token, secret, credit_card, …) applies."""
-
-    @field_validator("patterns")
-    @classmethod
-    def _patterns_can_be_compiled(cls, value: list[str]) -> list[str]:
-        for pattern in value:
-            try:
-                re.compile(pattern)
-            except (OverflowError, RecursionError) as error:
-                raise ValueError(f"not a regular expression: {error}") from None
-            except re.error:
-                continue  # redaction reports this better: it knows the names that were meant
-        return value
-
-    def redactor(self) -> Redactor:
-        """Return what masks by these settings.
-
-        Raises:
-            ConfigError: A pattern is neither the name of a built-in one nor a regular expression.
-        """
-        return Redactor(self.keys, self.patterns, defaults=self.defaults)
 
 
 class LimitsConfig(StrictModel):
@@ -265,25 +230,6 @@ class RoutingConfig(StrictModel):
     def _stays_where_it_is(cls, value: Path) -> Path:
         """A daemon, or a fork's child, may change its working directory later."""
         return value.absolute()
-
-
-def find_function(path: str) -> Callable[..., Any]:
-    """Return the function that a dotted path such as ``package.module:function`` names.
-
-    Raises:
-        ValueError: It names none.
-    """
-    module_name, _, name = path.partition(":")
-    try:
-        function = getattr(import_module(module_name), name)
-    except Exception as error:  # noqa: BLE001 - importing runs code of the user's, which may raise anything
-        raise ValueError(f"{path!r} names no function ({error}); write package.module:function") from None
-    if not callable(function):
-        what = type(function).__name__
-        raise ValueError(f"{path!r} names no function but {what}")  # noqa: TRY004 - a value of a key
-    if inspect.iscoroutinefunction(function):
-        raise ValueError(f"{path!r} is an async function, which cannot answer at once; name a plain one")
-    return cast("Callable[..., Any]", function)
 
 
 def _checked_regex(pattern: str) -> str:

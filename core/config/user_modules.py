@@ -7,15 +7,16 @@ front, and only when a module that is named is found nowhere else.
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-__all__ = ["find_beside", "import_named"]
+__all__ = ["find_beside", "find_function", "import_named"]
 
 _DOTTED = re.compile(r"([A-Za-z_]\w*)(?:\.\w+)*:[A-Za-z_]\w*")
 
@@ -38,6 +39,25 @@ def import_named(imports: Any) -> Iterator[tuple[int, str]]:
                 yield index, f"the module {name!r} cannot be imported: {type(error).__name__}: {error}"
 
 
+def find_function(path: str) -> Callable[..., Any]:
+    """Return the function that a dotted path such as ``package.module:function`` names.
+
+    Raises:
+        ValueError: It names none.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        function = getattr(import_module(module_name), name)
+    except Exception as error:  # noqa: BLE001 - importing runs code of the user's, which may raise anything
+        raise ValueError(f"{path!r} names no function ({error}); write package.module:function") from None
+    if not callable(function):
+        what = type(function).__name__
+        raise ValueError(f"{path!r} names no function but {what}")  # noqa: TRY004 - a value of a key
+    if inspect.iscoroutinefunction(function):
+        raise ValueError(f"{path!r} is an async function, which cannot answer at once; name a plain one")
+    return cast("Callable[..., Any]", function)
+
+
 def _named(data: dict[str, Any]) -> Iterator[str]:
     """The top-level names of all modules in it."""
     imports = data.get("imports")
@@ -46,10 +66,14 @@ def _named(data: dict[str, Any]) -> Iterator[str]:
     sinks = data.get("sinks")
     options = [raw for raw in (sinks.values() if isinstance(sinks, dict) else ()) if isinstance(raw, dict)]
     rules = data.get("classify")
-    for holder in (*options, *(rules if isinstance(rules, list) else ())):
+    for holder in (*options, *(rules if isinstance(rules, list) else ()), _function_of(data.get("redact"))):
         for text in _texts(holder):
             if match := _DOTTED.fullmatch(text):
                 yield match[1]
+
+
+def _function_of(redact: Any) -> Any:
+    return redact.get("function") if isinstance(redact, dict) else None
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -24,7 +24,8 @@ from types import MappingProxyType, NoneType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from logweir.config.levels import levels_meant
-from logweir.config.models import FieldMatch, MatchConfig, find_function
+from logweir.config.models import FieldMatch, MatchConfig
+from logweir.config.user_modules import find_function
 from logweir.diagnostics import report
 from logweir.encoding.fields import MISSING, equal, look_up
 from logweir.encoding.parts import Description, Entries, Excerpt, Hidden, Labelled
