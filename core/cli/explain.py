@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from logweir.capture.asking import snapshotter_of
 from logweir.capture.capture import Capture
-from logweir.capture.snapshot import Snapshotter
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
 from logweir.config import strategies
@@ -73,7 +73,7 @@ def _explain(config: RoutingConfig, parsed: Parsed) -> tuple[Decision, Explanati
         config.env,
         take_explicit,
         classifier.classify,
-        Snapshotter(config.redact.redactor(), config.limits),
+        snapshotter_of(config.redact, config.limits),
     )
     made = capture(parsed.name, fields, parsed.level, event_id=parsed.event_id)
     router = Router(config.routes, {name: name for name in config.sinks})

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+from logweir.capture.asking import snapshotter_of
 from logweir.capture.capture import Capture
-from logweir.capture.snapshot import Snapshotter
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import QueuePlan, plan_queue
 from logweir.config.sinks import context_of
@@ -94,7 +94,7 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
         config.env,
         take_explicit,
         classifier.classify,
-        Snapshotter(config.redact.redactor(), config.limits),
+        snapshotter_of(config.redact, config.limits),
     )
     return Pipeline(config, classifier, capture, Router(config.routes, channels), channels, store)
 
