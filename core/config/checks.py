@@ -54,6 +54,10 @@ def find_doubts(config: RoutingConfig) -> list[str]:
     ]
     used = {name for route in config.routes for name in route.to}
     doubts += [f"no route sends to the sink {name!r}" for name in config.sinks if name not in used]
+    doubts += [
+        f"redact.except: the name {name!r} is no secret's, so that this changes nothing"
+        for name in config.redact.needless_exceptions()
+    ]
     return doubts
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from logweir.config.user_modules import find_function
 from logweir.redaction.exemptions import is_name, parse_path, place_tree
+from logweir.redaction.names import Secrecy
 from logweir.redaction.own_function import OwnFunction
 from logweir.redaction.patterns import DEFAULT_PATTERNS
 from logweir.redaction.pseudonyms import Pseudonyms
@@ -133,6 +134,11 @@ class RedactConfig(StrictModel):
                 pseudonyms,
             ),
         )
+
+    def needless_exceptions(self) -> list[str]:
+        """Return the names under ``except`` that are harmless in any case."""
+        names = self.redactor().names
+        return [name for name in self.except_ if is_name(name) and names.secrecy(name) is Secrecy.HARMLESS]
 
     def own_function(self) -> OwnFunction | None:
         """Return the function of the user's, guarded; ``None`` if none is named."""

@@ -55,3 +55,11 @@ def test_doubts_are_reported_and_are_no_errors() -> None:
 def test_a_configuration_that_takes_everything_raises_no_doubt() -> None:
     shipped = Path(__file__).parents[3] / "routing.yaml"
     assert find_doubts(load_config(shipped)) == []
+
+
+def test_an_excepted_name_that_no_rule_calls_secret_is_doubted() -> None:
+    redact = {"keys": ["customer"], "except": ["customer", "user_password", "colour", "colour.of"]}
+    config = load_config({"redact": redact, "sinks": SINKS, "routes": [{"name": "all", "to": "a"}]})
+    assert [doubt for doubt in find_doubts(config) if "redact" in doubt] == [
+        "redact.except: the name 'colour' is no secret's, so that this changes nothing"
+    ]
