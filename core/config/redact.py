@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from pydantic import Field, SecretStr, field_validator
@@ -12,7 +13,7 @@ from logweir.config.user_modules import find_function
 from logweir.redaction.exemptions import is_name, parse_path, place_tree
 from logweir.redaction.names import Secrecy
 from logweir.redaction.own_function import OwnFunction
-from logweir.redaction.patterns import DEFAULT_PATTERNS
+from logweir.redaction.patterns import DEFAULT_PATTERNS, GROUPS
 from logweir.redaction.pseudonyms import Pseudonyms
 from logweir.redaction.redactor import Redactor
 from logweir.settings.delivery import StrictModel
@@ -125,7 +126,7 @@ class RedactConfig(StrictModel):
         pseudonyms = Pseudonyms(self.hash.key.get_secret_value().encode()) if self.hash else None
         return Redactor(
             self.keys,
-            [*(DEFAULT_PATTERNS if self.defaults else ()), *self.patterns],
+            [*self._default_patterns(), *self.patterns],
             defaults=bool(self.defaults),
             exempt=[entry for entry in self.except_ if is_name(entry)],
             paths=place_tree(
@@ -134,6 +135,11 @@ class RedactConfig(StrictModel):
                 pseudonyms,
             ),
         )
+
+    def _default_patterns(self) -> Iterable[str]:
+        if self.defaults is True:
+            return DEFAULT_PATTERNS
+        return [name for group in self.defaults or () for name in GROUPS.get(group, ())]
 
     def needless_exceptions(self) -> list[str]:
         """Return the names under ``except`` that are harmless in any case."""

@@ -108,6 +108,14 @@ def test_defaults_are_all_none_or_groups(defaults: Any) -> None:
     assert RedactConfig(defaults=defaults).defaults == defaults
 
 
+def test_a_group_has_its_patterns_and_no_others() -> None:
+    text = "Bearer abcdef123456 paid with 4111 1111 1111 1111"
+    assert (
+        RedactConfig(defaults=["cards"]).redactor().redact_text(text) == "Bearer abcdef123456 paid with ***"
+    )
+    assert RedactConfig(defaults=["credentials"]).redactor().redact_text(text).startswith("Bearer *** paid")
+
+
 def test_patterns_add_to_the_defaults() -> None:
     redactor = RedactConfig(patterns=["email"]).redactor()
     assert redactor.redact_text("Bearer abcdef123456 of a@example.com") == "Bearer *** of ***"
