@@ -9,7 +9,7 @@ from logweir.config.models import LimitsConfig
 from logweir.config.redact import RedactConfig
 from logweir.redaction.own_function import OwnFunction
 from logweir.redaction.redactor import Redactor
-from logweir.redaction.scan import MASK
+from logweir.redaction.scan import MASK, Masked
 
 __all__ = ["AskingSnapshotter", "snapshotter_of"]
 
@@ -49,3 +49,11 @@ class AskingSnapshotter(Snapshotter):
         except Exception:  # noqa: BLE001 - such as a RecursionError; who was not asked may have had a secret
             return super().__call__(dict.fromkeys(copy, MASK))
         return super().__call__(copy) if changed else (copy, size)
+
+    def explain(self, fields: dict[str, Any], name: str | None = None) -> tuple[dict[str, Any], list[Masked]]:
+        """Return the snapshot of the fields, and each secret in them, see :meth:`Snapshotter.explain`."""
+        copy, masked = super().explain(fields, name)
+        places: list[str] = []
+        if self._function.ask(copy, places.append):
+            copy = super().__call__(copy)[0]
+        return copy, masked + [Masked(place, self._function.rule) for place in places]

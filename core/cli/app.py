@@ -25,6 +25,7 @@ from logweir.cli.init import init
 from logweir.cli.migrate import migrate
 from logweir.cli.printable import printable
 from logweir.cli.query import query, trace
+from logweir.cli.redact import redact
 from logweir.cli.run import run
 from logweir.cli.schema import schema
 from logweir.cli.tail import tail
@@ -68,6 +69,7 @@ _COMMANDS = (
     init,
     check,
     explain,
+    redact,
     schema,
     query,
     trace,

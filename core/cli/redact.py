@@ -1,0 +1,73 @@
+"""``logweir redact``: an event as it would be stored, and by which rule each of its secrets is masked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from logweir.capture.asking import snapshotter_of
+from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.printable import json_printable, printable
+from logweir.config.loading import load_config
+from logweir.integrations.log_lines import parse_line
+from logweir.redaction.scan import Masked
+
+__all__ = ["redact"]
+
+_EXAMPLE = 'write an object such as \'{"event": "login", "password": "x"}\', or give a text with --text'
+
+
+def redact(
+    event: Annotated[
+        str, typer.Argument(help="The event as a JSON object, as a log line would hold it; - reads stdin.")
+    ],
+    config: ConfigOption = ROUTING_FILE,
+    text: Annotated[bool, typer.Option("--text", help="It is a text, as of a message or traceback.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
+) -> None:
+    """Show an event as it would be stored, and which rule masks what."""
+    given = sys.stdin.read() if event == "-" else event
+    settings = load_config(config)
+    name, fields = (given, {}) if text else _parsed(given)
+    snapshot = snapshotter_of(settings.redact, settings.limits)
+    stored, masked = snapshot.explain(fields, name)
+    clean = snapshot.text(name)
+    if as_json:
+        found = [{"path": place.path, "rule": place.rule} for place in masked]
+        typer.echo(_json({"event": clean, "fields": stored, "masked": found}))
+        return
+    console = Console(highlight=False)
+    console.print(
+        Text(printable(clean) if text else _json({"event": clean, "fields": stored}, indent=2)),
+        soft_wrap=True,
+    )
+    console.print(_table(masked) if masked else Text("nothing is masked"))
+
+
+def _parsed(event: str) -> tuple[str, dict[str, Any]]:
+    try:
+        parsed = parse_line(event.encode("utf-8", "surrogateescape"), "json")
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; {_EXAMPLE}") from None
+    if parsed is None:
+        raise typer.BadParameter(f"the event is empty; {_EXAMPLE}")
+    return parsed.name, parsed.fields
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    return json_printable(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def _table(masked: Sequence[Masked]) -> Table:
+    """Paths and rules quote the event: they are text, never markup."""
+    table = Table("path", "rule")
+    for place in masked:
+        table.add_row(Text(printable(place.path)), Text(printable(place.rule)))
+    return table
