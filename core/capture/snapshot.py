@@ -14,12 +14,14 @@ from __future__ import annotations
 from threading import RLock
 from typing import Any
 
+from logweir.capture.explaining import ExplainingWalk
 from logweir.capture.known_names import Known
 from logweir.capture.truncation import ENTRY_COST, TRUNCATED_FIELD, fit
 from logweir.capture.walk import CYCLE, MAX_DEPTH, SMALL_INT, Walk, json_text
 from logweir.config.models import LimitsConfig
 from logweir.encoding.values import unprintable
 from logweir.redaction.redactor import Redactor
+from logweir.redaction.scan import Masked
 
 __all__ = ["CYCLE", "MAX_DEPTH", "Snapshotter"]
 
@@ -116,6 +118,22 @@ class Snapshotter:
         if walk.cut:
             self._count_truncated()
         return plain if type(plain) is str else json_text(plain)
+
+    def explain(self, fields: dict[str, Any], name: str | None = None) -> tuple[dict[str, Any], list[Masked]]:
+        """Return the snapshot of the fields, and each secret in them: its place and the rule that masks it.
+
+        Args:
+            fields: The event's fields.
+            name: The event's name, whose place is ``event``.
+        """
+        walk = ExplainingWalk(self.redactor, self.limits, fields)
+        copy = walk.entries({}, fields.items(), len(fields), 0)
+        of_name = ExplainingWalk(self.redactor, self.limits, place=["event"])
+        of_name.make_room()
+        if name is not None:
+            of_name.value(name, 1)
+        copy = self._fitting(copy, walk.size, cut=False, spent=walk.spent)[0]
+        return copy, [*of_name.masked, *walk.masked]
 
     def _bounded(
         self, fields: dict[str, Any], copy: dict[str, Any], size: int, walk: Walk | None
