@@ -1,4 +1,9 @@
-"""Names and values in texts: ``name=value`` and ``name: value``, quoted, wrapped, in JSON, headers."""
+"""Names and values in texts: ``name=value`` and ``name: value``, quoted, wrapped, in JSON and headers.
+
+Names are found from their sign backwards, in the reversed text, because signs are rare and each of them is
+looked at: a harmless name before a secret one hides nothing. All names of a text are judged once; only the
+values behind secret ones are read, each once, so that the time grows with the text and no faster.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +11,91 @@ import re
 
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
+from logweir.redaction.text_values import Place, secret_span
 
 __all__ = ["mask_assignments"]
 
-_ASSIGNMENT = re.compile(
-    r"([\w.-]{1,128})([\"']?\s*(?::|=>?)\s*)(\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|[^\s\"',;&)}\]]+)"
-)
+# The reversed text is searched, so the parts of a name and its sign stand here in reversed order.
+_SIGN = r"[=:>\uff1a\uff1d](?:(?<=>)-|(?<=[=\uff1d])[=:]?+(?![!<>~])|(?<=\uff1a)|(?<=:)(?<!::)(?!:))"
+_CLOSERS = r"(?:[\\\"'\])`\u201d\u2019\u00bb]|;touq&|;(?:93|43)#&|[27]200u\\|[27]2x\\|[dD]5%){0,24}+"
+_NAME = r"[\w.\-\u0300-\u036f]{1,128}+(?:[\\%]|(?: [\w\-]{1,32}+){1,3})?"
+_SIGNED_NAME = re.compile(rf"{_SIGN}\s{{0,16}}+{_CLOSERS}({_NAME})")
+
+_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrtbf])|%[0-9a-fA-F]{2}|\\")
+_HEADER = re.compile(r"(?i:(?:\w+[_-])*(?:authorization|cookies?|x-[\w-]+|[\w-]+-(?:key|token)))\Z")
+_PLURAL = re.compile(r"(?i:keys|tokens|s)\Z")
+_LEAD = 48
+_LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
+_QUOTES = "\"'`"
+
+
+def _verdict(backwards: str, scan: Scan) -> tuple[Secrecy, str]:
+    """Return how secret a name is that was read backwards, and the part of it that says so.
+
+    Names of several words end with the last one, but where they begin is open, as in ``my api key: …``.
+    """
+    scan.look()
+    name = backwards[::-1]
+    escape = _ESCAPE.match(name)
+    secrecy, best = Secrecy.HARMLESS, ""
+    words = name.split(" ")
+    candidates = [" ".join(words[-count:]) for count in range(1, len(words) + 1)]
+    if escape is not None:
+        candidates = [name[escape.end() :], name[1:]]
+    for candidate in candidates:
+        verdict = scan.secrecy(candidate)
+        if verdict > secrecy:
+            secrecy, best = verdict, candidate
+    return secrecy, best
+
+
+def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place:
+    """Look at what stands around a secret name, behind whose sign the value begins."""
+    sign = text[at - 1]
+    before = text[max(0, start - _LEAD) : start]
+    line = before.rpartition("\n")[2]
+    whole = len(line) < len(before) or start <= _LEAD
+    quote = before[-1:] if before[-1:] in _QUOTES and text[start + len(name)] not in _QUOTES else ""
+    begins = (whole and line.strip(" \t-+|#$*/>").removesuffix(" ") in _LEADS) or before.endswith(
+        ("\\n", "\\r")
+    )
+    return Place(
+        text,
+        at + (text[at : at + 1] == ">" and sign == "="),
+        secrecy,
+        colon=sign in ":\uff1a",
+        quote=quote,
+        line=bool(quote) or begins,
+        header=sign in ":\uff1a" and _HEADER.search(name) is not None,
+        many=_PLURAL.search(name) is not None,
+        indent=len(line) - len(line.lstrip(" \t")),
+    )
 
 
 def mask_assignments(text: str, scan: Scan) -> str:
     """Mask the values of ``name=value`` and ``name: value`` where the name is secret."""
+    return _mask_signed(text, scan)
 
-    def masked(match: re.Match[str]) -> str:
+
+def _mask_signed(text: str, scan: Scan) -> str:
+    backwards = text[::-1]
+    verdicts = {name: _verdict(name, scan) for name in set(_SIGNED_NAME.findall(backwards))}
+    secret = {name: verdict for name, verdict in verdicts.items() if verdict[0]}
+    if not secret:
+        return text
+    signed = [
+        (len(text) - found.start(), len(text) - found.end(1), secret[found[1]])
+        for found in _SIGNED_NAME.finditer(backwards)
+        if found[1] in secret
+    ]
+    parts, done = [], 0
+    for at, start, (secrecy, name) in reversed(signed):
+        if at < done:
+            continue
         scan.look()
-        name, sign, value = match.groups()
-        if scan.secrecy(name) is Secrecy.HARMLESS:
-            return match.group()
-        quote = value[0] if value[0] in "\"'" else ""
-        return f"{name}{sign}{quote}{scan.found(f'text: {name}')}{quote}"
-
-    return _ASSIGNMENT.sub(masked, text)
+        begin = text.find(name, start, at)
+        span = secret_span(_place(text, name, secrecy, begin, at), scan)
+        if span is not None:
+            parts += [text[done : span[0]], scan.found(f"text: {name}")]
+            done = span[1]
+    return "".join([*parts, text[done:]]) if parts else text

@@ -1,0 +1,318 @@
+"""Where the value behind a name and its sign ends: quoted, wrapped, a container, a header's line, bare words.
+
+A value is read once and left behind, so that a text is read once too, however many names it has. Where it is
+open whether a value has ended, it goes on: rather a word too many is masked than half a secret left. A quote
+that never closes reaches to the end, because texts are cut.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from logweir.redaction.names import Secrecy
+from logweir.redaction.prose import is_hidden_at, is_placeholder, is_said, plain_value
+from logweir.redaction.scan import MASK, Scan
+from logweir.redaction.values import is_kept
+
+__all__ = ["Place", "Span", "secret_span"]
+
+#: Where the secret begins and ends.
+Span = tuple[int, int]
+
+_QUOTE = re.compile(
+    r"'\"'\"'|'\\''|&quot;|&#3[49];|&apos;|\\u002[27]|\\x2[27]"
+    r"|(?:[bBuUrRfF@NnE$]{0,2})(?P<escapes>\\{0,32})(?P<quote>\"\"\"|'''|[\"'`“«„])"
+)
+_CLOSING = {"“": "”", "«": "»", "„": "“"}
+# A quote that a word follows is an apostrophe of the value; '' and '"'"' and '\'' are one, to SQL and shells.
+_QUOTED = {
+    "'": re.compile(r"(?:[^'\\]|\\'''?(?!\w)|\\.|''|'\"'\"'|'\\''|'(?=\w))*+", re.DOTALL),
+    '"': re.compile(r"(?:[^\"\\]|\\.|\"\"(?!\s*[,:}\])])|\"(?=\w))*+", re.DOTALL),
+    "`": re.compile(r"(?:[^`\\]|\\.)*+", re.DOTALL),
+}
+_ESCAPED_QUOTE = {quote: re.compile(rf"\\*{quote}") for quote in "\"'`"}
+
+_NAME_AND_SIGN = r"(?:amp;|#38;|u0026)?[\"']?[\w.\-\[\]$%]{1,64}+[\"']?[ ]?(?:=|:(?!//))"
+#: A sign that ends values ends this one only where something new begins behind it.
+_BARE_SIGNS = (
+    r"[^\s\"'`,;&|)\]}>\\<]"
+    rf"|[,;&|](?![\s,;&|)\]}}\"'`\\]|\Z|[ ]?{_NAME_AND_SIGN})"
+    r"|[)\]}>\"'`](?=\w)|<(?![/\w])"
+    r"|\\(?!\\*[\"'`]|[nrt](?:[\s\\]|\Z|[\w.-]{1,64}+\s?[=:])|u00(?:2[267]|3[ce]))"
+)
+_BARE = re.compile(rf"(?:{_BARE_SIGNS})*+")
+_BARE_LINE = re.compile(
+    rf"(?:{_BARE_SIGNS}|[ \t]++(?!#|[ \t]|\Z|{_NAME_AND_SIGN})(?=[^\s\"'`,;&|)\]}}>\\<]))*+"
+)
+_MORE_OF_MANY = re.compile(rf"(?:,[ ]?(?!{_NAME_AND_SIGN})(?:{_BARE_SIGNS})++)*+")
+_LINE = re.compile(r"(?:[^\r\n\\]|\\(?!\\*[rn]))*+")
+_COOKIES = re.compile(r"[^\s=;,\"']{1,128}+=[^\s;\"']*+(?:;[ ]?[^\s=;,\"']{1,128}+(?:=[^\s;\"']*+)?)*+")
+_ALREADY = re.compile(r"(?:[A-Za-z][\w-]{1,24}+[ \t]+)?\*{3}(?![^\s\"'`,;&|)\]}>\\<])")
+
+_WRAPPER = re.compile(r"<?[A-Za-z_][\w.]{0,63}+(?=[\(\[{])")
+_OPENERS = "([{"
+_IN_CONTAINER = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|[()\[\]{}]", re.DOTALL)
+_NAMES_INSIDE = re.compile(
+    r"\"(?:[^\"\\]|\\.)*+\"?(\s*+:)?|'(?:[^'\\]|\\.)*+'?(\s*+:)?|(\w\s?+[=:])|[()\[\]{}]", re.DOTALL
+)
+_VALUE_INSIDE = re.compile(r"[(\[{]\s?(?:value|secret_value|_?secret|data|raw)\s?[=:]", re.IGNORECASE)
+_LONGEST_WALKED = 4096
+
+_BLOCK = re.compile(r"(?:!\S+[ ]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?\r?\n(?=([ \t]*))")
+_LIST = re.compile(r"[ \t]*\r?\n([ \t]*)-[ ]+(?=[^\s:=]+[ \t]*(?:\r?\n|\Z))")
+_TAG = re.compile(r"(?:![\w!/:.-]*|&\w+)[ \t]+(?=\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value begins, and what its name and sign say about it.
+
+    Attributes:
+        text: The text.
+        at: Behind the sign.
+        secrecy: How secret the name is.
+        colon: Whether the sign is a colon, as in prose, and no ``=``.
+        quote: The quote that stands before the name and closes behind the value; empty where there is none.
+        line: Whether the name begins a line or a quoted text, so that blanks may be part of the value.
+        header: Whether the name is a header's.
+        many: Whether the name is a plural.
+        indent: How far the name is indented.
+    """
+
+    text: str
+    at: int
+    secrecy: Secrecy
+    colon: bool = False
+    quote: str = ""
+    line: bool = False
+    header: bool = False
+    many: bool = False
+    indent: int = 0
+
+
+def secret_span(place: Place, scan: Scan) -> Span | None:
+    """Return where the secret begins and ends; ``None`` where there is none, or it is masked already."""
+    text, at = place.text, _behind_blanks(place.text, place.at)
+    if at >= len(text):
+        return None
+    if text[at] in "\r\n|>!":
+        block = _block(place, at)
+        if block is not None or text[at] in "\r\n":
+            return block if block is not None else _on_next_line(place, at, scan)
+        tag = _TAG.match(text, at)
+        at = tag.end() if tag else at
+    quote = _QUOTE.match(text, at)
+    if quote is not None:
+        return _quoted(place, quote, scan)
+    if is_hidden_at(text, at):
+        return None
+    if text[at] in _OPENERS:
+        return _container(place, at, at)
+    wrapper = _WRAPPER.match(text, at)
+    if wrapper is not None:
+        return _container(place, at, wrapper.end())
+    return _bare(place, at)
+
+
+def _behind(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t":
+        at += 1
+    return at
+
+
+# --- quoted ------------------------------------------------------------------------------------------------
+
+
+def _quoted(place: Place, match: re.Match[str], scan: Scan) -> Span | None:
+    text, start = place.text, match.end()
+    end = _end_of_quoted(text, match, scan)
+    value = text[start : min(end, start + _LONGEST_WALKED)]
+    if not value.strip() or is_placeholder(value) or _ALREADY.fullmatch(value):
+        return None
+    if is_kept(value, place.secrecy) or (place.secrecy is Secrecy.CREDENTIAL and _says_nothing(value)):
+        return None
+    return start, end
+
+
+def _says_nothing(value: str) -> bool:
+    """Whether a parser quotes what it met, such as a brace, beside the word *token*."""
+    return not any(map(str.isalnum, value)) or (
+        value.isdigit() and is_kept(int(value[:18]), Secrecy.CREDENTIAL)
+    )
+
+
+def _end_of_quoted(text: str, match: re.Match[str], scan: Scan) -> int:
+    quote, escapes = match["quote"], len(match["escapes"] or "")
+    if quote is None:  # written as an entity or an escape, and closed by the same
+        end = text.find(match.group(), match.end())
+    elif len(quote) == 3:  # noqa: PLR2004 - a triple quote
+        end = text.find(quote, match.end())
+        if end < 0:
+            return match.end()
+    elif quote in _CLOSING:
+        end = text.find(_CLOSING[quote], match.end())
+    elif not escapes:
+        return _behind(_QUOTED[quote], text, match.end())
+    else:
+        end = _end_of_escaped(text, match.end(), quote, escapes, scan)
+    return len(text) if end < 0 else end
+
+
+def _end_of_escaped(text: str, at: int, quote: str, escapes: int, scan: Scan) -> int:
+    """Return where a quoted text within quoted texts ends.
+
+    Each level doubles the backslashes and adds one: a quote closes if it has as many as the opening one, or
+    so many more that they stand for whole backslashes of the value; with fewer an outer text ends.
+    """
+    for found in _ESCAPED_QUOTE[quote].finditer(text, at):
+        run = found.end() - found.start() - 1
+        if run < escapes or run % (2 * (escapes + 1)) == escapes:
+            return found.end() - 1 - min(run, escapes)
+        scan.look()
+    return -1
+
+
+# --- containers --------------------------------------------------------------------------------------------
+
+
+def _container(place: Place, start: int, opening: int) -> Span | None:
+    """Mask a container as a whole; beside a credential's name only one of plain values, others are walked."""
+    text = place.text
+    if place.secrecy is Secrecy.CREDENTIAL and not place.header and _is_walked(text, opening):
+        return None
+    end = _end_of_container(text, opening)
+    inside = text[opening + 1 : min(end - 1, opening + _LONGEST_WALKED)].strip(" \t\r\n,\"'[](){}buU")
+    if not inside or is_placeholder(inside):
+        return None
+    if is_kept(plain_value(inside), place.secrecy) and text[start : start + 5].lower() not in {
+        "byte",
+        "bytes",
+    }:
+        return None
+    return start, _behind(_BARE, text, end)
+
+
+def _is_walked(text: str, opening: int) -> bool:
+    """Whether a container has names of its own, by which its values are judged."""
+    if _VALUE_INSIDE.match(text, opening):
+        return False
+    for found in _NAMES_INSIDE.finditer(text, opening + 1, opening + _LONGEST_WALKED):
+        if any(found.groups()):
+            return True
+        if found.group() in ")]}":
+            return False
+    return False
+
+
+def _end_of_container(text: str, opening: int) -> int:
+    depth = 0
+    for found in _IN_CONTAINER.finditer(text, opening):
+        sign = found.group()
+        if sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+            if not depth:
+                return found.end()
+    return len(text)
+
+
+# --- lines -------------------------------------------------------------------------------------------------
+
+
+def _block(place: Place, at: int) -> Span | None:
+    """Return the lines of a block of YAML, or the items of a list, that belong to the name."""
+    text = place.text
+    found = _BLOCK.match(text, at)
+    start = found.end() if found else -1
+    if found is None:
+        found = _LIST.match(text, at)
+        if found is None or len(found[1]) < place.indent:
+            return None
+        start = found.end()
+    elif len(found[1]) <= place.indent:
+        return None
+    least = len(found[1])
+    end = start
+    while end < len(text):
+        next_line = text.find("\n", end) + 1 or len(text)
+        rest = text[next_line : next_line + least + 1]
+        end = next_line
+        if next_line == len(text) or (rest.strip() and len(rest) - len(rest.lstrip(" \t")) < least):
+            break
+        if text[found.start()] in "\r\n" and rest[least:] != "-" and rest.strip():
+            break
+    start += len(found[1]) if text[found.start()] not in "\r\n" else 0
+    end = start + len(text[start:end].rstrip())
+    return None if is_placeholder(text[start:end]) else (start, end)
+
+
+def _on_next_line(place: Place, at: int, scan: Scan) -> Span | None:
+    """A quoted value may stand on the line behind the name."""
+    while at < len(place.text) and place.text[at] in " \t\r\n":
+        at += 1
+    quote = _QUOTE.match(place.text, at)
+    return _quoted(place, quote, scan) if quote is not None and quote["quote"] in {'"', "'"} else None
+
+
+def _bare(place: Place, at: int) -> Span | None:
+    text = place.text
+    end = _behind(_BARE, text, at)
+    if end == at or _ALREADY.match(text, at):
+        return None
+    word = text[at:end] if end - at <= _LONGEST_WALKED else ""
+    if is_placeholder(word) or text.startswith("//", at):
+        return None
+    if place.header:
+        header = _header(place, at, end)
+        if header is not None:
+            return header
+    if word and (
+        is_kept(plain_value(word), place.secrecy) or is_kept(plain_value(word.rstrip(".")), place.secrecy)
+    ):
+        return None
+    if place.secrecy is Secrecy.CREDENTIAL and not any(map(str.isalnum, word or "x")):
+        return None
+    if place.colon and is_said(text, at, end, place.secrecy):
+        return None
+    if place.line and place.secrecy is Secrecy.SECRET:
+        end = _behind(_BARE_LINE, text, at)
+    if place.many:
+        end = _behind(_MORE_OF_MANY, text, end)
+    return at, _without_full_stop(text, at, end)
+
+
+def _without_full_stop(text: str, at: int, end: int) -> int:
+    """Leave the full stop of a sentence where it is."""
+    return end - 1 if end - at > 1 and text[end - 1] == "." and text[at:end].count(".") == 1 else end
+
+
+def _header(place: Place, at: int, end: int) -> Span | None:
+    """Return the line of a header, up to the quote that it stands in; ``None`` where it is prose."""
+    text = place.text
+    cookies = _COOKIES.match(text, at)
+    if place.line:
+        stop = _behind(_LINE, text, at)
+        if place.quote:
+            closing = text.find(place.quote, at, stop)
+            stop = closing if closing >= 0 else stop
+        words = text[at : min(stop, at + _LONGEST_WALKED)].rstrip()
+        if not is_said(text, at, end, place.secrecy) and (" " not in words or cookies or _scheme(words)):
+            return at, at + len(text[at:stop].rstrip().rstrip("\\"))
+    if cookies is not None:
+        return at, cookies.end()
+    return None
+
+
+_SCHEME = re.compile(r"[A-Za-z][\w-]{1,24}+[ \t]+(?=[^\s]*[\d=+/_.-])\S{6,}|\S*\d\S*[ \t]|\S{24,}")
+
+
+def _scheme(words: str) -> bool:
+    """Whether words are a scheme's with its credentials, and no sentence."""
+    return MASK not in words and _SCHEME.match(words) is not None
