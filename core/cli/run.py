@@ -68,9 +68,10 @@ def run(
     _require_files(names)
     settings = _patient(load_config(config))
     console = Console(stderr=True)
-    with Interruption() as interruption:
+    checkpoints = Checkpoints(checkpoint or settings.data_dir / "checkpoints")
+    with checkpoints, Interruption() as interruption:
+        _claim(names, checkpoints)
         running = runtime.start(settings)
-        checkpoints = Checkpoints(checkpoint or settings.data_dir / "checkpoints")
         reader = LineReader(
             running, DeadLetters(settings.data_dir), line_format, checkpoints, interruption, timeout
         )
@@ -146,6 +147,15 @@ def _require_files(names: list[str]) -> None:
     for name in names:
         if name != "-" and not Path(name).is_file():
             raise typer.BadParameter(f"{name}: no such file; name a file of lines, or - for stdin")
+
+
+def _claim(names: list[str], checkpoints: Checkpoints) -> None:
+    for name in names:
+        if name != "-" and not checkpoints.claim(Path(name).stat()):
+            raise typer.BadParameter(
+                f"{name}: another `logweir run` is reading it, with the same checkpoint; wait for its "
+                "end, or end it"
+            )
 
 
 def _patient(config: RoutingConfig) -> RoutingConfig:

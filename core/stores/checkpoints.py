@@ -6,7 +6,9 @@ only inherited the inode is another. A checkpoint passes a line only when the ev
 before it are settled. What was read and not yet passed is read again after a kill, with the same event ids,
 which are derived from the file and the place in it: sinks recognise those events as duplicates.
 
-One small file for each input, replaced as a whole: two runs over two files do not disturb each other.
+One small file for each input, replaced as a whole: two runs over two files do not disturb each other. Two
+over one file would settle lines in each other's name, so a checkpoint belongs to one process, by the lock
+that queue files have.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ import time
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
+
+from logweir.delivery.spool.ownership import FileLock
 
 __all__ = ["Checkpoint", "Checkpoints", "Mark"]
 
@@ -123,15 +127,44 @@ class Checkpoints:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._locks: dict[Path, FileLock] = {}
+
+    def claim(self, status: os.stat_result) -> bool:
+        """Keep the checkpoint of a file from other processes until the block ends; False while one has it.
+
+        Raises:
+            OSError: The directory cannot be written.
+        """
+        path = self._path(status)
+        if path not in self._locks:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            lock = FileLock.take(path)
+            if lock is None:
+                return False
+            self._locks[path] = lock
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave all checkpoints to others."""
+        while self._locks:
+            self._locks.popitem()[1].release()
+
+    def _path(self, status: os.stat_result) -> Path:
+        return self._directory / f"{status.st_dev:x}-{status.st_ino:x}.json"
 
     def open(self, name: str, descriptor: int) -> Checkpoint:
         """The checkpoint of an open file: what was saved for it, or a new one, which is saved at once.
 
         Raises:
-            OSError: The checkpoint cannot be read or written.
+            OSError: The checkpoint cannot be read or written, or another process has it.
         """
         status = os.fstat(descriptor)
-        path = self._directory / f"{status.st_dev:x}-{status.st_ino:x}.json"
+        path = self._path(status)
+        if not self.claim(status):  # not seen at the start: the file came to its name since
+            raise BlockingIOError(f"{name}: another run goes on with its checkpoint {path}")
         found = _load(path)
         note = ""
         if found is not None:

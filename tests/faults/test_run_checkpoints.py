@@ -165,6 +165,27 @@ def test_f6_a_run_over_what_is_stored_reads_nothing_and_over_a_grown_or_rotated_
     assert numbers_in_file(tmp_path) == numbers_in_table(tmp_path) == list(range(28))
 
 
+def test_f6_a_second_run_over_a_file_that_is_being_read_is_refused_until_the_first_is_dead(
+    tmp_path: Path,
+) -> None:
+    write_config(tmp_path, "memory")
+    write_lines(tmp_path / "a.log", range(300))
+    first = start(tmp_path, "a.log", "-", stdin=subprocess.PIPE)  # the pipe keeps it from ending
+    eventually(lambda: len(numbers_in_table(tmp_path)) == 300)
+    (tmp_path / "same.log").hardlink_to(tmp_path / "a.log")
+    second = start(tmp_path, "same.log")
+    said = finished(second)
+    assert second.returncode == 2, said
+    assert "same.log: another `logweir run` is reading it" in said
+    assert "Traceback" not in said
+    first.kill()
+    finished(first)
+    third = start(tmp_path, "same.log")
+    said = finished(third)
+    assert third.returncode == 0, said
+    assert numbers_in_table(tmp_path) == list(range(300))
+
+
 def test_f6_a_line_that_cannot_be_read_is_one_dead_letter_however_often_it_is_read(tmp_path: Path) -> None:
     write_config(tmp_path, "memory")
     (tmp_path / "a.log").write_text('{"broken\n')

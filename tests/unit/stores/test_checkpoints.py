@@ -18,8 +18,8 @@ def log(tmp_path: Path) -> Path:
 
 
 def opened(log: Path) -> Checkpoint:
-    with log.open("rb") as file:
-        return Checkpoints(log.parent / "checkpoints").open(str(log), file.fileno())
+    with log.open("rb") as file, Checkpoints(log.parent / "checkpoints") as checkpoints:
+        return checkpoints.open(str(log), file.fileno())
 
 
 def settled(log: Path, lines: int) -> Checkpoint:
@@ -128,7 +128,8 @@ def test_a_checkpoint_that_cannot_be_read_is_said_and_the_file_is_read_anew_with
     assert now.event_id(10, 7_000_000) == before.event_id(10, 7_000_000)
 
 
-def test_nothing_but_checkpoints_stays_in_the_directory(log: Path) -> None:
+def test_nothing_but_checkpoints_and_their_locks_stays_in_the_directory(log: Path) -> None:
     settled(log, 1)
     settled(log, 3)
-    assert len(list((log.parent / "checkpoints").iterdir())) == 1
+    left = sorted(path.suffix for path in (log.parent / "checkpoints").iterdir())
+    assert left == [".json", ".lock"]
