@@ -14,6 +14,7 @@ __all__ = ["Finder", "Parameters", "find"]
 #: Where a value is found: the (dotted) name of an argument, or a function of the arguments by name.
 Finder = str | Callable[[Mapping[str, Any]], Any]
 
+_BY_POSITION = frozenset({inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD})
 _RECEIVERS = frozenset({"self", "cls", "mcs"})
 
 
@@ -45,17 +46,33 @@ class Parameters:
         return cls(signature, first if has_receiver or first in _RECEIVERS else None)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments by name, defaults included, without ``self``; as they came if they do not fit."""
+        """The arguments by name, defaults included, without ``self``; as far as that goes if they do not fit."""
+        if self.signature is None:
+            return {"args": args, "kwargs": kwargs}
         try:
-            if self.signature is None:
-                return {"args": args, "kwargs": kwargs}
             bound = self.signature.bind(*args, **kwargs)
         except TypeError:  # the call is about to fail with a better message
-            return {"args": args, "kwargs": kwargs}
+            return self._as_far(self.signature, args, kwargs)
         bound.apply_defaults()
         if self.receiver is not None:
             bound.arguments.pop(self.receiver, None)
         return bound.arguments
+
+    def _as_far(
+        self, signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Name the arguments of a call that does not fit, as far as that goes.
+
+        Only its name says that an argument is secret. So of those that no parameter takes by position there
+        is only the type, under ``args``.
+        """
+        takers = [name for name, parameter in signature.parameters.items() if parameter.kind in _BY_POSITION]
+        named = dict(zip(takers, args, strict=False))
+        named.pop(self.receiver or "", None)
+        named.update(kwargs)
+        if len(args) > len(takers):
+            named["args"] = [f"<{type(value).__qualname__}>" for value in args[len(takers) :]]
+        return named
 
     def require(self, name: str, option: str) -> None:
         """Refuse a name that no argument has, when the function is decorated.

@@ -19,7 +19,7 @@ from logweir.redaction.urls import mask_urls
 __all__ = ["DEFAULT_PATTERNS", "GROUPS", "PATTERN_NAMES", "chosen_patterns", "patterns_of", "probe_of"]
 
 #: The patterns that apply where nothing else is said.
-DEFAULT_PATTERNS = ("bearer_token", "token", "aws_key_in_text", "private_key", "card_number")
+DEFAULT_PATTERNS = ("bearer_token", "token", "aws_key_in_text", "private_key", "card_number", "assignment")
 
 #: A sign between a name and a value; no time of day, and no URL without user, port and parameters.
 _ASSIGNMENT_PROBES = (

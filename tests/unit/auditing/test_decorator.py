@@ -180,13 +180,23 @@ def test_arguments_can_be_left_out(recorder: Any):
     assert second.fields["arguments"] == {"y": 2}
 
 
-def test_arguments_that_do_not_fit_are_recorded_as_they_came_and_the_call_fails_as_ever(recorder: Any):
+def test_arguments_that_do_not_fit_are_recorded_and_the_call_fails_as_ever(recorder: Any):
     @audit_log("a")
     def work(x: int) -> None: ...
 
     with pytest.raises(TypeError, match="argument"):
         work(y=2)  # type: ignore[call-arg]
-    assert recorder.only().fields["arguments"] == {"args": [], "kwargs": {"y": 2}}
+    assert recorder.only().fields["arguments"] == {"y": 2}
+
+
+def test_r5_a_call_that_does_not_fit_is_recorded_by_name_so_that_its_secrets_are_known(recorder: Any):
+    @audit_log("login")
+    def login(user: str, password: str) -> None: ...
+
+    with pytest.raises(TypeError):
+        login("bob", "S3cret", "S3cret too")  # type: ignore[call-arg]
+
+    assert recorder.only().fields["arguments"] == {"user": "bob", "password": "***", "args": ["<str>"]}
     assert recorder.only().fields["error_type"] == "TypeError"
 
 
