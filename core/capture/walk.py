@@ -45,6 +45,7 @@ SMALL_INT = 10**12
 
 NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
 _KNOWN_NAME_LENGTH = 64
+_SMALL_TEXT = 64
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 
 _LONGEST_JUDGED = 1024  # of a name
@@ -228,6 +229,7 @@ class Walk(BoundedTexts):
     ) -> list[Any]:
         result: list[Any] = []
         append, shortest, size, option = result.append, self._redactor.shortest, self.size, None
+        suspicious, small = self._redactor.suspicious, min(_SMALL_TEXT, self._limits.max_string)
         depth += 1
         for item in self._each(items[: self._fitting(total)]):
             size += ITEM_COST
@@ -235,9 +237,14 @@ class Walk(BoundedTexts):
             if not under and option is None:
                 # What is plain and small is copied without a call, as the snapshot does with fields.
                 if kind is str:
-                    if len(item) < shortest and item.isascii() and item[:1] != "-":
+                    length = len(item)
+                    if (
+                        item.isascii()
+                        and item[:1] != "-"
+                        and (length < shortest or (length < small and suspicious(item) is None))
+                    ):
                         append(item)
-                        size += len(item)
+                        size += length
                         continue
                 elif item is None or kind is bool or (kind is int and -SMALL_INT < item < SMALL_INT):
                     append(item)
