@@ -57,11 +57,36 @@ def after_fork() -> None:
     _limiter = RateLimiter()
 
 
+_mask: Callable[[str], str] = str
+
+
+def mask_with(mask: Callable[[str], str]) -> None:
+    """Show what reports quote, such as the words of a server, only as ``mask`` returns it."""
+    global _mask  # noqa: PLW0603 - the process has one voice
+    _mask = mask
+
+
+class _Quoted:
+    """An argument of a report; its text is masked when it is written."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        return _mask(str(self._value))
+
+    def __repr__(self) -> str:
+        return _mask(repr(self._value))
+
+
 def report(key: str, message: str, *args: object, level: int = logging.WARNING) -> None:
     """Report to the operator, at most once in ten seconds for each ``key``; never raises."""
     held_back = _limiter.admit(key)
     if held_back is None:
         return
+    args = tuple(value if isinstance(value, int | float) else _Quoted(value) for value in args)
     if held_back:
         message += " (and %d more like it)"
         args = (*args, held_back)

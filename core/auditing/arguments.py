@@ -46,7 +46,7 @@ class Parameters:
         return cls(signature, first if has_receiver or first in _RECEIVERS else None)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments by name, defaults included, without ``self``; as far as that goes if they do not fit."""
+        """The arguments by name, with defaults, without ``self``; as far as it goes if they do not fit."""
         if self.signature is None:
             return {"args": args, "kwargs": kwargs}
         try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Histogram
+from logweir.redaction.reasons import masked
 
 __all__ = ["DeliveryCounters", "SinkState"]
 
@@ -106,11 +107,11 @@ class DeliveryCounters:
         """Note that these are set aside, and sent again later."""
         self.retried += events
         self.put_off += events
-        self.last_error = reason
+        self.last_error = masked(reason)
 
     def failed(self, message: str) -> None:
         """Note that it did not."""
         self.failures += 1
         self.failures_in_a_row += 1
-        self.last_error = message
+        self.last_error = masked(message)
         self.state = SinkState.DOWN if self.failures_in_a_row >= _DOWN_AFTER else SinkState.DEGRADED

@@ -23,6 +23,8 @@ from logweir.delivery.queues.spill import SpillQueue
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.spool.spool import Spool
 from logweir.delivery.worker import Clock
+from logweir.diagnostics import mask_with
+from logweir.redaction.reasons import masked
 from logweir.routing.classifier import Classifier, take_explicit
 from logweir.routing.router import Router
 from logweir.settings.delivery import QueueConfig
@@ -89,6 +91,7 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
         for name, sink in config.sinks.items()
     }
     classifier = Classifier(config.classify)
+    mask_with(masked)
     capture = Capture(
         config.service,
         config.env,

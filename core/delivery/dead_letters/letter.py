@@ -11,6 +11,7 @@ from typing import Any
 from logweir.encoding.events import decode_event, encode_event
 from logweir.encoding.values import clean_text
 from logweir.event import Event, new_event_id
+from logweir.redaction.reasons import masked
 
 __all__ = ["DeadLetter", "Selection"]
 
@@ -40,13 +41,20 @@ class DeadLetter:
     @classmethod
     def of_event(cls, sink: str, reason: str, event: Event) -> DeadLetter:
         """A letter for an event that ``sink`` refused."""
-        return cls(sink, clean_text(reason), encode_event(event), "", f"{event.id}:{sink}", time.time_ns())
+        return cls(
+            sink, masked(clean_text(reason)), encode_event(event), "", f"{event.id}:{sink}", time.time_ns()
+        )
 
     @classmethod
     def of_line(cls, place: str, reason: str, line: bytes, letter_id: str | None = None) -> DeadLetter:
         """A letter for input that could not be read; with an id, it is one however often it comes."""
         return cls(
-            "", clean_text(reason), line, clean_text(place), letter_id or new_event_id(), time.time_ns()
+            "",
+            masked(clean_text(reason)),
+            line,
+            clean_text(place),
+            letter_id or new_event_id(),
+            time.time_ns(),
         )
 
     @property
