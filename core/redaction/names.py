@@ -1,147 +1,47 @@
-"""Secret names: which keys hold a secret, whatever their value is.
+"""Secret names: which keys hold a secret, and how strongly their name says so.
 
 A name is split into words (``userPassword``, ``X-API-Key`` and ``user_password`` alike, in any case). It is
-secret if consecutive words spell a secret term (``api key``), unless its last word only describes the secret
-(``token_count``, ``password_changed_at``) or its first word asks about it (``has_password``). Whole words
-count, so ``tokenizer`` and ``secretary`` are harmless. Terms from the configuration follow the same rules,
-and a term that is the end of the name always wins.
+secret if consecutive words spell a term (``names_terms``, ``names_languages``) and no other word says that it
+is something else (``names_describing``): ``token_type`` describes a token, ``has_password`` asks. Whole words
+count, so ``tokenizer`` and ``secretary`` are harmless. Names from the configuration are as secret as can be.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Sequence
-from enum import IntEnum
+from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["Names", "Secrecy", "words_of"]
+from logweir.redaction.names_describing import ASKS, DESCRIBES, HOLDS, QUALIFIES
+from logweir.redaction.names_table import CONFIGURED, folded, table_of, words_of
+from logweir.redaction.names_terms import NAME_GROUPS, Place, Secrecy, Term
+
+__all__ = ["NAME_GROUPS", "Names", "Secrecy", "words_of"]
 
 _CACHED_NAMES = 4096
 _CACHED_NAME_LENGTH = 128
-
-_SECRET_TERMS = (
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "pwd",
-    "secret",
-    "secret id",
-    "token",
-    "credential",
-    "cred",
-    "api key",
-    "access key",
-    "account key",
-    "auth key",
-    "encryption key",
-    "master key",
-    "private key",
-    "secret key",
-    "shared key",
-    "signing key",
-    "ssh key",
-    "authorization",
-    "basic auth",
-    "http auth",
-    "cookie",
-    "session key",
-    "credit card",
-    "debit card",
-    "card number",
-    "card no",
-    "cc number",
-    "card pin",
-    "user pin",
-    "pin code",
-    "cvv",
-    "cvc",
-    "security code",
-    "ssn",
-    "social security",
-    "otp",
-    "totp",
-)
-_SECRET_ALONE = frozenset({"auth", "pin", "pan", "pw"})
-_SECRET_AT_THE_END = frozenset({"pass"})
-_SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey")
-_DESCRIBES = frozenset(
-    """
-    age algorithm at attempt attempts brand changed consent count counts created date domain enabled
-    endpoint error errors exists expired expires expiry expiration field format id ids in invalid issuer
-    kind last len length limit max min minute missing name names on path policy present provider required
-    rotated rotation second set size source status strategy strength ttl type types updated usage used
-    valid version
-    """.split()  # noqa: SIM905 - sixty quoted words are harder to read
-)
-_ASKS = frozenset({"has", "is", "needs", "requires", "allow", "allows"})
-_COUNTS = frozenset(
-    {"cached", "completion", "count", "input", "max", "min", "n", "num", "number", "output", "prompt"}
-    | {"reasoning", "total"}
-)
-
-
-class Secrecy(IntEnum):
-    """How secret the value under a name is.
-
-    Attributes:
-        HARMLESS: Not at all.
-        CREDENTIAL: It may be a secret, or say how things stand with one: ``auth``, ``token``, ``session``.
-            What cannot be a secret is kept, and containers are walked.
-        SECRET: It is a secret, whatever it is: ``password``, ``cvv``. A container is masked as a whole.
-    """
-
-    HARMLESS = 0
-    CREDENTIAL = 1
-    SECRET = 2
-
-
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NOT_A_WORD = re.compile(r"[\W_]+|(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
-
-
-def words_of(name: str) -> list[str]:
-    """Split a name into its words: at separators, at camelCase humps and around digits."""
-    separated = _CAMEL.sub("_", unicodedata.normalize("NFKC", name)).casefold()
-    return [word for word in _NOT_A_WORD.split(separated) if word]
-
-
-def _last_word(words: list[str]) -> str:
-    return next((word for word in reversed(words) if not word.isdigit()), "")
-
-
-def _only_describes(words: list[str]) -> bool:
-    """Whether the last word, digits aside, describes a secret and is not the secret."""
-    return _last_word(words) in _DESCRIBES
-
-
-def _asks_about(words: list[str]) -> bool:
-    """Whether the name asks about a secret (``has_password``) or counts (``max_new_tokens``)."""
-    if len(words) == 1:
-        return False
-    return words[0] in _ASKS or (words[0] in _COUNTS and _last_word(words) == "tokens")
+#: Of a longer name only the beginning and the end are looked at, so that its length costs nothing.
+_LONGEST_NAME = 1024
+_SHORTEST_PARTICIPLE = 5
+#: Vault's AppRole writes ``secret_id`` for a secret; Secrets Manager and others ``secretId`` for its name.
+_NAME_OF_A_SECRET = ("secretId", "SecretId")
 
 
 class Names:
     """Judges names; keeps what it said in a bounded table, and may be used from many threads at once.
 
     Args:
-        keys: Terms that are secret beside the built-in ones.
-        defaults: Whether the built-in ones apply.
+        keys: Names that are secret beside the built-in ones.
+        groups: The groups of built-in names that apply, those of ``redact.defaults``.
     """
 
-    def __init__(self, keys: Sequence[str] = (), *, defaults: bool = True) -> None:
-        terms = [*(_SECRET_TERMS if defaults else ()), *keys]
-        self._terms = frozenset("".join(words) for words in map(words_of, terms) if words)
-        self._longest_term = max((len(words_of(term)) for term in terms), default=0)
-        self._defaults = defaults
+    def __init__(self, keys: Sequence[str] = (), *, groups: Collection[str] = NAME_GROUPS) -> None:
+        self._table = table_of(NAME_GROUPS.intersection(groups), tuple(keys))
         self._verdicts: dict[str, Secrecy] = {}
 
     def secrecy(self, name: str) -> Secrecy:
         """Return how secret the value under this name is."""
         verdict = self._verdicts.get(name)
         if verdict is None:
-            verdict = Secrecy.SECRET if self._judge(words_of(name)) else Secrecy.HARMLESS
+            verdict = self._judge(name)
             if len(name) <= _CACHED_NAME_LENGTH:
                 if len(self._verdicts) >= _CACHED_NAMES:
                     self._verdicts.clear()
@@ -149,21 +49,78 @@ class Names:
         return verdict
 
     def rule_of(self, name: str) -> str:
-        """Return the rule by which a name is secret, such as ``name: password``; empty for a harmless one."""
-        return f"name: {name}" if self.secrecy(name) else ""
+        """Return the rule by which a name is secret, such as ``name: api key``; empty for a harmless one."""
+        term = self._deciding(_bounded(name))
+        if term is None:
+            return ""
+        return f"{'key of the configuration' if term.group == CONFIGURED else 'name'}: {term.text}"
 
-    def _judge(self, words: list[str]) -> bool:
-        if not words:
-            return False
-        for start in range(len(words)):
-            term = ""
-            for end in range(start, min(start + self._longest_term, len(words))):
-                term += words[end]
-                if self._is_term(term) and (end == len(words) - 1 or not _only_describes(words)):
-                    return not _asks_about(words)
-        return self._defaults and (words[-1] in _SECRET_AT_THE_END or "".join(words) in _SECRET_ALONE)
+    def _judge(self, name: str) -> Secrecy:
+        name = _bounded(name)
+        table, plain = self._table, name.isascii()
+        text = name.lower() if plain else folded(name)
+        if table.separators is not None:
+            text = text.translate(table.separators)
+        # Most names have no word of any term: this is all that they cost.
+        suspicious = (table.may_be_secret if plain else table.folded_may_be_secret)(text)
+        term = self._deciding(name) if suspicious else None
+        return Secrecy.HARMLESS if term is None else term.secrecy
 
-    def _is_term(self, word: str) -> bool:
-        if word in self._terms or (word.endswith("s") and word[:-1] in self._terms):
-            return True
-        return self._defaults and word.removesuffix("s").endswith(_SECRET_ENDINGS)
+    def _deciding(self, name: str) -> Term | None:
+        """Return the strongest term that makes a name secret: of equal ones the last."""
+        words = words_of(name)
+        found: Term | None = None
+        for start, stop, term in self._spelled(words):
+            if term.secrecy <= (found.secrecy if found else Secrecy.HARMLESS):
+                continue
+            if term.text == "secret id" and name.endswith(_NAME_OF_A_SECRET):
+                continue
+            if _applies(term, words[:start], [word for word in words[stop:] if not word.isdigit()]):
+                found = term
+        return found
+
+    def _spelled(self, words: list[str]) -> Iterator[tuple[int, int, Term]]:
+        """Yield the terms that words spell, and where, from the right: the longest of those that overlap."""
+        table, stop = self._table, len(words)
+        while stop:
+            last = words[stop - 1]
+            start, term = stop - 1, None
+            if last in table.lasts:
+                for start in range(max(0, stop - table.longest), stop):
+                    term = table.terms.get("".join(words[start:stop]))
+                    if term is not None:
+                        break
+            if term is None:
+                term = table.ends_in(last)
+            if term is not None:
+                yield start, stop, term
+            stop = start
+
+
+def _bounded(name: str) -> str:
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME // 2]}_{name[-_LONGEST_NAME // 2 :]}"
+
+
+def _applies(term: Term, before: list[str], after: list[str]) -> bool:
+    """Whether the words around a term leave it a secret.
+
+    Args:
+        term: Of any secrecy but harmless.
+        before: The words before it.
+        after: Those behind it, without numbers.
+    """
+    if term.group == CONFIGURED and not after:
+        return True
+    if term.place is Place.ANYWHERE:
+        holds = not after or not _describes(after[-1])
+    else:
+        holds = HOLDS.issuperset(after) and (term.place is Place.END or QUALIFIES.issuperset(before))
+    return holds and ASKS.isdisjoint(before)
+
+
+def _describes(word: str) -> bool:
+    if word in HOLDS:
+        return False
+    return word in DESCRIBES or (word.endswith("ed") and len(word) >= _SHORTEST_PARTICIPLE)

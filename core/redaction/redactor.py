@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from logweir.redaction.names import Names, Secrecy, words_of
+from logweir.redaction.names import NAME_GROUPS, Names, Secrecy, words_of
 from logweir.redaction.paths import PathNode
 from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, probe_of
 from logweir.redaction.scan import Exhausted, Scan
@@ -49,7 +49,7 @@ class Redactor:
         exempt: Collection[str] = (),
         paths: PathNode | None = None,
     ) -> None:
-        self.names = Names(keys, defaults=defaults)
+        self.names = Names(keys, groups=NAME_GROUPS if defaults else ())
         self.paths = paths
         self._exempt = frozenset("".join(words_of(name)) for name in exempt)
         #: How secret the value under a name is.
