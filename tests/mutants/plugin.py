@@ -91,8 +91,8 @@ class _Recorder:
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         name = frame.f_code.co_filename
         if name not in self._watched:
-            path = os.path.realpath(name)
-            self._watched[name] = path if path.startswith(self._folder) else None
+            # Without a look at the disk: it may be an event loop that is watched, which nothing may block.
+            self._watched[name] = name if name.startswith(self._folder) else None
         path = self._watched[name]
         if path is None:
             return None
