@@ -66,6 +66,14 @@ HEAD = Head("tracing", "info", "order.placed", "shop.api")
         ({"field": {"name": "dotted.key", "equals": 1}}, True),
         ({"field": [{"name": "user", "equals": "ann"}, {"name": "count", "equals": 4}]}, False),
         ({"any": [{"kind": "audit"}, {"field": {"name": "count", "equals": 3}}]}, True),
+        (
+            {"any": [{"field": {"name": "count", "equals": 4}}, {"field": {"name": "count", "equals": 3}}]},
+            True,
+        ),
+        (
+            {"any": [{"field": {"name": "count", "equals": 4}}, {"field": {"name": "count", "equals": 5}}]},
+            False,
+        ),
         ({"all": [{"kind": "tracing"}, {"field": {"name": "count", "equals": 4}}]}, False),
         ({"not": {"field": {"name": "count", "equals": 3}}}, False),
         ({"not": {"kind": "audit"}}, True),
