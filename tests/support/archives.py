@@ -22,7 +22,7 @@ from logweir.testing.contract import AWKWARD_FIELDS, make_event
 
 DAY = 86_400 * 10**9
 #: Small enough that a few dozen events make several row groups, files and deletions.
-SMALL = Limits(page=7, file=20, deletion=5)
+SMALL = Limits(page=7, group=7, file=20, deletion=5)
 
 
 def routing(directory: Path, **sink: Any) -> RoutingConfig:

@@ -58,12 +58,14 @@ class Limits:
     """What bounds memory, files and transactions.
 
     Attributes:
-        page: Rows read at once (fewer if they are large), which are one row group of a file.
+        page: Rows read at once (fewer if they are large).
+        group: Rows of a row group, about.
         file: Rows after which another file is begun.
         deletion: Rows deleted in one transaction.
     """
 
-    page: int = 10_000
+    page: int = 1_000
+    group: int = 4_000
     file: int = 1_000_000
     deletion: int = 1_000
 
@@ -205,7 +207,8 @@ class _Archiving:
             async for page in pages(self._sink, query, self._limits.page):
                 self._report("archiving", day.isoformat())
                 if part is None:
-                    part = await in_thread(partial(Part, self._storage, folder, part_name(run, len(files))))
+                    name = part_name(run, len(files))
+                    part = await in_thread(partial(Part, self._storage, folder, name, self._limits.group))
                 await in_thread(partial(part.write, page))
                 if part.rows >= self._limits.file:
                     files.append(await in_thread(part.finish))

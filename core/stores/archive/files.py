@@ -26,19 +26,25 @@ T = TypeVar("T")
 class Part:
     """A file that is being written.
 
+    Args:
+        storage: Where it stands.
+        folder: Its folder.
+        name: Its name.
+        group: Rows of a row group.
+
     Attributes:
         rows: How many rows it has up to now.
     """
 
-    def __init__(self, storage: Storage, folder: str, name: str) -> None:
+    def __init__(self, storage: Storage, folder: str, name: str, group: int) -> None:
         self._storage = storage
         self._name = name
         self._new = storage.create(posixpath.join(folder, name))
-        self._writer = Writer(self._new.file)
+        self._writer = Writer(self._new.file, group)
         self.rows = 0
 
     def write(self, events: Sequence[Event]) -> None:
-        """Write a row group.
+        """Write the next events.
 
         Raises:
             ArchiveError: It cannot be written.
@@ -67,7 +73,7 @@ class Part:
 
 
 def events_of(storage: Storage, folder: str, file: ArchivedFile) -> Generator[list[Event]]:
-    """Yield the events of a file, a row group at a time.
+    """Yield the events of a file, a part of a row group at a time.
 
     Raises:
         ArchiveError: It cannot be read, or a row is not what was written.
