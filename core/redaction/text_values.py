@@ -58,6 +58,7 @@ _NAMES_INSIDE = re.compile(
 )
 _VALUE_INSIDE = re.compile(r"[(\[{]\s?(?:value|secret_value|_?secret|data|raw)\s?[=:]", re.IGNORECASE)
 _LONGEST_WALKED = 4096
+_LOOKS_FOR_A_VALUE = 2  # beside the one for its name
 
 _BLOCK = re.compile(r"(?:!\S+[ ]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?\r?\n(?=([ \t]*))")
 _LIST = re.compile(r"[ \t]*\r?\n([ \t]*)-[ ]+(?=[^\s:=]+[ \t]*(?:\r?\n|\Z))")
@@ -93,6 +94,8 @@ class Place:
 
 def secret_span(place: Place, scan: Scan) -> Span | None:
     """Return where the secret begins and ends; ``None`` where there is none, or it is masked already."""
+    for _ in range(_LOOKS_FOR_A_VALUE):
+        scan.look()
     text, at = place.text, _behind_blanks(place.text, place.at)
     if at >= len(text):
         return None
@@ -195,7 +198,7 @@ def _container(place: Place, start: int, opening: int) -> Span | None:
         "bytes",
     }:
         return None
-    return start, _behind(_BARE, text, end)
+    return start, _without_full_stop(text, start, _behind(_BARE, text, end))
 
 
 def _is_walked(text: str, opening: int) -> bool:
@@ -290,7 +293,7 @@ def _bare(place: Place, at: int) -> Span | None:
 
 def _without_full_stop(text: str, at: int, end: int) -> int:
     """Leave the full stop of a sentence where it is."""
-    return end - 1 if end - at > 1 and text[end - 1] == "." and text[at:end].count(".") == 1 else end
+    return end - 1 if end - at > 1 and text[end - 1] == "." and text.find(".", at, end) == end - 1 else end
 
 
 def _header(place: Place, at: int, end: int) -> Span | None:

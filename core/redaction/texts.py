@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import re
 
+from logweir.redaction.command_lines import mask_command_lines
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
+from logweir.redaction.text_pairs import mask_pairs
 from logweir.redaction.text_values import Place, secret_span
+from logweir.redaction.url_encoded import mask_encoded
+from logweir.redaction.xml_elements import mask_elements
 
 __all__ = ["mask_assignments"]
 
@@ -65,7 +69,7 @@ def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place
         secrecy,
         colon=sign in ":\uff1a",
         quote=quote,
-        line=bool(quote) or begins,
+        line=bool(quote) or (begins and not (sign == "=" and name.isupper())),
         header=sign in ":\uff1a" and _HEADER.search(name) is not None,
         many=_PLURAL.search(name) is not None,
         indent=len(line) - len(line.lstrip(" \t")),
@@ -73,8 +77,10 @@ def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place
 
 
 def mask_assignments(text: str, scan: Scan) -> str:
-    """Mask the values of ``name=value`` and ``name: value`` where the name is secret."""
-    return _mask_signed(text, scan)
+    """Mask the values of secret names, whatever joins the two."""
+    for search in _SEARCHES:
+        text = search(text, scan)
+    return text
 
 
 def _mask_signed(text: str, scan: Scan) -> str:
@@ -99,3 +105,7 @@ def _mask_signed(text: str, scan: Scan) -> str:
             parts += [text[done : span[0]], scan.found(f"text: {name}")]
             done = span[1]
     return "".join([*parts, text[done:]]) if parts else text
+
+
+#: In this order: what knows more about the syntax around a value first.
+_SEARCHES = (mask_pairs, mask_elements, mask_encoded, _mask_signed, mask_command_lines)

@@ -1,0 +1,149 @@
+"""Secrets on command lines: behind options with a secret name, and behind the options of known programs.
+
+``--password S`` and ``['--password', 'S']`` show by their name; ``mysql -pS``, ``curl -u user:S`` and
+``sshpass -p S`` only by the program before them. ``.netrc`` and PowerShell's ``ConvertTo-SecureString`` are
+read here too.
+"""
+
+from __future__ import annotations
+
+import re
+
+from logweir.redaction.names import Secrecy
+from logweir.redaction.prose import is_placeholder, is_said
+from logweir.redaction.scan import Scan
+from logweir.redaction.text_names import mask_behind
+from logweir.redaction.text_values import Place, Span, secret_span
+
+__all__ = ["mask_command_lines"]
+
+_OPTION = re.compile(
+    r"-(?<![\w\-]-)-?([A-Za-z][\w\-]{1,63}+)"
+    r"(?:[ \t]{1,8}+(?![\-|&;<>=:,.)\]}])|\\{0,16}[\"'],\s{0,8}(?=[bu]?\\{0,16}[\"']))(?=\S)"
+)
+_OPTION_SAYS = re.compile(
+    r"(?i:(?:option|flag|argument|parameter|switch|and|or|is|are|was|has|must|to|in|for|with)\b)"
+)
+
+# The programs, and which of their options a secret is given by, in one letter or as a word.
+_PROGRAMS = {
+    "mysql|mysqldump|mysqladmin|mysqlimport|mysqlshow|mysqlcheck|mysqlsh": "p",
+    "mariadb|mariadb-dump|mariadb-admin|sshpass|mongo|mongosh|mongodump|mongorestore|mongoexport": "p",
+    "docker login|podman login|buildah login|skopeo login|registry login|az login|oc login": "p",
+    "redis-cli|valkey-cli|keydb-cli": "a",
+    "curl": "u|U|-user|-proxy-user",
+    "http|https|xh": "a",
+    "sqlcmd|bcp|osql|isql|unzip|zip|hydra": "P",
+    "ldapsearch|ldapmodify|ldapadd|ldapdelete|ldapwhoami|ldappasswd": "w|s",
+    "7z|7za|rar|unrar": "p",
+    "plink|pscp|psftp": "pw",
+    "snmpget|snmpwalk|snmpset": "A|X|c",
+    "smbclient|rpcclient": "U",
+    "ipmitool": "P",
+}
+_USER_BEFORE = {
+    "u",
+    "U",
+    "a",
+    "-user",
+    "-proxy-user",
+}  # of curl, smbclient and httpie, whose value is user:password or user%password
+_PROGRAMS_OF = [
+    (
+        names.split("|"),
+        re.compile(rf"({names})(?![\w\-.=:])"),
+        re.compile(
+            rf"-(?<=[\s\"']-)(?P<option>{letters})"
+            r"(?:[ \t]{1,8}+|\\{0,16}[\"'],\s{0,8}(?=\\{0,16}[\"'])|=)?(?=[^\s\-|&;])"
+        ),
+    )
+    for names, letters in _PROGRAMS.items()
+]
+_SHORT_OPTION = re.compile(r"-(?<=[\s\"']-)(?:[aAcpPsuUwX]|-user|-proxy-user)")
+_BEFORE_PROGRAMS = frozenset("/\\\"'`$(&|;>= \t\n") | {""}
+_PIPE = re.compile(r"[^\n|;]{0,2000}+")
+_USER = re.compile(r"(?:\\{0,16}[\"'])?[^\s:%\"'@/]{1,128}+[:%](?=\S)")
+_NETRC = re.compile(r"login\s{1,8}\S{1,128}+\s{1,8}(?:account\s{1,8}\S{1,128}+\s{1,8})?(password)\s{1,8}")
+_SECURE_STRING = re.compile(r"(?i:ConvertTo-SecureString)(?:\s+-String)?\s+(?=[\"'])(?:-\w+\s+)*")
+
+
+def mask_command_lines(text: str, scan: Scan) -> str:
+    """Mask what options give away."""
+    if "-" in text:
+        text = mask_behind(text, _OPTION, scan, _argument)
+        text = _mask_programs(text, scan)
+        if "ecure" in text:
+            text = _mask_spans(text, _SECURE_STRING, scan)
+    return mask_behind(text, _NETRC, scan, _argument) if "login" in text else text
+
+
+def _argument(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
+    text, at = match.string, match.end()
+    if _OPTION_SAYS.match(text, at) or is_said(text, at, _end_of_word(text, at), secrecy):
+        return None
+    return secret_span(Place(text, at, secrecy), scan)
+
+
+def _end_of_word(text: str, at: int) -> int:
+    end = at
+    while end < len(text) and end - at <= _LONGEST_WORD and not text[end].isspace():
+        end += 1
+    return end
+
+
+_LONGEST_WORD = 64
+
+
+def _mask_spans(text: str, pattern: re.Pattern[str], scan: Scan) -> str:
+    parts, done = [], 0
+    for match in pattern.finditer(text):
+        scan.look()
+        span = secret_span(Place(text, match.end(), Secrecy.SECRET), scan)
+        if span is not None and match.start() >= done:
+            parts += [text[done : span[0]], scan.found("text: SecureString")]
+            done = span[1]
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _mask_programs(text: str, scan: Scan) -> str:
+    if _SHORT_OPTION.search(text) is None:
+        return text
+    for names, program, option in _PROGRAMS_OF:
+        if any(name in text for name in names):
+            text = _mask_options(text, program, option, scan)
+    return text
+
+
+def _mask_options(text: str, program: re.Pattern[str], option: re.Pattern[str], scan: Scan) -> str:
+    parts, done, searched = [], 0, 0
+    for found in program.finditer(text):
+        if (
+            found.start() < searched
+            or text[max(0, found.start() - 1) : found.start()] not in _BEFORE_PROGRAMS
+        ):
+            continue
+        scan.look()
+        line = _PIPE.match(text, found.end())
+        searched = line.end() if line else found.end()
+        for given in option.finditer(text, found.end(), searched):
+            scan.look()
+            span = _option_value(given, found.group(), scan) if given.start() >= done else None
+            if span is not None:
+                parts += [text[done : span[0]], scan.found(f"command: {found.group()} -{given['option']}")]
+                done = span[1]
+        searched = max(searched, done)
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _option_value(option: re.Match[str], program: str, scan: Scan) -> Span | None:
+    text, at = option.string, option.end()
+    if option["option"] in _USER_BEFORE and program not in {"redis-cli", "valkey-cli", "keydb-cli"}:
+        user = _USER.match(text, at)
+        if user is None:
+            return None
+        quote = text[at] if text[at] in "\"'" else ""
+        end = text.find(quote, user.end()) if quote else _end_of_word(text, user.end())
+        end = len(text) if end < 0 else end
+        value = text[user.end() : end]
+        return None if is_placeholder(value) or not value else (user.end(), end)
+    return secret_span(Place(text, at, Secrecy.SECRET), scan)

@@ -1,0 +1,124 @@
+"""Names and values in texts that no sign joins: pairs, objects of a name and a value, forms, reports.
+
+``('Authorization', 'S')``, ``["password", "S"]``; ``name="x-api-key" value="S"``, in either order; a part of
+a multipart form; the field and the input in a report of pydantic or FastAPI.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+
+from logweir.redaction.names import Secrecy
+from logweir.redaction.scan import Scan
+from logweir.redaction.text_names import judged, mask_behind, value_behind
+from logweir.redaction.text_values import Place, Span, secret_span
+
+__all__ = ["mask_pairs"]
+
+_PAIR = re.compile(r"[(\[]\s{0,8}[bBuU]?\\{0,16}[\"']([\w.\-]{1,128}+)\\{0,16}[\"']\s?,\s{0,8}")
+_PAIR_END = re.compile(r"\\{0,16}[\"']?\s{0,8}(?:[)\]]|\Z)")
+_NAME_ITSELF = re.compile(r"[A-Za-z_]{1,64}")
+
+# As in `texts`: the reversed text is searched from the sign backwards.
+_NAME_KEYS = "name key header field variable param parameter property attribute attr label id k n"
+_VALUE_KEYS = "value val v content secretstring secret_string default default_value new_value newvalue"
+_REVERSED_KEYS = "|".join(key[::-1] for key in (_NAME_KEYS + " " + _VALUE_KEYS).split())
+_KEY = re.compile(rf"[=:]\s?[\"'\\]{{0,17}}+((?i:{_REVERSED_KEYS}))(?!\w)")
+_NAMED = re.compile(r"\s{0,8}\\{0,16}[\"']?([\w.\-]{1,128}+)\\{0,16}[\"']?(?=[\s,;/}>])")
+_ANOTHER_OBJECT = re.compile(r"[{}<>]")
+_BEHIND, _BEFORE = 200, 1024
+
+_LOCATION = re.compile(
+    r"loc\\{0,16}[\"']?\s?[:=]\s{0,8}[(\[](?:[^()\[\]]{0,200},)?\s{0,8}\\{0,16}[\"']([\w.\-]{1,128}+)\\{0,16}[\"']\s?,?\s{0,8}[)\]]"
+)
+_INPUT_NEXT = re.compile(r"[^{}<>]{0,400}?(?<!\w)input\\{0,16}[\"']?\s?[:=]")
+_FIELD_REPORT = re.compile(
+    r"(?:\n|\\n)[ \t]*((?:[\w\-]{1,64}+\.)*+[\w\-]{1,64}+)(?:\r?\n|\\n)[^\n\\]{0,400}?\binput_value="
+)
+
+_END_OF_LINE = r"(?:\r?\n|\\r\\n|\\n)"
+_FORM_PART = re.compile(
+    rf"name=\\{{0,16}}\"([\w.\-\[\]]{{1,128}}+)\\{{0,16}}\"[^\r\n\\]{{0,200}}+"
+    rf"(?:{_END_OF_LINE}[^\r\n\\:]{{1,64}}+:[^\r\n\\]{{0,200}}+){{0,4}}+{_END_OF_LINE}{_END_OF_LINE}"
+)
+_BOUNDARY = re.compile(rf"{_END_OF_LINE}--")
+
+
+def mask_pairs(text: str, scan: Scan) -> str:
+    """Mask the values of names that stand beside them, without a sign between."""
+    if "," in text:
+        text = mask_behind(text, _PAIR, scan, _second)
+        if "loc" in text:
+            text = mask_behind(text, _LOCATION, scan, _input)
+    if "input_value=" in text:
+        text = mask_behind(text, _FIELD_REPORT, scan)
+    if "name=" in text:
+        text = mask_behind(text, _FORM_PART, scan, _part)
+    return _mask_beside(text, scan)
+
+
+def _second(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
+    span = value_behind(match, secrecy, scan)
+    if span is None or _PAIR_END.match(match.string, span[1]) is None:
+        return None
+    word = match.string[span[0] : span[1]][:65]  # a list of names, such as those of missing fields
+    return None if _NAME_ITSELF.fullmatch(word) and scan.secrecy(word) else span
+
+
+def _input(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
+    found = _INPUT_NEXT.match(match.string, match.end())
+    return value_behind(found, secrecy, scan) if found else None
+
+
+def _part(match: re.Match[str], _secrecy: Secrecy, _scan: Scan) -> Span | None:
+    at = match.end()
+    boundary = _BOUNDARY.search(match.string, at)
+    end = boundary.start() if boundary else len(match.string)
+    return (at, end) if end - at > 0 and match.string[at:end] != "***" else None
+
+
+def _mask_beside(text: str, scan: Scan) -> str:
+    """Mask the value of an object that has a secret name as the value of ``name``, in either order."""
+    backwards = text[::-1]
+    keys = [
+        (len(text) - key.start(), len(text) - key.end(), key[1][::-1].lower())
+        for key in _KEY.finditer(backwards)
+    ]
+    values = [(start, at) for at, start, key in reversed(keys) if key in _IS_VALUE]
+    named = [
+        (start, _NAMED.match(text, at))
+        for at, start, key in reversed(keys)
+        if values and key not in _IS_VALUE
+    ]
+    secret = judged([name[1] for _, name in named if name], scan)
+    if not secret:
+        return text
+    parts, done = [], 0
+    for start, name in named:
+        if name is None or name[1] not in secret or start < done:
+            continue
+        scan.look()
+        span = _beside(text, values, (start, name.end()), secret[name[1]], scan)
+        if span is not None and span[0] >= done:
+            parts += [text[done : span[0]], scan.found(f"text: {name[1]}")]
+            done = span[1]
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _beside(text: str, values: list[Span], name: Span, secrecy: Secrecy, scan: Scan) -> Span | None:
+    """Return the value behind a name, or else before it, within one object."""
+    index = bisect(values, (name[1], 0))
+    if index < len(values) and values[index][0] - name[1] <= _BEHIND:
+        start, at = values[index]
+        if not _ANOTHER_OBJECT.search(text, name[1], start):
+            return secret_span(Place(text, at, secrecy), scan)
+    if index and name[0] - values[index - 1][0] <= _BEFORE:
+        start, at = values[index - 1]
+        if not _ANOTHER_OBJECT.search(text, at, name[0]):
+            span = secret_span(Place(text, at, secrecy), scan)
+            return span if span is not None and span[1] <= name[0] else None
+    return None
+
+
+_IS_VALUE = frozenset(_VALUE_KEYS.split())
