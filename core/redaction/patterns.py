@@ -13,20 +13,43 @@ from collections.abc import Callable, Iterable
 from logweir.errors import ConfigError, ConfigProblem
 from logweir.redaction.cards import mask_cards
 from logweir.redaction.shapes import SHAPES, Pattern
+from logweir.redaction.sql_parameters import mask_sql_parameters
 from logweir.redaction.texts import mask_assignments
 from logweir.redaction.urls import mask_urls
 
 __all__ = ["DEFAULT_PATTERNS", "GROUPS", "PATTERN_NAMES", "chosen_patterns", "patterns_of", "probe_of"]
 
 #: The patterns that apply where nothing else is said.
-DEFAULT_PATTERNS = ("bearer_token", "token", "aws_key_in_text", "private_key", "card_number", "assignment")
+DEFAULT_PATTERNS = (
+    "bearer_token",
+    "token",
+    "aws_key_in_text",
+    "private_key",
+    "card_number",
+    "sql",
+    "assignment",
+)
 
-#: A sign between a name and a value; no time of day, and no URL without user, port and parameters.
+#: What most names of secrets hold, where no sign says that a value follows.
+_SYLLABLE = "(?i:pass|pwd|secret|token|key|auth|cred|cookie|pin)"
+
+#: A sign between a name and a value, or what stands for one; no time of day, and no URL without user, port
+#: and parameters.
 _ASSIGNMENT_PROBES = (
     ("=", ""),
     (":", r"(?!//[^\s@?#=:]*+(?:\s|\Z))(?!(?<=\d:)\d\d(?!\d))"),
     ("%", "3[AaDd]"),
-    (r"\-", "-?[Pp]ass"),
+    ("<", rf"[\w.:-]{{0,64}}{_SYLLABLE}"),
+    ("Ww", r"(?<=(?i:pass)[Ww])(?i:(?:or)?d)['\"\s]"),
+    ("'\"", r"\\?, ?[bBuU]?\\?['\"]"),
+    (r"\-", rf"-[\w.-]{{0,64}}{_SYLLABLE}|(?<=[\s'\"]-)[pPaAXUuW][\S ]"),
+)
+#: Only rare characters begin one, such as the parenthesis of ``VALUES (`` and the quote of ``PASSWORD '``.
+_SQL_PROBES = (
+    (r"\(", r"(?<=[Kk]ey \()|(?<=contains \()|(?<=(?i:values) \()|(?<=(?i:values)\()|(?<=(?i:assword)\()"),
+    ("'\"", r"(?<=entry ['\"])|(?<= (?i:by|as) ['\"])|(?<=(?i:assword) ['\"])"),
+    (":", r" [\[(]"),
+    ("=", r"\s?['\"(\[]"),
 )
 
 #: Credentials before a host, with and without ``//`` or encoded; parameters; paths of webhooks.
@@ -46,6 +69,7 @@ _PATTERNS = {
     "url_password": Pattern(_URL_PROBES, 6, mask_urls),
     **SHAPES,
     "card_number": Pattern(_CARD_PROBES, 13, mask_cards),
+    "sql": Pattern(_SQL_PROBES, 12, mask_sql_parameters),
     "assignment": Pattern(_ASSIGNMENT_PROBES, 4, mask_assignments),
 }
 
@@ -55,7 +79,7 @@ GROUPS = {
     "cards": ("card_number",),
     "tokens": ("token", "aws_key_in_text"),
     "private_keys": ("private_key",),
-    "sql": ("assignment",),
+    "sql": ("sql",),
 }
 
 #: Whether a text of other characters is suspicious is not asked: it is searched in any case.
