@@ -24,7 +24,7 @@ _NAME_ITSELF = re.compile(r"[A-Za-z_]{1,64}")
 _NAME_KEYS = "name key header field variable param parameter property attribute attr label id k n"
 _VALUE_KEYS = "value val v content secretstring secret_string default default_value new_value newvalue"
 _REVERSED_KEYS = "|".join(key[::-1] for key in (_NAME_KEYS + " " + _VALUE_KEYS).split())
-_KEY = re.compile(rf"[=:]\s?[\"'\\]{{0,17}}+((?i:{_REVERSED_KEYS}))(?!\w)")
+_KEY = re.compile(rf"[=:]\s?[\"'\\]{{0,17}}+(?=\w)((?i:{_REVERSED_KEYS}))(?!\w)")
 _NAMED = re.compile(r"\s{0,8}\\{0,16}[\"']?([\w.\-]{1,128}+)\\{0,16}[\"']?(?=[\s,;/}>])")
 _ANOTHER_OBJECT = re.compile(r"[{}<>]")
 _BEHIND, _BEFORE = 200, 1024

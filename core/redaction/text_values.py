@@ -48,6 +48,9 @@ _BARE_LINE = re.compile(
 _MORE_OF_MANY = re.compile(rf"(?:,[ ]?(?!{_NAME_AND_SIGN})(?:{_BARE_SIGNS})++)*+")
 _LINE = re.compile(r"(?:[^\r\n\\]|\\(?!\\*[rn]))*+")
 _COOKIES = re.compile(r"[^\s=;,\"']{1,128}+=[^\s;\"']*+(?:;[ ]?[^\s=;,\"']{1,128}+(?:=[^\s;\"']*+)?)*+")
+_MASKED_PARAMETERS = re.compile(r"[A-Za-z][\w-]{1,24}+[ \t]+\w{1,64}+=[^\r\n]{0,512}?\*{3}")
+#: A name of its own, as in ``auth: method=password``.
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,30}=\w")
 _ALREADY = re.compile(r"(?:[A-Za-z][\w-]{1,24}+[ \t]+)?\*{3}(?![^\s\"'`,;&|)\]}>\\<])")
 
 _WRAPPER = re.compile(r"<?[A-Za-z_][\w.]{0,63}+(?=[\(\[{])")
@@ -273,6 +276,8 @@ def _bare(place: Place, at: int) -> Span | None:
     if is_placeholder(word) or text.startswith("//", at):
         return None
     if place.header:
+        if _MASKED_PARAMETERS.match(text, at):
+            return None
         header = _header(place, at, end)
         if header is not None:
             return header
@@ -280,7 +285,9 @@ def _bare(place: Place, at: int) -> Span | None:
         is_kept(plain_value(word), place.secrecy) or is_kept(plain_value(word.rstrip(".")), place.secrecy)
     ):
         return None
-    if place.secrecy is Secrecy.CREDENTIAL and not any(map(str.isalnum, word or "x")):
+    if place.secrecy is Secrecy.CREDENTIAL and (
+        not any(map(str.isalnum, word or "x")) or (place.colon and _ASSIGNMENT.match(word))
+    ):
         return None
     if place.colon and is_said(text, at, end, place.secrecy):
         return None

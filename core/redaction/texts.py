@@ -28,6 +28,8 @@ _SIGNED_NAME = re.compile(rf"{_SIGN}\s{{0,16}}+{_CLOSERS}({_NAME})")
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrtbf])|%[0-9a-fA-F]{2}|\\")
 _HEADER = re.compile(r"(?i:(?:\w+[_-])*(?:authorization|cookies?|x-[\w-]+|[\w-]+-(?:key|token)))\Z")
 _PLURAL = re.compile(r"(?i:keys|tokens|s)\Z")
+_VERBS = frozenset({"is", "was", "are", "were"})
+_HOLDS = frozenset({"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase"})
 _LEAD = 48
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
 _QUOTES = "\"'`"
@@ -43,7 +45,13 @@ def _verdict(backwards: str, scan: Scan) -> tuple[Secrecy, str]:
     escape = _ESCAPE.match(name)
     secrecy, best = Secrecy.HARMLESS, ""
     words = name.split(" ")
-    candidates = [" ".join(words[-count:]) for count in range(1, len(words) + 1)]
+    if words[-1] in _VERBS and len(words) > 1:  # the password is: …
+        words.pop()
+    candidates = [words[-1]]
+    for start in range(len(words) - 2, -1, -1):
+        # In `Credentials user: …` only the first word is secret, and another one is the name.
+        if words[-1].lower() in _HOLDS or not scan.secrecy(" ".join(words[start:-1])):
+            candidates.append(" ".join(words[start:]))
     if escape is not None:
         candidates = [name[escape.end() :], name[1:]]
     for candidate in candidates:

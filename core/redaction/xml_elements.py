@@ -41,6 +41,8 @@ def mask_elements(text: str, scan: Scan) -> str:
 
 def _inside(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
     text, at = match.string, match.end()
+    scan.look()
+    scan.look()
     if match.re is _ELEMENT:
         attribute = _VALUE_ATTRIBUTE.match(text, match.end(1), at)
         if attribute is not None:

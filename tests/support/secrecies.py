@@ -5,7 +5,7 @@ from logweir.redaction.scan import Scan
 
 _STRONG = {
     "password", "passwords", "passwd", "passphrase", "pwd", "pass", "secret", "secrets", "cvv", "pin", "otp",
-    "пароль", "密码", "contraseña",
+    "пароль", "密码", "contraseña", "contrasena",
 }  # fmt: skip
 _WEAK = {"token", "tokens", "auth", "authorization", "cookie", "session", "credential", "credentials"}
 _KEYS = {"api key", "api keys", "private key", "access key"}
