@@ -13,7 +13,8 @@ from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_placeholder, is_said
 from logweir.redaction.scan import Scan
 from logweir.redaction.text_names import mask_behind
-from logweir.redaction.text_values import Place, Span, secret_span
+from logweir.redaction.text_places import Place, Span
+from logweir.redaction.text_values import secret_span
 
 __all__ = ["mask_command_lines"]
 

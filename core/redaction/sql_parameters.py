@@ -11,7 +11,8 @@ import re
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
 from logweir.redaction.text_names import judged
-from logweir.redaction.text_values import Place, Span, secret_span
+from logweir.redaction.text_places import Place, Span
+from logweir.redaction.text_values import secret_span
 
 __all__ = ["mask_sql_parameters"]
 

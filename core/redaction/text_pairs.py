@@ -12,7 +12,8 @@ from bisect import bisect
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
 from logweir.redaction.text_names import judged, mask_behind, value_behind
-from logweir.redaction.text_values import Place, Span, secret_span
+from logweir.redaction.text_places import Place, Span
+from logweir.redaction.text_values import secret_span
 
 __all__ = ["mask_pairs"]
 

@@ -8,17 +8,15 @@ that never closes reaches to the end, because texts are cut.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from logweir.redaction.headers import has_masked_parameters, header_span
 from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_hidden_at, is_placeholder, is_said, plain_value
-from logweir.redaction.scan import MASK, Scan
+from logweir.redaction.scan import Scan
+from logweir.redaction.text_places import Place, Span, behind
 from logweir.redaction.values import is_kept
 
-__all__ = ["Place", "Span", "secret_span"]
-
-#: Where the secret begins and ends.
-Span = tuple[int, int]
+__all__ = ["secret_span"]
 
 _QUOTE = re.compile(
     r"'\"'\"'|'\\''|&quot;|&#3[49];|&apos;|\\u002[27]|\\x2[27]"
@@ -46,9 +44,6 @@ _BARE_LINE = re.compile(
     rf"(?:{_BARE_SIGNS}|[ \t]++(?!#|[ \t]|\Z|{_NAME_AND_SIGN})(?=[^\s\"'`,;&|)\]}}>\\<]))*+"
 )
 _MORE_OF_MANY = re.compile(rf"(?:,[ ]?(?!{_NAME_AND_SIGN})(?:{_BARE_SIGNS})++)*+")
-_LINE = re.compile(r"(?:[^\r\n\\]|\\(?!\\*[rn]))*+")
-_COOKIES = re.compile(r"[^\s=;,\"']{1,128}+=[^\s;\"']*+(?:;[ ]?[^\s=;,\"']{1,128}+(?:=[^\s;\"']*+)?)*+")
-_MASKED_PARAMETERS = re.compile(r"[A-Za-z][\w-]{1,24}+[ \t]+\w{1,64}+=[^\r\n]{0,512}?\*{3}")
 #: A name of its own, as in ``auth: method=password``.
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,30}=\w")
 _ALREADY = re.compile(r"(?:[A-Za-z][\w-]{1,24}+[ \t]+)?\*{3}(?![^\s\"'`,;&|)\]}>\\<])")
@@ -66,33 +61,6 @@ _LOOKS_FOR_A_VALUE = 2  # beside the one for its name
 _BLOCK = re.compile(r"(?:!\S+[ ]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?\r?\n(?=([ \t]*))")
 _LIST = re.compile(r"[ \t]*\r?\n([ \t]*)-[ ]+(?=[^\s:=]+[ \t]*(?:\r?\n|\Z))")
 _TAG = re.compile(r"(?:![\w!/:.-]*|&\w+)[ \t]+(?=\S)")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a value begins, and what its name and sign say about it.
-
-    Attributes:
-        text: The text.
-        at: Behind the sign.
-        secrecy: How secret the name is.
-        colon: Whether the sign is a colon, as in prose, and no ``=``.
-        quote: The quote that stands before the name and closes behind the value; empty where there is none.
-        line: Whether the name begins a line or a quoted text, so that blanks may be part of the value.
-        header: Whether the name is a header's.
-        many: Whether the name is a plural.
-        indent: How far the name is indented.
-    """
-
-    text: str
-    at: int
-    secrecy: Secrecy
-    colon: bool = False
-    quote: str = ""
-    line: bool = False
-    header: bool = False
-    many: bool = False
-    indent: int = 0
 
 
 def secret_span(place: Place, scan: Scan) -> Span | None:
@@ -119,11 +87,6 @@ def secret_span(place: Place, scan: Scan) -> Span | None:
     if wrapper is not None:
         return _container(place, at, wrapper.end())
     return _bare(place, at)
-
-
-def _behind(pattern: re.Pattern[str], text: str, at: int) -> int:
-    found = pattern.match(text, at)
-    return found.end() if found else at
 
 
 def _behind_blanks(text: str, at: int) -> int:
@@ -164,7 +127,7 @@ def _end_of_quoted(text: str, match: re.Match[str], scan: Scan) -> int:
     elif quote in _CLOSING:
         end = text.find(_CLOSING[quote], match.end())
     elif not escapes:
-        return _behind(_QUOTED[quote], text, match.end())
+        return behind(_QUOTED[quote], text, match.end())
     else:
         end = _end_of_escaped(text, match.end(), quote, escapes, scan)
     return len(text) if end < 0 else end
@@ -201,7 +164,7 @@ def _container(place: Place, start: int, opening: int) -> Span | None:
         "bytes",
     }:
         return None
-    return start, _without_full_stop(text, start, _behind(_BARE, text, end))
+    return start, _without_full_stop(text, start, behind(_BARE, text, end))
 
 
 def _is_walked(text: str, opening: int) -> bool:
@@ -269,60 +232,37 @@ def _on_next_line(place: Place, at: int, scan: Scan) -> Span | None:
 
 def _bare(place: Place, at: int) -> Span | None:
     text = place.text
-    end = _behind(_BARE, text, at)
+    end = behind(_BARE, text, at)
     if end == at or _ALREADY.match(text, at):
         return None
     word = text[at:end] if end - at <= _LONGEST_WALKED else ""
     if is_placeholder(word) or text.startswith("//", at):
         return None
-    if place.header:
-        if _MASKED_PARAMETERS.match(text, at):
-            return None
-        header = _header(place, at, end)
-        if header is not None:
-            return header
-    if word and (
-        is_kept(plain_value(word), place.secrecy) or is_kept(plain_value(word.rstrip(".")), place.secrecy)
-    ):
+    if place.header and has_masked_parameters(text, at):
         return None
-    if place.secrecy is Secrecy.CREDENTIAL and (
-        not any(map(str.isalnum, word or "x")) or (place.colon and _ASSIGNMENT.match(word))
-    ):
-        return None
-    if place.colon and is_said(text, at, end, place.secrecy):
+    if place.header and (line := header_span(place, at, end)) is not None:
+        return line
+    if word and _is_no_value(place, at, word):
         return None
     if place.line and place.secrecy is Secrecy.SECRET:
-        end = _behind(_BARE_LINE, text, at)
+        end = behind(_BARE_LINE, text, at)
     if place.many:
-        end = _behind(_MORE_OF_MANY, text, end)
+        end = behind(_MORE_OF_MANY, text, end)
     return at, _without_full_stop(text, at, end)
+
+
+def _is_no_value(place: Place, at: int, word: str) -> bool:
+    """Whether a bare word says how things stand."""
+    secrecy = place.secrecy
+    if is_kept(plain_value(word), secrecy) or is_kept(plain_value(word.rstrip(".")), secrecy):
+        return True
+    if secrecy is Secrecy.CREDENTIAL and (
+        not any(map(str.isalnum, word)) or (place.colon and _ASSIGNMENT.match(word))
+    ):
+        return True
+    return place.colon and is_said(place.text, at, at + len(word), secrecy)
 
 
 def _without_full_stop(text: str, at: int, end: int) -> int:
     """Leave the full stop of a sentence where it is."""
     return end - 1 if end - at > 1 and text[end - 1] == "." and text.find(".", at, end) == end - 1 else end
-
-
-def _header(place: Place, at: int, end: int) -> Span | None:
-    """Return the line of a header, up to the quote that it stands in; ``None`` where it is prose."""
-    text = place.text
-    cookies = _COOKIES.match(text, at)
-    if place.line:
-        stop = _behind(_LINE, text, at)
-        if place.quote:
-            closing = text.find(place.quote, at, stop)
-            stop = closing if closing >= 0 else stop
-        words = text[at : min(stop, at + _LONGEST_WALKED)].rstrip()
-        if not is_said(text, at, end, place.secrecy) and (" " not in words or cookies or _scheme(words)):
-            return at, at + len(text[at:stop].rstrip().rstrip("\\"))
-    if cookies is not None:
-        return at, cookies.end()
-    return None
-
-
-_SCHEME = re.compile(r"[A-Za-z][\w-]{1,24}+[ \t]+(?=[^\s]*[\d=+/_.-])\S{6,}|\S*\d\S*[ \t]|\S{24,}")
-
-
-def _scheme(words: str) -> bool:
-    """Whether words are a scheme's with its credentials, and no sentence."""
-    return MASK not in words and _SCHEME.match(words) is not None

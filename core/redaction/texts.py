@@ -13,7 +13,8 @@ from logweir.redaction.command_lines import mask_command_lines
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
 from logweir.redaction.text_pairs import mask_pairs
-from logweir.redaction.text_values import Place, secret_span
+from logweir.redaction.text_places import Place
+from logweir.redaction.text_values import secret_span
 from logweir.redaction.url_encoded import mask_encoded
 from logweir.redaction.xml_elements import mask_elements
 
@@ -47,11 +48,13 @@ def _verdict(backwards: str, scan: Scan) -> tuple[Secrecy, str]:
     words = name.split(" ")
     if words[-1] in _VERBS and len(words) > 1:  # the password is: …
         words.pop()
-    candidates = [words[-1]]
-    for start in range(len(words) - 2, -1, -1):
-        # In `Credentials user: …` only the first word is secret, and another one is the name.
-        if words[-1].lower() in _HOLDS or not scan.secrecy(" ".join(words[start:-1])):
-            candidates.append(" ".join(words[start:]))
+    # In `Credentials user: …` only the first word is secret, and another one is the name.
+    longer = [
+        " ".join(words[start:])
+        for start in range(len(words) - 2, -1, -1)
+        if words[-1].lower() in _HOLDS or not scan.secrecy(" ".join(words[start:-1]))
+    ]
+    candidates = [words[-1], *longer]
     if escape is not None:
         candidates = [name[escape.end() :], name[1:]]
     for candidate in candidates:

@@ -8,7 +8,7 @@ from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_placeholder, plain_value
 from logweir.redaction.scan import Scan
 from logweir.redaction.text_names import mask_behind, value_behind
-from logweir.redaction.text_values import Span
+from logweir.redaction.text_places import Span
 from logweir.redaction.values import is_kept
 
 __all__ = ["mask_elements"]
