@@ -30,19 +30,16 @@ DEFAULT_PATTERNS = (
     "assignment",
 )
 
-#: What most names of secrets hold, where no sign says that a value follows.
-_SYLLABLE = "(?i:pass|pwd|secret|token|key|auth|cred|cookie|pin)"
-
 #: A sign between a name and a value, or what stands for one; no time of day, and no URL without user, port
 #: and parameters.
 _ASSIGNMENT_PROBES = (
     ("=", ""),
     (":", r"(?!//[^\s@?#=:]*+(?:\s|\Z))(?!(?<=\d:)\d\d(?!\d))"),
     ("%", "3[AaDd]"),
-    ("<", rf"[\w.:-]{{0,64}}{_SYLLABLE}"),
+    ("<", "[A-Za-z]"),
     ("Ww", r"(?<=(?i:pass)[Ww])(?i:(?:or)?d)['\"\s]"),
     ("'\"", r"\\?, ?[bBuU]?\\?['\"]"),
-    (r"\-", rf"-[\w.-]{{0,64}}{_SYLLABLE}|(?<=[\s'\"]-)[pPaAXUuW][\S ]"),
+    (r"\-", r"-[A-Za-z]|(?<=[\s'\"]-)[pPaAXUuW][\S ]"),
 )
 #: Only rare characters begin one, such as the parenthesis of ``VALUES (`` and the quote of ``PASSWORD '``.
 _SQL_PROBES = (
