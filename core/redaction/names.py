@@ -19,6 +19,7 @@ __all__ = ["NAME_GROUPS", "Names", "Secrecy", "words_of"]
 _CACHED_NAMES = 4096
 _CACHED_NAME_LENGTH = 128
 #: Of a longer name only the beginning and the end are looked at, so that its length costs nothing.
+_SHORT_TERM = 3
 _LONGEST_NAME = 1024
 _SHORTEST_PARTICIPLE = 5
 #: Vault's AppRole writes ``secret_id`` for a secret; Secrets Manager and others ``secretId`` for its name.
@@ -113,6 +114,8 @@ def _applies(term: Term, before: list[str], after: list[str]) -> bool:
     """
     if term.group == CONFIGURED and not after:
         return True
+    if len(term.text) <= _SHORT_TERM and any(word.isdigit() for word in before):
+        return False  # two or three letters in an identifier, such as AROA3N4PW5
     if term.place is Place.ANYWHERE:
         holds = not after or not _describes(after[-1])
     else:

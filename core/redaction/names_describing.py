@@ -13,7 +13,8 @@ def _words(text: str) -> frozenset[str]:
 DESCRIBES = _words("""
     accessor accessors address age am alg algo algorithm algorithms amount arn arns at attempt attempts
     audience auth authentication authenticator balance banner bin bits brand bucket budget bytes
-    capability category chars class claims complexity consent count counter counts country criteria date
+    capability category changes chars check checks class claims complexity consent count counter counts
+    country criteria date
     day days decimals decision delay description digits dir directory domain domains duration encoding
     endpoint endpoints engine entropy enum err error errors exists expiration expire expires expiresat
     expiresin expiry exp factor file filename files fingerprint flag flags flow folder format formats four
@@ -21,14 +22,16 @@ DESCRIBES = _words("""
     info interval issuer issuers keyid keyname kid kind label labels lang last length lengths level
     lifetime limit limits location lock lockout manager max maxage metadata method methods min minute
     minutes missing mode month months mount ms name names namespace not notice object on operation
-    operations option options origin out owner path paths pattern per percent period permission
+    operations option options origin out owner path paths pattern per percent period permission prevention
     permissions plugin policies policy port position prefix present price privileges profile prompt
     properties property protection protocol provider providers quality quota rate ratio realm reason
-    reasons ref reference references refs regex region rejections requirement requirements resource
+    reasons ref reference references refs regex region rejections requirement requirements resets
+    resource result results reuse
     resources retention retries retry role roles rotation rule rules samesite scan scanner scanning scheme
     schemes scope scopes score sec second seconds secs secure selector separator set setting settings
     since size source spec standard state stats status statuses store strategy strategies strength style
-    subject suffix supply support symbol template time timeout times timestamp timezone title to ttl type
+    subject suffix supply support symbol template time timeout times timestamp timezone title to today
+    ttl type
     types unit until update updates uri uris url urls usage utc uuid valid invalid validation validator
     validity verification version versions view violation violations visibility warning window years zone
     anzahl typ datum dauer lange laenge ablauf ablaufdatum geandert geaendert longueur fecha longitud tipo
@@ -54,5 +57,6 @@ QUALIFIES = HOLDS | _words("""
 #: Before a term they ask about the secret, and the answer is no secret.
 ASKS = _words("""
     has have had is are was were needs need requires require allow allows can should must may supports
-    support show hide skip without missing disable enable forgot no not num count max min force enforce
+    limit remaining ratelimit support show hide skip without missing disable enable forgot no not num
+    count max min force enforce
     """)

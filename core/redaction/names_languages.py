@@ -25,7 +25,8 @@ LANGUAGES: Rows = (
         "passworter, passwoerter, kennwort, kennworter, kennwoerter, geheimnis, geheimschlussel, "
         "geheimschluessel, geheimer schlussel, geheimer schluessel, losungswort, zugangspasswort, "
         # French
-        "mot de passe, mots de passe, mdp, phrase de passe, phrase secrete, cle secrete, code confidentiel, "
+        "mot de passe, mots de passe, mdp, phrase de passe, phrase secrete, cle secrete, "
+        "code confidentiel, "
         # Spanish, Portuguese, Italian
         "contrasena, contrasenya, clave secreta, secreto, frase de contrasena, senha, palavra passe, "
         "chave secreta, segredo, parola d ordine, parola di accesso, chiave segreta, segreto, "
@@ -41,9 +42,11 @@ LANGUAGES: Rows = (
         "sifre, sifresi, şifresi, gizli anahtar, gizli anahtari, gizli anahtarı, "
         # Swedish, Norwegian, Danish, Finnish
         "losenord, lösenordet, hemlighet, hemlig nyckel, passord, passordet, hemmelighet, "
-        "hemmelig nokkel, adgangskode, kodeord, hemmelighed, salasana, salainen avain, tunnusluku, "
+        "hemmelig nokkel, lozinka, zaporka, adgangskode, kodeord, hemmelighed, salasana, "
+        "salainen avain, tunnusluku, "
         # Greek, Arabic, Hebrew, Hindi, Thai, Vietnamese, Indonesian
-        "κωδικός πρόσβασης, συνθηματικό, كلمة المرور, كلمة السر, סיסמה, סיסמא, पासवर्ड, mat khau, "
+        "κωδικός, κωδικός πρόσβασης, συνθηματικό, รหัสผ่าน, كلمة المرور, كلمة السر, "
+        "סיסמה, סיסמא, पासवर्ड, mat khau, "
         "mật khẩu, kata sandi, sandi",
     ),
     ("credentials", _SECRET, _END, "parola, parolasi, parolası"),
@@ -99,7 +102,8 @@ LANGUAGES: Rows = (
         "private_keys",
         _SECRET,
         _ANYWHERE,
-        "privater schlussel, privater schluessel, privatschlussel, cle privee, clave privada, chave privada, "
+        "privater schlussel, privater schluessel, privatschlussel, cle privee, "
+        "clave privada, chave privada, "
         "chiave privata, prive sleutel, privesleutel, klucz prywatny, soukromy klic, закрытый ключ, "
         "приватный ключ, личный ключ, ozel anahtar, ozel anahtari, özel anahtarı, privat nyckel, "
         "privat nokkel, privat nogle, yksityinen avain",

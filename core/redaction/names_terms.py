@@ -165,6 +165,8 @@ ENGLISH: Rows = (
 
 #: What a secret's word is the last part of, and what keeps it from being one.
 HARMLESS = (
+    # of a digest, which says what made it
+    "hmac sha, "
     # cursors of lists and feeds
     "next token, next page token, page token, previous page token, prev page token, continuation token, "
     "pagination token, sync token, next sync token, starting token, resume token, skip token, cursor token, "

@@ -7,6 +7,7 @@ and options before their values, ``["--password", "..."]``. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from logweir.redaction.names import Secrecy
 __all__ = ["LABELS", "holds_several", "is_value_key", "name_of_pair", "option_name", "secret_label"]
 
 _PAIR = 2
+#: Words in small letters, joined by signs.
+_IDENTIFIER = re.compile(r"[a-z]{2,}(?:[._:][a-z]{2,}){1,8}")
 #: No longer text is taken for a name.
 _LONGEST_NAME = 128
 
@@ -61,7 +64,14 @@ def name_of_pair(container: Sequence[object]) -> str | None:
     name = container[0]
     if type(name) is bytes and len(name) <= _LONGEST_NAME:
         return name.decode("latin-1")
-    return name if type(name) is str and len(name) <= _LONGEST_NAME else None
+    if type(name) is not str or len(name) > _LONGEST_NAME or _is_identifier(container[1]):
+        return None
+    return name
+
+
+def _is_identifier(value: object) -> bool:
+    """Whether the second of two is a name too, as in ``["client_secret_basic", "private_key_jwt"]``."""
+    return type(value) is str and len(value) <= _LONGEST_NAME and _IDENTIFIER.fullmatch(value) is not None
 
 
 def secret_label(

@@ -54,7 +54,8 @@ _WORDS = _words("""
     absent access accept accepted active all allow allowed always anonymous any api apikey approved asked
     attached audit authenticated authorized auto automatic available bad basic batch bearer blocked both
     bound builtin cancelled canceled cert certificate change changed check checked claimed client closed
-    completed confirmed connected console cookie cookies corrupt created current custom declined default
+    completed confirmed connected console days hours seconds weeks unbound cookie cookies corrupt
+    created current custom declined default
     deferred delegated delete deleted denied deny denies detached digest direct disabled disconnected done
     duo dynamic ecdsa ed25519 email empty enabled ended enforced enterprise error es256 es384 es512 exempt
     expected expired expires expiring external fail failed failure fido fido2 fixed forbid forbidden
@@ -62,7 +63,8 @@ _WORDS = _words("""
     httponly iam id idle ignored implicit inactive include incorrect inherit inherited initialized
     insecure internal introspection invalid invalidated issued jwt kerberos key keyboard interactive
     kubernetes lax ldap legacy limited live local locked login logout machine maintained mandatory manual
-    masked match matched mfa mismatch missing mtls mutual native negotiate never new no nobody none not
+    masked match matched mfa minutes mismatch missing mtls mutual native negotiate never new no nobody
+    none not
     ntlm oauth oauth1 oauth2 off official ok okta old omit on once open opened openid oidc optional origin
     orphan otp owner pam pass passed passkey password passwordless pending periodic permitted persistent
     personal plain policy present preferred private prohibited protected provided public publickey push

@@ -236,7 +236,7 @@ _SECRET = "hunter2-Zk9"
 _hiding_places = st.sampled_from(
     [
         lambda v: {"password": v},
-        lambda v: {"apiKey": [v, {"deep": v}]},
+        lambda v: {"clientSecret": [v, {"deep": v}]},
         lambda _: Login("bob", _SECRET),
         lambda _: Account(secret=_SECRET, pin_code=_SECRET),
         lambda _: SecretStr(_SECRET),
@@ -271,7 +271,13 @@ def test_no_secret_survives_at_any_depth(hide, arounds):
 
 
 def test_a_secret_container_is_masked_as_a_whole_and_not_even_read():
-    assert _fields(credentials={"user": "bob"}, token=Hostile()) == {"credentials": "***", "token": "***"}
+    assert _fields(passwords={"user": "bob"}, secret=Hostile()) == {"passwords": "***", "secret": "***"}
+
+
+def test_a_container_under_a_credential_s_name_is_read_and_its_secrets_are_masked():
+    auth = {"client_token": "hunter2-Zk9", "policies": ["default"], "token_type": "service"}
+
+    assert _fields(auth=auth) == {"auth": {**auth, "client_token": "***"}}
 
 
 def test_a_described_object_does_not_reveal_its_secrets():

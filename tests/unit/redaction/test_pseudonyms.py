@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logweir.redaction.names import Secrecy
 from logweir.redaction.pseudonyms import Pseudonyms, is_pseudonym
+from logweir.redaction.values import is_kept
 
 KEY = b"0123456789abcdef"
 _of = Pseudonyms(KEY)
@@ -22,7 +24,6 @@ def expected(text: str) -> str:
     ("value", "text"),
     [
         ("alice@example.com", "alice@example.com"),
-        (" ", " "),
         ("ünïcödé", "ünïcödé"),
         ("\udcff", "\\udcff"),
         (42, "42"),
@@ -30,14 +31,13 @@ def expected(text: str) -> str:
         (42.0, "42"),
         (0.1, "0.1"),
         (1e300, "1e+300"),
-        ("***", "***"),
     ],
 )
 def test_a_value_has_the_pseudonym_of_its_text(value: Any, text: str) -> None:
     assert _of(value) == expected(text)
 
 
-@pytest.mark.parametrize("value", [None, True, False, "", {}, []])
+@pytest.mark.parametrize("value", [None, True, False, "", " ", "***", {}, []])
 def test_what_cannot_be_a_secret_stays(value: Any) -> None:
     assert _of(value) is value or _of(value) == value
 
@@ -64,7 +64,10 @@ def test_pseudonyms_of_pseudonyms_are_the_same(value: Any) -> None:
     assert _of(once) == once
 
 
-@given(st.text(min_size=1), st.text(min_size=1))
+_WORTH_HIDING = st.text(min_size=1).filter(lambda text: text.strip() and not is_kept(text, Secrecy.SECRET))
+
+
+@given(_WORTH_HIDING, _WORTH_HIDING)
 def test_equal_texts_have_equal_pseudonyms_and_others_have_others(one: str, other: str) -> None:
     assert (_of(one) == _of(other)) is (one == other)
     assert is_pseudonym(_of(one))
