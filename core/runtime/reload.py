@@ -12,7 +12,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from logweir.config.models import RoutingConfig
 from logweir.delivery.channel import Channel
@@ -60,18 +59,18 @@ class Reload:
         self._retirements: list[LastingTask] = []
         # Who still uses which spool: two reloads may follow each other before the first has ended.
         self._leaving: dict[object, Spool] = {}
-        self._former: set[Path] = set()
         self.spools = [fan_out.pipeline.store]
 
     def all_channels(self) -> list[Channel]:
         """The channels in force, and those that still retire."""
         return [*self._fan_out.pipeline.channels.values(), *self._retiring]
 
-    def on_disk(self) -> tuple[Spool, set[str], set[Path]]:
-        """The spool in force, the sinks whose events may lie in it, and the former directories."""
+    def on_disk(self) -> tuple[Spool, set[str], list[Spool]]:
+        """The spool in force, the sinks whose events may lie in it, and the former spools."""
         with self._books:
             spool = self._fan_out.pipeline.store
-            return spool, {channel.name for channel in self.all_channels()}, self._former - {spool.directory}
+            former = [other for other in self.spools if other is not spool]
+            return spool, {channel.name for channel in self.all_channels()}, former
 
     def metrics(self) -> dict[str, SinkMetrics]:
         """The counts of every sink, those of its predecessors included."""
@@ -97,7 +96,6 @@ class Reload:
             self._fan_out.pipeline = new
         if new.store is not old.store:
             self.spools.append(new.store)
-            self._former.add(old.store.directory)
             self._on_spools()  # which notes it, so that a crash from here on leaves nothing behind
         # Only now: whoever meets a closed queue must find the successor in force.
         for channel in retiring:

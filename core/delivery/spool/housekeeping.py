@@ -23,8 +23,9 @@ __all__ = ["INTERVAL", "Housekeeping"]
 #: Seconds between two looks for files that dead processes left.
 INTERVAL = 15.0
 
-#: The spool in use, the sinks that are configured, and other directories of which the files are to come here.
-Look = Callable[[], tuple[Spool, Collection[str], Collection[Path]]]
+#: The spool in force, the sinks that are configured, and former spools of this process, whose files are to
+#: come here.
+Look = Callable[[], tuple[Spool, Collection[str], Collection[Spool]]]
 
 
 class Housekeeping:
@@ -61,21 +62,26 @@ class Housekeeping:
 
     def _once(self) -> None:
         spool, sinks, former = self._look()
-        for directory in former:
-            former_directories.note(spool.directory, directory)
+        busy = set[Path]()
+        for other in former:
+            former_directories.note(spool.directory, other.directory)
+            # What it has staged is in no file yet, so no look at the directory finds it: it is written later,
+            # by the spool itself or, where the disk refused it at the close, by another close.
+            if not other.closed or not other.close():
+                busy.add(other.directory)
         spool.adopt()
         for directory in former_directories.noted(spool.directory):
-            _move_from(directory, spool)
+            _move_from(directory, spool, may_forget=directory not in busy)
         dead_letter_unconfigured(spool, sinks)
 
 
-def _move_from(former: Path, spool: Spool) -> None:
-    """Take over what a former directory of queues holds, and forget it when that is all."""
+def _move_from(former: Path, spool: Spool, *, may_forget: bool) -> None:
+    """Take over what a former directory of queues holds, and forget it when that is all and may be."""
     # It may have had a former one itself, when two reloads followed each other.
     for earlier in former_directories.noted(former):
         former_directories.note(spool.directory, earlier)
         former_directories.forget(former, earlier)
     spool.adopt(former)
     # A file that is still there belongs to a process that lives, or could not be taken over just now.
-    if not any(former.glob("*.db")):
+    if may_forget and not any(former.glob("*.db")):
         former_directories.forget(spool.directory, former)

@@ -1,7 +1,12 @@
 """Directories of queues that a reload left: noted until they are empty."""
 
+import errno
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
+
+from logweir.delivery.spool.current_file import CurrentFile
 from logweir.delivery.spool.former_directories import forget, note, noted
 from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.testing.contract import make_event
@@ -36,7 +41,7 @@ def test_the_next_process_takes_over_what_was_noted_and_what_that_had_noted(tmp_
     note(second / "queues", first / "queues")
     spool = make_spool(third)
     note(third / "queues", second / "queues")
-    keeping = Housekeeping(lambda: (spool, {"sink"}, set()))
+    keeping = Housekeeping(lambda: (spool, {"sink"}, []))
     keeping._once()
     keeping._once()
     assert sorted(names(drain(spool))) == ["one", "two"]
@@ -49,7 +54,7 @@ def test_a_directory_whose_file_somebody_owns_stays_noted(tmp_path: Path) -> Non
     make_queue(owner).put(make_event("owned"))
     owner.commit()
     spool = make_spool(tmp_path / "now")
-    keeping = Housekeeping(lambda: (spool, {"sink"}, {tmp_path / "former" / "queues"}))
+    keeping = Housekeeping(lambda: (spool, {"sink"}, [owner]))
     keeping._once()
     assert noted(tmp_path / "now" / "queues") == {tmp_path / "former" / "queues"}
     assert not spool.backlog("sink").depth
@@ -58,3 +63,42 @@ def test_a_directory_whose_file_somebody_owns_stays_noted(tmp_path: Path) -> Non
     assert names(drain(spool)) == ["owned"]
     assert noted(tmp_path / "now" / "queues") == set()
     spool.close()
+
+
+def test_a_directory_stays_noted_while_a_former_spool_may_still_make_a_file_in_it(tmp_path: Path) -> None:
+    """Found by the simulation: an event acknowledged a moment after a reload was left behind by the next start."""
+    former, spool = make_spool(tmp_path / "former"), make_spool(tmp_path / "now")
+    make_queue(former).put(make_event("staged"))
+    keeping = Housekeeping(lambda: (spool, {"sink"}, [former]))
+    keeping._once()
+    former.commit()
+    assert noted(spool.directory) == {former.directory}
+    former.close()
+    spool.close()
+    started = make_spool(tmp_path / "now")
+    Housekeeping(lambda: (started, {"sink"}, []))._once()
+    assert names(drain(started)) == ["staged"]
+    assert noted(started.directory) == set()
+    started.close()
+
+
+def test_what_a_former_spool_could_not_write_at_its_end_is_written_when_the_disk_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulation: it stayed in memory until the stop, and nobody looked for it then."""
+    former, spool = make_spool(tmp_path / "former"), make_spool(tmp_path / "now")
+    make_queue(former).put(make_event("staged"))
+    keeping = Housekeeping(lambda: (spool, {"sink"}, [former]))
+    with monkeypatch.context() as full:
+        full.setattr(CurrentFile, "opened", _refuse)
+        assert not former.close()
+        keeping._once()
+    assert noted(spool.directory) == {former.directory}
+    keeping._once()
+    assert names(drain(spool)) == ["staged"]
+    assert noted(spool.directory) == set()
+    spool.close()
+
+
+def _refuse(_file: CurrentFile) -> NoReturn:
+    raise OSError(errno.ENOSPC, "the disk is full")

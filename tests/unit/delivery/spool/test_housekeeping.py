@@ -39,7 +39,7 @@ async def test_it_looks_at_once_then_from_time_to_time_and_when_it_is_asked(
     spool = make_spool(tmp_path)
     await asyncio.to_thread(leave, tmp_path, "kept")
     await asyncio.to_thread(leave, tmp_path, "gone")
-    keeping = Housekeeping(lambda: (spool, {"kept"}, set()))
+    keeping = Housekeeping(lambda: (spool, {"kept"}, []))
     running = asyncio.create_task(keeping.run())
     await asyncio.wait_for(keeping.ran_once(), 5.0)
     assert names(await asyncio.to_thread(drain, spool, "kept")) == ["for kept"]
@@ -57,7 +57,7 @@ async def test_it_looks_at_once_then_from_time_to_time_and_when_it_is_asked(
 async def test_what_nobody_foresaw_does_not_end_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     looks = 0
 
-    def look() -> tuple[Spool, set[str], set[Path]]:
+    def look() -> tuple[Spool, set[str], list[Spool]]:
         nonlocal looks
         looks += 1
         raise RuntimeError("a defect")
@@ -79,8 +79,9 @@ async def test_what_a_reload_left_in_another_directory_is_taken_over_when_the_di
 ) -> None:
     """Found by the simulation: it was tried once, at the reload, and never again."""
     monkeypatch.setattr(housekeeping, "INTERVAL", 0.01)
-    spool, former = make_spool(tmp_path / "new"), tmp_path / "old"
-    await asyncio.to_thread(leave, former, "kept")
+    spool, former = make_spool(tmp_path / "new"), make_spool(tmp_path / "old")
+    make_queue(former, "kept").put(make_event("for kept"))
+    await asyncio.to_thread(former.close)
     write, tries = SpoolFile.write, list[bool]()
 
     def full_at_first(file: SpoolFile, *arguments: Any) -> None:
@@ -92,7 +93,7 @@ async def test_what_a_reload_left_in_another_directory_is_taken_over_when_the_di
         write(file, *arguments)
 
     monkeypatch.setattr(SpoolFile, "write", full_at_first)
-    keeping = Housekeeping(lambda: (spool, {"kept"}, {former / "queues"}))
+    keeping = Housekeeping(lambda: (spool, {"kept"}, [former]))
     running = asyncio.create_task(keeping.run())
     async with asyncio.timeout(5.0):
         while not spool.backlog("kept").available:
