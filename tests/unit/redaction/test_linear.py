@@ -15,6 +15,9 @@ _PIECES = [
     "://a:b@", "%3A%2F%2Fa%3A", "?a=", "&token=b", "Bearer ", "Token ", "digest a=1 ", "ghp_", "_aaaaaaaa", "sk-",
     "eyJ", "eyJa.", "SG.", "1/", "A1", "AIz", "-----BEGIN PRIVATE KEY", "-----BEGIN PRIVATE KEY-----\n-",
     "PuTTY-User-Key-File-2", "a@", "a=", "1.", "hooks.slack.com/services/",
+    "'", '"', "\\", "password='", "password=[", "password={", "password: |\n", "token=['a", 'token="a\\', "cookie: a=1; ",
+    "password=a,", 'password=\\"a', "password='a'b", "token={token=", "passwords:\n - a\n", "password%3D", "<", "<password>",
+    "('password', ", '"name":"password",', "mysql -p", "--password ", "VALUES (", "[parameters: (", "password'", "''",
 ]  # fmt: skip
 _GROWTH = 3.0
 _NOISE = 0.004  # what takes less is too short to compare
