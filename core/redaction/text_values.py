@@ -48,13 +48,20 @@ _MORE_OF_MANY = re.compile(rf"(?:,[ ]?(?!{_NAME_AND_SIGN})(?:{_BARE_SIGNS})++)*+
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,30}=\w")
 _ALREADY = re.compile(r"(?:[A-Za-z][\w-]{1,24}+[ \t]+)?\*{3}(?![^\s\"'`,;&|)\]}>\\<])")
 
-_WRAPPER = re.compile(r"<?[A-Za-z_][\w.]{0,63}+(?=[\(\[{])")
+_WRAPPER = re.compile(r"[A-Za-z_][\w.]{0,63}+(?=[\(\[{])")
 _OPENERS = "([{"
 _IN_CONTAINER = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|[()\[\]{}]", re.DOTALL)
 _NAMES_INSIDE = re.compile(
     r"\"(?:[^\"\\]|\\.)*+\"?(\s*+:)?|'(?:[^'\\]|\\.)*+'?(\s*+:)?|(\w\s?+[=:])|[()\[\]{}]", re.DOTALL
 )
-_VALUE_INSIDE = re.compile(r"[(\[{]\s?(?:value|secret_value|_?secret|data|raw)\s?[=:]", re.IGNORECASE)
+#: A name in a container that says no more than the container's own.
+_VALUE_INSIDE = re.compile(
+    r"(?<=[(\[{,\s])\\{0,16}[\"']?(?i:value|secret_value|_?secret|data|raw|content)\\{0,16}[\"']?\s?[:=]"
+)
+_ANGLES = re.compile(r"<(?!/)([^<>\r\n]{1,512}+)>")
+_ONE_WORD = re.compile(r"[A-Za-z_-]{1,32}")
+_SAYS_WHAT_IT_IS = re.compile(r"\w=| at 0x")
+_NEAR = 512
 _LONGEST_WALKED = 4096
 _LOOKS_FOR_A_VALUE = 2  # beside the one for its name
 
@@ -83,6 +90,8 @@ def secret_span(place: Place, scan: Scan) -> Span | None:
         return None
     if text[at] in _OPENERS:
         return _container(place, at, at)
+    if text[at] == "<":
+        return _angles(place, at)
     wrapper = _WRAPPER.match(text, at)
     if wrapper is not None:
         return _container(place, at, wrapper.end())
@@ -153,7 +162,7 @@ def _end_of_escaped(text: str, at: int, quote: str, escapes: int, scan: Scan) ->
 def _container(place: Place, start: int, opening: int) -> Span | None:
     """Mask a container as a whole; beside a credential's name only one of plain values, others are walked."""
     text = place.text
-    if place.secrecy is Secrecy.CREDENTIAL and not place.header and _is_walked(text, opening):
+    if place.secrecy is Secrecy.CREDENTIAL and not place.many and _is_walked(text, opening):
         return None
     end = _end_of_container(text, opening)
     inside = text[opening + 1 : min(end - 1, opening + _LONGEST_WALKED)].strip(" \t\r\n,\"'[](){}buU")
@@ -167,9 +176,19 @@ def _container(place: Place, start: int, opening: int) -> Span | None:
     return start, _without_full_stop(text, start, behind(_BARE, text, end))
 
 
+def _angles(place: Place, at: int) -> Span | None:
+    """Mask what an object says about itself, as in ``<Token abc>``; ``<password>`` stands for a value."""
+    found = _ANGLES.match(place.text, at)
+    if found is None or _ONE_WORD.fullmatch(found[1]):
+        return None
+    if place.secrecy is Secrecy.CREDENTIAL and _SAYS_WHAT_IT_IS.search(found[1]):
+        return None
+    return at, behind(_BARE, place.text, found.end())
+
+
 def _is_walked(text: str, opening: int) -> bool:
     """Whether a container has names of its own, by which its values are judged."""
-    if _VALUE_INSIDE.match(text, opening):
+    if _VALUE_INSIDE.search(text, opening, opening + _NEAR):
         return False
     for found in _NAMES_INSIDE.finditer(text, opening + 1, opening + _LONGEST_WALKED):
         if any(found.groups()):

@@ -12,6 +12,7 @@ import re
 from logweir.redaction.command_lines import mask_command_lines
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
+from logweir.redaction.sentences import mask_sentences
 from logweir.redaction.text_pairs import mask_pairs
 from logweir.redaction.text_places import Place
 from logweir.redaction.text_values import secret_span
@@ -28,7 +29,7 @@ _SIGNED_NAME = re.compile(rf"{_SIGN}\s{{0,16}}+{_CLOSERS}({_NAME})")
 
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrtbf])|%[0-9a-fA-F]{2}|\\")
 _HEADER = re.compile(r"(?i:(?:\w+[_-])*(?:authorization|cookies?|x-[\w-]+|[\w-]+-(?:key|token)))\Z")
-_PLURAL = re.compile(r"(?i:keys|tokens|s)\Z")
+_PLURAL = re.compile(r"(?i:s(?<!credentials)|cookie)\Z")
 _VERBS = frozenset({"is", "was", "are", "were"})
 _HOLDS = frozenset({"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase"})
 _LEAD = 48
@@ -119,4 +120,4 @@ def _mask_signed(text: str, scan: Scan) -> str:
 
 
 #: In this order: what knows more about the syntax around a value first.
-_SEARCHES = (mask_pairs, mask_elements, mask_encoded, _mask_signed, mask_command_lines)
+_SEARCHES = (mask_pairs, mask_elements, mask_encoded, _mask_signed, mask_command_lines, mask_sentences)
