@@ -33,6 +33,7 @@ _PLURAL = re.compile(r"(?i:s(?<!credentials)|cookie)\Z")
 _VERBS = frozenset({"is", "was", "are", "were"})
 _HOLDS = frozenset({"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase"})
 _LEAD = 48
+_NAMES_OF_A_LOOK = 4  # a dump of a thousand settings is looked at, not masked as a whole
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
 _QUOTES = "\"'`"
 
@@ -42,7 +43,6 @@ def _verdict(backwards: str, scan: Scan) -> tuple[Secrecy, str]:
 
     Names of several words end with the last one, but where they begin is open, as in ``my api key: …``.
     """
-    scan.look()
     name = backwards[::-1]
     escape = _ESCAPE.match(name)
     secrecy, best = Secrecy.HARMLESS, ""
@@ -97,7 +97,10 @@ def mask_assignments(text: str, scan: Scan) -> str:
 
 def _mask_signed(text: str, scan: Scan) -> str:
     backwards = text[::-1]
-    verdicts = {name: _verdict(name, scan) for name in set(_SIGNED_NAME.findall(backwards))}
+    names = set(_SIGNED_NAME.findall(backwards))
+    for _ in range(len(names) // _NAMES_OF_A_LOOK):
+        scan.look()
+    verdicts = {name: _verdict(name, scan) for name in names}
     secret = {name: verdict for name, verdict in verdicts.items() if verdict[0]}
     if not secret:
         return text
