@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 
 from logweir.redaction.names import Secrecy
-from logweir.redaction.values import is_kept
 
 __all__ = ["is_hidden_at", "is_placeholder", "is_said", "plain_value"]
 
@@ -81,4 +80,4 @@ def is_said(text: str, start: int, end: int, secrecy: Secrecy) -> bool:
         return True
     if secrecy is Secrecy.SECRET or not _PLAIN.fullmatch(word.group()):
         return False
-    return is_kept(word.group(), secrecy) or _AND_ANOTHER_WORD.match(text, word.end()) is not None
+    return _AND_ANOTHER_WORD.match(text, word.end()) is not None

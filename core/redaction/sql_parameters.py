@@ -25,7 +25,7 @@ _STATEMENT = re.compile(
     r"|(?<=p)assword(?:\s+|\s*\(\s*)(?=')"
     r"|(?<=s)et\s+password\s+for\s+\S{1,128}+\s*=\s*(?:password\s*\(\s*)?)(?=[bBnNeE]?['\"])"
 )
-_DUPLICATE = re.compile(r"Duplicate entry \\?'(.{1,1024}?)\\?' for key \\?'([\w.\-]{1,128}+)")
+_DUPLICATE = re.compile(r"Duplicate entry \\?'(.{1,512}?)\\?' for key \\?'([\w.\-]{1,128}+)")
 _INSERT = re.compile(
     r"[iIrR](?<!\w.)(?i:(?:(?<=i)nsert|(?<=r)eplace)\s+(?:\w+\s+)?into)\s+[\w.\"`\[\]]{1,200}+\s*\(([^()]{1,4000}+)\)\s*(?i:VALUES)\s*(?=\()"
 )

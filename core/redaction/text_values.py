@@ -56,14 +56,15 @@ _NAMES_INSIDE = re.compile(
 )
 #: A name in a container that says no more than the container's own.
 _VALUE_INSIDE = re.compile(
-    r"(?<=[(\[{,\s])\\{0,16}[\"']?(?i:value|secret_value|_?secret|data|raw|content)\\{0,16}[\"']?\s?[:=]"
+    r"[vVsSdDrRcC](?<![\w-].)(?i:(?<=v)alue|(?<=s)ecret(?:_value)?|(?<=d)ata|(?<=r)aw|(?<=c)ontent)"
+    r"\\{0,16}[\"']?\s?[:=]"
 )
 _ANGLES = re.compile(r"<(?!/)([^<>\r\n]{1,512}+)>")
 _ONE_WORD = re.compile(r"[A-Za-z_-]{1,32}")
 _SAYS_WHAT_IT_IS = re.compile(r"\w=| at 0x")
-_NEAR = 512
+_NEAR = 256
 _LONGEST_WALKED = 4096
-_LOOKS_FOR_A_VALUE = 2  # beside the one for its name
+_LOOKS_FOR_A_VALUE = 4  # beside the one for its name
 
 _BLOCK = re.compile(r"(?:!\S+[ ]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?\r?\n(?=([ \t]*))")
 _LIST = re.compile(r"[ \t]*\r?\n([ \t]*)-[ ]+(?=[^\s:=]+[ \t]*(?:\r?\n|\Z))")
@@ -273,7 +274,7 @@ def _bare(place: Place, at: int) -> Span | None:
 def _is_no_value(place: Place, at: int, word: str) -> bool:
     """Whether a bare word says how things stand."""
     secrecy = place.secrecy
-    if is_kept(plain_value(word), secrecy) or is_kept(plain_value(word.rstrip(".")), secrecy):
+    if is_kept(plain_value(word.rstrip(".")), secrecy):
         return True
     if secrecy is Secrecy.CREDENTIAL and (
         not any(map(str.isalnum, word)) or (place.colon and _ASSIGNMENT.match(word))

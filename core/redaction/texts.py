@@ -8,6 +8,8 @@ values behind secret ones are read, each once, so that the time grows with the t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import chain
 
 from logweir.redaction.command_lines import mask_command_lines
 from logweir.redaction.names import Secrecy
@@ -24,12 +26,11 @@ __all__ = ["mask_assignments"]
 # The reversed text is searched, so the parts of a name and its sign stand here in reversed order.
 _SIGN = r"[=:>\uff1a\uff1d](?:(?<=>)-|(?<=[=\uff1d])[=:]?+(?![!<>~])|(?<=\uff1a)|(?<=:)(?<!::)(?!:))"
 _CLOSERS = r"(?:[\\\"'\])`\u201d\u2019\u00bb]|;touq&|;(?:93|43)#&|[27]200u\\|[27]2x\\|[dD]5%){0,24}+"
-_NAME = r"[\w.\-\u0300-\u036f]{1,128}+(?:[\\%]|(?: [\w\-]{1,32}+){1,3})?"
+_NAME = r"[\w.\-\u0300-\u036f]{1,128}+(?: [\w\-]{1,32}+){0,3}[\\%]?"
 _SIGNED_NAME = re.compile(rf"{_SIGN}\s{{0,16}}+{_CLOSERS}({_NAME})")
 
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrtbf])|%[0-9a-fA-F]{2}|\\")
-_HEADER = re.compile(r"(?i:(?:\w+[_-])*(?:authorization|cookies?|x-[\w-]+|[\w-]+-(?:key|token)))\Z")
-_PLURAL = re.compile(r"(?i:s(?<!credentials)|cookie)\Z")
+_HEADERS = ("authorization", "cookie", "cookies", "-key", "-token")
 _VERBS = frozenset({"is", "was", "are", "were"})
 _HOLDS = frozenset({"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase"})
 _LEAD = 48
@@ -45,29 +46,37 @@ def _verdict(backwards: str, scan: Scan) -> tuple[Secrecy, str]:
     """
     name = backwards[::-1]
     escape = _ESCAPE.match(name)
+    names = [name] if escape is None else [name[escape.end() :], name[1:]]
     secrecy, best = Secrecy.HARMLESS, ""
-    words = name.split(" ")
-    if words[-1] in _VERBS and len(words) > 1:  # the password is: …
-        words.pop()
-    # In `Credentials user: …` only the first word is secret, and another one is the name.
-    longer = [
-        " ".join(words[start:])
-        for start in range(len(words) - 2, -1, -1)
-        if words[-1].lower() in _HOLDS or not scan.secrecy(" ".join(words[start:-1]))
-    ]
-    candidates = [words[-1], *longer]
-    if escape is not None:
-        candidates = [name[escape.end() :], name[1:]]
-    for candidate in candidates:
+    for candidate in chain.from_iterable(_candidates(name.split(" "), scan) for name in names):
         verdict = scan.secrecy(candidate)
         if verdict > secrecy:
             secrecy, best = verdict, candidate
     return secrecy, best
 
 
+def _candidates(words: list[str], scan: Scan) -> Iterator[str]:
+    """Yield what may be the name: the last word, and those before it where it belongs to them."""
+    if len(words) > 1 and words[-1] in _VERBS:  # the password is: …
+        words = words[:-1]
+    yield words[-1]
+    for start in range(len(words) - 2, -1, -1):
+        # In `Credentials user: …` only the first word is secret, and another one is the name.
+        if words[-1].lower() in _HOLDS or not scan.secrecy(" ".join(words[start:-1])):
+            yield " ".join(words[start:])
+
+
+def _is_header(lowered: str) -> bool:
+    return lowered.endswith(_HEADERS) or lowered.startswith("x-")
+
+
+def _is_plural(lowered: str) -> bool:
+    return lowered.endswith(("s", "cookie")) and not lowered.endswith("credentials")
+
+
 def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place:
     """Look at what stands around a secret name, behind whose sign the value begins."""
-    sign = text[at - 1]
+    sign, lowered = text[at - 1], name.lower()
     before = text[max(0, start - _LEAD) : start]
     line = before.rpartition("\n")[2]
     whole = len(line) < len(before) or start <= _LEAD
@@ -82,8 +91,8 @@ def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place
         colon=sign in ":\uff1a",
         quote=quote,
         line=bool(quote) or (begins and not (sign == "=" and name.isupper())),
-        header=sign in ":\uff1a" and _HEADER.search(name) is not None,
-        many=_PLURAL.search(name) is not None,
+        header=sign in ":\uff1a" and _is_header(lowered),
+        many=_is_plural(lowered),
         indent=len(line) - len(line.lstrip(" \t")),
     )
 

@@ -18,6 +18,7 @@ _PIECES = [
     "'", '"', "\\", "password='", "password=[", "password={", "password: |\n", "token=['a", 'token="a\\', "cookie: a=1; ",
     "password=a,", 'password=\\"a', "password='a'b", "token={token=", "passwords:\n - a\n", "password%3D", "<", "<password>",
     "('password', ", '"name":"password",', "mysql -p", "--password ", "VALUES (", "[parameters: (", "password'", "''",
+    "_a" * 40 + "_token: x ",
 ]  # fmt: skip
 _GROWTH = 3.0
 _NOISE = 0.004  # what takes less is too short to compare

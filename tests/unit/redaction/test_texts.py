@@ -133,6 +133,7 @@ def test_r3_no_container_wrapper_or_quote_leaves_half_of_a_secret(text, expected
         ('time=1 password=S msg="x y"', 'time=1 password=*** msg="x y"'),
         ('{"msg": "password=S\\nuser=bob"}', '{"msg": "password=***\\nuser=bob"}'),
         (r"\u0026password=S\u0026x=1", r"\u0026password=***\u0026x=1"),
+        (r"a\napi key: S1\n", r"a\napi key: ***\n"),
         (r"a\tpassword=S\tx=1", r"a\tpassword=***\tx=1"),
         ("密码：秘密x пароль=тайна1", "密码：*** пароль=***"),
         ("x contraseña=S y", "x contraseña=*** y"),
