@@ -19,7 +19,7 @@ from logweir.redaction.text_values import secret_span
 __all__ = ["mask_command_lines"]
 
 _OPTION = re.compile(
-    r"-(?<![\w\-]-)-?([A-Za-z][\w\-]{1,63}+)"
+    r"-(?<![\w\-]-)-?([A-Za-z][\w.\-]{1,63}+)"
     r"(?:[ \t]{1,8}+(?![\-|&;<>=:,.)\]}])|\\{0,16}[\"'],\s{0,8}(?=[bu]?\\{0,16}[\"']))(?=\S)"
 )
 _OPTION_SAYS = re.compile(

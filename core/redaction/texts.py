@@ -33,8 +33,9 @@ _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrtbf])|%[0-9a-fA-F
 _HEADERS = ("authorization", "cookie", "cookies", "-key", "-token")
 _VERBS = frozenset({"is", "was", "are", "were"})
 _HOLDS = frozenset({"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase"})
-_LEAD = 48
+_LEAD = 80
 _NAMES_OF_A_LOOK = 4  # a dump of a thousand settings is looked at, not masked as a whole
+_OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z")
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
 _QUOTES = "\"'`"
 
@@ -124,6 +125,8 @@ def _mask_signed(text: str, scan: Scan) -> str:
             continue
         scan.look()
         begin = text.find(name, start, at)
+        if _OF_AN_ADDRESS.search(text[max(0, begin - _LEAD) : begin]) and not text[at : at + 1].isspace():
+            continue  # arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/mail names a secret
         span = secret_span(_place(text, name, secrecy, begin, at), scan)
         if span is not None:
             parts += [text[done : span[0]], scan.found(f"text: {name}")]

@@ -218,3 +218,9 @@ def test_masking_twice_changes_nothing(text):
 @given(_texts, st.sampled_from(["password='{}'", '"password": "{}"', "password={}", "x: 1, password=b'{}'"]))
 def test_a_secret_is_found_whatever_stands_before_it(before, form):
     assert "zq9Zq9" not in _masked(f"{before} {form.format('zq9Zq9')} x")
+
+
+def test_r10_the_name_of_a_secret_in_an_address_is_no_assignment():
+    address = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/mail-AbCdEf"
+
+    assert masked(address) == address
