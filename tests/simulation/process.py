@@ -44,6 +44,14 @@ class SimulatedSpool(Spool):
         if self.has_removals:
             self._commit_in(REMOVAL_LINGER)
 
+    def close(self) -> bool:
+        """Close; what was stored and a full disk does not let it delete is taken over, and sent, once more."""
+        complete = super().close()
+        if self.has_removals:
+            for store in self.world.stores.values():
+                store.again |= store.there
+        return complete
+
     def _commit_in(self, seconds: float) -> None:
         if self._due is None and not self.closed:
             self._due = asyncio.get_event_loop().call_later(seconds, self._commit)
