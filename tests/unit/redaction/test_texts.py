@@ -223,4 +223,4 @@ def test_a_secret_is_found_whatever_stands_before_it(before, form):
 def test_r10_the_name_of_a_secret_in_an_address_is_no_assignment():
     address = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/mail-AbCdEf"
 
-    assert masked(address) == address
+    assert _masked(address) == address
