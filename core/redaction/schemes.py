@@ -14,10 +14,12 @@ from logweir.redaction.scan import MASK, Scan
 
 __all__ = ["SCHEME_PROBES", "mask_schemes"]
 
+#: What is no value: another scheme, and words of a sentence.
 _SAYS = (
-    r"(?:tokens?|auth\w*|schemes?|headers?|realm|errors?|credentials?|is|was|has|not|no|required|missing|must|cannot"
-    r"|invalid|expired|denied|failed|failure|wrong|revoked|of|and|or|in|for|the|with|a|to|on|by|from|at|as|s)"
-    r"(?![\w.~+/-])"
+    r"(?i:(?:bearer|basic|digest|token|api-?key|key|negotiate|ntlm|sso-key|sws|oauth|pat|hawk)(?=[ \t])"
+    r"|tokens?|auth\w*|schemes?|headers?|realm|errors?|credentials?(?!=)|is|was|has|not|no|required|missing|must"
+    r"|cannot|invalid|expired|denied|failed|failure|wrong|revoked|of|and|or|in|for|the|with|a|to|on|by|from|at"
+    r"|as|s)(?![\w.~+/-])"
 )
 _SCHEME = re.compile(
     r"[ABDGHNOPSTKabdghnopstk](?<![\w][A-Za-z])"
@@ -25,7 +27,7 @@ _SCHEME = re.compile(
     r"|(?P<params>(?<=d)igest|(?<=h)awk|(?<=o)auth|(?<=a)ws4-hmac-sha256|(?<=t)oken|(?<=s)ignature)(?=\s+\w+=)"
     r"|(?P<other>(?<=t)oken|(?<=a)pi-?key|(?<=n)egotiate|(?<=n)tlm|(?<=s)sws|(?<=o)auth|(?<=g)enieKey|(?<=p)at"
     r"|(?<=k)ey|(?<=h)awk))"
-    rf"[ \t]+(?!{_SAYS})(?P<value>[^\s\"',;<>(){{}}\[\]*\\]+)",
+    rf"[ \t]+(?!{_SAYS})(?P<value>[^\s\"',;<>(){{}}\[\]*\\]++)(?!\*)",
     re.ASCII,
 )
 _PARAMETER = re.compile(

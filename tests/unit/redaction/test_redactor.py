@@ -87,6 +87,8 @@ def test_the_cache_of_names_is_bounded():
         ("1795528800123456789", "1795528800123456789"),
         ("Authorization: Bearer abc.def-ghi_1", "Authorization: Bearer ***"),
         ("BEARER   xyz", "BEARER   ***"),
+        ("KEY Bearer q1w2e3r4", "KEY Bearer ***"),
+        ("key x=***", "key x=***"),
         ("bearer token missing", "bearer token missing"),
         ('Bearer realm="api"', 'Bearer realm="api"'),
         ("Basic dXNlcjpwYXNz", "Basic ***"),
