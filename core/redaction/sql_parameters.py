@@ -17,7 +17,9 @@ from logweir.redaction.text_values import secret_span
 __all__ = ["mask_sql_parameters"]
 
 _PARAMETERS = re.compile(r"\[parameters: (?=[(\[])(?!\[\{)|Failing row contains (?=\()")
-_ARGUMENTS = re.compile(r"(?:args|params|parameters|arguments)[=:] ?(?=[(\[])")
+_ARGUMENTS = re.compile(
+    r"(?:args|params|parameters|arguments)[=:] ?(?=[(\[])|(?:%s|\?|\$\d)[ )]{0,4}[\"'],\s?(?=[(\[])"
+)
 _WORDS = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ")
 _STATEMENT = re.compile(
     r"[iIpPsS](?<![\w'\"\-].)(?i:"

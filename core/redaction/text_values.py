@@ -32,10 +32,12 @@ _QUOTED = {
 _ESCAPED_QUOTE = {quote: re.compile(rf"\\*{quote}") for quote in "\"'`"}
 
 _NAME_AND_SIGN = r"(?:amp;|#38;|u0026)?[\"']?[\w.\-\[\]$%]{1,64}+[\"']?[ ]?(?:=|:(?!//))"
+#: Behind a semicolon or a comma also names of several words, as in ``Password=…;User Id=…``.
+_NAMES_AND_SIGN = rf"(?:{_NAME_AND_SIGN}|[A-Za-z]\w{{0,32}}(?:[ ][A-Za-z]\w{{0,32}}){{1,2}}[ ]?=)"
 #: A sign that ends values ends this one only where something new begins behind it.
 _BARE_SIGNS = (
     r"[^\s\"'`,;&|)\]}>\\<]"
-    rf"|[,;&|](?![\s,;&|)\]}}\"'`\\]|\Z|[ ]?{_NAME_AND_SIGN})"
+    rf"|[,;&|](?![\s,;&|)\]}}\"'`\\]|\Z|[ ]?{_NAMES_AND_SIGN})"
     r"|[)\]}>\"'`](?=\w)|<(?![/\w])"
     r"|\\(?!\\*[\"'`]|[nrt](?:[\s\\]|\Z|[\w.-]{1,64}+\s?[=:])|u00(?:2[267]|3[ce]))"
 )
@@ -45,10 +47,11 @@ _BARE_LINE = re.compile(
 )
 _MORE_OF_MANY = re.compile(rf"(?:,[ ]?(?!{_NAME_AND_SIGN})(?:{_BARE_SIGNS})++)*+")
 #: A name of its own, as in ``auth: method=password``.
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,30}=\w")
-_ALREADY = re.compile(r"(?:[A-Za-z][\w-]{1,24}+[ \t]+)?\*{3}(?![^\s\"'`,;&|)\]}>\\<])")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,30}=(?:\w|\*{3})")
+_ALREADY = re.compile(r"(?:[A-Za-z][\w-]{1,24}+[ \t]+)?\*{3}\.?(?![^\s\"'`,;&|)\]}>\\<])")
 
 _WRAPPER = re.compile(r"[A-Za-z_][\w.]{0,63}+(?=[\(\[{])")
+_PHP_TYPE = re.compile(r"(?:string\(\d{1,9}\) (?=\"))?")
 _OPENERS = "([{"
 _IN_CONTAINER = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|[()\[\]{}]", re.DOTALL)
 _NAMES_INSIDE = re.compile(
@@ -84,6 +87,7 @@ def secret_span(place: Place, scan: Scan) -> Span | None:
             return block if block is not None else _on_next_line(place, at, scan)
         tag = _TAG.match(text, at)
         at = tag.end() if tag else at
+    at = behind(_PHP_TYPE, text, at)
     quote = _QUOTE.match(text, at)
     if quote is not None:
         return _quoted(place, quote, scan)

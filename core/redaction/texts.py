@@ -81,7 +81,8 @@ def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place
     before = text[max(0, start - _LEAD) : start]
     line = before.rpartition("\n")[2]
     whole = len(line) < len(before) or start <= _LEAD
-    quote = before[-1:] if before[-1:] in _QUOTES and text[start + len(name)] not in _QUOTES else ""
+    opens = before.rstrip("-")[-1:]  # an option may be quoted together with its value
+    quote = opens if opens in _QUOTES and text[start + len(name)] not in _QUOTES else ""
     begins = (whole and line.strip(" \t-+|#$*/>").removesuffix(" ") in _LEADS) or before.endswith(
         ("\\n", "\\r")
     )

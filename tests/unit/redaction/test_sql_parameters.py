@@ -25,6 +25,9 @@ def _masked(text):
         ("CREATE USER 'u'@'h' IDENTIFIED BY 'S'; ALTER ROLE x PASSWORD 'S'; SET PASSWORD FOR 'u'@'h' = 'S'; SET password = 'S'", "CREATE USER 'u'@'h' IDENTIFIED BY '***'; ALTER ROLE x PASSWORD '***'; SET PASSWORD FOR 'u'@'h' = '***'; SET password = '***'"),
         ("INSERT INTO users (id, name, password) VALUES (1, 'bob', 'S''x'), (2, 'al, (x)', 'T')", "INSERT INTO users (id, name, password) VALUES (1, 'bob', '***'), (2, 'al, (x)', '***')"),
         ("-p S", "-p S"),
+        ("('INSERT INTO u VALUES (%s, %s)', ('bob', 'S'))", "('INSERT INTO u VALUES (%s, %s)', ***)"),
+        ("(0.001) SELECT 1 FROM u WHERE p=%s; args=('S',); alias=default", "(0.001) SELECT 1 FROM u WHERE p=%s; args=***; alias=default"),
+        ("task foo(args=(1, 2))", "task foo(args=(1, 2))"),
     ],
 )  # fmt: skip
 def test_parameters_rows_and_passwords_of_statements_are_masked(text, expected):
