@@ -33,13 +33,13 @@ DEFAULT_PATTERNS = (
 #: A sign between a name and a value, or what stands for one; no time of day, and no URL without user, port
 #: and parameters.
 _ASSIGNMENT_PROBES = (
-    ("=", ""),
+    ("=\uff1a\uff1d", ""),
     (":", r"(?!//[^\s@?#=:]*+(?:\s|\Z))(?!(?<=\d:)\d\d(?!\d))"),
     ("%", "3[AaDd]"),
     ("<", "[A-Za-z]"),
     ("Ww", r"(?<=(?i:pass)[Ww])(?i:(?:or)?d)['\"\s]"),
     ("'\"", r"\\?, ?[bBuU]?\\?['\"]"),
-    (r"\-", r"-[A-Za-z]|(?<=[\s'\"]-)[pPaAXUuW][\S ]"),
+    (r"\-", r"[->][ A-Za-z]|(?<=[\s'\"]-)[pPaAXUuW][\S ]"),
 )
 #: Only rare characters begin one, such as the parenthesis of ``VALUES (`` and the quote of ``PASSWORD '``.
 _SQL_PROBES = (
@@ -79,8 +79,8 @@ GROUPS = {
     "sql": ("sql",),
 }
 
-#: Whether a text of other characters is suspicious is not asked: it is searched in any case.
-_ASCII = [chr(code) for code in range(128)]
+#: What may begin a probe.
+_CHARACTERS = [*map(chr, range(128)), "\uff1a", "\uff1d"]
 
 #: The names of the built-in patterns.
 PATTERN_NAMES = tuple(sorted(_PATTERNS))
@@ -129,7 +129,7 @@ def probe_of(patterns: Iterable[Pattern]) -> Callable[[str], object | None]:
     """
     rests: dict[str, list[str]] = {}
     for starts, rest in (probe for pattern in patterns for probe in pattern.probes):
-        for character in filter(re.compile(f"[{starts}]").match, _ASCII):
+        for character in filter(re.compile(f"[{starts}]").match, _CHARACTERS):
             rests.setdefault(character, []).append(rest)
     found = [f"{re.escape(character)}(?:{'|'.join(rest)})" for character, rest in rests.items()]
     return re.compile("|".join(found), re.ASCII).search

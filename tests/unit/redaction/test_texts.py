@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logweir.redaction.redactor import Redactor
 from logweir.redaction.texts import mask_assignments
 from support.secrecies import a_scan
+
+_default = Redactor()
 
 
 def _masked(text):
@@ -227,3 +230,16 @@ def test_r10_the_name_of_a_secret_in_an_address_is_no_assignment():
     address = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/mail-AbCdEf"
 
     assert _masked(address) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x token=S", "x token: S", "token -> S", "密码：S", "密码＝S", "token%3DS", "('password', 'S')", '["token","S"]',
+        "<password>S</password>", "mysqldump --password S", "mysql -pS",
+        "curl -u user:S h", "redis-cli -a S ping", "login u password S", "password is hunter2", "--token S",
+        "IDENTIFIED BY 'S'", "Failing row contains (1, S)", "x VALUES ('S')", "Duplicate entry 'S' for key 'api_token'",
+    ],
+)  # fmt: skip
+def test_a_text_is_looked_at_whatever_form_it_has(text):
+    assert _default.suspicious(text) is not None
