@@ -17,7 +17,7 @@ __all__ = ["LOOKS", "MASK", "Exhausted", "Masked", "Scan"]
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
 #: How many closer looks one call may take, some milliseconds' worth.
-LOOKS = 1_000
+LOOKS = 2_000
 
 
 @dataclass(frozen=True, slots=True)

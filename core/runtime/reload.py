@@ -96,7 +96,7 @@ class Reload:
             self._fan_out.pipeline = new
         if new.store is not old.store:
             self.spools.append(new.store)
-            self._on_spools()  # which notes it, so that a crash from here on leaves nothing behind
+            self._on_spools()  # which notes it, so that a later start looks there too
         # Only now: whoever meets a closed queue must find the successor in force.
         for channel in retiring:
             channel.close_queues()
