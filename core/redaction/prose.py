@@ -15,23 +15,25 @@ __all__ = ["is_hidden_at", "is_placeholder", "is_said", "plain_value"]
 
 _SAYS = frozenset(
     """
-    a absent accepted access already also an and any are as at attempt bad be because been before blank but by
-    can cannot can't changed check contains could created did differs disabled do does does's doesn't don't
-    eight either empty enabled enter error every exceeded expected expires expired expiry failed failure field
-    for format found from given hardcoded has hasn't have header if ignored in incorrect incomplete inactive
-    insufficient invalid is isn't it its just key's length less likely loaded locked lookup malformed match
-    matches may mismatch missing more must need needed needs neither never new no non none nor not nothing of
-    old on one only option or please present provided rejected removed require required requires reset resets
-    revoked same set shall should since so some still stored supplied than that the their there these they
-    this to too type unable unauthorized unchanged under undefined unexpected unknown unset unsupported until
-    unused updated use used user user's uses using valid value verification verified was wasn't weak were when
-    where which while will with without won't would wrong you your
+    a absent accepted access already also an and any are as at attempt bad be because been before blank
+    but by can can't cannot changed check contains could created did differs disabled do does does's
+    doesn't don't eight either empty enabled enter error every exceeded expected expired expires expiry
+    failed failure field for format found from given hardcoded has hasn't have header if ignored in
+    inactive incomplete incorrect insufficient invalid is isn't it its just key's length less likely
+    loaded locked lookup malformed match matches may mismatch missing more must need needed needs
+    neither never new no non none nor not nothing of old on one only option or please present provided
+    raise rejected removed require required requires reset resets return revoked same set shall should
+    since so some still stored supplied than that the their there these they this to too type unable
+    unauthorized unchanged undefined under unexpected unknown unset unsupported until unused updated use
+    used user user's uses using valid value verification verified was wasn't weak were when where which
+    while will with without won't would wrong you your
     bool bytes int optional secretbytes secretstr str string union
     """.split()  # noqa: SIM905 - two hundred quoted words are harder to read
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]{1,3})?")
 _AND_ANOTHER_WORD = re.compile(
     r"[.,!?;:]?[ \t]+[^\W\d_]+(?:['\u2019][^\W\d_]{1,3})?(?![\w=:@/+.-]*[\d_=:@/+])|[ \t]+\d{1,6}[ \t]+[a-z]"
+    r"|[.,!?;:]?[ \t]+\*{3}"
 )
 _PLAIN = re.compile(r"[A-Z]?[a-z]{1,15}")
 _PLACEHOLDER = re.compile(

@@ -51,6 +51,9 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,30}=(?:\w|\*{3})")
 _ALREADY = re.compile(r"(?:[A-Za-z][\w-]{1,24}+[ \t]+)?\*{3}\.?(?![^\s\"'`,;&|)\]}>\\<])")
 
 _WRAPPER = re.compile(r"[A-Za-z_][\w.]{0,63}+(?=[\(\[{])")
+#: A quote that closes the text of a prompt, as in ``getpass('Password: ')``.
+_PROMPT_ENDS = re.compile(r"\\{0,16}[\"'](?<= .)(?=[,)\]}]|\Z)")
+_BLANKS = re.compile(r"[ \t]*+")
 _PHP_TYPE = re.compile(r"(?:string\(\d{1,9}\) (?=\"))?")
 _OPENERS = "([{"
 _IN_CONTAINER = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|[()\[\]{}]", re.DOTALL)
@@ -78,7 +81,7 @@ def secret_span(place: Place, scan: Scan) -> Span | None:
     """Return where the secret begins and ends; ``None`` where there is none, or it is masked already."""
     for _ in range(_LOOKS_FOR_A_VALUE):
         scan.look()
-    text, at = place.text, _behind_blanks(place.text, place.at)
+    text, at = place.text, behind(_BLANKS, place.text, place.at)
     if at >= len(text):
         return None
     if text[at] in "\r\n|>!":
@@ -87,7 +90,13 @@ def secret_span(place: Place, scan: Scan) -> Span | None:
             return block if block is not None else _on_next_line(place, at, scan)
         tag = _TAG.match(text, at)
         at = tag.end() if tag else at
-    at = behind(_PHP_TYPE, text, at)
+    if text.startswith(place.quote or "\n", at) or (place.colon and _PROMPT_ENDS.match(text, at)):
+        return None
+    return _on_line(place, behind(_PHP_TYPE, text, at), scan)
+
+
+def _on_line(place: Place, at: int, scan: Scan) -> Span | None:
+    text = place.text
     quote = _QUOTE.match(text, at)
     if quote is not None:
         return _quoted(place, quote, scan)
@@ -98,15 +107,7 @@ def secret_span(place: Place, scan: Scan) -> Span | None:
     if text[at] == "<":
         return _angles(place, at)
     wrapper = _WRAPPER.match(text, at)
-    if wrapper is not None:
-        return _container(place, at, wrapper.end())
-    return _bare(place, at)
-
-
-def _behind_blanks(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t":
-        at += 1
-    return at
+    return _container(place, at, wrapper.end()) if wrapper is not None else _bare(place, at)
 
 
 # --- quoted ------------------------------------------------------------------------------------------------

@@ -183,6 +183,8 @@ def test_values_of_several_words_and_lines_are_masked_as_a_whole(text, expected)
         "def login(password: str, token: bytes)",
         "INSERT x WHERE password=%(password)s AND token=? AND token=$1",
         "password: ${DB_PASSWORD}",
+        "getpass('Password: ', stream=x) and input(\"Your password: \") or input('Token: ')",
+        "if not (user or password): return x",
         "login --user=<user> --password=<password>",
         "password=[REDACTED] token=<hidden> pin=**** secret=xxxxxxxx",
         "password=None, password=true, password=",
