@@ -215,9 +215,9 @@ class Walk(BoundedTexts):
 
     def _credentials(self, items: Sequence[Any], total: int, depth: int, name: str) -> Any:
         """Walk a list under a credential's name: texts in it are credentials, two or more are as a whole."""
-        if sum(type(item) in _TEXTS for item in items[: self._kept(total)]) > 1:
-            return self._mask_named(name)
-        return self._items(items, total, depth, Secrecy.CREDENTIAL, name)
+        walked = self._items(items, total, depth, Secrecy.CREDENTIAL, name)
+        # Counted as they are stored: what is no text yet, such as a Decimal, becomes one.
+        return self._mask_named(name) if sum(type(item) is str for item in walked) > 1 else walked
 
     def _items(
         self,
@@ -427,7 +427,6 @@ class Walk(BoundedTexts):
 
 
 _SCALARS = frozenset({str, int, float})
-_TEXTS = frozenset({str, bytes})
 _CONTAINERS = frozenset({dict, list, tuple, Entries})
 _PARTS = frozenset({Description, Excerpt, Hidden, Labelled})
 

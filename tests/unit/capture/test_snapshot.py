@@ -274,6 +274,12 @@ def test_a_secret_container_is_masked_as_a_whole_and_not_even_read():
     assert _fields(passwords={"user": "bob"}, secret=Hostile()) == {"passwords": "***", "secret": "***"}
 
 
+def test_what_becomes_a_text_counts_among_the_texts_under_a_credential_s_name():
+    once = _fields(Token=["", Decimal("Infinity")])
+
+    assert once == {"Token": "***"} == _fields(**once)
+
+
 def test_a_container_under_a_credential_s_name_is_read_and_its_secrets_are_masked():
     auth = {"client_token": "hunter2-Zk9", "policies": ["default"], "token_type": "service"}
 
