@@ -127,7 +127,7 @@ class RedactConfig(StrictModel):
         return Redactor(
             self.keys,
             [*self._default_patterns(), *self.patterns],
-            defaults=bool(self.defaults),
+            defaults=self.defaults,
             exempt=[entry for entry in self.except_ if is_name(entry)],
             paths=place_tree(
                 [entry for entry in self.except_ if not is_name(entry)],

@@ -28,7 +28,7 @@ class Redactor:
     Args:
         keys: Names whose values are secret, added to the built-in ones.
         patterns: What is secret inside a text: names of built-in patterns, or regular expressions.
-        defaults: Whether the built-in names apply.
+        defaults: Whether the built-in names apply, or the groups of them that do.
         exempt: Names whose values are not secret, wherever they stand.
         paths: What is said about single fields by their paths.
 
@@ -45,11 +45,12 @@ class Redactor:
         keys: Sequence[str] = (),
         patterns: Sequence[str] = DEFAULT_PATTERNS,
         *,
-        defaults: bool = True,
+        defaults: bool | Collection[str] = True,
         exempt: Collection[str] = (),
         paths: PathNode | None = None,
     ) -> None:
-        self.names = Names(keys, groups=NAME_GROUPS if defaults else ())
+        groups = defaults if not isinstance(defaults, bool) else NAME_GROUPS if defaults else ()
+        self.names = Names(keys, groups=groups)
         self.paths = paths
         self._exempt = frozenset("".join(words_of(name)) for name in exempt)
         #: How secret the value under a name is.

@@ -157,3 +157,10 @@ def test_a_secret_is_found_wherever_it_stands(before, after, secret):
 @pytest.mark.timeout(10)
 def test_a_long_text_made_to_be_slow_is_not(part):
     _everything.redact_text(part * (65_536 // len(part)))
+
+
+def test_a_list_of_groups_chooses_names_too():
+    redactor = Redactor(defaults=["cards"])
+
+    assert redactor.is_secret_key("card_number")
+    assert not redactor.is_secret_key("password")
