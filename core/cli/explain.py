@@ -12,13 +12,14 @@ from rich.text import Text
 
 from logweir.capture.asking import snapshotter_of
 from logweir.capture.capture import Capture
+from logweir.cli.event_argument import parsed_event
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
 from logweir.config import strategies
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.event import LEVELS, Kind
-from logweir.integrations.log_lines import Parsed, parse_line
+from logweir.integrations.log_lines import Parsed
 from logweir.routing.classifier import Classifier, Decision, take_explicit
 from logweir.routing.router import Explanation, Router
 
@@ -44,12 +45,7 @@ def explain(
 
 
 def _parsed(event: str) -> Parsed:
-    try:
-        parsed = parse_line(event.encode("utf-8", "surrogateescape"), "json")
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}; {_EXAMPLE}") from None
-    if parsed is None:
-        raise typer.BadParameter(f"the event is empty; {_EXAMPLE}")
+    parsed = parsed_event(event, _EXAMPLE)
     _refuse_unknown(parsed)
     return parsed
 

@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.capture.asking import snapshotter_of
+from logweir.cli.event_argument import parsed_event
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
 from logweir.config.loading import load_config
-from logweir.integrations.log_lines import parse_line
 from logweir.redaction.scan import Masked
 
 __all__ = ["redact"]
@@ -52,12 +52,7 @@ def redact(
 
 
 def _parsed(event: str) -> tuple[str, dict[str, Any]]:
-    try:
-        parsed = parse_line(event.encode("utf-8", "surrogateescape"), "json")
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}; {_EXAMPLE}") from None
-    if parsed is None:
-        raise typer.BadParameter(f"the event is empty; {_EXAMPLE}")
+    parsed = parsed_event(event, _EXAMPLE)
     return parsed.name, parsed.fields
 
 

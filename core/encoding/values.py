@@ -124,7 +124,7 @@ def _encode_int(value: int, bounds: _Bounds) -> int | str:
     if excess > 0:  # its first digits; the others would be cut
         return Excerpt(hex(number >> excess), excess // 4)
     if number.bit_length() <= _DECIMAL_BITS:
-        with suppress(ValueError):  # more digits than Python is told to convert
+        with suppress(ValueError):  # more digits than Python converts
             return str(number)
     return hex(number)
 

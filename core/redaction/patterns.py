@@ -17,7 +17,7 @@ from logweir.redaction.sql_parameters import mask_sql_parameters
 from logweir.redaction.texts import mask_assignments
 from logweir.redaction.urls import mask_urls
 
-__all__ = ["DEFAULT_PATTERNS", "GROUPS", "PATTERN_NAMES", "chosen_patterns", "patterns_of", "probe_of"]
+__all__ = ["DEFAULT_PATTERNS", "GROUPS", "PATTERN_NAMES", "chosen_patterns", "probe_of"]
 
 #: The patterns that apply where nothing else is said.
 DEFAULT_PATTERNS = (
@@ -84,13 +84,6 @@ _CHARACTERS = [*map(chr, range(128)), "\uff1a", "\uff1d"]
 
 #: The names of the built-in patterns.
 PATTERN_NAMES = tuple(sorted(_PATTERNS))
-
-
-def patterns_of(
-    groups: Iterable[str], names: Iterable[str] = ()
-) -> tuple[tuple[Pattern, ...], tuple[re.Pattern[str], ...]]:
-    """Return the built-in patterns of the groups and names, in their own order, and the custom ones."""
-    return chosen_patterns([*(name for group in groups for name in GROUPS.get(group, ())), *names])
 
 
 def chosen_patterns(names: Iterable[str]) -> tuple[tuple[Pattern, ...], tuple[re.Pattern[str], ...]]:

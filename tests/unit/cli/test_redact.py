@@ -1,4 +1,4 @@
-"""``logweir redact``: what would be stored, which rule masks what, and that bad input is told apart."""
+"""``logweir redact``: what would be stored, which rule masks what, and that bad input gets one message."""
 
 import json
 from pathlib import Path
