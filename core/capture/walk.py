@@ -208,10 +208,7 @@ class Walk(BoundedTexts):
             return None
         self.size += 2 * ITEM_COST
         first = self.value(container[0], depth + 1)
-        return [first, self._secret_item(container[1], secrecy, name, depth + 1)]
-
-    def _secret_item(self, value: object, secrecy: Secrecy, name: str, depth: int) -> Any:
-        return self.secret(value, secrecy, name, depth)
+        return [first, self.secret(container[1], secrecy, name, depth + 1)]
 
     def _credentials(self, items: Sequence[Any], total: int, depth: int, name: str) -> Any:
         """Walk a list under a credential's name: texts in it are credentials, two or more are as a whole."""
@@ -254,9 +251,9 @@ class Walk(BoundedTexts):
             if self._is_full() and not (len(result) == total - 1 and _is_item_mark(item)):
                 break
             if option is not None and not option_name(item):
-                append(self._secret_item(item, *option, depth))
+                append(self.secret(item, *option, depth))
             elif under:
-                append(self._secret_item(item, under, name, depth))
+                append(self.secret(item, under, name, depth))
             else:
                 append(self.value(item, depth))
             option = self._option(item) if kind is str and not under else None
