@@ -20,6 +20,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
+from logweir.sinks.sql import literals
 from logweir.sinks.sql.canonical import canonical
 from logweir.sinks.sql.chain.hashing import Link
 from logweir.sinks.sql.dialects.contract import Database
@@ -33,6 +34,9 @@ from logweir.sinks.sql.verdicts import RowsMustWait
 __all__ = ["Insertion", "hashed_columns", "write_in_parts"]
 
 Rows = Sequence[Any]
+
+#: A statement without parameters, in which a percent sign is one.
+_AS_IT_IS = {"no_parameters": True}
 
 
 class Insertion:
@@ -64,6 +68,7 @@ class Insertion:
         self._database = database
         self._is_model = is_model
         self._statement = str(insert(table).compile(dialect=dialect))
+        self._literal_insert = self._statement.rpartition("VALUES")[0] + "VALUES"
 
     def rows_of(self, batch: Sequence[Event]) -> Rows:
         """Return the rows of events.
@@ -86,8 +91,17 @@ class Insertion:
             require_packets(rows, self._packet_limit)
         if self._is_model:
             await connection.execute(insert(self._table), rows)
-        else:
+        elif not (self._database.takes_literals and await self._insert_literals(connection, rows)):
             await connection.exec_driver_sql(self._statement, list(rows))
+
+    async def _insert_literals(self, connection: AsyncConnection, rows: Rows) -> bool:
+        """Insert rows that are written as SQL here; returns False where the driver must write them."""
+        driver = (await connection.get_raw_connection()).driver_connection
+        if driver is None or not literals.may_write(driver):
+            return False
+        for statement in literals.statements(self._literal_insert, rows, driver.server_status):
+            await connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)  # type: ignore[arg-type]
+        return True
 
     async def insert_fresh(
         self, connection: AsyncConnection, rows: Rows, *, any_time: bool = False

@@ -23,12 +23,14 @@ class Database(ABC):
         version_query: The SQL that returns the version of the server.
         escapes_nul: Whether the character U+0000 must be written as something else.
         keeps_json_text: Whether the JSON of a row is the text that was written.
+        takes_literals: Whether rows are written into the statement by :mod:`logweir.sinks.sql.literals`.
     """
 
     label: ClassVar[str]
     version_query: ClassVar[str] = "SELECT version()"
     escapes_nul: ClassVar[bool] = False
     keeps_json_text: ClassVar[bool] = True
+    takes_literals: ClassVar[bool] = False
 
     def connect_arguments(self, config: SqlConfig) -> Mapping[str, Any]:
         """Return what the driver is given at each connection; reads the files of TLS."""

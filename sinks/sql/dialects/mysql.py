@@ -50,6 +50,7 @@ class MySql(Database):
 
     label = "MySQL"
     keeps_json_text = False
+    takes_literals = True
 
     def connect_arguments(self, config: SqlConfig) -> Mapping[str, Any]:
         """Strict, in UTC, with bounded waits for locks; the server ends a long SELECT itself."""
