@@ -81,8 +81,8 @@ __all__ = [
 
 __version__ = "0.1.0.dev0"
 
-#: Where each name is defined. A module is imported when the first of its names is used: a program that asks for
-#: a logger does not pay for the models of configurations and sinks that it may never have.
+#: Where each name is defined. A module is imported when the first of its names is used: a program that asks
+#: for a logger does not pay for the models of configurations and sinks that it may never have.
 _NAMES_OF = {
     "logweir.auditing.audit": "audit audit_sync",
     "logweir.auditing.decorator": "audit_log",

@@ -6,6 +6,7 @@ traceback. With ``LOGWEIR_TRACEBACK=1`` in the environment, an error that nobody
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any
@@ -13,24 +14,9 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from logweir.cli.archive import archive, restore
-from logweir.cli.bench import bench
-from logweir.cli.check import check
-from logweir.cli.demo import demo
-from logweir.cli.dlq import dlq
-from logweir.cli.explain import explain
-from logweir.cli.init import init
-from logweir.cli.migrate import migrate
 from logweir.cli.printable import printable
-from logweir.cli.query import query, trace
-from logweir.cli.redact import redact
-from logweir.cli.run import run
-from logweir.cli.schema import schema
-from logweir.cli.tail import tail
-from logweir.cli.top import top
-from logweir.cli.verify import verify
 from logweir.errors import ConfigError, LogweirError, MissingDependency
 
 __all__ = ["app", "main"]
@@ -39,10 +25,74 @@ _WRONG_INPUT = 2
 _FAILED = 1
 
 
+#: The commands in the order of the help: where each is, and what it is for, as its own help says. A command
+#: is imported when it is run; for the list of all, what stands here is enough.
+COMMANDS = {
+    "demo": ("demo:demo", "Drive a real order service and show what landed where."),
+    "run": ("run:run", "Route the lines of files (or stdin) to the sinks of routing.yaml."),
+    "init": ("init:init", "Write a commented routing.yaml that runs with no server."),
+    "check": ("check:check", "Validate routing.yaml and probe every sink."),
+    "explain": ("explain:explain", "Say where an event goes, and why."),
+    "redact": ("redact:redact", "Show an event as it would be stored, and which rule masks what."),
+    "schema": (
+        "schema:schema",
+        "Print the JSON Schema of routing.yaml, for editors, or the DDL of one of its sinks.",
+    ),
+    "query": ("query:query", "Find events in one sink, or in all that can be read back."),
+    "trace": (
+        "query:trace",
+        "Show one trace across all sinks, each event once, with the sinks that have it.",
+    ),
+    "tail": (
+        "tail:tail",
+        "Follow the events of one sink, or of all that can be read back; ends by Ctrl-C.",
+    ),
+    "migrate": (
+        "migrate:migrate",
+        "Copy all events of one sink into another, and prove that they are there.",
+    ),
+    "archive": (
+        "archive:archive",
+        "Archive old events as Parquet, verified before they are deleted from the sink.",
+    ),
+    "restore": (
+        "archive:restore",
+        "Put archived events back into a sink; what it has already is left alone.",
+    ),
+    "verify": (
+        "verify:verify",
+        "Verify the chains of audit rows; names each row that was changed, deleted, moved or inserted.",
+    ),
+    "top": ("top:top", "Watch the sinks of a running process."),
+    "bench": ("bench:bench", "Measure backends under your load, and choose one."),
+    "dlq": ("dlq:dlq", "Dead letters: what no sink would take, with the reason."),
+}
+
+
 class _Commands(TyperGroup):
-    """Runs a command, and turns logweir's errors into a message and an exit code."""
+    """Imports a command and runs it, and turns logweir's errors into a message and an exit code."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = {name: TyperCommand(name, help=text) for name, (_, text) in COMMANDS.items()}
+        self._lists = False
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; only its name and purpose while the list of all is written."""
+        if self._lists or cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        return _imported(COMMANDS[cmd_name][0])
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help without importing the commands."""
+        self._lists = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._lists = False
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except (ConfigError, MissingDependency) as error:
@@ -55,35 +105,29 @@ class _Commands(TyperGroup):
             raise typer.Exit(_FAILED) from None
 
 
+def _imported(place: str) -> Any:
+    """Return the command at ``module:name`` below ``logweir.cli``."""
+    module, _, name = place.partition(":")
+    found = getattr(importlib.import_module(f"logweir.cli.{module}"), name)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    alone = typer.Typer(add_completion=False)
+    alone.command()(found)
+    return typer.main.get_command(alone)
+
+
 app = typer.Typer(
     name="logweir",
-    help="Route structured logs: audit and tracing, each to the store that suits it.",
     cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_COMMANDS = (
-    demo,
-    run,
-    init,
-    check,
-    explain,
-    redact,
-    schema,
-    query,
-    trace,
-    tail,
-    migrate,
-    archive,
-    restore,
-    verify,
-    top,
-)
-for command in _COMMANDS:
-    app.command()(command)
-app.add_typer(bench, name="bench")
-app.add_typer(dlq)
+
+
+@app.callback()
+def _logweir() -> None:
+    """Route structured logs: audit and tracing, each to the store that suits it."""
 
 
 def main() -> None:

@@ -23,7 +23,9 @@ from logweir.benchmarks.suite.rivals.match import play_all
 
 __all__ = ["bench"]
 
-bench = typer.Typer(no_args_is_help=True, help="Measure backends under your load, and choose one.")
+bench = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Measure backends under your load, and choose one."
+)
 
 _EMBEDDED = ("sqlite", "file")
 _Folder = Annotated[Path, typer.Option("--folder", help="Where the run keeps its files.")]

@@ -31,7 +31,10 @@ _AT_ONCE = 500
 _NAMED = 10
 
 dlq = typer.Typer(
-    name="dlq", help="Dead letters: what no sink would take, with the reason.", no_args_is_help=True
+    name="dlq",
+    help="Dead letters: what no sink would take, with the reason.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 

@@ -146,3 +146,24 @@ def test_the_schema_leaves_out_what_has_no_driver_and_says_so(monkeypatch: pytes
     assert "memory" in types
     assert "mongodb" not in types
     assert "pip install 'logweir[mongodb]'" in done.stderr
+
+
+@pytest.mark.parametrize("name", application.COMMANDS)
+def test_the_list_of_commands_says_what_the_help_of_each_says(name: str) -> None:
+    place, purpose = application.COMMANDS[name]
+
+    assert application._imported(place).help.split("\n\n")[0].replace("\n", " ") == purpose
+
+
+def test_the_list_of_commands_is_written_without_importing_them() -> None:
+    program = (
+        "import sys; sys.argv = ['logweir', '--help']\n"
+        "from logweir.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: print(sorted(name for name in sys.modules if 'pydantic' in name or 'sqlalchemy' in name))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert "explain" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
