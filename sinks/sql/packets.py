@@ -1,6 +1,6 @@
 """Whether rows fit into what MySQL takes in one packet. Pure.
 
-The driver joins rows to statements of at most about a megabyte, or of one row that is larger. With most
+Rows are joined to statements of at most about a megabyte, or of one row that is larger. With most
 servers only a very large row can be too large; where the server takes less than a megabyte, a batch can.
 """
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from logweir.errors import SinkRejected
 from logweir.sinks.sql.dialects.contract import json_text
+from logweir.sinks.sql.literals import LONGEST_STATEMENT
 from logweir.sinks.sql.table import audit_table
 
 __all__ = ["require_packets"]
 
-#: What the driver makes of many rows (aiomysql's ``max_stmt_length``), and room for the statement itself.
-_JOINED = 1_024_000
+#: Room for the statement itself.
 _STATEMENT = 4096
 #: Where the texts without a limit are, and what all other columns can hold.
 _NAMES = audit_table("audit_log").columns.keys()
@@ -33,7 +33,7 @@ def require_packets(rows: Sequence[Any], limit: int) -> None:
         SinkRejected: They do not fit; the message has the sizes.
     """
     room = limit - _STATEMENT
-    joins = room < _JOINED
+    joins = room < LONGEST_STATEMENT
     longest = [_most(row) for row in rows]
     if (sum(longest) if joins else max(longest)) <= room:
         return
