@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from logweir.benchmarks import audit_chain, dead_sink, durable, producer, router, run
+from logweir.benchmarks import audit_chain, dead_sink, durable, producer, router, run, starting
 from logweir.benchmarks.measure import Report, environment
 
 _ALL: dict[str, Any] = {
@@ -19,6 +19,7 @@ _ALL: dict[str, Any] = {
     "durable": durable.measure,
     "dead-sink": dead_sink.measure,
     "audit-chain": audit_chain.measure,
+    "starting": starting.measure,
 }
 #: These need a server (each module names the variable with its URL) and a driver: only when named.
 _BACKENDS = ("elasticsearch", "loki", "mongodb", "mysql")
@@ -28,6 +29,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "run": {"events": 2000, "runs": 1},
     "durable": {"seconds": 0.05, "runs": 2},
     "audit-chain": {"batches": 2, "batch": 100, "runs": 1},
+    "starting": {"runs": 1},
     "dead-sink": {"seconds": 3.0, "rate": 20_000},
     "mongodb": {"events": 2000, "runs": 1},
     "elasticsearch": {"events": 2000, "runs": 1},
