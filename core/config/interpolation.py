@@ -2,6 +2,9 @@
 
 A file's content is taken without its last line end, as secrets mounted by Docker and Kubernetes have one.
 Relative files are looked for beside routing.yaml.
+
+A variable in the user or the password of a URL may hold any text: what cannot stand there is written as
+``%XX``. A value that has been written so already is taken as it is.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 __all__ = ["InterpolationError", "interpolate", "is_one_variable"]
 
@@ -16,6 +20,13 @@ __all__ = ["InterpolationError", "interpolate", "is_one_variable"]
 _VARIABLE = re.compile(r"\$(?:\$|\{(?:([^{}]*)\})?)")
 _UNCLOSED = "a ${ here is not closed by a }; write ${NAME}, ${NAME:-default} or ${file:path}, or $$ for $"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: What stands before the host of a URL, as it is written: with its variables.
+_USERINFO = re.compile(r"://((?:\$\{[^{}]*\}|[^/?#\s{}])*)@")
+#: As encoders write it: with %XX for what needs it, and for nothing else. No encoder writes %41 for an A.
+_ENCODED = re.compile(
+    r"(?:[\w.~!$&'()*+,;=-]|%(?![46][1-9A-F]|[57][0-9A]|3[0-9]|2[DE]|5F|7E)[0-9A-F]{2})+",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 class InterpolationError(ValueError):
@@ -28,8 +39,17 @@ def interpolate(text: str, environment: Mapping[str, str], directory: Path) -> s
     Raises:
         InterpolationError: A variable is missing or malformed, or a file cannot be read.
     """
+    credentials = [match.span(1) for match in _USERINFO.finditer(text)]
+
+    def filled(match: re.Match[str]) -> str:
+        value = _fill(match, environment, directory)
+        for start, end in credentials:
+            if match[1] is not None and start <= match.start() and match.end() <= end:
+                return _credentials(value, whole=match.span() == (start, end))
+        return value
+
     # One pass: what a variable brings in is never looked at again, so a secret may hold `${` or `$$`.
-    return _VARIABLE.sub(lambda match: _fill(match, environment, directory), text)
+    return _VARIABLE.sub(filled, text)
 
 
 def is_one_variable(text: str) -> bool:
@@ -58,6 +78,20 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], directory: Path)
             return default
         raise InterpolationError(f"the variable {name} is not set; set it, or write ${{{name}:-default}}")
     return value
+
+
+def _credentials(value: str, *, whole: bool) -> str:
+    """Write a value as it may stand before the host of a URL.
+
+    Args:
+        value: A user, a password, or a part of one.
+        whole: Whether it may be both, with a colon between them.
+    """
+    if whole and ":" in value:
+        user, _, password = value.partition(":")
+        return f"{_credentials(user, whole=False)}:{_credentials(password, whole=False)}"
+    encoded = "%" in value and _ENCODED.fullmatch(value)
+    return value if encoded else quote(value, safe="")
 
 
 def _file(name: str, directory: Path) -> str:

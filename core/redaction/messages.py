@@ -19,7 +19,8 @@ _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|authorization|cookie|dsn",
     re.IGNORECASE,
 )
-_USER_AND_PASSWORD = re.compile(r"://[^/@\s]*?:([^/\s]+)@")
+#: To the last @: what a password must not hold is in it where it was not written as %XX.
+_USER_AND_PASSWORD = re.compile(r"://[^/@\s]*?:(?!\d{1,5}/)(.+)@", re.DOTALL)
 _WITHHELD = (
     "this value is refused; why is not shown, because that would show a secret or the value of a variable"
 )

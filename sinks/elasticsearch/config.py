@@ -34,10 +34,10 @@ def _checked_url(value: str) -> str:
         sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         sound = False
+    if "@" in value:  # wherever it is: a password may have any sign
+        raise ValueError("leave user and password out of the URL; write them as `username` and `password`")
     if not sound:
         raise ValueError("not the URL of a node; write one such as http://localhost:9200")
-    if "@" in parts.netloc:
-        raise ValueError("leave user and password out of the URL; write them as `username` and `password`")
     if parts.query or parts.fragment:
         raise ValueError("the URL of a node ends with its port, or with a path before the API's own")
     return value

@@ -99,11 +99,15 @@ class LokiConfig(SinkConfig):
     @field_validator("url")
     @classmethod
     def _url_is_a_base(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("not the address of a Loki; write one such as http://loki:3100")
-        if "@" in parts.netloc:
+        try:
+            parts = urlsplit(value)
+            whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            whole = False
+        if "@" in value:  # wherever it is: a password may have any sign
             raise ValueError("the url holds credentials; write them as username and password")
+        if not whole:
+            raise ValueError("not the address of a Loki; write one such as http://loki:3100")
         path = parts.path.rstrip("/").removesuffix(_PUSH_PATH)
         return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 

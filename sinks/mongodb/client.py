@@ -93,7 +93,7 @@ def _options(config: MongoConfig, context: SinkContext) -> dict[str, Any]:
     """What the url does not say itself. The worker retries, and the driver does not do so too."""
     milliseconds = int(config.retry.timeout * 1000)
     sooner = int(milliseconds * _SOONER)
-    options = {
+    options: dict[str, Any] = {
         "appName": "logweir",
         "retryWrites": False,
         "retryReads": False,
@@ -104,4 +104,8 @@ def _options(config: MongoConfig, context: SinkContext) -> dict[str, Any]:
         "waitQueueTimeoutMS": sooner,
     }
     given = config.url_options
+    if config.username is not None:
+        options["username"] = config.username
+    if config.password is not None:
+        options["password"] = config.password.get_secret_value()
     return {name: value for name, value in options.items() if name.lower() not in given}

@@ -16,13 +16,16 @@ from logweir.event import Kind
 from logweir.settings.delivery import StrictModel
 from logweir.settings.units import Seconds
 from logweir.sinks.contract import SinkConfig
+from logweir.sinks.shared.credentials import check_behind_password, check_once
 
 __all__ = ["DEFAULT_DATABASE", "MongoConfig", "TtlConfig"]
 
 #: Where events go if neither the url nor ``database`` names one.
 DEFAULT_DATABASE = "logweir"
 
-_URL = re.compile(r"mongodb(?:\+srv)?://[^/?]+(?:/(?P<database>[^?]*))?(?:\?(?P<options>.*))?", re.DOTALL)
+_URL = re.compile(
+    r"mongodb(?:\+srv)?://(?P<hosts>[^/?]+)(?:/(?P<database>[^?]*))?(?:\?(?P<options>.*))?", re.DOTALL
+)
 _NO_NAME = re.compile(r"[/\\. \"$*<>:|?\0]")
 _ENOUGH = 38  # bytes that MongoDB leaves for the name of a database, and for a field in an index's name
 
@@ -47,6 +50,10 @@ class MongoConfig(SinkConfig):
     url: SecretStr
     """The servers: `mongodb://user:password@host/database?tls=true`, or `mongodb+srv://`.
     Options in it (TLS, `authSource`, `compressors`, timeouts) go to the driver."""
+    username: str | None = None
+    """The user, if the url names none; taken as it is, without %XX."""
+    password: SecretStr | None = None
+    """The password, if the url has none; taken as it is, without %XX."""
     driver: Literal["motor", "pymongo"] = "motor"
     """The client: `motor`, or `pymongo` for PyMongo's own asynchronous client, which succeeds it."""
     database: str | None = None
@@ -73,8 +80,10 @@ class MongoConfig(SinkConfig):
     @classmethod
     def _url_is_mongodbs(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
-        if not _URL.fullmatch(url):
+        match = _URL.fullmatch(url)
+        if not match:
             raise ValueError("not a MongoDB URL; write one such as mongodb://user:password@host:27017/logs")
+        check_behind_password(match["hosts"].rpartition("@")[0], match["database"])
         if url.startswith("mongodb://"):  # the other scheme is resolved by DNS, which is not done here
             try:
                 parse_uri(url)
@@ -117,6 +126,13 @@ class MongoConfig(SinkConfig):
             if any(not part or part.startswith("$") or "\0" in part for part in parts):
                 raise ValueError(f"no index can be made for the field {name!r}; its parts must have names")
         return value
+
+    @model_validator(mode="after")
+    def _credentials_are_given_once(self) -> MongoConfig:
+        before, at, _ = self.url.get_secret_value().partition("://")[2].rpartition("@")
+        user, _, password = before.partition(":") if at else ("", "", "")
+        check_once(user, password, self.username, self.password)
+        return self
 
     @model_validator(mode="after")
     def _time_series_have_one_ttl(self) -> MongoConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-__all__ = ["bearer_header", "check_login", "login_of"]
+__all__ = ["bearer_header", "check_behind_password", "check_login", "check_once", "login_of"]
 
 
 def check_login(username: str | None, password: SecretStr | None) -> None:
@@ -15,6 +15,35 @@ def check_login(username: str | None, password: SecretStr | None) -> None:
     """
     if (username is None) != (password is None):
         raise ValueError("username and password belong together; give both or none")
+
+
+def check_behind_password(*parts: str | None) -> None:
+    """See that no part of a password was taken for the host or the database of a URL, which are shown.
+
+    Raises:
+        ValueError: One of the parts has an ``@``.
+    """
+    if any(part and "@" in part for part in parts):
+        raise ValueError(
+            "the url has an @ behind its password, or in it; write @ as %40 and / as %2F there, or give "
+            "username and password by keys of their own"
+        )
+
+
+def check_once(
+    user_in_url: str | None, password_in_url: str | None, username: str | None, password: SecretStr | None
+) -> None:
+    """See that a user and a password are each given in the URL or by a key, and no password alone.
+
+    Raises:
+        ValueError: One is given twice, or the user is missing.
+    """
+    if user_in_url and username is not None:
+        raise ValueError("the url names a user, and so does username; remove one of them")
+    if password_in_url and password is not None:
+        raise ValueError("the url has a password, and so has password; remove one of them")
+    if password is not None and not (user_in_url or username):
+        raise ValueError("there is a password, and nobody whose it is; add username")
 
 
 def login_of(username: str | None, password: SecretStr | None) -> tuple[str, str] | None:

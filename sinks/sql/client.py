@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import event as events
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -55,7 +55,7 @@ async def connect(
         connections: The most connections at once.
         read_only: Whether a file of SQLite is opened so that nothing can be changed in it.
     """
-    url = make_url(config.url.get_secret_value())
+    url = config.address
     if read_only and isinstance(config, SqliteConfig):
         url = await asyncio.to_thread(read_only_url, url)
     engine = await _make(config, url, connections)

@@ -6,13 +6,14 @@ import re
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from logweir.settings.delivery import directory_of
 from logweir.settings.tls import DatabaseTlsConfig
 from logweir.settings.units import FileMode, Seconds
 from logweir.sinks.contract import SinkConfig
+from logweir.sinks.shared.credentials import check_behind_password, check_once
 from logweir.sinks.sql.own_model import find_table
 
 __all__ = ["MysqlConfig", "PostgresqlConfig", "ServerConfig", "SqlConfig", "SqliteConfig"]
@@ -60,6 +61,11 @@ class SqlConfig(SinkConfig):
             find_table(value)
         return value
 
+    @property
+    def address(self) -> URL:
+        """The database and, where it has any, the credentials."""
+        return make_url(self.url.get_secret_value())
+
     @model_validator(mode="after")
     def _a_model_names_its_table(self) -> SqlConfig:
         if self.model is not None and "table" in self.model_fields_set:
@@ -99,6 +105,10 @@ class ServerConfig(SqlConfig):
 
     drivers: ClassVar[tuple[str, ...]] = ()
 
+    username: str | None = None
+    """The user, if the url names none; taken as it is, without %XX."""
+    password: SecretStr | None = None
+    """The password, if the url has none; taken as it is, without %XX."""
     connect_timeout: Seconds = Field(default=5.0, gt=0)
     """How long a connection may take, and a wait for one that is free."""
     statement_timeout: Seconds = Field(default=30.0, ge=1.0)
@@ -111,12 +121,29 @@ class ServerConfig(SqlConfig):
     @classmethod
     def _url_has_an_asynchronous_driver(cls, value: SecretStr) -> SecretStr:
         url = make_url(value.get_secret_value())
+        check_behind_password(url.host, url.database, *url.query)
         if url.drivername not in cls.drivers:
             kind = cls.model_fields["type"].default
             raise ValueError(f"the url of a {kind} sink begins with {' or '.join(cls.drivers)}://")
         if not url.database:
             raise ValueError("the url names no database; add it at the end, as in ://user:password@host/app")
         return value
+
+    @model_validator(mode="after")
+    def _credentials_are_given_once(self) -> ServerConfig:
+        url = make_url(self.url.get_secret_value())
+        check_once(url.username, url.password, self.username, self.password)
+        return self
+
+    @property
+    def address(self) -> URL:
+        """The database and the credentials, from the url or from keys of their own."""
+        url = super().address
+        if self.username is not None:
+            url = url.set(username=self.username)
+        if self.password is not None:
+            url = url.set(password=self.password.get_secret_value())
+        return url
 
 
 class MysqlConfig(ServerConfig):

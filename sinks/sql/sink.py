@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from logweir.diagnostics import report
@@ -64,7 +63,7 @@ class SqlSink(Sink[SqlConfig]):
 
     def __init__(self, config: SqlConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
-        self._url = make_url(config.url.get_secret_value())
+        self._url = config.address
         chaining = self.context.chaining
         self._table = (
             find_table(config.model)
