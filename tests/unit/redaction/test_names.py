@@ -384,7 +384,6 @@ def test_a_name_that_only_has_one_of_the_configuration_in_it_is_judged_as_any(na
         ("password_reset_token", "name: password"),
         ("kunde.kundenNummer", "key of the configuration: kunden nummer"),
         ("token_type", ""),
-        ("user", ""),
     ],
 )
 def test_the_rule_of_a_name_is_the_term_that_decided(name, rule):
@@ -394,7 +393,6 @@ def test_the_rule_of_a_name_is_the_term_that_decided(name, rule):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("userPassword", ["user", "password"]),
         ("X-API-Key", ["x", "api", "key"]),
         ("HTTPServer2Go", ["http", "server", "2", "go"]),
         ("парольКлиента", ["пароль", "клиента"]),
