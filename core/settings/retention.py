@@ -19,6 +19,7 @@ from pydantic import (
 from logweir.event import Kind
 from logweir.settings.delivery import StrictModel, directory_of
 from logweir.settings.units import parse_duration
+from logweir.settings.urls import may_hold_credentials
 
 __all__ = ["Age", "RetentionConfig", "check_archive_url", "check_rules", "parse_age"]
 
@@ -69,7 +70,7 @@ def check_archive_url(url: str) -> str:
     """
     if not url.strip():
         raise ValueError("the URL of the archive is empty; write one such as s3://bucket/audit")
-    if "@" in url.partition("://")[2].partition("/")[0]:
+    if may_hold_credentials(url):
         raise ValueError(
             "the URL of an archive is shown in messages: put credentials into options or the environment"
         )

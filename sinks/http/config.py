@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from logweir.settings.delivery import StrictModel
 from logweir.settings.tls import TlsConfig
+from logweir.settings.urls import may_hold_credentials
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_login
 
@@ -96,10 +97,12 @@ class HttpConfig(SinkConfig):
             whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
         except ValueError:
             whole = False
+        if may_hold_credentials(value.get_secret_value()):
+            raise ValueError(
+                "the url holds credentials, or may: write them as username and password, another @ as %40"
+            )
         if not whole:
             raise ValueError("not an address to send to; write one such as https://hooks.example/logs")
-        if "@" in parts.netloc:
-            raise ValueError("the url holds credentials; write them as username and password")
         return value
 
     @field_validator("headers")

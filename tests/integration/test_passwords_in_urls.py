@@ -35,6 +35,8 @@ PASSWORDS = [
     "zqhead+zqtail",
     "zqhead@123/zqtail",
     "1@zqhead",
+    "123/zqhead@zqtail",
+    "123/zqhead",
 ]
 URLS = {
     "mysql": "mysql+aiomysql://app:{password}@127.0.0.1:{port}/app",

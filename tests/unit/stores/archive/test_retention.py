@@ -46,6 +46,11 @@ def configured(tmp_path: Path, retention: Any, sink_type: str = "memory") -> Rou
         ({"after": "90d", "at": 1500}, "not a time of day"),
         ({"after": "90d", "archive": " "}, "the URL of the archive is empty"),
         ({"after": "90d", "archive": "sftp://me:hunter2@host/x"}, "put credentials into options"),
+        ({"after": "90d", "archive": "sftp://me:12/hunter2@host/x"}, "put credentials into options"),
+        (
+            {"after": "90d", "archive": "zip://a.zip::sftp://me:hunter2@host/x"},
+            "put credentials into options",
+        ),
         ({"after": "90d", "options": {"key": "x"}}, "name one with archive"),
         ([{"after": "90d"}, {"after": "9d", "kind": "audit"}], "need a kind each"),
         ([{"after": "90d", "kind": "audit"}, {"after": "9d", "kind": "audit"}], "need a kind each"),
