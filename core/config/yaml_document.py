@@ -66,17 +66,17 @@ class Document:
         return (
             path in self.filled
             or any(isinstance(part, str) and messages.names_a_secret(part) for part in path)
-            or messages.password_in(value_at(self.data, path)) is not None
+            or bool(messages.secrets_in(value_at(self.data, path)))
         )
 
     def _secrets_below(self, path: Path) -> Iterator[str]:
         """The texts at a path, or below it, that must not be shown."""
         for place, value in _scalars(value_at(self.data, path), path):
-            password = messages.password_in(value)
+            secrets = messages.secrets_in(value)
             if place in self.filled:
                 yield self.filled[place]
-            elif password is not None:
-                yield password
+            elif secrets:
+                yield from secrets
             elif self.must_hide(place):
                 yield str(value)
 

@@ -11,16 +11,17 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
+from logweir.redaction.reasons import masked
 from logweir.redaction.scan import MASK
 
-__all__ = ["mask", "mask_quoted", "names_a_secret", "password_in"]
+__all__ = ["mask", "mask_quoted", "names_a_secret", "secrets_in"]
 
 _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|authorization|cookie|dsn",
     re.IGNORECASE,
 )
 #: To the last @: what a password must not hold is in it where it was not written as %XX.
-_USER_AND_PASSWORD = re.compile(r"://[^/@\s]*?:(?!\d{1,5}/)(.+)@", re.DOTALL)
+_USER_AND_PASSWORD = re.compile(r"(?:://|^[\w+.-]+:?/+|^)[^/@\s:]*:(.+)@", re.DOTALL)
 _WITHHELD = (
     "this value is refused; why is not shown, because that would show a secret or the value of a variable"
 )
@@ -37,10 +38,16 @@ def names_a_secret(key: str) -> bool:
     return _SECRET_NAME.search(key) is not None
 
 
-def password_in(value: Any) -> str | None:
-    """Return the password in a URL, if it has one."""
-    match = _USER_AND_PASSWORD.search(value) if isinstance(value, str) else None
-    return match[1] if match else None
+def secrets_in(value: Any) -> list[str]:
+    """Return what is secret in a configuration's text: a password in a URL, or what redaction would mask."""
+    if not isinstance(value, str):
+        return []
+    match = _USER_AND_PASSWORD.search(value)
+    if match:
+        return [match[1]]
+    around = [re.escape(part) for part in masked(value).split(MASK)]
+    found = re.fullmatch("(.+?)".join(around), value, re.DOTALL)
+    return [*found.groups()] if found else [value]
 
 
 def mask_quoted(message: str, secrets: Iterable[str]) -> str:

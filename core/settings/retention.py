@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from logweir.event import Kind
+from logweir.redaction.reasons import masked
 from logweir.settings.delivery import StrictModel, directory_of
 from logweir.settings.units import parse_duration
 from logweir.settings.urls import may_hold_credentials
@@ -70,7 +71,7 @@ def check_archive_url(url: str) -> str:
     """
     if not url.strip():
         raise ValueError("the URL of the archive is empty; write one such as s3://bucket/audit")
-    if may_hold_credentials(url):
+    if may_hold_credentials(url) or masked(url) != url:
         raise ValueError(
             "the URL of an archive is shown in messages: put credentials into options or the environment"
         )

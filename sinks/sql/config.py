@@ -91,6 +91,10 @@ class SqliteConfig(SqlConfig):
         url = make_url(value.get_secret_value())
         if url.drivername != "sqlite+aiosqlite":
             raise ValueError("the url of a sqlite sink begins with sqlite+aiosqlite:///")
+        if url.host or url.username or url.password:  # which messages about the file would show
+            raise ValueError(
+                "a file has no host or user; write three slashes before its path, four if it is absolute"
+            )
         if url.database in (None, "", ":memory:") or "mode=memory" in url.query.values():
             raise ValueError("a database in memory keeps nothing; name a file, or use a sink of type memory")
         path = str(url.database)

@@ -47,6 +47,7 @@ OF_HTTP = {
     "elasticsearch": "http://app:{password}@127.0.0.1:{port}",
     "loki": "http://app:{password}@127.0.0.1:{port}",
     "http": "http://app:{password}@127.0.0.1:{port}/hook",
+    "sqlite": "sqlite+aiosqlite://app:{password}@127.0.0.1:{port}/audit.db",
 }
 
 

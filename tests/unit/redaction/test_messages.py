@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from logweir.config.loading import load
 from logweir.errors import ConfigError
-from logweir.redaction.messages import mask, names_a_secret, password_in
+from logweir.redaction.messages import mask, names_a_secret, secrets_in
 from logweir.sinks import registry
 from logweir.sinks.contract import Sink, SinkConfig
 
@@ -139,14 +139,56 @@ def test_names_of_secrets_are_known(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "password"),
+    ("value", "secrets"),
     [
-        ("mysql://u:p@h/d", "p"),
-        ("mysql://u:p@ss@h", "p@ss"),
-        ("redis://:p@h", "p"),
-        ("mysql://h/d", None),
-        (5, None),
+        ("mysql://u:p@h/d", ["p"]),
+        ("mysql://u:p@ss@h", ["p@ss"]),
+        ("mysql://u:12/p@h", ["12/p"]),
+        ("redis://:p@h", ["p"]),
+        ("redis://:p/w d@h/0", ["p/w d"]),
+        ("u:p@h", ["p"]),
+        ("http:/u:p@h", ["p"]),
+        ("http//u:p@h", ["p"]),
+        ("http://h/d?user=bob&passwd=hunter2&sslpassword=hunter3", ["hunter2", "hunter3"]),
+        ("http://h/d;password=hunter2", ["hunter2"]),
+        ("u:hunter2@tcp(h:3306)/d", ["hunter2"]),
+        ("ghp_" + "a1B2" * 9, ["ghp_" + "a1B2" * 9]),
+        ("mysql://h/d", []),
+        ("bob@example.com", []),
+        ("my_sinks:FolderSink", []),
+        (5, []),
     ],
 )
-def test_the_password_of_a_url_is_found(url: Any, password: str | None) -> None:
-    assert password_in(url) == password
+def test_r11_what_is_secret_in_a_value_of_the_configuration_is_found(value: Any, secrets: list[str]) -> None:
+    assert secrets_in(value) == secrets
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://h/d?password=V",
+        "redis://u:1/V@h",
+        "u:V@h",
+        "kafka://h;sasl_password=V",
+        "http//u:V@h",
+        "Bearer V",
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sinks:\n  s: {{type: talkative}}\nroutes:\n  - {{name: all, to: ['{v}']}}\n",
+        "sinks:\n  s: {{type: '{v}'}}\nroutes:\n  - {{name: all, to: s}}\n",
+        "sinks:\n  s: {{type: talkative, workers: '{v}'}}\nroutes:\n  - {{name: all, to: s}}\n",
+        "sinks:\n  s: {{type: talkative, note: '{v}'}}\nroutes:\n  - {{name: all, to: s}}\n",
+        "sinks:\n  s: {{type: talkative, queue: {{type: redis, url: '{v}'}}}}\nroutes:\n  - {{name: all, to: s}}\n",
+    ],
+    ids=["to", "type", "number", "note", "queue"],
+)
+def test_r11_a_url_that_is_refused_wherever_it_stands_shows_no_secret(
+    tmp_path: Path, text: str, value: str
+) -> None:
+    reported = complaint(tmp_path, text.format(v=value.replace("V", HIDDEN)))
+
+    assert HIDDEN not in reported
+    assert HIDDEN[-6:] not in reported

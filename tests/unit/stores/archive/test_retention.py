@@ -46,6 +46,10 @@ def configured(tmp_path: Path, retention: Any, sink_type: str = "memory") -> Rou
         ({"after": "90d", "at": 1500}, "not a time of day"),
         ({"after": "90d", "archive": " "}, "the URL of the archive is empty"),
         ({"after": "90d", "archive": "sftp://me:hunter2@host/x"}, "put credentials into options"),
+        (
+            {"after": "90d", "archive": "s3://b/x?aws_secret_access_key=hunter2"},
+            "put credentials into options",
+        ),
         ({"after": "90d", "archive": "sftp://me:12/hunter2@host/x"}, "put credentials into options"),
         (
             {"after": "90d", "archive": "zip://a.zip::sftp://me:hunter2@host/x"},
