@@ -22,6 +22,7 @@ def main(
     ] = None,
     jobs: Annotated[int, typer.Option(help="How many tests run at once.", min=1)] = 2,
     most: Annotated[int | None, typer.Option(help="The most new mutants of a room to try now.")] = None,
+    again: Annotated[bool, typer.Option(help="Try those again that no test has noticed so far.")] = False,
 ) -> None:
     """Break one thing at a time, and say what no test notices. Begun again, it goes on where it was."""
     unknown = sorted(set(rooms or ()) - ROOMS.keys())
@@ -31,7 +32,7 @@ def main(
     table = Table("room", "mutants", "killed", "survived", "unreached", "score", title="Mutants")
     for room in rooms or list(ROOMS):
         states: Counter[str] = Counter()
-        for outcome in run(room, _KEPT, jobs=jobs, most=most):
+        for outcome in run(room, _KEPT, jobs=jobs, most=most, again=again):
             states[outcome.state] += 1
             if outcome.state != "killed":
                 console.print(Text(_described(outcome)))

@@ -67,6 +67,7 @@ class _Recorder:
         self._folder = f"{folder}/"
         self._tests: dict[str, set[str]] = defaultdict(set)
         self._seconds: dict[str, float] = {}
+        self._failed: set[str] = set()
         self._seen: set[str] = set()
         self._watched: dict[str, str | None] = {}
 
@@ -83,10 +84,14 @@ class _Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self._failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         tests = {name: sorted(lines) for name, lines in self._tests.items()}
-        self._file.write_text(json.dumps({"tests": tests, "seconds": self._seconds}))
+        self._file.write_text(
+            json.dumps({"tests": tests, "seconds": self._seconds, "failed": sorted(self._failed)})
+        )
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         name = frame.f_code.co_filename
