@@ -1,5 +1,7 @@
 """What the walk over an event remembers and counts: names, depth, sizes, cuts."""
 
+import re
+
 import pytest
 
 from logweir.capture.capture import Capture
@@ -8,6 +10,7 @@ from logweir.capture.truncation import ENTRY_COST, ITEM_COST, TRUNCATED_FIELD, f
 from logweir.config.models import LimitsConfig
 from logweir.event import Kind
 from logweir.redaction.redactor import Redactor
+from logweir.redaction.scan import MASK
 
 
 def _snapshotter(**limits):
@@ -117,3 +120,20 @@ def test_long_names_of_events_are_not_kept():
 
     assert capture("short", {}, "info").name == "short"
     assert list(capture._names) == ["short"]
+
+
+@pytest.mark.parametrize("text", ["é" * 5_000, "first line\n" + "é" * 5_000 + "\nthe reason"])
+def test_the_mark_of_a_text_says_how_many_of_its_characters_are_gone(text):
+    cut = fit({"text": text}, 1_000)[0]["text"]
+
+    start, lost, end = re.fullmatch(r"(?s)(.*)…\[truncated (\d+) characters\]…?(.*)", cut).groups()
+    assert text.startswith(start)
+    assert text.endswith(end)
+    assert int(lost) == len(text) - len(start) - len(end) < len(text)
+
+
+@pytest.mark.parametrize("pair", [("Authorization", "Basic aGk6aG8="), [b"authorization", b"Basic aGk6aG8="]])
+def test_of_a_secret_pair_the_name_is_kept_and_the_value_is_masked(pair):
+    name = pair[0] if isinstance(pair[0], str) else pair[0].decode()
+
+    assert _snapshotter()({"headers": [pair]})[0] == {"headers": [[name, MASK]]}
