@@ -27,7 +27,7 @@ _SAMPLE = 150
 _SEED = 20_261_126
 #: Tests that reach a line may take so long together; the fastest are preferred.
 _SECONDS = 40.0
-_OPTIONS = ("-q", "-p", "mutants.plugin", "-p", "no:cacheprovider", "-p", "no:randomly", "--timeout", "60")
+_OPTIONS = ("-q", "-p", "mutants.plugin", "-p", "no:cacheprovider", "-p", "no:randomly")
 #: What is imported before pytest is not rewritten, and need not be.
 _IN_A_FORK = ("-x", "-W", "ignore::pytest.PytestAssertRewriteWarning", *_OPTIONS)
 _PYTHON_PATH = os.pathsep.join(filter(None, [str(ROOT / "tests"), os.environ.get("PYTHONPATH")]))
@@ -173,7 +173,8 @@ def _try(file: str, mutant: Mutant, record: dict[str, Any]) -> Outcome:
         spent += seconds[test]
     given = {MUTANT: json.dumps({"path": str(ROOT / file), **asdict(mutant)})}
     # A test that hangs has noticed something too.
-    failed = _forks().run([*_IN_A_FORK, *tests], given, timeout=30 + 3 * spent)
+    limit = f"--timeout={15 + 3 * seconds[tests[-1]]:.0f}"
+    failed = _forks().run([*_IN_A_FORK, limit, *tests], given, timeout=30 + 3 * spent)
     return Outcome(file, mutant, "killed" if failed else "survived")
 
 
