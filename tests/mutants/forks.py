@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -33,8 +34,9 @@ def main() -> None:
     for name in _IMPORTED:
         importlib.import_module(name)
     answers = os.fdopen(os.dup(1), "w")
-    for line in sys.stdin:
-        print(_run(**json.loads(line)), file=answers, flush=True)
+    with suppress(BrokenPipeError, KeyboardInterrupt):  # the command was stopped in the middle
+        for line in sys.stdin:
+            print(_run(**json.loads(line)), file=answers, flush=True)
 
 
 def _run(arguments: list[str], environment: dict[str, str], timeout: float) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from logweir.delivery.queue import OnDurable
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
 from logweir.errors import AuditError
 from logweir.testing.contract import make_event
@@ -93,6 +94,34 @@ async def test_callers_on_many_loops_and_threads_are_notified_once_it_is_there(l
     await asyncio.to_thread(ready.wait)
     await asyncio.to_thread(asked.settled, "a", None)
     assert {ack.event_id for ack in await waiting} == {asked.event.id}
+
+
+class AnsweredInBetween(Receipt):
+    """The answer comes when the caller has looked whether it is there, and has not yet said that it waits."""
+
+    def _when(self, level: AckLevel, callback: OnDurable) -> None:
+        self.settled("a", None)
+        super()._when(level, callback)
+
+
+@pytest.mark.parametrize("level", ["durable", "stored"])
+async def test_an_answer_between_the_look_and_the_wait_is_not_missed(level: AckLevel) -> None:
+    for wait in ("loop", "thread"):
+        asked = AnsweredInBetween(make_event("fund.transfer"), ("a",))
+        if wait == "loop":
+            answered = asked.acknowledged(level, 3600.0)
+        else:
+            answered = asyncio.to_thread(asked.acknowledged_sync, level, 3600.0)
+        assert (await asyncio.wait_for(answered, 10.0)).level == level
+
+
+def test_a_caller_who_has_its_answer_is_not_called_again() -> None:
+    asked, calls = receipt("a"), list[object]()
+    asked._when("durable", calls.append)
+    asked.durable("a")
+    asked.settled("a", None)
+    asked.refused("too late to matter")
+    assert calls == [None]
 
 
 async def test_a_refusal_ends_the_waiting_at_once() -> None:
