@@ -97,8 +97,8 @@ def test_the_wheel_brings_the_command_and_the_pytest_plugin(wheel: ZipFile) -> N
     found = configparser.ConfigParser()
     found.read_string(read(wheel, "entry_points.txt"))
     assert {name: dict(found[name]) for name in found.sections()} == {
-        "console_scripts": {"logweir": "logweir.cli.app:main"},
+        "console_scripts": {"logweir": "logweir.__main__:main"},
         "pytest11": {"logweir": "logweir.testing.plugin"},
     }
-    for target in ("logweir.cli.app", "logweir.testing.plugin"):
+    for target in ("logweir.__main__", "logweir.testing.plugin"):
         assert f"{target.replace('.', '/')}.py" in wheel.namelist()
