@@ -170,6 +170,19 @@ async def test_a_sink_that_hangs_in_open_is_tried_again(bench: Callable[..., Ben
     assert await one.channel.finish(20.0) == []
 
 
+async def test_who_waits_for_the_first_attempt_waits_until_it_has_ended(bench: Callable[..., Bench]) -> None:
+    one = bench()
+    hold = asyncio.Event()
+    one.sink.in_open = hold.wait  # type: ignore[assignment]
+    one.channel.start()
+    tried = asyncio.create_task(one.channel.opened_or_not())
+    await until(lambda: one.sink.calls == ["open"])
+    assert not tried.done()
+    hold.set()
+    await asyncio.wait_for(tried, 20.0)
+    await one.channel.finish(20.0)
+
+
 async def test_a_sink_that_is_open_counts_as_healthy_before_anything_is_written(
     bench: Callable[..., Bench],
 ) -> None:
@@ -218,6 +231,7 @@ async def test_what_an_earlier_process_left_is_delivered_counted_and_waited_for_
 ) -> None:
     one = bench(left=["left 1", "left 2"])
     one.put("new")
+    assert one.channel.bounds == QueueConfig().bounds("memory")
     assert one.channel.statistics().depth == 3
     one.channel.start()
     await asyncio.wait_for(one.channel.settled(), 20.0)
