@@ -24,7 +24,7 @@ from logweir.encoding.values import encode_value, unprintable
 from logweir.redaction.names import Secrecy
 from logweir.redaction.pairs import (
     LABELS,
-    holds_several,
+    credentials_in,
     is_value_key,
     name_of_pair,
     option_name,
@@ -291,12 +291,12 @@ class Walk(BoundedTexts):
         label = under, name, False
         if not LABELS.isdisjoint([key for key, _ in kept if type(key) is str]):
             label = max(label, secret_label(kept, self._judged))
-        several = bool(under) and holds_several(name)
+        holds = credentials_in(name, kept) if under else None
         for key, item in kept:
             full = self._is_full() if depth else self._is_overdrawn()
             if full and not (len(target) == total - 1 and _is_item_mark(item)):
                 break
-            self.entry(target, key, item, depth + 1, label if label[0] else None, several=several)
+            self.entry(target, key, item, depth + 1, label if label[0] else None, holds)
         if len(target) < total:
             self.size += ENTRY_COST + len(CUT_KEY)
             target[CUT_KEY] = self._cut_mark(total - len(target))
@@ -309,8 +309,7 @@ class Walk(BoundedTexts):
         value: object,
         depth: int,
         label: tuple[Secrecy, str, bool] | None = None,
-        *,
-        several: bool = False,
+        holds: Callable[[str], bool] | None = None,
     ) -> None:
         """Add one entry of an object to ``target``; a name that is taken already gets a number.
 
@@ -320,7 +319,7 @@ class Walk(BoundedTexts):
             value: Of the entry.
             depth: Of the value; 1 for a field of the event.
             label: How secret the mapping's value is by what stands beside it or above, and by which name.
-            several: Whether every text in the mapping is such a value.
+            holds: Says which other entries are such values, in a mapping under a credential's name.
         """
         if depth == 1:
             self.make_room()
@@ -330,7 +329,11 @@ class Walk(BoundedTexts):
         if name is None:
             name, secrecy = self._name(key)
         named = name
-        if label is not None and not secrecy and (several or is_value_key(name, changes=label[2])):
+        if (
+            label is not None
+            and not secrecy
+            and ((holds and holds(name)) or is_value_key(name, changes=label[2]))
+        ):
             secrecy, named = label[:2]
         elif depth == 1 and not secrecy and name not in self._known.plain:
             secrecy, named = self._label_of_event(name) or (secrecy, named)

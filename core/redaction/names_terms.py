@@ -68,7 +68,7 @@ ENGLISH: Rows = (
         _SECRET,
         _ANYWHERE,
         "pass word, password, pass wd, passwd, passwrd, sshpass, passwort, pass phrase, "
-        "passphrase, pwd, pswd, "
+        "passphrase, pwd, pswd, store pass, key pass, deststorepass, destkeypass, srcstorepass, srckeypass, "
         "psw, pword, secret, secret key, "
         "secret access key, psk, pre shared key, wpa key, wep key, wifi key, encryption key, decryption key, "
         "master key, cipher key, aes key, hmac key, signing key, shared key, shared access key, fernet key, "

@@ -13,7 +13,7 @@ from typing import Any
 
 from logweir.redaction.names import Secrecy
 
-__all__ = ["LABELS", "holds_several", "is_value_key", "name_of_pair", "option_name", "secret_label"]
+__all__ = ["LABELS", "credentials_in", "is_value_key", "name_of_pair", "option_name", "secret_label"]
 
 _PAIR = 2
 #: Words in small letters, joined by signs.
@@ -39,6 +39,14 @@ _FOR_VALUES = frozenset(
     """.split()  # noqa: SIM905 - a column of quoted words is harder to read
 )
 _FOR_CHANGES = frozenset("old new before after from to previous current fromstring tostring text".split())  # noqa: SIM905 - the same
+_BESIDE_KEYS = frozenset({"value", "values", "val", "v"})
+#: Under a credential's name they are the credential itself.
+_FOR_CREDENTIALS = frozenset(
+    """
+    plain plaintext cleartext encoded decoded encrypted decrypted hash hashed string str full old new previous
+    prev original
+    """.split()  # noqa: SIM905 - a column of quoted words is harder to read
+)
 _SINGLE = frozenset({"credentials", "creds", "access", "auths"})
 
 
@@ -101,12 +109,14 @@ def is_value_key(key: str, *, changes: bool) -> bool:
         key: Of the entry.
         changes: Whether ``old``, ``new``, ``before``, ``from`` and their like are values too.
     """
-    if len(key) > _LONGEST_NAME:
-        return False
-    word = key.lower().replace("_", "").replace("-", "")
+    word = _word(key)
     if word in _FOR_VALUES or word.endswith("value"):
         return True
     return changes and word in _FOR_CHANGES
+
+
+def _word(key: str) -> str:
+    return key.lower().replace("_", "").replace("-", "") if len(key) <= _LONGEST_NAME else ""
 
 
 def option_name(item: object) -> str | None:
@@ -116,7 +126,21 @@ def option_name(item: object) -> str | None:
     return None
 
 
-def holds_several(name: str) -> bool:
-    """Whether a mapping under a credential's name is one credential for each of its names: ``cookies``."""
-    word = name.lower()
-    return word.endswith(("s", "cookie")) and word not in _SINGLE
+def credentials_in(name: str, entries: Sequence[tuple[Any, Any]]) -> Callable[[str], bool]:
+    """Return what says which entries of a mapping under a credential's name are the credential itself.
+
+    In ``cookies`` each entry is one. A ``key`` is it unless it names what stands beside it, the ``id`` of a
+    session opens the session, and where there is nothing else, ``from`` and ``to`` are what it was and is.
+    """
+    lowered = name.lower()
+    if lowered.endswith(("s", "cookie")) and lowered not in _SINGLE:
+        return lambda _key: True
+    words = {_word(key) for key, _ in entries if type(key) is str}
+    own = _FOR_CREDENTIALS
+    if words.isdisjoint(_BESIDE_KEYS):
+        own |= {"key"}
+    if "session" in lowered:
+        own |= {"id"}
+    if words <= _FOR_CHANGES:
+        own |= words
+    return lambda key: (word := _word(key)) in own or word in _FOR_VALUES or word.endswith("value")

@@ -39,7 +39,7 @@ _ASSIGNMENT_PROBES = (
     ("<", "[A-Za-z]"),
     ("Ww", r"(?<=(?i:pass)[Ww])(?i:(?:or)?d)['\"\s]"),
     ("'\"", r"\\?, ?[bBuU]?\\?['\"]"),
-    (r"\-", r"[->][ A-Za-z]|(?<=[\s'\"]-)[pPaAXUuW][\S ]"),
+    (r"\-", r"[->][ A-Za-z]|(?<![\w.\-]-)[A-Za-z]{2}|(?<=[\s'\"]-)[pPaAXUuW][\S ]"),
 )
 #: Only rare characters begin one, such as the parenthesis of ``VALUES (`` and the quote of ``PASSWORD '``.
 _SQL_PROBES = (

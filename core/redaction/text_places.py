@@ -27,6 +27,7 @@ class Place:
         header: Whether the name is a header's.
         many: Whether the name is a plural.
         indent: How far the name is indented.
+        session: Whether the name is a session's, whose id is the secret.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Place:
     header: bool = False
     many: bool = False
     indent: int = 0
+    session: bool = False
 
 
 def behind(pattern: re.Pattern[str], text: str, at: int) -> int:

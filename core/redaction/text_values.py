@@ -62,8 +62,12 @@ _NAMES_INSIDE = re.compile(
 )
 #: A name in a container that says no more than the container's own.
 _VALUE_INSIDE = re.compile(
-    r"[vVsSdDrRcC](?<![\w-].)(?i:(?<=v)alue|(?<=s)ecret(?:_value)?|(?<=d)ata|(?<=r)aw|(?<=c)ontent)"
-    r"\\{0,16}[\"']?\s?[:=]"
+    r"[vVsSdDrRcCkKpPoOnN](?<![\w-].)(?i:(?<=v)alue|(?<=s)ecret(?:_value)?|(?<=d)ata|(?<=r)aw|(?<=c)ontent"
+    r"|(?<=k)ey|(?<=p)lain(?:_?text)?|(?<=o)ld|(?<=n)ew)\\{0,16}[\"']?\s?[:=]"
+)
+#: In a session it opens the session, unless it is a number.
+_ID_INSIDE = re.compile(
+    r"[iI](?<![\w-].)[dD]\\{0,16}[\"']?\s?[:=]\s?+(?!\\{0,16}[\"']?\d{1,18}\\{0,16}[\"']?[\s,)}\]])"
 )
 _ANGLES = re.compile(r"<(?!/)([^<>\r\n]{1,512}+)>")
 _ONE_WORD = re.compile(r"[A-Za-z_-]{1,32}")
@@ -168,7 +172,7 @@ def _end_of_escaped(text: str, at: int, quote: str, escapes: int, scan: Scan) ->
 def _container(place: Place, start: int, opening: int) -> Span | None:
     """Mask a container as a whole; beside a credential's name only one of plain values, others are walked."""
     text = place.text
-    if place.secrecy is Secrecy.CREDENTIAL and not place.many and _is_walked(text, opening):
+    if place.secrecy is Secrecy.CREDENTIAL and not place.many and _is_walked(place, opening):
         return None
     end = _end_of_container(text, opening)
     inside = text[opening + 1 : min(end - 1, opening + _LONGEST_WALKED)].strip(" \t\r\n,\"'[](){}buU")
@@ -192,9 +196,12 @@ def _angles(place: Place, at: int) -> Span | None:
     return at, behind(_BARE, place.text, found.end())
 
 
-def _is_walked(text: str, opening: int) -> bool:
+def _is_walked(place: Place, opening: int) -> bool:
     """Whether a container has names of its own, by which its values are judged."""
+    text = place.text
     if _VALUE_INSIDE.search(text, opening, opening + _NEAR):
+        return False
+    if place.session and _ID_INSIDE.search(text, opening, opening + _NEAR):
         return False
     for found in _NAMES_INSIDE.finditer(text, opening + 1, opening + _LONGEST_WALKED):
         if any(found.groups()):

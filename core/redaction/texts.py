@@ -96,6 +96,7 @@ def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place
         header=sign in ":\uff1a" and _is_header(lowered),
         many=_is_plural(lowered),
         indent=len(line) - len(line.lstrip(" \t")),
+        session="session" in lowered,
     )
 
 
