@@ -95,31 +95,27 @@ class BoundedTexts:
         self.size += text_cost(text)
         return text
 
-    def _redacted(self, text: str, *, described: bool = False) -> str:
+    def _redacted(self, text: str) -> str:
         if len(text) < self._redactor.shortest:
             return text
-        if described:
-            self._work += len(text)
-            return self._redactor.redact_description(text, self._scan)
         if self._redactor.suspicious(text) is None:
             self._work += len(text) >> _PROBED
             return text
         self._work += len(text)
         return self._redactor.searched(text, self._scan)
 
-    def _bounded_text(self, text: str, lost: int = 0, *, described: bool = False) -> str:
+    def _bounded_text(self, text: str, lost: int = 0) -> str:
         """Return the text cleaned, redacted and cut: in this order, so that no half of a secret remains.
 
         Args:
             text: The text, whose middle may be missing if it is very long.
             lost: How many characters are missing.
-            described: Whether it is what an object says about itself.
         """
         longest = self._limits.max_string
         if len(text) > _SHORT:
             longest = min(longest, self._affordable(text, longest))
         if not lost and (len(text) <= longest + SEAM or is_cut(text, longest)):
-            text = self._redacted(clean_text(text), described=described)
+            text = self._redacted(clean_text(text))
             if len(text) <= longest or is_cut(text, longest):
                 return text
         self.cut = True
@@ -127,8 +123,8 @@ class BoundedTexts:
             return joined("", len(text) + lost, "")
         # Further than it is kept, for a secret may lie across the cut; but not all, for it may be huge.
         head, tail = kept_ends(text, longest)
-        start = self._redacted(clean_text(text[: head + SEAM]), described=described)[:head]
-        end = self._redacted(clean_text(text[-tail - SEAM :]), described=described)[-tail:] if tail else ""
+        start = self._redacted(clean_text(text[: head + SEAM]))[:head]
+        end = self._redacted(clean_text(text[-tail - SEAM :]))[-tail:] if tail else ""
         # Again, so that the snapshot of this snapshot is equal to it: cutting may have made a secret of what
         # was none, such as a number that is now short enough for a card's.
         return joined(

@@ -19,7 +19,7 @@ from logweir.capture.budget import OF_CONTAINER, OF_ENTRY, OF_NEW_NAME, OF_OBJEC
 from logweir.capture.known_names import Known
 from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, TRUNCATED_FIELD
 from logweir.config.models import LimitsConfig
-from logweir.encoding.parts import Description, Entries, Excerpt, Hidden, Labelled
+from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
 from logweir.encoding.values import encode_value, unprintable
 from logweir.redaction.names import Secrecy
 from logweir.redaction.pairs import (
@@ -124,7 +124,7 @@ class Walk(BoundedTexts):
                 if self._redactor.secrecy(name) > secrecy:
                     rule, secrecy = name, self._redactor.secrecy(name)
             return self.secret(part.value, secrecy, rule, depth) if secrecy else self.value(part.value, depth)
-        return self._written(self._bounded_text(str(part), part.lost, described=type(part) is Description))
+        return self._written(self._bounded_text(str(part), part.lost))
 
     def _large_int(self, number: int) -> int | str:
         """A card number may have been logged as a number."""
@@ -428,7 +428,7 @@ class Walk(BoundedTexts):
 
 _SCALARS = frozenset({str, int, float})
 _CONTAINERS = frozenset({dict, list, tuple, Entries})
-_PARTS = frozenset({Description, Excerpt, Hidden, Labelled})
+_PARTS = frozenset({Excerpt, Hidden, Labelled})
 
 
 def _is_item_mark(value: object) -> bool:

@@ -33,15 +33,21 @@ def explain(
     event: Annotated[str, typer.Argument(help="The event as a JSON object, as a log line would hold it.")],
     config: ConfigOption = ROUTING_FILE,
 ) -> None:
-    """Say where an event goes, and why."""
+    """Say where an event goes, and why; what is stored of it is shown by ``logweir redact``."""
     settings = load_config(config)
-    decision, explanation = _explain(settings, _parsed(event))
+    parsed = _parsed(event)
+    decision, explanation = _explain(settings, parsed)
     console = Console(highlight=False)
     console.print(
         Text(printable(f"kind: {decision.kind.value} ({_why(decision, settings)})")), soft_wrap=True
     )
     console.print(_table(explanation))
     console.print(Text(f"sinks: {', '.join(explanation.sinks) or 'none'}"), soft_wrap=True)
+    _, masked = snapshotter_of(settings.redact, settings.limits).explain(dict(parsed.fields), parsed.name)
+    if masked:
+        places = ", ".join(dict.fromkeys(place.path for place in masked))
+        shown = f"masked: {places}; logweir redact shows what is stored, and by which rules"
+        console.print(Text(printable(shown)), soft_wrap=True)
 
 
 def _parsed(event: str) -> Parsed:

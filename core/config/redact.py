@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from logweir.config.user_modules import find_function
 from logweir.redaction.exemptions import is_name, parse_path, place_tree
@@ -23,6 +23,15 @@ __all__ = ["Group", "HashConfig", "RedactConfig"]
 #: The groups of what is masked by default.
 Group = Literal["credentials", "codes", "cards", "identity", "tokens", "private_keys", "sql"]
 
+
+def _place(text: str) -> str:
+    parse_path(text)
+    return text
+
+
+#: A path, or a name at any depth.
+Place = Annotated[str, AfterValidator(_place)]
+
 _SHORTEST_KEY = 16
 
 
@@ -32,7 +41,7 @@ class HashConfig(StrictModel):
     key: SecretStr = SecretStr("")
     """The key (HMAC-SHA-256) of at least 16 characters, as in `${HASH_KEY}`; with another key the same value
     becomes another pseudonym."""
-    paths: list[str] = Field(min_length=1)
+    paths: list[Place] = Field(min_length=1)
     """Paths such as `user.email`, and names at any depth such as `client_ip`; each value below has one."""
 
     @field_validator("key", mode="before")
@@ -48,13 +57,6 @@ class HashConfig(StrictModel):
             raise ValueError(f"the key of redact.hash must have at least {_SHORTEST_KEY} characters")
         return value
 
-    @field_validator("paths")
-    @classmethod
-    def _are_paths(cls, value: list[str]) -> list[str]:
-        for path in value:
-            parse_path(path)
-        return value
-
 
 class RedactConfig(StrictModel):
     """What becomes `***` before an event leaves the caller."""
@@ -66,7 +68,7 @@ class RedactConfig(StrictModel):
     defaults: bool | list[Group] = True
     """Which of the built-in rules apply: all, none, or groups of them (`[credentials, cards]`). Passwords in
     URLs are masked always."""
-    except_: list[str] = Field(default_factory=list, alias="except")
+    except_: list[Place] = Field(default_factory=list, alias="except")
     """What is no secret: paths (`requestParameters.secretId`, `items[].token`, `headers.*.etag`), whose
     values are stored as they are, and names (`session_id`), which are harmless at any depth."""
     hash: HashConfig | None = None
@@ -103,13 +105,6 @@ class RedactConfig(StrictModel):
                 raise ValueError(f"unknown group {str(group)[:40]!r}; {hint}")
         return value
 
-    @field_validator("except_")
-    @classmethod
-    def _are_names_or_paths(cls, value: list[str]) -> list[str]:
-        for entry in value:
-            parse_path(entry)
-        return value
-
     @field_validator("function")
     @classmethod
     def _names_a_function(cls, value: str | None) -> str | None:
@@ -139,7 +134,8 @@ class RedactConfig(StrictModel):
     def _default_patterns(self) -> Iterable[str]:
         if self.defaults is True:
             return DEFAULT_PATTERNS
-        return [name for group in self.defaults or () for name in GROUPS.get(group, ())]
+        chosen = [name for group in self.defaults or () for name in GROUPS[group]]
+        return [*chosen, "assignment"] if self.keys else chosen
 
     def needless_exceptions(self) -> list[str]:
         """Return the names under ``except`` that are harmless in any case."""

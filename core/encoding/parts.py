@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from logweir.redaction.scan import MASK
 
-__all__ = ["Description", "Entries", "Excerpt", "Hidden", "Labelled", "excerpt"]
-
-
-_Kind = TypeVar("_Kind", bound="Excerpt")
+__all__ = ["Entries", "Excerpt", "Hidden", "Labelled", "excerpt"]
 
 
 class Entries(list[tuple[Any, Any]]):
@@ -33,12 +30,6 @@ class Excerpt(str):
         self = super().__new__(cls, text)
         self.lost = lost
         return self
-
-
-class Description(Excerpt):
-    """What an object without an encoding says about itself: text that may hold ``name=value`` pairs."""
-
-    __slots__ = ()
 
 
 class Hidden(str):
@@ -73,7 +64,7 @@ class Labelled:
         self.value = value
 
 
-def excerpt(text: str, longest: int, kind: type[_Kind]) -> _Kind:
+def excerpt(text: str, longest: int) -> Excerpt:
     """Return both ends of a text that is much longer than it may be, or all of it."""
     lost = len(text) - 2 * longest
-    return kind(text) if lost <= 0 else kind(text[:longest] + text[-longest:], lost)
+    return Excerpt(text) if lost <= 0 else Excerpt(text[:longest] + text[-longest:], lost)

@@ -37,7 +37,7 @@ import msgspec
 
 from logweir.encoding.mappings import encode_cookies, encode_mapping, is_cookie_jar, is_header_table
 from logweir.encoding.objects import encode_attrs, encode_dataclass, encode_pydantic, encode_struct
-from logweir.encoding.parts import Description, Entries, Excerpt, Hidden, excerpt
+from logweir.encoding.parts import Entries, Excerpt, Hidden, excerpt
 
 __all__ = ["clean_text", "encode_value", "unprintable"]
 
@@ -170,9 +170,7 @@ def _base64(view: memoryview) -> str:
 
 
 def _encode_exception(value: BaseException, bounds: _Bounds) -> Entries:
-    return Entries(
-        [("type", _qualified_name(type(value))), ("message", excerpt(str(value), bounds.text, Excerpt))]
-    )
+    return Entries([("type", _qualified_name(type(value))), ("message", excerpt(str(value), bounds.text))])
 
 
 def _encode_definition(value: Any, _bounds: _Bounds) -> str:
@@ -254,8 +252,8 @@ def _encoder_of_proxied(claimed: Any) -> _Encoder:
     return _describe if encoder is _encode_other else encoder
 
 
-def _describe(value: object, bounds: _Bounds) -> Description:
-    return excerpt(str(value), bounds.text, Description)
+def _describe(value: object, bounds: _Bounds) -> Excerpt:
+    return excerpt(str(value), bounds.text)
 
 
 def _text(value: str, bounds: _Bounds) -> str:

@@ -70,12 +70,14 @@ _PATTERNS = {
     "assignment": Pattern(_ASSIGNMENT_PROBES, 4, mask_assignments),
 }
 
-#: The patterns of each group of ``redact.defaults``; the other groups know names only.
+#: The patterns of each group of ``redact.defaults``; names are read in texts where there are any.
 GROUPS = {
     "credentials": ("bearer_token", "assignment"),
-    "cards": ("card_number",),
+    "codes": ("assignment",),
+    "cards": ("card_number", "assignment"),
+    "identity": ("assignment",),
     "tokens": ("token", "aws_key_in_text"),
-    "private_keys": ("private_key",),
+    "private_keys": ("private_key", "assignment"),
     "sql": ("sql",),
 }
 

@@ -15,7 +15,6 @@ from logweir.redaction.names import NAME_GROUPS, Names, Secrecy, words_of
 from logweir.redaction.paths import PathNode
 from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, probe_of
 from logweir.redaction.scan import Exhausted, Scan
-from logweir.redaction.texts import mask_assignments
 
 __all__ = ["UNMASKED", "Redactor"]
 
@@ -102,14 +101,6 @@ class Redactor:
             return scan.found("too long to be searched")
         return text
 
-    def redact_description(self, text: str, scan: Scan | None = None) -> str:
-        """Return what an object says about itself, as in ``User(password='x')``, without its secrets."""
-        scan = scan or self.scan()
-        try:
-            return mask_assignments(self.redact_text(text, scan), scan)
-        except Exhausted:
-            return scan.found("too long to be searched")
-
 
 def _mask_unless_empty(scan: Scan, match: re.Match[str]) -> str:
     return scan.found(f"pattern: {match.re.pattern}") if match.group() else ""
@@ -127,8 +118,6 @@ class _Unmasked(Redactor):
     def redact_text(self, text: str, scan: Scan | None = None) -> str:
         """Return the text as it is."""
         return text
-
-    redact_description = redact_text
 
 
 #: What finds nothing, for what is exempt from masking.

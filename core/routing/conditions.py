@@ -28,7 +28,7 @@ from logweir.config.models import FieldMatch, MatchConfig
 from logweir.config.user_modules import find_function
 from logweir.diagnostics import report
 from logweir.encoding.fields import MISSING, equal, look_up
-from logweir.encoding.parts import Description, Entries, Excerpt, Hidden, Labelled
+from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
 from logweir.encoding.values import encode_value, unprintable
 from logweir.event import LEVELS, severity
 
@@ -39,7 +39,7 @@ Fields = Mapping[str, Any]
 #: The types whose values are stored as they are; numbers have bounds.
 _PLAIN = frozenset({str, bool, NoneType, list, dict})
 #: Texts of a step of encoding.
-_TEXTS = frozenset({Description, Excerpt, Hidden})
+_TEXTS = frozenset({Excerpt, Hidden})
 #: Of encoding one value, such as an Enum whose value is an Enum.
 _STEPS = 8
 #: The most heads whose answers are kept: a program has some hundreds of call sites.

@@ -313,7 +313,7 @@ class Runtime:
 
     def redact(self, text: str) -> str:
         """Mask the secrets in text that never became an event, such as a line that cannot be read."""
-        return self._pipeline.capture.snapshot.redactor.redact_description(text)
+        return self._pipeline.capture.snapshot.redactor.redact_text(text)
 
     def classify(self, level: str, name: str, fields: dict[str, Any]) -> Kind:
         """Decide the kind as an event would; removes ``persist_db`` and ``kind`` from ``fields``."""

@@ -49,6 +49,14 @@ def test_a_route_that_continues_adds_its_sinks() -> None:
     assert "sinks: audit_db, logs\n" in explain('{"event": "x", "role": "a/"}').stdout
 
 
+def test_what_is_masked_is_named_with_the_command_that_shows_it() -> None:
+    shown = explain('{"event": "token=abc123", "user": {"password": "hunter2"}}').stdout
+
+    assert "masked: event, user.password; logweir redact shows what is stored, and by which rules\n" in shown
+    assert "hunter2" not in shown
+    assert "masked" not in explain('{"event": "x"}').stdout
+
+
 def test_what_the_event_says_itself_wins() -> None:
     assert "kind: audit (the event says so by kind or persist_db)" in explain('{"persist_db": true}').stdout
 

@@ -36,8 +36,8 @@ def problem(tmp_path: Path, redact: str) -> str:
         ("{defaults: [all]}", "redact.defaults: unknown group 'all'; there are credentials, codes, cards"),
         ("{defaults: 7}", "redact.defaults: defaults must be true, false or a list of credentials"),
         ("{defaults: [[cards]]}", "unknown group"),
-        ("{except: [a..b]}", "redact.except: 'a..b' is no path from '..b' on"),
-        ("{except: ['*']}", "redact.except: '*' names no field"),
+        ("{except: [a..b]}", "redact.except[0]: 'a..b' is no path from '..b' on"),
+        ("{except: ['*']}", "redact.except[0]: '*' names no field"),
         ("{except: ['items[3].token']}", "'items[3].token' names one item of a list"),
         ("{exept: [a]}", "redact.exept: unknown key 'exept'; did you mean 'except'?"),
         (
@@ -47,7 +47,7 @@ def problem(tmp_path: Path, redact: str) -> str:
         ('{hash: {key: "", paths: [ip]}}', "redact.hash.key: redact.hash needs a key that is text"),
         (f"{{hash: {{key: {KEY}}}}}", "redact.hash.paths: paths is missing"),
         (f"{{hash: {{key: {KEY}, paths: []}}}}", "redact.hash.paths: paths must not be empty"),
-        (f"{{hash: {{key: {KEY}, paths: [a.]}}}}", "redact.hash.paths: 'a.' is no path"),
+        (f"{{hash: {{key: {KEY}, paths: [a.]}}}}", "redact.hash.paths[0]: 'a.' is no path"),
         ("{function: 'nosuch:thing'}", "redact.function: 'nosuch:thing' names no function (No module named"),
         ("{function: 'os:nosuch'}", "redact.function: 'os:nosuch' names no function"),
         ("{function: 'os:name'}", "redact.function: 'os:name' names no function but str"),
@@ -114,6 +114,28 @@ def test_a_group_has_its_patterns_and_no_others() -> None:
         RedactConfig(defaults=["cards"]).redactor().redact_text(text) == "Bearer abcdef123456 paid with ***"
     )
     assert RedactConfig(defaults=["credentials"]).redactor().redact_text(text).startswith("Bearer *** paid")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"defaults": ["codes"]}, "otp"),
+        ({"defaults": ["cards"]}, "cvv"),
+        ({"defaults": ["identity"]}, "ssn"),
+        ({"defaults": ["private_keys"]}, "private_key"),
+        ({"defaults": False, "keys": ["iban"]}, "iban"),
+        ({"defaults": ["tokens"], "keys": ["iban"]}, "iban"),
+    ],
+)
+def test_names_that_apply_are_found_in_texts_too_and_others_are_not(settings: Any, name: str) -> None:
+    redactor = RedactConfig(**settings).redactor()
+
+    assert redactor.redact_text(f"Pay({name}='x7', password='x7')") == f"Pay({name}='***', password='x7')"
+
+
+def test_without_names_no_text_is_searched_for_them() -> None:
+    for settings in ({"defaults": False}, {"defaults": ["tokens", "sql"]}):
+        assert RedactConfig(**settings).redactor().redact_text("password=x7") == "password=x7"
 
 
 def test_patterns_add_to_the_defaults() -> None:

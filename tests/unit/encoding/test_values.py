@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from logweir.encoding.events import decode_event, encode_event, event_to_dict
-from logweir.encoding.parts import Description, Entries, Hidden
+from logweir.encoding.parts import Entries, Excerpt, Hidden
 from logweir.encoding.times import format_time, parse_time
 from logweir.encoding.values import clean_text, encode_value
 from logweir.event import Event, Kind, new_event_id
@@ -253,7 +253,7 @@ class OwnDict(dict):
         (range(3), "range(0, 3)"),
         (len, "len"),
         (Decimal, "decimal.Decimal"),
-        (complex(1, 2), Description("(1+2j)")),
+        (complex(1, 2), Excerpt("(1+2j)")),
         (FakeArray(), [[0, 1, 2], [3, 4, 5]]),
         (FakeScalar(), 5),
     ],

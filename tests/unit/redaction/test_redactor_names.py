@@ -10,4 +10,4 @@ def test_an_exempt_name_is_harmless_in_any_spelling():
     assert redactor.secrecy("clientSecret") is Secrecy.HARMLESS
     assert not redactor.is_secret_key("Client-Secret")
     assert redactor.is_secret_key("secret")
-    assert redactor.redact_description("client_secret=a secret=b") == "client_secret=a secret=***"
+    assert redactor.redact_text("client_secret=a secret=b") == "client_secret=a secret=***"
