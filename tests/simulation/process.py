@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.util import await_only, greenlet_spawn
+
 from logweir.config.models import RoutingConfig
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
 from logweir.delivery.spool import former_directories
@@ -19,6 +21,7 @@ from logweir.delivery.worker import Clock
 from logweir.errors import AuditError
 from logweir.event import Event
 from logweir.runtime import pipeline as pipelines
+from logweir.runtime.drain import Drain
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.pipeline import Surroundings
 from logweir.runtime.reload import Reload
@@ -67,6 +70,21 @@ class SimulatedSpool(Spool):
             failed = True
         if self.has_staged or self.has_removals:
             self._commit_in(0.3 if failed else 0)
+
+
+class _OwnLoop:
+    """The loop thread as the drain sees it, which waits in a greenlet for what runs on this very loop."""
+
+    def start(self) -> None:
+        """It runs."""
+
+    def is_running(self) -> bool:
+        """It always does."""
+        return True
+
+    def run(self, work: Any, timeout: float) -> Any:
+        """Run a coroutine, and wait for it."""
+        return await_only(asyncio.wait_for(work, timeout))
 
 
 class Process:
@@ -122,23 +140,10 @@ class Process:
         return True
 
     async def stop(self, seconds: float) -> None:
-        """Drain and stop, as the runtime does it."""
-        channels = self.reload.all_channels()
-        leftovers = await asyncio.gather(*(channel.finish(seconds) for channel in channels))
-        await self.reload.ended(1.0)
+        """Drain and stop."""
+        drain = Drain(_OwnLoop(), self.reload, self.receipts, lambda: asyncio.sleep(0))  # type: ignore[arg-type]
+        await greenlet_spawn(drain.run, seconds)
         self.stopped = True
-        held = [
-            *zip(channels, leftovers, strict=True),
-            *((c, c.let_go()) for c in self.reload.all_channels()),
-        ]
-        for channel, events in held:
-            if not self.reload.save(channel, events):
-                channel.count_lost(events)
-        for spool in self.reload.spools:
-            if not spool.close():
-                for channel in self.reload.all_channels():
-                    channel.count_lost(spool.give_up(channel.name))
-        self.receipts.end()
         self._cancel()
 
     # -- the end ----------------------------------------------------------------------------------
