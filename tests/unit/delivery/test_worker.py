@@ -50,6 +50,8 @@ class Bench:
 
     def __init__(self, answer: Answer, tmp_path: Path, **retry: Any) -> None:
         self.sleeps: list[float] = []
+        self.receipts = OpenReceipts()
+        self.ticks: list[float] = []
         self.sink = ScriptedSink(answer)
         self.counters = DeliveryCounters()
         self.dead_letters = DeadLetters(tmp_path)
@@ -62,25 +64,27 @@ class Bench:
         for name in names:
             queue.put(event(name))
         queue.close()
-        worker = Worker(
+        await asyncio.wait_for(self.worker(queue).run(), 10.0)
+        assert queue.statistics().in_flight == 0
+
+    def worker(self, queue: MemoryQueue) -> Worker:
+        return Worker(
             "test",
             self.sink,
             self.config,
             queue,
             self.dead_letters,
             self.counters,
-            OpenReceipts(),
+            self.receipts,
             self._clock(),
         )
-        await asyncio.wait_for(worker.run(), 10.0)
-        assert queue.statistics().in_flight == 0
 
     def _clock(self) -> Clock:
         async def sleep(seconds: float) -> None:
             self.sleeps.append(seconds)
             await asyncio.sleep(0)
 
-        return Clock(sleep=sleep)
+        return Clock(lambda: self.ticks.pop(0) if self.ticks else 0.0, sleep)
 
     async def reasons(self) -> list[str]:
         letters = await asyncio.to_thread(self.dead_letters.read)
@@ -161,9 +165,22 @@ async def test_a_poisoned_batch_is_split_until_the_poison_is_alone(tmp_path: Pat
         return WriteResult.all_stored()
 
     bench = Bench(answer, tmp_path)
-    await bench.deliver(*"abc", "poison", *"defgh")
-    assert bench.sink.stored == list("abcdefgh")
+    await bench.deliver(*"abc", "poison", *"defg")
+    assert bench.sink.stored == list("abcdefg")
     assert await bench.reasons() == ["cannot encode"]
+    halves = ["abc poison defg", "abc poison", "ab", "c poison", "c", "poison", "defg"]
+    assert ["".join(call) for call in bench.sink.calls] == [half.replace(" ", "") for half in halves]
+    assert bench.sleeps == []
+
+
+async def test_a_poisoned_event_that_is_alone_is_tried_three_times_when_the_sink_has_a_bug(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(failing(100, ZeroDivisionError()), tmp_path)
+    await bench.deliver("a")
+    assert bench.sink.calls == [["a"]] * 3
+    assert len(bench.sleeps) == 2
+    assert await bench.reasons() == ["ZeroDivisionError: "]
 
 
 async def test_an_unexpected_exception_is_transient_three_times_and_then_poison(tmp_path: Path) -> None:
@@ -240,16 +257,7 @@ async def test_a_worker_that_failed_resumes_with_what_it_had_in_hand(tmp_path: P
     queue = MemoryQueue(QueueConfig(), "block", asyncio.get_running_loop().call_soon_threadsafe)
     queue.put(event("a"))
     queue.close()
-    worker = Worker(
-        "test",
-        bench.sink,
-        bench.config,
-        queue,
-        bench.dead_letters,
-        bench.counters,
-        OpenReceipts(),
-        bench._clock(),
-    )
+    worker = bench.worker(queue)
     deliver, worker._deliver = worker._deliver, None  # type: ignore[method-assign,assignment]
     with pytest.raises(TypeError):
         await worker.run()
