@@ -414,6 +414,16 @@ async def test_what_stays_on_disk_is_reported_if_there_is_any(
     assert "sink 'out': 1 events were not delivered before the stop; they are kept on disk" in caplog.text
 
 
+async def test_the_books_of_all_its_queues_begin_anew(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, begun = bench(left=["left"]), list[object]()
+    for queue in (one.queue, one.left):
+        monkeypatch.setattr(queue, "close_books", lambda queue=queue: begun.append(queue))
+    one.channel.close_books()
+    assert begun == [one.queue, one.left]
+
+
 async def test_a_call_that_the_watchdog_sees_has_the_name_of_the_sink(bench: Callable[..., Bench]) -> None:
     call = bench().channel.call("prune")
     assert (call.sink, call.method, call.module) == ("out", "prune", __name__)
