@@ -405,6 +405,18 @@ def test_a_stop_ends_the_thread_whatever_it_waits_for(
     assert len(spool.commits) == before
 
 
+def test_after_a_stop_no_thread_is_begun(
+    spool: Played, committer: Committer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committer.stop()
+    begun: list[object] = []
+    monkeypatch.setattr(threading, "Thread", lambda **thread: begun.append(thread))
+    stage(spool, committer)
+    committer.nudge_for_removals()
+    committer.ensure_awake()
+    assert begun == []
+
+
 def test_a_stop_from_the_thread_itself_does_not_wait_for_itself(spool: Played, committer: Committer) -> None:
     stopped: list[str] = []
 
