@@ -92,6 +92,12 @@ class Redactor:
 
     def searched(self, text: str, scan: Scan) -> str:
         """Return a text that is suspicious without its secrets; ``***`` if it asks for too much."""
+        # Colours stand between a name and its value: a text that has a secret is stored without them.
+        plain = _COLOUR.sub("", text)
+        masked = self._searched(plain, scan)
+        return text if masked == plain else masked
+
+    def _searched(self, text: str, scan: Scan) -> str:
         try:
             for pattern in self._patterns:
                 text = pattern.redact(text, scan)
@@ -100,6 +106,10 @@ class Redactor:
         except Exhausted:
             return scan.found("too long to be searched")
         return text
+
+
+#: How terminals are told to change colours, as it is and as it is written in JSON, Python and shells.
+_COLOUR = re.compile(r"(?:\x1b|\\{1,8}+(?:u001[bB]|x1[bB]|033|e))\[[0-9;]{0,16}+m")
 
 
 def _mask_unless_empty(scan: Scan, match: re.Match[str]) -> str:

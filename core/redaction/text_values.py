@@ -94,7 +94,9 @@ def secret_span(place: Place, scan: Scan) -> Span | None:
             return block if block is not None else _on_next_line(place, at, scan)
         tag = _TAG.match(text, at)
         at = tag.end() if tag else at
-    if text.startswith(place.quote or "\n", at) or (place.colon and _PROMPT_ENDS.match(text, at)):
+    if place.quote and text[at] == place.quote and not text[at + 1 : at + 2].isalnum():
+        return None
+    if place.colon and _PROMPT_ENDS.match(text, at):
         return None
     return _on_line(place, behind(_PHP_TYPE, text, at), scan)
 

@@ -228,6 +228,26 @@ def test_a_secret_is_found_whatever_stands_before_it(before, form):
     assert "zq9Zq9" not in _masked(f"{before} {form.format('zq9Zq9')} x")
 
 
+@pytest.mark.parametrize("escape", ["\x1b", "\\u001b", "\\x1b", "\\033", "\\e", "\\\\u001b"])
+def test_r8_colours_between_a_name_and_its_value_hide_nothing(escape):
+    colour, end = f"{escape}[1;36m", f"{escape}[0m"
+
+    masked = Redactor().redact_text(f"{colour}user{end}=bob {colour}password{end}={colour}S1-x{end} ok")
+
+    assert masked == "user=bob password=*** ok"
+    assert (
+        Redactor().redact_text(f"token {colour}Bearer{end} {colour}abcdef123456{end}") == "token Bearer ***"
+    )
+    for text in (f"{colour}user{end}={colour}bob{end}", f"{colour}a{end}: b"):
+        assert Redactor().redact_text(text) == text
+
+
+@pytest.mark.parametrize("text", ["'password password='S1-x' x", "'password='S1-x''", 'x "token="S1-x" y'])
+def test_r3_a_quote_behind_a_quoted_name_opens_a_value_where_a_word_follows(text):
+    assert "S1-x" not in Redactor().redact_text(text)
+    assert Redactor().redact_text("ask('password=') x") == "ask('password=') x"
+
+
 def test_r10_the_name_of_a_secret_in_an_address_is_no_assignment():
     address = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/mail-AbCdEf"
 
