@@ -7,6 +7,7 @@ force, and takes over the channels whose settings did not change, with all that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from logweir.capture.asking import snapshotter_of
@@ -32,7 +33,7 @@ from logweir.sinks import registry
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.threaded import as_async
 
-__all__ = ["Pipeline", "Surroundings", "assemble"]
+__all__ = ["Pipeline", "Surroundings", "assemble", "queues_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
     if previous is not None and previous.config.data_dir == config.data_dir:
         store = previous.store
     else:
-        store = Spool(config.data_dir / "queues", DeadLetters(config.data_dir))
+        store = Spool(queues_of(config), DeadLetters(config.data_dir))
     channels = {
         name: kept.get(name) or _channel(name, sink, config, around, store)
         for name, sink in config.sinks.items()
@@ -100,6 +101,11 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
         snapshotter_of(config.redact, config.limits),
     )
     return Pipeline(config, classifier, capture, Router(config.routes, channels), channels, store)
+
+
+def queues_of(config: RoutingConfig) -> Path:
+    """The directory of the queues on disk."""
+    return config.data_dir / "queues"
 
 
 def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:

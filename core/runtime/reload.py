@@ -15,13 +15,15 @@ from dataclasses import replace
 
 from logweir.config.models import RoutingConfig
 from logweir.delivery.channel import Channel
+from logweir.delivery.spool import former_directories
 from logweir.delivery.spool.spool import Spool
 from logweir.diagnostics import report
+from logweir.errors import ConfigError, ConfigProblem
 from logweir.event import Event
 from logweir.process.lasting import LastingTask
 from logweir.process.threads import in_thread
 from logweir.runtime.fan_out import FanOut
-from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
+from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, queues_of
 from logweir.telemetry.model import SinkMetrics
 
 __all__ = ["Reload"]
@@ -80,8 +82,29 @@ class Reload:
                 sinks[channel.name] = _metrics_of(channel).after(sinks.get(channel.name, SinkMetrics()))
         return sinks
 
+    def note_former(self, config: RoutingConfig) -> None:
+        """Note, where queues will be kept, where they are kept now: a start after a crash looks there too.
+
+        To be called before :meth:`replace`; blocks. A note of a reload that never comes does no harm.
+
+        Raises:
+            ConfigError: It cannot be noted, so that a crash could leave behind what waits.
+        """
+        now = self._fan_out.pipeline.store.directory
+        try:
+            former_directories.note(queues_of(config), now)
+        except OSError as error:
+            message = (
+                f"cannot be written ({error}), and a crash would leave behind what waits in {now}: "
+                "make it writable, or keep the data_dir in force"
+            )
+            raise ConfigError([ConfigProblem(message, "data_dir")]) from None
+
     async def replace(self, config: RoutingConfig) -> None:
-        """Put the pipeline of a configuration in force; what it replaces retires in the background."""
+        """Put the pipeline of a configuration in force; what it replaces retires in the background.
+
+        Where its data directory is another one, :meth:`note_former` comes first.
+        """
         old = self._fan_out.pipeline
         new = assemble(config, self._around, old)
         # Those taken over run already, and starting them again does nothing.
@@ -96,7 +119,7 @@ class Reload:
             self._fan_out.pipeline = new
         if new.store is not old.store:
             self.spools.append(new.store)
-            self._on_spools()  # which notes it, so that a later start looks there too
+            self._on_spools()
         # Only now: whoever meets a closed queue must find the successor in force.
         for channel in retiring:
             channel.close_queues()

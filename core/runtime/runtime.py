@@ -372,7 +372,8 @@ class Runtime:
         sink of the same name. What is left for a sink that is gone becomes dead letters.
 
         Raises:
-            ConfigError: The new configuration is wrong; the old one stays in force.
+            ConfigError: The new configuration is wrong, or its new data_dir cannot be written; the old one
+                stays in force.
             LogweirError: The runtime has stopped, or this is its own thread.
         """
         self._refuse_from_inside("reload")
@@ -380,6 +381,8 @@ class Runtime:
         with self._lock:
             if self._stopped is not None:
                 raise LogweirError("the runtime has stopped; call logweir.start(...) instead of reload")
+            # Durable before anything changes: from then on a crash may leave events in both directories.
+            self._reload.note_former(new_config)
             # On the loop, to which the channels belong. It does no IO and so needs no timeout.
             self._loop_thread.run(self._reload.replace(new_config), timeout=None)
             self._import_metrics_server(new_config)

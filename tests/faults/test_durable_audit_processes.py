@@ -135,6 +135,31 @@ def test_reloads_in_a_burst_of_audit_lose_nothing_and_double_nothing(tmp_path: P
         assert seen == list(range(len(seen)))
 
 
+KILLED_IN_A_RELOAD = """
+from logweir.delivery.spool.housekeeping import Housekeeping
+
+Housekeeping.hurry = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # the new pipeline has just been put in force
+logweir.start()
+for number in range(20):
+    acknowledged(logweir.audit_sync("before", number=number).event_id)
+text = open("routing.yaml").read().replace("data_dir: data", "data_dir: elsewhere")
+open("routing.yaml", "w").write(text.replace("not a folder/", ""))
+logweir.reload()
+"""
+
+
+def test_a_process_killed_in_a_reload_to_another_data_directory_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    configure(tmp_path, database="not a folder/audit.db")
+    (tmp_path / "not a folder").touch()
+    process = start(tmp_path, KILLED_IN_A_RELOAD)
+    acknowledged = end(process).split()
+    assert (process.returncode, len(acknowledged)) == (-signal.SIGKILL, 20), said(tmp_path)
+    deliver_the_rest(tmp_path)
+    check_once_each(tmp_path, acknowledged)
+
+
 FORKS = """
 logweir.start()
 first = [logweir.audit_sync("parent", number=number).event_id for number in range(300)]  # the queue is full

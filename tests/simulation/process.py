@@ -128,6 +128,7 @@ class Process:
 
     async def change(self, config: RoutingConfig) -> None:
         """Reload."""
+        self.reload.note_former(config)
         await self.reload.replace(config)
 
     async def flush(self, seconds: float) -> bool:

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from conftest import make_event
+from logweir.config.loading import load_config
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.queue import DropReason, PutResult, QueueStatistics
 from logweir.delivery.receipts import OpenReceipts
+from logweir.errors import ConfigError
 from logweir.event import Event
 from logweir.runtime import reload as module
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.reload import Reload
+from logweir.runtime.runtime import Runtime
 from logweir.settings.delivery import Bounds
 
 
@@ -161,6 +164,22 @@ async def test_d6_what_stays_on_disk_is_counted_by_whoever_takes_it_over(
     await replacement.run()
     counts = replacement.reload.metrics()["out"]
     assert (counts.accepted, counts.queue_depth) == (0, 0)
+
+
+def test_where_the_former_directory_is_cannot_be_noted_nothing_is_replaced(tmp_path: Path) -> None:
+    config = {
+        "sinks": {"out": {"type": "null"}},
+        "routes": [{"name": "all", "to": ["out"]}],
+        "data_dir": str(tmp_path / "one"),
+    }
+    (tmp_path / "a file").touch()
+    runtime = Runtime(load_config(config))
+    before = runtime._pipeline
+    with pytest.raises(
+        ConfigError, match=r"data_dir: cannot be written \(.*\), and a crash would leave behind"
+    ):
+        runtime.reload({**config, "data_dir": str(tmp_path / "a file" / "two")})
+    assert runtime._pipeline is before
 
 
 async def test_d6_housekeeping_is_called_when_everything_has_retired(monkeypatch: pytest.MonkeyPatch) -> None:
