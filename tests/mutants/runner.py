@@ -57,7 +57,19 @@ ROOMS = {
         ("tests/unit/delivery",),
         whole=("receipts.py", "spool/committer.py", "channel.py", "worker.py"),
     ),
-    "runtime": Room("core/runtime", ("tests/unit/runtime", "tests/integration/test_runtime.py")),
+    # What only a process of its own shows, such as its end, is not seen here.
+    "runtime": Room(
+        "core/runtime",
+        (
+            "tests/unit/runtime",
+            "tests/unit/process/test_life.py",
+            "tests/integration/test_runtime.py",
+            "tests/integration/test_feedback.py",
+            "tests/integration/test_lost_rows.py",
+            "-k",
+            "not (lost_rows and (mysql or mariadb or postgresql))",
+        ),
+    ),
     # What a chain is for is tested on all databases; here SQLite must do.
     "chain": Room(
         "sinks/sql/chain",

@@ -154,6 +154,8 @@ async def test_a_sink_that_cannot_be_opened_is_tried_again_with_longer_pauses(
     # Full jitter: each pause is anything up to twice the one before, so it is the ceilings that must hold.
     assert all(pause <= 2.0**number for number, pause in enumerate(one.pauses))
     assert max(one.pauses) > 100.0
+    # No pause leaves anything behind that waits for the end.
+    assert len(asyncio.all_tasks()) <= 3
     assert one.channel.counters.state is SinkState.HEALTHY
     assert await one.channel.finish(20.0) == []
 
@@ -204,6 +206,7 @@ async def test_with_nothing_to_deliver_a_stop_does_not_wait_for_a_sink_that_cann
     # The pause is over by the stop itself, and nothing else ends it.
     assert await asyncio.wait_for(one.channel.finish(3600.0), 20.0) == []
     assert one.sink.calls == ["open", "open", "close"]
+    await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
 
 
 async def test_while_events_wait_a_stop_goes_on_trying_to_open_the_sink(bench: Callable[..., Bench]) -> None:

@@ -229,3 +229,22 @@ async def test_a_worker_that_is_cut_off_at_any_step_gives_back_what_is_not_settl
     assert letters == {"bad", "poison"}
     assert not bench.receipts
     assert bench.counters.stored + bench.counters.dead == len(names)
+
+
+async def test_a_worker_that_has_let_go_has_nothing_in_hand_any_more(tmp_path: Path) -> None:
+    answers: list[WriteResult | Exception] = [SinkUnavailable("gone"), WriteResult()]
+    bench = Bench(one_after_the_other(answers), tmp_path)
+    queue = MemoryQueue(QueueConfig(), "block", asyncio.get_running_loop().call_soon_threadsafe)
+    queue.put(event("a"))
+    worker = bench.worker(queue)
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(10):
+        while not bench.sleeps:
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    worker.let_go()
+    queue.close()
+    await asyncio.wait_for(worker.run(), 10.0)
+    assert bench.sink.calls == [["a"], ["a"]]
+    assert bench.counters.stored == 1
