@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from logweir.redaction.command_places import mask_command_places
+from logweir.redaction.command_words import BLANK
 from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_placeholder, is_said
 from logweir.redaction.scan import Scan
@@ -26,41 +28,70 @@ _OPTION_SAYS = re.compile(
     r"(?i:(?:option|flag|argument|parameter|switch|and|or|is|are|was|has|must|to|in|for|with)\b)"
 )
 
-# The programs, and which of their options a secret is given by, in one letter or as a word.
+# The programs, and which of their options a secret is given by, in one letter or as a word; a letter with a
+# blank behind it is not written together with its value.
 _PROGRAMS = {
-    "mysql|mysqldump|mysqladmin|mysqlimport|mysqlshow|mysqlcheck|mysqlsh": "p",
-    "mariadb|mariadb-dump|mariadb-admin|sshpass|mongo|mongosh|mongodump|mongorestore|mongoexport": "p",
+    "mysql|mysqldump|mysqladmin|mysqlimport|mysqlshow|mysqlcheck|mysqlsh|mysqlslap|mysqlbinlog": "p",
+    "mariadb|mariadb-dump|mariadb-admin|sshpass": "p",
+    "mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport": "p",
     "docker login|podman login|buildah login|skopeo login|registry login|az login|oc login": "p",
     "redis-cli|valkey-cli|keydb-cli": "a",
     "curl": "u|U|-user|-proxy-user",
-    "http|https|xh": "a",
-    "sqlcmd|bcp|osql|isql|unzip|zip|hydra": "P",
+    "http|https|xh": "a|-auth",
+    "etcdctl": "-user",
+    "sqlcmd|bcp|osql|isql|unzip|zip|mosquitto_pub|mosquitto_sub|mosquitto_rr|p4": "P",
     "ldapsearch|ldapmodify|ldapadd|ldapdelete|ldapwhoami|ldappasswd": "w|s",
-    "7z|7za|rar|unrar": "p",
+    "7z|7za|unrar": "p",
+    "rar": "hp|p",
     "plink|pscp|psftp": "pw",
-    "snmpget|snmpwalk|snmpset": "A|X|c",
+    "snmpget|snmpwalk|snmpset|snmpbulkwalk|snmptrap": "A|X|c",
     "smbclient|rpcclient": "U",
     "ipmitool": "P",
+    "cqlsh|cypher-shell|rabbitmqadmin|psexec|rdesktop|ncftpput|ncftpget|ncftpls|hydra": "p",
+    "crackmapexec|netexec|nxc": "p",
+    "evil-winrm|elasticsearch-users|elasticsearch-reset-password|twine|useradd|usermod|medusa|influx": "p ",
+    "ssh-keygen": "N|P",
+    "openssl": "k |K |hmac |psk ",
+    "kadmin|kadmin.local": "w |pw ",
+    "security": "w |p ",
+    "nuget push|gem push": "k |ApiKey ",
+    "gh secret set": "b |-body",
+    "az keyvault secret set": "-value",
+    "doctl auth init|codecov": "t ",
+    "pdftotext|pdfimages|pdftk": "upw |opw ",
+    "sendemail|sendEmail": "xp ",
+    "netlify|vercel": "-auth |t ",
 }
 _USER_BEFORE = {
     "u",
     "U",
     "a",
     "-user",
+    "-auth",
     "-proxy-user",
 }  # of curl, smbclient and httpie, whose value is user:password or user%password
+
+
+#: Before the quote that the value has in a list.
+_NEXT = r"(?:[ \t]{1,8}+|\\{0,16}[\"'],\s{0,8}(?=\\{0,16}[\"'])|=)"
+
+
+def _option(letters: str) -> str:
+    """Return the pattern of options, each with what stands before its value."""
+    alone = [f"{letter.rstrip()}{_NEXT}" for letter in letters.split("|") if letter.endswith(" ")]
+    joined = [f"{letter}{_NEXT}?" for letter in letters.split("|") if not letter.endswith(" ")]
+    return rf"-(?<=[\s\"']-)(?P<option>{'|'.join(alone + joined)})(?=[^\s\-|&;])"
+
+
 _PROGRAMS_OF = [
     (
-        names.split("|"),
-        re.compile(rf"({names})(?![\w\-.=:])"),
-        re.compile(
-            rf"-(?<=[\s\"']-)(?P<option>{letters})"
-            r"(?:[ \t]{1,8}+|\\{0,16}[\"'],\s{0,8}(?=\\{0,16}[\"'])|=)?(?=[^\s\-|&;])"
-        ),
+        [name.split(" ")[0] for name in names.split("|")],
+        re.compile(rf"({names.replace(' ', BLANK)})(?![\w\-.=:])"),
+        re.compile(_option(letters)),
     )
     for names, letters in _PROGRAMS.items()
 ]
-_SHORT_OPTION = re.compile(r"-(?<=[\s\"']-)(?:[aAcpPsuUwX]|-user|-proxy-user)")
+_SHORT_OPTION = re.compile(r"-(?<=[\s\"']-)(?:[abcdhkopstuwxAKNPUX]|-user|-proxy-user|-auth|-body|-value)")
 _BEFORE_PROGRAMS = frozenset("/\\\"'`$(&|;>= \t\n") | {""}
 _PIPE = re.compile(r"[^\n|;]{0,2000}+")
 _USER = re.compile(r"(?:\\{0,16}[\"'])?[^\s:%\"'@/]{1,128}+[:%](?=\S)")
@@ -69,7 +100,8 @@ _SECURE_STRING = re.compile(r"(?i:ConvertTo-SecureString)(?:\s+-String)?\s+(?=[\
 
 
 def mask_command_lines(text: str, scan: Scan) -> str:
-    """Mask what options give away."""
+    """Mask what options and places give away."""
+    text = mask_command_places(text, scan)
     if "-" in text:
         text = mask_behind(text, _OPTION, scan, _argument)
         text = _mask_programs(text, scan)
@@ -130,7 +162,7 @@ def _mask_options(text: str, program: re.Pattern[str], option: re.Pattern[str], 
             scan.look()
             span = _option_value(given, found.group(), scan) if given.start() >= done else None
             if span is not None:
-                parts += [text[done : span[0]], scan.found(f"command: {found.group()} -{given['option']}")]
+                parts += [text[done : span[0]], scan.found(f"command: {found.group()}")]
                 done = span[1]
         searched = max(searched, done)
     return "".join([*parts, text[done:]]) if parts else text
@@ -138,7 +170,8 @@ def _mask_options(text: str, program: re.Pattern[str], option: re.Pattern[str], 
 
 def _option_value(option: re.Match[str], program: str, scan: Scan) -> Span | None:
     text, at = option.string, option.end()
-    if option["option"] in _USER_BEFORE and program not in {"redis-cli", "valkey-cli", "keydb-cli"}:
+    letters = re.split(r"[\s\"',=]", option["option"], maxsplit=1)[0]
+    if letters in _USER_BEFORE and program not in {"redis-cli", "valkey-cli", "keydb-cli"}:
         user = _USER.match(text, at)
         if user is None:
             return None

@@ -15,6 +15,10 @@ from logweir.redaction.text_places import Place, Span, behind
 __all__ = ["has_masked_parameters", "header_span"]
 
 _LINE = re.compile(r"(?:[^\r\n\\]|\\(?!\\*[rn]))*+")
+#: A line that goes on, as headers were folded once; not the next field of a document or step of a traceback.
+_FOLDED = re.compile(
+    r"(?:\r?\n|\\r\\n|\\n)[ \t]++(?!at |[\w-]{1,64}+:[ \t])(?=\S)(?:[^\r\n\\]|\\(?!\\*[rn]))*+"
+)
 _COOKIES = re.compile(r"[^\s=;,\"']{1,128}+=[^\s;\"']*+(?:;[ ]?[^\s=;,\"']{1,128}+(?:=[^\s;\"']*+)?)*+")
 _MASKED_PARAMETERS = re.compile(r"[A-Za-z][\w-]{1,24}+[ \t]+\w{1,64}+=[^\r\n]{0,512}?\*{3}")
 _SCHEME = re.compile(r"[A-Za-z][\w-]{1,24}+[ \t]+(?=[^\s]*[\d=+/_.-])\S{6,}|\S*\d\S*[ \t]|\S{24,}")
@@ -37,6 +41,8 @@ def header_span(place: Place, at: int, end: int) -> Span | None:
             stop = closing if closing >= 0 else stop
         words = text[at : min(stop, at + _LONGEST_READ)].rstrip()
         if not is_said(text, at, end, place.secrecy) and (" " not in words or cookies or _scheme(words)):
+            folded = _FOLDED.match(text, stop) if place.indent == 0 and not place.quote else None
+            stop = folded.end() if folded else stop
             return at, at + len(text[at:stop].rstrip().rstrip("\\"))
     if cookies is not None:
         return at, cookies.end()

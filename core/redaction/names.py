@@ -24,6 +24,8 @@ _LONGEST_NAME = 1024
 _SHORTEST_PARTICIPLE = 5
 #: Vault's AppRole writes ``secret_id`` for a secret; Secrets Manager and others ``secretId`` for its name.
 _NAME_OF_A_SECRET = ("secretId", "SecretId")
+#: Where a shell is, and was; only in capitals, for ``pwd`` is a password.
+_DIRECTORIES = frozenset({"PWD", "OLDPWD"})
 
 
 class Names:
@@ -57,6 +59,8 @@ class Names:
         return f"{'key of the configuration' if term.group == CONFIGURED else 'name'}: {term.text}"
 
     def _judge(self, name: str) -> Secrecy:
+        if name in _DIRECTORIES:
+            return Secrecy.CREDENTIAL  # so that paths stay
         name = _bounded(name)
         table, plain = self._table, name.isascii()
         text = name.lower() if plain else folded(name)
@@ -116,8 +120,10 @@ def _applies(term: Term, before: list[str], after: list[str]) -> bool:
         return True
     if len(term.text) <= _SHORT_TERM and any(word.isdigit() for word in before):
         return False  # two or three letters in an identifier, such as AROA3N4PW5
+    if "from" in before[1:]:
+        return False  # what was taken from a token is another thing
     if term.place is Place.ANYWHERE:
-        holds = not after or not _describes(after[-1])
+        holds = not after or not (_describes(after[-1]) or "last" in after)
     else:
         holds = HOLDS.issuperset(after) and (term.place is Place.END or QUALIFIES.issuperset(before))
     return holds and ASKS.isdisjoint(before)

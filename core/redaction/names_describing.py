@@ -16,7 +16,8 @@ DESCRIBES = _words("""
     capability category changes chars check checks class claims complexity consent count counter counts
     country criteria date
     day days decimals decision delay description digits dir directory domain domains duration encoding
-    endpoint endpoints engine entropy enum err error errors exists expiration expire expires expiresat
+    encryption endpoint endpoints engine entropy enum err error errors exists expiration expire expires
+    expiresat
     expiresin expiry exp factor file filename files fingerprint flag flags flow folder format formats four
     frequency generation grant handler history host hour hours httponly id identifier idle ids in index
     info interval issuer issuers keyid keyname kid kind label labels lang last length lengths level

@@ -29,15 +29,21 @@ LANGUAGES: Rows = (
         "code confidentiel, "
         # Spanish, Portuguese, Italian
         "contrasena, contrasenya, clave secreta, secreto, frase de contrasena, senha, palavra passe, "
-        "chave secreta, segredo, parola d ordine, parola di accesso, chiave segreta, segreto, "
+        "chave secreta, segredo, parola d ordine, parola chiave, parola di accesso, chiave segreta, segreto, "
         # Dutch
         "wachtwoord, wachtwoorden, wachtzin, geheime sleutel, "
         # Polish, Czech, Slovak, Hungarian, Romanian
         "haslo, hasło, hasla, hasła, sekret, klucz tajny, tajny klucz, heslo, tajny klic, jelszo, "
         "titkos kulcs, cheie secreta, "
+        # Slovenian, Serbo-Croatian, Lithuanian, Estonian, Albanian, Icelandic, Basque
+        "geslo, sifra, slaptazodis, parool, salasona, fjalekalimi, lykilorð, pasahitza, "
         # Russian, Ukrainian, Bulgarian
         "пароль, пароли, пароля, парол, parol, секрет, секретный ключ, ключ шифрования, кодовое слово, "
-        "секретне слово, тайна дума, "
+        "секретне слово, тайна дума, парола, лозинка, құпия сөз, нууц үг, "
+        # Armenian, Georgian, Persian, Urdu
+        "գաղտնաբառ, პაროლი, رمز عبور, گذرواژه, کلمه عبور, پاس ورڈ, "
+        # Bengali, Tamil, Telugu, Marathi, Malay, Swahili, Filipino
+        "পাসওয়ার্ড, கடவுச்சொல், పాస్వర్డ్, संकेतशब्द, kata laluan, nenosiri, "
         # Turkish
         "sifre, sifresi, şifresi, gizli anahtar, gizli anahtari, gizli anahtarı, "
         # Swedish, Norwegian, Danish, Finnish

@@ -71,13 +71,26 @@ ENGLISH: Rows = (
         "passphrase, pwd, pswd, store pass, key pass, deststorepass, destkeypass, srcstorepass, srckeypass, "
         "psw, pword, secret, secret key, "
         "secret access key, psk, pre shared key, wpa key, wep key, wifi key, encryption key, decryption key, "
-        "master key, cipher key, aes key, hmac key, signing key, shared key, shared access key, fernet key, "
+        "enc key, validation key, nonce salt, auth salt, secure auth salt, logged in salt, "
+        "nonce key, secure auth key, logged in key, master key, cipher key, aes key, hmac key, signing key, "
+        "shared key, shared access key, fernet key, "
         "unseal key, recovery key, cookie, authentication string, code verifier, "
         "pkce verifier, oauth verifier, security answer, secret answer, answer to security question, "
         "mother maiden name, mothers maiden name, nt hash, ntlm hash, lm hash, dockerconfigjson, "
         "dockercfg, docker auth config, htpasswd, pgpass",
     ),
-    ("credentials", _SECRET, _END, "pass, pw, passw, netrc"),
+    (
+        "credentials",
+        _SECRET,
+        _END,
+        "pass, pw, passw, netrc, "
+        # in one word; what else ends so is a compass or a bypass
+        "db pass, user pass, my pass, root pass, admin pass, smtp pass, mail pass, "
+        "imap pass, ftp pass, login pass, "
+        "key pass, store pass, cert pass, ssl pass, auth pass, ldap pass, bind pass, sudo pass, sql pass, "
+        "require pass, src store pass, dest store pass, src key pass, dest key pass, default pass, "
+        "root pw, bind pw, user pw, db pw, admin pw, my pw, key string, master auth, rpc auth",
+    ),
     (
         "credentials",
         _CREDENTIAL,
@@ -86,7 +99,8 @@ ENGLISH: Rows = (
         "subscription key, storage account key, service account key, service account json, app key, "
         "application key, license key, "
         "licence key, functions key, webhook key, instrumentation key, vapid key, "
-        "registration key, activation key, jwt key, cookie key, vault secret id, approle secret id, "
+        "github pat, gh pat, gitlab pat, devops pat, ado pat, sonar login, registration key, "
+        "activation key, jwt key, cookie key, vault secret id, approle secret id, "
         "connect sid, asp net session id, php sessid, phpsessid, jsessionid, sessid, "
         "sessionid, session id, laravel session, client assertion, saml response, saml assertion, "
         "connection string, conn string, conn str, connection uri, connection url, database url, "
@@ -117,15 +131,16 @@ ENGLISH: Rows = (
         "parental pin, customer pin, pin block, puk, puk code, mfa code, tfa code, fa code, "
         "two factor code, second factor code, authenticator code, verification code, verify code, "
         "security code, recovery code, backup code, rescue code, scratch code, sms code, login code, "
-        "reset code, access code, unlock code, door code, email code, mail code, magic code, secret code",
+        "reset code, access code, unlock code, door code, email code, mail code, magic code, secret code, "
+        "authentication code, activation code, confirmation code, device code, user code, pairing code, "
+        "invitation code, oob code",
     ),
     ("codes", _SECRET, _ALONE, "pin"),
     (
         "codes",
         _CREDENTIAL,
         _ANYWHERE,
-        "auth code, authorization code, authentication code, activation code, confirmation code, "
-        "device code, user code, pairing code, invitation code, oob code",
+        "auth code, authorization code",
     ),
     (
         "cards",
@@ -152,7 +167,7 @@ ENGLISH: Rows = (
         "private key, private key pem, priv key, secret key material, private pem, private jwk, id "
         "rsa, id dsa, id ecdsa, "
         "id ed 25519, seed phrase, recovery phrase, mnemonic phrase, backup phrase, wallet seed, xprv, "
-        "wallet key",
+        "wallet key, mnemonic",
     ),
     (
         "private_keys",
@@ -160,7 +175,7 @@ ENGLISH: Rows = (
         _ANYWHERE,
         "ssh key, tls key, ssl key, gpg key, pgp key, rsa key, ecdsa key, dsa key, ec key, "
         "ed25519 key, deploy key, server key, client key, certificate key, cert key, ca key, "
-        "key material, key pem, pem key, pfx, pkcs 12, mnemonic",
+        "key material, key pem, pem key, pfx, pkcs 12",
     ),
 )
 

@@ -11,7 +11,11 @@ import re
 from collections.abc import Callable, Iterable
 
 from logweir.errors import ConfigError, ConfigProblem
+from logweir.redaction.calls import CALL_PROBES
 from logweir.redaction.cards import mask_cards
+from logweir.redaction.command_places import COMMAND_PROBES
+from logweir.redaction.directives import DIRECTIVE_PROBES
+from logweir.redaction.logins import LOGIN_PROBES
 from logweir.redaction.shapes import SHAPES, Pattern
 from logweir.redaction.sql_parameters import mask_sql_parameters
 from logweir.redaction.texts import mask_assignments
@@ -39,7 +43,11 @@ _ASSIGNMENT_PROBES = (
     ("<", "[A-Za-z]"),
     ("Ww", r"(?<=(?i:pass)[Ww])(?i:(?:or)?d)['\"\s]"),
     ("'\"", r"\\?, ?[bBuU]?\\?['\"]"),
-    (r"\-", r"[->][ A-Za-z]|(?<![\w.\-]-)[A-Za-z]{2}|(?<=[\s'\"]-)[pPaAXUuW][\S ]"),
+    (r"\-", r"[->][ A-Za-z]|(?<![\w.\-]-)[A-Za-z]{2}|(?<=[\s'\"]-)[A-Za-z][\S ]"),
+    *LOGIN_PROBES,
+    *COMMAND_PROBES,
+    *DIRECTIVE_PROBES,
+    *CALL_PROBES,
 )
 #: Only rare characters begin one, such as the parenthesis of ``VALUES (`` and the quote of ``PASSWORD '``.
 _SQL_PROBES = (

@@ -26,7 +26,7 @@ _SAYS = frozenset(
     since so some still stored supplied than that the their there these they this to too type unable
     unauthorized unchanged undefined under unexpected unknown unset unsupported until unused updated use
     used user user's uses using valid value verification verified was wasn't weak were when where which
-    while will with without won't would wrong you your
+    while will with without won't would wrong yes you your
     bool bytes int optional secretbytes secretstr str string union
     """.split()  # noqa: SIM905 - two hundred quoted words are harder to read
 )

@@ -28,6 +28,7 @@ class Place:
         many: Whether the name is a plural.
         indent: How far the name is indented.
         session: Whether the name is a session's, whose id is the secret.
+        counts: Whether a bare number is rather a number than a code, as beside plurals and in JSON.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Place:
     many: bool = False
     indent: int = 0
     session: bool = False
+    counts: bool = False
 
 
 def behind(pattern: re.Pattern[str], text: str, at: int) -> int:

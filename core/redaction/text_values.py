@@ -73,6 +73,7 @@ _ANGLES = re.compile(r"<(?!/)([^<>\r\n]{1,512}+)>")
 _ONE_WORD = re.compile(r"[A-Za-z_-]{1,32}")
 _SAYS_WHAT_IT_IS = re.compile(r"\w=| at 0x")
 _NEAR = 256
+_SHORTEST_CODE = 6
 _LONGEST_WALKED = 4096
 _LOOKS_FOR_A_VALUE = 4  # beside the one for its name
 
@@ -132,9 +133,7 @@ def _quoted(place: Place, match: re.Match[str], scan: Scan) -> Span | None:
 
 def _says_nothing(value: str) -> bool:
     """Whether a parser quotes what it met, such as a brace, beside the word *token*."""
-    return not any(map(str.isalnum, value)) or (
-        value.isdigit() and is_kept(int(value[:18]), Secrecy.CREDENTIAL)
-    )
+    return not any(map(str.isalnum, value)) or (value.isdigit() and len(value) < _SHORTEST_CODE)
 
 
 def _end_of_quoted(text: str, match: re.Match[str], scan: Scan) -> int:
@@ -260,6 +259,7 @@ def _on_next_line(place: Place, at: int, scan: Scan) -> Span | None:
     """A quoted value may stand on the line behind the name."""
     while at < len(place.text) and place.text[at] in " \t\r\n":
         at += 1
+    at = behind(_PHP_TYPE, place.text, at)
     quote = _QUOTE.match(place.text, at)
     return _quoted(place, quote, scan) if quote is not None and quote["quote"] in {'"', "'"} else None
 
@@ -288,7 +288,9 @@ def _bare(place: Place, at: int) -> Span | None:
 def _is_no_value(place: Place, at: int, word: str) -> bool:
     """Whether a bare word says how things stand."""
     secrecy = place.secrecy
-    if is_kept(plain_value(word.rstrip(".")), secrecy):
+    number = word.rstrip(".")
+    is_code = number.isdigit() and len(number) >= _SHORTEST_CODE and not place.counts
+    if is_kept(number if is_code else plain_value(number), secrecy):
         return True
     if secrecy is Secrecy.CREDENTIAL and (
         not any(map(str.isalnum, word)) or (place.colon and _ASSIGNMENT.match(word))

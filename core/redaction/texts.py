@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from logweir.redaction.calls import mask_calls
 from logweir.redaction.command_lines import mask_command_lines
+from logweir.redaction.directives import mask_directives
+from logweir.redaction.logins import mask_logins
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
 from logweir.redaction.sentences import mask_sentences
@@ -24,18 +27,30 @@ from logweir.redaction.xml_elements import mask_elements
 __all__ = ["mask_assignments"]
 
 # The reversed text is searched, so the parts of a name and its sign stand here in reversed order.
-_SIGN = r"[=:>\uff1a\uff1d](?:(?<=>)-|(?<=[=\uff1d])[=:]?+(?![!<>~])|(?<=\uff1a)|(?<=:)(?<!::)(?!:))"
-_CLOSERS = r"(?:[\\\"'\])`\u201d\u2019\u00bb]|;touq&|;(?:93|43)#&|[27]200u\\|[27]2x\\|[dD]5%){0,24}+"
-_NAME = r"[\w.\-\u0300-\u036f]{1,128}+(?: [\w\-]{1,32}+){0,3}[\\%]?"
-_SIGNED_NAME = re.compile(rf"{_SIGN}\s{{0,16}}+{_CLOSERS}({_NAME})")
+_SIGN = (
+    r"[=:>\uff1a\uff1d](?:(?<=>)-|(?<=[=\uff1d])[=:]?+(?![!<>~])|(?<=\uff1a)"
+    r"|(?<=:)(?:(?<!::)(?!:)|(?<=[ \n]:):(?!:)))"
+)
+_TYPE = r"(?:\s?(?:rts|gnirt[sS]|setyb|rtSterceS)\s?:)?"  # between, as in `password: str = ...`
+_CLOSERS = (
+    r"(?:detcetorp:|etavirp:(?:\"?[\w\\]{1,64}+\"?:)?"
+    r"|[\\\"'\[\])`\u201d\u2019\u00bb]|;touq&|;(?:93|43)#&|[27]200u\\|[27]2x\\|[dD]5%){0,24}+"
+)
+#: With the marks of letters: those of Hebrew, Arabic, the scripts of India, Thai and their kin are no \\w.
+_MARKS = r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0fff\u200c\u200d"
+_NAME = rf"[\w.\-{_MARKS}]{{1,128}}+(?: [\w\-{_MARKS}]{{1,32}}+){{0,3}}[\\%]?"
+_SIGNED_NAME = re.compile(rf"{_SIGN}\s{{0,16}}+{_TYPE}\s{{0,16}}+{_CLOSERS}({_NAME})")
 
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrtbf])|%[0-9a-fA-F]{2}|\\")
 _HEADERS = ("authorization", "cookie", "cookies", "-key", "-token")
 _VERBS = frozenset({"is", "was", "are", "were"})
-_HOLDS = frozenset({"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase"})
+_HOLDS = frozenset(
+    {"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase", "chiave", "πρόσβασης"}
+)
 _LEAD = 80
 _NAMES_OF_A_LOOK = 4  # a dump of a thousand settings is looked at, not masked as a whole
-_OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z")
+_OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z|\bpam_\w{1,16}\(\Z")
+_VISIBILITY = re.compile(r"(?:\"[\w\\]{1,64}\":)?(?:[\w\\]{1,64}:)?(?:protected|private)\]")
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
 _QUOTES = "\"'`"
 
@@ -97,6 +112,7 @@ def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place
         many=_is_plural(lowered),
         indent=len(line) - len(line.lstrip(" \t")),
         session="session" in lowered,
+        counts=lowered.endswith("s") or (sign == ":" and text[start + len(name)] in _QUOTES),
     )
 
 
@@ -127,6 +143,8 @@ def _mask_signed(text: str, scan: Scan) -> str:
             continue
         scan.look()
         begin = text.find(name, start, at)
+        if _VISIBILITY.match(text, at):
+            continue  # of a property of PHP, whose value stands behind it
         if _OF_AN_ADDRESS.search(text[max(0, begin - _LEAD) : begin]) and not text[at : at + 1].isspace():
             continue  # arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/mail names a secret
         span = secret_span(_place(text, name, secrecy, begin, at), scan)
@@ -137,4 +155,14 @@ def _mask_signed(text: str, scan: Scan) -> str:
 
 
 #: In this order: what knows more about the syntax around a value first.
-_SEARCHES = (mask_pairs, mask_elements, mask_encoded, _mask_signed, mask_command_lines, mask_sentences)
+_SEARCHES = (
+    mask_logins,
+    mask_directives,
+    mask_calls,
+    mask_pairs,
+    mask_elements,
+    mask_encoded,
+    _mask_signed,
+    mask_command_lines,
+    mask_sentences,
+)

@@ -29,10 +29,10 @@ _UNIT = (
     r"ns|us|µs|ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|months?|y|years?"
     r"|b|[kmg]i?b|bytes|%|tokens?|times?"
 )
-#: Numbers too short for codes, decimals, sizes, durations, dates and times.
+#: Numbers too short for codes, decimals, versions, sizes, durations, dates and times.
 _MEASURE = re.compile(
     r"[+-]?\d{1,5}"
-    r"|[+-]?\d{1,12}[.,]\d{1,9}"
+    r"|[+-]?\d{1,12}[.,]\d{1,9}|v?\d{1,4}(?:\.\d{1,4}){2,3}"
     rf"|(?:\d{{1,9}}(?:\.\d{{1,9}})? ?(?:{_UNIT})[ ,]?){{1,5}}"
     r"|p(?:\d{1,6}[ymwd]){0,4}(?:t(?:\d{1,6}(?:\.\d{1,9})?[hms]){1,3})?"
     r"|(?:\d{1,3}:)?\d{1,2}:\d\d(?:\.\d{1,9})?"
@@ -42,7 +42,9 @@ _MEASURE = re.compile(
 )
 #: Addresses and names of things, all of whose parts are looked at.
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,30}://[^\s\"'<>]+", re.IGNORECASE)
-_PATH = re.compile(r"(?:~|\.{1,2})?(?:/[a-z0-9_.-]{1,64}){2,}")
+_PATH = re.compile(
+    r"(?:~|\.{1,2})?(?:/[a-z0-9_.-]{1,64}){2,}|[a-z]{1,32}(?:[_-][a-z]{1,32}){0,3}(?:/[a-z_-]{1,64}){1,8}"
+)
 _IDENTIFIER = re.compile(
     r"arn:[a-z-]{1,12}:[\w:/.*+=,@-]+|S-1-\d{1,3}(?:-\d{1,10}){1,8}|[A-Z]{2}[0-9a-f]{32}"
 )

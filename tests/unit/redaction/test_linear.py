@@ -18,7 +18,15 @@ _PIECES = [
     "'", '"', "\\", "password='", "password=[", "password={", "password: |\n", "token=['a", 'token="a\\', "cookie: a=1; ",
     "password=a,", 'password=\\"a', "password='a'b", "token={token=", "passwords:\n - a\n", "password%3D", "<", "<password>",
     "('password', ", '"name":"password",', "mysql -p", "--password ", "VALUES (", "[parameters: (", "password'", "''",
-    "_a" * 40 + "_token: x ",
+    "_a" * 40 + "_token: x ", "PASS ", "AUTH ", "AUTH PLAIN ", "AUTHENTICATE LOGIN ", "A1 LOGIN ", "HELLO 3 AUTH ", "MIGRATE ",
+    "user a >", "user a ", "SETUSER a ", "NickServ IDENTIFY ", "OPER a ", "UGFzc3dvcmQ6 ", '"AUTH" "', "htpasswd -b ", "-b ",
+    "rabbitmqctl ", "vault login ", "vault ", "vault login -a ", "net user a ", "net use ", "poetry config ", "mc alias set ",
+    "sqlplus a/", "sqlplus ", "a/a", "lftp -u ", "open -u a,", "echo ", "echo -n ", "echo a | ", "printf a|sudo -S ", "| sudo ", "<<< ",
+    "key <(echo ", 'password "; send "', "schtasks /rp ", "schtasks ", "cmdkey /p:", "put-parameter ", "SecureString ",
+    "set ", "set a ", "set -a ", "set password ", "config -a -b ", "\npassword ", "api_key ", "a_param ", "a" * 16 + "_header ",
+    "enable password 7 ", "username a ", "username a privilege 1 ", "poll a ", "mysqladmin ", "rclone config create ",
+    "wifi connect ", "key 7 ", "login(", "login('a', ", "login('a'", "setPassword('", "a.b.", "a->", "password: str = ", "[password:private] ",
+    "pam_unix(password:", "::", " :: ", "password:: ", "Authorization: Basic\n ", "\u0e31", "\u0e31=", "]", "detcetorp:",
 ]  # fmt: skip
 _GROWTH = 3.0
 _NOISE = 0.004  # what takes less is too short to compare

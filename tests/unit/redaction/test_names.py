@@ -26,7 +26,7 @@ SECRET = {
         confirmPassword repeat_password passwordRepeat password_again password_hash passwordHash passwordhash
         password_digest encrypted_password hashed_password password_encrypted plaintextPassword password_plain
         password_value passwordText raw_password masterUserPassword MasterPassword admin_passwd passwd PASSWD
-        userPasswd sudo_passwd passphrase pass_phrase passPhrase key_passphrase ssh-passphrase pwd PWD userPwd
+        userPasswd sudo_passwd passphrase pass_phrase passPhrase key_passphrase ssh-passphrase pwd Pwd userPwd
         user_pwd sa_pwd dbpwd pswd pword db_pass DB_PASS smtp_pass mail-pass ftpPass ansible_ssh_pass pass
         ansible_become_pass db_pw user_pw pw http.basic.password connection.password ldap.bind.password
         keystorePassword key_store_password truststore.password java.naming.security.credentials.password
@@ -75,7 +75,7 @@ SECRET = {
     "private keys": """
         private_key privateKey PRIVATE_KEY private-key privatekey private_keys private_key_pem privateKeyPem
         ssh_private_key SSH_PRIVATE_KEY tls_private_key rsa_private_key deploy_private_key priv_key privKey
-        ssl.private.key host_private_key id_rsa id_ed25519 seed_phrase seedPhrase recovery_phrase mnemonic_phrase
+        ssl.private.key host_private_key id_rsa id_ed25519 seed_phrase seedPhrase recovery_phrase mnemonic_phrase mnemonic
         wallet_seed xprv private_pem vapid_private_key FIREBASE_PRIVATE_KEY signing_private_key
         """,
     "German": """
@@ -140,7 +140,7 @@ CREDENTIAL = {
         auth_key authKey authkey session_key sessionKey subscription_key Ocp-Apim-Subscription-Key app_key APP_KEY
         license_key NEW_RELIC_LICENSE_KEY licenseKey storage_account_key service_account_key x-functions-key
         instrumentation_key ssh_key sshKey tls_key TLS_KEY ssl_key gpg_key pgpKey deploy_key deployKey rsa_key
-        server_key client_key clientKey tls.client.key cert_key ca_key key_pem keyMaterial mnemonic pfx
+        server_key client_key clientKey tls.client.key cert_key ca_key key_pem keyMaterial pfx
         """,
     "sessions": """
         session Session sessions user_session session_id sessionId SESSION_ID sessionid session-id sid SID
@@ -153,8 +153,7 @@ CREDENTIAL = {
         auth Auth auths _auth basic_auth basicAuth http_auth proxy_auth registry_auth auth_header authHeader
         auth_data x_auth twilio_auth csrf xsrf _csrf jwt JWT user_jwt jwt_string bearer signature Signature
         X-Hub-Signature x-hub-signature-256 X-Signature webhook_signature sig hmac sas client_assertion
-        SAMLResponse saml_response oauth authorization_code authorizationCode auth_code authCode device_code
-        user_code activation_code confirmation_code secret_id vault_secret_id SECRET_ID
+        SAMLResponse saml_response oauth authorization_code authorizationCode auth_code authCode secret_id vault_secret_id SECRET_ID
         """,
     "addresses with passwords": """
         dsn DSN sentry_dsn SENTRY_DSN db_dsn database_url DATABASE_URL databaseUrl database_uri db_url
@@ -293,7 +292,7 @@ HARMLESS = {
         """,
     "other languages": """
         passwort_länge passwort_geändert_am contraseña_longitud senha_tamanho 密码长度 密码强度 密码状态 パスワード長 비밀번호길이
-        palabra_clave palavra_chave parola_chiave mot_cle schlüssel schluessel clave_producto nøgle geheimnisvoll
+        palabra_clave palavra_chave mot_cle schlüssel schluessel clave_producto nøgle geheimnisvoll
         kennzeichen kartenleser karte secretariado имя ключ карта номер код 名前 用户 用户名 이름 kod nummer numero
         código code_postal codigo_postal
         """,

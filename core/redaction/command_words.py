@@ -1,0 +1,76 @@
+"""What the searches for secrets at a place of their own share: how words, blanks and values are written.
+
+A command is logged as a line, as a list of its words, or each word in quotes; a pattern is written once, with
+``BLANK`` between its words, and finds all of them. ``value(1)`` is a secret; what it holds is masked.
+"""
+
+from __future__ import annotations
+
+import re
+
+from logweir.redaction.names import Secrecy
+from logweir.redaction.prose import is_placeholder
+from logweir.redaction.scan import Scan
+from logweir.redaction.values import is_kept
+
+__all__ = ["ARGUMENT", "BLANK", "ENDS", "VALUE", "WORD", "Places", "mask_groups", "mask_places", "value"]
+
+#: Between two words, also of a list, in which they stand in quotes.
+BLANK = r"(?:[ \t]{1,8}+|\\{0,4}[\"'],?[ \t\n]{0,8}[bu]?\\{0,4}[\"'](?=\S))"
+#: One word, which is not quoted.
+ARGUMENT = r"[^\s\"',]{1,256}+"
+#: A word; quotes and brackets belong to it unless they close, as they do before a blank.
+WORD = r"(?:[^\s\"'\\)\]}|;]|[\"')\]}](?![\s,;:.)\]}|\"']|\Z)|[|;](?=[\w$#!*^])|\\(?![rn\"']))++"
+ENDS = r"(?=[\"')\],;\r\n]|\\[rn]|[ ]*+(?:\Z|[\r\n]))"
+
+#: What stands for a secret: of a usage, of a shell.
+_STANDS_FOR = re.compile(r"<[\w -]{1,32}>|\$\w{1,64}|\$\{\w{1,64}\}|%\w{1,64}%|\$\(.*|\[\w{1,32}\]|\.\.\.|-")
+_SHORTEST_NUMBER = 4
+_LONGEST_READ = 64
+
+
+def value(number: int) -> str:
+    """Return the pattern of a secret; the number tells those of one pattern apart."""
+    return (
+        rf"(?:\\?\"(?P<d{number}>[^\"\\\n]{{1,512}}+)\\?\""
+        rf"|'(?P<s{number}>[^'\n]{{1,512}}+)'(?!\w)|(?P<b{number}>{WORD}))"
+    )
+
+
+VALUE = value(1)
+
+#: For each pattern a word that is in every text it finds something in.
+Places = list[tuple[str, re.Pattern[str]]]
+
+
+def mask_places(text: str, places: Places, scan: Scan, *, said: bool = False) -> str:
+    """Mask what stands at the places of a table; see `mask_groups`."""
+    for word, pattern in places:
+        if word in text:
+            text = mask_groups(text, pattern, scan, f"text: {word.strip()}", said=said)
+    return text
+
+
+def mask_groups(text: str, pattern: re.Pattern[str], scan: Scan, rule: str, *, said: bool = False) -> str:
+    """Mask all named groups of each match.
+
+    Args:
+        text: The text.
+        pattern: Has named groups only for secrets.
+        scan: The search.
+        rule: By which they are found.
+        said: Whether a word may stand there that says how things are, and is kept.
+    """
+    parts, done = [], 0
+    for match in pattern.finditer(text):
+        scan.look()
+        for start, end in sorted(span for span in map(match.span, match.groupdict()) if span[0] >= done):
+            found = text[start : min(end, start + _LONGEST_READ + 1)]
+            if start == end or is_placeholder(found) or _STANDS_FOR.fullmatch(found):
+                continue
+            is_code = found.isdigit() and len(found) >= _SHORTEST_NUMBER
+            if said and not is_code and is_kept(found, Secrecy.CREDENTIAL):
+                continue
+            parts += [text[done:start], scan.found(rule)]
+            done = end
+    return "".join([*parts, text[done:]]) if parts else text

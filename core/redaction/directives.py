@@ -1,0 +1,107 @@
+"""Names and values with a blank between: ``set DB_PASSWORD S``, ``requirepass S``, ``proxy_set_header X-Api-Key S``.
+
+So do commands and files of settings write them. A blank is also between the words of prose, so the name
+stands behind a verb or alone with its value on a line; and behind a name that is an ordinary word, such as
+*token*, a plain word is rather said than a value.
+"""
+
+# ruff: noqa: E501 - tables of expressions, one form a row
+from __future__ import annotations
+
+import re
+
+from logweir.redaction.command_words import ARGUMENT, BLANK, VALUE, mask_places
+from logweir.redaction.names import Secrecy
+from logweir.redaction.prose import is_said
+from logweir.redaction.scan import Scan
+from logweir.redaction.text_names import mask_behind
+from logweir.redaction.text_places import Place, Span
+from logweir.redaction.text_values import secret_span
+
+__all__ = ["DIRECTIVE_PROBES", "mask_directives"]
+
+_ENDS = r"(?i:word|passwd|phrase|pass|pwd|pw|secret|token|key|auth|psk|code|credentials?|pat|pin|authorization|cookie|key-string|dsn|database_url)"
+_NAME = rf"([\w.\-/:@$]{{0,128}}?{_ENDS})"
+_VERBED = re.compile(
+    rf"(?<![\w.-])(?i:set|put|setenv|setx|add|config|env|arg|define|write|export|setfacl|update|upsert|let|edit"
+    r"|\w{1,16}_param|\w{1,16}_header|requestheader set|header|passenger_env_var|env_var|setting|option)"
+    rf"(?:{BLANK}-{{1,2}}[\w-]{{1,32}}+){{0,4}}(?:{BLANK}[\w./-]{{1,64}}+(?=\s))??{BLANK}[\"'(]?{_NAME}[\"']?,?[ \t]{{1,8}}(?=[^\s=:,;)|])"
+)
+_LINE = re.compile(
+    rf"(?:(?<![^\n])|(?<=\\n))[ \t]{{0,32}}#?{_NAME}[ \t]{{1,32}}(?=(?:\"[^\"\n]{{1,512}}\"|'[^'\n]{{1,512}}'|[^\s=:;]\S{{0,512}});?[ \t]*(?:\Z|[\r\n]|\\n))"
+)
+_SIMPLE = frozenset(
+    """
+    password passwords passwd passphrase pass pwd pw secret token key auth psk code credential credentials pin
+    authorization cookie
+    """.split()  # noqa: SIM905 - a column of quoted words is harder to read
+)
+_PLAIN = re.compile(
+    r"[A-Z]?[a-z]+(?:'[a-z]+)?[.,;!?]?(?=[\s\"')]|\Z)|[A-Z]{1,12}(?=\s)|[a-z]+-[a-z]+(?=[ ]\w)"
+)
+_PARTICIPLE = re.compile(r"[a-z]{2,}(?:ed|ing)[.,;!?]?(?=[\s\"')]|\Z)")
+
+#: Settings of network devices, with the kind of encryption before the value, and what has no name like others.
+_SETTINGS = [
+    (word, re.compile(pattern))
+    for word, pattern in (
+        ("password ", rf"(?:enable|username \S{{1,64}}+(?: privilege \d+)?|neighbor \S{{1,64}}+|user \S{{1,64}}+) (?:insecure-)?password (?:\d )?(?!for|is|was|to|of|in|changed|reset|expired){VALUE}"),
+        ("secret ", rf"(?:enable|username \S{{1,64}}+(?: privilege \d+)?) secret (?:\d )?{VALUE}"),
+        ("key ", rf"(?:tacacs|radius|isakmp|server|host \S{{1,64}}+)(?:-server)?(?: host \S{{1,64}}+)? key (?:\d )?{VALUE}"),
+        ("md5 ", rf"(?:message-digest-key \d{{1,3}}|authentication) md5 (?:\d )?{VALUE}"),
+        ("community ", rf"(?:snmp-server |r[ow])community {VALUE}"),
+        ("com2sec", rf"com2sec6? \S{{1,64}}+ \S{{1,64}}+ {VALUE}"),
+        ("wpa-psk", rf"wpa-psk (?:ascii|hex) (?:\d )?{VALUE}"),
+        ("PSK", rf": PSK {VALUE}"),
+        (" : ", rf" : (?:EAP|XAUTH|NTLM|RSA \S{{1,128}}+) (?=\"){VALUE}"),
+        ("* ", rf"^\"?[\w@.-]{{1,64}}+\"? \* (?=\"){VALUE} \*"),
+        ("stats auth", r"stats auth [^\s:]{1,64}+:(?P<b1>\S{1,256}+)"),
+        ("relayhost", r"relayhost [^\s:]{1,64}+:(?P<b1>\S{1,256}+)"),
+        ("]:", r"^\[[\w.-]{1,253}+\]:\d{1,5} [^\s:]{1,64}+:(?P<b1>\S{1,256}+)"),
+        ("wifi", rf"wifi{BLANK}(?:connect|con|hotspot){BLANK}[^\n|;]{{1,200}}?password{BLANK}{VALUE}"),
+        ("mysqladmin", rf"mysqladmin{BLANK}[^\n|;]{{1,200}}?\bpassword{BLANK}{VALUE}"),
+        ("initial-password", rf"set-initial-password{BLANK}{VALUE}"),
+        ("rclone", rf"rclone{BLANK}config{BLANK}(?:create|update){BLANK}[^\n|;]{{1,400}}?{BLANK}(?:pass|password|secret_access_key|key|token){BLANK}{VALUE}"),
+        ("_pw ", rf"(?:user|owner|input)_pw {VALUE}"),
+        ("+pass", rf" \+password{BLANK}{VALUE}"),
+        ("poll ", rf"poll {ARGUMENT} [^\n]{{0,200}}?password {VALUE}"),
+    )
+]  # fmt: skip
+
+#: The last letters of a name, with a blank or a quote behind them.
+DIRECTIVE_PROBES = (
+    ("Ss", r"(?i:ecret)[\"']?[ \t][^\s]|(?<=(?i:pas)[Ss])[\"']?[ \t]\S|(?<=(?i:p)[Ss])(?i:k) "),
+    ("Pp", r"(?i:hrase)[\"']?[ \t]|[wW][dD]?[\"']?[ \t]"),
+    ("Kk", r"(?i:en|ey)[\"'][ \t]|(?<=(?i:ps)[Kk])[\"']?[ \t]|(?i:ey-string) "),
+    ("Hh", r"(?<=(?i:aut)[Hh])[\"']?[ \t]"),
+    ("Mm", r"(?i:munity) |d5 "),
+    ("PpTt", r"(?i:at|in)[\"']?[ \t](?=[\"']?\S{4})"),
+)
+
+
+def mask_directives(text: str, scan: Scan) -> str:
+    """Mask the values of names that stand behind them."""
+    text = mask_places(text, _SETTINGS, scan)
+    text = mask_behind(text, _VERBED, scan, _verbed)
+    return mask_behind(text, _LINE, scan, _alone)
+
+
+def _verbed(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
+    return None if _is_prose(match, secrecy) else secret_span(Place(match.string, match.end(), secrecy), scan)
+
+
+def _alone(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
+    return None if _is_prose(match, secrecy) else secret_span(Place(match.string, match.end(), secrecy), scan)
+
+
+def _is_prose(match: re.Match[str], secrecy: Secrecy) -> bool:
+    text, at = match.string, match.end()
+    end = at
+    while end < len(text) and end - at < _LONGEST and not text[end].isspace():
+        end += 1
+    if is_said(text, at, end, secrecy) or _PARTICIPLE.match(text, at):
+        return True
+    return match[1].lower() in _SIMPLE and _PLAIN.match(text, at) is not None
+
+
+_LONGEST = 64
