@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from logweir.benchmarks import audit_chain, dead_sink, durable, producer, router, run, starting
+from logweir.benchmarks import audit_chain, dead_sink, durable, hostile, producer, router, run, starting
 from logweir.benchmarks.measure import Report, environment
 
 _ALL: dict[str, Any] = {
@@ -20,6 +20,7 @@ _ALL: dict[str, Any] = {
     "dead-sink": dead_sink.measure,
     "audit-chain": audit_chain.measure,
     "starting": starting.measure,
+    "hostile-calls": hostile.measure,
 }
 #: These need a server (each module names the variable with its URL) and a driver: only when named.
 _BACKENDS = ("elasticsearch", "loki", "mongodb", "mysql")
@@ -30,6 +31,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "durable": {"seconds": 0.05, "runs": 2},
     "audit-chain": {"batches": 2, "batch": 100, "runs": 1},
     "starting": {"runs": 1},
+    "hostile-calls": {"turns": 1, "every": 10},
     "dead-sink": {"seconds": 3.0, "rate": 20_000},
     "mongodb": {"events": 2000, "runs": 1},
     "elasticsearch": {"events": 2000, "runs": 1},
