@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from logweir.encoding.parts import Entries, Labelled
 
-__all__ = ["encode_cookies", "encode_mapping", "is_cookie_jar", "is_header_table"]
+__all__ = ["encode_cookies", "encode_mapping", "encode_row", "is_cookie_jar", "is_header_table", "is_row"]
 
 _REQUESTS = frozenset({"http", "websocket"})
 _MOST_PARAMETERS = 100
@@ -25,6 +25,18 @@ def is_header_table(kind: type) -> bool:
     return all(hasattr(kind, name) for name in ("keys", "items", "__getitem__")) and any(
         hasattr(kind, name) for name in _SEVERAL
     )
+
+
+def is_row(kind: type) -> bool:
+    """Whether a class is a row of a database whose columns have names, as of ``sqlite3`` and SQLAlchemy."""
+    named = hasattr(kind, "keys") and not hasattr(kind, "items") and hasattr(kind, "__getitem__")
+    return named or (hasattr(kind, "_mapping") and hasattr(kind, "_fields"))
+
+
+def encode_row(value: Any, limit: int) -> Entries:
+    """Return the columns of a row by their names."""
+    names = value.keys() if hasattr(value, "keys") else value._fields
+    return Entries(islice(zip(names, value, strict=False), limit))
 
 
 def is_cookie_jar(kind: type) -> bool:

@@ -35,7 +35,14 @@ from uuid import UUID
 
 import msgspec
 
-from logweir.encoding.mappings import encode_cookies, encode_mapping, is_cookie_jar, is_header_table
+from logweir.encoding.mappings import (
+    encode_cookies,
+    encode_mapping,
+    encode_row,
+    is_cookie_jar,
+    is_header_table,
+    is_row,
+)
 from logweir.encoding.objects import encode_attrs, encode_dataclass, encode_pydantic, encode_struct
 from logweir.encoding.parts import Entries, Excerpt, Hidden, excerpt
 
@@ -103,6 +110,8 @@ def unprintable(value: object) -> str:
 @lru_cache(maxsize=512)
 def _encoder_for(kind: type) -> _Encoder:
     """Choose by the real type: ``isinstance`` would ask the object, which may lie."""
+    if is_row(kind):  # which are sequences too
+        return lambda value, bounds: encode_row(value, bounds.items)
     for base, encoder in _ENCODERS:
         if issubclass(kind, base):
             return encoder

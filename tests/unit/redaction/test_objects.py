@@ -1,5 +1,6 @@
 """Objects that hold secrets: fields that are not to be shown, aliases, split URLs, requests."""
 
+import sqlite3
 from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlparse, urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlparse, urlsplit
 import msgspec
 import pytest
 from pydantic import AliasChoices, AliasPath, AnyUrl, BaseModel, Field
+from sqlalchemy import create_engine, text
 
 from logweir.capture.snapshot import Snapshotter
 from logweir.redaction.redactor import Redactor
@@ -98,3 +100,14 @@ def test_r5_a_request_is_stored_as_what_says_which_it_is():
         "query": {"password": "***", "page": "1"},
         "client": "10.0.0.1",
     }
+
+
+def test_r2_rows_of_databases_are_stored_by_the_names_of_their_columns():
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    query = f"select 'bob' as name, '{_S}' as password"
+    with connection, create_engine("sqlite://").connect() as engine:
+        rows = [connection.execute(query).fetchone(), engine.execute(text(query)).one()]
+
+        assert _stored(rows) == [{"name": "bob", "password": "***"}] * 2
+    connection.close()
