@@ -7,12 +7,13 @@ counts with are defined here, so that both mean the same by a size. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from logweir.encoding.cuts import LONGEST_MARK, joined, kept_ends
 
-__all__ = ["CUT_KEY", "ENTRY_COST", "ITEM_COST", "TRUNCATED_FIELD", "fit", "text_cost"]
+__all__ = ["CUT_KEY", "ENTRY_COST", "ITEM_COST", "TRUNCATED_FIELD", "fit", "is_item_mark", "text_cost"]
 
 #: The field that an event has when it was too large as a whole.
 TRUNCATED_FIELD = "logweir_truncated"
@@ -22,6 +23,7 @@ ENTRY_COST = 12
 ITEM_COST = 8
 
 CUT_KEY = "…"
+_ITEM_MARK = re.compile(r"…\[truncated \d+ items\]")
 
 
 def fit(fields: dict[str, Any], limit: int) -> tuple[dict[str, Any], int, bool]:
@@ -133,3 +135,8 @@ def _cost(value: Any) -> int:
 def text_cost(text: str) -> int:
     """About the bytes of a text in JSON."""
     return len(text) if text.isascii() else len(text.encode())
+
+
+def is_item_mark(value: object) -> bool:
+    """Whether this is what an earlier cut left at the end of a list or mapping."""
+    return type(value) is str and _ITEM_MARK.fullmatch(value) is not None

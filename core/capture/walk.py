@@ -7,7 +7,6 @@ them. What the walk may cost is counted in :mod:`logweir.capture.budget`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
@@ -16,8 +15,9 @@ from typing import Any
 import msgspec
 
 from logweir.capture.budget import OF_CONTAINER, OF_ENTRY, OF_NEW_NAME, OF_OBJECT, SEAM, BoundedTexts
+from logweir.capture.halves import MOST_HALVES, SECOND_HALVES, joined_halves
 from logweir.capture.known_names import Known
-from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, TRUNCATED_FIELD
+from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, TRUNCATED_FIELD, is_item_mark
 from logweir.config.models import LimitsConfig
 from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
 from logweir.encoding.values import encode_value, unprintable
@@ -49,7 +49,6 @@ _SMALL_TEXT = 64
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 
 _LONGEST_JUDGED = 1024  # of a name
-_ITEM_MARK = re.compile(r"…\[truncated \d+ items\]")
 
 
 class Walk(BoundedTexts):
@@ -248,7 +247,7 @@ class Walk(BoundedTexts):
                     continue
             self.size = size
             # Far beyond what an event may have: the final cut will share out what there is already.
-            if self._is_full() and not (len(result) == total - 1 and _is_item_mark(item)):
+            if self._is_full() and not (len(result) == total - 1 and is_item_mark(item)):
                 break
             if option is not None and not option_name(item):
                 append(self.secret(item, *option, depth))
@@ -294,7 +293,7 @@ class Walk(BoundedTexts):
         holds = credentials_in(name, kept) if under else None
         for key, item in kept:
             full = self._is_full() if depth else self._is_overdrawn()
-            if full and not (len(target) == total - 1 and _is_item_mark(item)):
+            if full and not (len(target) == total - 1 and is_item_mark(item)):
                 break
             self.entry(target, key, item, depth + 1, label if label[0] else None, holds)
         if len(target) < total:
@@ -346,7 +345,11 @@ class Walk(BoundedTexts):
             self._placed(target, name, value, (secrecy, named), depth)
 
     def _judged_value(self, value: object, secrecy: Secrecy, named: str, depth: int) -> Any:
-        return self.secret(value, secrecy, named, depth) if secrecy else self.value(value, depth)
+        if secrecy:
+            return self.secret(value, secrecy, named, depth)
+        if type(value) is dict and named.lower() in SECOND_HALVES and len(value) <= MOST_HALVES:
+            return self._container(joined_halves(named, value), id(value), depth)
+        return self.value(value, depth)
 
     def _label_of_event(self, name: str) -> tuple[Secrecy, str] | None:
         """Return how secret the event's field ``value`` or the like is by its field ``name`` or the like."""
@@ -429,11 +432,6 @@ class Walk(BoundedTexts):
 _SCALARS = frozenset({str, int, float})
 _CONTAINERS = frozenset({dict, list, tuple, Entries})
 _PARTS = frozenset({Excerpt, Hidden, Labelled})
-
-
-def _is_item_mark(value: object) -> bool:
-    """Whether this is what an earlier cut left at the end of a list or mapping."""
-    return type(value) is str and _ITEM_MARK.fullmatch(value) is not None
 
 
 def _numbered(name: str, taken: dict[str, Any]) -> str:

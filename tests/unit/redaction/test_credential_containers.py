@@ -93,6 +93,34 @@ def test_r4_of_a_name_and_its_value_under_a_credential_the_name_stays():
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"api": {"key": _S, "url": "https://h"}}, {"api": {"key": "***", "url": "https://h"}}),
+        ({"openai": {"API": {"Key": _S}}}, {"openai": {"API": {"Key": "***"}}}),
+        ({"private": {"key": _S}}, {"private": {"key": "***"}}),
+        ({"signing": {"keys": [_S, "x"]}}, {"signing": {"keys": "***"}}),
+        ({"mfa": {"code": 482913, "method": "sms"}}, {"mfa": {"code": "***", "method": "sms"}}),
+        ({"backup": {"codes": [_S], "code": 0}}, {"backup": {"codes": "***", "code": 0}}),
+        (
+            {"cache": {"key": "users"}, "api": {"version": "v1"}},
+            {"cache": {"key": "users"}, "api": {"version": "v1"}},
+        ),
+    ],
+)
+def test_r4_a_name_in_two_halves_is_one(value, expected):
+    assert _stored(value) == expected
+    assert _stored({"x": [value]}) == {"x": [expected]}
+    assert _stored(_stored(value)) == expected
+
+
+def test_r4_what_contains_itself_under_half_a_name_is_a_cycle():
+    api = {"key": _S}
+    api["api"] = api
+
+    assert _stored({"api": api}) == {"api": {"key": "***", "api": "<cycle>"}}
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "apiKey={{'key': '{s}'}}",
