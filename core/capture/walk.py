@@ -21,6 +21,7 @@ from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, TRUNCATED
 from logweir.config.models import LimitsConfig
 from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
 from logweir.encoding.values import encode_value, unprintable
+from logweir.redaction.argument_lists import is_command, masked_arguments
 from logweir.redaction.names import Secrecy
 from logweir.redaction.pairs import (
     LABELS,
@@ -191,6 +192,8 @@ class Walk(BoundedTexts):
                 return self.entries({}, container, total, depth, under, name)
             if under:
                 return self._credentials(container, total, depth, name)
+            if total > 1 and is_command(container[0]):
+                return self._items(masked_arguments(container, self._redacted), total, depth)
             if total == 2 and (pair := self._pair(container, depth)):  # noqa: PLR2004 - a pair
                 return pair
             return self._items(container, total, depth)

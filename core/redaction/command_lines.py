@@ -18,7 +18,7 @@ from logweir.redaction.text_names import mask_behind
 from logweir.redaction.text_places import Place, Span
 from logweir.redaction.text_values import secret_span
 
-__all__ = ["mask_command_lines"]
+__all__ = ["PROGRAMS", "mask_command_lines"]
 
 _OPTION = re.compile(
     r"-(?<![\w\-]-)-?([A-Za-z][\w.\-]{1,63}+)"
@@ -83,6 +83,8 @@ def _option(letters: str) -> str:
     return rf"-(?<=[\s\"']-)(?P<option>{'|'.join(alone + joined)})(?=[^\s\-|&;])"
 
 
+#: The programs to which secrets are given by options of one letter.
+PROGRAMS = frozenset(name.split(" ")[0] for names in _PROGRAMS for name in names.split("|"))
 _PROGRAMS_OF = [
     (
         [name.split(" ")[0] for name in names.split("|")],
