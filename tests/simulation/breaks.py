@@ -9,17 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from logweir.delivery import channel, worker
-from logweir.delivery.queue import FlushWaiter
+from logweir.delivery.queue import FlushWaiter, PutResult
 from logweir.delivery.queues.bounded import BoundedQueue
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
+from logweir.delivery.receipts import Receipt
+from logweir.delivery.spool import housekeeping
+from logweir.delivery.spool.committer import Committer
+from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
 from logweir.process import reentry
+from logweir.runtime.fan_out import FanOut
 from logweir.runtime.reload import Reload
 
 __all__ = ["BREAKS"]
@@ -127,6 +133,87 @@ def callers_are_answered_before_the_commit() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def a_fan_out_that_goes_on_gives_again_what_was_given() -> Iterator[None]:
+    """A log line whose sink is gone in the middle of its call goes to all sinks of its new routes."""
+
+    def _dispatch_rest(self: Any, event: Event, given: Sequence[Any], left: Sequence[Any]) -> None:
+        while left:
+            answers = {each.name: self._put(each, event) for each in left}
+            left = [] if None not in answers.values() else self.pipeline.router.route(event)
+
+    with patch.object(FanOut, "_dispatch_rest", _dispatch_rest):
+        yield
+
+
+@contextmanager
+def files_left_by_a_reload_are_looked_for_later() -> Iterator[None]:
+    """At the next look from time to time, and not at once."""
+    with patch.object(Housekeeping, "hurry", lambda self: None):
+        yield
+
+
+@contextmanager
+def a_former_directory_is_forgotten_before_its_last_file() -> Iterator[None]:
+    """Though the spool there has not written yet what is staged."""
+    move = housekeeping._move_from
+
+    def early(former: Path, spool: Spool, *, may_forget: bool) -> None:
+        move(former, spool, may_forget=True)
+
+    with patch.object(housekeeping, "_move_from", early):
+        yield
+
+
+@contextmanager
+def the_committer_clears_its_flag_after_it_has_looked_for_work() -> Iterator[None]:
+    """What another thread stages in between wakes nobody."""
+    attend = Committer._attend
+
+    def late(self: Any, failures: int) -> Any:
+        self._nudged = True
+        try:
+            return attend(self, failures)
+        finally:
+            self._nudged = False
+
+    with patch.object(Committer, "_attend", late):
+        yield
+
+
+@contextmanager
+def a_put_asks_whether_the_queue_is_closed_before_it_has_the_lock() -> Iterator[None]:
+    """In between another thread closes it, and takes out what it holds."""
+
+    def put(self: Any, event: Event, on_durable: Any = None) -> PutResult:
+        if self._closed:
+            return PutResult.CLOSED
+        with self._lock:
+            must_wake = self._append(event) if self._has_room() else None
+        if must_wake is None:
+            return self._put_when_full(event, on_durable)
+        if must_wake:
+            self._wake_as_promised()
+        return PutResult.ACCEPTED
+
+    with patch.object(MemoryQueue, "put", put):
+        yield
+
+
+@contextmanager
+def an_audit_call_that_meets_only_closed_queues_is_not_routed_anew() -> Iterator[None]:
+    """Its caller is refused because of a reload."""
+
+    def audit(self: Any, event: Event, acknowledge: Any) -> Receipt:
+        channels = self.pipeline.router.route(event)
+        receipt = Receipt(event, tuple(each.name for each in channels))
+        self.put_audit(receipt, channels, acknowledge)
+        return receipt
+
+    with patch.object(FanOut, "audit", audit):
+        yield
+
+
 BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     each.__name__: each
     for each in (
@@ -138,5 +225,11 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         what_is_moved_is_counted_twice,
         the_old_data_directory_is_left_behind,
         callers_are_answered_before_the_commit,
+        a_fan_out_that_goes_on_gives_again_what_was_given,
+        files_left_by_a_reload_are_looked_for_later,
+        an_audit_call_that_meets_only_closed_queues_is_not_routed_anew,
+        a_former_directory_is_forgotten_before_its_last_file,
+        the_committer_clears_its_flag_after_it_has_looked_for_work,
+        a_put_asks_whether_the_queue_is_closed_before_it_has_the_lock,
     )
 }

@@ -9,35 +9,44 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from simulation.threads import Threads
+
 __all__ = ["VirtualLoop"]
 
 
 class _Selector(selectors.SelectSelector):
-    """Waits for nothing: what the loop would sleep is added to its time."""
+    """Waits for nothing: other threads run, or what the loop would sleep is added to its time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.threads: Threads
 
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = super().select(0)
-        if not ready:
-            if timeout is None:
+        if ready or timeout == 0:
+            self.threads.point()
+            return ready
+        if not self.threads.run_one():
+            deadline = self.threads.next_deadline()
+            times = [deadline, None if timeout is None else self.now + timeout]
+            if all(each is None for each in times):
                 raise RuntimeError("nothing is left that could ever happen")
-            self.now += timeout
-        return ready
+            self.now = max(self.now, min(each for each in times if each is not None))
+        return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop with a clock of its own.
+    """An event loop with a clock and threads of its own.
 
     Args:
-        chance: Says how long what runs in a thread takes.
+        chance: Says how long what runs in a thread takes, and which thread runs.
     """
 
     def __init__(self, chance: Random) -> None:
         self._clock = _Selector()
         self._chance = chance
+        self.threads = self._clock.threads = Threads(chance, self._clock)
         super().__init__(self._clock)
 
     def time(self) -> float:
@@ -45,20 +54,26 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._clock.now
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Future[Any]:  # type: ignore[override]
-        """Run it in this thread, a moment later."""
+        """Run it in a thread, a moment later."""
         done = self.create_future()
 
+        def answer(result: Any, error: BaseException | None) -> None:
+            if done.cancelled():
+                return
+            if error is None:
+                done.set_result(result)
+            else:
+                done.set_exception(error)
+
         def work() -> None:
+            self.threads.sleep(self._chance.uniform(0, 0.01))
             if done.cancelled():
                 return
             try:
-                result = func(*args)
-            except BaseException as error:  # noqa: BLE001 - the caller gets it
-                if not done.cancelled():
-                    done.set_exception(error)
-            else:
-                if not done.cancelled():
-                    done.set_result(result)
+                result, error = func(*args), None
+            except Exception as problem:  # noqa: BLE001 - the caller gets it
+                result, error = None, problem
+            self.call_soon_threadsafe(answer, result, error)
 
-        self.call_later(self._chance.uniform(0, 0.01), work)
+        self.threads.spawn(work, "executor")
         return done

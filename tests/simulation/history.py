@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from logweir.runtime import pipeline as pipelines
 from logweir.sinks import registry
 from simulation.clock import VirtualLoop
 from simulation.interruption import interrupted
+from simulation.locks import injected
 from simulation.process import Process, SimulatedSpool
+from simulation.threads import SimulatedThread, Threads
 from simulation.world import MOODS, SimulatedSink, World
 
 __all__ = ["History", "run"]
@@ -30,6 +32,7 @@ _DOINGS = {
     "log": 30,
     "audit": 20,
     "interrupted": 6,
+    "preempted": 6,
     "mood": 8,
     "well": 8,
     "disk": 2,
@@ -57,9 +60,9 @@ class History:
         metrics: The counts of the last process.
     """
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, seed: int, folder: Path, chance: random.Random, loop: VirtualLoop) -> None:
         self.seed = seed
-        self.chance = random.Random(seed)
+        self.chance, self.loop = chance, loop
         self.world = World(self.chance)
         self.folder = folder
         self.sent: list[tuple[Event, tuple[str, ...]]] = []
@@ -73,11 +76,18 @@ class History:
         self._lives = iter(range(10**9))
         self._sinks: dict[str, dict[str, Any]] = {}
         self._names = list(_NAMES[: self.chance.choice([1, 2, 3])])
+        # Who logged what: order is promised to each caller, and the loop's thread is one.
+        self.caller_of: dict[str, int] = {}
+        self.stuck: list[str] = []
+        # What is to happen in a thread's next call between the routing and the queues.
+        self._after_route: dict[SimulatedThread, Callable[[], None]] = {}
 
     # -- the configuration --------------------------------------------------------------------------
 
     def config(self, directory: Path) -> RoutingConfig:
         """A configuration with the sinks of this history."""
+        if self._sinks and self.chance.random() < 0.1:  # others instead of all that there were
+            self._names = [f"{name.rstrip('0123456789')}{next(self._numbers)}" for name in self._names]
         audit = self._names[:-1] or self._names
         for name in self._names:  # a reload leaves some as they are
             if name not in self._sinks or self.chance.random() < 0.6:
@@ -144,25 +154,48 @@ class History:
         self.log.append(f"{asyncio.get_running_loop().time():9.3f} {doing}")
         await getattr(self, f"_{doing}")()
 
+    @property
+    def threads(self) -> Threads:
+        """The threads of the history."""
+        return self.loop.threads
+
+    def _call(self, work: Callable[[], object]) -> None:
+        """Let a caller do something: in a thread of its own, or on the loop."""
+        if self.chance.random() < 0.5:
+            work()
+        else:
+            self.threads.spawn(work, "caller")
+
     def _event(self, kind: Kind) -> Event:
         number = next(self._numbers)
         fields: dict[str, Any] = {"number": number}
         if self.chance.random() < 0.02:
             fields["poison"] = True
-        time = int((1e9 + asyncio.get_running_loop().time()) * 1e9)
+        time = int((1e9 + self.loop.time()) * 1e9)
         event = Event(f"{number:032x}", time, kind, "info", f"e{number}", "app", "dev", None, None, fields)
         sinks = tuple(channel.name for channel in self._process.fan_out.pipeline.router.route(event))
         self.sent.append((event, sinks))
+        self.caller_of[event.id] = self.threads.running.ident
         return event
 
     async def _log(self) -> None:
-        for _ in range(self.chance.choice([1, 5, 30])):
-            self._process.log(self._event(Kind.TRACING))
+        process, count = self._process, self.chance.choice([1, 5, 30])
+
+        def work() -> None:
+            for _ in range(count):
+                process.log(self._event(Kind.TRACING))
+
+        self._call(work)
 
     async def _audit(self) -> None:
-        for _ in range(self.chance.choice([1, 3, 10])):
-            level = self.chance.choice(["accepted", "durable", "stored"])
-            self._process.audit(self._event(Kind.AUDIT), level, self.chance.choice([0.2, 5]))  # type: ignore[arg-type]
+        process, count = self._process, self.chance.choice([1, 3, 10])
+
+        def work() -> None:
+            for _ in range(count):
+                level: Any = self.chance.choice(["accepted", "durable", "stored"])
+                process.audit(self._event(Kind.AUDIT), level, self.chance.choice([0.2, 5]))
+
+        self._call(work)
 
     async def _mood(self) -> None:
         store = self.world.store(self.chance.choice(self._names))
@@ -200,37 +233,53 @@ class History:
         return self.config(other if self.chance.random() < 0.2 else now)
 
     async def _reload_in_a_call(self) -> None:
-        """A reload in the middle of a call, as another thread makes it: between the routing and the queues."""
+        """A reload in the middle of a call: between the routing and the queues."""
         process, config = self._process, self._next_config()
         self.reloads += 1
-        route = Router.route
+        kind = self.chance.choice(list(Kind))
 
-        def then_reload(router: Any, event: Event) -> Any:
-            found = route(router, event)
-            if router is before and not done:
-                done.append(True)
+        def reload() -> None:
+            if self.threads.on_loop:
                 _at_once(process.change(config))
-            return found
-
-        before, done = process.fan_out.pipeline.router, list[bool]()
-        with patch.object(Router, "route", then_reload):
-            if self.chance.random() < 0.5:
-                process.log(self._event(Kind.TRACING))
             else:
-                process.audit(self._event(Kind.AUDIT), "durable", 5)
+                self.threads.wait(self.loop.create_task(process.change(config)).done)
+
+        def work() -> None:
+            event = self._event(kind)
+            self._after_route[self.threads.running] = reload
+            if kind is Kind.TRACING:
+                process.log(event)
+            else:
+                process.audit(event, "durable", 5)
+
+        self._call(work)
+
+    def after_route(self) -> None:
+        """Called between the routing and the queues."""
+        self._after_route.pop(self.threads.running, lambda: None)()
 
     async def _interrupted(self) -> None:
         """A call that a signal handler or a finaliser interrupts anywhere, and which audits itself."""
         self.interruptions += 1
         process = self._process
+        self._call(lambda: self._disturbed(lambda: process.audit(self._event(Kind.AUDIT), "durable", 5)))
+
+    async def _preempted(self) -> None:
+        """A call in the middle of which, anywhere, other threads run for a while."""
+        threads, turns = self.threads, self.chance.choice([1, 5, 50])
+        threads.spawn(lambda: self._disturbed(lambda: [threads.pause() for _ in range(turns)]), "caller")
+
+    def _disturbed(self, disturb: Callable[[], object]) -> None:
+        process = self._process
         process.audit(self._event(Kind.AUDIT), "durable", 5)
-        with interrupted(
-            self.chance.randrange(600), lambda: process.audit(self._event(Kind.AUDIT), "durable", 5)
-        ):
-            if self.chance.random() < 0.3:
-                process.log(self._event(Kind.TRACING))
+        tracing = self.chance.random() < 0.3
+        level: Any = self.chance.choice(["durable", "stored"])
+        event = self._event(Kind.TRACING if tracing else Kind.AUDIT)
+        with interrupted(self.chance.randrange(600), disturb):
+            if tracing:
+                process.log(event)
             else:
-                process.audit(self._event(Kind.AUDIT), self.chance.choice(["durable", "stored"]), 5)  # type: ignore[arg-type]
+                process.audit(event, level, 5)
 
     async def _restart(self) -> None:
         process = self._process
@@ -240,14 +289,15 @@ class History:
     def _begin_after(self, process: Process) -> None:
         if not process.dead:
             directory = process.directory
+            process.threads.end(process)
             self._all_may_come_again()
             self._begin(directory, process.fan_out.pipeline.config.data_dir.name)
 
     def _all_may_come_again(self) -> None:
         """What a process leaves behind may be taken over twice, and what was stored may not be removed yet."""
         sent = {event.id for event, _ in self.sent}
-        for name in self._names:
-            self.world.store(name).again |= sent
+        for store in self.world.stores.values():
+            store.again |= sent
 
     async def _flush(self) -> None:
         await self._process.flush(self.chance.choice([0.01, 1]))
@@ -264,6 +314,7 @@ class History:
             store.closed = set()
         await self._until(lambda: not any(self._depths(closed=False).values()))
         self.unsettled = {name: count for name, count in self._depths(closed=False).items() if count}
+        self.stuck = [thread.name for thread in self.threads.alive if thread.name == "caller"]
         self.metrics = dict(self._process.reload.metrics())
         self.waiters = sum(
             len(getattr(queue, "_flushes", ()))
@@ -293,14 +344,17 @@ class History:
 def run(seed: int, folder: Path) -> History:
     """Live through the history of a seed."""
     random.seed(seed)
-    history = History(seed, folder)
-    loop = VirtualLoop(history.chance)
+    chance = random.Random(seed)
+    loop = VirtualLoop(chance)
+    history = History(seed, folder, chance, loop)
     asyncio.set_event_loop(loop)
     try:
-        with _simulated(history.world):
+        with injected(loop.threads), _simulated(history):
             loop.run_until_complete(history.live())
             loop.run_until_complete(_rest())
+            history.world.violations += loop.threads.violations
     finally:
+        loop.threads.end_all()
         asyncio.set_event_loop(None)
         loop.close()
     return history
@@ -323,8 +377,13 @@ async def _rest() -> None:
 
 
 @contextmanager
-def _simulated(world: World) -> Iterator[None]:
-    write = SpoolFile.write
+def _simulated(history: History) -> Iterator[None]:
+    world, write, route = history.world, SpoolFile.write, Router.route
+
+    def routing(router: Any, event: Event) -> Any:
+        found = route(router, event)
+        history.after_route()
+        return found
 
     def writing(file: SpoolFile, *arguments: Any) -> Any:
         return world.write_to_disk(write, file, *arguments)
@@ -337,6 +396,7 @@ def _simulated(world: World) -> Iterator[None]:
     with (
         patch.object(pipelines, "Spool", SimulatedSpool),
         patch.object(SpoolFile, "write", writing),
+        patch.object(Router, "route", routing),
         patch.object(registry, "resolve", resolving),
     ):
         yield

@@ -54,8 +54,11 @@ def _order(history: History) -> Iterator[str]:
             for channel in history.world.process.reload.all_channels()
             if channel.name == name
         }  # type: ignore[union-attr]
-        if not store.troubled and workers == {1} and store.order != sorted(store.order):
-            yield f"{name} stored events out of order"
+        if not store.troubled and workers == {1}:
+            for caller in sorted(set(history.caller_of.values())):
+                order = [each for each in store.order if history.caller_of[each] == caller]
+                if order != sorted(order):
+                    yield f"{name} stored events of one caller out of order"
 
 
 def _waiting(history: History) -> Iterator[str]:
@@ -64,6 +67,8 @@ def _waiting(history: History) -> Iterator[str]:
         yield f"{name}: {count} events wait behind others that are put off"
     for name, waiting in history.unsettled.items():
         yield f"{name}: {waiting} events wait, and nothing is wrong any more"
+    if history.stuck:
+        yield f"{len(history.stuck)} callers never come back"
     if history.waiters:
         yield f"{history.waiters} flushes are still waited for"
 
@@ -75,6 +80,8 @@ def _counts(history: History) -> Iterator[str]:
     for name, sink in history.metrics.items():
         if name in given_up:
             continue
+        if sink.restarts:
+            yield f"{name}: its workers failed {sink.restarts} times"
         dropped = sum(sink.dropped.get(reason, 0) for reason in _AFTER_ACCEPTANCE)
         ended = sink.stored + sink.duplicate + sink.dead + dropped
         if sink.accepted != ended + sink.queue_depth + sink.in_flight:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.util import await_only, greenlet_spawn
-
 from logweir.config.models import RoutingConfig
-from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
+from logweir.delivery.receipts import Ack, AckLevel, OpenReceipts, Receipt
 from logweir.delivery.spool import former_directories
-from logweir.delivery.spool.backlog import Backlog
 from logweir.delivery.spool.housekeeping import Housekeeping
-from logweir.delivery.spool.spool import REMOVAL_LINGER, Spool
+from logweir.delivery.spool.spool import Spool
 from logweir.delivery.worker import Clock
 from logweir.errors import AuditError
 from logweir.event import Event
@@ -25,27 +22,27 @@ from logweir.runtime.drain import Drain
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.pipeline import Surroundings
 from logweir.runtime.reload import Reload
+from simulation.clock import VirtualLoop
 from simulation.world import World
 
 __all__ = ["Process", "SimulatedSpool"]
 
 
 class SimulatedSpool(Spool):
-    """A spool whose committer is a callback of the loop."""
+    """A spool whose commits may fail in ways that break a law."""
 
     world: World
 
     def __init__(self, directory: Path, dead_letters: Any) -> None:
-        self._due: asyncio.TimerHandle | None = None
-        super().__init__(directory, dead_letters, window=self.world.chance.choice([0, 3, 50]), threaded=False)
+        super().__init__(directory, dead_letters, window=self.world.chance.choice([0, 3, 50]))
 
-    def nudge(self) -> None:
-        self._commit_in(self.world.chance.uniform(0, 0.004))
-
-    def remove(self, backlog: Backlog, positions: Iterable[int]) -> None:
-        super().remove(backlog, positions)
-        if self.has_removals:
-            self._commit_in(REMOVAL_LINGER)
+    def commit(self) -> OSError | None:
+        """Commit; what it raises, whatever it is, breaks a law."""
+        try:
+            return super().commit()
+        except Exception as error:
+            self.world.violations.append(f"a commit raised {error!r}")
+            raise
 
     def close(self) -> bool:
         """Close; what was stored and a full disk does not let it delete is taken over, and sent, once more."""
@@ -55,25 +52,12 @@ class SimulatedSpool(Spool):
                 store.again |= store.there
         return complete
 
-    def _commit_in(self, seconds: float) -> None:
-        if self._due is None and not self.closed:
-            self._due = asyncio.get_event_loop().call_later(seconds, self._commit)
 
-    def _commit(self) -> None:
-        self._due = None
-        if self.closed or not (self.has_staged or self.has_removals):
-            return
-        try:
-            failed = self.commit() is not None
-        except Exception as error:  # noqa: BLE001 - whatever it is breaks a law
-            self.world.violations.append(f"a commit raised {error!r}")
-            failed = True
-        if self.has_staged or self.has_removals:
-            self._commit_in(0.3 if failed else 0)
+class _LoopThread:
+    """The loop's thread as the drain sees it, which runs in another one."""
 
-
-class _OwnLoop:
-    """The loop thread as the drain sees it, which waits in a greenlet for what runs on this very loop."""
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
 
     def start(self) -> None:
         """It runs."""
@@ -82,9 +66,13 @@ class _OwnLoop:
         """It always does."""
         return True
 
-    def run(self, work: Any, timeout: float) -> Any:
+    def run(self, work: Coroutine[Any, Any, Any], timeout: float) -> Any:
         """Run a coroutine, and wait for it."""
-        return await_only(asyncio.wait_for(work, timeout))
+        task = self._loop.create_task(work)
+        if not self._loop.threads.wait(task.done, timeout):
+            task.cancel()
+            raise TimeoutError
+        return task.result()
 
 
 class Process:
@@ -101,9 +89,13 @@ class Process:
         self.world = world
         self.directory = directory
         self.dead = False
-        self.stopped = False
+        self.stopping = self.stopped = False
         self.left: Path | None = None
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self._loop = loop
+        self.threads = loop.threads
+        self.threads.group = self
         self.receipts = OpenReceipts()
         around = Surroundings(self._wake, self.receipts, Clock(self._loop.time, asyncio.sleep))
         self.fan_out = FanOut(pipelines.assemble(config, around), self.receipts)
@@ -127,9 +119,10 @@ class Process:
         return task
 
     async def change(self, config: RoutingConfig) -> None:
-        """Reload."""
-        self.reload.note_former(config)
-        await self.reload.replace(config)
+        """Reload, unless it is too late for it."""
+        if not (self.dead or self.stopping):
+            self.reload.note_former(config)
+            await self.reload.replace(config)
 
     async def flush(self, seconds: float) -> bool:
         """Wait for everything that was accepted."""
@@ -142,8 +135,10 @@ class Process:
 
     async def stop(self, seconds: float) -> None:
         """Drain and stop."""
-        drain = Drain(_OwnLoop(), self.reload, self.receipts, lambda: asyncio.sleep(0))  # type: ignore[arg-type]
-        await greenlet_spawn(drain.run, seconds)
+        self.stopping = True
+        loop_thread: Any = _LoopThread(self._loop)
+        drain = Drain(loop_thread, self.reload, self.receipts, lambda: asyncio.sleep(0))
+        await self._loop.run_in_executor(None, drain.run, seconds)
         self.stopped = True
         self._cancel()
 
@@ -173,6 +168,7 @@ class Process:
             if channel._task is not None:
                 channel._task.cancel()
         await asyncio.sleep(0.05)
+        self.threads.end(self)
         self.world.disk_full = False
         for spool in self.reload.spools:
             with contextlib.suppress(Exception):
@@ -182,24 +178,54 @@ class Process:
         for task in list(self._tasks):
             task.cancel()
 
-    # -- callers ----------------------------------------------------------------------------------
+    # -- callers: any thread ----------------------------------------------------------------------
 
     def log(self, event: Event) -> None:
         """A log call."""
         self.fan_out.dispatch(event)
 
     def audit(self, event: Event, level: AckLevel, seconds: float) -> None:
-        """An audited call; its caller waits in a task of its own."""
+        """An audited call; on the loop its caller waits in a task of its own."""
+        before = self._circumstances()
         receipt = self.fan_out.audit(event, level)
-        self._run(self._await(receipt, level, seconds))
+        if self.threads.on_loop:
+            self._run(self._await(receipt, level, seconds, before))
+            return
+        try:
+            ack = receipt.acknowledged_sync(level, seconds)
+        except AuditError as error:
+            self._refused(receipt, level, error, before)
+        else:
+            self._acknowledged(receipt, level, ack)
 
-    async def _await(self, receipt: Receipt, level: AckLevel, seconds: float) -> None:
+    async def _await(self, receipt: Receipt, level: AckLevel, seconds: float, before: object) -> None:
         try:
             ack = await receipt.acknowledged(level, seconds)
-        except AuditError:
-            return
+        except AuditError as error:
+            self._refused(receipt, level, error, before)
+        else:
+            self._acknowledged(receipt, level, ack)
+
+    def _acknowledged(self, receipt: Receipt, level: AckLevel, ack: Ack) -> None:
         if not self.dead:
             self.world.acknowledged[receipt.event.id, level] = ack.sinks
             missing = [name for name in ack.sinks if receipt.event.id not in self.world.store(name).there]
             if level == "stored" and missing:
                 self.world.violations.append(f"stored was said of what {missing} have not")
+
+    def _refused(self, receipt: Receipt, level: AckLevel, error: AuditError, before: object) -> None:
+        """Look whether there was a reason."""
+        if self.dead or self.stopping:
+            return
+        answer = str(error)
+        if receipt.sinks and answer.count("its queue answered closed") == len(receipt.sinks):
+            self.world.violations.append(f"refused because of a reload: {answer}")
+        # A commit takes no time here, unless the disk is full.
+        too_late = level == "durable" and "was not durable within 5 s" in answer
+        if too_late and before == self._circumstances() and not self.world.disk_full:
+            channels = self.fan_out.pipeline.channels
+            if all(name in channels and channels[name].queue.durable for name in receipt.sinks):
+                self.world.violations.append(f"nobody committed: {answer}")
+
+    def _circumstances(self) -> tuple[object, int]:
+        return self.fan_out.pipeline, self.world.disk_changes

@@ -71,7 +71,7 @@ class World:
         chance: Decides everything that is not decided otherwise.
         stores: By the name of the sink.
         process: The one that lives.
-        disk_full: Whether the disk takes nothing more.
+        disk_changes: How often the disk became full, and had room again: while it is odd, it is full.
         crash_at_commit: Whether the process dies with its next commit, after the disk has it.
         acknowledged: The sinks by id and level of what callers were promised.
         violations: What broke a law as it happened.
@@ -80,7 +80,7 @@ class World:
     chance: Random
     stores: dict[str, Store] = field(default_factory=dict)
     process: Process | None = None
-    disk_full: bool = False
+    disk_changes: int = 0
     crash_at_commit: bool = False
     acknowledged: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
@@ -88,6 +88,15 @@ class World:
     def store(self, name: str) -> Store:
         """The store of a sink."""
         return self.stores.setdefault(name, Store())
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether the disk takes nothing more."""
+        return self.disk_changes % 2 == 1
+
+    @disk_full.setter
+    def disk_full(self, full: bool) -> None:
+        self.disk_changes += full != self.disk_full
 
     def write_to_disk(self, write: Any, file: Any, *arguments: Any) -> Any:
         """Stand in for the spool's write: a disk that is full, and a process that dies in the middle."""
