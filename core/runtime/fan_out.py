@@ -21,6 +21,7 @@ from typing import Final
 
 from logweir.delivery.channel import Channel
 from logweir.delivery.queue import OnDurable, PutResult
+from logweir.delivery.queues.bounded import interrupts_delivery
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
 from logweir.event import Event
 from logweir.routing.router import SAMPLED
@@ -129,7 +130,7 @@ class FanOut:
             for channel in channels
         ]
         if waits:
-            receipt.interrupts = any(channel.queue.is_interrupted() for channel in channels)
+            receipt.interrupts = interrupts_delivery()
             for channel in channels:
                 channel.queue.ensure_awake()
         for channel, answer in zip(channels, answers, strict=True):

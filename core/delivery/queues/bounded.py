@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable
@@ -19,12 +20,25 @@ from logweir.process.reentry import Deferred
 from logweir.process.threads import on_event_loop
 from logweir.settings.delivery import WhenFull
 
-__all__ = ["BoundedQueue", "sooner"]
+__all__ = ["BoundedQueue", "all_queues", "interrupts_delivery", "sooner"]
 
 
 def sooner(one: float | None, other: float | None) -> float | None:
     """The shorter of two waits, either of which may have no end."""
     return min((wait for wait in (one, other) if wait is not None), default=None)
+
+
+def interrupts_delivery() -> bool:
+    """Whether the caller interrupted its own thread in the middle of any queue's work.
+
+    What it waited for might need what its thread holds there: all delivery would stand still meanwhile.
+    """
+    while True:
+        try:
+            queues = list(all_queues)
+        except RuntimeError:  # another thread has just made one
+            continue
+        return any(queue.is_interrupted() for queue in queues)
 
 
 class BoundedQueue(EventQueue):
@@ -69,6 +83,7 @@ class BoundedQueue(EventQueue):
         # Batches with events from before this position do not linger: a flush waits for them.
         self._hurry_until = -1
         self._flushes: list[FlushWaiter] = []
+        all_queues.add(self)
 
     # -- what a queue of its own adds ---------------------------------------------------------------
 
@@ -130,10 +145,12 @@ class BoundedQueue(EventQueue):
         match self._when_full:
             case "drop_oldest":
                 return self._put_forgetting_oldest(event, on_durable)
-            case "block" if not on_event_loop():
-                return self._put_blocking(event, on_durable)
-            case "block":
+            case "block" if on_event_loop():
                 return self._drop(DropReason.FULL_ON_EVENT_LOOP)
+            case "block" if interrupts_delivery():
+                return self._put_beyond_bounds(event, on_durable)
+            case "block":
+                return self._put_blocking(event, on_durable)
             case _:
                 return self._drop(DropReason.QUEUE_FULL_NEWEST)
 
@@ -141,6 +158,13 @@ class BoundedQueue(EventQueue):
         with self._lock:
             self._drops[reason] += 1
         return PutResult.DROPPED
+
+    def _put_beyond_bounds(self, event: Event, on_durable: OnDurable | None) -> PutResult:
+        with self._lock:
+            if self._is_closed():
+                return PutResult.CLOSED
+            self._take_in(event, on_durable)
+        return PutResult.ACCEPTED
 
     def _put_blocking(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         deadline = self._clock() + self._block_timeout
@@ -203,3 +227,7 @@ class BoundedQueue(EventQueue):
         for waiter in due:
             if not waiter.done.done():
                 waiter.done.set_result(None)
+
+
+#: Those that there are, in whose work a thread may be interrupted.
+all_queues: weakref.WeakSet[EventQueue] = weakref.WeakSet()

@@ -21,6 +21,7 @@ from logweir.delivery.queue import (
     QueueStatistics,
     Wake,
 )
+from logweir.delivery.queues.bounded import all_queues
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.set_aside import PutOff
@@ -64,6 +65,7 @@ class SpillQueue(EventQueue):
         self._spilled = 0
         self._turn = asyncio.Lock()
         self._on_disk: set[Lease] = set()
+        all_queues.add(self)
 
     def _waking_both(self, wake: Wake) -> Wake:
         """A consumer that waits for memory must hear of what comes to the disk, as by adoption."""

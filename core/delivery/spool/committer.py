@@ -120,7 +120,9 @@ class Committer:
     def is_here(self) -> bool:
         """Whether the caller is on the committer's own thread, or interrupts the call that starts it."""
         here = threading.get_ident()
-        return (self._thread is not None and self._thread.ident == here) or here in self._starters
+        thread = self._thread
+        # Alive, for the system gives the number of a thread that has ended to another one.
+        return (thread is not None and thread.ident == here and thread.is_alive()) or here in self._starters
 
     def _start(self) -> None:
         here = threading.get_ident()

@@ -1,6 +1,7 @@
 """The fan-out: what becomes of an event that meets queues which a reload, or the stop, has closed."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from logweir.errors import AuditError
 from logweir.event import Event
 from logweir.routing.router import SAMPLED, UNROUTED
 from logweir.runtime.fan_out import FanOut
+from support.disk import make_queue, make_spool
 
 
 class Channel:
@@ -22,7 +24,7 @@ class Channel:
         self.name = name
         self.closed = closed
         self.events: list[Event] = []
-        self.queue = SimpleNamespace(durable=False, is_interrupted=lambda: False, ensure_awake=lambda: None)
+        self.queue = SimpleNamespace(durable=False, ensure_awake=lambda: None)
 
     def put(self, event: Event, on_durable: Any = None) -> PutResult:
         if self.closed:
@@ -140,6 +142,20 @@ async def test_the_receipt_of_an_audit_event_says_that_one_of_its_sinks_is_gone(
         await receipt.acknowledged("accepted", 1.0)
     assert left.events == [receipt.event]
     assert counts(fan_out) == (0, 0, 0)
+
+
+def test_c1_the_caller_of_an_audit_event_does_not_wait_with_the_lock_of_another_sinks_queue(
+    tmp_path: Path,
+) -> None:
+    spool = make_spool(tmp_path)
+    make_queue(spool, "other")
+    sink = Channel("sink")
+    with spool.lock:  # as a finaliser has it that interrupts a put
+        receipt = FanOut(pipeline([sink]), OpenReceipts()).audit(make_event(), "stored")
+    assert sink.events == [receipt.event]
+    with pytest.raises(AuditError, match="cannot be waited for where it was made"):
+        receipt.acknowledged_sync("stored", 1.0)
+    spool.close()
 
 
 def test_what_a_retired_channel_hands_over_reaches_its_successor_or_nobody() -> None:

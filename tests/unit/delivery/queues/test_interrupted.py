@@ -201,3 +201,33 @@ def test_c1_a_commit_inside_which_events_are_put_answers_all_of_them(tmp_path: P
         assert spool.commit() is None
     assert sorted(producer.answers) == sorted(event.id for event in producer.events)
     spool.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk", "spill"])
+def test_c1_a_put_that_interrupts_the_work_of_another_queue_does_not_wait_for_room(
+    tmp_path: Path, kind: str
+) -> None:
+    """Whoever makes room may need what this thread holds: all delivery stood still for the block_timeout."""
+    spool = make_spool(tmp_path)
+    others: dict[str, Callable[[], Any]] = {
+        "memory": lambda: MemoryQueue(QueueConfig(), "block", lambda _callback: None),
+        "disk": lambda: DiskQueue(spool, "other", QueueConfig(), "block", lambda _callback: None),
+        "spill": lambda: SpillQueue(
+            spool, "other", QueueConfig(when_full="spill"), "block", lambda _callback: None
+        ),
+    }
+    other = others[kind]()
+    full = MemoryQueue(QueueConfig(max_events=1, block_timeout=3.0), "block", lambda _callback: None)
+    full.put(make_event())
+    answers: list[PutResult] = []
+    for step in range(1, 150, 4):
+
+        def interrupt() -> None:
+            if other.is_interrupted():
+                answers.append(full.put(make_event()))
+
+        interrupt_at(step, lambda: other.put(make_event()), interrupt)
+    assert answers
+    assert set(answers) == {PutResult.ACCEPTED}
+    assert full.depth == 1 + len(answers)
+    spool.close()

@@ -484,3 +484,15 @@ def test_c1_an_event_that_no_file_takes_fails_alone(tmp_path: Path, position: in
     assert list(outcomes.values()) == [None] * 9
     assert drain(spool) == [event for event in sent if event.name != str(position)]
     spool.close()
+
+
+def test_a_thread_with_the_number_of_an_ended_committer_is_not_taken_for_it(tmp_path: Path) -> None:
+    spool = make_spool(tmp_path, threaded=True)
+    make_queue(spool).put(make_event())
+    spool.close()
+    found: list[bool] = []
+    for _ in range(20):  # the system gives the numbers of ended threads to new ones, mostly at once
+        thread = threading.Thread(target=lambda: found.append(spool.is_interrupted()))
+        thread.start()
+        thread.join()
+    assert found == [False] * 20
