@@ -21,6 +21,7 @@ class _Selector(selectors.SelectSelector):
         super().__init__()
         self.now = 0.0
         self.threads: Threads
+        self.on_idle: Callable[[], object] = lambda: None
 
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = super().select(0)
@@ -28,6 +29,7 @@ class _Selector(selectors.SelectSelector):
             self.threads.point()
             return ready
         if not self.threads.run_one():
+            self.on_idle()
             deadline = self.threads.next_deadline()
             times = [deadline, None if timeout is None else self.now + timeout]
             if all(each is None for each in times):
@@ -52,6 +54,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds since the beginning of the history."""
         return self._clock.now
+
+    def before_time_passes(self, look: Callable[[], object]) -> None:
+        """Call this each time that nobody can do anything at the present moment."""
+        self._clock.on_idle = look
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Future[Any]:  # type: ignore[override]
         """Run it in a thread, a moment later."""

@@ -42,6 +42,7 @@ _DOINGS = {
     "reload_in_a_call": 6,
     "restart": 2,
     "flush": 3,
+    "look": 8,
     "close": 2,
 }
 #: Virtual seconds in which everything must have moved once nothing is wrong any more.
@@ -301,6 +302,10 @@ class History:
 
     async def _flush(self) -> None:
         await self._process.flush(self.chance.choice([0.01, 1]))
+
+    async def _look(self) -> None:
+        """Look at the metrics, in a thread."""
+        self.threads.spawn(self._process.look, "metrics")
 
     async def _end(self) -> None:
         """Nothing is wrong any more but what a store puts off; later not even that."""

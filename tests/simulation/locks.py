@@ -150,14 +150,19 @@ class _SimpleQueue:
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
         self._items: list[Any] = []
+        self.waits_for_ever = False
 
     def put(self, item: Any) -> None:
         self._items.append(item)
         self._threads.point()
 
     def get(self, timeout: float | None = None) -> Any:
-        if not self._threads.wait(lambda: bool(self._items), timeout):
-            raise queue.Empty
+        self.waits_for_ever = timeout is None
+        try:
+            if not self._threads.wait(lambda: bool(self._items), timeout):
+                raise queue.Empty
+        finally:
+            self.waits_for_ever = False
         return self._items.pop(0)
 
 

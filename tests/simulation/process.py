@@ -91,11 +91,14 @@ class Process:
         self.dead = False
         self.stopping = self.stopped = False
         self.left: Path | None = None
+        self._is_looking = False
+        self._ended: dict[str, int] = {}
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self._loop = loop
         self.threads = loop.threads
         self.threads.group = self
+        loop.before_time_passes(self._look_for_the_forgotten)
         self.receipts = OpenReceipts()
         around = Surroundings(self._wake, self.receipts, Clock(self._loop.time, asyncio.sleep))
         self.fan_out = FanOut(pipelines.assemble(config, around), self.receipts)
@@ -141,6 +144,27 @@ class Process:
         await self._loop.run_in_executor(None, drain.run, seconds)
         self.stopped = True
         self._cancel()
+
+    def look(self) -> None:
+        """Look at the metrics: what has ended does not come back, whatever a reload moves meanwhile."""
+        if self._is_looking or self.stopping or self.dead:
+            return
+        self._is_looking = True
+        for name, sink in self.reload.metrics().items():
+            ended = sink.stored + sink.duplicate + sink.dead
+            if ended < self._ended.get(name, 0):
+                self.world.violations.append(f"{name} had ended {self._ended[name]} and has now {ended}")
+            self._ended[name] = ended
+        self._is_looking = False
+
+    def _look_for_the_forgotten(self) -> None:
+        """What is staged when nobody can do anything has a committer that will try again."""
+        for spool in self.reload.spools:
+            wakeups: Any = spool._committer._wakeups
+            if wakeups.waits_for_ever and spool.has_staged and not (self.dead or spool.closed):
+                self.world.violations.append("what is staged waits, and nobody has woken the committer")
+                spool.nudge()
+                spool._committer._wake()
 
     # -- the end ----------------------------------------------------------------------------------
 
