@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
+from collections.abc import Iterator
 
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
@@ -22,11 +23,23 @@ _PAIR_END = re.compile(r"\\{0,16}[\"']?\s{0,8}(?:[)\]]|\Z)")
 _NAME_ITSELF = re.compile(r"[A-Za-z_]{1,64}")
 
 # As in `texts`: the reversed text is searched from the sign backwards.
-_NAME_KEYS = "name key header field variable param parameter property attribute attr label id k n"
-_VALUE_KEYS = "value val v content secretstring secret_string default default_value new_value newvalue"
-_REVERSED_KEYS = "|".join(key[::-1] for key in (_NAME_KEYS + " " + _VALUE_KEYS).split())
+_NAME_KEYS = (
+    "name key header field variable var env param parameter option setting property attribute attr label "
+    "path id k n"
+)
+_VALUE_KEYS = (
+    "value val v data raw content secretstring secret_string default default_value new_value newvalue "
+    "old_value"
+)
+#: What it was and what it is: more than one of them may stand beside a name.
+_CHANGE_KEYS = "old new before after previous current fromstring tostring old_value new_value"
+_REVERSED_KEYS = "|".join(
+    key[::-1] for key in {*_NAME_KEYS.split(), *_VALUE_KEYS.split(), *_CHANGE_KEYS.split()}
+)
 _KEY = re.compile(rf"[=:]\s?[\"'\\]{{0,17}}+(?=\w)((?i:{_REVERSED_KEYS}))(?!\w)")
-_NAMED = re.compile(r"\s{0,8}\\{0,16}[\"']?([\w.\-]{1,128}+)\\{0,16}[\"']?(?=[\s,;/}>])")
+_NAMED = re.compile(
+    r"\s{0,8}\\{0,16}[\"']?(?:/(?:[\w.\-~]{1,64}+/){0,8}+)?([\w.\-]{1,128}+)\\{0,16}[\"']?(?=[\s,;/}>])"
+)
 _ANOTHER_OBJECT = re.compile(r"[{}<>]")
 _BEHIND, _BEFORE = 200, 1024
 
@@ -87,6 +100,7 @@ def _mask_beside(text: str, scan: Scan) -> str:
         for key in _KEY.finditer(backwards)
     ]
     values = [(start, at) for at, start, key in reversed(keys) if key in _IS_VALUE]
+    changes = {at for at, _, key in keys if key in _IS_CHANGE}
     named = [
         (start, _NAMED.match(text, at))
         for at, start, key in reversed(keys)
@@ -100,26 +114,44 @@ def _mask_beside(text: str, scan: Scan) -> str:
         if name is None or name[1] not in secret or start < done:
             continue
         scan.look()
-        span = _beside(text, values, (start, name.end()), secret[name[1]], scan)
-        if span is not None and span[0] >= done:
-            parts += [text[done : span[0]], scan.found(f"text: {name[1]}")]
-            done = span[1]
+        for span in _beside(text, (values, changes), (start, name.end()), secret[name[1]], scan):
+            if span[0] >= done:
+                parts += [text[done : span[0]], scan.found(f"text: {name[1]}")]
+                done = span[1]
     return "".join([*parts, text[done:]]) if parts else text
 
 
-def _beside(text: str, values: list[Span], name: Span, secrecy: Secrecy, scan: Scan) -> Span | None:
-    """Return the value behind a name, or else before it, within one object."""
-    index = bisect(values, (name[1], 0))
-    if index < len(values) and values[index][0] - name[1] <= _BEHIND:
+def _beside(
+    text: str, known: tuple[list[Span], set[int]], name: Span, secrecy: Secrecy, scan: Scan
+) -> Iterator[Span]:
+    """Yield the value behind a name, or else before it, within one object; of changes each."""
+    values, changes = known
+    index = first = bisect(values, (name[1], 0))
+    end = name[1]
+    while index < len(values) and values[index][0] - end <= _BEHIND:
         start, at = values[index]
-        if not _ANOTHER_OBJECT.search(text, name[1], start):
-            return secret_span(Place(text, at, secrecy), scan)
-    if index and name[0] - values[index - 1][0] <= _BEFORE:
+        if (index > first and at not in changes) or _ANOTHER_OBJECT.search(text, end, start):
+            break
+        span = secret_span(_value(text, at, secrecy), scan)
+        if span is not None:
+            yield span
+        end = max(at, span[1] if span else at)
+        index += 1
+        if at not in changes:
+            return
+    if index == first and index and name[0] - values[index - 1][0] <= _BEFORE:
         start, at = values[index - 1]
         if not _ANOTHER_OBJECT.search(text, at, name[0]):
-            span = secret_span(Place(text, at, secrecy), scan)
-            return span if span is not None and span[1] <= name[0] else None
-    return None
+            span = secret_span(_value(text, at, secrecy), scan)
+            if span is not None and span[1] <= name[0]:
+                yield span
 
 
-_IS_VALUE = frozenset(_VALUE_KEYS.split())
+def _value(text: str, at: int, secrecy: Secrecy) -> Place:
+    """The place of a value beside its name; a container there is the value as a whole."""
+    return Place(text, at, secrecy, many=text[at : at + _NEAR].lstrip()[:1] in {"{", "[", "("})
+
+
+_NEAR = 8
+_IS_CHANGE = frozenset(_CHANGE_KEYS.split())
+_IS_VALUE = frozenset(_VALUE_KEYS.split()) | _IS_CHANGE
