@@ -14,13 +14,31 @@ from logweir.redaction.scan import MASK
 
 __all__ = ["is_command", "masked_arguments"]
 
+#: Beside those with options of one letter: whose secret has a place of its own.
+_BY_PLACE = frozenset(
+    [
+        "vault",
+        "cargo",
+        "npm",
+        "heroku",
+        "htpasswd",
+        "net",
+        "rabbitmqctl",
+        "snyk",
+        "ngrok",
+        "poetry",
+        "composer",
+        "kubectl",
+    ]
+)
 _LONGEST_PROGRAM = 64
 _LONGEST = 8192
+_PROGRAMS = PROGRAMS | _BY_PLACE
 
 
 def is_command(first: object) -> bool:
     """Return whether the first of several texts is a program to which secrets are given as arguments."""
-    return type(first) is str and len(first) <= _LONGEST_PROGRAM and first.rpartition("/")[2] in PROGRAMS
+    return type(first) is str and len(first) <= _LONGEST_PROGRAM and first.rpartition("/")[2] in _PROGRAMS
 
 
 def masked_arguments(arguments: Sequence[object], redacted: Callable[[str], str]) -> Sequence[object]:

@@ -25,6 +25,8 @@ def _stored(value):
         (["curl", "-H", f"X-Api-Key: {_S}"], ["curl", "-H", "X-Api-Key: ***"]),
         (["redis-cli", "-a", f"{_S} 'x", "ping"], ["redis-cli", "-a", "***", "ping"]),
         (["mysql", "--password", _S], ["mysql", "--password", "***"]),
+        (["vault", "login", _S], ["vault", "login", "***"]),
+        (["htpasswd", "-b", "file", "bob", _S], ["htpasswd", "-b", "file", "bob", "***"]),
         (["mysql", "-e", "select 1"], ["mysql", "-e", "select 1"]),
         (["curl", "https://h/x"], ["curl", "https://h/x"]),
         (["curl", 5], ["curl", 5]),
