@@ -34,7 +34,9 @@ ROUNDS = 100 if LONG else 12
 NURSERY = """
 from logweir.config.loading import load_config
 
-load_config("routing.yaml")  # what it imports need not be imported by each child
+# What these import need not be imported by each child.
+load_config("routing.yaml")
+logweir.start, logweir.audit, logweir.audit_sync
 generator = random.Random(ROUNDS)
 
 def live():
@@ -112,6 +114,8 @@ for turn in range(16):
     log.info("in between", persist_db=True)
     logweir.reload()
     time.sleep(0.05)
+    while len(acknowledgements) < 32 * (turn + 1):
+        time.sleep(0.01)
 stop.set()
 for thread in [*threads, tasks]:
     thread.join()

@@ -80,7 +80,6 @@ def resident():
     return psutil.Process().memory_info().rss
 
 seconds = float(os.environ["SECONDS_DOWN"])
-started = time.monotonic()
 logweir.start({
     "data_dir": "data",
     "sinks": {"audit_db": {"type": "__main__:Backend", "retry": {"initial": "10ms", "max": "200ms"}}},
@@ -89,8 +88,10 @@ logweir.start({
 runtime = logweir.current()
 counts = [0] * 8
 
+ended = threading.Event()
+
 def work(worker):
-    while time.monotonic() < started + seconds:
+    while not ended.is_set():
         logweir.audit_sync("event", worker=worker, number=counts[worker], note="x" * 500)
         counts[worker] += 1
 
@@ -99,6 +100,8 @@ for thread in threads:
     thread.start()
 time.sleep(seconds / 3)
 early = (resident(), sum(counts))
+time.sleep(seconds * 2 / 3)
+ended.set()
 for thread in threads:
     thread.join()
 late = (resident(), sum(counts))

@@ -26,7 +26,7 @@ ONE_TURN = replace(PROFILES["tiny"], repeats=0)
 
 def rivals(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [LOGWEIR, "bench", "rivals", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=250, check=False)
 
 
 def names_with(results: Results, of: str) -> list[tuple[str, str]]:
@@ -39,6 +39,7 @@ def tables(url: str, like: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
+@pytest.mark.timeout(300)
 def test_the_embedded_rivals_play_and_everything_they_logged_is_counted(tmp_path: Path) -> None:
     done = rivals(tmp_path, "--profile", "tiny", "--events", "60")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -31,6 +31,7 @@ def test_c1_finalisers_that_audit_beside_audit_calls_lose_nothing(tmp_path: Path
     code = """
     import gc
     gc.set_threshold(50)
+    closed = []
 
     class Session:
         def __init__(self, number):
@@ -39,12 +40,14 @@ def test_c1_finalisers_that_audit_beside_audit_calls_lose_nothing(tmp_path: Path
 
         def __del__(self):
             log.info("closed", persist_db=True, number=self.number)
+            closed.append(self.number)
 
     logweir.start()
     for number in range(3000):
         Session(number)
         log.info("called", persist_db=True, number=number)
-    gc.collect()
+    while len(closed) < 3000:
+        gc.collect()  # does nothing while another thread collects
     print(logweir.stop(60.0))
     """
     status, printed, errors = run_program(tmp_path, code, config=with_queue(queue))

@@ -17,7 +17,7 @@ from logweir.benchmarks.measure import Bar, Report, Series, take_turns
         (producer.measure, {"calls": 50, "runs": 1}),
         (router.measure, {"calls": 50, "runs": 1}),
         (run.measure, {"events": 200, "runs": 1}),
-        (durable.measure, {"seconds": 0.02, "runs": 1}),
+        (durable.measure, {"seconds": 0.2, "runs": 1}),
         (audit_chain.measure, {"batches": 1, "batch": 50, "runs": 1}),
         (dead_sink.measure, {"seconds": 1.5, "rate": 30_000}),
     ],
