@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
+
+from logweir.sinks.shared.sqlite_repair import corrupt_name
 
 __all__ = ["SUFFIXES", "is_damage", "quarantine"]
 
@@ -47,8 +48,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def quarantine(database: Path) -> Path:
     """Rename a damaged database, with all that SQLite keeps beside it, and return its new name."""
-    time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    name = Path(f"{database}.corrupt-{time}")
+    name = corrupt_name(database)
     for suffix in SUFFIXES:
         with suppress(FileNotFoundError):
             Path(f"{database}{suffix}").rename(f"{name}{suffix}")

@@ -11,13 +11,17 @@ Version 0, without ``attempts`` and ``totals``, is brought up when it is opened.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from logweir.delivery.spool.pages import header_damage
+from logweir.diagnostics import report
 from logweir.sinks.shared.sqlite_reading import read_only_uri
+from logweir.sinks.shared.sqlite_repair import repair_log
 
 __all__ = ["FORMAT", "connect", "connect_to_read", "lenient_text", "transaction"]
 
@@ -67,7 +71,9 @@ def connect(path: Path) -> sqlite3.Connection:
         sqlite3.Error: It cannot be opened.
         OSError: It cannot be made, or a newer version of logweir wrote it.
     """
-    if not path.exists():
+    if path.exists():
+        _require_sound(path)
+    else:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
@@ -92,6 +98,8 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     """
     if not path.is_file():  # SQLite would speak of an I/O error
         raise OSError(f"{path}: unable to open: it is no file")
+    if os.access(path, os.W_OK):
+        _require_sound(path)
     connection = sqlite3.connect(read_only_uri(path), timeout=_BUSY_SECONDS, isolation_level=None, uri=True)
     try:
         connection.text_factory = lenient_text
@@ -103,6 +111,25 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         raise
     connection.close()
     return connect(path)
+
+
+def _require_sound(path: Path) -> None:
+    """Look for damage of which SQLite would say nothing, or that it would take for something else.
+
+    The log is put right if it can be. Nobody else in this process may have the file open.
+
+    Raises:
+        sqlite3.DatabaseError: There is some.
+        OSError: It cannot be read.
+    """
+    if damage := header_damage(path):
+        raise sqlite3.DatabaseError(damage)
+    repair = repair_log(path, cut=False)
+    if repair is None:
+        return
+    if repair.quarantined is None:
+        raise sqlite3.DatabaseError(repair.damage)
+    report(f"dead_letters.damage.{path}", "the dead letters %s: %s", path, repair, level=logging.ERROR)
 
 
 def _require_known(path: Path, version: int) -> None:

@@ -12,22 +12,21 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from logweir.delivery.dead_letters.database import (
-    connect,
-    connect_to_read,
-    lenient_text,
-    transaction,
-)
+from logweir.delivery.dead_letters.database import connect, connect_to_read, transaction
 from logweir.delivery.dead_letters.letter import DeadLetter, Selection
+from logweir.delivery.dead_letters.salvage import letters_in
 from logweir.delivery.quarantine import is_damage, quarantine
 from logweir.diagnostics import report
 from logweir.encoding.values import clean_text
+from logweir.process import fork
+from logweir.process.fork import Stage
 
 __all__ = ["DeadLetters", "Position", "Totals"]
 
@@ -220,69 +219,62 @@ class DeadLetters:
         """Work with the file, through one replacement of a damaged one if need be."""
         for last in (False, True):
             try:
-                with closing(open_it(self.path)) as connection:
+                with _using, closing(open_it(self.path)) as connection:
                     return work(connection)
             except sqlite3.Error as error:
                 if last or not is_damage(error):
                     raise OSError(f"{self.path}: {error}") from error
-                _replace(self.path, error)
+                with _using:
+                    _replace(self.path, error)
         raise AssertionError  # the second turn returns or raises
 
 
-_replacing = threading.Lock()
+#: One use at a time: a process must not look at the bytes of a file that it has open, which would give up the
+#: locks of SQLite.
+_using = threading.RLock()
+
+
+def _make_anew() -> None:
+    global _using  # noqa: PLW0603 - in a fork's child, where nobody is at work here
+    _using = threading.RLock()
+
+
+fork.register(Stage.DEAD_LETTERS, in_child=_make_anew)
 
 
 def _replace(path: Path, error: sqlite3.Error) -> None:
-    """Quarantine a damaged file, unless another thread or process has done so meanwhile."""
-    with _replacing:
-        try:
-            with closing(connect(path)) as connection:
-                sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
-        except sqlite3.Error as still:
-            sound = not is_damage(still)
-        if not sound:
-            quarantined = quarantine(path)
-            saved = _carry_over(quarantined, path)
-            report(
-                f"dead_letters.damage.{path}",
-                "the dead letters %s are damaged (%s); the file was quarantined as %s and a new one begun, "
-                "with the %d letters that could be read",
-                path,
-                error,
-                quarantined,
-                saved,
-                level=logging.ERROR,
-            )
+    """Quarantine a damaged file, unless another process has done so meanwhile."""
+    try:
+        with closing(connect(path)) as connection:
+            sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.Error as still:
+        sound = not is_damage(still)
+    if not sound:
+        quarantined = quarantine(path)
+        saved = _carry_over(quarantined, path)
+        report(
+            f"dead_letters.damage.{path}",
+            "the dead letters %s are damaged (%s); the file was quarantined as %s and a new one begun, "
+            "with the %d letters that could be read",
+            path,
+            error,
+            quarantined,
+            saved,
+            level=logging.ERROR,
+        )
 
 
 def _carry_over(damaged: Path, path: Path) -> int:
-    """Copy what can still be read, from both ends of the table; returns how many letters."""
+    """Copy what can still be read; returns how many letters."""
     try:
         with closing(connect(path)) as connection:
-            for order in ("ASC", "DESC"):
-                for chunk in _readable(damaged, order):
-                    with transaction(connection):
-                        connection.executemany(f"INSERT OR IGNORE {_INTO}", map(_row, chunk))
+            found = letters_in(damaged)
+            while chunk := list(islice(found, _CHUNK)):
+                with transaction(connection):
+                    connection.executemany(f"INSERT OR IGNORE {_INTO}", map(_row, chunk))
             return _totals(connection).count
     except sqlite3.Error as error:
         raise OSError(f"{path}: {error}; what was there is in {damaged}") from error
-
-
-def _readable(damaged: Path, order: str) -> Iterator[list[DeadLetter]]:
-    """The letters up to the first damage."""
-    chunk: list[DeadLetter] = []
-    try:
-        with closing(sqlite3.connect(damaged)) as connection:
-            connection.text_factory = lenient_text
-            sql = f"SELECT {_COLUMNS} FROM dead_letters NOT INDEXED ORDER BY rowid {order}"  # noqa: S608
-            for row in connection.execute(sql):
-                chunk.append(_letter(row))
-                if len(chunk) >= _CHUNK:
-                    yield chunk
-                    chunk = []
-    except sqlite3.Error:
-        pass  # what lies beyond cannot be read from this end
-    yield chunk
 
 
 def _row(letter: DeadLetter) -> tuple[object, ...]:

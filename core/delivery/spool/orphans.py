@@ -20,9 +20,9 @@ from logweir.delivery.spool.pages import PAGE_SIZE, header_damage
 from logweir.delivery.spool.raw_salvage import RawSalvage
 from logweir.delivery.spool.spool_file import Record, SpoolFile
 from logweir.delivery.spool.sqlite_errors import SpoolClosed
-from logweir.delivery.spool.write_ahead_log import read_log
 from logweir.diagnostics import logger, report
 from logweir.process.fork_gate import gate
+from logweir.sinks.shared.write_ahead_log import read_log
 
 __all__ = ["adopt"]
 

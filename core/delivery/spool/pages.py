@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from logweir.delivery.spool.write_ahead_log import Frame, read_log
+from logweir.sinks.shared.write_ahead_log import Frame, read_log
 
 __all__ = ["MAGIC", "PAGE_SIZE", "Cell", "Pages", "Place", "header_damage"]
 
@@ -79,10 +79,11 @@ def header_damage(path: Path) -> str:
 
 
 class Pages:
-    """A queue file and its log, page by page; close it.
+    """A queue file, or another database of logweir's, and its log, page by page; close it.
 
     Args:
         path: The file.
+        text_errors: What becomes of a row whose text is not UTF-8: it is refused, or one of Python's ways.
 
     Attributes:
         log: What stands in the log beside it.
@@ -91,7 +92,8 @@ class Pages:
         OSError: It cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, text_errors: str = "strict") -> None:
+        self._text_errors = text_errors
         self._file: BinaryIO = path.open("rb")
         try:
             self.log = read_log(path, PAGE_SIZE)
@@ -115,6 +117,11 @@ class Pages:
         for number in sorted({*range(2, self._in_file + 1), *self._frames} - self._free):
             for nth, _ in enumerate(self._images_of(number)):
                 yield Place(number, nth)
+
+    def is_sound(self, place: Place) -> bool:
+        """Whether nothing is known against an image: those of the file itself have no checksum."""
+        frames = self._frames.get(place.page, [])
+        return place.nth >= len(frames) or frames[place.nth].sound
 
     def cells(self, place: Place) -> Iterator[Cell]:
         """The rows that begin on a page; what cannot be one is left out."""
@@ -140,12 +147,12 @@ class Pages:
         local = self._local(length, is_table)
         begin = image[position : position + local]
         if local == length:
-            yield Cell(rowid, _record(begin))
+            yield Cell(rowid, _record(begin, self._text_errors))
             return
         (following,) = struct.unpack_from(">I", image, position + local)
         for rest in self._overflow(following, length - local):
             with suppress(ValueError, IndexError):
-                yield Cell(rowid, _record(begin + rest))
+                yield Cell(rowid, _record(begin + rest, self._text_errors))
 
     def _local(self, length: int, is_table: bool) -> int:
         """How much of a row stands on its own page."""
@@ -204,7 +211,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
     return value << 8 | data[position + 8], position + 9
 
 
-def _record(payload: bytes) -> list[Value]:
+def _record(payload: bytes, text_errors: str) -> list[Value]:
     """The columns of a row.
 
     Raises:
@@ -225,7 +232,7 @@ def _record(payload: bytes) -> list[Value]:
         elif kind >= _LENGTHS:
             size = (kind - _LENGTHS) // 2
             data = payload[at : at + size]
-            value = data.decode() if kind % 2 else data
+            value = data.decode(errors=text_errors) if kind % 2 else data
         elif kind:
             raise ValueError(f"no kind of a column that is written here: {kind}")
         at += size

@@ -182,7 +182,7 @@ def test_a_damaged_file_is_quarantined_and_letters_go_on(
         damage = bytes(content)
     letters.path.write_bytes(damage)
     letters.add([letter("new")])
-    assert ids(letters.read()) == ["new:db"]
+    assert "new:db" in ids(letters.read())
     (quarantined,) = [
         path for path in tmp_path.glob("*.corrupt-*") if not path.name.endswith(("-wal", "-shm"))
     ]
