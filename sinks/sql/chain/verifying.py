@@ -36,12 +36,19 @@ class _Page:
     Attributes:
         rows: The rows, by writer and number.
         ends: Where the chains of their writers end.
-        skipped: The writer of whom rows before these were passed over.
+        last: The row before these, if what its writer wrote behind it is passed over.
     """
 
     rows: list[StoredRow]
     ends: dict[str, ChainEnd]
-    skipped: str | None
+    last: Row[Any] | None
+
+    def passes_over(self, row: StoredRow) -> bool:
+        """Whether a row was written since its chain was first seen, as far as the chain says by itself."""
+        last, end = self.last, self.ends.get(row.link.writer)
+        if last is None or end is None or last.chain_writer != row.link.writer:
+            return False
+        return number(last.chain_seq) < number(row.link.seq) <= end.head.seq
 
 
 class Verification:
@@ -116,8 +123,8 @@ class Verification:
                     tally.writers += 1
                 # A busy writer is not followed to an end that moves; its rows since then are left to the next
                 # run.
-                if page.skipped == judge.writer and _is_within(row, head):
-                    continue  # written since the chain was first seen
+                if page.passes_over(row):
+                    continue
                 async for finding in self._take(judge, row, head):
                     yield finding
                 tally.rows += 1
@@ -171,10 +178,9 @@ class Verification:
                 async with self._transaction() as connection:
                     rows = await self._next(connection, wanted, last, start)
                     ends = await connection.run_sync(self._chain.ends_of, {row.chain_writer for row in rows})
-                skipped = last.chain_writer if last is not None and start is not None else None
                 if rows:
                     read = [self._read(row, ends.get(row.chain_writer)) for row in rows]
-                    yield _Page(read, ends, skipped)
+                    yield _Page(read, ends, last if start is not None else None)
                 if len(rows) < PAGE:
                     break
                 if last is None or rows[-1].chain_writer != last.chain_writer:
@@ -191,12 +197,15 @@ class Verification:
         columns = self._table.c
         if last is None:
             return await self._fetch(connection, wanted, PAGE)
-        seq = last.chain_seq if start is None else start
-        # The id too: where the unique index was removed, rows may share a number, and all must be read.
-        after = or_(columns.chain_seq > last.chain_seq, columns.id > last.id)
-        same = wanted.where(columns.chain_writer == last.chain_writer, columns.chain_seq >= seq, after)
-        rows = await self._fetch(connection, same, PAGE)
-        # Two queries and no OR over both columns, which an index cannot serve on every server.
+        of_writer = wanted.where(columns.chain_writer == last.chain_writer)
+        # Where the unique index was removed, rows may share a number, and all must be read.
+        twins = of_writer.where(columns.chain_seq == last.chain_seq, columns.id > last.id)
+        later = of_writer.where(columns.chain_seq > last.chain_seq)
+        rows = await self._fetch(connection, twins, PAGE)
+        if len(rows) < PAGE:
+            later = later if start is None else later.where(columns.chain_seq >= start)
+            rows += await self._fetch(connection, later, PAGE - len(rows))
+        # Several queries and no OR over the columns, which an index cannot serve on every server.
         if len(rows) < PAGE:
             others = wanted.where(columns.chain_writer > last.chain_writer)
             rows += await self._fetch(connection, others, PAGE - len(rows))
@@ -312,10 +321,6 @@ class Verification:
             detail = "the note of when the chains began was not made with this key, for this table"
             found.append(Finding(Trouble.CHANGED, detail, BEGINNING))
         return found
-
-
-def _is_within(row: StoredRow, head: Head | None) -> bool:
-    return head is not None and number(row.link.seq) <= head.seq
 
 
 def _since(head: Head, found: str | None, runs: Sequence[Run]) -> Finding | None:
