@@ -166,3 +166,11 @@ def test_what_a_retired_channel_hands_over_reaches_its_successor_or_nobody() -> 
     fan_out.pipeline = pipeline([other])
     assert not fan_out.hand_over(retired, make_event())  # type: ignore[arg-type]
     assert not other.events
+
+
+@pytest.mark.parametrize("acknowledge", ["durable", "stored"])
+def test_nobody_watches_for_an_event_that_no_queue_took(acknowledge: Any) -> None:
+    receipts = OpenReceipts()
+    fan_out = FanOut(pipeline([Channel("a", closed=True), Channel("b", closed=True)]), receipts)
+    fan_out.audit(make_event(), acknowledge)
+    assert not receipts
