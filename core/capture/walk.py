@@ -49,8 +49,6 @@ _KNOWN_NAME_LENGTH = 64
 _SMALL_TEXT = 64
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 
-_LONGEST_JUDGED = 1024  # of a name
-
 
 class Walk(BoundedTexts):
     """What one walk has met, and how much it has written.
@@ -415,9 +413,9 @@ class Walk(BoundedTexts):
             plain = self.value(key, self._limits.max_depth)
             text = plain if type(plain) is str else json_text(plain)
         name = self._bounded_text(text)
-        secrecy = self._judged(text if len(text) <= _LONGEST_JUDGED else name[:_LONGEST_JUDGED])
+        secrecy = self._judged(text)
         if name != text:
-            secrecy = max(secrecy, self._judged(name[:_LONGEST_JUDGED]))
+            secrecy = max(secrecy, self._judged(name))
         if type(key) is str and name == key and not secrecy and len(key) <= _KNOWN_NAME_LENGTH:
             self._remember(key)
         return name, secrecy
