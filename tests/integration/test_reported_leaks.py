@@ -1,6 +1,7 @@
 """What was reported about redaction, as it was reported: each input again, in a running engine."""
 
 import asyncio
+import base64
 import dataclasses
 import decimal
 import email.message
@@ -9,6 +10,7 @@ import json
 import logging
 import logging.handlers
 import queue
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ import structlog
 from starlette.requests import Request
 
 import logweir
+from logweir.capture.asking import snapshotter_of
+from logweir.config.redact import RedactConfig
 from logweir.sinks.memory import MemorySink
 
 S = "hunter2-Zk9-Qx7"
@@ -379,3 +383,38 @@ def test_r9_decimals_and_numbers_of_cards_are_masked_and_other_numbers_stay() ->
     assert logged(4111111111111111) == "***"
     assert logged(decimal.Decimal(4111111111111111)) == "***"
     assert logged(1795528800123456789) == 1795528800123456789
+
+
+_LONG = "Zk9+/Qx7" * 2_500_000
+
+
+class SaysMuch:
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __repr__(self) -> str:
+        return _LONG[: self.size]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"t": "4 " * 32_768},
+        {f"t{number}": ["4 " * 32_768] * 4 for number in range(16)},
+        {"t": base64.b64encode(bytes(range(256)) * 192).decode()},
+        {"t": "password=" + base64.b64encode(bytes(range(256)) * 192).decode()},
+        {"t": SaysMuch(1_000_000)},
+        {"t": SaysMuch(20_000_000)},
+        {"t": [SaysMuch(1_000_000)] * 16},
+    ],
+    ids=["card", "cards", "base64", "assignment", "1 MB", "20 MB", "16 MB"],
+)
+def test_c10_what_a_client_sends_does_not_decide_what_a_call_costs(fields: dict[str, Any]) -> None:
+    snapshot = snapshotter_of(RedactConfig())
+
+    def cost() -> float:
+        before = time.thread_time()
+        snapshot(fields)
+        return time.thread_time() - before
+
+    assert min(cost() for _ in range(3)) < 0.2, "a generous bound for a busy machine"
