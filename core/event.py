@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-import uuid_utils
+from uuid_utils import uuid7
 
-__all__ = ["LEVELS", "Event", "Kind", "known_level", "nearest_level", "new_event_id", "severity"]
+__all__ = ["LEVELS", "Event", "Kind", "known_level", "nearest_level", "new_event_id", "severity", "uuid7"]
 
 
 class Kind(StrEnum):
@@ -56,7 +56,7 @@ def nearest_level(number: float) -> str:
 
 def new_event_id() -> str:
     """Return a new UUIDv7 (RFC 9562) as text: time-ordered, the idempotency key in every sink."""
-    return str(uuid_utils.uuid7())
+    return str(uuid7())
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=False, gc=False):

@@ -37,6 +37,8 @@ class AskingSnapshotter(Snapshotter):
         function: Is asked.
     """
 
+    is_final = False
+
     def __init__(self, redactor: Redactor, limits: LimitsConfig | None, function: OwnFunction) -> None:
         super().__init__(redactor, limits)
         self._function = function

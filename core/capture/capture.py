@@ -10,26 +10,29 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 from uuid import UUID
 
 from logweir.capture.message import add_field
+from logweir.capture.ordinary import LONGEST_ID, MEANT, NOTHING_BOUND, WALKED, Bound, Ordinary, is_plain_id
 from logweir.capture.snapshot import Snapshotter
 from logweir.context.binding import merge_context
-from logweir.event import Event, Kind, new_event_id
+from logweir.event import Event, Kind, new_event_id, uuid7
 
-__all__ = ["Capture", "KindOf", "TakeExplicit"]
+__all__ = ["ByHead", "Capture", "KindOf", "TakeExplicit"]
 
 TakeExplicit = Callable[[dict[str, Any]], Kind | None]
 KindOf = Callable[[str, str, dict[str, Any]], Kind]
+#: The cleaned name of an event, and what ByHead answers.
+_Head = tuple[str, frozenset[str] | None, Kind]
+ByHead = Callable[[str, str, str | None], tuple[frozenset[str] | None, Kind]]
 
 #: Bytes that every event takes beside its name and fields.
 _OVERHEAD = 200
-#: The most characters of a trace or span id; W3C's have 32 and 16.
-_LONGEST_ID = 64
 _ID_TYPES = frozenset({str, int, bytes, UUID})
-#: The most names whose redacted form is kept, and the longest of them.
-_MOST_NAMES = 4096
+#: The most heads whose answers are kept, and the longest name of one.
+_MOST_HEADS = 4096
 _LONGEST_KEPT_NAME = 128
 
 
@@ -42,20 +45,30 @@ class Capture:
         take_explicit: Takes out of the fields what the caller said about the kind, if anything.
         kind_of: Decides the kind by level, name and fields where the caller said nothing.
         snapshot: Redacts, bounds and copies.
+        by_head: Returns, by level, name and logger, the fields that decide the kind (None: all may) and the
+            kind of an event that has none of them; by default ``kind_of`` is asked about every event.
     """
 
     def __init__(
-        self, service: str, env: str, take_explicit: TakeExplicit, kind_of: KindOf, snapshot: Snapshotter
+        self,
+        service: str,
+        env: str,
+        take_explicit: TakeExplicit,
+        kind_of: KindOf,
+        snapshot: Snapshotter,
+        by_head: ByHead | None = None,
     ) -> None:
         self._service = service
         self._env = env
         self._take_explicit = take_explicit
         self._kind_of = kind_of
         self.snapshot = snapshot
+        self._by_head = by_head or _ask
+        self._ordinary = Ordinary(snapshot)
         self._text = snapshot.text
-        self._names: dict[str, str] = {}
+        self._heads: dict[tuple[str, str, str | None], _Head] = {}
 
-    def __call__(
+    def __call__(  # noqa: C901 - written out, for each call of our own would show
         self,
         name: str,
         fields: dict[str, Any],
@@ -63,33 +76,110 @@ class Capture:
         kind: Kind | None = None,
         time_ns: int | None = None,
         event_id: str | None = None,
+        bound: Bound = NOTHING_BOUND,
     ) -> Event:
-        """Return the event of one call; takes ownership of ``fields``."""
-        # The order matters: what the call says about its kind wins over what is bound; rules see the context
-        # too, and see fields as the caller passed them, because after the snapshot a condition on a secret
-        # field could not hold.
+        """Return the event of one call; takes ownership of ``fields``.
+
+        Args:
+            name: What happened.
+            fields: Those of the call.
+            level: Its level.
+            kind: Its kind, when that is known.
+            time_ns: When it happened; now by default.
+            event_id: Its UUIDv7, when it has one.
+            bound: What the logger carries.
+        """
+        # The hottest code beside the queue's: what was looked at before is looked up, so that hardly anything
+        # is called where all is ordinary.
+        ordinary = self._ordinary
+        texts = ordinary.texts.get
+        names, cost, meant = ordinary.shapes.get(tuple(fields)) or ordinary.shape(fields)
+        by, carried, of_carried, logger, trace_id, span_id, is_meant = bound.carried
+        if by is not ordinary:
+            _, carried, of_carried, logger, trace_id, span_id, is_meant = ordinary.carried(bound)
+        if meant or is_meant:
+            return self._unusual(name, fields, level, kind, time_ns, event_id, bound)
+        walked = cost < 0 or of_carried < 0
+        cost += of_carried
+        # With the names of the shape, for those of the call may be of a class of the caller's.
+        merged: dict[str, Any] = {**carried, **names, **fields}
+        for variable, value in copy_context().items():
+            said, of_name = ordinary.variables.get(variable) or ordinary.variable(variable)
+            if not said or value is ... or said in merged:
+                continue
+            is_text = type(value) is str
+            if of_name >= WALKED:
+                merged[said] = value
+                of_value = (texts(value) if is_text else None) or ordinary.cost((value,))
+                walked = walked or of_name < 0 or of_value < 0
+                cost += of_name + of_value
+            elif of_name == MEANT or not (is_text and value.isalnum() and len(value) <= LONGEST_ID):
+                return self._unusual(name, fields, level, kind, time_ns, event_id, bound)
+            elif said == "trace_id":
+                trace_id = trace_id or value
+            else:
+                span_id = span_id or value
+        text, asked, of_head = self._heads.get((name, level, logger)) or self._head(name, level, logger)
+        if kind is None:
+            kind = of_head
+            if asked is None or not merged.keys().isdisjoint(asked):
+                kind = self._kind_of(level, name, _with_ids(merged, trace_id, span_id))
+        if walked or len(merged) > ordinary.most_fields or (cost := ordinary.cost(fields.values(), cost)) < 0:
+            merged, cost = self.snapshot(merged)
+        return Event(
+            event_id or str(uuid7()),
+            time_ns or time.time_ns(),
+            kind,
+            level,
+            text,
+            self._service,
+            self._env,
+            trace_id,
+            span_id,
+            merged,
+            cost + len(text) + _OVERHEAD,
+        )
+
+    def _unusual(
+        self,
+        name: str,
+        fields: dict[str, Any],
+        level: str,
+        kind: Kind | None,
+        time_ns: int | None,
+        event_id: str | None,
+        bound: Bound,
+    ) -> Event:
+        """Make an event some of whose fields mean something to us: its kind, an exception, an odd id."""
+        # The order matters: what the call says about its kind wins over what its logger carries, and that
+        # over the context; rules see the context too, and see fields as the caller passed them, because after
+        # the snapshot a condition on a secret field could not hold.
         own: dict[str, Any] = {}
-        if "persist_db" in fields or "kind" in fields:
-            kind, own = self._said(fields, kind)
+        if kind is None:
+            kind = self._take_explicit(fields)
+        else:
+            # It is of this kind by itself, such as an audit, so that its words are fields like any other.
+            own = {word: fields.pop(word) for word in ("persist_db", "kind") if word in fields}
+        fields = bound.all_fields(fields)
+        if kind is None and bound.values:
+            kind = self._take_explicit(fields)
         merge_context(fields)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
         if "persist_db" in fields or "kind" in fields:
-            bound = self._take_explicit(fields)  # in any case: `persist_db` must not become a field
-            kind = kind or bound
-        if own:
-            fields.update(own)
+            said = self._take_explicit(fields)  # in any case: `persist_db` must not become a field
+            kind = kind or said
+        fields.update(own)
         if kind is None:
             kind = self._kind_of(level, name, fields)
         trace_id = fields.pop("trace_id", None)
-        if trace_id is not None and not _is_plain_id(trace_id):
+        if trace_id is not None and not is_plain_id(trace_id):
             trace_id = self._id(fields, "trace_id", trace_id)
         span_id = fields.pop("span_id", None)
-        if span_id is not None and not _is_plain_id(span_id):
+        if span_id is not None and not is_plain_id(span_id):
             span_id = self._id(fields, "span_id", span_id)
         clean, size = self.snapshot(fields)
-        # An empty name is falsy and cleaned each time, which costs little and is rare.
-        text = self._names.get(name) or self._clean_name(name)
+        text = self._clean_name(name)
         return Event(
             event_id or new_event_id(),
             time_ns or time.time_ns(),
@@ -104,34 +194,37 @@ class Capture:
             size + len(text) + _OVERHEAD,
         )
 
-    def _said(self, fields: dict[str, Any], kind: Kind | None) -> tuple[Kind | None, dict[str, Any]]:
-        """Take out what the call says about its kind; return the kind, and what is a field all the same."""
-        if kind is None:
-            return self._take_explicit(fields), {}
-        # The call is of this kind by itself, such as an audit, so that its words are fields like any other.
-        return kind, {word: fields.pop(word) for word in ("persist_db", "kind") if word in fields}
-
     def _id(self, fields: dict[str, Any], name: str, value: Any) -> str | None:
         """Return an unusual id as text; what is no id, or would have to be cut, stays a field."""
         text = self._text(value) if type(value) in _ID_TYPES else ""
-        if 0 < len(text) <= _LONGEST_ID:
+        if 0 < len(text) <= LONGEST_ID:
             return text
         fields[name] = value
         return None
 
-    def _clean_name(self, name: str) -> str:
-        """Redact a name, and keep the answer: most events have one of a few names."""
-        clean = self._text(name)
+    def _head(self, name: str, level: str, logger: str | None) -> _Head:
+        """Work out what is the same for all events with this head, and keep it: a program has few of them."""
+        head = self._clean_name(name), *self._by_head(level, name, logger)
         if len(name) <= _LONGEST_KEPT_NAME:
-            if len(self._names) >= _MOST_NAMES:
-                self._names.clear()
-            self._names[name] = clean
-        return clean
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            self._heads[name, level, logger] = head
+        return head
+
+    def _clean_name(self, name: str) -> str:
+        return self._text(name)
 
 
-def _is_plain_id(value: Any) -> bool:
-    """Whether this is an id that needs no second look: letters and digits alone."""
-    return type(value) is str and value.isalnum() and len(value) <= _LONGEST_ID
+def _ask(_level: str, _name: str, _logger: str | None) -> tuple[None, Kind]:
+    return None, Kind.TRACING
+
+
+def _with_ids(fields: dict[str, Any], trace_id: str | None, span_id: str | None) -> dict[str, Any]:
+    """What rules see: the ids of a trace too."""
+    if trace_id is None and span_id is None:
+        return fields
+    ids = (("trace_id", trace_id), ("span_id", span_id))
+    return fields | {name: value for name, value in ids if value is not None}
 
 
 def _describe_exception(fields: dict[str, Any]) -> None:

@@ -45,6 +45,19 @@ class Snapshotter:
         self._truncated = 0
         self._lock = RLock()  # re-entrant: a finaliser may log in the middle of anything
 
+    #: Whether nobody changes a snapshot afterwards.
+    is_final = True
+
+    @property
+    def known(self) -> Known:
+        """The names that need no second look."""
+        return self._known
+
+    @property
+    def most_fields(self) -> int:
+        """More fields than this are walked with an eye on what they cost."""
+        return self._many
+
     @property
     def truncated(self) -> int:
         """How many events (and texts given to :meth:`text`) were cut so far, in any way."""

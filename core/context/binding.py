@@ -22,7 +22,7 @@ from structlog.contextvars import (
 
 from logweir.context.trace import trace_flags
 
-__all__ = ["bind", "merge_context", "scope"]
+__all__ = ["bind", "merge_context", "name_of", "scope"]
 
 _MISSING = object()
 
@@ -34,12 +34,13 @@ _MOST_NAMES = 4096
 def merge_context(fields: dict[str, Any]) -> None:
     """Add the bound values to ``fields``, which win; what structlog's ``merge_contextvars`` does, faster."""
     for variable, value in copy_context().items():
-        name = _names[variable] if variable in _names else _name_of(variable)
+        name = _names[variable] if variable in _names else name_of(variable)
         if name is not None and name not in fields and value is not ...:
             fields[name] = value
 
 
-def _name_of(variable: ContextVar[Any]) -> str | None:
+def name_of(variable: ContextVar[Any]) -> str | None:
+    """Return what a context variable of structlog is called in an event; None for others'."""
     if len(_names) >= _MOST_NAMES:
         _names.clear()
     ours = variable.name.startswith(STRUCTLOG_KEY_PREFIX)

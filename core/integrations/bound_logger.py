@@ -11,17 +11,17 @@ import asyncio
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from functools import lru_cache, partial
 from typing import Any, Self
 
 import structlog
 
-from logweir.capture.message import add_field, formatted
-from logweir.event import LEVELS, Kind, known_level, nearest_level
+from logweir.capture.message import add_field, formatted, text_of
+from logweir.capture.ordinary import Bound
+from logweir.event import LEVELS, known_level, nearest_level
 from logweir.integrations.processors import METHOD_LEVELS, ROUTING
-from logweir.routing.classifier import take_explicit
 
 __all__ = ["BoundLogger", "bound_logger_class"]
 
@@ -41,15 +41,44 @@ class BoundLogger(structlog.BoundLoggerBase):
 
     min_level = 0
 
+    def __init__(self, logger: Any, processors: Any, context: Any) -> None:
+        self._logger = logger
+        self._processors = processors
+        self._bound = Bound(context, getattr(logger, "name", None))
+
+    @property
+    def _context(self) -> Any:  # type: ignore[override]
+        return self._bound.opened()  # get_context() hands it out, to be changed perhaps
+
     def bind(self, /, **new_values: Any) -> Self:
         """Return a logger that carries these values too."""
-        context = self._context.__class__(self._context, **new_values)
-        return self.__class__(self._logger, self._processors, context)
+        values = self._bound.values
+        return self.__class__(self._logger, self._processors, _copy(values, new_values))
 
     def new(self, /, **new_values: Any) -> Self:
         """Forget what is bound, and bind these values."""
         self._context.clear()
         return self.bind(**new_values)
+
+    def unbind(self, /, *keys: str) -> Self:
+        """Return a logger that does not carry these values.
+
+        Raises:
+            KeyError: One of them is not bound.
+        """
+        return self._without(keys, ())
+
+    def try_unbind(self, /, *keys: str) -> Self:
+        """Return a logger that does not carry these values, if it does now."""
+        return self._without((), keys)
+
+    def _without(self, keys: Iterable[str], keys_if_bound: Iterable[str]) -> Self:
+        left = _copy(self._bound.values, {})
+        for key in keys:
+            del left[key]
+        for key in keys_if_bound:
+            left.pop(key, None)
+        return self.__class__(self._logger, self._processors, left)
 
     def log(self, level: Any = _NOT_GIVEN, event: Any = _NOT_GIVEN, /, *args: Any, **fields: Any) -> Any:
         """Log at a level given by its number or name; what is no level is logged at info, as a field."""
@@ -86,30 +115,23 @@ class BoundLogger(structlog.BoundLoggerBase):
         processors: Any = self._processors
         if len(processors) != 1 or processors[0] is not ROUTING:
             return self._proxy_to_logger(method_name, None if event is _NOT_GIVEN else event, **fields)
-        kind: Kind | None = None
-        if self._context:
-            context = dict(self._context)
-            kind = take_explicit(fields)
-            if kind is not None:  # what the call says about its kind wins over what was bound
-                take_explicit(context)
-            fields = {**context, **fields}
+        bound = self._bound
         if event is _NOT_GIVEN:
-            event = fields.pop("event", _NOT_GIVEN)
-            if event is _NOT_GIVEN:
-                event = structlog.contextvars.get_contextvars().get("event", "")
-        return ROUTING.route(self._logger, METHOD_LEVELS.get(method_name, "info"), event, fields, kind)
+            event, bound = _name_elsewhere(fields, bound)
+        ROUTING.take(METHOD_LEVELS.get(method_name, "info"), text_of(event), fields, bound)
+        return None
 
     def _filled(self, event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
         """Fill the arguments of a call into its message."""
         # Without arguments the event stays what it is, an object too, for processors of another chain.
-        return formatted(event, args, fields, self._context) if args else event
+        return formatted(event, args, fields, self._bound.values) if args else event
 
     def _proxy_to_logger(  # type: ignore[override]
         self, method_name: str, event: Any = None, /, **fields: Any
     ) -> Any:
         """Walk the chain as structlog does, whose parameters have names that a field may have too."""
         if event is not None:
-            for taken in (fields, self._context):
+            for taken in (fields, self._bound.values):
                 if "event" in taken:
                     other = fields.pop("event") if taken is fields else taken["event"]
                     add_field(fields, "event#2", other)
@@ -128,7 +150,22 @@ class BoundLogger(structlog.BoundLoggerBase):
         return self.bind()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _assembled, (self.min_level, self._logger, self._processors, self._context)
+        return _assembled, (self.min_level, self._logger, self._processors, self._bound.values)
+
+
+def _copy(values: Any, new_values: dict[str, Any]) -> Any:
+    """Return what is bound, in the class of it that structlog was configured with, and what is new."""
+    return values.__class__(values, **new_values)
+
+
+def _name_elsewhere(fields: dict[str, Any], bound: Bound) -> tuple[Any, Bound]:
+    """Return an event's name, given by keyword, bound, or in the context, and what is bound beside it."""
+    if "event" in fields:
+        return fields.pop("event"), bound
+    if "event" in bound.values:
+        left = dict(bound.values)
+        return left.pop("event"), Bound(left, bound.logger)
+    return structlog.contextvars.get_contextvars().get("event", ""), bound
 
 
 def _method(name: str, *, with_exception: bool = False) -> Callable[..., Any]:
@@ -141,14 +178,9 @@ def _method(name: str, *, with_exception: bool = False) -> Callable[..., Any]:
         processors = self._processors
         # Asked at each call: structlog's capture_logs replaces the processors while a program runs. What
         # else is rare goes the long way too.
-        if args or event is _NOT_GIVEN or len(processors) != 1 or processors[0] is not ROUTING:
+        if args or type(event) is not str or len(processors) != 1 or processors[0] is not ROUTING:
             return self._log(level, event, args, fields)
-        context = self._context
-        if context:
-            if "persist_db" in fields or "kind" in fields:
-                return self._log(level, event, args, fields)
-            fields = {**context, **fields}
-        return ROUTING.route(self._logger, level, event, fields)
+        return ROUTING.take(level, event, fields, self._bound)
 
     log.__name__ = log.__qualname__ = name
     return log

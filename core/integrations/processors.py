@@ -13,8 +13,9 @@ from typing import Any
 from structlog.typing import WrappedLogger
 
 from logweir.capture.message import add_field, text_of
+from logweir.capture.ordinary import Bound
 from logweir.diagnostics import report
-from logweir.event import LEVELS, Kind, known_level
+from logweir.event import LEVELS, known_level
 from logweir.runtime import current as runtime
 
 __all__ = ["METHOD_LEVELS", "ROUTING", "ClassificationProcessor", "RoutingProcessor"]
@@ -79,16 +80,21 @@ class RoutingProcessor:
         self.route(logger, level, fields.pop("event", ""), fields)
         return _NOTHING if self.final else event_dict
 
-    def route(
-        self, logger: WrappedLogger, level: str, name: Any, fields: dict[str, Any], kind: Kind | None = None
-    ) -> None:
+    def route(self, logger: WrappedLogger, level: str, name: Any, fields: dict[str, Any]) -> None:
         """Enqueue one event; takes ownership of ``fields``. Never raises."""
         try:
             current = runtime.current() or runtime.stand_in()
             logger_name = getattr(logger, "name", None)
             if logger_name is not None and "logger" not in fields:
                 fields["logger"] = logger_name
-            current.emit(name if type(name) is str else text_of(name), fields, level=level, kind=kind)
+            current.emit(name if type(name) is str else text_of(name), fields, level=level)
+        except Exception as error:  # noqa: BLE001 - a log call must never break its caller
+            report("route", "an event could not be routed: %s", type(error).__qualname__)
+
+    def take(self, level: str, name: str, fields: dict[str, Any], bound: Bound) -> None:
+        """Enqueue what a logger of ours was called with; takes ownership of ``fields``. Never raises."""
+        try:
+            (runtime.current() or runtime.stand_in()).emit(name, fields, level=level, bound=bound)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("route", "an event could not be routed: %s", type(error).__qualname__)
 

@@ -9,19 +9,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from logweir.config.models import ClassifyRule
 from logweir.event import Kind
 from logweir.routing.conditions import Fields, Head, HeadCache, compile_match
 
-__all__ = ["Classifier", "Decision", "take_explicit"]
+__all__ = ["ByHead", "Classifier", "Decision", "take_explicit"]
 
 
 _KINDS: dict[Any, Kind] = {kind: kind for kind in Kind} | {kind.value: kind for kind in Kind}
 _Key = tuple[str | None, str | None, str | None]
-#: What is left to ask of the fields, in order, and what the answer would be.
-_Plan = tuple[tuple[Callable[[Fields], bool], Kind], ...]
+_NO_FIELDS: Fields = MappingProxyType({})
+
+
+class ByHead(NamedTuple):
+    """What is known about the kind of an event by its head.
+
+    Attributes:
+        asked: The fields that decide it, and those that they may be inside of; None if a function of the
+            user's does, which may look at any.
+        otherwise: The kind of an event that has none of them.
+    """
+
+    asked: frozenset[str] | None
+    otherwise: Kind
+
+
+class _Plan(NamedTuple):
+    """What is left to ask of the fields when the head is known.
+
+    Attributes:
+        steps: In order, what to ask and what the answer would be.
+        by_head: What is known without asking.
+    """
+
+    steps: tuple[tuple[Callable[[Fields], bool], Kind], ...]
+    by_head: ByHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +104,15 @@ class Classifier:
         """Return the kind of an event about which its caller said nothing."""
         if not self._rules:
             return Kind.TRACING
-        head = (
-            level if self._by_level else None,
-            name if self._by_name else None,
-            _logger(fields) if self._by_logger else None,
-        )
-        plan = self._plans.get(head)
-        if plan is None:
-            plan = self._plan(head)
-        for holds, kind in plan:
-            if holds(fields):
-                return kind
-        return Kind.TRACING
+        plan = self._plan_of(level, name, _logger(fields) if self._by_logger else None)
+        asked = plan.by_head.asked
+        if asked is not None and asked.isdisjoint(fields):
+            return plan.by_head.otherwise
+        return _first_that_holds(plan.steps, fields)
+
+    def by_head(self, level: str, name: str, logger: str | None) -> ByHead:
+        """Return what is known about the kind of all events with this head, for whoever keeps it."""
+        return self._plan_of(level, name, logger).by_head
 
     def explain(self, level: str, name: str, fields: dict[str, Any]) -> Decision:
         """Say how an event is classified, and why."""
@@ -103,21 +125,40 @@ class Classifier:
                 return Decision(kind, index, f"rule {index + 1} of classify")
         return Decision(Kind.TRACING, None, "no rule of classify matches")
 
-    def _plan(self, head: _Key) -> _Plan:
-        """Work out, and keep, what is left to ask when the head is known."""
-        plan = self._reduced(Head(None, *head))
-        self._plans.keep(head, plan)
+    def _plan_of(self, level: str, name: str, logger: str | None) -> _Plan:
+        """Return what is left to ask when the head is known; worked out once for a head."""
+        head = (
+            level if self._by_level else None,
+            name if self._by_name else None,
+            logger if self._by_logger else None,
+        )
+        plan = self._plans.get(head)
+        if plan is None:
+            plan = self._reduced(Head(None, *head))
+            self._plans.keep(head, plan)
         return plan
 
     def _reduced(self, head: Head) -> _Plan:
-        left: list[tuple[Callable[[Fields], bool], Kind]] = []
+        steps: list[tuple[Callable[[Fields], bool], Kind]] = []
+        asked: frozenset[str] | None = frozenset()
         for predicate, kind in self._rules:
             reduced = predicate.reduce(head)
+            if reduced is False:
+                continue
             if reduced is True:
-                return (*left, (_always, kind))
-            if reduced is not False:
-                left.append((reduced.holds, kind))
-        return tuple(left)
+                steps.append((_always, kind))
+                break
+            steps.append((reduced.holds, kind))
+            asked = None if asked is None or reduced.asks is None else asked | reduced.asks
+        otherwise = Kind.TRACING if asked is None else _first_that_holds(steps, _NO_FIELDS)
+        return _Plan(tuple(steps), ByHead(asked, otherwise))
+
+
+def _first_that_holds(steps: Sequence[tuple[Callable[[Fields], bool], Kind]], fields: Fields) -> Kind:
+    for holds, kind in steps:
+        if holds(fields):
+            return kind
+    return Kind.TRACING
 
 
 def _logger(fields: Fields) -> str | None:

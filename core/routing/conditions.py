@@ -90,6 +90,8 @@ class Predicate(ABC):
 
     #: The parts of the head that the condition looks at.
     uses: frozenset[str] = frozenset()
+    #: The names of the fields that it may look at, at the top of an event; None if it may be any.
+    asks: frozenset[str] | None = frozenset()
 
     @abstractmethod
     def reduce(self, head: Head) -> Predicate | bool:
@@ -154,6 +156,11 @@ class _FieldHolds(_Dynamic):
     test: Callable[[Any], bool]
     words: str
 
+    @property
+    def asks(self) -> frozenset[str]:  # type: ignore[override]
+        parts = self.name.split(".")
+        return frozenset(".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
     def holds(self, fields: Fields) -> bool:
         try:
             return self.test(_find(fields, self.name))
@@ -178,6 +185,7 @@ class _Call(_Dynamic):
 
     path: str
     function: Callable[[Fields], Any]
+    asks = None
 
     def holds(self, fields: Fields) -> bool:
         if getattr(_asking, "now", False):  # the function logs: asking it again would never end
@@ -210,6 +218,11 @@ class _Several(Predicate):
     @property
     def uses(self) -> frozenset[str]:  # type: ignore[override]
         return frozenset().union(*(part.uses for part in self.parts))
+
+    @property
+    def asks(self) -> frozenset[str] | None:  # type: ignore[override]
+        asked = [part.asks for part in self.parts]
+        return None if None in asked else frozenset().union(*(names for names in asked if names))
 
     def reduce(self, head: Head) -> Predicate | bool:
         left: list[Predicate] = []
@@ -267,6 +280,10 @@ class _Not(Predicate):
     @property
     def uses(self) -> frozenset[str]:  # type: ignore[override]
         return self.part.uses
+
+    @property
+    def asks(self) -> frozenset[str] | None:  # type: ignore[override]
+        return self.part.asks
 
     def reduce(self, head: Head) -> Predicate | bool:
         reduced = self.part.reduce(head)

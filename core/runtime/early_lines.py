@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from logweir.capture.capture import Capture
+from logweir.capture.ordinary import NOTHING_BOUND, Bound
 from logweir.capture.snapshot import Snapshotter
 from logweir.config.models import RedactConfig
 from logweir.diagnostics import logger, report
@@ -45,6 +46,7 @@ class Taker(Protocol):
         time_ns: int | None = None,
         event_id: str | None = None,
         from_library: bool = False,
+        bound: Bound = NOTHING_BOUND,
     ) -> Event | None:
         """Take a line; never raises."""
         ...
@@ -80,6 +82,7 @@ class EarlyLines:
         time_ns: int | None = None,
         event_id: str | None = None,
         from_library: bool = False,
+        bound: Bound = NOTHING_BOUND,
     ) -> Event | None:
         """Keep a line; takes ownership of ``fields``. A library's is kept too: no sink has a client yet."""
         try:
@@ -90,7 +93,7 @@ class EarlyLines:
                 return Kind.TRACING
 
             capture = Capture("", "", take_explicit, kind_of, _snapshotter())
-            event = capture(name, fields, level, kind, time_ns, event_id)
+            event = capture(name, fields, level, kind, time_ns, event_id, bound)
             said = None if undecided else event.kind
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("emit", "an event could not be captured: %r", error)

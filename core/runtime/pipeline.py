@@ -99,6 +99,7 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
         take_explicit,
         classifier.classify,
         snapshotter_of(config.redact, config.limits),
+        classifier.by_head,
     )
     return Pipeline(config, classifier, capture, Router(config.routes, channels), channels, store)
 

@@ -18,6 +18,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from logweir.capture.ordinary import NOTHING_BOUND, Bound
 from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.channel import Channel
@@ -223,6 +224,7 @@ class Runtime:
         time_ns: int | None = None,
         event_id: str | None = None,
         from_library: bool = False,
+        bound: Bound = NOTHING_BOUND,
     ) -> Event | None:
         """Make an event and hand it to the queues of its sinks.
 
@@ -234,6 +236,7 @@ class Runtime:
             time_ns: When it happened, nanoseconds since 1970-01-01 UTC; now by default.
             event_id: Its UUIDv7, when it has one already; a new one by default.
             from_library: Whether a library may have logged it, such as the client of a sink.
+            bound: What the logger carries.
 
         Returns:
             The event; None if it could not be made (which is reported, and never raised), or if it was logged
@@ -241,7 +244,7 @@ class Runtime:
         """
         fan_out = self._fan_out
         try:
-            event = fan_out.pipeline.capture(name, fields, level, kind, time_ns, event_id)
+            event = fan_out.pipeline.capture(name, fields, level, kind, time_ns, event_id, bound)
             if is_delivering() and self._feedback.leaves_out(event, from_library=from_library):
                 return None
             fan_out.dispatch(event)

@@ -165,3 +165,44 @@ def test_keeping_plans_never_changes_an_answer(
     for level, name, fields in calls:
         assert kept.classify(level, name, fields) is classifier(*rules).classify(level, name, fields)
         assert kept.classify(level, name, fields) is kept.explain(level, name, fields).kind
+
+
+@pytest.mark.parametrize(
+    ("match", "fields", "kind"),
+    [
+        ({"field": {"name": "a.b", "equals": 1}}, {"a": {"b": 1}}, Kind.AUDIT),
+        ({"field": {"name": "a.b", "equals": 1}}, {"a.b": 1}, Kind.AUDIT),
+        ({"field": {"name": "a.b.c", "equals": 1}}, {"a": {"b": {"c": 1}}}, Kind.AUDIT),
+        ({"field": {"name": "a", "exists": False}}, {"b": 1}, Kind.AUDIT),
+        ({"field": {"name": "a", "exists": False}}, {"a": 1}, Kind.TRACING),
+        ({"not": {"field": {"name": "a", "equals": 1}}}, {"b": 1}, Kind.AUDIT),
+        ({"not": {"field": {"name": "a", "equals": 1}}}, {"a": 1}, Kind.TRACING),
+        (
+            {"any": [{"field": {"name": "a", "equals": 1}}, {"field": {"name": "b", "equals": 1}}]},
+            {"b": 1},
+            Kind.AUDIT,
+        ),
+        ({"call": "tests.unit.routing.test_classifier:has_b"}, {"b": 1}, Kind.AUDIT),
+        (
+            {
+                "any": [
+                    {"field": {"name": "a", "equals": 1}},
+                    {"call": "tests.unit.routing.test_classifier:has_b"},
+                ]
+            },
+            {"b": 1},
+            Kind.AUDIT,
+        ),
+    ],
+)
+def test_what_is_known_by_the_head_is_what_events_without_the_fields_asked_for_get(
+    match: Any, fields: Any, kind: Kind
+) -> None:
+    rules = classifier({"kind": "audit", "match": match})
+    assert rules.classify("info", "x", fields) is kind
+    asked, otherwise = rules.by_head("info", "x", None)
+    assert asked is None or not asked.isdisjoint(fields) or otherwise is kind
+
+
+def has_b(fields: Any) -> bool:
+    return "b" in fields
