@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from logweir.capture.message import add_field
-from logweir.capture.ordinary import LONGEST_ID, MEANT, NOTHING_BOUND, WALKED, Bound, Ordinary, is_plain_id
+from logweir.capture.ordinary import ID, LONGEST_ID, NOTHING_BOUND, WALKED, Bound, Ordinary, is_plain_id
 from logweir.capture.snapshot import Snapshotter
 from logweir.context.binding import merge_context
 from logweir.event import Event, Kind, new_event_id, uuid7
@@ -68,7 +68,7 @@ class Capture:
         self._text = snapshot.text
         self._heads: dict[tuple[str, str, str | None], _Head] = {}
 
-    def __call__(  # noqa: C901 - written out, for each call of our own would show
+    def __call__(  # noqa: C901, PLR0912 - written out, for each call of our own would show
         self,
         name: str,
         fields: dict[str, Any],
@@ -92,7 +92,7 @@ class Capture:
         # The hottest code beside the queue's: what was looked at before is looked up, so that hardly anything
         # is called where all is ordinary.
         ordinary = self._ordinary
-        texts = ordinary.texts.get
+        texts, variables = ordinary.texts.get, ordinary.variables.get
         names, cost, meant = ordinary.shapes.get(tuple(fields)) or ordinary.shape(fields)
         by, carried, of_carried, logger, trace_id, span_id, is_meant = bound.carried
         if by is not ordinary:
@@ -104,21 +104,24 @@ class Capture:
         # With the names of the shape, for those of the call may be of a class of the caller's.
         merged: dict[str, Any] = {**carried, **names, **fields}
         for variable, value in copy_context().items():
-            said, of_name = ordinary.variables.get(variable) or ordinary.variable(variable)
-            if not said or value is ... or said in merged:
-                continue
-            is_text = type(value) is str
-            if of_name >= WALKED:
+            said, of_name = variables(variable) or ordinary.variable(variable)
+            of_value = texts(value) if of_name > 0 and type(value) is str else None
+            if of_value is not None:
+                if said not in merged:
+                    merged[said] = value
+                    cost += of_name + of_value
+            elif of_name == ID and type(value) is str and value.isalnum() and len(value) <= LONGEST_ID:
+                if said == "trace_id":
+                    trace_id = trace_id or value
+                else:
+                    span_id = span_id or value
+            elif said and value is not ... and said not in merged:
+                if of_name < WALKED:
+                    return self._unusual(name, fields, level, kind, time_ns, event_id, bound)
                 merged[said] = value
-                of_value = (texts(value) if is_text else None) or ordinary.cost((value,))
+                of_value = ordinary.cost((value,))
                 walked = walked or of_name < 0 or of_value < 0
                 cost += of_name + of_value
-            elif of_name == MEANT or not (is_text and value.isalnum() and len(value) <= LONGEST_ID):
-                return self._unusual(name, fields, level, kind, time_ns, event_id, bound)
-            elif said == "trace_id":
-                trace_id = trace_id or value
-            else:
-                span_id = span_id or value
         text, asked, of_head = self._heads.get((name, level, logger)) or self._head(name, level, logger)
         if kind is None:
             kind = of_head

@@ -22,14 +22,32 @@ from logweir.capture.message import add_field, formatted, text_of
 from logweir.capture.ordinary import Bound
 from logweir.event import LEVELS, known_level, nearest_level
 from logweir.integrations.processors import METHOD_LEVELS, ROUTING
+from logweir.runtime.current import current
 
-__all__ = ["BoundLogger", "bound_logger_class"]
+__all__ = ["NOT_GIVEN", "BoundLogger", "Silent", "bound_logger_class"]
 
-_NOT_GIVEN: Any = object()
+#: Stands for an event that is not given.
+NOT_GIVEN: Any = object()
 #: Where structlog's processors that name the place of a call look for it, if this structlog has them.
 _CALLING_STACK, _CALLING_THREAD = (
     getattr(structlog.contextvars, name, None) for name in ("_ASYNC_CALLING_STACK", "_ASYNC_CALLING_THREAD")
 )
+
+
+class Silent:
+    """The logger at the end of the chain: it has a name, and everything else was done by the processor."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+
+    def _do_nothing(self) -> None:
+        return None
+
+    debug = info = warning = warn = error = exception = critical = fatal = msg = log = failure = err = (
+        _do_nothing
+    )
 
 
 class BoundLogger(structlog.BoundLoggerBase):
@@ -37,6 +55,9 @@ class BoundLogger(structlog.BoundLoggerBase):
 
     The methods are those of structlog's filtering loggers: one for each level, ``log``, ``exception``, and
     the same with an ``a`` in front for coroutines.
+
+    Attributes:
+        bound: What it carries.
     """
 
     min_level = 0
@@ -44,15 +65,15 @@ class BoundLogger(structlog.BoundLoggerBase):
     def __init__(self, logger: Any, processors: Any, context: Any) -> None:
         self._logger = logger
         self._processors = processors
-        self._bound = Bound(context, getattr(logger, "name", None))
+        self.bound = Bound(context, getattr(logger, "name", None))
 
     @property
     def _context(self) -> Any:  # type: ignore[override]
-        return self._bound.opened()  # get_context() hands it out, to be changed perhaps
+        return self.bound.opened()  # get_context() hands it out, to be changed perhaps
 
     def bind(self, /, **new_values: Any) -> Self:
         """Return a logger that carries these values too."""
-        values = self._bound.values
+        values = self.bound.values
         return self.__class__(self._logger, self._processors, _copy(values, new_values))
 
     def new(self, /, **new_values: Any) -> Self:
@@ -73,30 +94,28 @@ class BoundLogger(structlog.BoundLoggerBase):
         return self._without((), keys)
 
     def _without(self, keys: Iterable[str], keys_if_bound: Iterable[str]) -> Self:
-        left = _copy(self._bound.values, {})
+        left = _copy(self.bound.values, {})
         for key in keys:
             del left[key]
         for key in keys_if_bound:
             left.pop(key, None)
         return self.__class__(self._logger, self._processors, left)
 
-    def log(self, level: Any = _NOT_GIVEN, event: Any = _NOT_GIVEN, /, *args: Any, **fields: Any) -> Any:
+    def log(self, level: Any = NOT_GIVEN, event: Any = NOT_GIVEN, /, *args: Any, **fields: Any) -> Any:
         """Log at a level given by its number or name; what is no level is logged at info, as a field."""
         if type(level) is int:
             name, number = nearest_level(level), level
         else:
             name = known_level(level) or "info"
             number = LEVELS[name]
-            if known_level(level) is None and level is not _NOT_GIVEN:
-                if event is _NOT_GIVEN:
+            if known_level(level) is None and level is not NOT_GIVEN:
+                if event is NOT_GIVEN:
                     event = level
                 else:
                     add_field(fields, "level", level)
         return self._log(name, event, args, fields) if number >= self.min_level else None
 
-    async def alog(
-        self, level: Any = _NOT_GIVEN, event: Any = _NOT_GIVEN, /, *args: Any, **fields: Any
-    ) -> Any:
+    async def alog(self, level: Any = NOT_GIVEN, event: Any = NOT_GIVEN, /, *args: Any, **fields: Any) -> Any:
         """Do what :meth:`log` does, in a thread."""
         event = self._filled(event, args, fields)
         return await _in_thread(partial(self.log, level, event), fields)
@@ -114,9 +133,9 @@ class BoundLogger(structlog.BoundLoggerBase):
         event = self._filled(event, args, fields)
         processors: Any = self._processors
         if len(processors) != 1 or processors[0] is not ROUTING:
-            return self._proxy_to_logger(method_name, None if event is _NOT_GIVEN else event, **fields)
-        bound = self._bound
-        if event is _NOT_GIVEN:
+            return self._proxy_to_logger(method_name, None if event is NOT_GIVEN else event, **fields)
+        bound = self.bound
+        if event is NOT_GIVEN:
             event, bound = _name_elsewhere(fields, bound)
         ROUTING.take(METHOD_LEVELS.get(method_name, "info"), text_of(event), fields, bound)
         return None
@@ -124,14 +143,14 @@ class BoundLogger(structlog.BoundLoggerBase):
     def _filled(self, event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
         """Fill the arguments of a call into its message."""
         # Without arguments the event stays what it is, an object too, for processors of another chain.
-        return formatted(event, args, fields, self._bound.values) if args else event
+        return formatted(event, args, fields, self.bound.values) if args else event
 
     def _proxy_to_logger(  # type: ignore[override]
         self, method_name: str, event: Any = None, /, **fields: Any
     ) -> Any:
         """Walk the chain as structlog does, whose parameters have names that a field may have too."""
         if event is not None:
-            for taken in (fields, self._bound.values):
+            for taken in (fields, self.bound.values):
                 if "event" in taken:
                     other = fields.pop("event") if taken is fields else taken["event"]
                     add_field(fields, "event#2", other)
@@ -150,7 +169,7 @@ class BoundLogger(structlog.BoundLoggerBase):
         return self.bind()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _assembled, (self.min_level, self._logger, self._processors, self._bound.values)
+        return _assembled, (self.min_level, self._logger, self._processors, self.bound.values)
 
 
 def _copy(values: Any, new_values: dict[str, Any]) -> Any:
@@ -172,7 +191,7 @@ def _method(name: str, *, with_exception: bool = False) -> Callable[..., Any]:
     """Make the method of a level."""
     level = METHOD_LEVELS[name]
 
-    def log(self: Any, event: Any = _NOT_GIVEN, /, *args: Any, **fields: Any) -> Any:
+    def log(self: Any, event: Any = NOT_GIVEN, /, *args: Any, **fields: Any) -> Any:
         if with_exception:
             fields.setdefault("exc_info", True)
         processors = self._processors
@@ -180,14 +199,18 @@ def _method(name: str, *, with_exception: bool = False) -> Callable[..., Any]:
         # else is rare goes the long way too.
         if args or type(event) is not str or len(processors) != 1 or processors[0] is not ROUTING:
             return self._log(level, event, args, fields)
-        return ROUTING.take(level, event, fields, self._bound)
+        running = current()
+        if running is None:
+            return self._log(level, event, args, fields)
+        running.log(event, fields, level, self.bound)
+        return None
 
     log.__name__ = log.__qualname__ = name
     return log
 
 
 def _async_method(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    async def log(self: Any, event: Any = _NOT_GIVEN, /, *args: Any, **fields: Any) -> Any:
+    async def log(self: Any, event: Any = NOT_GIVEN, /, *args: Any, **fields: Any) -> Any:
         if name == "exception":
             fields.setdefault("exc_info", True)
         event = self._filled(event, args, fields)  # here, where its place and its arguments are the caller's

@@ -94,7 +94,11 @@ class RoutingProcessor:
     def take(self, level: str, name: str, fields: dict[str, Any], bound: Bound) -> None:
         """Enqueue what a logger of ours was called with; takes ownership of ``fields``. Never raises."""
         try:
-            (runtime.current() or runtime.stand_in()).emit(name, fields, level=level, bound=bound)
+            current = runtime.current()
+            if current is not None:
+                current.log(name, fields, level, bound)
+            else:
+                runtime.stand_in().emit(name, fields, level=level, bound=bound)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("route", "an event could not be routed: %s", type(error).__qualname__)
 

@@ -31,6 +31,7 @@ __all__ = ["FanOut"]
 
 #: The answer for a sink that the pipeline in force does not have.
 _GONE: Final = None
+_CLOSED = PutResult.CLOSED  # found faster than a member of its class
 
 
 class FanOut:
@@ -65,7 +66,7 @@ class FanOut:
             self._count_unrouted(channels)
         # The way of nearly every event, so it does without `_put`: a call for each sink is measurable here.
         for channel in channels:
-            if channel.put(event) is PutResult.CLOSED:
+            if channel.put(event) is _CLOSED:
                 done = channels.index(channel)
                 self._dispatch_rest(event, channels[:done], channels[done:])
                 return

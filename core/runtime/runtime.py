@@ -242,16 +242,26 @@ class Runtime:
             The event; None if it could not be made (which is reported, and never raised), or if it was logged
             by the delivery itself and left out (which is counted).
         """
-        fan_out = self._fan_out
         try:
-            event = fan_out.pipeline.capture(name, fields, level, kind, time_ns, event_id, bound)
+            event = self._fan_out.pipeline.capture(name, fields, level, kind, time_ns, event_id, bound)
             if is_delivering() and self._feedback.leaves_out(event, from_library=from_library):
                 return None
-            fan_out.dispatch(event)
+            self._fan_out.dispatch(event)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("emit", "an event could not be captured: %r", error)
             return None
         return event
+
+    def log(self, name: str, fields: dict[str, Any], level: str, bound: Bound) -> None:
+        """Do for a logger what :meth:`emit` does; without names for its arguments, which would show."""
+        fan_out = self._fan_out
+        try:
+            event = fan_out.pipeline.capture(name, fields, level, None, None, None, bound)
+            if is_delivering() and self._feedback.leaves_out(event, from_library=False):
+                return
+            fan_out.dispatch(event)
+        except Exception as error:  # noqa: BLE001 - a log call must never break its caller
+            report("emit", "an event could not be captured: %r", error)
 
     def emit_audit(
         self, name: str, fields: dict[str, Any], *, level: str = "info", acknowledge: AckLevel = "stored"
