@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from logweir.capture.message import add_field
-from logweir.capture.ordinary import ID, LONGEST_ID, NOTHING_BOUND, WALKED, Bound, Ordinary, is_plain_id
+from logweir.capture.ordinary import ID, IDS, LONGEST_ID, NOTHING_BOUND, WALKED, Bound, Ordinary, is_plain_id
 from logweir.capture.snapshot import Snapshotter
 from logweir.context.binding import merge_context
 from logweir.event import Event, Kind, new_event_id, uuid7
@@ -182,7 +182,7 @@ class Capture:
         if span_id is not None and not is_plain_id(span_id):
             span_id = self._id(fields, "span_id", span_id)
         clean, size = self.snapshot(fields)
-        text = self._clean_name(name)
+        text = self._text(name)
         return Event(
             event_id or new_event_id(),
             time_ns or time.time_ns(),
@@ -207,15 +207,14 @@ class Capture:
 
     def _head(self, name: str, level: str, logger: str | None) -> _Head:
         """Work out what is the same for all events with this head, and keep it: a program has few of them."""
-        head = self._clean_name(name), *self._by_head(level, name, logger)
+        asked, otherwise = self._by_head(level, name, logger)
+        # The ids of a trace are no fields when it comes to this; a rule about them is asked in any case.
+        head = self._text(name), None if asked and not IDS.isdisjoint(asked) else asked, otherwise
         if len(name) <= _LONGEST_KEPT_NAME:
             if len(self._heads) >= _MOST_HEADS:
                 self._heads.clear()
             self._heads[name, level, logger] = head
         return head
-
-    def _clean_name(self, name: str) -> str:
-        return self._text(name)
 
 
 def _ask(_level: str, _name: str, _logger: str | None) -> tuple[None, Kind]:

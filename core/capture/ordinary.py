@@ -19,6 +19,7 @@ from logweir.encoding.values import clean_text
 
 __all__ = [
     "ID",
+    "IDS",
     "LONGEST_ID",
     "MEANT",
     "NOTHING_BOUND",
@@ -33,8 +34,8 @@ __all__ = [
 #: The cost of a name that has to be walked, and of one that means something to the capture itself.
 #: The same for an id of a trace, which is no field of an event if it is a plain one.
 WALKED, MEANT, ID = -1, -2, -3
-_IDS = frozenset({"trace_id", "span_id"})
-_MEANT = _IDS | frozenset({"persist_db", "kind", "exc_info", "stack_info", "logger"})
+IDS = frozenset({"trace_id", "span_id"})
+_MEANT = IDS | frozenset({"persist_db", "kind", "exc_info", "stack_info", "logger"})
 _SMALL_INT = SMALL_INT  # a constant of this module is found faster
 _MOST = 4096  # of each table
 _MOST_FIELDS = 64  # of a shape
@@ -176,7 +177,7 @@ class Ordinary:
         if name is None:
             answer = "", 0
         elif name in _MEANT:
-            answer = name, ID if name in _IDS else MEANT
+            answer = name, ID if name in IDS else MEANT
         else:
             answer = name, self._cost_of_names({name: None})
         if answer[1] != WALKED:  # which may change with the next walk
