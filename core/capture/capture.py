@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any
 from uuid import UUID
@@ -24,15 +24,17 @@ __all__ = ["ByHead", "Capture", "KindOf", "TakeExplicit"]
 
 TakeExplicit = Callable[[dict[str, Any]], Kind | None]
 KindOf = Callable[[str, str, dict[str, Any]], Kind]
-#: The cleaned name of an event, and what ByHead answers.
-_Head = tuple[str, frozenset[str] | None, Kind]
+#: What is the same for all calls of one place: the cleaned name of the event, what :data:`ByHead` answers,
+#: the names of the fields, and their cost.
+_Site = tuple[str, frozenset[str] | None, Kind, Mapping[str, None], int]
 ByHead = Callable[[str, str, str | None], tuple[frozenset[str] | None, Kind]]
 
 #: Bytes that every event takes beside its name and fields.
 _OVERHEAD = 200
 _ID_TYPES = frozenset({str, int, bytes, UUID})
-#: The most heads whose answers are kept, and the longest name of one.
-_MOST_HEADS = 4096
+#: The most places of calls that are kept, the most fields of one, and the longest name.
+_MOST_SITES = 4096
+_MOST_NAMES = 64
 _LONGEST_KEPT_NAME = 128
 
 
@@ -66,7 +68,7 @@ class Capture:
         self._by_head = by_head or _ask
         self._ordinary = Ordinary(snapshot)
         self._text = snapshot.text
-        self._heads: dict[tuple[str, str, str | None], _Head] = {}
+        self._sites: dict[tuple[str | None, ...], _Site] = {}
 
     def __call__(  # noqa: C901, PLR0912 - written out, for each call of our own would show
         self,
@@ -92,20 +94,21 @@ class Capture:
         # The hottest code beside the queue's: what was looked at before is looked up, so that hardly anything
         # is called where all is ordinary.
         ordinary = self._ordinary
-        texts, variables = ordinary.texts.get, ordinary.variables.get
-        names, cost, meant = ordinary.shapes.get(tuple(fields)) or ordinary.shape(fields)
-        by, carried, of_carried, logger, trace_id, span_id, is_meant = bound.carried
+        by, carried, of_carried, logger, trace_id, span_id = bound.carried
         if by is not ordinary:
-            _, carried, of_carried, logger, trace_id, span_id, is_meant = ordinary.carried(bound)
-        if meant or is_meant:
-            return self._unusual(name, fields, level, kind, time_ns, event_id, bound)
-        walked = cost < 0 or of_carried < 0
+            _, carried, of_carried, logger, trace_id, span_id = ordinary.carried(bound)
+        site = self._sites.get((name, level, logger, *fields)) or self._site(name, level, logger, fields)
+        text, asked, of_head, names, cost = site
+        if cost < 0 or of_carried < 0:
+            return self._in_general(name, fields, level, kind, time_ns, event_id, bound)
         cost += of_carried
-        # With the names of the shape, for those of the call may be of a class of the caller's.
+        # With the names of the site, for those of the call may be of a class of the caller's.
         merged: dict[str, Any] = {**carried, **names, **fields}
+        known_text, known_variable = ordinary.known_text, ordinary.known_variable
+        walked = False
         for variable, value in copy_context().items():
-            said, of_name = variables(variable) or ordinary.variable(variable)
-            of_value = texts(value) if of_name > 0 and type(value) is str else None
+            said, of_name = known_variable(variable) or ordinary.variable(variable)
+            of_value = known_text(value) if of_name > 0 and type(value) is str else None
             if of_value is not None:
                 if said not in merged:
                     merged[said] = value
@@ -117,12 +120,11 @@ class Capture:
                     span_id = span_id or value
             elif said and value is not ... and said not in merged:
                 if of_name < WALKED:
-                    return self._unusual(name, fields, level, kind, time_ns, event_id, bound)
+                    return self._in_general(name, fields, level, kind, time_ns, event_id, bound)
                 merged[said] = value
                 of_value = ordinary.cost((value,))
                 walked = walked or of_name < 0 or of_value < 0
                 cost += of_name + of_value
-        text, asked, of_head = self._heads.get((name, level, logger)) or self._head(name, level, logger)
         if kind is None:
             kind = of_head
             if asked is None or not merged.keys().isdisjoint(asked):
@@ -143,7 +145,7 @@ class Capture:
             cost + len(text) + _OVERHEAD,
         )
 
-    def _unusual(
+    def _in_general(
         self,
         name: str,
         fields: dict[str, Any],
@@ -153,7 +155,7 @@ class Capture:
         event_id: str | None,
         bound: Bound,
     ) -> Event:
-        """Make an event some of whose fields mean something to us: its kind, an exception, an odd id."""
+        """Make an event whose fields must be walked, or mean something to us, such as its kind or an id."""
         # The order matters: what the call says about its kind wins over what its logger carries, and that
         # over the context; rules see the context too, and see fields as the caller passed them, because after
         # the snapshot a condition on a secret field could not hold.
@@ -205,16 +207,18 @@ class Capture:
         fields[name] = value
         return None
 
-    def _head(self, name: str, level: str, logger: str | None) -> _Head:
-        """Work out what is the same for all events with this head, and keep it: a program has few of them."""
+    def _site(self, name: str, level: str, logger: str | None, fields: dict[str, Any]) -> _Site:
+        """Work out what is the same for all calls like this one, and keep it: a program has few of them."""
         asked, otherwise = self._by_head(level, name, logger)
         # The ids of a trace are no fields when it comes to this; a rule about them is asked in any case.
-        head = self._text(name), None if asked and not IDS.isdisjoint(asked) else asked, otherwise
-        if len(name) <= _LONGEST_KEPT_NAME:
-            if len(self._heads) >= _MOST_HEADS:
-                self._heads.clear()
-            self._heads[name, level, logger] = head
-        return head
+        asked = None if asked and not IDS.isdisjoint(asked) else asked
+        names, cost = self._ordinary.shape(fields)
+        site = self._text(name), asked, otherwise, names, cost
+        if len(name) <= _LONGEST_KEPT_NAME and cost != WALKED and len(names) <= _MOST_NAMES:
+            if len(self._sites) >= _MOST_SITES:
+                self._sites.clear()
+            self._sites[(name, level, logger, *fields)] = site
+        return site
 
 
 def _ask(_level: str, _name: str, _logger: str | None) -> tuple[None, Kind]:

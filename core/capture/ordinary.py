@@ -1,15 +1,16 @@
 """What is ordinary, and needs no walk: short clean names, and values that are stored as they are.
 
 A program logs the same names, and mostly the same texts, again and again. What was looked at once is known
-afterwards: names by the *shape* of a call (all its names, in their order), texts by themselves. Both tables
-are bounded, and hold only what the snapshot stores unchanged; everything else is left to its walk.
+afterwards: the names of a call with the call, those of context variables with the variable, texts by
+themselves. The tables are bounded, and hold only what the snapshot stores unchanged; everything else is left
+to its walk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 
 from logweir.capture.snapshot import Snapshotter
 from logweir.capture.truncation import ENTRY_COST, text_cost
@@ -27,7 +28,6 @@ __all__ = [
     "Bound",
     "Carried",
     "Ordinary",
-    "Shape",
     "is_plain_id",
 ]
 
@@ -38,7 +38,6 @@ IDS = frozenset({"trace_id", "span_id"})
 _MEANT = IDS | frozenset({"persist_db", "kind", "exc_info", "stack_info", "logger"})
 _SMALL_INT = SMALL_INT  # a constant of this module is found faster
 _MOST = 4096  # of each table
-_MOST_FIELDS = 64  # of a shape
 _KEPT_TEXT = 64  # characters
 #: The most characters of a trace or span id; W3C's have 32 and 16.
 LONGEST_ID = 64
@@ -49,40 +48,10 @@ def is_plain_id(value: Any) -> bool:
     return type(value) is str and value.isalnum() and len(value) <= LONGEST_ID
 
 
-class Shape(NamedTuple):
-    """The names of a call's fields.
-
-    Attributes:
-        names: Each name, as the text that it is stored as.
-        cost: What they cost an event, in bytes (about); WALKED if one of them has to be walked.
-        meant: Whether one of them means something to the capture.
-    """
-
-    names: Mapping[str, None]
-    cost: int
-    meant: bool
-
-
-class Carried(NamedTuple):
-    """What a logger carries, as one capture sees it.
-
-    Attributes:
-        by: Who has looked; another capture may redact otherwise.
-        fields: The fields, without ids of a trace.
-        cost: What they cost an event; WALKED if they have to be walked at each call.
-        logger: The logger's name.
-        trace_id: As bound.
-        span_id: As bound.
-        meant: Whether something else among them means something to the capture.
-    """
-
-    by: object
-    fields: Mapping[str, Any]
-    cost: int
-    logger: str | None
-    trace_id: str | None
-    span_id: str | None
-    meant: bool
+#: What a logger carries, as one capture sees it: who has looked, for another capture may redact otherwise;
+#: the fields, without ids of a trace; what they cost an event, or :data:`WALKED` if they have to be walked at
+#: each call, or :data:`MEANT`; the name of the logger; the ids. A plain tuple, which is taken apart fastest.
+Carried = tuple[object, Mapping[str, Any], int, str | None, str | None, str | None]
 
 
 class Bound:
@@ -119,7 +88,7 @@ class Bound:
         return merged
 
 
-_NOT_LOOKED_AT = Carried(None, {}, -1, None, None, None, meant=False)
+_NOT_LOOKED_AT: Carried = (None, {}, WALKED, None, None, None)
 #: Of callers that have nothing of the kind.
 NOTHING_BOUND = Bound({})
 
@@ -131,9 +100,8 @@ class Ordinary:
         snapshot: Decides about what was not.
 
     Attributes:
-        shapes: The shapes of calls, by their names.
-        texts: What short texts cost that are stored as they are.
-        variables: What context variables are called in an event, and what that costs, see :meth:`variable`.
+        known_text: What a short text costs that is stored as it is; None for one that was not met.
+        known_variable: What :meth:`variable` said about one; None where it was not asked.
         most_fields: More fields than this are walked with an eye on what they cost.
     """
 
@@ -143,20 +111,21 @@ class Ordinary:
         self._longest = snapshot.limits.max_string
         self.most_fields = min(snapshot.most_fields, snapshot.limits.max_items) if snapshot.is_final else -1
         self._most_bytes = snapshot.limits.max_event_bytes
-        self.shapes: dict[tuple[str, ...], Shape] = {}
-        self.texts: dict[str, int] = {}
-        self.variables: dict[ContextVar[Any], tuple[str, int]] = {}
+        self._texts: dict[str, int] = {}
+        self._variables: dict[ContextVar[Any], tuple[str, int]] = {}
+        self.known_text = self._texts.get
+        self.known_variable = self._variables.get
 
-    def shape(self, fields: Mapping[str, Any]) -> Shape:
-        """Return the shape of a call, and keep it once all its names are known."""
+    def shape(self, fields: Mapping[str, Any]) -> tuple[Mapping[str, None], int]:
+        """Return the names of a call, each as the text that it is stored as, and what they cost an event.
+
+        The cost is :data:`MEANT` if one of them means something to the capture, or else :data:`WALKED` if one
+        has to be walked, which may change with the next walk.
+        """
+        if not _MEANT.isdisjoint(fields):
+            return {}, MEANT
         cost = self._cost_of_names(fields)
-        meant = not _MEANT.isdisjoint(fields)
-        if cost < 0:
-            return Shape({}, WALKED, meant)
-        shape = Shape(dict.fromkeys(fields), cost, meant)
-        if len(fields) <= _MOST_FIELDS:
-            _keep(self.shapes, tuple(fields), shape)
-        return shape
+        return ({} if cost < 0 else dict.fromkeys(fields)), cost
 
     def _cost_of_names(self, fields: Mapping[str, Any]) -> int:
         cost = 0
@@ -181,7 +150,7 @@ class Ordinary:
         else:
             answer = name, self._cost_of_names({name: None})
         if answer[1] != WALKED:  # which may change with the next walk
-            _keep(self.variables, variable, answer)
+            _keep(self._variables, variable, answer)
         return answer
 
     def _text(self, text: str) -> int:
@@ -191,21 +160,21 @@ class Ordinary:
         cost = len(text)
         if text.isascii() and (cost < self._redactor.shortest or self._redactor.suspicious(text) is None):
             if cost <= _KEPT_TEXT:
-                _keep(self.texts, text, cost)
+                _keep(self._texts, text, cost)
             return cost
         # It only looks suspicious, or is not ASCII: searched here once, so that the next call knows. This
         # call is walked all the same, for only the walk bounds what a whole event may cost.
         if cost <= _KEPT_TEXT and self._redactor.redact_text(clean_text(text)) == text:
-            _keep(self.texts, text, text_cost(text))
+            _keep(self._texts, text, text_cost(text))
         return WALKED
 
     def cost(self, values: Iterable[Any], cost: int = 0) -> int:
         """Return ``cost`` and what values cost that are stored as they are; WALKED if one must be walked."""
-        texts = self.texts.get
+        known = self.known_text
         for value in values:
             kind = type(value)
             if kind is str:
-                of_text = texts(value)
+                of_text = known(value)
                 if of_text is None:
                     of_text = self._text(value) if cost <= self._most_bytes else WALKED
                     if of_text < 0:
@@ -228,14 +197,14 @@ class Ordinary:
         )
         logger = fields.get("logger")
         of_names = self._cost_of_names(fields)
-        answer = Carried(
+        cost = of_names if of_names < 0 else self.cost(fields.values(), of_names)
+        answer = (
             self,
             fields,
-            of_names if of_names < 0 else self.cost(fields.values(), of_names),
+            cost if (_MEANT - {"logger"}).isdisjoint(fields) else MEANT,
             logger if type(logger) is str else None,
             trace_id,
             span_id,
-            meant=not (_MEANT - {"logger"}).isdisjoint(fields),
         )
         # What changes with the next walk is looked at again.
         if of_names >= 0 and not bound.is_open:

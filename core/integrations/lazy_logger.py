@@ -8,7 +8,7 @@ structlog's own caches the first one for good, if it is told to cache.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from structlog._config import _CONFIG  # what structlog.get_config() copies at each call
@@ -22,27 +22,11 @@ from logweir.runtime.current import current
 __all__ = ["LazyLogger", "configure"]
 
 
-class _Made(NamedTuple):
-    """A logger that was made, and by which configuration of structlog.
-
-    Attributes:
-        processors: Of the configuration.
-        wrapper: Of the configuration.
-        factory: Of the configuration.
-        logger: The logger.
-        bound: What it carries, if it is one of ours.
-        min_level: Its lowest level.
-    """
-
-    processors: Any
-    wrapper: Any
-    factory: Any
-    logger: Any
-    bound: Bound | None
-    min_level: int
-
-
-_NOTHING_MADE = _Made(None, None, None, None, None, 0)
+#: A logger that was made: the processors, the wrapper class and the factory of the configuration by which it
+#: was; the logger, what it carries if it is one of ours, and its lowest level. A plain tuple is taken apart
+#: fastest.
+_Made = tuple[Any, Any, Any, Any, Bound | None, int]
+_NOTHING_MADE: _Made = (None, None, None, None, None, 0)
 
 
 class LazyLogger:
@@ -69,13 +53,13 @@ class LazyLogger:
 
     def bind(self, /, **new_values: Any) -> Any:
         """Return a logger that carries these values too."""
-        made = self._made
-        is_current = (
-            made.processors is _CONFIG.default_processors
-            and made.wrapper is _CONFIG.default_wrapper_class
-            and made.factory is _CONFIG.logger_factory
-        )
-        logger = made.logger if is_current else self._make()
+        processors, wrapper, factory, logger, *_ = self._made
+        if (
+            processors is not _CONFIG.default_processors
+            or wrapper is not _CONFIG.default_wrapper_class
+            or factory is not _CONFIG.logger_factory
+        ):
+            logger = self._make()
         return logger.bind(**new_values) if new_values else logger
 
     def _make(self) -> Any:
@@ -83,9 +67,8 @@ class LazyLogger:
         logger = structlog.get_logger(*self._arguments).bind().bind(**self._values)
         if _CONFIG.cache_logger_on_first_use:
             ours = isinstance(logger, BoundLogger)
-            self._made = _Made(
-                *configured, logger, logger.bound if ours else None, logger.min_level if ours else 0
-            )
+            of_ours = (logger.bound, logger.min_level) if ours else (None, 0)
+            self._made = (*configured, logger, *of_ours)
         return logger
 
     def new(self, /, **new_values: Any) -> Any:

@@ -119,7 +119,7 @@ def test_long_names_of_events_are_not_kept():
         assert capture(f"{number}" * 10_000, {}, "info").name.startswith(f"{number}")
 
     assert capture("short", {}, "info").name == "short"
-    assert [head[0] for head in capture._heads] == ["short"]
+    assert [site[0] for site in capture._sites] == ["short"]
 
 
 @pytest.mark.parametrize("text", ["é" * 5_000, "first line\n" + "é" * 5_000 + "\nthe reason"])
