@@ -23,8 +23,8 @@ demo: $(VENV)/.installed ## a real order service, thousands of requests, and wha
 servers: $(VENV)/.installed ## the real servers that tests use, installed or built (once, some minutes)
 	PYTHONPATH=tests $(BIN)/python -m servers
 
-test: $(VENV)/.installed ## all tests, soak tests in their short form
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed ## all tests in two processes, soak tests in their short form
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 busy: $(VENV)/.installed ## the tests that depend on time, three times beside eight processes that are at work; BUSY="--times 1"
 	PYTHONPATH=tests $(BIN)/python -m support.busy $(BUSY)

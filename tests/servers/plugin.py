@@ -20,6 +20,7 @@ OwnServers = Callable[..., OwnServer]
 Proxies = Callable[[Server], FaultProxy]
 
 _MARK = "not run: "
+_DOUBLE = "runs on a double"
 
 
 class _Plugin:
@@ -51,13 +52,17 @@ class _Plugin:
     def _note_double(self, name: str) -> None:
         """Remember a test that runs on a double, for the list at the end."""
         if KINDS[name].double and not os.environ.get(variable(name)) and self._item is not None:
-            self._on_doubles[name].add(self._item.nodeid)
+            # A report carries it to the process that writes the list, where tests run in several.
+            self._item.user_properties.append((_DOUBLE, name))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped and isinstance(report.longrepr, tuple):
             reason = report.longrepr[2].removeprefix("Skipped: ")
             if reason.startswith(_MARK):
                 self._not_run[reason.removeprefix(_MARK)] += 1
+        for key, name in report.user_properties:
+            if key == _DOUBLE:
+                self._on_doubles[str(name)].add(report.nodeid)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._not_run or self._on_doubles:

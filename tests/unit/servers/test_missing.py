@@ -53,8 +53,16 @@ def run(directory: Path, *arguments: str, tests: str = TESTS, **environment: str
     return done.returncode, done.stdout
 
 
-def test_tests_without_their_server_are_listed_by_its_name(tmp_path: Path) -> None:
-    status, output = run(tmp_path, LOGWEIR_TEST_MYSQL_URL="none")
+ONE_PROCESS_OR_TWO = pytest.mark.parametrize(
+    "arguments", [(), ("--numprocesses", "2")], ids=["one process", "two processes"]
+)
+
+
+@ONE_PROCESS_OR_TWO
+def test_tests_without_their_server_are_listed_by_its_name(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    status, output = run(tmp_path, *arguments, LOGWEIR_TEST_MYSQL_URL="none")
     assert status == 0, output
     assert "1 passed, 3 skipped" in output
     assert "not run: mysql (3 tests): LOGWEIR_TEST_MYSQL_URL=none" in output
@@ -67,8 +75,11 @@ def test_in_ci_they_fail(tmp_path: Path) -> None:
     assert "Unavailable: LOGWEIR_TEST_MYSQL_URL=none" in output
 
 
-def test_what_ran_on_a_double_and_what_needs_the_real_server_is_listed_in_ci_too(tmp_path: Path) -> None:
-    status, output = run(tmp_path, tests=DOUBLED, LOGWEIR_TEST_LOKI_URL="", CI="true")
+@ONE_PROCESS_OR_TWO
+def test_what_ran_on_a_double_and_what_needs_the_real_server_is_listed_in_ci_too(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    status, output = run(tmp_path, *arguments, tests=DOUBLED, LOGWEIR_TEST_LOKI_URL="", CI="true")
     assert status == 0, output
     assert "2 passed, 1 skipped" in output
     assert "not run: a real loki (1 test): LOGWEIR_TEST_LOKI_URL names none" in output
