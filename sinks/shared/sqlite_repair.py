@@ -24,7 +24,7 @@ from pathlib import Path
 
 from logweir.sinks.shared.write_ahead_log import Frame, Log, checksum, log_path, read_log
 
-__all__ = ["Repair", "corrupt_name", "repair_log"]
+__all__ = ["Repair", "corrupt_name", "log_damage", "repair_log"]
 
 #: The bytes of a database on which SQLite locks: a newcomer takes the first for a moment, and each connection
 #: to a database in WAL mode has one of the others for as long as it lives.
@@ -59,6 +59,16 @@ def corrupt_name(database: Path) -> Path:
     return Path(f"{database}.corrupt-{time}")
 
 
+def log_damage(database: Path) -> str:
+    """What is wrong with the log of a database, as it looks without a lock; empty when nothing is.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    size = _page_size(database)
+    return read_log(database, size).damage if size else ""
+
+
 def repair_log(database: Path, *, cut: bool) -> Repair | None:
     """Put the log of a database right, unless somebody has that open; None where nothing is to be done.
 
@@ -71,9 +81,9 @@ def repair_log(database: Path, *, cut: bool) -> Repair | None:
     Raises:
         OSError: It cannot be read or written.
     """
-    size = _page_size(database)
-    if not size or not read_log(database, size).damage:
+    if not log_damage(database):
         return None
+    size = _page_size(database)
     with _alone(database) as alone:
         log = read_log(database, size) if alone else Log()
         if not log.damage:
@@ -87,7 +97,7 @@ def repair_log(database: Path, *, cut: bool) -> Repair | None:
 
 def _page_size(database: Path) -> int:
     """The size of pages that the log says; 0 without a log."""
-    with suppress(FileNotFoundError), log_path(database).open("rb") as file:
+    with suppress(FileNotFoundError, NotADirectoryError), log_path(database).open("rb") as file:
         head = file.read(12)
         size = int.from_bytes(head[8:])
         return (size if size in _PAGES else _USUAL_PAGE) if head else 0

@@ -119,8 +119,11 @@ class SqlSink(Sink[SqlConfig]):
 
     async def _open(self) -> None:
         with as_sink_errors():
-            if self._file is not None and not self.context.read_only:
-                await asyncio.to_thread(self._file.make)
+            if self._file is not None:
+                # For a reader too: what it does not see would be taken for gone.
+                await asyncio.to_thread(self._file.repair)
+                if not self.context.read_only:
+                    await asyncio.to_thread(self._file.make)
             engine, database = await connect(
                 self.config, self.context.workers, read_only=self.context.read_only
             )

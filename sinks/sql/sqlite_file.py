@@ -8,6 +8,7 @@ of its transactions (``-wal``) belongs to it: without that, what was committed l
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,11 @@ from urllib.parse import quote
 
 from sqlalchemy.engine import URL
 
+from logweir.diagnostics import report
 from logweir.errors import SinkUnavailable
 from logweir.sinks.shared.permissions import make_folder, open_file
 from logweir.sinks.shared.sqlite_reading import read_only_options
+from logweir.sinks.shared.sqlite_repair import log_damage, repair_log
 from logweir.sinks.tamper_evidence import StoreMissing
 
 __all__ = ["Place", "SqliteFile", "read_only_url"]
@@ -68,6 +71,21 @@ class SqliteFile:
             os.close(open_file(self.path, self._mode))
         except OSError as error:
             raise SinkUnavailable(f"{self.path} cannot be made: {error.strerror}") from None
+
+    def repair(self) -> None:
+        """Put right a log that was damaged while nobody had the file open; what cannot be kept is reported.
+
+        Raises:
+            SinkUnavailable: It cannot be read or written.
+        """
+        try:
+            damage: object = log_damage(self.path)
+            if damage and os.access(self.path, os.W_OK, effective_ids=True):
+                damage = repair_log(self.path, cut=True)
+        except OSError as error:
+            raise SinkUnavailable(f"the log of {self.path} cannot be looked at: {error.strerror}") from None
+        if damage:
+            report(f"{self.path}.damage", "the database %s: %s", self.path, damage, level=logging.ERROR)
 
     def look(self) -> Place:
         """Return what is there now."""

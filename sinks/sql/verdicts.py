@@ -106,6 +106,13 @@ _SQLITE_TABLE_MISSING = "no such table"
 _SQLITE_LOCKED = "database is locked"  # SQLITE_BUSY
 _SQLITE_READ_ONLY = "attempt to write a readonly database"  # SQLITE_READONLY, and its READONLY_DBMOVED
 
+#: SQLITE_CORRUPT and SQLITE_NOTADB: no later attempt can succeed; an operator saves what was stored.
+_SQLITE_DAMAGED = re.compile(r"disk image is malformed|file is not a database|unsupported file format")
+_SQLITE_DAMAGED_ADVICE = (
+    "the file is damaged: end its writers, keep a copy, let `sqlite3 FILE .recover` save what is whole, and "
+    "put the result in its place; what is to be stored waits"
+)
+
 #: The parts of messages where servers quote what was to be stored.
 _QUOTED_VALUE = re.compile(r"(value:?|entry|type [\w ]+:) (?:'.*?'(?= for | at |$)|\".*\")", re.DOTALL)
 
@@ -200,4 +207,5 @@ def _message(error: Exception) -> str:
     else:
         text = str(original)
     lines = text.splitlines()
-    return _QUOTED_VALUE.sub(rf"\1 {MASK}", lines[0]) if lines and lines[0] else type(original).__name__
+    words = _QUOTED_VALUE.sub(rf"\1 {MASK}", lines[0]) if lines and lines[0] else type(original).__name__
+    return f"{words}: {_SQLITE_DAMAGED_ADVICE}" if _SQLITE_DAMAGED.search(words) else words

@@ -16,7 +16,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
-from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, verdict
+from logweir.sinks.sql.verdicts import _SQLITE_DAMAGED_ADVICE, DuplicateKey, TableMissing, verdict
 
 STATEMENT = "INSERT INTO audit_log VALUES ('a secret value')"
 
@@ -35,7 +35,7 @@ def operational(message: str) -> OperationalError:
         (operational("string or blob too big"), SinkRejected("string or blob too big")),
         (
             DatabaseError(STATEMENT, None, sqlite3.DatabaseError("file is not a database")),
-            SinkUnavailable("file is not a database"),
+            SinkUnavailable(f"file is not a database: {_SQLITE_DAMAGED_ADVICE}"),
         ),
         (
             IntegrityError(STATEMENT, None, sqlite3.IntegrityError("NOT NULL constraint failed: x.kind")),
