@@ -66,7 +66,7 @@ class Limits:
 
     page: int = 1_000
     group: int = 4_000
-    file: int = 1_000_000
+    file: int = 250_000
     deletion: int = 1_000
 
 

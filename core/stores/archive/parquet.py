@@ -118,7 +118,7 @@ def read_ids(file: IO[bytes]) -> Iterator[list[str]]:
     """Yield the ids of a file, a row group at a time."""
     parquet = require_pyarrow().parquet.ParquetFile(file)
     for group in range(parquet.num_row_groups):
-        yield parquet.read_row_group(group, columns=["id"]).column("id").to_pylist()
+        yield parquet.read_row_group(group, columns=["id"], use_threads=False).column("id").to_pylist()
 
 
 def _typed_fields() -> dict[str, int | None]:
