@@ -24,6 +24,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from logweir.delivery.spool.ownership import FileLock
+from logweir.sinks.shared.sqlite_repair import corrupt_name
 
 __all__ = ["Checkpoint", "Checkpoints", "Mark"]
 
@@ -165,18 +166,21 @@ class Checkpoints:
         path = self._path(status)
         if not self.claim(status):  # not seen at the start: the file came to its name since
             raise BlockingIOError(f"{name}: another run goes on with its checkpoint {path}")
-        found = _load(path)
-        note = ""
+        found, note = _load(path)
         if found is not None:
             changed = _what_changed(found, descriptor, status.st_size)
             if not changed:
                 found.name = name
                 _measure_head(found, descriptor)
                 mark = Mark(found.offset, found.lines)
-                return Checkpoint(path, found, mark, mark)
+                return Checkpoint(path, found, mark, mark, note and f"{name}: {note}")
             note = f"{name}: {changed}; it is read from its beginning"
         elif path.exists():
-            note = f"{name}: its checkpoint {path} cannot be read; the file is read from its beginning"
+            kept = path.rename(corrupt_name(path))
+            note = (
+                f"{name}: its checkpoint {path} cannot be read and is kept as {kept}; the file is read from "
+                "its beginning, and lines of it may be stored once more"
+            )
         generation = found.generation + 1 if found is not None else 0
         token = _token(descriptor, status.st_ino, generation)
         saved = _Saved(_VERSION, name, time.time_ns() // _MS, generation, token, 0, "", 0, 0, 0, 0, "")
@@ -200,13 +204,35 @@ class Checkpoints:
         checkpoint.settled = mark
 
 
-def _load(path: Path) -> _Saved | None:
+def _load(path: Path) -> tuple[_Saved | None, str]:
+    """What is saved, and what was wrong with it: of two copies the first that is whole."""
     try:
-        saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None, ""
+    if content.startswith(b"{") and content.endswith(b"}"):  # of before there were copies
+        return _decoded(content), ""
+    half = len(content) // 2  # not at the end of a line, which may be what is damaged
+    for copy in (content[:half], content[half:]):
+        text, _, digest = copy[:-1].rpartition(b" ")
+        if _digest(text).encode() == digest and (saved := _decoded(text)) is not None:
+            is_whole = content == b"".join(_copies(text))
+            return saved, "" if is_whole else f"its checkpoint {path} was damaged; one of its copies is whole"
+    return None, ""
+
+
+def _decoded(text: bytes) -> _Saved | None:
+    try:
+        saved = msgspec.json.decode(text, type=_Saved)
         int(saved.token, 16)
-    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
         return None
     return saved if saved.version == _VERSION else None
+
+
+def _copies(text: bytes) -> list[bytes]:
+    """Two lines with a checksum each: where one byte changes, one of them stays whole."""
+    return [text + b" " + _digest(text).encode() + b"\n"] * 2
 
 
 def _what_changed(saved: _Saved, descriptor: int, size: int) -> str:
@@ -243,7 +269,7 @@ def _replace(path: Path, saved: _Saved) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(saved))
+            file.writelines(_copies(msgspec.json.encode(saved)))
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)

@@ -117,6 +117,21 @@ def test_a_last_line_without_an_end_is_looked_at_again(log: Path) -> None:
     assert (found.offset, found.begun) == (14, 11)
 
 
+def test_s1_a_byte_of_a_checkpoint_that_changed_moves_nothing_and_is_said(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"ping\n" * 2000)  # a place further on looks the same
+    before = opened(log)
+    Checkpoints(tmp_path / "checkpoints").settle(before, Mark(500, 100, b"ping\n"))
+    content = before.path.read_bytes()
+    for place in range(len(content)):
+        for change in (0x01, 0xFF):
+            before.path.write_bytes(content[:place] + bytes([content[place] ^ change]) + content[place + 1 :])
+            now = opened(log)
+            assert (now.offset, now.lines) == (500, 100), place
+            assert now.line_id(700) == before.line_id(700), place
+            assert "was damaged" in now.note, place
+
+
 def test_a_checkpoint_that_cannot_be_read_is_said_and_the_file_is_read_anew_with_the_same_ids(
     log: Path,
 ) -> None:
@@ -126,6 +141,16 @@ def test_a_checkpoint_that_cannot_be_read_is_said_and_the_file_is_read_anew_with
     assert now.offset == 0
     assert "cannot be read" in now.note
     assert now.event_id(10, 7_000_000) == before.event_id(10, 7_000_000)
+    (kept,) = before.path.parent.glob("*.corrupt-*")
+    assert kept.read_bytes() == b"{"
+    assert str(kept) in now.note
+
+
+def test_a_checkpoint_of_before_without_a_checksum_is_gone_on_with(log: Path) -> None:
+    before = settled(log, 2)
+    before.path.write_bytes(before.path.read_bytes().splitlines()[0].rpartition(b" ")[0])
+    now = opened(log)
+    assert (now.offset, now.note) == (before.offset, "")
 
 
 def test_nothing_but_checkpoints_and_their_locks_stays_in_the_directory(log: Path) -> None:
