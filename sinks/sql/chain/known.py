@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 from sqlalchemy.engine import URL
 
 from logweir.diagnostics import report
@@ -25,7 +26,9 @@ from logweir.sinks.tamper_evidence import Head
 
 __all__ = ["Known", "KnownChains"]
 
-_FORMAT = "logweir known chains 1"
+_FORMAT = "logweir known chains 2"
+#: Files of before have no checksum.
+_UNCOUNTED = "logweir known chains 1"
 #: Ends of chains that are kept; a process writes few chains at once.
 _MOST = 64
 
@@ -41,6 +44,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     table: str
     table_id: str
     heads: list[_Head]
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +99,19 @@ class KnownChains:
             found = msgspec.json.decode(self.path.read_bytes(), type=_File)
         except (FileNotFoundError, PermissionError):
             return None
-        except (OSError, msgspec.MsgspecError) as error:
-            raise SinkRejected(f"{self.path}, which knows the chains of {self._table}: {error}") from None
+        except (OSError, ValueError) as error:  # among them what is no JSON
+            raise self._refusal(error) from None
+        if found.format != _UNCOUNTED and found != _sealed(found):
+            raise self._refusal("its checksum does not fit: it was damaged or changed")
         return Known(found.table_id, [Head(head.writer, head.seq, head.hash) for head in found.heads])
+
+    def _refusal(self, reason: object) -> SinkRejected:
+        return SinkRejected(f"{self.path}, which knows the chains of {self._table}: {reason}")
 
     def write(self, known: Known) -> None:
         """Replace the file; what goes wrong is reported, for rows matter more than their note."""
         heads = [_Head(head.writer, head.seq, head.hash) for head in known.heads]
-        data = msgspec.json.encode(_File(_FORMAT, self._table, known.table_id, heads))
+        data = msgspec.json.encode(_sealed(_File(_FORMAT, self._table, known.table_id, heads)))
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
@@ -118,3 +127,9 @@ class KnownChains:
                 raise
         except OSError as error:
             report(f"{self.path}.known", "what is known of chains cannot be kept in %s: %s", self.path, error)
+
+
+def _sealed(file: _File) -> _File:
+    """A file with the checksum of the rest of it, against damage: whoever changes it can make that anew."""
+    rest = msgspec.json.encode(structs.replace(file, format=_FORMAT, sha256=""))
+    return structs.replace(file, format=_FORMAT, sha256=sha256(rest).hexdigest())
