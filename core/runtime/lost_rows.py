@@ -95,4 +95,6 @@ async def lost_rows(name: str, config: RoutingConfig, *, by_data_dir: bool = Tru
 
 
 def _saved(name: str, paths: list[Path]) -> list[SavedHeads]:
-    return [open_saved_heads(path, name) for path in paths if sink_of(path) == name]
+    # All of them, to see that each is whole: the name of the sink may be what is damaged.
+    files = [(sink, open_saved_heads(path, sink)) for path in paths for sink in [sink_of(path)]]
+    return [file for sink, file in files if sink == name]

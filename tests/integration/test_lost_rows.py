@@ -168,6 +168,21 @@ def test_saved_heads_in_the_routing_file_refuse_a_start_too(audited: Path) -> No
         write(audited)
 
 
+def test_s1_a_file_of_saved_heads_that_is_damaged_anywhere_refuses_a_start(audited: Path) -> None:
+    done = command(audited, "verify", "--sink", "audit_db", "--save-heads", "heads.jsonl")
+    assert done.exit_code == 0, done.output
+    config = yaml.safe_load(audited.read_text())
+    config["audit"]["saved_heads"] = ["heads.jsonl"]
+    audited.write_text(yaml.safe_dump(config))
+    content = Path("heads.jsonl").read_bytes()
+    for place in (content.index(b"audit_db"), content.index(b"writer") + 12, len(content) - 10):
+        Path("heads.jsonl").write_bytes(
+            content[:place] + bytes([content[place] ^ 0x01]) + content[place + 1 :]
+        )
+        with pytest.raises(ConfigError, match=r"heads\.jsonl"):
+            write(audited)
+
+
 def test_what_vanishes_under_a_running_process_is_known_to_the_next_start(
     audited: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
