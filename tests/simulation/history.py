@@ -40,6 +40,7 @@ _DOINGS = {
     "crash_at_commit": 2,
     "reload": 4,
     "reload_in_a_call": 6,
+    "move": 2,
     "restart": 2,
     "flush": 3,
     "look": 8,
@@ -255,6 +256,24 @@ class History:
 
         self._call(work)
 
+    async def _move(self) -> None:
+        """A reload to another data directory while no store takes anything: what waits comes along at once."""
+        process, former = self._process, self._process.fan_out.pipeline.store
+        if self.world.disk_full:
+            return
+        self.reloads += 1
+        for name in self._names:
+            self.world.store(name).mood = "down"
+        for _ in range(3):
+            process.audit(self._event(Kind.AUDIT), "durable", 5)
+        await asyncio.sleep(0.05)
+        await process.change(self.config(process.directory / f"data{next(self._numbers)}"))
+        await self._until(lambda: former.closed or process.dead)
+        await asyncio.sleep(1)
+        if not process.dead and any(former.directory.glob("*.db")):
+            self.world.violations.append("what waits in a former directory is not taken over")
+        await self._well()
+
     def after_route(self) -> None:
         """Called between the routing and the queues."""
         self._after_route.pop(self.threads.running, lambda: None)()
@@ -268,7 +287,7 @@ class History:
     async def _preempted(self) -> None:
         """A call in the middle of which, anywhere, other threads run for a while."""
         threads, turns = self.threads, self.chance.choice([1, 5, 50])
-        threads.spawn(lambda: self._disturbed(lambda: [threads.pause() for _ in range(turns)]), "caller")
+        threads.spawn(lambda: self._disturbed(lambda: [threads.suspend() for _ in range(turns)]), "caller")
 
     def _disturbed(self, disturb: Callable[[], object]) -> None:
         process = self._process

@@ -43,13 +43,14 @@ class _RLock:
             ):
                 return False
             self._owner = threads.running
+            self._owner.holding += 1
         self._count += 1
         return True
 
     def release(self) -> None:
         self._count -= 1
         if not self._count:
-            self._owner = None
+            self._give_up()
             self._threads.point()
 
     def locked(self) -> bool:
@@ -66,7 +67,10 @@ class _RLock:
 
     def _give_up(self) -> int:
         """Release it however often it is held."""
-        count, self._count, self._owner = self._count, 0, None
+        count, self._count = self._count, 0
+        if self._owner is not None:
+            self._owner.holding -= 1
+            self._owner = None
         return count
 
     def _take_again(self, count: int) -> None:

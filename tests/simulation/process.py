@@ -159,6 +159,8 @@ class Process:
 
     def _look_for_the_forgotten(self) -> None:
         """What is staged when nobody can do anything has a committer that will try again."""
+        if self.threads.suspended:  # perhaps between the staging and the wake-up
+            return
         for spool in self.reload.spools:
             wakeups: Any = spool._committer._wakeups
             if wakeups.waits_for_ever and spool.has_staged and not (self.dead or spool.closed):

@@ -25,7 +25,8 @@ def threads(loop: VirtualLoop) -> Threads:
 
 def finish(threads: Threads) -> None:
     while threads.alive:
-        assert threads.run_one()
+        if not threads.run_one():
+            threads.sleep(0.1)  # some are interrupted for a while
 
 
 @pytest.mark.parametrize("locked", [True, False])

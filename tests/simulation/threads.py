@@ -32,7 +32,13 @@ class Clock(Protocol):
 
 
 class SimulatedThread:
-    """What stands for a ``threading.Thread``."""
+    """What stands for a ``threading.Thread``.
+
+    Attributes:
+        until: What it waits for; None while it can run.
+        deadline: When it has waited long enough.
+        holding: How many locks it has.
+    """
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class SimulatedThread:
         self.group = threads.group
         self.until: Callable[[], bool] | None = None
         self.deadline: float | None = None
+        self.holding = 0
         self._threads = threads
         self.greenlet = greenlet(lambda: target(*args), threads.loop_greenlet)
 
@@ -73,6 +80,7 @@ class Threads:
 
     Attributes:
         alive: Those that have not ended, but for the loop's.
+        suspended: How many are interrupted for a while.
         group: Whose a new thread is: that of a process, which are ended together.
         violations: What broke a law as it happened.
     """
@@ -81,6 +89,7 @@ class Threads:
         self.idents = iter(range(1, 10**9))
         self.loop_greenlet = getcurrent()
         self.alive: list[SimulatedThread] = []
+        self.suspended = 0
         self.group: object = None
         self.violations: list[str] = []
         self._chance = chance
@@ -113,7 +122,18 @@ class Threads:
         """Let another thread run, if the seed says so."""
         self._points += 1
         if self.alive and (self._points > _PATIENCE or self._chance.random() < self._eagerness):
+            self.suspend()
+
+    def suspend(self) -> None:
+        """Let others run: for a moment or, where the thread holds no lock, perhaps for a while."""
+        if self.on_loop or self.running.holding or self._is_ending or self._chance.random() < 0.7:
             self.pause()
+            return
+        self.suspended += 1
+        try:
+            self.sleep(self._chance.choice([0.001, 0.02, 0.1]))
+        finally:
+            self.suspended -= 1
 
     def pause(self) -> None:
         """Let another thread run."""
