@@ -73,6 +73,8 @@ STAGED_BYTES = 64 * 2**20
 _COMMIT_EVENTS = 4096
 _WINDOW = 2000
 _WINDOW_BYTES = 4 * 2**20
+#: Whom to answer after a commit, and the sinks that are concerned.
+_Answers = tuple[list[Staged], set[str]]
 
 
 class Spool:
@@ -183,14 +185,10 @@ class Spool:
             except Exception as problem:  # noqa: BLE001 - no trouble of the disk's; nothing taken may be lost
                 self._isolate(batch, removals, problem)
                 return None
-        # A disk that is nearly full takes a small transaction when it refuses a large one. Halved down to one
-        # event and doubled again, the batch finds what fits, and removals get a chance to make room.
-        if error is None:
-            self._commit_events = min(self._commit_events * 2, _COMMIT_EVENTS)
-            self._finish(batch)
-        else:
-            self._commit_events = max(self._commit_events // 2, 1)
-            self._put_back(batch, removals, error)
+            # Before another thread commits: backlogs hear of events in the order of the file, or miss some.
+            entries, sinks = self._finish(batch) if error is None else self._put_back(batch, removals)
+        answer_waiters(entries, error)
+        self.listeners.notify(sinks)
         return error
 
     def _isolate(self, batch: list[Staged], removals: list[tuple[str, int]], problem: Exception) -> None:
@@ -249,8 +247,11 @@ class Spool:
         with self.lock:
             return not any(backlog.is_needed for backlog in self._backlogs.values())
 
-    def _finish(self, batch: Sequence[Staged]) -> None:
+    def _finish(self, batch: list[Staged]) -> _Answers:
         sinks: set[str] = set()
+        # A disk that is nearly full takes a small transaction when it refuses a large one. Halved down to one
+        # event and doubled again, the batch finds what fits, and removals get a chance to make room.
+        self._commit_events = min(self._commit_events * 2, _COMMIT_EVENTS)
         with self.lock:
             self._in_commit = []
             for entry in batch:
@@ -261,11 +262,11 @@ class Spool:
             for sink in sinks:
                 self._removals.add(self._backlogs[sink], self._backlogs[sink].pay())
             self._committed.notify_all()
-        answer_waiters(batch, None)
-        self.listeners.notify(sinks)
+        return batch, sinks
 
-    def _put_back(self, batch: list[Staged], removals: list[tuple[str, int]], error: OSError) -> None:
+    def _put_back(self, batch: list[Staged], removals: list[tuple[str, int]]) -> _Answers:
         """After a failure keep what nobody waits for; the rest fails, however far back it is."""
+        self._commit_events = max(self._commit_events // 2, 1)
         with self.lock:
             self._in_commit = []
             self._removals.put_back(removals)
@@ -278,8 +279,7 @@ class Spool:
                 for backlog in entry.backlogs:
                     backlog.fail(entry.seq)
             self._committed.notify_all()
-        answer_waiters(failed, error)
-        self.listeners.notify({backlog.sink for entry in entries for backlog in entry.backlogs})
+        return failed, {backlog.sink for entry in entries for backlog in entry.backlogs}
 
     # -- damage -------------------------------------------------------------------------------------
 

@@ -229,5 +229,5 @@ def test_c1_a_put_that_interrupts_the_work_of_another_queue_does_not_wait_for_ro
         interrupt_at(step, lambda: other.put(make_event()), interrupt)
     assert answers
     assert set(answers) == {PutResult.ACCEPTED}
-    assert full.depth == 1 + len(answers)
+    assert full.statistics().depth == 1 + len(answers)
     spool.close()

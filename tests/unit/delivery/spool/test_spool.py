@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -496,3 +497,42 @@ def test_a_thread_with_the_number_of_an_ended_committer_is_not_taken_for_it(tmp_
         thread.start()
         thread.join()
     assert found == [False] * 20
+
+
+@pytest.mark.parametrize("disk", ["well", "full"])
+def test_what_two_threads_commit_is_noted_in_the_order_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: str
+) -> None:
+    """An event whose commit was noted after that of a newer one was taken for read: it waited for the next start."""
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool)
+    queue.put(make_event("first"))
+    method = "_finish" if disk == "well" else "_put_back"
+    note = getattr(spool, method)
+
+    def commit_newer() -> None:
+        if spool._io.acquire(blocking=False):  # as the committer does, while another thread saves something
+            spool._io.release()
+            monkeypatch.undo()
+            spool.commit()
+
+    def interrupted(*arguments: Any) -> Any:
+        monkeypatch.setattr(spool, method, note)
+        queue.put(make_event("second"))
+        thread = threading.Thread(target=commit_newer)
+        thread.start()
+        thread.join()
+        return note(*arguments)
+
+    monkeypatch.setattr(spool, method, interrupted)
+    if disk == "full":
+        monkeypatch.setattr(SpoolFile, "write", _full)
+    spool.commit()
+    monkeypatch.undo()
+    spool.commit()
+    assert names(drain(spool)) == ["first", "second"]
+    spool.close()
+
+
+def _full(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
