@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from greenlet import getcurrent
+
 from logweir.delivery import channel, worker
 from logweir.delivery.queue import FlushWaiter, PutResult
 from logweir.delivery.queues.bounded import BoundedQueue
@@ -182,6 +184,27 @@ def the_committer_clears_its_flag_after_it_has_looked_for_work() -> Iterator[Non
 
 
 @contextmanager
+def a_commit_is_noted_when_another_may_have_come_in_between() -> Iterator[None]:
+    """Two threads that commit, each after its own write, tell the backlogs of it in any order."""
+    commit, finish = Spool.commit, Spool._finish
+    written: dict[object, Any] = {}
+
+    def later(self: Any, batch: Any) -> Any:
+        written[getcurrent()] = batch
+        return batch, set()
+
+    def and_then(self: Any) -> OSError | None:
+        error = commit(self)
+        batch = written.pop(getcurrent(), None)
+        if batch is not None:
+            self.listeners.notify(finish(self, batch)[1])
+        return error
+
+    with patch.object(Spool, "_finish", later), patch.object(Spool, "commit", and_then):
+        yield
+
+
+@contextmanager
 def a_put_asks_whether_the_queue_is_closed_before_it_has_the_lock() -> Iterator[None]:
     """In between another thread closes it, and takes out what it holds."""
 
@@ -231,5 +254,6 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         a_former_directory_is_forgotten_before_its_last_file,
         the_committer_clears_its_flag_after_it_has_looked_for_work,
         a_put_asks_whether_the_queue_is_closed_before_it_has_the_lock,
+        a_commit_is_noted_when_another_may_have_come_in_between,
     )
 }
