@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.delivery.test_worker import Answer, Bench, ScriptedSink, event
 
+from logweir.delivery.counters import SinkState
 from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.receipts import Receipt
 from logweir.errors import AuditError, SinkRejected, SinkUnavailable
@@ -148,6 +149,21 @@ async def test_attempts_before_and_after_an_event_was_put_off_count_together(tmp
     await bench.deliver("a")
     assert answers == []
     assert await bench.reasons() == ["gone for good"]
+
+
+async def test_a_sink_that_takes_a_part_is_healthy_and_gets_the_next_batch_at_once(tmp_path: Path) -> None:
+    states: list[SinkState] = []
+
+    def answer(batch: Sequence[Event]) -> WriteResult:
+        states.append(bench.counters.state)
+        return WriteResult(retry=frozenset({0})) if len(batch) > 1 else WriteResult()
+
+    bench = Bench(answer, tmp_path, initial=1e-6, max=1e-6)
+    bench.config = bench.config.model_copy(update={"batch": BatchConfig(linger=0, max_events=2)})
+    await bench.deliver("a", "b", "c", "d", "e")
+    assert set(states[1:]) == {SinkState.HEALTHY}
+    assert bench.sleeps == []
+    assert sorted(bench.sink.stored) == ["a", "b", "c", "d", "e"]
 
 
 async def test_a_server_that_names_a_time_for_events_of_a_batch_is_left_alone_until_then(

@@ -25,15 +25,18 @@ class Played:
         self.rests = 0
         self.fails: list[Exception] = []
         self.at_commit: Callable[[], None] = lambda: None
+        self.looks = 0
         self.threads: set[threading.Thread] = set()
         self.before = set(threading.enumerate())
 
     @property
     def has_staged(self) -> bool:
+        self.looks += 1
         return self.staged > 0
 
     @property
     def has_waiting(self) -> bool:
+        self.looks += 1
         return self.waiting
 
     @property
@@ -141,6 +144,29 @@ def test_deletions_alone_wait_for_company(
     stage(spool, committer)
     eventually(lambda: spool.rests)
     assert spool.commits == [(1, 3)]
+    # Who woke it meanwhile has not used up the wake-up of the next.
+    stage(spool, committer)
+    eventually(lambda: len(spool.commits) == 2, 10.0)
+
+
+@pytest.mark.parametrize("waits_for", ["something", "company", "the disk"])
+def test_it_does_no_work_while_it_waits(
+    spool: Played, committer: Committer, monkeypatch: pytest.MonkeyPatch, pauses: list[int], waits_for: str
+) -> None:
+    monkeypatch.setattr(module, "REMOVAL_LINGER", 3600.0)
+    match waits_for:
+        case "something":
+            stage(spool, committer)
+            eventually(lambda: spool.rests)
+        case "company":
+            spool.removals = 1
+            committer.nudge_for_removals()
+        case "the disk":
+            spool.fails = [OSError("disk full")] * 10
+            stage(spool, committer)
+            eventually(lambda: pauses)
+    time.sleep(0.1)
+    assert spool.looks < 20
 
 
 def test_deletions_are_committed_at_the_end_of_their_time_and_again_the_next_time(
