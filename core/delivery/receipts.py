@@ -221,7 +221,11 @@ class OpenReceipts:
         """Let all who still wait know that the runtime has stopped."""
         while self._receipts:
             _, receipt = self._receipts.popitem()
-            receipt.refused("the runtime stopped first; what its queues keep on disk is delivered later")
+            # Not a refusal: what was accepted, or is on disk by now, stays so for callers who look later.
+            for sink in receipt.sinks:
+                receipt.settled(
+                    sink, "the runtime stopped first; what its queues keep on disk is delivered later"
+                )
 
     def __bool__(self) -> bool:
         """Whether anybody waits at all."""

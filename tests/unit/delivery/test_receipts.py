@@ -162,7 +162,20 @@ async def test_a_tracker_forgets_what_is_complete_and_ends_what_is_not() -> None
     tracker.end()
     assert not tracker
     assert await answer(done, "stored") == "ok"
-    assert (await answer(open_, "stored")).startswith("the runtime stopped first")
+    assert (await answer(open_, "stored")).startswith("sink 'a': the runtime stopped first")
+
+
+async def test_what_is_on_disk_when_the_runtime_stops_was_durable_whenever_its_caller_looks() -> None:
+    tracker, saved, half = OpenReceipts(), receipt("a"), receipt("a", "b")
+    for asked in (saved, half):
+        tracker.watch(asked)
+        tracker.durable("a", asked.event)
+    tracker.end()
+    assert [await answer(saved, level) for level in LEVELS[:2]] == ["ok", "ok"]
+    assert await answer(half, "accepted") == "ok"
+    assert (await answer(half, "durable")).startswith("sink 'b': the runtime stopped first")
+    for asked in (saved, half):
+        assert "sink 'a': the runtime stopped first" in await answer(asked, "stored")
 
 
 async def test_callers_with_different_patience_give_up_each_in_its_time() -> None:
