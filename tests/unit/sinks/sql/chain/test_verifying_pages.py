@@ -130,3 +130,9 @@ async def test_a_chain_that_grows_behind_each_page_is_sound_and_verifying_it_end
         assert await findings(sink) == []
         await place.run(f"UPDATE TABLE_ SET status = 'x' WHERE chain_seq = 2 AND chain_writer = {FIRST}")
         assert summary(await findings(sink)) == [(Trouble.CHANGED, 2, None)]
+
+
+async def test_a_note_of_the_beginning_that_is_gone_is_missing(place: Place, sink: SqlSink) -> None:
+    await place.run("DELETE FROM TABLE__chain WHERE writer = 'beginning'")
+    (finding,) = [item for item in await findings(sink) if item.trouble is Trouble.MISSING]
+    assert finding.detail == "the note of when the chains began is gone"
