@@ -15,7 +15,17 @@ from typing import Any
 from uuid import UUID
 
 from logweir.capture.message import add_field
-from logweir.capture.ordinary import ID, IDS, LONGEST_ID, NOTHING_BOUND, WALKED, Bound, Ordinary, is_plain_id
+from logweir.capture.ordinary import (
+    ID,
+    IDS,
+    LONGEST_ID,
+    NOTHING_BOUND,
+    WALKED,
+    Bound,
+    Ordinary,
+    is_plain_id,
+    keep,
+)
 from logweir.capture.snapshot import Snapshotter
 from logweir.context.binding import merge_context
 from logweir.event import Event, Kind, new_event_id, uuid7
@@ -24,18 +34,17 @@ __all__ = ["ByHead", "Capture", "KindOf", "TakeExplicit"]
 
 TakeExplicit = Callable[[dict[str, Any]], Kind | None]
 KindOf = Callable[[str, str, dict[str, Any]], Kind]
-#: What is the same for all calls of one place: the cleaned name of the event, what :data:`ByHead` answers,
-#: the names of the fields, and their cost.
+#: What is the same for all events with one name, level and logger: the cleaned name, and what :data:`ByHead`
+#: answers; and for all calls of one place: also the names of the fields, and their cost.
+_Head = tuple[str, frozenset[str] | None, Kind]
 _Site = tuple[str, frozenset[str] | None, Kind, Mapping[str, None], int]
 ByHead = Callable[[str, str, str | None], tuple[frozenset[str] | None, Kind]]
 
 #: Bytes that every event takes beside its name and fields.
 _OVERHEAD = 200
 _ID_TYPES = frozenset({str, int, bytes, UUID})
-#: The most places of calls that are kept, the most fields of one, and the longest name.
-_MOST_SITES = 4096
-_MOST_NAMES = 64
-_LONGEST_KEPT_NAME = 128
+#: Of a place that is kept: the most fields, and the longest name; and how often it is walked before that.
+_MOST_NAMES, _LONGEST_KEPT_NAME, _ENOUGH_WALKS = 64, 128, 4
 
 
 class Capture:
@@ -68,7 +77,9 @@ class Capture:
         self._by_head = by_head or _ask
         self._ordinary = Ordinary(snapshot)
         self._text = snapshot.text
+        self._heads: dict[tuple[str, str, str | None], _Head] = {}
         self._sites: dict[tuple[str | None, ...], _Site] = {}
+        self._walks: dict[tuple[str | None, ...], int] = {}
 
     def __call__(  # noqa: C901, PLR0912 - written out, for each call of our own would show
         self,
@@ -100,7 +111,7 @@ class Capture:
         site = self._sites.get((name, level, logger, *fields)) or self._site(name, level, logger, fields)
         text, asked, of_head, names, cost = site
         if cost < 0 or of_carried < 0:
-            return self._in_general(name, fields, level, kind, time_ns, event_id, bound)
+            return self._in_general(text, name, fields, level, kind, time_ns, event_id, bound)
         cost += of_carried
         # With the names of the site, for those of the call may be of a class of the caller's.
         merged: dict[str, Any] = {**carried, **names, **fields}
@@ -120,7 +131,7 @@ class Capture:
                     span_id = span_id or value
             elif said and value is not ... and said not in merged:
                 if of_name < WALKED:
-                    return self._in_general(name, fields, level, kind, time_ns, event_id, bound)
+                    return self._in_general(text, name, fields, level, kind, time_ns, event_id, bound)
                 merged[said] = value
                 of_value = ordinary.cost((value,))
                 walked = walked or of_name < 0 or of_value < 0
@@ -147,6 +158,7 @@ class Capture:
 
     def _in_general(
         self,
+        text: str,
         name: str,
         fields: dict[str, Any],
         level: str,
@@ -160,14 +172,16 @@ class Capture:
         # over the context; rules see the context too, and see fields as the caller passed them, because after
         # the snapshot a condition on a secret field could not hold.
         own: dict[str, Any] = {}
-        if kind is None:
-            kind = self._take_explicit(fields)
-        else:
-            # It is of this kind by itself, such as an audit, so that its words are fields like any other.
-            own = {word: fields.pop(word) for word in ("persist_db", "kind") if word in fields}
-        fields = bound.all_fields(fields)
-        if kind is None and bound.values:
-            kind = self._take_explicit(fields)
+        if "persist_db" in fields or "kind" in fields:
+            if kind is None:
+                kind = self._take_explicit(fields)
+            else:
+                # It is of this kind by itself, such as an audit, so that its words are fields like any other.
+                own = {word: fields.pop(word) for word in ("persist_db", "kind") if word in fields}
+        if bound is not NOTHING_BOUND:
+            fields = bound.all_fields(fields)
+            if kind is None:
+                kind = self._take_explicit(fields)
         merge_context(fields)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
@@ -184,7 +198,6 @@ class Capture:
         if span_id is not None and not is_plain_id(span_id):
             span_id = self._id(fields, "span_id", span_id)
         clean, size = self.snapshot(fields)
-        text = self._text(name)
         return Event(
             event_id or new_event_id(),
             time_ns or time.time_ns(),
@@ -209,16 +222,27 @@ class Capture:
 
     def _site(self, name: str, level: str, logger: str | None, fields: dict[str, Any]) -> _Site:
         """Work out what is the same for all calls like this one, and keep it: a program has few of them."""
+        head = self._heads.get((name, level, logger)) or self._head(name, level, logger)
+        names, cost = self._ordinary.shape(fields)
+        site = *head, names, cost
+        if len(name) <= _LONGEST_KEPT_NAME and len(fields) <= _MOST_NAMES:
+            key = name, level, logger, *fields
+            # What is still to be walked after some walks stays so.
+            walks = self._walks.get(key, 0) + 1
+            if cost != WALKED or walks > _ENOUGH_WALKS:
+                keep(self._sites, key, site)
+            else:
+                keep(self._walks, key, walks)
+        return site
+
+    def _head(self, name: str, level: str, logger: str | None) -> _Head:
+        """Work out what is the same for all events with this head, and keep it."""
         asked, otherwise = self._by_head(level, name, logger)
         # The ids of a trace are no fields when it comes to this; a rule about them is asked in any case.
-        asked = None if asked and not IDS.isdisjoint(asked) else asked
-        names, cost = self._ordinary.shape(fields)
-        site = self._text(name), asked, otherwise, names, cost
-        if len(name) <= _LONGEST_KEPT_NAME and cost != WALKED and len(names) <= _MOST_NAMES:
-            if len(self._sites) >= _MOST_SITES:
-                self._sites.clear()
-            self._sites[(name, level, logger, *fields)] = site
-        return site
+        head = self._text(name), None if asked and not IDS.isdisjoint(asked) else asked, otherwise
+        if len(name) <= _LONGEST_KEPT_NAME:
+            keep(self._heads, (name, level, logger), head)
+        return head
 
 
 def _ask(_level: str, _name: str, _logger: str | None) -> tuple[None, Kind]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 from logweir.capture.snapshot import Snapshotter
@@ -29,6 +30,8 @@ __all__ = [
     "Carried",
     "Ordinary",
     "is_plain_id",
+    "keep",
+    "named",
 ]
 
 #: The cost of a name that has to be walked, and of one that means something to the capture itself.
@@ -93,6 +96,12 @@ _NOT_LOOKED_AT: Carried = (None, {}, WALKED, None, None, None)
 NOTHING_BOUND = Bound({})
 
 
+@lru_cache(_MOST)
+def named(logger: str) -> Bound:
+    """Return what a logger carries that has a name, and nothing bound."""
+    return Bound({}, logger)
+
+
 class Ordinary:
     """Knows what was looked at before; safe to use from many threads at once.
 
@@ -150,7 +159,7 @@ class Ordinary:
         else:
             answer = name, self._cost_of_names({name: None})
         if answer[1] != WALKED:  # which may change with the next walk
-            _keep(self._variables, variable, answer)
+            keep(self._variables, variable, answer)
         return answer
 
     def _text(self, text: str) -> int:
@@ -160,12 +169,12 @@ class Ordinary:
         cost = len(text)
         if text.isascii() and (cost < self._redactor.shortest or self._redactor.suspicious(text) is None):
             if cost <= _KEPT_TEXT:
-                _keep(self._texts, text, cost)
+                keep(self._texts, text, cost)
             return cost
         # It only looks suspicious, or is not ASCII: searched here once, so that the next call knows. This
         # call is walked all the same, for only the walk bounds what a whole event may cost.
         if cost <= _KEPT_TEXT and self._redactor.redact_text(clean_text(text)) == text:
-            _keep(self._texts, text, text_cost(text))
+            keep(self._texts, text, text_cost(text))
         return WALKED
 
     def cost(self, values: Iterable[Any], cost: int = 0) -> int:
@@ -212,7 +221,7 @@ class Ordinary:
         return answer
 
 
-def _keep(table: dict[Any, Any], key: Any, value: Any) -> None:
+def keep(table: dict[Any, Any], key: Any, value: Any) -> None:
     """Keep an answer. No lock: each step is one operation, and an answer that is lost is found again."""
     if len(table) >= _MOST:
         table.clear()

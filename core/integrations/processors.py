@@ -13,7 +13,7 @@ from typing import Any
 from structlog.typing import WrappedLogger
 
 from logweir.capture.message import add_field, text_of
-from logweir.capture.ordinary import Bound
+from logweir.capture.ordinary import NOTHING_BOUND, Bound, named
 from logweir.diagnostics import report
 from logweir.event import LEVELS, known_level
 from logweir.runtime import current as runtime
@@ -84,10 +84,13 @@ class RoutingProcessor:
         """Enqueue one event; takes ownership of ``fields``. Never raises."""
         try:
             current = runtime.current() or runtime.stand_in()
+            bound = NOTHING_BOUND
             logger_name = getattr(logger, "name", None)
-            if logger_name is not None and "logger" not in fields:
+            if type(logger_name) is str:
+                bound = named(logger_name)
+            elif logger_name is not None and "logger" not in fields:
                 fields["logger"] = logger_name
-            current.emit(name if type(name) is str else text_of(name), fields, level=level)
+            current.emit(name if type(name) is str else text_of(name), fields, level=level, bound=bound)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("route", "an event could not be routed: %s", type(error).__qualname__)
 
