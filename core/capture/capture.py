@@ -129,7 +129,7 @@ class Capture:
                     trace_id = trace_id or value
                 else:
                     span_id = span_id or value
-            elif said and value is not ... and said not in merged:
+            elif of_name and value is not ... and said not in merged:
                 if of_name < WALKED:
                     return self._in_general(text, name, fields, level, kind, time_ns, event_id, bound)
                 merged[said] = value

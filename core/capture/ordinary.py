@@ -148,8 +148,8 @@ class Ordinary:
     def variable(self, variable: ContextVar[Any]) -> tuple[str, int]:
         """Return the name of a context variable in an event, and its cost.
 
-        The cost is :data:`WALKED`, :data:`MEANT` or :data:`ID` where it is none; the name is empty for a
-        variable that is not for events.
+        The cost is :data:`WALKED`, :data:`MEANT` or :data:`ID` where it is none, and 0 for a variable that is
+        not for events.
         """
         name = name_of(variable)
         if name is None:

@@ -323,6 +323,14 @@ def test_a_reload_that_masks_more_is_obeyed_by_loggers_that_were_used_before(tmp
 
 
 @pytest.mark.parametrize("where", ["call", "bound", "context"])
+def test_a_field_whose_name_is_empty_is_a_field(where: str) -> None:
+    with logging_under() as captured:
+        for _ in range(3):
+            _log_with({"": "a"}, where)
+        assert [event.fields for event in captured.events] == [{"": "a"}] * 3
+
+
+@pytest.mark.parametrize("where", ["call", "bound", "context"])
 def test_a_rule_about_the_id_of_a_trace_is_asked_wherever_that_is_from(where: str) -> None:
     with logging_under(classify=RULES) as captured:
         for _ in range(2):
