@@ -15,13 +15,14 @@ from typing import Any
 import msgspec
 
 from logweir.capture.budget import OF_CONTAINER, OF_ENTRY, OF_NEW_NAME, OF_OBJECT, SEAM, BoundedTexts
-from logweir.capture.halves import MOST_HALVES, SECOND_HALVES, joined_halves
+from logweir.capture.halves import joined_halves
 from logweir.capture.known_names import Known
 from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, TRUNCATED_FIELD, is_item_mark
 from logweir.config.models import LimitsConfig
 from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
 from logweir.encoding.values import encode_value, unprintable
 from logweir.redaction.argument_lists import is_command, masked_arguments
+from logweir.redaction.halves import MOST_HALVES, SECOND_HALVES
 from logweir.redaction.names import Secrecy
 from logweir.redaction.pairs import (
     LABELS,

@@ -14,6 +14,7 @@ from itertools import chain
 from logweir.redaction.calls import mask_calls
 from logweir.redaction.command_lines import mask_command_lines
 from logweir.redaction.directives import mask_directives
+from logweir.redaction.halves import mask_halves
 from logweir.redaction.logins import mask_logins
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
@@ -160,6 +161,7 @@ _SEARCHES = (
     mask_directives,
     mask_calls,
     mask_pairs,
+    mask_halves,
     mask_elements,
     mask_encoded,
     _mask_signed,

@@ -113,6 +113,28 @@ def test_r4_a_name_in_two_halves_is_one(value, expected):
     assert _stored(_stored(value)) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"api": {"url": "h", "key": "S1-x"}, "b": 1}', '{"api": {"url": "h", "key": "***"}, "b": 1}'),
+        ("{'openai': {'API': {'Key': 'S1-x'}}}", "{'openai': {'API': {'Key': '***'}}}"),
+        (
+            '{"body": "{\\"mfa\\": {\\"code\\": \\"S1-x\\"}}"}',
+            '{"body": "{\\"mfa\\": {\\"code\\": \\"***\\"}}"}',
+        ),
+        ("Settings(signing={keys: ['S1-x', 'b']}, x=1)", "Settings(signing={keys: ***}, x=1)"),
+        (
+            "cache={key: users}, api={version: 1}, x={key: 2}",
+            "cache={key: users}, api={version: 1}, x={key: 2}",
+        ),
+        ('{"api": {"a": {"key": "b"}}}', '{"api": {"a": {"key": "b"}}}'),
+    ],
+)
+def test_r3_names_in_two_halves_are_read_in_texts_too(text, expected):
+    assert masked(text) == expected
+    assert masked(expected) == expected
+
+
 def test_r4_what_contains_itself_under_half_a_name_is_a_cycle():
     api = {"key": _S}
     api["api"] = api
