@@ -34,6 +34,7 @@ def _masked(text):
         ("{'field': 'password', 'fromString': 'S', 'toString': 'S2', 'by': 'bob'}", "{'field': 'password', 'fromString': '***', 'toString': '***', 'by': 'bob'}"),
         ('{"field": "password", "old": "S", "new": "S2"}, {"field": "a", "old": "b"}', '{"field": "password", "old": "***", "new": "***"}, {"field": "a", "old": "b"}'),
         ("field=password old=S new=S2 user=bob", "field=password old=*** new=*** user=bob"),
+        ("'- name: DB_PASSWORD\\n  value: S1\\nname: X'", "'- name: DB_PASSWORD\\n  value: ***\\nname: X'"),
         ("GET path=/api/token value=17", "GET path=/api/token value=17"),
         ("{'type': 'x', 'loc': ('body', 'password'), 'msg': 'short', 'input': 'S', 'ctx': {}}", "{'type': 'x', 'loc': ('body', 'password'), 'msg': 'short', 'input': '***', 'ctx': {}}"),
         ('[{"loc":["body","user","password"],"msg":"m","input":"S"}]', '[{"loc":["body","user","password"],"msg":"m","input":"***"}]'),
