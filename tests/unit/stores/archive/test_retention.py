@@ -18,6 +18,8 @@ from logweir.stores.archive.retention import Job, apply, due_jobs, is_due, jobs,
 from logweir.testing.contract import make_event
 from support.archives import archived_rows, bare, fill, held, old_events, routing
 
+registry.resolve("sqlite")  # here, because an import in the loop of a test would block it
+
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
