@@ -1,8 +1,8 @@
 """Events as JSON: one object on one line, and back.
 
 :func:`encode_event` and :func:`decode_event` are each other's inverse: what was encoded is decoded
-identically, but for ``size``, which is measured again. The keys stand in one documented order. Everything
-that stores or sends an event as JSON does it by these functions.
+identically, but for ``size``, which is measured again where it is not known. The keys stand in one documented
+order. Everything that stores or sends an event as JSON does it by these functions.
 """
 
 from __future__ import annotations
@@ -58,8 +58,13 @@ def encode_event(event: Event) -> bytes:
     )
 
 
-def decode_event(data: bytes) -> Event:
-    """Return the event that :func:`encode_event` wrote; its ``size`` is the length of ``data``.
+def decode_event(data: bytes, *, time: int | None = None, size: int | None = None) -> Event:
+    """Return the event that :func:`encode_event` wrote.
+
+    Args:
+        data: What was written.
+        time: The event's time, where it is known from beside ``data``; reading its text costs most of all.
+        size: Its size, where that is known; by default the length of ``data``.
 
     Raises:
         ValueError: If ``data`` is not such an object; the message names the key.
@@ -67,7 +72,7 @@ def decode_event(data: bytes) -> Event:
     wire = _decode_wire(data)
     return Event(
         wire.id,
-        parse_time(wire.time),
+        parse_time(wire.time) if time is None else time,
         wire.kind,
         wire.level,
         wire.event,
@@ -76,7 +81,7 @@ def decode_event(data: bytes) -> Event:
         wire.trace_id,
         wire.span_id,
         wire.fields,
-        len(data),
+        len(data) if size is None else size,
     )
 
 

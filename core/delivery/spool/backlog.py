@@ -206,6 +206,8 @@ class Backlog:
     ) -> list[int]:
         """End a lease; what is not settled waits again, in its old place. Returns the positions settled."""
         _, held = self._leases.pop(lease.number)
+        if not (unsettled or put_off or lease.attempts):  # nearly always
+            return [item.seq for item in held]
         if lease.attempts:
             put_off = [*put_off, given_back(lease.attempts, unsettled)]
             self.aside.end(now, passed=sum(len(item.attempts) for item in put_off) < len(held))

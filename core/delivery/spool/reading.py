@@ -7,8 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import msgspec
-
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.quarantine import is_damage
 from logweir.delivery.spool.backlog import Backlog, Held, Read
@@ -22,6 +20,8 @@ from logweir.process.fork_gate import gate
 __all__ = ["Reader", "write_dead_letters"]
 
 _T = TypeVar("_T")
+#: Times within which the row and the text of the event say the same.
+_FIRST_TIME, _LAST_TIME = -(2**63) + 1, 2**63 - 2
 
 
 class Reader:
@@ -156,7 +156,9 @@ def write_dead_letters(dead_letters: DeadLetters, letters: Sequence[DeadLetter])
 
 def _event_of(row: Row) -> Event:
     # The size counts in the bounds of queues, and must be the one that was counted when the event was put.
-    return msgspec.structs.replace(decode_event(row.body), size=row.size)
+    # A time at the edge may have been cut to fit SQLite's 64 bits, or be beyond what its text can say.
+    time = row.time if _FIRST_TIME <= row.time <= _LAST_TIME else None
+    return decode_event(row.body, time=time, size=row.size)
 
 
 def _letter(file: SpoolFile, sink: str, reason: str, row: Row) -> DeadLetter:

@@ -71,8 +71,9 @@ __all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "Spool"]
 STAGED_BYTES = 64 * 2**20
 #: The most events in one transaction: bounds what a caller waits behind.
 _COMMIT_EVENTS = 4096
-_WINDOW = 2000
-_WINDOW_BYTES = 4 * 2**20
+# More than one commit brings: what a sink that keeps up is given need not be read back.
+_WINDOW = 2 * _COMMIT_EVENTS
+_WINDOW_BYTES = 8 * 2**20
 #: Whom to answer after a commit, and the sinks that are concerned.
 _Answers = tuple[list[Staged], set[str]]
 

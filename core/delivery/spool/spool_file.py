@@ -33,6 +33,7 @@ from urllib.parse import quote
 
 from logweir.delivery.spool.ownership import sync_directory
 from logweir.delivery.spool.pages import MAGIC
+from logweir.delivery.spool.runs import runs
 from logweir.delivery.spool.sqlite_errors import UnknownFormat
 from logweir.process import fork
 from logweir.process.fork import Stage
@@ -152,14 +153,8 @@ class SpoolFile:
         # as they are found in the damaged file.
         writer.execute("BEGIN IMMEDIATE")
         try:
-            writer.executemany(
-                "INSERT OR IGNORE INTO bodies VALUES (?, ?, ?, ?, ?)",
-                [(*record.row[:4], _checksum(*record.row[:4])) for record in records],
-            )
-            writer.executemany(
-                "INSERT OR IGNORE INTO pending VALUES (?, ?)",
-                [(sink, record.row.seq) for record in records for sink in record.sinks],
-            )
+            if records:
+                self._add(records)
             if removed:
                 self._remove(removed)
             writer.execute("COMMIT")
@@ -168,14 +163,36 @@ class SpoolFile:
                 writer.execute("ROLLBACK")
             raise
 
+    def _add(self, records: Sequence[Record]) -> None:
+        self._writer.executemany(
+            "INSERT OR IGNORE INTO bodies VALUES (?, ?, ?, ?, ?)",
+            [
+                (seq, time, size, body, _checksum(seq, time, size, body))
+                for (seq, time, size, body, _), _ in records
+            ],
+        )
+        # In a run every position is one of these records: SQLite copies them without a call for each.
+        for sinks, group in groupby(records, key=itemgetter(1)):
+            for first, last in runs([record[0][0] for record in group]):
+                self._writer.executemany(
+                    "INSERT OR IGNORE INTO pending SELECT ?, seq FROM bodies WHERE seq BETWEEN ? AND ?",
+                    [(sink, first, last) for sink in sinks],
+                )
+
     def _remove(self, removals: list[tuple[str, int]]) -> None:
-        self._writer.executemany("DELETE FROM pending WHERE sink = ? AND seq = ?", removals)
+        positions: dict[str, list[int]] = {}
+        for sink, seq in removals:
+            positions.setdefault(sink, []).append(seq)
+        self._writer.executemany(
+            "DELETE FROM pending WHERE sink = ? AND seq BETWEEN ? AND ?",
+            [(sink, *run) for sink, some in positions.items() for run in runs(sorted(some))],
+        )
         sinks = sorted(self._sinks)
         self._writer.executemany(
             # The list of sinks makes this a look-up in the primary key, without an index more.
-            "DELETE FROM bodies WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM pending "  # noqa: S608 - only marks
+            "DELETE FROM bodies WHERE seq BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM pending "  # noqa: S608 - only marks
             f"WHERE pending.sink IN ({', '.join('?' * len(sinks))}) AND pending.seq = bodies.seq)",
-            [(seq, *sinks) for seq in sorted({seq for _, seq in removals})],
+            [(*run, *sinks) for run in runs(sorted(set().union(*positions.values())))],
         )
 
     def read(self, sink: str, start: int, max_rows: int, max_bytes: int) -> tuple[list[Row], bool]:

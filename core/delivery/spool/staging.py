@@ -37,8 +37,8 @@ class Staged:
         self.time = time
         self.size = size
         self.event = event
-        self.backlogs: list[Backlog] = []
-        self.waiting: list[OnDurable] = []
+        self.backlogs: tuple[Backlog, ...] = ()
+        self.waiting: tuple[OnDurable, ...] = ()
         self._row = row
 
     def record(self) -> Record:
@@ -46,7 +46,7 @@ class Staged:
         if self._row is None:
             assert self.event is not None  # noqa: S101 - staged with one or the other
             self._row = Row(self.seq, self.time, self.size, encode_event(self.event))
-        return Record(self._row, [backlog.sink for backlog in self.backlogs])
+        return Record(self._row, tuple([backlog.sink for backlog in self.backlogs]))
 
 
 class Staging:
@@ -79,19 +79,19 @@ class Staging:
         entry = self._by_id.get(event.id)
         if entry is None or entry.event is not event or entry.seq <= backlog.last:
             entry = self._by_id[event.id] = self._append(_in_64_bits(event.time), event.size, event)
-        entry.backlogs.append(backlog)
+        entry.backlogs += (backlog,)
         if on_commit is not None:
             self.waiting += not entry.waiting
-            entry.waiting.append(on_commit)
+            entry.waiting += (on_commit,)
         backlog.stage(entry.seq, entry.size, event)
 
     def add_row(self, row: Row, backlogs: Iterable[Backlog], on_commit: OnDurable) -> None:
         """Stage a row of another file under a position of this one."""
         entry = self._append(row.time, row.size, None, row._replace(seq=self.next_seq))
-        entry.waiting.append(on_commit)
+        entry.backlogs = tuple(backlogs)
+        entry.waiting = (on_commit,)
         self.waiting += 1
-        for backlog in backlogs:
-            entry.backlogs.append(backlog)
+        for backlog in entry.backlogs:
             backlog.stage(entry.seq, entry.size, None)
 
     def take(self, most: int) -> list[Staged]:

@@ -536,3 +536,16 @@ def test_what_two_threads_commit_is_noted_in_the_order_of_the_file(
 
 def _full(*_: object) -> None:
     raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_rows_are_removed_where_they_were_settled_and_nowhere_else(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path / "queue.db")
+    sinks = [["a"], ["a", "b"], ["a", "b"], ["b"], ["a"]]
+    file.write([Record(Row(seq, 1, 10, b"{}"), names) for seq, names in enumerate(sinks)])
+    file.write([], [("a", 4), ("a", 1), ("a", 0), ("b", 3), ("b", 2)])
+    left = {record.row.seq: record.sinks for record in file.first(10, 1000)}
+    assert left == {1: ["b"], 2: ["a"]}
+    file.write([], [("b", 1), ("a", 2)])
+    assert file.is_empty()
+    assert not file.first(10, 1000)
+    file.close()
