@@ -76,6 +76,8 @@ class DiskQueue(BoundedQueue):
         # Those of all queues on this backlog: over a reload, another one settles what is waited for here.
         self._flushes = self._backlog.flushes
         self._since: float | None = None
+        # The events and bytes that end the linger of the consumer that waits; None when any change may.
+        self._lingers_for: tuple[int, int] | None = None
         self._has_heir = False
         with spool.lock:
             self._backlog.open()
@@ -225,6 +227,7 @@ class DiskQueue(BoundedQueue):
             backlog = self._backlog
             available = backlog.available
             now = self._clock()
+            self._lingers_for = None
             if not available:
                 self._since = None
                 self._waiter = asyncio.get_running_loop().create_future()
@@ -237,7 +240,9 @@ class DiskQueue(BoundedQueue):
             # disk: a moment more gives one full batch instead of two small ones.
             hurry = self._closed or self._hurry_until > backlog.first_waiting()
             left = 0.0 if hurry else self._since + linger - now
-            if left <= 0 and not backlog.is_committed_up_to(before):
+            if left > 0:
+                self._lingers_for = max_events, max_bytes
+            elif not backlog.is_committed_up_to(before):
                 left = self._since + linger + _COMMIT_PATIENCE - now
             if left > 0:
                 self._waiter = asyncio.get_running_loop().create_future()
@@ -265,7 +270,17 @@ class DiskQueue(BoundedQueue):
         if self._blocked:
             with self._room:
                 self._room.notify_all()
-        self._wake(self._on_wake)
+        if self._flushes or not self._is_lingering():
+            self._wake(self._on_wake)
+
+    def _is_lingering(self) -> bool:
+        """Whether the consumer need not look before its linger is up; its wake-up would cost callers time."""
+        with self._spool.lock:
+            if self._lingers_for is None or self._closed or self._spool.closed:
+                return False
+            backlog, (max_events, max_bytes) = self._backlog, self._lingers_for
+            enough = backlog.available >= max_events or backlog.available_size >= max_bytes
+            return not enough and not backlog.aside.count
 
     def settle(self, lease: Lease, unsettled: Sequence[Event] = (), put_off: Sequence[PutOff] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
