@@ -30,6 +30,7 @@ from logweir.redaction.pairs import (
     is_value_key,
     name_of_pair,
     option_name,
+    private_members,
     secret_label,
 )
 from logweir.redaction.redactor import UNMASKED, Redactor
@@ -292,7 +293,7 @@ class Walk(BoundedTexts):
         label = under, name, False
         if not LABELS.isdisjoint([key for key, _ in kept if type(key) is str]):
             label = max(label, secret_label(kept, self._judged))
-        holds = credentials_in(name, kept) if under else None
+        holds = credentials_in(name, kept) if under else private_members(kept) if label[0] else None
         for key, item in kept:
             full = self._is_full() if depth else self._is_overdrawn()
             if full and not (len(target) == total - 1 and is_item_mark(item)):

@@ -22,7 +22,7 @@ _ISSUED = re.compile(
     r"|3(?:0[0-5]|[689]\d)\d{11}"  # Diners Club
     r"|(?:6011|64[4-9]\d|65\d\d|62\d\d|35(?:2[89]|[3-8]\d))\d{12}"  # Discover, UnionPay, JCB
     r"|62\d{15,17}"  # UnionPay
-    r"|(?:50[0-9]\d|5[6-9]\d\d|6[37]\d\d)\d{12}",  # Maestro
+    r"|(?:50[0-9]\d|5[6-9]\d\d|6[37]\d\d)\d{12,15}",  # Maestro
     re.ASCII,
 )
 #: One sign between groups: blanks (also those that do not break), dashes, dots, underscores.
@@ -36,6 +36,8 @@ _WRITTEN = re.compile(
     rf")(?!\d)",
     re.ASCII,
 )
+#: Longer cards whose prefixes are so few that hardly another number is one.
+_OF_ONE_ISSUER = re.compile(r"(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{12,15}|62\d{15,17}", re.ASCII)
 _NO_DIGITS = re.compile(r"\D+", re.ASCII)
 _PART_OF_A_NUMBER = re.compile(r"\d[.,]|[^\W\d_][_-]", re.ASCII)
 _CARD_WORD = re.compile(r"(?:card|visa|\bpan\b|karte|carte|tarjeta)[^\d\n]{0,16}\Z", re.IGNORECASE)
@@ -55,6 +57,8 @@ def _is_card(text: str, start: int, end: int) -> bool:
         return False
     if len(digits) < end - start:
         return True  # in groups: nothing else is written so
+    if _OF_ONE_ISSUER.match(digits):
+        return True
     if _CARD_WORD.search(text, max(0, start - 32), start):
         return True
     decimal = text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit()

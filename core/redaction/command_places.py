@@ -28,7 +28,7 @@ _PLACES = [
     for word, pattern in (
         ("htpasswd", rf"htpasswd{B}-\w*b\w*{_OPTIONS}(?:{B}{A}){{1,2}}?{B}{VALUE}{_ENDS}"),
         ("rabbitmqctl", rf"rabbitmqctl{_OPTIONS}{B}(?:add_user|change_password|authenticate_user){B}{A}{B}{VALUE}"),
-        ("vault", rf"vault{B}(?:login|unwrap|token{B}\w{{1,16}}|operator{B}unseal){_OPTIONS}{B}(?![-\w]{{1,64}}=|-){VALUE}{_ENDS}"),
+        ("vault", rf"vault{B}(?:login|unwrap|token{B}\w{{1,16}}|operator{B}unseal){_OPTIONS}{B}(?![-\w]{{1,64}}=[^\s=]|-){VALUE}{_ENDS}"),
         ("login", rf"(?:cargo|npm|heroku|fly|pulumi){B}login{B}(?!-|https?:){VALUE}{_ENDS}"),
         ("snyk", rf"snyk{B}auth{B}(?!-){VALUE}"),
         ("authtoken", rf"ngrok{B}(?:config{B}add-)?authtoken{B}{VALUE}"),
@@ -55,6 +55,7 @@ _PLACES = [
         ("cert", rf"(?:-E|--cert|--proxy-cert)(?:{B}|=)[^\s:\"']{{1,256}}+(?<=\.pem|\.p12|\.pfx|\.crt|\.cer):{VALUE}"),
         ("-E", rf"(?:-E|--cert|--proxy-cert)(?:{B}|=)[^\s:\"']{{1,256}}+(?<=\.pem|\.p12|\.pfx|\.crt|\.cer):{VALUE}"),
         ("--from-literal", rf"--from-literal(?:{B}|=)[\"']?[\w.-]{{1,128}}+={VALUE}"),
+        ("--from-literal", rf"--from-literal(?:{B}|=)[\w.-]{{1,128}}+='{{2,3}}(?P<b1>[^\s]{{1,512}}+)"),
         ("SecureString", rf"put-parameter\b[^\n|;]{{0,400}}?--value(?:{B}|=){VALUE}"),
         ("PLAIN", r"swaks\b[^\n|;]{0,400}?-ap?[ ]+(?P<b1>\S{1,256}+)"),
         # what a program reads

@@ -21,11 +21,11 @@ from logweir.redaction.text_values import secret_span
 __all__ = ["DIRECTIVE_PROBES", "mask_directives"]
 
 _ENDS = r"(?i:word|passwd|phrase|pass|pwd|pw|secret|token|key|auth|psk|code|credentials?|pat|pin|authorization|cookie|key-string|dsn|database_url)"
-_NAME = rf"([\w.\-/:@$]{{0,128}}?{_ENDS})"
+_NAME = rf"((?!-)[\w.\-/:@$]{{0,128}}?{_ENDS})"
 _VERBED = re.compile(
     rf"(?<![\w.-])(?i:set|put|setenv|setx|add|config|env|arg|define|write|export|setfacl|update|upsert|let|edit"
     r"|\w{1,16}_param|\w{1,16}_header|requestheader set|header|passenger_env_var|env_var|setting|option)"
-    rf"(?:{BLANK}-{{1,2}}[\w-]{{1,32}}+){{0,4}}(?:{BLANK}[\w./-]{{1,64}}+(?=\s))??{BLANK}[\"'(]?{_NAME}[\"']?,?[ \t]{{1,8}}(?=[^\s=:,;)|])"
+    rf"(?:{BLANK}-{{1,2}}[\w-]{{1,32}}+){{0,4}}(?:{BLANK}[\w./-]{{1,64}}+(?=\s))??{BLANK}[\"'(]?{_NAME}[\"']?,?[ \t]{{1,8}}(?=[^\s=:,;)|])(?!--?[A-Za-z])"
 )
 _LINE = re.compile(
     rf"(?:(?<![^\n])|(?<=\\n))[ \t]{{0,32}}#?{_NAME}[ \t]{{1,32}}(?=(?:\"[^\"\n]{{1,512}}\"|'[^'\n]{{1,512}}'|[^\s=:;]\S{{0,512}});?[ \t]*(?:\Z|[\r\n]|\\n))"
@@ -39,13 +39,14 @@ _SIMPLE = frozenset(
 _PLAIN = re.compile(
     r"[A-Z]?[a-z]+(?:'[a-z]+)?[.,;!?]?(?=[\s\"')]|\Z)|[A-Z]{1,12}(?=\s)|[a-z]+-[a-z]+(?=[ ]\w)"
 )
+_IS_A_VERB = re.compile(r"(?i:set|get|put|add|create|delete|use|update|rotate|list|show|new|remove)-")
 _PARTICIPLE = re.compile(r"[a-z]{2,}(?:ed|ing)[.,;!?]?(?=[\s\"')]|\Z)")
 
 #: Settings of network devices, with the kind of encryption before the value, and what has no name like others.
 _SETTINGS = [
     (word, re.compile(pattern))
     for word, pattern in (
-        ("password ", rf"(?:enable|username \S{{1,64}}+(?: privilege \d+)?|neighbor \S{{1,64}}+|user \S{{1,64}}+) (?:insecure-)?password (?:\d )?(?!for|is|was|to|of|in|changed|reset|expired){VALUE}"),
+        ("password ", rf"(?:enable|username \S{{1,64}}+(?: privilege \d+)?|neighbor \S{{1,64}}+|user \S{{1,64}}+) (?:insecure-)?password (?:\d )?(?![A-Z]?[a-z]+(?:[\s,.;:]|\Z)){VALUE}"),
         ("secret ", rf"(?:enable|username \S{{1,64}}+(?: privilege \d+)?) secret (?:\d )?{VALUE}"),
         ("key ", rf"(?:tacacs|radius|isakmp|server|host \S{{1,64}}+)(?:-server)?(?: host \S{{1,64}}+)? key (?:\d )?{VALUE}"),
         ("md5 ", rf"(?:message-digest-key \d{{1,3}}|authentication) md5 (?:\d )?{VALUE}"),
@@ -61,7 +62,7 @@ _SETTINGS = [
         ("wifi", rf"wifi{BLANK}(?:connect|con|hotspot){BLANK}[^\n|;]{{1,200}}?password{BLANK}{VALUE}"),
         ("mysqladmin", rf"mysqladmin{BLANK}[^\n|;]{{1,200}}?\bpassword{BLANK}{VALUE}"),
         ("initial-password", rf"set-initial-password{BLANK}{VALUE}"),
-        ("rclone", rf"rclone{BLANK}config{BLANK}(?:create|update){BLANK}[^\n|;]{{1,400}}?{BLANK}(?:pass|password|secret_access_key|key|token){BLANK}{VALUE}"),
+        ("rclone", rf"rclone{BLANK}config{BLANK}(?:create|update){BLANK}[^\n|;]{{1,160}}?{BLANK}(?:pass|password|secret_access_key|key|token){BLANK}{VALUE}"),
         ("_pw ", rf"(?:user|owner|input)_pw {VALUE}"),
         ("+pass", rf" \+password{BLANK}{VALUE}"),
         ("poll ", rf"poll {ARGUMENT} [^\n]{{0,200}}?password {VALUE}"),
@@ -75,6 +76,7 @@ DIRECTIVE_PROBES = (
     ("Kk", r"(?i:en|ey)[\"'][ \t]|(?<=(?i:ps)[Kk])[\"']?[ \t]|(?i:ey-string) "),
     ("Hh", r"(?<=(?i:aut)[Hh])[\"']?[ \t]"),
     ("Mm", r"(?i:munity) |d5 "),
+    ("2", r"(?<=com2)sec "),
     ("PpTt", r"(?i:at|in)[\"']?[ \t](?=[\"']?\S{4})"),
 )
 
@@ -96,6 +98,8 @@ def _alone(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
 
 def _is_prose(match: re.Match[str], secrecy: Secrecy) -> bool:
     text, at = match.string, match.end()
+    if _IS_A_VERB.match(match[1]):
+        return True
     end = at
     while end < len(text) and end - at < _LONGEST and not text[end].isspace():
         end += 1

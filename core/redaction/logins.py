@@ -60,6 +60,7 @@ LOGIN_PROBES = (
     ("N", r"(?<=\d LOGIN) "),
     ("P", r"(?<=APOP) "),
     ("Y", r"(?<=IDENTIFY) "),
+    (">", r"(?<=on >)\S"),
     ("R", r"(?<=OPER) |(?<=SETUSER) "),
 )
 

@@ -99,7 +99,7 @@ ENGLISH: Rows = (
         "subscription key, storage account key, service account key, service account json, app key, "
         "application key, license key, "
         "licence key, functions key, webhook key, instrumentation key, vapid key, "
-        "github pat, gh pat, gitlab pat, devops pat, ado pat, sonar login, registration key, "
+        "github pat, gh pat, gitlab pat, devops pat, ado pat, sonar login, dsonar login, registration key, "
         "activation key, jwt key, cookie key, vault secret id, approle secret id, "
         "connect sid, asp net session id, php sessid, phpsessid, jsessionid, sessid, "
         "sessionid, session id, laravel session, client assertion, saml response, saml assertion, "

@@ -13,7 +13,15 @@ from typing import Any
 
 from logweir.redaction.names import Secrecy
 
-__all__ = ["LABELS", "credentials_in", "is_value_key", "name_of_pair", "option_name", "secret_label"]
+__all__ = [
+    "LABELS",
+    "credentials_in",
+    "is_value_key",
+    "name_of_pair",
+    "option_name",
+    "private_members",
+    "secret_label",
+]
 
 _PAIR = 2
 #: Words in small letters, joined by signs.
@@ -62,7 +70,10 @@ def _spellings(words: Iterable[str], prefixes: Iterable[str] = ()) -> frozenset[
 
 _KIND_LABELS = _spellings(_FOR_KINDS)
 #: The keys whose values say what the entry beside them is, in their usual spellings.
-LABELS = _spellings(_FOR_NAMES) | _spellings(("name", "key"), _PREFIXES) | _KIND_LABELS
+LABELS = _spellings(_FOR_NAMES) | _spellings(("name", "key"), _PREFIXES) | _KIND_LABELS | {"kty"}
+_KEY_TYPES = frozenset({"EC", "RSA", "OKP", "oct", "AKP"})
+#: What is private of a JWK, RFC 7518.
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth", "priv"})
 
 
 def name_of_pair(container: Sequence[object]) -> str | None:
@@ -93,6 +104,8 @@ def secret_label(
     for key, label in entries:
         if type(key) is not str or key not in LABELS:
             continue
+        if key == "kty" and type(label) is str and label in _KEY_TYPES:
+            return secrecy("private_jwk"), "private_jwk", False
         name = label[-1] if type(label) in {list, tuple} and label else label  # a place: ("body", "password")
         if type(name) is str and 0 < len(name) <= _LONGEST_NAME:
             secret = secrecy(name)
@@ -100,6 +113,12 @@ def secret_label(
                 found, said = secret, name
             names = names or (secret is not Secrecy.HARMLESS and key not in _KIND_LABELS)
     return found, said, names
+
+
+def private_members(entries: Sequence[tuple[Any, Any]]) -> Callable[[str], bool] | None:
+    """Return what says which members of a mapping are private by what the mapping is: a JWK's are."""
+    is_key = any(key == "kty" and type(label) is str and label in _KEY_TYPES for key, label in entries)
+    return _PRIVATE.__contains__ if is_key else None
 
 
 def is_value_key(key: str, *, changes: bool) -> bool:

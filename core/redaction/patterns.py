@@ -15,7 +15,9 @@ from logweir.redaction.calls import CALL_PROBES
 from logweir.redaction.cards import mask_cards
 from logweir.redaction.command_places import COMMAND_PROBES
 from logweir.redaction.directives import DIRECTIVE_PROBES
+from logweir.redaction.documents import DOCUMENT_PROBES
 from logweir.redaction.logins import LOGIN_PROBES
+from logweir.redaction.sentences import SENTENCE_PROBES
 from logweir.redaction.shapes import SHAPES, Pattern
 from logweir.redaction.sql_parameters import mask_sql_parameters
 from logweir.redaction.texts import mask_assignments
@@ -42,18 +44,21 @@ _ASSIGNMENT_PROBES = (
     ("%", "3[AaDd]"),
     ("<", "[A-Za-z]"),
     ("Ww", r"(?<=(?i:pass)[Ww])(?i:(?:or)?d)['\"\s]"),
-    ("'\"", r"\\?, ?[bBuU]?\\?['\"]"),
+    ("'\"", r"\\?, ?[bBuU]?\\?['\"]|(?<=\w,['\"])|(?<=\w, ['\"])"),
     (r"\-", r"[->][ A-Za-z]|(?<![\w.\-]-)[A-Za-z]{2}|(?<=[\s'\"]-)[A-Za-z][\S ]"),
     *LOGIN_PROBES,
     *COMMAND_PROBES,
     *DIRECTIVE_PROBES,
     *CALL_PROBES,
+    *DOCUMENT_PROBES,
+    *SENTENCE_PROBES,
 )
 #: Only rare characters begin one, such as the parenthesis of ``VALUES (`` and the quote of ``PASSWORD '``.
 _SQL_PROBES = (
     (r"\(", r"(?<=[Kk]ey \()|(?<=contains \()|(?<=(?i:values) \()|(?<=(?i:values)\()|(?<=(?i:assword)\()"),
     ("'\"", r"(?<=entry ['\"])|(?<= (?i:by|as) ['\"])|(?<=(?i:assword) ['\"])"),
     (":", r" [\[(]"),
+    ("Bb", r"(?<=(?i:ied )[Bb])[yY]\s"),
     ("=", r"\s?['\"(\[]"),
 )
 
@@ -64,6 +69,10 @@ _URL_PROBES = (
     (
         "/",
         r"(?<=\w/)[^\s:@/\"'<>]{1,128}@|(?:services|workflows|triggers|webhooks|webhookb2|hooks)/",
+    ),
+    (
+        "/",
+        r"(?:reset|passwords?|invit\w{1,6}|confirm\w{0,5}|verify|activat\w{1,3}|magic|unlock|sso|share|login)[/_-][\w/-]{20}",
     ),
     ("%", "40"),
 )

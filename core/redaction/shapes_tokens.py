@@ -59,7 +59,7 @@ _BEGINNING = (
     r"A(?:T(?:ATT|CTT|STT|BB)[\w=-]{16,}|Iza[\w-]{30,})",
     r"EAA[A-Za-z0-9][\w-]{40,}",
     r"\$(?:2[abxy]?\$\d\d\$[./A-Za-z0-9]{16,}|argon2(?:id|i|d)\$[\w$,=+/.-]{16,}"
-    r"|[156y]\$[\w$,=+/.-]{16,}|scrypt\$[\w$,=+/.-]{16,}|pbkdf2[\w-]*\$[\w$,=+/.-]{16,})",
+    r"|(?:[156y7]|gy|apr1|md5|sha1|P|H|S)\$[\w$,=+/.-]{16,}|scrypt\$[\w$,=+/.-]{16,}|pbkdf2[\w-]*\$[\w$,=+/.-]{16,})",
 )
 _SHORT_PREFIXES = {"npm", "hf", "ntn", "gsk", "r8", "sbp", "nfp", "sgp", "phx", "secret", "sk", "key", "pul", "xai"} | {
     "s", "dp", "1", "4", "[0-9a-f]{32}", "\\d{8}", "\\d{9}", "\\d{10}", "da", "SG", "[A-Za-z0-9]{14}",

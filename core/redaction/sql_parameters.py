@@ -17,6 +17,9 @@ from logweir.redaction.text_values import secret_span
 __all__ = ["mask_sql_parameters"]
 
 _PARAMETERS = re.compile(r"\[parameters: (?=[(\[])(?!\[\{)|Failing row contains (?=\()")
+#: Of a statement in the log of a server or a library: all of them, for nothing tells which is which.
+_NUMBERED = re.compile(r"[pP]arameters: (?=\$1 = )|inding parameter \[?\(?\d{1,4}[^\n]{0,80}? - \[")
+_VALUES = re.compile(r"(?:(?:, )?\$\d{1,4} = (?:'(?:[^']|'')*+'|[^\s,]++))+|[^\]\n]++")
 _ARGUMENTS = re.compile(
     r"(?:args|params|parameters|arguments)[=:] ?(?=[(\[])|(?:%s|\?|\$\d)[ )]{0,4}[\"'],\s?(?=[(\[])"
 )
@@ -25,7 +28,9 @@ _STATEMENT = re.compile(
     r"[iIpPsS](?<![\w'\"\-].)(?i:"
     r"(?<=i)dentified\s+(?:with\s+\S{1,64}+\s+)?(?:by|as)\s+(?:password\s+)?"
     r"|(?<=p)assword(?:\s+|\s*\(\s*)(?=')"
-    r"|(?<=s)et\s+password\s+for\s+\S{1,128}+\s*=\s*(?:password\s*\(\s*)?)(?=[bBnNeE]?['\"])"
+    r"|(?<=s)et\s+password\s+for\s+\S{1,128}+\s*=\s*(?:password\s*\(\s*)?)(?:values\s+)?(?=[bBnNeE]?['\"])"
+    r"|[iI](?<!\w.)(?i:dentified\s+by\s+)(?!(?i:values?|password|external\w*|global\w*)\b)(?=\w)"
+    r"|[sS](?<!\w.)(?i:p_(?:addlogin\s+N?'[^']{1,128}+'\s*,\s*|password\s+(?:NULL|N?'[^']{0,128}+')\s*,\s*))(?=N?')"
 )
 _DUPLICATE = re.compile(r"Duplicate entry \\?'(.{1,512}?)\\?' for key \\?'([\w.\-]{1,128}+)")
 _INSERT = re.compile(
@@ -35,7 +40,7 @@ _NAME = re.compile(r"[^\s,\"`\[\]]+")
 _ITEM = re.compile(
     r"(?:[eEbBnNxX]?'(?:[^'\\]|\\.|'')*+'?|\((?:[^()']|'(?:[^'\\]|\\.|'')*+'?)*+\)?|[^(),'])*+", re.DOTALL
 )
-_LITERAL = re.compile(r"\s*(?:[eEbBnNxX]?'|\d)")
+_LITERAL = re.compile(r"\s*(?:\w{1,32}\()?(?:[eEbBnNxX]?'|\d)")
 
 
 def mask_sql_parameters(text: str, scan: Scan) -> str:
@@ -45,7 +50,9 @@ def mask_sql_parameters(text: str, scan: Scan) -> str:
         if any(word in text for word in _WORDS):
             text = _masked(text, _ARGUMENTS, scan)
         text = _mask_inserts(text, scan)
-    if "'" in text or '"' in text:
+    if "arameter" in text:
+        text = _mask_numbered(text, scan)
+    if "'" in text or '"' in text or "DENTIFIED" in text or "dentified" in text:
         text = _masked(text, _STATEMENT, scan)
         text = _mask_duplicates(text, scan)
     return text
@@ -62,6 +69,18 @@ def _masked(text: str, pattern: re.Pattern[str], scan: Scan) -> str:
         if span is not None:
             parts += [text[done : span[0]], scan.found("sql: parameters")]
             done = span[1]
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _mask_numbered(text: str, scan: Scan) -> str:
+    parts, done = [], 0
+    for match in _NUMBERED.finditer(text):
+        values = _VALUES.match(text, match.end())
+        if values is None or values.group() in {"***", "null"} or match.start() < done:
+            continue
+        scan.look()
+        parts += [text[done : match.end()], scan.found("sql: parameters")]
+        done = values.end()
     return "".join([*parts, text[done:]]) if parts else text
 
 

@@ -19,7 +19,16 @@ from logweir.redaction.text_values import secret_span
 __all__ = ["mask_pairs"]
 
 _PAIR = re.compile(r"[(\[]\s{0,8}[bBuU]?\\{0,16}[\"']([\w.\-]{1,128}+)\\{0,16}[\"']\s?,\s{0,8}")
-_PAIR_END = re.compile(r"\\{0,16}[\"']?\s{0,8}(?:[)\]]|\Z)")
+_PAIR_END = re.compile(r"\\{0,16}[\"']?(?:>>)?\s{0,8}(?:[)\]}]|\Z)")
+#: What joins the two in Erlang, Lisp and Clojure, serialized PHP, and where one stands for a missing other.
+_JOINED = re.compile(
+    r"(?:\{\s?(?=[\w\"'.\-]{1,128}\s?,)|\((?=[\w\-]{1,128} \. )|(?<![\w:]):(?=[\w\-?!]{1,64} {1,8}\")"
+    r"|s:\d{1,4}:(?=\\?\")"
+    r"|(?<![\w.])(?=[\w.]{1,128}[\"'\])]{0,4} (?:\|\||\?\?|or) [\"']))"
+    r"\\?[\"']?([\w.\-]{1,128}+)\\?[\"'\])]{0,4}"
+    r"(?:\s?,\s{0,8}(?:<<)?(?=[\"'])| \. (?=\\?\")| {1,8}(?=\")|;s:\d{1,9}:(?=\\?\")"
+    r"| (?:\|\||\?\?|or) (?=[\"']))"
+)
 _NAME_ITSELF = re.compile(r"[A-Za-z_]{1,64}")
 
 # As in `texts`: the reversed text is searched from the sign backwards.
@@ -65,6 +74,7 @@ def mask_pairs(text: str, scan: Scan) -> str:
         text = mask_behind(text, _PAIR, scan, _second)
         if "loc" in text:
             text = mask_behind(text, _LOCATION, scan, _input)
+    text = mask_behind(text, _JOINED, scan)
     if "input_value=" in text:
         text = mask_behind(text, _FIELD_REPORT, scan)
     if "name=" in text:

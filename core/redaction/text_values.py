@@ -54,6 +54,8 @@ _WRAPPER = re.compile(r"[A-Za-z_][\w.]{0,63}+(?=[\(\[{])")
 #: A quote that closes the text of a prompt, as in ``getpass('Password: ')``.
 _PROMPT_ENDS = re.compile(r"\\{0,16}[\"'](?<= .)(?=[,)\]}]|\Z)")
 _BLANKS = re.compile(r"[ \t]*+")
+_UNBROKEN = re.compile(r"\S*+")
+_BINARY = re.compile(r"(?:<<(?=\"))?")  # of Erlang
 _PHP_TYPE = re.compile(r"(?:string\(\d{1,9}\) (?=\"))?")
 _OPENERS = "([{"
 _IN_CONTAINER = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|[()\[\]{}]", re.DOTALL)
@@ -69,6 +71,8 @@ _VALUE_INSIDE = re.compile(
 _ID_INSIDE = re.compile(
     r"[iI](?<![\w-].)[dD]\\{0,16}[\"']?\s?[:=]\s?+(?!\\{0,16}[\"']?\d{1,18}\\{0,16}[\"']?[\s,)}\]])"
 )
+#: What a plan of changes says it will be.
+_CHANGED = re.compile(r"([\"']) (?:->|=>) [\"']([^\"'\n]{1,512}+)(?=\1)")
 _ANGLES = re.compile(r"<(?!/)([^<>\r\n]{1,512}+)>")
 _ONE_WORD = re.compile(r"[A-Za-z_-]{1,32}")
 _SAYS_WHAT_IT_IS = re.compile(r"\w=| at 0x")
@@ -79,6 +83,9 @@ _LOOKS_FOR_A_VALUE = 4  # beside the one for its name
 
 _BLOCK = re.compile(r"(?:!\S+[ ]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?\r?\n(?=([ \t]*))")
 _LIST = re.compile(r"[ \t]*\r?\n([ \t]*)-[ ]+(?=[^\s:=]+[ \t]*(?:\r?\n|\Z))")
+_MAPPING = re.compile(
+    r"\r?\n([ \t]+)[\w.\-]{1,128}+:[ \t]+[^\s*|>&{\[][^\n]*+(?:\n\1[\w.\-]{1,128}+:[ \t]+[^\n]*+)*+(?=\n|\Z)"
+)
 _TAG = re.compile(r"(?:![\w!/:.-]*|&\w+)[ \t]+(?=\S)")
 
 
@@ -90,7 +97,7 @@ def secret_span(place: Place, scan: Scan) -> Span | None:
     if at >= len(text):
         return None
     if text[at] in "\r\n|>!":
-        block = _block(place, at)
+        block = _block(place, at) or _mapping(place, at)
         if block is not None or text[at] in "\r\n":
             return block if block is not None else _on_next_line(place, at, scan)
         tag = _TAG.match(text, at)
@@ -104,11 +111,12 @@ def secret_span(place: Place, scan: Scan) -> Span | None:
 
 def _on_line(place: Place, at: int, scan: Scan) -> Span | None:
     text = place.text
+    at = behind(_BINARY, text, at)
     quote = _QUOTE.match(text, at)
     if quote is not None:
         return _quoted(place, quote, scan)
-    if is_hidden_at(text, at):
-        return None
+    if is_hidden_at(text, at) or text.startswith("ConvertTo-SecureString", at):
+        return None  # the second is a command, which is read by itself
     if text[at] in _OPENERS:
         return _container(place, at, at)
     if text[at] == "<":
@@ -124,6 +132,9 @@ def _quoted(place: Place, match: re.Match[str], scan: Scan) -> Span | None:
     text, start = place.text, match.end()
     end = _end_of_quoted(text, match, scan)
     value = text[start : min(end, start + _LONGEST_WALKED)]
+    changed = _CHANGED.match(text, end)
+    if changed is not None and not is_placeholder(changed[2]):
+        return start, changed.end(2)
     if not value.strip() or is_placeholder(value) or _ALREADY.fullmatch(value):
         return None
     if is_kept(value, place.secrecy) or (place.secrecy is Secrecy.CREDENTIAL and _says_nothing(value)):
@@ -143,7 +154,7 @@ def _end_of_quoted(text: str, match: re.Match[str], scan: Scan) -> int:
     elif len(quote) == 3:  # noqa: PLR2004 - a triple quote
         end = text.find(quote, match.end())
         if end < 0:
-            return match.end()
+            return behind(_UNBROKEN, text, match.end())
     elif quote in _CLOSING:
         end = text.find(_CLOSING[quote], match.end())
     elif not escapes:
@@ -253,6 +264,17 @@ def _block(place: Place, at: int) -> Span | None:
     start += len(found[1]) if text[found.start()] not in "\r\n" else 0
     end = start + len(text[start:end].rstrip())
     return None if is_placeholder(text[start:end]) else (start, end)
+
+
+def _mapping(place: Place, at: int) -> Span | None:
+    """Return the lines of a mapping below the plural of a password's name, which are one secret each."""
+    if not place.many or place.secrecy is not Secrecy.SECRET:
+        return None
+    found = _MAPPING.match(place.text, at)
+    if found is None or len(found[1]) <= place.indent:
+        return None
+    lines = found.group().rstrip()
+    return (found.start(1) + len(found[1]), at + len(lines))
 
 
 def _on_next_line(place: Place, at: int, scan: Scan) -> Span | None:

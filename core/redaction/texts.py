@@ -14,11 +14,13 @@ from itertools import chain
 from logweir.redaction.calls import mask_calls
 from logweir.redaction.command_lines import mask_command_lines
 from logweir.redaction.directives import mask_directives
+from logweir.redaction.documents import mask_documents
 from logweir.redaction.halves import mask_halves
 from logweir.redaction.logins import mask_logins
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
 from logweir.redaction.sentences import mask_sentences
+from logweir.redaction.tables import mask_tables
 from logweir.redaction.text_pairs import mask_pairs
 from logweir.redaction.text_places import Place
 from logweir.redaction.text_values import secret_span
@@ -74,7 +76,7 @@ def _verdict(backwards: str, scan: Scan) -> tuple[Secrecy, str]:
 
 def _candidates(words: list[str], scan: Scan) -> Iterator[str]:
     """Yield what may be the name: the last word, and those before it where it belongs to them."""
-    if len(words) > 1 and words[-1] in _VERBS:  # the password is: …
+    if len(words) > 1 and (words[-1] in _VERBS or words[-1].isdigit()):  # the password is: …, Unseal Key 1: …
         words = words[:-1]
     yield words[-1]
     for start in range(len(words) - 2, -1, -1):
@@ -88,7 +90,7 @@ def _is_header(lowered: str) -> bool:
 
 
 def _is_plural(lowered: str) -> bool:
-    return lowered.endswith(("s", "cookie")) and not lowered.endswith("credentials")
+    return lowered.endswith(("s", "cookie")) and not lowered.endswith(("credentials", "auths"))
 
 
 def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place:
@@ -144,8 +146,10 @@ def _mask_signed(text: str, scan: Scan) -> str:
             continue
         scan.look()
         begin = text.find(name, start, at)
-        if _VISIBILITY.match(text, at):
-            continue  # of a property of PHP, whose value stands behind it
+        if name == "PASS" and text.endswith("--- ", 0, begin):
+            continue  # what Go says of a test
+        if _VISIBILITY.match(text, at) or text.startswith("***@", at):
+            continue  # a user before a masked password, or of a property of PHP, whose value stands behind it
         if _OF_AN_ADDRESS.search(text[max(0, begin - _LEAD) : begin]) and not text[at : at + 1].isspace():
             continue  # arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/mail names a secret
         span = secret_span(_place(text, name, secrecy, begin, at), scan)
@@ -157,6 +161,8 @@ def _mask_signed(text: str, scan: Scan) -> str:
 
 #: In this order: what knows more about the syntax around a value first.
 _SEARCHES = (
+    mask_documents,
+    mask_tables,
     mask_logins,
     mask_directives,
     mask_calls,

@@ -56,6 +56,14 @@ _WEBHOOK = re.compile(
 )
 
 
+#: What follows such a step of a path is a link that only one may have.
+_LINK = re.compile(
+    r"(/(?:reset|reset[_-]password|password[_/-]reset|passwords?/(?:edit|reset)|invite|invitations?|confirm|confirmation|verify"
+    r"|verify[_-]email|activate|activation|magic|magic[_-]link|unlock|unsubscribe|sso|share|s/token|login/token)/)"
+    r"((?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,512}+)(?![\w.-]*\.(?:html?|js|css|png|md))"
+)
+
+
 def mask_urls(text: str, scan: Scan) -> str:
     """Mask the secret parts of every URL in a text."""
     if "@" in text:
@@ -67,6 +75,8 @@ def mask_urls(text: str, scan: Scan) -> str:
         text = _ENCODED.sub(lambda match: f"{match[1]}{scan.found('url: password')}%40", text)
     if "=" in text:
         text = _PARAMETER.sub(lambda match: _parameter(match, scan), text)
+    if "/" in text:
+        text = _LINK.sub(lambda match: f"{match[1]}{scan.found('url: link')}", text)
     if "hook" in text:
         text = _WEBHOOK.sub(lambda match: f"{match[1]}{scan.found('url: webhook')}", text)
     return text

@@ -43,7 +43,11 @@ _MEASURE = re.compile(
 #: Addresses and names of things, all of whose parts are looked at.
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,30}://[^\s\"'<>]+", re.IGNORECASE)
 _PATH = re.compile(
-    r"(?:~|\.{1,2})?(?:/[a-z0-9_.-]{1,64}){2,}|[a-z]{1,32}(?:[_-][a-z]{1,32}){0,3}(?:/[a-z_-]{1,64}){1,8}"
+    r"(?:~|\.{1,2})?(?:/[a-z0-9_.-]{1,64}){2,}|/[a-z]{0,16}|[a-z]{1,32}(?:[_-][a-z]{1,32}){0,3}(?:/[a-z_-]{1,64}){1,8}"
+)
+#: Settings with a password among them, which is masked by its name: ``host=h password=S user=u``.
+_SETTINGS = re.compile(
+    r"(?=.*(?i:\bpassword|\bpwd)=)[A-Za-z]\w{0,32}=[^\s=;]*(?:[ ]+[A-Za-z]\w{0,32}=[^\s=;]*){1,20}"
 )
 _IDENTIFIER = re.compile(
     r"arn:[a-z-]{1,12}:[\w:/.*+=,@-]+|S-1-\d{1,3}(?:-\d{1,10}){1,8}|[A-Z]{2}[0-9a-f]{32}"
@@ -129,7 +133,7 @@ def _says_how_things_stand(text: str) -> bool:
 def _is_address(text: str) -> bool:
     """Whether it is a URL, a path or a documented identifier, and no part of it looks like a token."""
     if not (_URL.fullmatch(text) or _PATH.fullmatch(text)):
-        return _IDENTIFIER.fullmatch(text) is not None
+        return (_IDENTIFIER.fullmatch(text) or _SETTINGS.fullmatch(text)) is not None
     # The secrets before the host and in parameters are masked by `urls`, those of paths are not.
     path = re.split(r"[?#]", text, maxsplit=1)[0].rpartition("@")[2]
     return not any(_LIKE_A_TOKEN.fullmatch(part) for part in path.split("/"))

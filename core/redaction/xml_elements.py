@@ -18,6 +18,7 @@ _ATTRIBUTES = r"(?:\s[^<>&]{0,1000}+)?"
 _ELEMENT = re.compile(rf"{_OPEN}(?:[\w\-]{{1,64}}+:)?([\w.\-]{{1,128}}+){_ATTRIBUTES}{_CLOSE}")
 _NAMED_ELEMENT = re.compile(
     r"<[\w.:\-]{1,128}+\s(?:[^<>]{0,200}\s)?(?i:name|key|id)=[\"']([\w.\-]{1,128}+)[\"'][^<>]{0,200}+>"
+    r"(?:\s{0,64}<(?:value|string|val|v)(?:\s[^<>]{0,200})?>)?"
 )
 _LABEL = re.compile(
     r">\s{0,64}([\w.\-]{1,64}+(?: [\w.\-]{1,64}+){0,2}+):?\s{0,64}"
@@ -60,7 +61,7 @@ def _inside(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
     value = text[at : min(end, at + _LONGEST_KEPT + 1)]
     if not value or is_placeholder(value):
         return None
-    if len(value) <= _LONGEST_KEPT and is_kept(plain_value(value), secrecy):
+    if len(value) <= _LONGEST_KEPT and is_kept(value if value.isdigit() else plain_value(value), secrecy):
         return None
     return at, end
 

@@ -41,8 +41,8 @@ _SECRET = examples(
     kubectl create secret docker-registry r --docker-server=s --docker-username=u --docker-password=⟦⟧
     kubectl --token=⟦⟧ get pods
     kubectl --token ⟦⟧ get pods
-    ~kubectl config set-credentials bob --token=⟦⟧
-    ~kubectl config set-credentials bob --username=bob --password=⟦⟧
+    kubectl config set-credentials bob --token=⟦⟧
+    kubectl config set-credentials bob --username=bob --password=⟦⟧
     kubectl set env deployment/a API_KEY=⟦⟧
     oc login https://h --token=⟦sha256~abcdefghijklmnop⟧
     oc login -u bob -p ⟦⟧ https://h
@@ -69,6 +69,7 @@ _SECRET = examples(
     vault login -method=userpass username=bob password=⟦⟧
     vault kv put secret/db password=⟦⟧
     vault write auth/approle/login role_id=a secret_id=⟦⟧
+    vault operator unseal ⟦c2VjcmV0dW5zZWFsa2V5c2hhcmUwMDE=⟧
     vault unwrap ⟦⟧
     terraform apply -var db_password=⟦⟧ -auto-approve
     terraform apply -var 'db_password=⟦⟧'
@@ -78,6 +79,7 @@ _SECRET = examples(
     ansible-playbook site.yml --extra-vars '{"db_password": "⟦⟧"}'
     ansible all -m user -a "name=bob password=⟦⟧ state=present"
     ansible_ssh_pass=⟦⟧
+    pulumi config set --secret dbPassword ⟦⟧
     pulumi config set dbPassword ⟦⟧ --secret
     rabbitmqctl add_user bob ⟦⟧
     rabbitmqctl change_password bob ⟦⟧
@@ -187,6 +189,7 @@ _SECRET = examples(
     xfreerdp /v:srv /u:bob /p:⟦⟧
     rdesktop -u bob -p ⟦⟧ srv
     ~New-LocalUser bob -Password (ConvertTo-SecureString "⟦⟧" -AsPlainText -Force)
+    $pw = ConvertTo-SecureString '⟦⟧' -AsPlainText -Force
     dism /foo /AdminPassword:⟦⟧
     security add-generic-password -a bob -s svc -w ⟦⟧
     security unlock-keychain -p ⟦⟧ login.keychain
@@ -263,6 +266,8 @@ _SECRET = examples(
     git -c http.extraHeader="Authorization: Basic ⟦Ym9iOmh1bnRlcjI=⟧" fetch
     git -c http.extraheader="AUTHORIZATION: bearer ⟦abcdef123456⟧" fetch
     git config --global user.password ⟦⟧
+    gh secret set API_KEY --body ⟦⟧
+    gh secret set API_KEY -b ⟦⟧
     gh auth login --with-token <<< ⟦ghp_abcdefghijklmnopqrstuvwxyz0123456789⟧
     glab auth login --token ⟦⟧
     svn co --username bob --password ⟦⟧ https://h
@@ -274,7 +279,7 @@ _SECRET = examples(
     npm login --auth-type=legacy --_auth=⟦Ym9iOmh1bnRlcjI=⟧
     yarn config set npmAuthToken ⟦⟧
     pip install --index-url https://bob:⟦⟧@h/simple a
-    ~pip install --extra-index-url https://__token__:⟦⟧@h/simple a
+    pip install --extra-index-url https://__token__:⟦⟧@h/simple a
     twine upload -u bob -p ⟦⟧ dist/*
     twine upload --username __token__ --password ⟦⟧ dist/*
     poetry config http-basic.foo bob ⟦⟧
@@ -293,6 +298,7 @@ _SECRET = examples(
     composer config http-basic.h bob ⟦⟧
     composer config github-oauth.github.com ⟦abcdef0123456789abcdef0123456789abcdef01⟧
     bundle config gems.h bob:⟦⟧
+    sonar-scanner -Dsonar.login=⟦abcdef0123456789abcdef0123456789abcdef01⟧
     sonar-scanner -Dsonar.token=⟦⟧
     snyk auth ⟦12345678-aaaa-4bbb-8ccc-1234567890ab⟧
     sentry-cli --auth-token ⟦⟧ releases new a
@@ -344,7 +350,7 @@ _SECRET = examples(
     occ maintenance:install --database-pass "⟦⟧" --admin-pass "⟦⟧"
     asadmin --user admin --passwordfile /x create-jvm-options -DdbPass=⟦⟧
     keycloak.sh start --db-password=⟦⟧ --https-key-store-password ⟦⟧
-    ~kcadm.sh config credentials --server s --realm master --user admin --password ⟦⟧
+    kcadm.sh config credentials --server s --realm master --user admin --password ⟦⟧
     kcadm.sh set-password -r a --username bob --new-password ⟦⟧
     zabbix_get --psk ⟦0123456789abcdef0123456789abcdef⟧
     telegram-send --token ⟦123456789:AAabcdefghijklmnopqrstuvwxyz0123456⟧

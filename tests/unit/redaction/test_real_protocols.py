@@ -54,6 +54,7 @@ _SECRET = examples(
     masterauth ⟦⟧
     masterauth "⟦⟧"
     ACL SETUSER bob on >⟦⟧ ~* +@all
+    user bob on >⟦⟧ ~* +@all
     MIGRATE h 6379 "" 0 5000 AUTH ⟦⟧ KEYS a
     ## IRC, XMPP, SIP
     PRIVMSG NickServ :IDENTIFY ⟦⟧
@@ -124,6 +125,7 @@ _HARMLESS = texts(
     r"""
     PASS
     PASS test_login (0.2 s)
+    --- PASS: TestLogin (0.00s)
     PASS ok github.com/x/y 0.2s
     FAIL 3 PASS 17
     PASS 17 FAIL 3

@@ -62,6 +62,10 @@ _SECRET = examples(
     %User{name: "bob", password: "⟦⟧"}
     [name: "bob", password: "⟦⟧"]
     %{"password" => "⟦⟧"}
+    #{password => <<"⟦⟧">>}
+    [{user,"bob"},{password,"⟦⟧"}]
+    [{password, "⟦⟧"}]
+    {"password", <<"⟦⟧">>}
     Array␤(␤    [user] => bob␤    [password] => ⟦⟧␤)
     Array ( [user] => bob [password] => ⟦⟧ )
     array (␤  'user' => 'bob',␤  'password' => '⟦⟧',␤)
@@ -71,6 +75,7 @@ _SECRET = examples(
     ["password":"User":private]=> string(8) "⟦⟧"
     [password:protected] => ⟦⟧
     object(User)#1 (1) { ["password"]=> string(8) "⟦⟧" }
+    a:2:{s:4:"user";s:3:"bob";s:8:"password";s:8:"⟦⟧";}
     User Object␤(␤    [password:User:private] => ⟦⟧␤)
     { name: 'bob', password: '⟦⟧', age: 3 }
     { name: 'bob', password: `⟦⟧` }
@@ -85,11 +90,14 @@ _SECRET = examples(
     AnyHashable("password"): "⟦⟧"
     @{Name=bob; Password=⟦⟧}
     Name     : bob␤Password : ⟦⟧␤Age      : 3
+    Name Password␤---- --------␤bob  ⟦⟧
     $VAR1 = {␤  'password' => '⟦⟧',␤  'user' => 'bob'␤};
     Map(name -> bob, password -> ⟦⟧)
     (:name "bob" :password "⟦⟧")
     {:name "bob", :password "⟦⟧"}
     {:name "bob" :password "⟦⟧" :age 3}
+    (user . "bob") (password . "⟦⟧")
+    ((password . "⟦⟧"))
     list(password = "⟦⟧", user = "bob")
     fromList [("user","bob"),("password","⟦⟧")]
     User {userName = "bob", userPassword = "⟦⟧"}
@@ -137,6 +145,7 @@ _SECRET = examples(
     os.environ.get('DB_PASSWORD', '⟦⟧')
     os.getenv("DB_PASSWORD", "⟦⟧")
     os.environ['DB_PASSWORD'] = '⟦⟧'
+    process.env.DB_PASSWORD || '⟦⟧'
     process.env.DB_PASSWORD = '⟦⟧'
     ENV['DB_PASSWORD'] = '⟦⟧'
     ENV.fetch('DB_PASSWORD', '⟦⟧')
@@ -151,44 +160,89 @@ _SECRET = examples(
     1 validation error for Login␤password␤  String should have at least 8 characters [type=string_too_short, input_value='⟦⟧', input_type=str]
     {'loc': ('body', 'password'), 'msg': 'too short', 'input': '⟦⟧'}
     [{"type":"string_too_short","loc":["body","password"],"msg":"x","input":"⟦⟧","ctx":{"min_length":8}}]
+    Data truncation: Incorrect value '⟦⟧' for column 'password' at row 1
     Data too long for column 'password' at row 1
     ~ERROR:  duplicate key value violates unique constraint "u"␤DETAIL:  Key (api_token)=(⟦abc123def456⟧) already exists.
     duplicate key error collection: a.b index: token_1 dup key: { token: "⟦abc123def456⟧" }
+    Invalid value "⟦⟧" for parameter "password"
+    invalid value '⟦⟧' for '--password'
     error: invalid password '⟦⟧'
+    argument --password: invalid value: '⟦⟧'
     invalid literal for field password: '⟦⟧'
+    Cannot deserialize value of type `int` from String "⟦⟧" (through reference chain: User["password"])
     ## sentences
+    Temporary password set to: ⟦⟧
     Temporary password: ⟦⟧
     Your password is ⟦sT5Q5-_3v8W83B⟧
     Your new password is: ⟦⟧
     Your new password: ⟦⟧
+    Generated password for bob: ⟦sT5Q5-_3v8W83B⟧
+    Generated new password for user admin: ⟦sT5Q5-_3v8W83B⟧
     Using generated security password: ⟦12345678-aaaa-4bbb-8ccc-1234567890ab⟧
     Initial admin password: ⟦⟧
     Initial root password is ⟦sT5Q5-_3v8W83B⟧
+    Admin password has been set to ⟦sT5Q5-_3v8W83B⟧
     Password changed to ⟦sT5Q5-_3v8W83B⟧
+    Password for user bob changed from ⟦sT5Q5-_3v8W83B⟧ to ⟦Zpx9Ac8kaWq⟧
+    password changed from "⟦⟧" to "⟦⟧"
+    password reset to '⟦⟧'
     the password '⟦⟧' is wrong
     wrong password "⟦⟧" for bob
     tried password ⟦sT5Q5-_3v8W83B⟧
+    login attempt [root/⟦⟧] failed
+    login attempt [b'root'/b'⟦⟧'] succeeded
     Login attempt with username: root, password: ⟦⟧
+    credentials bob:⟦sT5Q5-_3v8W83B⟧ rejected
+    using credentials bob:⟦sT5Q5-_3v8W83B⟧
+    Logging in as bob:⟦sT5Q5-_3v8W83B⟧
     [22][ssh] host: h   login: bob   password: ⟦⟧
+    [Note] [MY-010454] [Server] A temporary password is generated for root@localhost: ⟦Zpx*#!9$Ac^kaW⟧
+    Changed password for user elastic␤PASSWORD elastic = ⟦⟧
+    PASSWORD elastic = ⟦⟧
+    PASSWORD kibana_system = ⟦⟧
+    The generated password for the elastic built-in superuser is : ⟦sT5Q5-_3v8W83B⟧
+    Password for the elastic user (reset with `bin/elasticsearch-reset-password -u elastic`):␤  ⟦sT5Q5-_3v8W83B⟧
+    ℹ️  Password for the elastic user (reset with `x`):␤  ⟦sT5Q5-_3v8W83B⟧
+    Password for the [elastic] user successfully reset.␤New value: ⟦sT5Q5-_3v8W83B⟧
+    Please use the following password to proceed to installation:␤␤⟦0123456789abcdef0123456789abcdef⟧␤␤This may also be found at x
     Root Token: ⟦⟧
+    Unseal Key 1: ⟦c2VjcmV0dW5zZWFsa2V5c2hhcmUwMDE=⟧
     Initial Root Token: ⟦hvs.abcdefghijklmnopqrstuvwx⟧
     Bootstrap token: ⟦⟧
+    Your bootstrap token is ⟦abcdef.0123456789abcdef⟧
     AccessorID: x␤SecretID: ⟦12345678-aaaa-4bbb-8ccc-1234567890ab⟧
+    Your API key is ⟦abc123def456ghi⟧
     Your API key is: ⟦⟧
+    Your access token is ⟦abc123def456ghi⟧
     API token: ⟦abc123def456ghi⟧
     new API key ⟦abc123def456ghi789⟧ created
+    Copy this token now: ⟦abc123def456ghi⟧
+    client secret is ⟦abc123def456ghi⟧
+    Your verification code is ⟦839201⟧
     Your verification code is: ⟦839201⟧
+    Your OTP is ⟦839201⟧
+    Your one-time password is ⟦839201⟧
+    OTP for login is ⟦839201⟧
+    Use ⟦839201⟧ as your verification code
+    ⟦839201⟧ is your verification code
+    ⟦839201⟧ is your Example login code
     Your login code: ⟦839201⟧
+    ~G-⟦839201⟧ is your Google verification code
+    Enter code ⟦ABCD-EFGH⟧ at https://h/device
+    To sign in, use a web browser to open the page https://h/device and enter the code ⟦ABCD12345⟧ to authenticate.
     First copy your one-time code: ⟦ABCD-1234⟧
     recovery codes: ⟦abcd-1234, efgh-5678⟧
     PIN: ⟦8392⟧
+    PIN code is ⟦8392⟧
     Seed phrase: ⟦witch collapse practice feed shame open despair creek road again ice least⟧
     mnemonic: ⟦witch collapse practice feed shame open despair creek road again ice least⟧
     To access the server, open http://127.0.0.1:8888/?token=⟦0123456789abcdef0123456789abcdef⟧
     http://127.0.0.1:8888/lab?token=⟦0123456789abcdef0123456789abcdef⟧
     ~Reset your password: https://h/reset/⟦abcdef0123456789abcdef0123456789⟧
+    https://h/password/reset/⟦abcdef0123456789abcdef0123456789⟧?email=a
     https://h/users/confirmation?confirmation_token=⟦abcdef0123456789⟧
     https://h/magic?t=1&magic_token=⟦abcdef0123456789⟧
+    https://h/invite/⟦abcdef0123456789abcdef0123456789⟧
     https://h/verify-email?token=⟦abcdef0123456789⟧
     ## languages
     login รหัสผ่าน=⟦⟧ n=1

@@ -91,13 +91,23 @@ _SECRET = examples(
     - name: DB_USER␤  value: bob␤- name: DB_PASSWORD␤  value: ⟦⟧
     environment:␤  - POSTGRES_PASSWORD=⟦⟧␤  - POSTGRES_USER=bob
     environment:␤  POSTGRES_PASSWORD: ⟦⟧␤  POSTGRES_USER: bob
+    kind: Secret␤metadata:␤  name: app␤data:␤  config: ⟦YU13I2QqMGMhTHReJFk=⟧
+    apiVersion: v1␤kind: Secret␤metadata:␤  name: app␤stringData:␤  config.yaml: ⟦⟧␤type: Opaque
+    apiVersion: v1␤data:␤  username: ⟦Ym9i⟧␤  config: ⟦YU13I2QqMGMhTHReJFk=⟧␤kind: Secret␤metadata:␤  name: app
+    ~{"apiVersion":"v1","kind":"Secret","data":{"config":"⟦YU13I2QqMGMhTHReJFk=⟧"},"metadata":{"name":"app"}}
+    ~{"apiVersion":"v1","data":{"config":"⟦YU13I2QqMGMhTHReJFk=⟧"},"kind":"Secret","metadata":{"name":"app"}}
+    ~{"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "⟦YU13I2QqMGMhTHReJFk=⟧", "b": "⟦hunter2hunter2⟧"}}
+    ~kubectl.kubernetes.io/last-applied-configuration: {"apiVersion":"v1","data":{"config":"⟦YU13I2QqMGMhTHReJFk=⟧"},"kind":"Secret"}
+    variable "db_password" {␤  default = "⟦⟧"␤}
     resource "x" "y" {␤  password = "⟦⟧"␤  user = "bob"␤}
     + password = "⟦⟧"
+    ~ master_password = "⟦⟧" -> "⟦⟧"
       + master_password      = "⟦⟧"
     db_password = "⟦⟧"
     token = "⟦⟧"
     [auth]␤token = "⟦⟧"
     [remote]␤password = """⟦⟧"""
+    ~secrets:␤  db: ⟦⟧␤  api: ⟦⟧
     ~secrets: {db: ⟦⟧}
     tls.key: ⟦LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JSUV2UUlCQURBTkJna3Foa2lH⟧
     client-key-data: ⟦LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JSUV2UUlCQURBTkJna3Foa2lH⟧
@@ -112,6 +122,7 @@ _SECRET = examples(
     ~<add name="Db" connectionString="Server=h;Database=a;User Id=bob;Password=⟦sT5Q5-_3v8W83B⟧;" />
     <add key="ApiKey" value="⟦⟧" />
     <add key="SmtpPassword" value="⟦⟧"/>
+    <setting name="Password" serializeAs="String"><value>⟦⟧</value></setting>
     <property name="hibernate.connection.password">⟦⟧</property>
     <property name="password" value="⟦⟧"/>
     <server><id>r</id><username>bob</username><password>⟦⟧</password></server>
@@ -126,6 +137,7 @@ _SECRET = examples(
     <key>PayloadContent</key><string>x</string><key>WiFiPassword</key><string>⟦⟧</string>
     <wsse:Password Type="x#PasswordText">⟦⟧</wsse:Password>
     <wsse:BinarySecurityToken ValueType="x">⟦MIICmTCCAgKgAwIBAgIGAR⟧</wsse:BinarySecurityToken>
+    <ns1:apiKey>⟦⟧</ns1:apiKey>
     <Login Password="⟦⟧" User="bob"></Login>
     <param name="password">⟦⟧</param>
     <entry key="password">⟦⟧</entry>
@@ -134,10 +146,15 @@ _SECRET = examples(
     <secretAccessKey>⟦⟧</secretAccessKey>
     ~<AutoLogon><Password><Value>⟦⟧</Value><PlainText>true</PlainText></Password></AutoLogon>
     <samlp:Response><ds:SignatureValue>⟦abcdefghijklmnopqrstuvwxyz0123456789==⟧</ds:SignatureValue></samlp:Response>
-    ~{"auths": {"r.example": {"auth": "⟦dXlhZm95YTpRajNHVi1lS19zOTd0VA==⟧"}}}
-    ~{"auths":{"r.example":{"username":"bob","password":"⟦⟧","auth":"⟦dXlhZm95YTpRajNHVi1lS19zOTd0VA==⟧"}}}
+    {"auths": {"r.example": {"auth": "⟦dXlhZm95YTpRajNHVi1lS19zOTd0VA==⟧"}}}
+    {"auths":{"r.example":{"username":"bob","password":"⟦⟧","auth":"⟦dXlhZm95YTpRajNHVi1lS19zOTd0VA==⟧"}}}
     ~{"private_key_id": "k1", "private_key": "⟦-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----⟧\n", "client_email": "a"}
     {"type":"authorized_user","client_id":"a","client_secret":"⟦⟧","refresh_token":"⟦1//0abcdefghijklmnopqrstuvwx⟧"}
+    {"kty":"EC","crv":"P-256","kid":"k1","x":"AAAA","y":"BBBB","d":"⟦JRJUjUsxM0SSj0ZW6he_snFp3o36t_Ut2jRVvYjggSF⟧"}
+    {"kty":"RSA","n":"AAAA","e":"AQAB","d":"⟦JRJUjUsxM0SSj0ZW6he⟧","p":"⟦abcdefghijk⟧","q":"⟦lmnopqrstuv⟧","dp":"⟦wxyzabcdefg⟧","dq":"⟦hijklmnopqr⟧","qi":"⟦stuvwxyzabc⟧"}
+    {"kty": "oct", "k": "⟦GawgguFyGrWKav7AX4VKUg⟧", "alg": "HS256"}
+    {'kty': 'OKP', 'crv': 'Ed25519', 'd': '⟦nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A⟧', 'x': '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'}
+    {"d":"⟦JRJUjUsxM0SSj0ZW6he⟧","kty":"EC","crv":"P-256","x":"AAAA","y":"BBBB"}
     {"credential":{"id":"x","rawId":"y","response":{"signature":"⟦MEUCIQDabcdefgh⟧"}}}
     ~{"password":{"value":"⟦⟧","confirm":"⟦⟧"}}
     {"old_password":"⟦⟧","new_password":"⟦⟧"}
@@ -154,6 +171,9 @@ _SECRET = examples(
     machine h login bob password ⟦⟧
     machine h␤login bob␤password ⟦⟧␤
     default login bob password ⟦⟧
+    h:5432:shop:bob:⟦⟧
+    localhost:5432:*:bob:⟦⟧
+    *:*:*:bob:⟦⟧
     //registry.npmjs.org/:_authToken=⟦⟧
     //registry.npmjs.org/:_password=⟦aHVudGVyMg==⟧
     _auth = ⟦Ym9iOmh1bnRlcjI=⟧
@@ -173,8 +193,12 @@ _SECRET = examples(
     array('user' => 'bob', 'password' => '⟦⟧')
     ~config.secret_key_base = '⟦⟧'
     bob:⟦$6$abcdefgh$0123456789abcdefghijklmnopqrstuvwxyz⟧:19000:0:99999:7:::
+    bob:⟦$apr1$abcdefgh$0123456789abcdefghijkl⟧
     bob:⟦$2y$05$abcdefghijklmnopqrstuvwxyz0123456789⟧
+    ~bob:⟦{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=⟧
     bob:⟦$y$j9T$abcdefghijklmnop$0123456789abcdefghijklmnop⟧:19000:0:99999:7:::
+    bob:realm:⟦0123456789abcdef0123456789abcdef⟧
+    bob:1001:⟦aad3b435b51404eeaad3b435b51404ee:31d6cfe0d16ae931b73c59d7e0c089c0⟧:::
     network={␤ ssid="home"␤ psk="⟦⟧"␤}
     network={␤ ssid="home"␤ #psk="⟦⟧"␤ psk=⟦0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef⟧␤}
     wpa_passphrase=⟦⟧
@@ -201,6 +225,7 @@ _SECRET = examples(
     neighbor 10.0.0.1 password ⟦⟧
     snmp-server community ⟦⟧ RO
     rocommunity ⟦⟧ 10.0.0.0/8
+    com2sec ro default ⟦⟧
     ip ospf message-digest-key 1 md5 ⟦⟧
     key-string ⟦⟧
     crypto isakmp key ⟦⟧ address 10.0.0.1
@@ -233,6 +258,7 @@ _SECRET = examples(
     poll h proto imap user "bob" password "⟦⟧"
     poll h user bob there with password "⟦⟧" is bob here
     requirepass ⟦⟧
+    user default on >⟦⟧ ~* &* +@all
     masteruser a␤masterauth ⟦⟧
     rpcuser=bob␤rpcpassword=⟦⟧
     ~rpcauth=bob:⟦0123456789abcdef$0123456789abcdef0123456789abcdef⟧
@@ -243,6 +269,8 @@ _SECRET = examples(
     stats auth bob:⟦⟧
     user bob insecure-password ⟦⟧
     user bob password ⟦$5$abcdefgh$0123456789abcdefghijklmnop⟧
+    bob:{PLAIN}⟦⟧
+    bob:{CRAM-MD5}⟦0123456789abcdef0123456789abcdef⟧
     auth_user_file: x␤admin_password = ⟦⟧
     admin_passwd = ⟦⟧
     db_password = ⟦⟧␤db_port = False
@@ -255,6 +283,7 @@ _SECRET = examples(
     ALTER USER bob WITH PASSWORD '⟦⟧'
     ALTER USER bob IDENTIFIED BY '⟦⟧'
     ALTER USER bob IDENTIFIED BY "⟦⟧"
+    ALTER USER bob IDENTIFIED BY ⟦sT5Q53v8W83B⟧
     ALTER ROLE bob ENCRYPTED PASSWORD '⟦⟧';
     ALTER LOGIN bob WITH PASSWORD = '⟦⟧' OLD_PASSWORD = '⟦⟧'
     CREATE LOGIN bob WITH PASSWORD = N'⟦⟧'
@@ -278,6 +307,7 @@ _SECRET = examples(
     SELECT PASSWORD('⟦⟧')
     SELECT pgp_sym_encrypt('a', '⟦⟧')
     INSERT INTO users (name, password) VALUES ('bob', '⟦⟧')
+    ~INSERT INTO users (name, password) VALUES ('bob', MD5('⟦⟧'))
     INSERT INTO `users` (`name`, `password`, `mail`) VALUES ('bob', '⟦⟧', 'a')
     INSERT INTO users SET name='bob', password='⟦⟧'
     INSERT INTO "users" ("name", "password") VALUES ('bob', '⟦⟧') RETURNING "id"
@@ -285,6 +315,7 @@ _SECRET = examples(
     CREATE SERVER s FOREIGN DATA WRAPPER f OPTIONS (user 'bob', password '⟦⟧')
     CREATE USER MAPPING FOR bob SERVER s OPTIONS (user 'x', password '⟦⟧')
     CREATE SUBSCRIPTION s CONNECTION 'host=h user=bob password=⟦⟧' PUBLICATION p
+    CREATE DATABASE LINK l CONNECT TO bob IDENTIFIED BY ⟦sT5Q53v8W83B⟧ USING 'x'
     CHANGE MASTER TO MASTER_HOST='h', MASTER_USER='bob', MASTER_PASSWORD='⟦⟧'
     CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD='⟦⟧'
     START SLAVE USER='bob' PASSWORD='⟦⟧'
@@ -293,11 +324,16 @@ _SECRET = examples(
     CREATE CREDENTIAL c WITH IDENTITY = 'bob', SECRET = '⟦⟧'
     COPY t FROM 's3://b' CREDENTIALS 'aws_access_key_id=AKIDEXAMPLE;aws_secret_access_key=⟦⟧'
     CREATE STAGE s CREDENTIALS = (AWS_KEY_ID = 'AKIDEXAMPLE' AWS_SECRET_KEY = '⟦⟧')
+    EXEC sp_addlogin 'bob', '⟦⟧'
+    EXEC sp_password NULL, '⟦⟧', 'bob'
     LOG:  statement: ALTER USER bob PASSWORD '⟦⟧';
+    ~DETAIL:  parameters: $1 = 'bob', $2 = '⟦⟧'
+    ~DETAIL:  Parameters: $1 = 'bob', $2 = '⟦⟧'
     [SQL: INSERT INTO users (name, password) VALUES (?, ?)]␤[parameters: ⟦('bob', 'hunter2')⟧]
     Executing (default): UPDATE users SET password='⟦⟧' WHERE id=1
     User Load (0.2ms)  SELECT * FROM users WHERE users.reset_token = $1 [["reset_token", "⟦abc123def456⟧"], ["LIMIT", 1]]
     User Update (0.2ms) UPDATE users SET password = ? [["password", "⟦⟧"]]
+    Hibernate: binding parameter [1] as [VARCHAR] - [⟦⟧]
     db.users.insert({name: "bob", password: "⟦⟧"})
     { find: "users", filter: { password: "⟦⟧" } }
     '''

@@ -12,7 +12,7 @@ from support.secrecies import a_scan
     ("text", "expected"),
     [
         ("password is hunter2", "password is ***"),
-        ("The password was changed to hunter2.", "The password was changed to hunter2."),
+        ("The password was changed to hunter2.", "The password was changed to ***."),
         ("user password set to Abc123xyz.", "user password set to ***."),
         ('invalid password "hunter" for user bob', 'invalid password "***" for user bob'),
         ("Password 'x' rejected", "Password '***' rejected"),
