@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from logweir.redaction.scan import MASK, Scan
 from logweir.redaction.schemes import SCHEME_PROBES, mask_schemes
+from logweir.redaction.shapes_issuers import ISSUER_PROBES, mask_issuers
 from logweir.redaction.shapes_tokens import (
     TOKEN_PROBES,
     mask_aws_ids,
@@ -61,6 +62,10 @@ def _mask_private_keys(text: str, scan: Scan) -> str:
     return _PRIVATE_KEY.sub(lambda _: scan.found("shape: private key"), text)
 
 
+def _mask_all_tokens(text: str, scan: Scan) -> str:
+    return mask_issuers(mask_tokens(text, scan), scan)
+
+
 def _mask_iban(match: re.Match[str]) -> str:
     text = match.group()
     ends = [i for i in range(len(text), 14, -1) if i == len(text) or text[i] == " "]
@@ -81,7 +86,7 @@ SHAPES = {
         _mask_private_keys,
     ),
     "bearer_token": Pattern(SCHEME_PROBES, 8, mask_schemes),
-    "token": Pattern(TOKEN_PROBES, 15, mask_tokens),
+    "token": Pattern((*TOKEN_PROBES, *ISSUER_PROBES), 15, _mask_all_tokens),
     "jwt": Pattern((("J", "(?<=eyJ)"),), 15, mask_tokens),
     "aws_key": Pattern((("A", _AWS_ID_PROBE),), 20, mask_aws_ids),
     "aws_key_in_text": Pattern((("A", _AWS_ID_PROBE),), 21, mask_aws_ids_in_text),

@@ -26,7 +26,7 @@ _PIECES = [
     "set ", "set a ", "set -a ", "set password ", "config -a -b ", "\npassword ", "api_key ", "a_param ", "a" * 16 + "_header ",
     "enable password 7 ", "username a ", "username a privilege 1 ", "poll a ", "mysqladmin ", "rclone config create ",
     "wifi connect ", "key 7 ", "login(", "login('a', ", "login('a'", "setPassword('", "a.b.", "a->", "password: str = ", "[password:private] ",
-    "pam_unix(password:", "::", " :: ", "password:: ", "Authorization: Basic\n ", "\u0e31", "\u0e31=", "]", "detcetorp:",
+    "pam_unix(password:", "::", " :: ", "password:: ", "Authorization: Basic\n ", "\u0e31", "\u0e31=", "]", "detcetorp:", "pat-na1-", "eJaaaaaaaaaaaaaaaaaaaaaa:", "aB1-", "AAAAAAAAAAAAAAAAAAAAAAAA ", "s%3A", "v1.local.", "pbkdf2_sha256$", "%3D",
     '"kty":"EC",', '{"kty":"EC","d":"aaaa",', '"kind":"Secret","data":{', "kind: Secret\ndata:\n a: b\n", "\ndata:\n a: b",
     "a:5432:b:c:", "{SHA}", "a|password\n-|-\n", "a,password\n1,2\n", "password a: ", "password for ", "password from 'a' to 'b",
     "code is ", "is your ", "token is a1 ", "'a' for 'password' ", "'a' for ", 'String "a', "login attempt [a/", "parameters: $1 = 'a', ",
