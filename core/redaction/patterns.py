@@ -68,13 +68,14 @@ _URL_PROBES = (
     ("?&#", r"[\w.%\[\]-]{1,64}="),
     (
         "/",
-        r"(?<=\w/)[^\s:@/\"'<>]{1,128}@|(?:services|workflows|triggers|webhooks|webhookb2|hooks)/",
+        r"(?<=\w/)[^\s:@/\"'<>]{1,128}@|(?:services|workflows|triggers|webhooks?|webhookb2|hooks?|integration|with/key)/",
     ),
     (
         "/",
         r"(?:reset|passwords?|invit\w{1,6}|confirm\w{0,5}|verify|activat\w{1,3}|magic|unlock|sso|share|login)[/_-][\w/-]{20}",
     ),
     ("%", "40"),
+    (":", r"(?<=(?:an|ss|sr|ic|a2|ia):)//[\w+/=.~-]{6}"),
 )
 _CARD_PROBES = (("2-6", r"\d\d\d[\d \t\xa0\u2007\u2009\u202f._\-\u2010-\u2015]{9}"),)
 

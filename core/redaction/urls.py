@@ -48,6 +48,21 @@ _SECRET_PARAMETERS = frozenset(
         "accesstoken",
     }
 )
+#: These sign or open something where their value is random; others of these names are identifiers.
+_OFTEN_SECRET = frozenset(
+    """
+    key sign ticket assertion magic verifier verify hdnea hdnts hdntl md5 st ct sentrykey vcode pwdtoken sk ak s e data
+    """.split()  # noqa: SIM905 - a column of quoted words is harder to read
+)
+_RANDOM = re.compile(
+    r"(?![0-9a-f]{8}-[0-9a-f]{4}-)(?=[^\d]*\d)(?=(?:[^a-z]*[a-z]){2})(?:(?=[^A-Z]*[A-Z])|(?=(?:[^\d]*\d){4}))[\w.~+=%*-]{16,4096}",
+    re.ASCII,
+)
+#: Whole addresses that are secrets, but for their host.
+_PROXY = re.compile(
+    r"((?:trojan|vless|vmess|ss|ssr|tuic|hysteria2?)://)[^\s@/\"'<>]{6,4096}(?=@|[\s\"'<>#]|\Z)|(otpauth-migration://offline\?data=)[^\s\"'<>]{8,4096}",
+    re.ASCII,
+)
 _CODE_LENGTH = 12  # an authorization code of OAuth is longer than an error's code
 _WEBHOOK = re.compile(
     r"((?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d+/)?webhooks"
@@ -59,7 +74,7 @@ _WEBHOOK = re.compile(
 #: What follows such a step of a path is a link that only one may have.
 _LINK = re.compile(
     r"(/(?:reset|reset[_-]password|password[_/-]reset|passwords?/(?:edit|reset)|invite|invitations?|confirm|confirmation|verify"
-    r"|verify[_-]email|activate|activation|magic|magic[_-]link|unlock|unsubscribe|sso|share|s/token|login/token)/)"
+    r"|verify[_-]email|activate|activation|magic|magic[_-]link|unlock|unsubscribe|sso|share|login/token|webhooks?|hooks?|integration|with/key)/)"
     r"((?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,512}+)(?![\w.-]*\.(?:html?|js|css|png|md))"
 )
 
@@ -77,6 +92,8 @@ def mask_urls(text: str, scan: Scan) -> str:
         text = _PARAMETER.sub(lambda match: _parameter(match, scan), text)
     if "/" in text:
         text = _LINK.sub(lambda match: f"{match[1]}{scan.found('url: link')}", text)
+    if "://" in text:
+        text = _PROXY.sub(lambda match: f"{match[1] or match[2]}{scan.found('url: key')}", text)
     if "hook" in text:
         text = _WEBHOOK.sub(lambda match: f"{match[1]}{scan.found('url: webhook')}", text)
     return text
@@ -97,6 +114,8 @@ def _parameter(match: re.Match[str], scan: Scan) -> str:
     secrecy = scan.secrecy(plain)
     if compact in _SECRET_PARAMETERS or (compact == "code" and len(value) >= _CODE_LENGTH):
         secrecy = max(secrecy, Secrecy.CREDENTIAL)
+    if secrecy is Secrecy.HARMLESS and compact in _OFTEN_SECRET and _RANDOM.fullmatch(value):
+        secrecy = Secrecy.SECRET
     if value == MASK or is_kept(value, secrecy):
         return match.group()
     return f"{sign}{name}={scan.found(f'url: {plain}')}"
