@@ -14,7 +14,8 @@ from logweir.redaction.scan import MASK
 
 __all__ = ["is_command", "masked_arguments"]
 
-#: Beside those with options of one letter: whose secret has a place of its own.
+#: Beside those with options of one letter: whose secret has a place of its own, what runs
+#: others, and commands of Redis.
 _BY_PLACE = frozenset(
     [
         "vault",
@@ -29,6 +30,15 @@ _BY_PLACE = frozenset(
         "poetry",
         "composer",
         "kubectl",
+        "sudo",
+        "doas",
+        "env",
+        "nohup",
+        "time",
+        "timeout",
+        "AUTH",
+        "HELLO",
+        "CONFIG",
     ]
 )
 _LONGEST_PROGRAM = 64

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from logweir.redaction.names import Secrecy
@@ -43,10 +44,28 @@ _PREFIXES = frozenset(
 )
 _FOR_VALUES = frozenset(
     """
-    value values val v data stringdata content raw default input secretstring
+    value values val v answer got material data stringdata content raw default input secretstring
     """.split()  # noqa: SIM905 - a column of quoted words is harder to read
 )
-_FOR_CHANGES = frozenset("old new before after from to previous current fromstring tostring text".split())  # noqa: SIM905 - the same
+#: What a statement is given; these are values only beside one that names a secret.
+_FOR_STATEMENTS = frozenset(
+    [
+        "params",
+        "parameters",
+        "args",
+        "arguments",
+        "bindings",
+        "binds",
+        "bindparams",
+        "variables",
+        "bindvariables",
+        "rows",
+        "records",
+    ]
+)
+_FOR_CHANGES = _FOR_STATEMENTS | frozenset(
+    ["old", "new", "before", "after", "from", "to", "previous", "current", "fromstring", "tostring", "text"]
+)
 _BESIDE_KEYS = frozenset({"value", "values", "val", "v"})
 #: Under a credential's name they are the credential itself.
 _FOR_CREDENTIALS = frozenset(
@@ -69,8 +88,23 @@ def _spellings(words: Iterable[str], prefixes: Iterable[str] = ()) -> frozenset[
 
 
 _KIND_LABELS = _spellings(_FOR_KINDS)
+_COLUMNS = frozenset({"columns", "column_names", "columnNames"})
+_STATEMENTS = _spellings(("sql", "query", "statement", "stmt", "operation"))
 #: The keys whose values say what the entry beside them is, in their usual spellings.
-LABELS = _spellings(_FOR_NAMES) | _spellings(("name", "key"), _PREFIXES) | _KIND_LABELS | {"kty"}
+LABELS = (
+    _spellings(_FOR_NAMES)
+    | _spellings(("name", "key"), _PREFIXES)
+    | _KIND_LABELS
+    | _STATEMENTS
+    | _COLUMNS
+    | {"kty"}
+)
+_STATEMENT = re.compile(
+    r"(?i:\b(?:select|insert|update|delete|replace|call|exec|execute|merge|mutation|query|alter|create)\b)"
+)
+_PLACEHOLDER = re.compile(r"\?|%s|%\(|[$:@]\w")
+_WORD = re.compile(r"[^\W\d]\w{2,63}")
+_MOST_WORDS, _LONGEST_STATEMENT = 64, 4096
 _KEY_TYPES = frozenset({"EC", "RSA", "OKP", "oct", "AKP"})
 #: What is private of a JWK, RFC 7518.
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth", "priv"})
@@ -101,9 +135,17 @@ def secret_label(
     Also whether the label names a field, so that what it was and is may stand beside it.
     """
     found, said, names = Secrecy.HARMLESS, "", False
-    for key, label in entries:
+    for key, said_there in entries:
+        label = said_there
         if type(key) is not str or key not in LABELS:
             continue
+        if key in _STATEMENTS:
+            word = _secret_word(label, secrecy)
+            if word:
+                found, said, names = Secrecy.SECRET, word, True
+            continue
+        if key in _COLUMNS:
+            label = _secret_column(label, secrecy)
         if key == "kty" and type(label) is str and label in _KEY_TYPES:
             return secrecy("private_jwk"), "private_jwk", False
         name = label[-1] if type(label) in {list, tuple} and label else label  # a place: ("body", "password")
@@ -113,6 +155,23 @@ def secret_label(
                 found, said = secret, name
             names = names or (secret is not Secrecy.HARMLESS and key not in _KIND_LABELS)
     return found, said, names
+
+
+def _secret_word(statement: object, secrecy: Callable[[str], Secrecy]) -> str:
+    """Return the name of a secret that a statement is given a value for; empty if there is none."""
+    if type(statement) is not str or not _STATEMENT.search(statement, 0, _LONGEST_STATEMENT):
+        return ""
+    if not _PLACEHOLDER.search(statement, 0, _LONGEST_STATEMENT):
+        return ""
+    words = dict.fromkeys(_WORD.findall(statement, 0, _LONGEST_STATEMENT))
+    return next((word for word in islice(words, _MOST_WORDS) if secrecy(word)), "")
+
+
+def _secret_column(columns: object, secrecy: Callable[[str], Secrecy]) -> str:
+    """Return the first secret name of some columns; empty if there is none."""
+    if not isinstance(columns, list | tuple):
+        return ""
+    return next((name for name in islice(columns, _MOST_WORDS) if type(name) is str and secrecy(name)), "")
 
 
 def private_members(entries: Sequence[tuple[Any, Any]]) -> Callable[[str], bool] | None:

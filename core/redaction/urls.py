@@ -51,7 +51,8 @@ _SECRET_PARAMETERS = frozenset(
 #: These sign or open something where their value is random; others of these names are identifiers.
 _OFTEN_SECRET = frozenset(
     """
-    key sign ticket assertion magic verifier verify hdnea hdnts hdntl md5 st ct sentrykey vcode pwdtoken sk ak s e data
+    key sign ticket assertion magic verifier verify hdnea hdnts hdntl md5 st ct sentrykey
+    data
     """.split()  # noqa: SIM905 - a column of quoted words is harder to read
 )
 _RANDOM = re.compile(
