@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -21,7 +20,6 @@ from logweir.delivery.queues.bounded import BoundedQueue
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.receipts import Receipt
-from logweir.delivery.spool import housekeeping
 from logweir.delivery.spool.committer import Committer
 from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.delivery.spool.spool import Spool
@@ -156,18 +154,6 @@ def files_left_by_a_reload_are_looked_for_later() -> Iterator[None]:
 
 
 @contextmanager
-def a_former_directory_is_forgotten_before_its_last_file() -> Iterator[None]:
-    """Though the spool there has not written yet what is staged."""
-    move = housekeeping._move_from
-
-    def early(former: Path, spool: Spool, *, may_forget: bool) -> None:
-        move(former, spool, may_forget=True)
-
-    with patch.object(housekeeping, "_move_from", early):
-        yield
-
-
-@contextmanager
 def the_committer_clears_its_flag_after_it_has_looked_for_work() -> Iterator[None]:
     """What another thread stages in between wakes nobody."""
     attend = Committer._attend
@@ -251,7 +237,6 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         a_fan_out_that_goes_on_gives_again_what_was_given,
         files_left_by_a_reload_are_looked_for_later,
         an_audit_call_that_meets_only_closed_queues_is_not_routed_anew,
-        a_former_directory_is_forgotten_before_its_last_file,
         the_committer_clears_its_flag_after_it_has_looked_for_work,
         a_put_asks_whether_the_queue_is_closed_before_it_has_the_lock,
         a_commit_is_noted_when_another_may_have_come_in_between,
