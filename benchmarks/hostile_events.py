@@ -40,7 +40,7 @@ PIECES = (
     "''", "INSERT INTO t (password) VALUES ('x'); ", "identified by 'x' ", "Duplicate entry 'x' for key 'token' ",
     "SELECT ? ', (", "loc=('a','password') input=x ", 'name="password"\n\nx\n--', "login a password b ",
     "\npassword\n input_value=", "\\u0022password\\u0022:", "&quot;password&quot;:", "password：x ", "::", "->", "=>",
-    "password=SecretStr('x') ", "password=b'x' ", "password=<T x> ", "(", "((((", "{{", "[(", "a b ", "\n", " ",
+    "password=SecretStr('x') ", "password=b'x' ", "password=<T x> ", "(", "((((", "{{", "[(", "a b ", "\n", " ", "s", "p", "k", "t", "h",
 )  # fmt: skip
 
 
@@ -229,8 +229,8 @@ def ordinary_events() -> dict[str, dict[str, Any]]:
         "64 KiB of JSON": {"t": _json_body(1000)[:LONG]},
         "64 KiB of an access log": {"t": repeated(_ACCESS)},
         "64 KiB of base64": {"t": repeated("QUJDRA" * 7 + "x9")},
-        "three long texts": {"a": _prose(LONG), "b": _json_body(1000)[:LONG], "c": repeated(_FRAMES, 30_000)},
-        "1,000 rows": {"rows": json.loads(_json_body(300))},
+        "two long texts": {"a": _prose(LONG // 2), "b": repeated(_FRAMES, LONG // 2)},
+        "100 rows": {"rows": json.loads(_json_body(100))},
         "a list of 10,000 numbers": {"l": list(range(10_000))},
-        "2,000 short texts": {"l": [f"order number {index}: paid" for index in range(2000)]},
+        "1,000 short texts": {"l": [f"order {index} of the shop: paid" for index in range(1000)]},
     }

@@ -1,34 +1,45 @@
 """What a call may cost, and its texts: cleaned, redacted and cut within that.
 
-What a call costs is bounded in three ways, whatever it holds: by what is written (``size``), by what it
-takes to get there (``work``: each container, each object that is encoded, each name that was not met before,
-each character that is searched), and by the closer looks of its scan. A field may take what is left of these,
-but what the fields behind it are entitled to.
+What a call costs is bounded twice, whatever it holds: by what is written (``size``), and by what it takes to
+get there (``work``: each container, each object that is encoded, each name that was not met before, and what
+its scan pays for each text that is searched). A field may take what is left of these, but what the fields
+behind it are entitled to.
 """
 
 from __future__ import annotations
+
+import re
 
 from logweir.capture.truncation import text_cost
 from logweir.config.models import LimitsConfig
 from logweir.encoding.cuts import is_cut, joined, kept_ends
 from logweir.encoding.values import clean_text
 from logweir.redaction.redactor import Redactor
-from logweir.redaction.scan import LOOKS, Scan
+from logweir.redaction.scan import WORK, Scan, cost_of_probe
 
-__all__ = ["OF_CONTAINER", "OF_ENTRY", "OF_NEW_NAME", "OF_OBJECT", "SEAM", "WORK", "BoundedTexts"]
+__all__ = [
+    "OF_CONTAINER",
+    "OF_ENTRY",
+    "OF_NEW_NAME",
+    "OF_OBJECT",
+    "OF_SECRET",
+    "SEAM",
+    "WORK",
+    "BoundedTexts",
+]
 
-#: What one call may cost beside what it writes, in units of about 25 nanoseconds. A character that is
-#: searched for secrets is one unit.
-WORK = 262_144
+#: What things cost, in the units of :data:`logweir.redaction.scan.WORK`.
 OF_CONTAINER = 60
 OF_ENTRY = 16
 OF_OBJECT = 80
+OF_SECRET = 60
 OF_NEW_NAME = 300
 #: How far beyond its cut a long text is searched for secrets.
 SEAM = 4096
 
 _WRITTEN = 2  # times the size of an event are written at most, before the final cut
-_PROBED = 3  # a character that is only probed for secrets costs an eighth
+_SEARCHED = 2  # what a character that is searched costs in most texts
+_OF_TEXT = 40
 _SHORT = 256  # a text that is never cut for what the call has cost
 
 
@@ -73,7 +84,7 @@ class BoundedTexts:
         scan = self._given_scan
         if scan is None:
             scan = self._given_scan = self._redactor.scan()
-        scan.reserved = self._behind * (LOOKS // (2 * self._fields))
+        scan.left = self._work_room - self._work
         return scan
 
     def _is_full(self) -> bool:
@@ -98,11 +109,17 @@ class BoundedTexts:
     def _redacted(self, text: str) -> str:
         if len(text) < self._redactor.shortest:
             return text
-        if self._redactor.suspicious(text) is None:
-            self._work += len(text) >> _PROBED
+        found = self._redactor.suspicious(text)
+        if found is None:
+            self._work += cost_of_probe(text)
             return text
-        self._work += len(text)
-        return self._redactor.searched(text, self._scan)
+        if isinstance(found, re.Match):
+            self._work += cost_of_probe(text[: found.end()])
+        scan = self._scan
+        try:
+            return self._redactor.searched(text, scan)
+        finally:
+            self._work = self._work_room - scan.left
 
     def _bounded_text(self, text: str, lost: int = 0) -> str:
         """Return the text cleaned, redacted and cut: in this order, so that no half of a secret remains.
@@ -111,6 +128,7 @@ class BoundedTexts:
             text: The text, whose middle may be missing if it is very long.
             lost: How many characters are missing.
         """
+        self._work += _OF_TEXT
         longest = self._limits.max_string
         if len(text) > _SHORT:
             longest = min(longest, self._affordable(text, longest))
@@ -138,9 +156,7 @@ class BoundedTexts:
         room = max(_SHORT, self._room - self.size)
         work = self._work_room - self._work
         searched = min(len(text), min(longest, room) + SEAM)
-        if self._redactor.suspicious(text[:searched]) is None:
-            searched >>= _PROBED
-        if searched <= work:
+        if searched * _SEARCHED <= work or cost_of_probe(text[:searched]) <= work // 2:
             return room
         self.spent = True
-        return max(0, min(room, work // 2 - 2 * SEAM))
+        return max(0, min(room, work // (2 * _SEARCHED) - 2 * SEAM))

@@ -26,6 +26,9 @@ from logweir.redaction.scan import Masked
 __all__ = ["CYCLE", "MAX_DEPTH", "Snapshotter"]
 
 _SMALL_INT = SMALL_INT  # a constant of this module is found faster
+_LONG = 2048  # what is longer is probed by the walk, which counts what it costs
+_SHORT = 64  # the same, beside a walk
+_PROBED = 16_384  # how many bytes are copied without one
 _MANY = 500  # fields that are walked with an eye on what they cost
 
 
@@ -41,6 +44,8 @@ class Snapshotter:
         self.redactor = redactor
         self.limits = limits or LimitsConfig()
         self._known = Known()
+        self._longest = min(_LONG, self.limits.max_string)
+        self._probed = min(_PROBED, self.limits.max_event_bytes)
         self._many = min(_MANY, self.limits.max_items)
         self._truncated = 0
         self._lock = RLock()  # re-entrant: a finaliser may log in the middle of anything
@@ -72,14 +77,14 @@ class Snapshotter:
         known = self._known.plain.get
         suspicious = self.redactor.suspicious
         shortest = self.redactor.shortest
-        longest = self.limits.max_string
+        longest = self._longest
         copy: dict[str, Any] = {}
         size = 0
         walk: Walk | None = None
         try:
             if len(fields) > self._many:
                 return self._walked(fields)
-            whole = self.limits.max_event_bytes
+            most = self._probed
             for key, value in fields.items():
                 # A known name has been through `_Walk._name` once: it is clean, short and not secret. (A key
                 # that is no text may be equal to a known name; what is copied is the name, which is text.)
@@ -92,7 +97,7 @@ class Snapshotter:
                         # than the shortest secret cannot hold one, so that most texts skip the search.
                         if value.isascii() and (
                             length < shortest
-                            or (length <= longest and size <= whole and suspicious(value) is None)
+                            or (length <= longest and size <= most and suspicious(value) is None)
                         ):
                             copy[name] = value
                             size += ENTRY_COST + len(name) + length
@@ -108,9 +113,10 @@ class Snapshotter:
                         continue
                 if walk is None:
                     walk = Walk(self.redactor, self.limits, self._known, fields)
+                    longest = min(longest, _SHORT)
                 walk.entry(copy, key, value, 1)
             # The event's bounds are checked once, behind the loop: hardly any event exceeds them.
-            if walk is None and size <= whole:
+            if walk is None and size <= most:
                 return copy, size
             return self._bounded(fields, copy, size, walk)
         except Exception:  # noqa: BLE001 - nothing that a caller logs makes the log call raise

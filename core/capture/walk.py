@@ -14,7 +14,15 @@ from typing import Any
 
 import msgspec
 
-from logweir.capture.budget import OF_CONTAINER, OF_ENTRY, OF_NEW_NAME, OF_OBJECT, SEAM, BoundedTexts
+from logweir.capture.budget import (
+    OF_CONTAINER,
+    OF_ENTRY,
+    OF_NEW_NAME,
+    OF_OBJECT,
+    OF_SECRET,
+    SEAM,
+    BoundedTexts,
+)
 from logweir.capture.halves import joined_halves
 from logweir.capture.known_names import Known
 from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, TRUNCATED_FIELD, is_item_mark
@@ -143,6 +151,7 @@ class Walk(BoundedTexts):
             depth: Of the value.
         """
         plain: Any = value
+        self._work += OF_SECRET
         for _ in range(_STEPS):
             kind = type(plain)
             if plain is None or kind is bool:
@@ -227,7 +236,9 @@ class Walk(BoundedTexts):
         name: str = "",
     ) -> list[Any]:
         result: list[Any] = []
-        append, shortest, size, option = result.append, self._redactor.shortest, self.size, None
+        append, shortest, option = result.append, self._redactor.shortest, None
+        size = counted = self.size
+        room = min(self._room, size + self._work_room - self._work)
         suspicious, small = self._redactor.suspicious, min(_SMALL_TEXT, self._limits.max_string)
         depth += 1
         for item in self._each(items[: self._fitting(total)]):
@@ -235,7 +246,7 @@ class Walk(BoundedTexts):
             kind = type(item)
             if not under and option is None:
                 # What is plain and small is copied without a call, as the snapshot does with fields.
-                if kind is str:
+                if kind is str and size <= room:
                     length = len(item)
                     if (
                         item.isascii()
@@ -249,6 +260,7 @@ class Walk(BoundedTexts):
                     append(item)
                     continue
             self.size = size
+            self._work += size - counted  # what was copied meanwhile: a byte takes about as long as a unit
             # Far beyond what an event may have: the final cut will share out what there is already.
             if self._is_full() and not (len(result) == total - 1 and is_item_mark(item)):
                 break
@@ -259,8 +271,9 @@ class Walk(BoundedTexts):
             else:
                 append(self.value(item, depth))
             option = self._option(item) if kind is str and not under else None
-            size = self.size
+            size = counted = self.size
         self.size = size
+        self._work += size - counted
         if len(result) < total:
             self.size += ITEM_COST
             append(self._cut_mark(total - len(result)))
@@ -268,7 +281,10 @@ class Walk(BoundedTexts):
 
     def _fitting(self, total: int) -> int:
         """How many items there may be room for."""
-        return min(self._kept(total), max(0, self._room - self.size) // ITEM_COST + 2)
+        return min(
+            self._kept(total),
+            max(0, min(self._room - self.size, self._work_room - self._work)) // ITEM_COST + 2,
+        )
 
     def _option(self, item: str) -> tuple[Secrecy, str] | None:
         name = option_name(item)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from logweir.redaction.prose import is_placeholder
-from logweir.redaction.scan import Scan
+from logweir.redaction.scan import OF_MATCH, Scan
 from logweir.redaction.text_places import Span
 
 __all__ = ["CALL_PROBES", "mask_calls"]
@@ -41,6 +41,7 @@ _ASKED = re.compile(
     r"(?i:get|has|is|find|load|fetch|read|list|require|need|missing|expect|invalid|ask|prompt|input|delete|remove|describe|no|parse)(?=[A-Z_])|getpass|askpass"
 )
 _CALL = re.compile(r"(?<![\w.$])((?:[\w$]{1,64}(?:->|::|\.)){0,6}+)([A-Za-z_]\w{2,63}+)\(\s{0,8}(?=[^)\s])")
+_CALLED = re.compile(r"\((\w{3,64}+)")
 _ITEM = re.compile(
     r"\s*((?:[bBuUrRnNfF@]?\"(?:[^\"\\\n]|\\.){0,512}+\"|[bBuUrRnNfF@]?'(?:[^'\\\n]|\\.){0,512}+'|[^\s,()\"'][^,()\"'\n]{0,128}+"
     r"|\([^()\n]{0,256}+\)){1,4}+|)\s*(,|\))"
@@ -57,6 +58,12 @@ def mask_calls(text: str, scan: Scan) -> str:
     """Mask the arguments of calls that are secrets."""
     if "(" not in text:
         return text
+    # Hardly any call is one of these: its name is read backwards, from its parenthesis.
+    names = {name[::-1] for name in _CALLED.findall(text[::-1])}
+    scan.pay(OF_MATCH * len(names))
+    if not any(name.lower() in _PLACES or scan.secrecy(name) for name in names):
+        return text
+    scan.pay(len(text))
     parts, done = [], 0
     for call in _CALL.finditer(text):
         if call.start() < done:
@@ -72,9 +79,10 @@ def _secrets(call: re.Match[str], scan: Scan) -> list[Span]:
     place = _PLACES.get(name.lower())
     if name.lower() == "__construct" and "PDO" not in call[1]:
         return []
-    scan.look()
+    scan.pay(OF_MATCH)
     if place is None and (_ASKED.match(name) or not (secrecy := scan.secrecy(name))):
         return []
+    scan.look()
     items = _arguments(call)
     if place is not None:
         index = len(items) - 1 if place == _LAST else place

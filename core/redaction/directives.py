@@ -13,14 +13,14 @@ import re
 from logweir.redaction.command_words import ARGUMENT, BLANK, VALUE, mask_places
 from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_said
-from logweir.redaction.scan import Scan
-from logweir.redaction.text_names import mask_behind
-from logweir.redaction.text_places import Place, Span
+from logweir.redaction.scan import OF_MATCH, Scan
+from logweir.redaction.text_places import Place, lowered
 from logweir.redaction.text_values import secret_span
 
-__all__ = ["DIRECTIVE_PROBES", "mask_directives"]
+__all__ = ["DIRECTIVE_PROBES", "mask_directives", "mask_settings"]
 
-_ENDS = r"(?i:word|passwd|phrase|pass|pwd|pw|secret|token|key|auth|psk|code|credentials?|pat|pin|authorization|cookie|key-string|dsn|database_url)"
+_LASTS = "word|passwd|phrase|pass|pwd|pw|secret|token|key|auth|psk|code|credentials?|pat|pin|authorization|cookie|key-string|dsn|database_url"
+_ENDS = rf"(?i:{_LASTS})"
 _NAME = rf"((?!-)[\w.\-/:@$]{{0,128}}?{_ENDS})"
 _VERBED = re.compile(
     rf"(?<![\w.-])(?i:set|put|setenv|setx|add|config|env|arg|define|write|export|setfacl|update|upsert|let|edit"
@@ -30,6 +30,10 @@ _VERBED = re.compile(
 _LINE = re.compile(
     rf"(?:(?<![^\n])|(?<=\\n))[ \t]{{0,32}}#?{_NAME}[ \t]{{1,32}}(?=(?:\"[^\"\n]{{1,512}}\"|'[^'\n]{{1,512}}'|[^\s=:;]\S{{0,512}});?[ \t]*(?:\Z|[\r\n]|\\n))"
 )
+#: What both begin with: the end of a name and a blank, in lower case. They are tried only around such a place.
+_NAME_ENDS = re.compile(rf"(?:{_LASTS})(?=[\"']?,?[ \t])")
+_BACKWARDS = re.compile(r"[\w.\-/:@$]{0,128}+")
+_LEAD = 400
 _SIMPLE = frozenset(
     """
     password passwords passwd passphrase pass pwd pw secret token key auth psk code credential credentials pin
@@ -81,19 +85,52 @@ DIRECTIVE_PROBES = (
 )
 
 
+def mask_settings(text: str, scan: Scan) -> str:
+    """Mask the values of settings that are known as a whole."""
+    return mask_places(text, _SETTINGS, scan)
+
+
 def mask_directives(text: str, scan: Scan) -> str:
     """Mask the values of names that stand behind them."""
-    text = mask_places(text, _SETTINGS, scan)
-    text = mask_behind(text, _VERBED, scan, _verbed)
-    return mask_behind(text, _LINE, scan, _alone)
+    parts, done = [], 0
+    for end in _ends_of_names(text, scan):
+        match = _directive(text, done, end) if end > done else None
+        if match is None:
+            continue
+        scan.look()
+        secrecy = scan.secrecy(match[1])
+        if secrecy is Secrecy.HARMLESS or _is_prose(match, secrecy):
+            continue
+        span = secret_span(Place(text, match.end(), secrecy), scan)
+        if span is not None:
+            parts += [text[done : span[0]], scan.found(f"text: {match[1]}")]
+            done = span[1]
+    return "".join([*parts, text[done:]]) if parts else text
 
 
-def _verbed(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
-    return None if _is_prose(match, secrecy) else secret_span(Place(match.string, match.end(), secrecy), scan)
+def _ends_of_names(text: str, scan: Scan) -> list[int]:
+    """Return where secret names end that have a blank behind them."""
+    ends = []
+    for found in _NAME_ENDS.finditer(lowered(text)):
+        scan.pay(OF_MATCH)
+        end = found.end()
+        backwards = _BACKWARDS.match(text[max(0, end - _LONGEST_NAME) : end][::-1])
+        if backwards and scan.secrecy(backwards.group()[::-1]):
+            scan.look()
+            scan.look()
+            ends.append(end)
+    return ends
 
 
-def _alone(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
-    return None if _is_prose(match, secrecy) else secret_span(Place(match.string, match.end(), secrecy), scan)
+def _directive(text: str, done: int, end: int) -> re.Match[str] | None:
+    """Return what stands around a name that ends here, if it is behind a verb, or alone on its line."""
+    for match in _VERBED.finditer(text, max(done, end - _LEAD), end + _BLANKS):
+        if match.end(1) == end:
+            return match
+    written = text.rfind("\\n", done, end)
+    line = max(text.rfind("\n", done, end) + 1, written + 2 if written >= 0 else 0)
+    alone = _LINE.match(text, line)
+    return alone if alone is not None and alone.end(1) == end else None
 
 
 def _is_prose(match: re.Match[str], secrecy: Secrecy) -> bool:
@@ -109,3 +146,5 @@ def _is_prose(match: re.Match[str], secrecy: Secrecy) -> bool:
 
 
 _LONGEST = 64
+_LONGEST_NAME = 128
+_BLANKS = 12  # and quotes, behind a name

@@ -51,6 +51,13 @@ class Names:
                 self._verdicts[name] = verdict
         return verdict
 
+    def may_name(self, text: str) -> object:
+        """Return something if an ASCII text may hold the name of a secret; ``None`` if it surely does not."""
+        text = text.lower()
+        if self._table.separators is not None:
+            text = text.translate(self._table.separators)
+        return self._table.may_be_secret(text)
+
     def rule_of(self, name: str) -> str:
         """Return the rule by which a name is secret, such as ``name: api key``; empty for a harmless one."""
         term = self._deciding(_bounded(name))

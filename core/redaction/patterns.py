@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from logweir.errors import ConfigError, ConfigProblem
 from logweir.redaction.calls import CALL_PROBES
@@ -23,7 +24,7 @@ from logweir.redaction.sql_parameters import mask_sql_parameters
 from logweir.redaction.texts import mask_assignments
 from logweir.redaction.urls import mask_urls
 
-__all__ = ["DEFAULT_PATTERNS", "GROUPS", "PATTERN_NAMES", "chosen_patterns", "probe_of"]
+__all__ = ["DEFAULT_PATTERNS", "GROUPS", "PATTERN_NAMES", "chosen_patterns", "nameless", "probe_of"]
 
 #: The patterns that apply where nothing else is said.
 DEFAULT_PATTERNS = (
@@ -38,14 +39,20 @@ DEFAULT_PATTERNS = (
 
 #: A sign between a name and a value, or what stands for one; no time of day, and no URL without user, port
 #: and parameters.
-_ASSIGNMENT_PROBES = (
+_SIGN_PROBES = (
     ("=\uff1a\uff1d", ""),
     (":", r"(?!//[^\s@?#=:]*+(?:\s|\Z))(?!(?<=\d:)\d\d(?!\d))"),
-    ("%", "3[AaDd]"),
+    ("%", "(?:25){0,4}3[AaDd]"),
+    ("&", "lt;[A-Za-z]"),
     ("<", "[A-Za-z]"),
     ("Ww", r"(?<=(?i:pass)[Ww])(?i:(?:or)?d)['\"\s]"),
     ("'\"", r"\\?, ?[bBuU]?\\?['\"]|(?<=\w,['\"])|(?<=\w, ['\"])"),
+)
+#: What secrets stand behind that have no name of a secret beside them.
+_NAMELESS_PROBES = (
     (r"\-", r"[->][ A-Za-z]|(?<![\w.\-]-)[A-Za-z]{2}|(?<=[\s'\"]-)[A-Za-z][\S ]"),
+    (":", r"(?<=assword:)|(?<= :) (?:EAP|XAUTH|NTLM|RSA) |(?<=\]:)\d{1,5} "),
+    ("t", r"(?<=relayhost) "),
     *LOGIN_PROBES,
     *COMMAND_PROBES,
     *DIRECTIVE_PROBES,
@@ -55,8 +62,14 @@ _ASSIGNMENT_PROBES = (
 )
 #: Only rare characters begin one, such as the parenthesis of ``VALUES (`` and the quote of ``PASSWORD '``.
 _SQL_PROBES = (
-    (r"\(", r"(?<=[Kk]ey \()|(?<=contains \()|(?<=(?i:values) \()|(?<=(?i:values)\()|(?<=(?i:assword)\()"),
-    ("'\"", r"(?<=entry ['\"])|(?<= (?i:by|as) ['\"])|(?<=(?i:assword) ['\"])"),
+    (
+        r"\(",
+        (
+            r"(?<=[ysS] \()(?:(?<=[Kk]ey \()|(?<=contains \()|(?<=(?i:values) \())"
+            r"|(?<=[sSdD]\()(?:(?<=(?i:values)\()|(?<=(?i:assword)\())"
+        ),
+    ),
+    ("'\"", r"(?<=[ysdYSD] ['\"])(?:(?<=entry ['\"])|(?<= (?i:by|as) ['\"])|(?<=(?i:assword) ['\"]))"),
     (":", r" [\[(]"),
     ("Bb", r"(?<=(?i:ied )[Bb])[yY]\s"),
     ("=", r"\s?['\"(\[]"),
@@ -65,7 +78,7 @@ _SQL_PROBES = (
 #: Credentials before a host, with and without ``//`` or encoded; parameters; paths of webhooks.
 _URL_PROBES = (
     (":", r"//[^\s:@]*[:@]|(?<=\w:)[^\s:@/\"'<>]{1,128}@"),
-    ("?&#", r"[\w.%\[\]-]{1,64}="),
+    ("?&#", r"(?:amp;)?[\w.%\[\]-]{1,64}="),
     (
         "/",
         r"(?<=\w/)[^\s:@/\"'<>]{1,128}@|(?:services|workflows|triggers|webhooks?|webhookb2|hooks?|integration|with/key)/",
@@ -85,7 +98,7 @@ _PATTERNS = {
     **SHAPES,
     "card_number": Pattern(_CARD_PROBES, 13, mask_cards),
     "sql": Pattern(_SQL_PROBES, 12, mask_sql_parameters),
-    "assignment": Pattern(_ASSIGNMENT_PROBES, 4, mask_assignments),
+    "assignment": Pattern((*_SIGN_PROBES, *_NAMELESS_PROBES), 4, mask_assignments),
 }
 
 #: The patterns of each group of ``redact.defaults``; names are read in texts where there are any.
@@ -132,6 +145,14 @@ def _custom_pattern(text: str) -> re.Pattern[str]:
 
 def _bad_pattern(message: str) -> ConfigError:
     return ConfigError([ConfigProblem(message, path="redact.patterns")])
+
+
+def nameless(patterns: Iterable[Pattern]) -> list[Pattern]:
+    """Return the patterns, with the probes of what is secret in a text that holds no name of a secret."""
+    return [
+        replace(pattern, probes=_NAMELESS_PROBES) if pattern.redact is mask_assignments else pattern
+        for pattern in patterns
+    ]
 
 
 def probe_of(patterns: Iterable[Pattern]) -> Callable[[str], object | None]:

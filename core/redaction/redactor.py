@@ -13,7 +13,7 @@ from functools import partial
 
 from logweir.redaction.names import NAME_GROUPS, Names, Secrecy, words_of
 from logweir.redaction.paths import PathNode
-from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, probe_of
+from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, nameless, probe_of
 from logweir.redaction.scan import Exhausted, Scan
 
 __all__ = ["UNMASKED", "Redactor"]
@@ -58,6 +58,7 @@ class Redactor:
         probe = probe_of(self._patterns)
         #: Returns ``None`` for an ASCII text that surely holds no secret; anything else means: redact it.
         self.suspicious: Callable[[str], object | None] = str if self._custom else probe
+        self._nameless: Callable[[str], object] = str if self._custom else probe_of(nameless(self._patterns))
         #: A shorter text surely holds no secret.
         self.shortest = 0 if self._custom else min(pattern.shortest for pattern in self._patterns)
 
@@ -69,7 +70,7 @@ class Redactor:
 
     def scan(self, found: Callable[[str], None] | None = None) -> Scan:
         """Return what one call's texts are searched with."""
-        return Scan(self.secrecy, found=found)
+        return Scan(self.secrecy, found=found, may_name=self.names.may_name)
 
     def is_secret_key(self, name: str) -> bool:
         """Return whether the value under this name may be secret."""
@@ -92,21 +93,38 @@ class Redactor:
 
     def searched(self, text: str, scan: Scan) -> str:
         """Return a text that is suspicious without its secrets; ``***`` if it asks for too much."""
+        try:
+            masked = self._searched_once(text, scan)
+            if masked == text:
+                return text
+            # What was masked may have made a secret of what stands around it: masking twice changes nothing.
+            for _ in range(_ROUNDS):
+                before, masked = masked, self._searched_once(masked, scan)
+                if masked == before:
+                    return masked
+        except Exhausted:
+            pass
+        return scan.found("too long to be searched")
+
+    def _searched_once(self, text: str, scan: Scan) -> str:
         # Colours stand between a name and its value: a text that has a secret is stored without them.
-        plain = _COLOUR.sub("", text)
-        masked = self._searched(plain, scan)
+        plain = _COLOUR.sub("", text) if "\x1b" in text or "\\" in text else text
+        scan.pay(_OF_TEXT + len(plain) * _OF_SIGN)
+        if plain.isascii() and self._nameless(plain) is None and not scan.may_name(plain):
+            return text
+        scan.pay(_OF_PATTERNS)
+        masked = plain
+        for pattern in self._patterns:
+            masked = pattern.redact(masked, scan)
+        for custom in self._custom:
+            masked = custom.sub(partial(_mask_unless_empty, scan), masked)
         return text if masked == plain else masked
 
-    def _searched(self, text: str, scan: Scan) -> str:
-        try:
-            for pattern in self._patterns:
-                text = pattern.redact(text, scan)
-            for custom in self._custom:
-                text = custom.sub(partial(_mask_unless_empty, scan), text)
-        except Exhausted:
-            return scan.found("too long to be searched")
-        return text
 
+#: What it costs to search a text at all, and each of its characters.
+_OF_TEXT, _OF_SIGN, _OF_PATTERNS = 40, 1, 160
+#: How often a text is searched again that had a secret.
+_ROUNDS = 4
 
 #: How terminals are told to change colours, as it is and as it is written in JSON, Python and shells.
 _COLOUR = re.compile(r"(?:\x1b|\\{1,8}+(?:u001[bB]|x1[bB]|033|e))\[[0-9;]{0,16}+m")

@@ -1,8 +1,9 @@
 """One search for secrets: what a part of the model is given to work with, and what a secret becomes.
 
 The parts ``shapes``, ``cards``, ``urls``, ``texts`` of the model are functions of a text and a :class:`Scan`.
-Patterns are searched by ``re`` at a cost linear in the text; each place that needs a closer look in Python is
-paid for with :meth:`Scan.look`, so that no text, however it was made, takes longer than a call may.
+Everything that a search does is paid for from the account of the call, at about what it takes: each character
+that the patterns read, each name and value that needs a closer look in Python. So no text, however it was
+made, takes longer than a call may.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from dataclasses import dataclass
 
 from logweir.redaction.names import Secrecy
 
-__all__ = ["LOOKS", "MASK", "Exhausted", "Masked", "Scan"]
+__all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan", "cost_of_probe"]
 
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
-#: How many closer looks one call may take, some milliseconds' worth.
-LOOKS = 2_000
+#: What one call may cost, in units of about 25 nanoseconds of a quiet processor: some milliseconds.
+WORK = 200_000
+#: What a closer look costs, which reads a name or a value in Python.
+OF_LOOK = 60
+#: What it costs that a pattern finds something, or begins to match.
+OF_MATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,22 @@ class Masked:
     rule: str
 
 
+#: What probes stop at most often, and what each costs them.
+_SIGNS = "-_(/'\".:%$"
+_OF_SIGN = 3
+_SHORT = 64
+
+
+def cost_of_probe(text: str) -> int:
+    """Return what it costs to probe a text whether it must be searched."""
+    length = len(text)
+    if length <= _SHORT:
+        return length
+    return (3 * length >> 2) + _OF_SIGN * sum(map(text.count, _SIGNS))
+
+
 class Exhausted(Exception):
-    """A text asked for more closer looks than a call may take; it is masked as a whole."""
+    """A text asked for more than is left of what a call may cost; it is masked as a whole."""
 
 
 class Scan:
@@ -42,25 +61,27 @@ class Scan:
 
     Args:
         secrecy: How secret the value under a name is.
-        looks: How many closer looks may be taken, in all of the call's texts.
+        left: What the search may cost, see :data:`WORK`.
         found: Is given the rule of each secret that is found, such as ``shape: jwt``; for explanations.
+        may_name: Finds something in each text that holds the name of a secret, and in few others.
 
     Attributes:
-        reserved: How many looks are not for the text at hand.
+        left: What it may cost yet.
         explains: Whether anybody wants to know the rules.
     """
 
-    __slots__ = ("_found", "explains", "left", "reserved", "secrecy")
+    __slots__ = ("_found", "explains", "left", "may_name", "secrecy")
 
     def __init__(
         self,
         secrecy: Callable[[str], Secrecy],
-        looks: int = LOOKS,
+        left: int = WORK,
         found: Callable[[str], None] | None = None,
+        may_name: Callable[[str], object] = bool,
     ) -> None:
         self.secrecy = secrecy
-        self.left = looks
-        self.reserved = 0
+        self.left = left
+        self.may_name = may_name
         self._found = found
         self.explains = found is not None
 
@@ -68,11 +89,21 @@ class Scan:
         """Pay for one closer look.
 
         Raises:
-            Exhausted: None is left.
+            Exhausted: There is not enough left.
         """
-        if self.left <= self.reserved:
+        if self.left < OF_LOOK:
             raise Exhausted
-        self.left -= 1
+        self.left -= OF_LOOK
+
+    def pay(self, cost: int) -> None:
+        """Pay for something else.
+
+        Raises:
+            Exhausted: There is not enough left.
+        """
+        if self.left < cost:
+            raise Exhausted
+        self.left -= cost
 
     def found(self, rule: str) -> str:
         """Note that a secret was found by a rule; returns what it becomes."""

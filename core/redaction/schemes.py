@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 
-from logweir.redaction.scan import MASK, Scan
+from logweir.redaction.scan import MASK, OF_MATCH, Scan
+from logweir.redaction.text_places import lowered
 
 __all__ = ["SCHEME_PROBES", "mask_schemes"]
 
@@ -30,6 +32,13 @@ _SCHEME = re.compile(
     rf"[ \t]+(?!{_SAYS})(?P<value>[^\s\"',;<>(){{}}\[\]*\\]++)(?!\*)",
     re.ASCII,
 )
+#: What is looked for first, with a blank where the word alone is in too many others.
+_WORDS = (
+    *("bearer", "basic", "digest", "hawk", "oauth", "aws4-hmac-sha256", "token", "signature", "negotiate"),
+    *("ntlm", "sws", "apikey", "api-key", "geniekey", "key ", "key\t", "pat ", "pat\t"),
+)
+_ANY_WORD = re.compile("|".join(_WORDS))
+_SHORT = 512
 _PARAMETER = re.compile(
     r"[a-zA-Z](?<!\w\w)(?i:(?<=r)esponse|(?<=n)once|(?<=c)nonce|(?<=m)ac|(?<=s)ignature|(?<=o)auth_(?:token|signature)"
     r"|(?<=t)oken)=(\"?)(?!\*\*\*)[^\s\",]+",
@@ -61,13 +70,33 @@ def _is_basic(value: str) -> bool:
     return b":" in decoded or value.endswith("=")
 
 
+def _places_of(words: Iterable[str], text: str, scan: Scan) -> list[int]:
+    """Return where words begin in a text, in order, in whatever case."""
+    lower = lowered(text)
+    if len(lower) < _SHORT:
+        return [found.start() for found in _ANY_WORD.finditer(lower)]
+    places = []  # of a long text: str.find is faster than re, but for its first call
+    for word in words:
+        count = lower.count(word)
+        scan.pay(count * OF_MATCH)
+        at = -1
+        for _ in range(count):
+            at = lower.find(word, at + 1)
+            places.append(at)
+    return sorted(places)
+
+
 def mask_schemes(text: str, scan: Scan) -> str:
     """Mask what follows an authorization scheme."""
-    result, done = [], 0
-    for match in _SCHEME.finditer(text):
+    result, done, read = [], 0, 0
+    for at in _places_of(_WORDS, text, scan):
+        match = _SCHEME.match(text, at) if at >= read else None
+        if match is None:
+            continue
         scan.look()
+        read = match.end()
         start, end = match.span("value")
-        if start < done or match["value"].startswith(MASK):
+        if match["value"].startswith(MASK):
             continue
         if match["params"]:
             end = min(len(text), start + _PARAMETERS_LENGTH)

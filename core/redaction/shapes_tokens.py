@@ -117,7 +117,7 @@ _TOKEN = re.compile(_alternatives(), re.ASCII)
 #: The sign that ends a prefix, and what follows, roughly: enough to tell a token from an ordinary word, a UUID or
 #: an address.
 TOKEN_PROBES = (
-    ("_", r"(?<=[a-zA-Z0-9]_)[A-Za-z0-9](?=[\w+/=-]{15})[a-z_+/=-]{0,15}[A-Z0-9]"),
+    ("_", r"(?<=[a-zA-Z0-9]_)[A-Za-z0-9](?=[\w+/=-]{15})[a-z_+/=-]{0,15}+[A-Z0-9]"),
     (r"\-", r"(?<=[g-zG-Z]-)(?=[\w.-]{12})|(?<=xox[a-f]-)|(?<=[0-9a-f]{32}-)"),
     (
         r"\.",

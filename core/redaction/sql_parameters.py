@@ -49,11 +49,14 @@ def mask_sql_parameters(text: str, scan: Scan) -> str:
         text = _masked(text, _PARAMETERS, scan)
         if any(word in text for word in _WORDS):
             text = _masked(text, _ARGUMENTS, scan)
-        text = _mask_inserts(text, scan)
+        if "into" in text.lower():
+            text = _mask_inserts(text, scan)
     if "arameter" in text:
         text = _mask_numbered(text, scan)
     if "'" in text or '"' in text or "DENTIFIED" in text or "dentified" in text:
-        text = _masked(text, _STATEMENT, scan)
+        lowered = text.lower()
+        if "password" in lowered or "identified" in lowered:
+            text = _masked(text, _STATEMENT, scan)
         text = _mask_duplicates(text, scan)
     return text
 

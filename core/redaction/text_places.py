@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from logweir.redaction.names import Secrecy
 
-__all__ = ["Place", "Span", "behind"]
+__all__ = ["Place", "Span", "behind", "lowered"]
 
 #: Where the secret begins and ends.
 Span = tuple[int, int]
@@ -48,3 +48,10 @@ def behind(pattern: re.Pattern[str], text: str, at: int) -> int:
     """Return where what begins here ends; the same place if nothing does."""
     found = pattern.match(text, at)
     return found.end() if found else at
+
+
+def lowered(text: str) -> str:
+    """Return a text in lower case, each sign at its place."""
+    lower = text.lower()
+    # Only one capital letter becomes two signs.
+    return lower if len(lower) == len(text) else text.replace("\u0130", "I").lower()

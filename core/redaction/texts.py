@@ -8,12 +8,12 @@ values behind secret ones are read, each once, so that the time grows with the t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from logweir.redaction.calls import mask_calls
 from logweir.redaction.command_lines import mask_command_lines
-from logweir.redaction.directives import mask_directives
+from logweir.redaction.directives import mask_directives, mask_settings
 from logweir.redaction.documents import mask_documents
 from logweir.redaction.halves import mask_halves
 from logweir.redaction.logins import mask_logins
@@ -50,8 +50,9 @@ _VERBS = frozenset({"is", "was", "are", "were"})
 _HOLDS = frozenset(
     {"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase", "chiave", "πρόσβασης"}
 )
+_COUNTED, _OF_A_SIGN = "=:<%", 4
 _LEAD = 80
-_NAMES_OF_A_LOOK = 4  # a dump of a thousand settings is looked at, not masked as a whole
+_OF_A_NAME = 20
 _OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z|\bpam_\w{1,16}\(\Z")
 _VISIBILITY = re.compile(r"(?:\"[\w\\]{1,64}\":)?(?:[\w\\]{1,64}:)?(?:protected|private)\]")
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
@@ -121,18 +122,34 @@ def _place(text: str, name: str, secrecy: Secrecy, start: int, at: int) -> Place
 
 def mask_assignments(text: str, scan: Scan) -> str:
     """Mask the values of secret names, whatever joins the two."""
-    for search in _SEARCHES:
+    # Nearly all texts hold no part of any secret's name: then only what known programs are given is left.
+    searches: tuple[Callable[[str, Scan], str], ...] = _NAMELESS
+    if not text.isascii() or scan.may_name(text):
+        searches = _SEARCHES
+        # Each sign is looked at, whatever stands before it.
+        scan.pay(_OF_A_SIGN * sum(map(text.count, _COUNTED)))
+    for search in searches:
         text = search(text, scan)
     return text
 
 
+def _secret_names(names: Iterable[str], scan: Scan) -> dict[str, tuple[Secrecy, str]]:
+    """Return the verdicts on those names, written backwards, which are a secret's."""
+    secret = {}
+    for name in names:
+        scan.pay(_OF_A_NAME)
+        # Most names of a text are new, and nearly all of those hold no part of a secret's.
+        if not name.isascii() or scan.may_name(name[::-1]):
+            scan.look()
+            verdict = _verdict(name, scan)
+            if verdict[0]:
+                secret[name] = verdict
+    return secret
+
+
 def _mask_signed(text: str, scan: Scan) -> str:
     backwards = text[::-1]
-    names = set(_SIGNED_NAME.findall(backwards))
-    for _ in range(len(names) // _NAMES_OF_A_LOOK):
-        scan.look()
-    verdicts = {name: _verdict(name, scan) for name in names}
-    secret = {name: verdict for name, verdict in verdicts.items() if verdict[0]}
+    secret = _secret_names(set(_SIGNED_NAME.findall(backwards)), scan)
     if not secret:
         return text
     signed = [
@@ -164,6 +181,7 @@ _SEARCHES = (
     mask_documents,
     mask_tables,
     mask_logins,
+    mask_settings,
     mask_directives,
     mask_calls,
     mask_pairs,
@@ -171,6 +189,16 @@ _SEARCHES = (
     mask_elements,
     mask_encoded,
     _mask_signed,
+    mask_command_lines,
+    mask_sentences,
+)
+#: Those which find secrets without a secret's name beside them.
+_NAMELESS = (
+    mask_documents,
+    mask_tables,
+    mask_logins,
+    mask_settings,
+    mask_calls,
     mask_command_lines,
     mask_sentences,
 )

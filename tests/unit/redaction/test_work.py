@@ -1,0 +1,123 @@
+"""What a call costs is counted and bounded, whatever it holds; ordinary long events are stored as they are."""
+
+import sys
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from logweir.benchmarks.hostile_events import PIECES, hostile_events, ordinary_events, repeated
+from logweir.capture.snapshot import Snapshotter
+from logweir.config.redact import RedactConfig
+from logweir.redaction.redactor import Redactor
+from logweir.redaction.scan import OF_LOOK, WORK, Exhausted, Scan
+
+_MOST_CALLS = 180_000
+_HOSTILE = [*hostile_events()]
+_EVERY = 7  # of those of repeated texts; counting takes long
+
+
+def _calls_of(work):
+    """Return how many functions, of Python and of C, some work calls: its cost, but for long searches."""
+    count = 0
+
+    def counted(_frame, event, _argument):
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(counted)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+_SOME = [*_HOSTILE[: 2 * len(PIECES) : _EVERY], *_HOSTILE[2 * len(PIECES) :]]
+
+
+@pytest.mark.parametrize("make", [make for _, make in _SOME], ids=[name for name, _ in _SOME])
+def test_c10_no_event_makes_a_call_do_more_than_so_much(make):
+    fields, snapshot = make(), Snapshotter(RedactConfig().redactor())
+
+    assert _calls_of(lambda: snapshot(fields)) < _MOST_CALLS
+
+
+@pytest.mark.parametrize("name", ordinary_events())
+def test_c10_a_long_ordinary_event_is_stored_as_it_is(name):
+    fields = ordinary_events()[name]
+
+    assert Snapshotter(RedactConfig().redactor())(fields)[0] == fields
+
+
+@pytest.mark.parametrize("piece", PIECES[::3])
+def test_c10_what_a_search_pays_grows_no_faster_than_the_text(piece):
+    redactor = Redactor()
+    paid = []
+    for length in (4096, 8192, 16_384):
+        scan = redactor.scan()
+        scan.left = 100 * WORK
+        redactor.searched(repeated(piece, length), scan)
+        paid.append(100 * WORK - scan.left)
+
+    assert all(after <= 2.2 * before + 10 * OF_LOOK for before, after in pairwise(paid))
+
+
+def test_c10_a_text_that_costs_more_than_is_left_is_masked_as_a_whole():
+    redactor = Redactor()
+    scan = redactor.scan()
+    scan.left = 1000
+
+    assert redactor.searched(repeated("password=hunter2 "), scan) == "***"
+    assert 0 <= scan.left <= 1000
+
+
+def test_nothing_is_paid_that_is_not_left():
+    scan = Scan(lambda _: None, 100)
+
+    with pytest.raises(Exhausted):
+        scan.pay(101)
+    scan.pay(100)
+    with pytest.raises(Exhausted):
+        scan.look()
+
+
+_GARBAGE = st.lists(
+    st.sampled_from(
+        [
+            *(piece for piece in PIECES if "aaaaaaaa" not in piece),
+            " for key ",
+            "name",
+            "42",
+            "user%",
+            "http://",
+            "\x1b[31m",
+            "***",
+            ", ",
+            "}",
+        ]
+    ),
+    min_size=1,
+    max_size=9,
+).map("".join)
+
+
+@settings(max_examples=500, deadline=None)
+@given(_GARBAGE)
+def test_masking_any_text_twice_changes_nothing(text):
+    redactor = Redactor()
+    once = redactor.redact_text(text)
+
+    assert redactor.redact_text(once) == once
+
+
+@settings(max_examples=500, deadline=None)
+@given(_GARBAGE)
+def test_a_text_is_searched_for_nothing_that_its_signs_and_syllables_rule_out(text):
+    redactor = Redactor()
+    scan = redactor.scan()
+    scan.may_name = bool
+    assume(redactor.suspicious(text))
+
+    assert redactor.redact_text(text) == redactor.searched(text, scan)
