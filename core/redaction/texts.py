@@ -50,7 +50,7 @@ _VERBS = frozenset({"is", "was", "are", "were"})
 _HOLDS = frozenset(
     {"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase", "chiave", "πρόσβασης"}
 )
-_COUNTED, _OF_A_SIGN = "=:<%", 4
+_COUNTED, _OF_A_SIGN = "=:<%\uff1a\uff1d", 6
 _LEAD = 80
 _OF_A_NAME = 20
 _OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z|\bpam_\w{1,16}\(\Z")

@@ -11,7 +11,7 @@ import re
 from urllib.parse import unquote
 
 from logweir.redaction.names import Secrecy
-from logweir.redaction.scan import MASK, Scan
+from logweir.redaction.scan import MASK, OF_LOOK, Scan
 from logweir.redaction.values import is_kept
 
 __all__ = ["mask_urls"]
@@ -83,6 +83,7 @@ _LINK = re.compile(
 def mask_urls(text: str, scan: Scan) -> str:
     """Mask the secret parts of every URL in a text."""
     if "@" in text:
+        scan.pay(OF_LOOK * text.count("@"))
         if "://" in text:
             text = _USER_AND_PASSWORD.sub(lambda match: _userinfo(match, scan), text)
             text = _TOKEN_AS_USER.sub(lambda _: f"://{scan.found('url: token')}@", text)
