@@ -15,7 +15,7 @@ from unittest.mock import patch
 from greenlet import getcurrent
 
 from logweir.delivery import channel, worker
-from logweir.delivery.queue import FlushWaiter, PutResult
+from logweir.delivery.queue import FlushWaiter
 from logweir.delivery.queues.bounded import BoundedQueue
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
@@ -191,25 +191,6 @@ def a_commit_is_noted_when_another_may_have_come_in_between() -> Iterator[None]:
 
 
 @contextmanager
-def a_put_asks_whether_the_queue_is_closed_before_it_has_the_lock() -> Iterator[None]:
-    """In between another thread closes it, and takes out what it holds."""
-
-    def put(self: Any, event: Event, on_durable: Any = None) -> PutResult:
-        if self._closed:
-            return PutResult.CLOSED
-        with self._lock:
-            must_wake = self._append(event) if self._has_room() else None
-        if must_wake is None:
-            return self._put_when_full(event, on_durable)
-        if must_wake:
-            self._wake_as_promised()
-        return PutResult.ACCEPTED
-
-    with patch.object(MemoryQueue, "put", put):
-        yield
-
-
-@contextmanager
 def an_audit_call_that_meets_only_closed_queues_is_not_routed_anew() -> Iterator[None]:
     """Its caller is refused because of a reload."""
 
@@ -238,7 +219,6 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         files_left_by_a_reload_are_looked_for_later,
         an_audit_call_that_meets_only_closed_queues_is_not_routed_anew,
         the_committer_clears_its_flag_after_it_has_looked_for_work,
-        a_put_asks_whether_the_queue_is_closed_before_it_has_the_lock,
         a_commit_is_noted_when_another_may_have_come_in_between,
     )
 }
