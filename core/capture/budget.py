@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 
-from logweir.capture.truncation import text_cost
+from logweir.capture.truncation import ITEM_COST, text_cost
 from logweir.config.models import LimitsConfig
 from logweir.encoding.cuts import is_cut, joined, kept_ends
 from logweir.encoding.values import clean_text
+from logweir.redaction.names import Secrecy
 from logweir.redaction.redactor import Redactor
 from logweir.redaction.scan import WORK, Scan, cost_of_probe
 
@@ -105,6 +106,22 @@ class BoundedTexts:
     def _written(self, text: str) -> str:
         self.size += text_cost(text)
         return text
+
+    def _kept(self, total: int) -> int:
+        """How many members are kept: all, or one less than the limit, for the mark."""
+        return total if total <= self._limits.max_items else self._limits.max_items - 1
+
+    def _fitting(self, total: int) -> int:
+        """How many items there may be room for."""
+        return min(
+            self._kept(total),
+            max(0, min(self._room - self.size, self._work_room - self._work)) // ITEM_COST + 2,
+        )
+
+    def _judged(self, name: str) -> Secrecy:
+        """Judge what may be a name; it is paid for, since it may be a new one."""
+        self._work += OF_NEW_NAME
+        return self._redactor.secrecy(name)
 
     def _redacted(self, text: str) -> str:
         if len(text) < self._redactor.shortest:

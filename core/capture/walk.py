@@ -17,7 +17,6 @@ import msgspec
 from logweir.capture.budget import (
     OF_CONTAINER,
     OF_ENTRY,
-    OF_NEW_NAME,
     OF_OBJECT,
     OF_SECRET,
     SEAM,
@@ -279,13 +278,6 @@ class Walk(BoundedTexts):
             append(self._cut_mark(total - len(result)))
         return result
 
-    def _fitting(self, total: int) -> int:
-        """How many items there may be room for."""
-        return min(
-            self._kept(total),
-            max(0, min(self._room - self.size, self._work_room - self._work)) // ITEM_COST + 2,
-        )
-
     def _option(self, item: str) -> tuple[Secrecy, str] | None:
         name = option_name(item)
         secrecy = self._judged(name) if name else Secrecy.HARMLESS
@@ -412,16 +404,7 @@ class Walk(BoundedTexts):
         self._scan.found(f"path: {getattr(verdict, 'rule', 'function')}")
         return self._unmasked(replaced, depth)
 
-    def _kept(self, total: int) -> int:
-        """How many members are kept: all, or one less than the limit, for the mark."""
-        return total if total <= self._limits.max_items else self._limits.max_items - 1
-
     # --- names and texts -------------------------------------------------------------------------------
-
-    def _judged(self, name: str) -> Secrecy:
-        """Judge what may be a name; it is paid for, since it may be a new one."""
-        self._work += OF_NEW_NAME
-        return self._redactor.secrecy(name)
 
     def _name(self, key: object) -> tuple[str, Secrecy]:
         """Return the name under which an entry is kept, and how secret its value is."""

@@ -72,8 +72,7 @@ STAGED_BYTES = 64 * 2**20
 #: The most events in one transaction: bounds what a caller waits behind.
 _COMMIT_EVENTS = 4096
 # More than one commit brings: what a sink that keeps up is given need not be read back.
-_WINDOW = 2 * _COMMIT_EVENTS
-_WINDOW_BYTES = 8 * 2**20
+_WINDOW, _WINDOW_BYTES = 2 * _COMMIT_EVENTS, 8 * 2**20
 #: Whom to answer after a commit, and the sinks that are concerned.
 _Answers = tuple[list[Staged], set[str]]
 
