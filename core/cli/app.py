@@ -32,7 +32,10 @@ COMMANDS = {
     "run": ("run:run", "Route the lines of files (or stdin) to the sinks of routing.yaml."),
     "init": ("init:init", "Write a commented routing.yaml that runs with no server."),
     "check": ("check:check", "Validate routing.yaml and probe every sink."),
-    "explain": ("explain:explain", "Say where an event goes, and why."),
+    "explain": (
+        "explain:explain",
+        "Say where an event goes, and why; what is stored of it is shown by ``logweir redact``.",
+    ),
     "redact": ("redact:redact", "Show an event as it would be stored, and which rule masks what."),
     "schema": (
         "schema:schema",

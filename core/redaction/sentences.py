@@ -64,6 +64,30 @@ _BEFORE = re.compile(
 )
 _ARGUMENT = re.compile(r"argument (?:-\w, ?|-\w/)?--([\w-]{1,64}+): invalid [\w ]{1,32}: '([^'\n]{1,256}+)'")
 
+# What these expressions need, and most long texts have not: they try at each word, or at each quote.
+_NAMES_THAT_STATE = [
+    f"{name} "
+    for name in [
+        "password",
+        "passwords",
+        "passwd",
+        "passphrase",
+        "passcode",
+        "pwd",
+        "secret",
+        "token",
+        "key",
+        "pin",
+        "otp",
+        "code",
+        "credentials",
+    ]
+]
+_SIGNS_BEFORE = [
+    "reference chain: ",
+    *(f"{quote} {word} " for quote in "\"'`" for word in ("for", "in", "of")),
+]
+
 _WORDS_OF_A_LOOK = 2
 SENTENCE_PROBES = (
     ("Nn", r"(?<=[iI][Nn]) as [\w.@-]{1,64}:"),
@@ -79,12 +103,15 @@ SENTENCE_PROBES = (
 
 def mask_sentences(text: str, scan: Scan) -> str:
     """Mask the secrets that sentences name."""
-    text = _STATED.sub(lambda match: _stated(match, scan), text)
+    lowered = text.lower()
+    if any(word in lowered for word in _NAMES_THAT_STATE):
+        text = _STATED.sub(lambda match: _stated(match, scan), text)
     for _ in range((text.count("assword") + text.count("ASSWORD")) // _WORDS_OF_A_LOOK):
         scan.look()
     if scan.secrecy("password"):
         text = mask_places(text, _PLACES, scan, said=True)
-    text = _BEFORE.sub(lambda match: _before(match, scan), text)
+    if any(sign in text for sign in _SIGNS_BEFORE):
+        text = _BEFORE.sub(lambda match: _before(match, scan), text)
     if "argument -" in text:
         text = _ARGUMENT.sub(lambda match: _argued(match, scan), text)
     return text

@@ -32,7 +32,7 @@ _FORMS = (
     # models
     rf"api_org_{_A}{{30,}}|tgp_v1_{_W}{{30,}}|sk_{_H}{{48}}|tvly-{_W}{{24,}}|pcsk_\w{{40,}}|csk-[a-z0-9]{{40,}}|fw_{_A}{{22,}}|pa-{_W}{{42,}}|jina_{_W}{{50,}}|fc-{_H}{{32}}|e2b_{_H}{{40}}|a[ks]-{_MIXED}{_A}{{22}}(?!\w)",
     # money
-    rf"access_token\$(?:production|sandbox)\$\w{{16}}\${_H}{{32}}|access-(?:production|sandbox|development)-{_UUID}|rzp_(?:live|test)_{_A}{{14,}}|(?:live|test)_(?:{_A}{{30,}}|{_W}{{40,}})|sk_(?:sbox_|test_|live_)?{_UUID}",
+    rf"access_token\$(?:production|sandbox)\$\w{{16}}\${_H}{{32}}|access-(?:production|sandbox|development)-{_UUID}|rzp_(?:live|test)_{_A}{{14,}}|(?:live|test)_{_A}{{30,}}|live_{_W}{{40,}}|sk_(?:sbox_|test_|live_)?{_UUID}",
     rf"FLWSECK(?:_TEST)?-{_H}{{32}}-X|klarna_(?:live|test)_api_{_W}{{20,}}|duffel_(?:live|test)_{_W}{{30,}}|EZ[AT]K{_A}{{50,}}|prtapi_{_H}{{32}}|[sr]k_(?:live|test|prod)_{_W}{{16,}}|sk_{_MIXED}{_W}{{36,}}",
     # watching and mailing
     rf"{_H}{{32,36}}(?:FFFF)?NRAL|hc[axb]ik_01[a-z0-9]{{50,}}|pdus\+_\w{{20,}}|xa[aip]t-{_UUID}|sdk-{_UUID}|{_H}{{32}}-us\d{{1,2}}(?!\w)|x(?:keysib|smtpsib)-{_H}{{64}}-{_A}{{16}}|re_(?=\w*\d)(?=\w*[A-Z])\w{{8,}}_\w{{20,}}|os_v2_app_[a-z0-9]{{50,}}|rootly_{_H}{{64}}",

@@ -55,7 +55,7 @@ def mask_sql_parameters(text: str, scan: Scan) -> str:
         text = _mask_numbered(text, scan)
     if "'" in text or '"' in text or "DENTIFIED" in text or "dentified" in text:
         lowered = text.lower()
-        if "password" in lowered or "identified" in lowered:
+        if "password" in lowered or "identified" in lowered or "addlogin" in lowered:
             text = _masked(text, _STATEMENT, scan)
         text = _mask_duplicates(text, scan)
     return text

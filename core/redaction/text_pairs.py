@@ -23,12 +23,12 @@ _PAIR_END = re.compile(r"\\{0,16}[\"']?(?:>>)?\s{0,8}(?:[)\]}]|\Z)")
 #: What joins the two in Erlang, Lisp and Clojure, serialized PHP, and where one stands for a missing other.
 _JOINED = re.compile(
     r"(?:\{\s?(?=[\w\"'.\-]{1,128}\s?,)|\((?=[\w\-]{1,128} \. )|(?<![\w:]):(?=[\w\-?!]{1,64} {1,8}\")"
-    r"|s:\d{1,4}:(?=\\?\")"
-    r"|(?<![\w.])(?=[\w.]{1,128}[\"'\])]{0,4} (?:\|\||\?\?|or) [\"']))"
+    r"|s:\d{1,4}:(?=\\?\"))"
     r"\\?[\"']?([\w.\-]{1,128}+)\\?[\"'\])]{0,4}"
-    r"(?:\s?,\s{0,8}(?:<<)?(?=[\"'])| \. (?=\\?\")| {1,8}(?=\")|;s:\d{1,9}:(?=\\?\")"
-    r"| (?:\|\||\?\?|or) (?=[\"']))"
+    r"(?:\s?,\s{0,8}(?:<<)?(?=[\"'])| \. (?=\\?\")| {1,8}(?=\")|;s:\d{1,9}:(?=\\?\"))"
 )
+_INSTEAD = re.compile(r"(?<![\w.])([\w.]{1,128}+)[\"'\])]{0,4} (?:\|\||\?\?|or) (?=[\"'])")
+_INSTEADS = tuple(f" {sign} {quote}" for sign in ("||", "??", "or") for quote in "\"'")
 _NAME_ITSELF = re.compile(r"[A-Za-z_]{1,64}")
 
 # As in `texts`: the reversed text is searched from the sign backwards.
@@ -75,6 +75,8 @@ def mask_pairs(text: str, scan: Scan) -> str:
         if "loc" in text:
             text = mask_behind(text, _LOCATION, scan, _input)
     text = mask_behind(text, _JOINED, scan)
+    if any(sign in text for sign in _INSTEADS):
+        text = mask_behind(text, _INSTEAD, scan)
     if "input_value=" in text:
         text = mask_behind(text, _FIELD_REPORT, scan)
     if "name=" in text:
