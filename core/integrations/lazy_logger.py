@@ -2,7 +2,7 @@
 
 Until its first call it holds its values. After that it goes the way of the bound logger that it made, as long
 as structlog's configuration is the one that this was made by; each call asks, which costs some nanoseconds.
-structlog's own caches the first one for good, if it is told to cache.
+structlog's own caches the first one for good, if it is configured to cache.
 """
 
 from __future__ import annotations

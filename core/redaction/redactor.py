@@ -126,7 +126,7 @@ _OF_TEXT, _OF_SIGN, _OF_PATTERNS = 40, 1, 160
 #: How often a text is searched again that had a secret.
 _ROUNDS = 4
 
-#: How terminals are told to change colours, as it is and as it is written in JSON, Python and shells.
+#: The signs by which terminals change colours, as they are and as written in JSON, Python and shells.
 _COLOUR = re.compile(r"(?:\x1b|\\{1,8}+(?:u001[bB]|x1[bB]|033|e))\[[0-9;]{0,16}+m")
 
 

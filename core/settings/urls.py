@@ -1,8 +1,10 @@
-"""Addresses that are shown, or sent to as they are, and must hold no credentials."""
+"""Addresses as a configuration gives them: their parts, and whether they may hold credentials."""
 
 from __future__ import annotations
 
-__all__ = ["may_hold_credentials"]
+from urllib.parse import SplitResult, urlsplit
+
+__all__ = ["http_parts", "may_hold_credentials"]
 
 
 def may_hold_credentials(url: str) -> bool:
@@ -14,3 +16,13 @@ def may_hold_credentials(url: str) -> bool:
     behind = url.partition("://")[2]
     before = behind.partition("/")[0].partition("?")[0].partition("#")[0]
     return "@" in before or (":" in before.rpartition("]")[2] and "@" in behind)
+
+
+def http_parts(url: str) -> SplitResult | None:
+    """Return the parts of an HTTP or HTTPS URL; None where it has no host, or a port that there is not."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if whole else None

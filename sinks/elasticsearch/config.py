@@ -19,6 +19,7 @@ from pydantic import (
 
 from logweir.settings.delivery import StrictModel
 from logweir.settings.units import ByteSize, Seconds
+from logweir.settings.urls import http_parts
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_login
 
@@ -29,14 +30,10 @@ _INDEX = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 
 
 def _checked_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
+    parts = http_parts(value)
     if "@" in value:  # wherever it is: a password may have any sign
         raise ValueError("leave user and password out of the URL; write them as `username` and `password`")
-    if not sound:
+    if parts is None:
         raise ValueError("not the URL of a node; write one such as http://localhost:9200")
     if parts.query or parts.fragment:
         raise ValueError("the URL of a node ends with its port, or with a path before the API's own")

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from logweir.settings.delivery import StrictModel
 from logweir.settings.tls import TlsConfig
-from logweir.settings.urls import may_hold_credentials
+from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_login
 
@@ -92,16 +92,12 @@ class HttpConfig(SinkConfig):
     @field_validator("url")
     @classmethod
     def _url_is_an_address(cls, value: SecretStr) -> SecretStr:
-        try:
-            parts = urlsplit(value.get_secret_value())
-            whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            whole = False
+        parts = http_parts(value.get_secret_value())
         if may_hold_credentials(value.get_secret_value()):
             raise ValueError(
                 "the url holds credentials, or may: write them as username and password, another @ as %40"
             )
-        if not whole:
+        if parts is None:
             raise ValueError("not an address to send to; write one such as https://hooks.example/logs")
         return value
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from logweir.settings.delivery import StrictModel
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
+from logweir.settings.urls import http_parts
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.loki.labels import DEFAULT_LIMIT, refuse_unbounded
 from logweir.sinks.shared.credentials import check_login
@@ -99,14 +100,10 @@ class LokiConfig(SinkConfig):
     @field_validator("url")
     @classmethod
     def _url_is_a_base(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            whole = False
+        parts = http_parts(value)
         if "@" in value:  # wherever it is: a password may have any sign
             raise ValueError("the url holds credentials; write them as username and password")
-        if not whole:
+        if parts is None:
             raise ValueError("not the address of a Loki; write one such as http://loki:3100")
         path = parts.path.rstrip("/").removesuffix(_PUSH_PATH)
         return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
