@@ -258,7 +258,7 @@ class History:
 
     async def _move(self) -> None:
         """A reload to another data directory while no store takes anything: what waits comes along at once."""
-        process, former = self._process, self._process.fan_out.pipeline.store
+        process, former = self._process, self._process.fan_out.pipeline.store.directory
         if self.world.disk_full:
             return
         self.reloads += 1
@@ -268,9 +268,11 @@ class History:
             process.audit(self._event(Kind.AUDIT), "durable", 5)
         await asyncio.sleep(0.05)
         await process.change(self.config(process.directory / f"data{next(self._numbers)}"))
-        await self._until(lambda: former.closed or process.dead)
+        # An earlier reload may have come from there too, and what it replaced may still retire.
+        left = [spool for spool in process.reload.spools if spool.directory == former]
+        await self._until(lambda: all(spool.closed for spool in left) or process.dead)
         await asyncio.sleep(1)
-        if not process.dead and any(former.directory.glob("*.db")):
+        if not process.dead and any(former.glob("*.db")):
             self.world.violations.append("what waits in a former directory is not taken over")
         await self._well()
 
