@@ -90,15 +90,23 @@ class Reload:
         Raises:
             ConfigError: It cannot be noted, so that a crash could leave behind what waits.
         """
-        now = self._fan_out.pipeline.store.directory
+        now = self._fan_out.pipeline.store
         try:
-            former_directories.note(queues_of(config), now)
+            former_directories.note(queues_of(config), now.directory)
         except OSError as error:
             message = (
-                f"cannot be written ({error}), and a crash would leave behind what waits in {now}: "
+                f"cannot be written ({error}), and a crash would leave behind what waits in {now.directory}: "
                 "make it writable, or keep the data_dir in force"
             )
             raise ConfigError([ConfigProblem(message, "data_dir")]) from None
+        letters = now.dead_letters
+        if letters.totals.count and queues_of(config) != now.directory:
+            report(
+                f"{letters.path}.left",
+                "%d dead letters stay in %s: replay or drop them by a routing.yaml with this data_dir",
+                letters.totals.count,
+                letters.path,
+            )
 
     async def replace(self, config: RoutingConfig) -> None:
         """Put the pipeline of a configuration in force; what it replaces retires in the background.

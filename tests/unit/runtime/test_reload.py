@@ -1,6 +1,7 @@
 """A reload: what becomes of what a retired channel still holds, how it is counted, and who hears of it."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from conftest import make_event
 from logweir.config.loading import load_config
 from logweir.delivery.counters import DeliveryCounters
+from logweir.delivery.dead_letters import DeadLetter
 from logweir.delivery.queue import DropReason, PutResult, QueueStatistics
 from logweir.delivery.receipts import OpenReceipts
 from logweir.errors import ConfigError
@@ -180,6 +182,23 @@ def test_where_the_former_directory_is_cannot_be_noted_nothing_is_replaced(tmp_p
     ):
         runtime.reload({**config, "data_dir": str(tmp_path / "a file" / "two")})
     assert runtime._pipeline is before
+
+
+def test_letters_that_stay_in_the_former_directory_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {
+        "sinks": {"out": {"type": "null"}},
+        "routes": [{"name": "all", "to": ["out"]}],
+        "data_dir": str(tmp_path / "one"),
+    }
+    runtime = Runtime(load_config(config))
+    letters = runtime._pipeline.dead_letters
+    letters.add([DeadLetter.of_event("out", "too long", events(1)[0])])
+    with caplog.at_level(logging.WARNING, "logweir"):
+        runtime.reload({**config, "data_dir": str(tmp_path / "two")})
+    runtime.stop()
+    assert f"1 dead letters stay in {letters.path}" in caplog.text
 
 
 async def test_d6_housekeeping_is_called_when_everything_has_retired(monkeypatch: pytest.MonkeyPatch) -> None:
