@@ -166,8 +166,10 @@ class Reload:
         await in_thread(lambda: self._hand_over(channel, leftovers))
         with self._books:
             self._retiring = [other for other in self._retiring if other is not channel]
-            # What stays on disk is accepted by whoever takes it over: another spool, or a sink of this name.
-            channel.counters.moved += channel.statistics().depth
+            # What stays on disk is accepted by whoever takes it over: another spool, or a sink of this name,
+            # such as one of an earlier reload, which may still have events of the same backlog in hand.
+            left = channel.statistics()
+            channel.counters.moved += left.depth + left.in_flight
             earlier = self._history.get(channel.name, SinkMetrics())
             totals = _metrics_of(channel).after(earlier)
             # What it holds now is nothing; only what it has done goes on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,8 @@ class History:
         self._numbers = iter(range(10**9))
         self._lives = iter(range(10**9))
         self._sinks: dict[str, dict[str, Any]] = {}
+        # How many each sink has had, in all lives.
+        self.workers = defaultdict[str, set[int]](set)
         self._names = list(_NAMES[: self.chance.choice([1, 2, 3])])
         # Who logged what: order is promised to each caller, and the loop's thread is one.
         self.caller_of: dict[str, int] = {}
@@ -94,6 +97,7 @@ class History:
         for name in self._names:  # a reload leaves some as they are
             if name not in self._sinks or self.chance.random() < 0.6:
                 self._sinks[name] = self._sink(may_drop=name not in audit)
+            self.workers[name].add(self._sinks[name]["workers"])
         # A sink that only traces comes and goes with reloads; audit events are never left without theirs.
         names = self._names[:-1] if self._names[1:] and self.chance.random() < 0.2 else self._names
         sinks = {name: self._sinks[name] for name in names}

@@ -49,12 +49,7 @@ def _order(history: History) -> Iterator[str]:
     if history.crashes or history.reloads or history.interruptions:
         return
     for name, store in history.world.stores.items():
-        workers = {
-            channel.config.workers
-            for channel in history.world.process.reload.all_channels()
-            if channel.name == name
-        }  # type: ignore[union-attr]
-        if not store.troubled and workers == {1}:
+        if not store.troubled and history.workers[name] == {1}:
             for caller in sorted(set(history.caller_of.values())):
                 order = [each for each in store.order if history.caller_of[each] == caller]
                 if order != sorted(order):

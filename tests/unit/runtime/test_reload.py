@@ -27,11 +27,14 @@ from logweir.settings.delivery import Bounds
 class Channel:
     """A channel that has accepted ``left``, cannot deliver it, and has room for as many more."""
 
-    def __init__(self, left: Sequence[Event] = (), *, room: int = 0, on_disk: int = 0) -> None:
+    def __init__(
+        self, left: Sequence[Event] = (), *, room: int = 0, on_disk: int = 0, leased: int = 0
+    ) -> None:
         self.name = "out"
         self.left = list(left)
         self.room = room
         self.on_disk = on_disk
+        self.leased = leased
         self.events: list[Event] = []
         self.bounds = Bounds(1000, 10**6)
         self.counters = DeliveryCounters()
@@ -51,7 +54,8 @@ class Channel:
         return self.left
 
     def statistics(self) -> QueueStatistics:
-        return QueueStatistics(self.on_disk, 0, 0, self.on_disk + len(self.left) + len(self.events))
+        accepted = self.on_disk + self.leased + len(self.left) + len(self.events)
+        return QueueStatistics(self.on_disk, self.leased, 0, accepted)
 
     def count_saved(self, events: Sequence[Event]) -> None:
         self.saved += events
@@ -166,6 +170,16 @@ async def test_d6_what_stays_on_disk_is_counted_by_whoever_takes_it_over(
     await replacement.run()
     counts = replacement.reload.metrics()["out"]
     assert (counts.accepted, counts.queue_depth) == (0, 0)
+
+
+async def test_d6_what_an_earlier_channel_has_in_hand_is_counted_when_that_one_retires(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = Channel(on_disk=1, leased=7)
+    replacement = Replacement(monkeypatch, old, None, takes=True)
+    await replacement.run()
+    counts = replacement.reload.metrics()["out"]
+    assert (counts.accepted, counts.in_flight) == (0, 0)
 
 
 def test_where_the_former_directory_is_cannot_be_noted_nothing_is_replaced(tmp_path: Path) -> None:
