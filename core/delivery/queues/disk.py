@@ -78,9 +78,8 @@ class DiskQueue(BoundedQueue):
         self._since: float | None = None
         # The events and bytes that end the linger of the consumer that waits; None when any change may.
         self._lingers_for: tuple[int, int] | None = None
-        self._has_heir = False
         with spool.lock:
-            self._backlog.open()
+            self._backlog.open(self)
         spool.listeners.add(sink, self._on_change)
 
     # -- producers: any thread ---------------------------------------------------------------------
@@ -305,14 +304,12 @@ class DiskQueue(BoundedQueue):
 
     def _note_close(self) -> None:
         self._backlog.open_queues -= 1
-        self._has_heir = self._backlog.open_queues > 0
         self._backlog.aside.hurry()
 
     def close_books(self) -> None:
-        """See :meth:`EventQueue.close_books`; nothing where another queue speaks for the backlog."""
+        """See :meth:`EventQueue.close_books`; nothing changes where another queue speaks for the backlog."""
         with self._spool.lock:
-            if not (self._has_heir or self.handed_over):
-                self._backlog.close_books()
+            self._backlog.close_books(self)
 
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: nothing."""
@@ -335,8 +332,7 @@ class DiskQueue(BoundedQueue):
         self._spool.deferred.run()
         with self._spool.lock:
             backlog = self._backlog
-            # One queue speaks for the backlog: the one that is open, or was the last to close.
-            if self._has_heir or self.handed_over:
+            if not backlog.is_spoken_for_by(self):
                 return QueueStatistics(0, 0, 0, 0, dict(self._drops))
             oldest = backlog.oldest_time()
             return QueueStatistics(

@@ -76,6 +76,8 @@ class Backlog:
         self.size = 0
         self.accepted = 0
         self.open_queues = 0
+        # Those whose books are open: reloads in a row leave several that still deliver from here.
+        self._queues: list[object] = []
         self.reading = False
         self.flushes: list[FlushWaiter] = []
         self.ready: deque[Held] = deque()
@@ -97,13 +99,23 @@ class Backlog:
         self._leases: dict[int, tuple[Lease, list[Held]]] = {}
         self.aside = SetAside()
 
-    def open(self) -> None:
-        """Note a queue."""
+    def open(self, queue: object) -> None:
+        """Note a queue; from here on it speaks for the backlog."""
         self.open_queues += 1
+        self._queues.append(queue)
 
-    def close_books(self) -> None:
-        """From here on only what still waits counts as accepted; the rest is in somebody's books."""
-        self.accepted = self.depth + self.waiting_aside + self.in_flight
+    def is_spoken_for_by(self, queue: object) -> bool:
+        """Whether what is counted here belongs to the counts of this queue: one queue at a time has them."""
+        return bool(self._queues) and self._queues[-1] is queue
+
+    def close_books(self, queue: object) -> None:
+        """Let go of a queue, whose counts are in somebody's books now.
+
+        If it spoke for the backlog, what still waits is left to the counts of whoever speaks next.
+        """
+        if self.is_spoken_for_by(queue):
+            self.accepted = self.depth + self.waiting_aside + self.in_flight
+        self._queues = [other for other in self._queues if other is not queue]
 
     # -- coming in ----------------------------------------------------------------------------------
 
