@@ -21,7 +21,7 @@ from typing import Final
 
 from logweir.delivery.channel import Channel
 from logweir.delivery.queue import OnDurable, PutResult
-from logweir.delivery.queues.bounded import interrupts_delivery
+from logweir.delivery.queues.bounded import ensure_awake, interrupts_delivery
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
 from logweir.event import Event
 from logweir.routing.router import SAMPLED
@@ -132,8 +132,7 @@ class FanOut:
         ]
         if waits:
             receipt.interrupts = interrupts_delivery()
-            for channel in channels:
-                channel.queue.ensure_awake()
+            ensure_awake()
         for channel, answer in zip(channels, answers, strict=True):
             if answer is not PutResult.ACCEPTED:
                 what = "closed" if answer is _GONE else answer.value

@@ -12,6 +12,7 @@ import weakref
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from logweir.delivery.queue import DropReason, EventQueue, FlushWaiter, OnDurable, PutResult, Wake
@@ -20,7 +21,7 @@ from logweir.process.reentry import Deferred
 from logweir.process.threads import on_event_loop
 from logweir.settings.delivery import WhenFull
 
-__all__ = ["BoundedQueue", "all_queues", "interrupts_delivery", "sooner"]
+__all__ = ["BoundedQueue", "all_queues", "ensure_awake", "interrupts_delivery", "sooner"]
 
 
 def sooner(one: float | None, other: float | None) -> float | None:
@@ -33,12 +34,19 @@ def interrupts_delivery() -> bool:
 
     What it waited for might need what its thread holds there: all delivery would stand still meanwhile.
     """
+    return any(queue.is_interrupted() for queue in _queues())
+
+
+def ensure_awake() -> None:
+    """Wake whom the calls that this one interrupted were about to wake, in any queue; before waiting."""
+    for queue in _queues():
+        queue.ensure_awake()
+
+
+def _queues() -> list[EventQueue]:
     while True:
-        try:
-            queues = list(all_queues)
-        except RuntimeError:  # another thread has just made one
-            continue
-        return any(queue.is_interrupted() for queue in queues)
+        with suppress(RuntimeError):  # another thread has just made one
+            return list(all_queues)
 
 
 class BoundedQueue(EventQueue):

@@ -93,8 +93,11 @@ class Committer:
                 self._promised.pop()
 
     def ensure_awake(self) -> None:
-        """Do what a nudge that this very call interrupted has still to do; before waiting for a commit."""
-        if self._promised and self._threaded:
+        """Do what a call that this very one interrupted has still to do; before waiting for a commit.
+
+        It was on its way from the staging to the wake-up, in the nudge or not even there.
+        """
+        if self._threaded and (self._promised or (not self._nudged and self._spool.has_staged)):
             self._wake()
 
     def nudge_for_removals(self) -> None:

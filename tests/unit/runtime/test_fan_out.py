@@ -15,6 +15,8 @@ from logweir.event import Event
 from logweir.routing.router import SAMPLED, UNROUTED
 from logweir.runtime.fan_out import FanOut
 from support.disk import make_queue, make_spool
+from support.interrupting import interrupt_at, steps
+from support.waiting import eventually
 
 
 class Channel:
@@ -24,7 +26,7 @@ class Channel:
         self.name = name
         self.closed = closed
         self.events: list[Event] = []
-        self.queue = SimpleNamespace(durable=False, ensure_awake=lambda: None)
+        self.queue = SimpleNamespace(durable=False)
 
     def put(self, event: Event, on_durable: Any = None) -> PutResult:
         if self.closed:
@@ -174,3 +176,21 @@ def test_nobody_watches_for_an_event_that_no_queue_took(acknowledge: Any) -> Non
     fan_out = FanOut(pipeline([Channel("a", closed=True), Channel("b", closed=True)]), receipts)
     fan_out.audit(make_event(), acknowledge)
     assert not receipts
+
+
+def test_c1_an_audit_call_that_may_wait_wakes_whom_the_call_that_it_interrupts_was_about_to_wake(
+    tmp_path: Path,
+) -> None:
+    """Whatever the sinks of both: what was put before it would lie on its way to the disk as long as it waits."""
+    spool = make_spool(tmp_path, threaded=True)
+    queue, fan_out = make_queue(spool), FanOut(pipeline([Channel("other")]), OpenReceipts())
+
+    def interrupt() -> None:
+        fan_out.audit(make_event(), "durable")
+        if not queue.is_interrupted():
+            eventually(lambda: not spool.has_staged)
+
+    for step in steps(5):
+        if not interrupt_at(step, lambda: queue.put(make_event()), interrupt):
+            break
+    spool.close()
