@@ -364,8 +364,8 @@ class History:
         found = dict[str, int]()
         for channel in self._process.reload.all_channels():
             statistics = channel.statistics()
-            # Four of each, for a crash may have left an event twice.
-            most = 4 * len(self.world.store(channel.name).closed) if closed else 0
+            # Several of each, for any crash may have left an event once more.
+            most = (4 + self.crashes) * len(self.world.store(channel.name).closed) if closed else 0
             put_off = min(statistics.set_aside, most)
             found[channel.name] = max(0, statistics.depth + statistics.in_flight - put_off)
         return found
