@@ -28,6 +28,7 @@ from logweir.capture.ordinary import (
 )
 from logweir.capture.snapshot import Snapshotter
 from logweir.context.binding import merge_context
+from logweir.context.identity import identity, origin_of
 from logweir.event import Event, Kind, new_event_id, uuid7
 
 __all__ = ["ByHead", "Capture", "KindOf", "TakeExplicit"]
@@ -129,8 +130,8 @@ class Capture:
                     trace_id = trace_id or value
                 else:
                     span_id = span_id or value
-            elif of_name and value is not ... and said not in merged:
-                if of_name < WALKED:
+            elif of_name and said not in merged and (value is not ... or said in identity.get()):
+                if of_name < WALKED or value is ...:
                     return self._in_general(text, name, fields, level, kind, time_ns, event_id, bound)
                 merged[said] = value
                 of_value = ordinary.cost((value,))
@@ -272,6 +273,9 @@ def _describe_exception(fields: dict[str, Any]) -> None:
     said = fields.pop("exc_info", None)
     error = _exception_of(said)
     if error is not None:
+        origin = origin_of(error)
+        if origin is not None and "trace_id" not in fields:  # it has left its request, or the like
+            fields.update({name: said for name, said in origin.values.items() if name not in fields})
         add_field(fields, "error_type", _class_of(error))
         add_field(fields, "exception", _format(error))
     if not (said is error or type(said) in _SWITCHES or _is_exc_info(said)):

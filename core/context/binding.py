@@ -20,9 +20,10 @@ from structlog.contextvars import (
     unbind_contextvars,
 )
 
-from logweir.context.trace import trace_flags
+from logweir.context.identity import identity
+from logweir.context.trace import TraceParent, begin_trace, trace_flags
 
-__all__ = ["bind", "merge_context", "name_of", "scope"]
+__all__ = ["bind", "enter_unit", "merge_context", "name_of", "scope"]
 
 _MISSING = object()
 
@@ -35,8 +36,12 @@ def merge_context(fields: dict[str, Any]) -> None:
     """Add the bound values to ``fields``, which win; what structlog's ``merge_contextvars`` does, faster."""
     for variable, value in copy_context().items():
         name = _names[variable] if variable in _names else name_of(variable)
-        if name is not None and name not in fields and value is not ...:
+        if name is None or name in fields:
+            continue
+        if value is not ...:
             fields[name] = value
+        elif name in (kept := identity.get()):  # cleared, but it is what the unit of work is known by
+            fields[name] = kept[name]
 
 
 def name_of(variable: ContextVar[Any]) -> str | None:
@@ -87,12 +92,24 @@ def scope(**values: Any) -> Iterator[None]:
     For the borders of a unit of work, such as a request or a message, so that nothing of it leaks into
     the next one.
     """
-    before, flags = get_contextvars(), trace_flags.get()
+    before, flags, known_by = get_contextvars(), trace_flags.get(), identity.get()
     bind_contextvars(**values)
     try:
         yield
     finally:
         trace_flags.set(flags)
+        identity.set(known_by)
         after = get_contextvars()
         unbind_contextvars(*(after.keys() - before.keys()))
         bind_contextvars(**{name: value for name, value in before.items() if after.get(name) is not value})
+
+
+def enter_unit(trace: TraceParent, values: Mapping[str, Any]) -> None:
+    """Begin a unit of work, whose trace and values stay even if the context is cleared inside.
+
+    It ends with the surrounding :func:`scope`, or with the copy of the context that it was begun in.
+    """
+    bind_contextvars(**values)
+    begin_trace(trace)
+    bound = get_contextvars()
+    identity.set({name: bound[name] for name in {*values, "trace_id", "span_id"} & bound.keys()})

@@ -16,7 +16,9 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from contextvars import Context, copy_context
 from typing import Any, ParamSpec, TypeVar, cast
 
-from structlog.contextvars import bound_contextvars, get_contextvars
+from structlog.contextvars import bound_contextvars
+
+from logweir.context.identity import bound_values
 
 __all__ = ["ContextExecutor", "context_thread", "propagate", "submit_with_context"]
 
@@ -57,7 +59,7 @@ def submit_with_context(
     Into another process only the values that events carry can follow, and they must be picklable.
     """
     if isinstance(executor, ProcessPoolExecutor):
-        return executor.submit(_run_bound, get_contextvars(), function, *args, **kwargs)
+        return executor.submit(_run_bound, bound_values(), function, *args, **kwargs)
     return executor.submit(_run_in, copy_context(), function, *args, **kwargs)
 
 

@@ -12,7 +12,9 @@ import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from structlog.contextvars import bind_contextvars, get_contextvars
+from structlog.contextvars import bind_contextvars
+
+from logweir.context.identity import bound_values
 
 __all__ = [
     "TraceParent",
@@ -90,13 +92,13 @@ def new_span_id() -> str:
 
 def current_trace_id() -> str | None:
     """The trace id that events carry here, if one is bound."""
-    trace_id = get_contextvars().get("trace_id")
+    trace_id = bound_values().get("trace_id")
     return None if trace_id is None else str(trace_id)
 
 
 def current_traceparent() -> str | None:
     """The ``traceparent`` header to send with requests to other services; None outside of a trace."""
-    bound = get_contextvars()
+    bound = bound_values()
     if "trace_id" not in bound:
         return None
     return str(

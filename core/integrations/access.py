@@ -10,25 +10,43 @@ from logweir.runtime import current as runtime
 __all__ = ["log_access"]
 
 _SERVER_ERROR = 500
+#: Closed by the client because it was done, because its page was left, or without a word.
+_USUAL_CLOSES = frozenset({1000, 1001, 1005})
 _NANOS_PER_MS = 1_000_000
 
 
 def log_access(
-    name: str, *, status: int | None, duration_ns: int, error: BaseException | None = None
+    name: str,
+    *,
+    status: int | None,
+    duration_ns: int,
+    error: BaseException | None = None,
+    websocket_code: int | None = None,
 ) -> None:
     """Emit the event of one request; method and path come from the context.
 
     Args:
         name: The event's name.
-        status: The response's status code, if a response was begun.
+        status: The response's status code, if a response was begun; after an error without one it is 500,
+            which is what the server answers.
         duration_ns: From the first byte of the request to the last of the response.
         error: What the application raised, if it did; the event has level ``error`` then.
+        websocket_code: With what the client closed the websocket, if it did; that is no error of the
+            application, and neither is the exception by which it hears of it.
     """
     current = runtime.current() or runtime.stand_in()
+    level = _level(status, error)
+    if websocket_code is not None and (error is None or getattr(error, "code", None) == websocket_code):
+        level = "info" if websocket_code in _USUAL_CLOSES else "warning"
+        error = None
+    elif status is None and isinstance(error, Exception):
+        status = _SERVER_ERROR
     fields: dict[str, Any] = {"http_status": status, "duration_ms": round(duration_ns / _NANOS_PER_MS, 3)}
+    if websocket_code is not None:
+        fields["websocket_code"] = websocket_code
     if error is not None:
         fields["exc_info"] = error
-    current.emit(name, fields, level=_level(status, error), kind=Kind.TRACING)
+    current.emit(name, fields, level=level, kind=Kind.TRACING)
 
 
 def _level(status: int | None, error: BaseException | None) -> str:

@@ -10,10 +10,12 @@ import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
+from logweir.context.binding import enter_unit
 from logweir.context.binding import scope as context_scope
-from logweir.context.trace import begin_trace
+from logweir.context.identity import mark_error
 from logweir.integrations.access import log_access
 from logweir.integrations.incoming import Incoming, read_incoming
+from logweir.integrations.starlette import identify_answers
 
 __all__ = ["ContextMiddleware"]
 
@@ -27,6 +29,7 @@ _EVENT_NAMES = {"http": "http.request", "websocket": "http.websocket"}
 _RESPONSES = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
 _SWITCHING_PROTOCOLS = 101
 _FORBIDDEN = 403
+_NO_CODE = 1005
 
 
 class ContextMiddleware:
@@ -53,7 +56,7 @@ class ContextMiddleware:
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self._app = app
-        self._request_id_header = request_id_header.lower().encode("latin-1")
+        self._request_id_header = request_id_header.lower()
         self._trust = trust_incoming
         self._access_log = access_log
         self._exclude = frozenset(exclude)
@@ -65,16 +68,23 @@ class ContextMiddleware:
             await self._app(scope, receive, send)
             return
         incoming = self._read(scope)
-        response = _Response(send, self._headers(incoming))
-        with context_scope(**incoming.context(scope.get("method", "GET"), scope["path"])):
-            begin_trace(incoming.trace)
-            await self._serve(scope, receive, response)
+        headers = incoming.headers(self._request_id_header)
+        exchange = _Exchange(receive, send, headers)
+        if "app" in scope:
+            identify_answers(scope["app"])
+        with context_scope():
+            enter_unit(incoming.trace, incoming.context(scope.get("method", "GET"), scope["path"]))
+            try:
+                await self._serve(scope, exchange)
+            except Exception as error:
+                mark_error(error, incoming.trace, headers)
+                raise
 
-    async def _serve(self, scope: Scope, receive: Receive, response: _Response) -> None:
+    async def _serve(self, scope: Scope, exchange: _Exchange) -> None:
         started = self._clock()
         failure: BaseException | None = None
         try:
-            await self._app(scope, receive, response.send)
+            await self._app(scope, exchange.receive, exchange.send)
         except BaseException as error:
             failure = error
             raise
@@ -82,36 +92,45 @@ class ContextMiddleware:
             if self._access_log and scope["path"] not in self._exclude:
                 log_access(
                     _EVENT_NAMES[scope["type"]],
-                    status=response.status,
+                    status=exchange.status,
                     duration_ns=self._clock() - started,
                     error=failure,
+                    websocket_code=exchange.websocket_code,
                 )
 
     def _read(self, scope: Scope) -> Incoming:
         traceparents: list[str] = []
         request_ids: list[str] = []
+        wanted = self._request_id_header.encode("latin-1")
         for name, value in scope["headers"]:
             lowered = name.lower()
             if lowered == b"traceparent":
                 traceparents.append(value.decode("latin-1"))
-            elif lowered == self._request_id_header:
+            elif lowered == wanted:
                 request_ids.append(value.decode("latin-1"))
         return read_incoming(traceparents, request_ids, trust=self._trust)
 
-    def _headers(self, incoming: Incoming) -> list[tuple[bytes, bytes]]:
-        return [
-            (self._request_id_header, incoming.request_id.encode("ascii")),
-            (b"traceparent", str(incoming.trace).encode("ascii")),
-        ]
 
+class _Exchange:
+    """Passes on what is received and sent, adds our headers, and remembers how it went.
 
-class _Response:
-    """Sends on what the application sends, adds our headers and remembers the status."""
+    Attributes:
+        status: Of the response, if one was begun.
+        websocket_code: With what the client closed the websocket, if it did.
+    """
 
-    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, receive: Receive, send: Send, headers: list[tuple[str, str]]) -> None:
+        self._receive = receive
         self._send = send
-        self._headers = headers
+        self._headers = [(name.encode("latin-1"), value.encode("ascii")) for name, value in headers]
         self.status: int | None = None
+        self.websocket_code: int | None = None
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            self.websocket_code = message.get("code", _NO_CODE)
+        return message
 
     async def send(self, message: Message) -> None:
         kind = message["type"]

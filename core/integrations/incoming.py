@@ -33,6 +33,10 @@ class Incoming:
     trace: TraceParent
     request_id: str
 
+    def headers(self, request_id_header: str) -> list[tuple[str, str]]:
+        """What the answer carries, and what the next service should get."""
+        return [(request_id_header, self.request_id), ("traceparent", str(self.trace))]
+
     def context(self, method: str, path: str) -> dict[str, Any]:
         """The values that every event below the request carries, beside its trace."""
         return {

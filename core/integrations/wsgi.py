@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from structlog.contextvars import bind_contextvars
-
-from logweir.context.trace import begin_trace
+from logweir.context.binding import enter_unit
+from logweir.context.identity import mark_error
+from logweir.context.trace import TraceParent
 from logweir.integrations.access import log_access
 from logweir.integrations.incoming import Incoming, read_incoming
 
@@ -59,23 +59,16 @@ class ContextMiddleware:
         incoming = self._read(environ)
         path = _path(environ)
         context = copy_context()
-        context.run(_enter, incoming, environ.get("REQUEST_METHOD", "GET"), path)
+        context.run(enter_unit, incoming.trace, incoming.context(environ.get("REQUEST_METHOD", "GET"), path))
         logs = self._access_log and path not in self._exclude
-        request = _Request(context, start_response, self._headers(incoming), self._clock, logs)
+        headers = incoming.headers(self._request_id_header)
+        request = _Request(context, start_response, incoming.trace, headers, self._clock, logs)
         return request.begin(self._app, environ)
 
     def _read(self, environ: WSGIEnvironment) -> Incoming:
         return read_incoming(
             _header(environ, "HTTP_TRACEPARENT"), _header(environ, self._environ_key), trust=self._trust
         )
-
-    def _headers(self, incoming: Incoming) -> list[tuple[str, str]]:
-        return [(self._request_id_header, incoming.request_id), ("traceparent", str(incoming.trace))]
-
-
-def _enter(incoming: Incoming, method: str, path: str) -> None:
-    bind_contextvars(**incoming.context(method, path))
-    begin_trace(incoming.trace)
 
 
 def _header(environ: WSGIEnvironment, key: str) -> list[str]:
@@ -96,16 +89,19 @@ class _Request:
         self,
         context: Context,
         start_response: StartResponse,
+        trace: TraceParent,
         headers: list[tuple[str, str]],
         clock: Callable[[], int],
         logs: bool,
     ) -> None:
         self._run = context.run
         self._start_response = start_response
+        self._trace = trace
         self._headers = headers
         self._clock = clock
         self._logs = logs
         self._status: int | None = None
+        self.begun = False
         self._started = clock()
         self._ended = False
 
@@ -133,6 +129,10 @@ class _Request:
 
     def end(self, error: BaseException | None = None) -> None:
         """Log the request, once."""
+        if isinstance(error, Exception):
+            self._run(mark_error, error, self._trace, self._headers)
+            if not self.begun:
+                self._status = None  # the server has sent nothing of it yet, and answers by itself
         if self._ended:
             return
         self._ended = True  # first: logging may fail, and the server closes the body in any case
@@ -164,6 +164,7 @@ class _Body:
         except BaseException as error:
             self._request.end(error)
             raise
+        self._request.begun = self._request.begun or bool(piece)  # the first bytes send the headers
         return piece
 
     def close(self) -> None:
