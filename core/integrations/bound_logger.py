@@ -42,7 +42,7 @@ class Silent:
     def __init__(self, name: str | None = None) -> None:
         self.name = name
 
-    def _do_nothing(self) -> None:
+    def _do_nothing(self, /, *_args: Any, **_keywords: Any) -> None:
         return None
 
     debug = info = warning = warn = error = exception = critical = fatal = msg = log = failure = err = (

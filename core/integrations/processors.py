@@ -1,7 +1,8 @@
 """The processors for a structlog chain of your own.
 
-``RoutingProcessor`` ends a chain: what reaches it becomes an event and goes to its sinks. It merges
-context variables, classifies and redacts by itself, so that it is all that a chain needs.
+What reaches ``RoutingProcessor`` becomes an event and goes to its sinks; what stands behind it in the chain
+gets the event dict unchanged. It merges context variables, classifies and redacts by itself, so that it is
+all that a chain needs.
 ``ClassificationProcessor`` goes before it where a chain of your own wants to see the kind.
 """
 
@@ -10,12 +11,15 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
+from structlog import DropEvent
 from structlog.typing import WrappedLogger
 
-from logweir.capture.message import add_field, text_of
+from logweir.capture.message import add_field, formatted, text_of
 from logweir.capture.ordinary import NOTHING_BOUND, Bound, named
 from logweir.diagnostics import report
 from logweir.event import LEVELS, known_level
+from logweir.integrations.chain_end import is_last, takes
+from logweir.integrations.rendered import read_rendered
 from logweir.runtime import current as runtime
 
 __all__ = ["METHOD_LEVELS", "ROUTING", "ClassificationProcessor", "RoutingProcessor"]
@@ -31,7 +35,6 @@ METHOD_LEVELS = {
     "log": "info",
     "failure": "error",
 }
-_NOTHING: tuple[tuple[()], dict[str, Any]] = ((), {})
 
 
 class ClassificationProcessor:
@@ -59,17 +62,42 @@ class ClassificationProcessor:
 class RoutingProcessor:
     """Send each event to the sinks of its routes.
 
+    Put it before the renderer: the event dict goes on to it unchanged, so that the chain writes what it
+    wrote. As the last processor it ends the chain quietly, unless the logger behind it takes event dicts.
+
     Args:
-        final: Whether the chain ends here. With False the event dict goes on unchanged to the next
-            processor, for example to a console renderer.
+        final: Whether the chain ends here: True always ends it, False never does. By default it ends where
+            this is the last processor of a bound logger, and the logger could not take what it would get.
     """
 
-    def __init__(self, *, final: bool = True) -> None:
+    def __init__(self, *, final: bool | None = None) -> None:
         self.final = final
 
-    def __call__(self, logger: WrappedLogger, method_name: str, event_dict: MutableMapping[str, Any]) -> Any:
-        """Enqueue the event; costs microseconds, does no IO and never raises."""
-        fields = event_dict if self.final and type(event_dict) is dict else dict(event_dict)
+    def __call__(self, logger: WrappedLogger, method_name: str, event_dict: Any) -> Any:
+        """Enqueue the event; costs microseconds and does no IO.
+
+        Raises:
+            structlog.DropEvent: The chain ends here, as structlog's loggers understand it.
+        """
+        ends = self.final
+        if ends is None:
+            ends = is_last(self) and self._ends_with(logger, method_name, event_dict)
+        try:
+            self._route(logger, method_name, event_dict, takes_over=ends)
+        except Exception as error:  # noqa: BLE001 - a log call must never break its caller
+            report("route", "an event could not be routed: %s", type(error).__qualname__)
+        if ends:
+            raise DropEvent
+        return event_dict
+
+    @staticmethod
+    def _ends_with(logger: WrappedLogger, method_name: str, event_dict: Any) -> bool:
+        """Whether the logger could not take the event dict itself; what is rendered, it takes."""
+        return isinstance(event_dict, dict) and not takes(logger, method_name, event_dict)
+
+    def _route(self, logger: WrappedLogger, method_name: str, event_dict: Any, *, takes_over: bool) -> None:
+        owned = takes_over and type(event_dict) is dict and "event" in event_dict
+        fields = event_dict if owned else read_rendered(event_dict)
         level = METHOD_LEVELS.get(method_name, "info")
         if "level" in fields:
             # Processors such as structlog's add_log_level say it here; what is no level is a field.
@@ -77,8 +105,11 @@ class RoutingProcessor:
             if said is not None:
                 level = said
                 del fields["level"]
-        self.route(logger, level, fields.pop("event", ""), fields)
-        return _NOTHING if self.final else event_dict
+        name = fields.pop("event", "")
+        arguments = fields.get("positional_args")
+        if type(arguments) is tuple and arguments:  # structlog's formatter of them stands behind, or nowhere
+            name = formatted(name, fields.pop("positional_args"), fields)
+        self.route(logger, level, name, fields)
 
     def route(self, logger: WrappedLogger, level: str, name: Any, fields: dict[str, Any]) -> None:
         """Enqueue one event; takes ownership of ``fields``. Never raises."""
