@@ -12,7 +12,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["is_last", "takes"]
+__all__ = ["Routing", "is_last", "routed_by_its_chain", "takes"]
+
+#: The modules between a logger's method and a handler of ours.
+_BETWEEN = frozenset({"logging", "logweir.integrations.stdlib", __name__})
 
 #: What a logger's method needs by keyword, and what it may get (None: anything); None for one that cannot be
 #: called with keywords alone. By the logger's class and the method's name.
@@ -25,6 +28,10 @@ _OF_LOGGING: _Accepted = (
 )
 
 
+class Routing:
+    """A processor that routes what passes it."""
+
+
 def is_last(processor: object) -> bool:
     """Whether the processor that asks is the last one of the chain of a bound logger.
 
@@ -34,6 +41,18 @@ def is_last(processor: object) -> bool:
     walker = sys._getframe(2).f_locals.get("self")  # noqa: SLF001 - nothing else knows the chain
     chain: Any = getattr(walker, "_processors", None) or [None]
     return chain[-1] is processor
+
+
+def routed_by_its_chain() -> bool:
+    """Whether the record that is handled comes from a chain whose own processor has routed the event."""
+    frame = sys._getframe(1)  # noqa: SLF001 - the record does not say who has made it
+    while frame.f_globals.get("__name__") in _BETWEEN and frame.f_back is not None:
+        frame = frame.f_back
+    # What is logged by anything else on the way, such as by a processor, is another record.
+    if frame.f_code.co_name != "_proxy_to_logger":
+        return False
+    chain = getattr(frame.f_locals.get("self"), "_processors", ())
+    return any(isinstance(each, Routing) for each in chain)
 
 
 def takes(logger: Any, method_name: str, arguments: Mapping[str, Any]) -> bool:

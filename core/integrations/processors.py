@@ -18,8 +18,10 @@ from logweir.capture.message import add_field, formatted, text_of
 from logweir.capture.ordinary import NOTHING_BOUND, Bound, named
 from logweir.diagnostics import report
 from logweir.event import LEVELS, known_level
-from logweir.integrations.chain_end import is_last, takes
+from logweir.integrations.chain_end import Routing, is_last, takes
 from logweir.integrations.rendered import read_rendered
+from logweir.integrations.stdlib import Handler
+from logweir.integrations.taken import was_just_taken
 from logweir.runtime import current as runtime
 
 __all__ = ["METHOD_LEVELS", "ROUTING", "ClassificationProcessor", "RoutingProcessor"]
@@ -35,6 +37,9 @@ METHOD_LEVELS = {
     "log": "info",
     "failure": "error",
 }
+
+#: Takes the records of libraries that structlog's formatter shows to a processor.
+_HANDLER = Handler()
 
 
 class ClassificationProcessor:
@@ -59,7 +64,7 @@ class ClassificationProcessor:
         return event_dict
 
 
-class RoutingProcessor:
+class RoutingProcessor(Routing):
     """Send each event to the sinks of its routes.
 
     Put it before the renderer: the event dict goes on to it unchanged, so that the chain writes what it
@@ -98,6 +103,11 @@ class RoutingProcessor:
     def _route(self, logger: WrappedLogger, method_name: str, event_dict: Any, *, takes_over: bool) -> None:
         owned = takes_over and type(event_dict) is dict and "event" in event_dict
         fields = event_dict if owned else read_rendered(event_dict)
+        record = fields.pop("_record", None)  # structlog's ProcessorFormatter is at work
+        if record is not None and not fields.pop("_from_structlog", True):
+            if not was_just_taken(record):
+                _HANDLER.take(record, fields)
+            return
         level = METHOD_LEVELS.get(method_name, "info")
         if "level" in fields:
             # Processors such as structlog's add_log_level say it here; what is no level is a field.

@@ -1,9 +1,9 @@
 """The standard library's logging: a handler that turns its records into events.
 
 It takes the records of libraries (uvicorn, SQLAlchemy, …) and those of structlog chains that end in
-``ProcessorFormatter.wrap_for_formatter``, whose event dict becomes the event with its fields. No
-lock is held while a record is handled, so neither a full queue nor a fork can make threads wait for
-each other here.
+``ProcessorFormatter.wrap_for_formatter``, whose event dict becomes the event with its fields, and those of
+loguru. No lock is held while a record is handled, so neither a full queue nor a fork can make threads wait
+for each other here.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 import threading
-import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -21,6 +21,9 @@ from typing import Any
 from logweir.capture.message import add_field, formatted, text_of
 from logweir.diagnostics import LOGGER_NAME, report
 from logweir.event import LEVELS, known_level, nearest_level
+from logweir.integrations.chain_end import routed_by_its_chain
+from logweir.integrations.rendered import read_text
+from logweir.integrations.taken import is_taken, note_taken
 from logweir.process.delivering import is_delivery_thread
 from logweir.runtime import current as runtime
 
@@ -45,9 +48,6 @@ _capturing = threading.local()
 #: How many may be captured one inside the other: a finaliser's inside another's, but no object for ever whose
 #: text logs it.
 _DEEPEST = 4
-#: The records that were taken and still live, by their id(): other handlers on their way leave them. Not
-#: noted on the record itself, where other handlers' formatters would show it.
-_taken: dict[int, weakref.ref[logging.LogRecord]] = {}
 
 
 class Handler(logging.Handler):
@@ -85,19 +85,30 @@ class Handler(logging.Handler):
         except Exception as error:  # noqa: BLE001 - it would break the caller, and lose the record
             report("stdlib filter", "a filter raised %s; its records are taken", type(error).__qualname__)
             verdict = True
-        if verdict and not _is_taken(record):
+        if verdict and not is_taken(record):
             wanted = verdict if isinstance(verdict, logging.LogRecord) else record
             self.emit(wanted)
             # A filter may replace the record, and the handlers behind this one still get the first.
-            if wanted is not record and _is_taken(wanted):
-                _note_taken(record)
+            if wanted is not record and is_taken(wanted):
+                note_taken(record)
         return verdict
 
     def emit(self, record: logging.LogRecord) -> None:
         """Make an event of the record and enqueue it."""
-        if _is_taken(record) or self._comes_from_logweir(record):
+        self.take(record, {})
+
+    def take(self, record: logging.LogRecord, beside: Mapping[str, Any]) -> None:
+        """Do what :meth:`emit` does with a record of which structlog has made an event dict.
+
+        Args:
+            record: The record.
+            beside: Its ``event``, and fields that give way to those of the record.
+        """
+        if is_taken(record) or self._comes_from_logweir(record):
             return
-        _note_taken(record)
+        note_taken(record)
+        if routed_by_its_chain():
+            return
         # Capturing may be interrupted by what logs, and may log by itself, through the caller's own __str__
         # or a user's function: that is captured too, but not for ever.
         depth = getattr(_capturing, "depth", 0)
@@ -109,7 +120,7 @@ class Handler(logging.Handler):
             return
         _capturing.depth = depth + 1
         try:
-            _emit(record)
+            _emit(record, beside)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
             report("stdlib emit", "a record could not be taken: %s", type(error).__qualname__)
         finally:
@@ -159,28 +170,20 @@ def install_stdlib(
     return handler
 
 
-def _is_taken(record: logging.LogRecord) -> bool:
-    taken = _taken.get(id(record))
-    return taken is not None and taken() is record
-
-
-def _note_taken(record: logging.LogRecord) -> None:
-    key = id(record)
-    with suppress(TypeError):  # a record of a class that allows no weak reference may become two events
-        _taken[key] = weakref.ref(record, lambda _gone: _taken.pop(key, None))
-
-
 def _leave_out(record: logging.LogRecord) -> None:
     current = runtime.current()
     if current is not None:
         current.leave_out(text_of(record.name))
 
 
-def _emit(record: logging.LogRecord) -> None:
+def _emit(record: logging.LogRecord, beside: Mapping[str, Any]) -> None:
     current = runtime.current()
     # Before a start nothing is delivered that could feed itself.
     emit = runtime.stand_in().emit if current is None else partial(current.emit, from_library=True)
     name, fields = _read(record)
+    if beside:
+        fields = {**beside, **fields}
+        name = text_of(fields.pop("event"))
     emit(name, fields, level=_level(record.levelno), time_ns=_time_ns(record.created))
 
 
@@ -190,8 +193,10 @@ def _read(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
     message: Any = record.msg
     if issubclass(type(message), dict) and dict.__contains__(message, "event"):
         name, fields = _read_event_dict(dict(dict.items(message)), given)
+    elif given.keys() >= _BESIDE_EVENT_DICT and (event_dict := read_text(message)) is not None:
+        name, fields = _read_event_dict(event_dict, given)  # a QueueHandler has made a text of it
     else:
-        fields = given
+        fields = _bound_by_loguru(record, given)
         if text_of(record.name).startswith("uvicorn"):
             fields.pop(_UVICORN_NOISE, None)
         name = _message(record, fields)
@@ -219,6 +224,14 @@ def _read_event_dict(fields: dict[str, Any], given: dict[str, Any]) -> tuple[str
 
 
 _MISSING = object()
+
+
+def _bound_by_loguru(record: logging.LogRecord, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was bound to a logger of loguru, which passes it in one attribute; or what was given."""
+    bound = given.get("extra")
+    if len(given) != 1 or type(bound) is not dict or record.args != () or "loguru" not in sys.modules:
+        return given
+    return dict(bound)
 
 
 def _message(record: logging.LogRecord, fields: dict[str, Any]) -> str:
