@@ -24,6 +24,9 @@ _ALL: dict[str, Any] = {
 }
 #: These need a server (each module names the variable with its URL) and a driver: only when named.
 _BACKENDS = ("elasticsearch", "loki", "mongodb", "mysql")
+#: Only when named, for it needs a web framework and some minutes.
+_APPLICATION = "app"
+_NAMES = (*_ALL, *_BACKENDS, _APPLICATION)
 _QUICK: dict[str, dict[str, Any]] = {
     "producer": {"calls": 300, "runs": 2},
     "router": {"calls": 300, "runs": 2},
@@ -36,6 +39,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "mongodb": {"events": 2000, "runs": 1},
     "elasticsearch": {"events": 2000, "runs": 1},
     "loki": {"events": 2000, "runs": 1},
+    "app": {"seconds": 0.5, "turns": 1, "unpinned": False},
     "mysql": {"batches": 2, "batch": 100, "runs": 1},
 }
 
@@ -43,9 +47,7 @@ _QUICK: dict[str, dict[str, Any]] = {
 def main(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            help=f"Which of {', '.join((*_ALL, *_BACKENDS))}; by default all but those of servers."
-        ),
+        typer.Argument(help=f"Which of {', '.join(_NAMES)}; by default all but app and those of servers."),
     ] = None,
     quick: Annotated[bool, typer.Option(help="Tiny sizes, to see that they run.")] = False,
     json_folder: Annotated[
@@ -65,9 +67,10 @@ def main(
 def _measure_of(name: str) -> Any:
     if name in _BACKENDS:
         return import_module(f"logweir.benchmarks.{name}").measure
+    if name == _APPLICATION:
+        return import_module("logweir.benchmarks.app.measuring").measure
     if name not in _ALL:
-        names = ", ".join((*_ALL, *_BACKENDS))
-        raise typer.BadParameter(f"there is no benchmark {name!r}; there are {names}")
+        raise typer.BadParameter(f"there is no benchmark {name!r}; there are {', '.join(_NAMES)}")
     return _ALL[name]
 
 
