@@ -23,7 +23,7 @@ _ALL: dict[str, Any] = {
     "hostile-calls": hostile.measure,
 }
 #: These need a server (each module names the variable with its URL) and a driver: only when named.
-_BACKENDS = ("elasticsearch", "loki", "mongodb", "mysql")
+_BACKENDS = ("elasticsearch", "loki", "mongodb", "mysql", "sinks-cpu")
 #: Only when named, for it needs a web framework and some minutes.
 _APPLICATION = "app"
 _NAMES = (*_ALL, *_BACKENDS, _APPLICATION)
@@ -41,6 +41,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "loki": {"events": 2000, "runs": 1},
     "app": {"seconds": 0.5, "turns": 1, "unpinned": False},
     "mysql": {"batches": 2, "batch": 100, "runs": 1},
+    "sinks-cpu": {"events": 1000, "runs": 1},
 }
 
 
@@ -66,7 +67,7 @@ def main(
 
 def _measure_of(name: str) -> Any:
     if name in _BACKENDS:
-        return import_module(f"logweir.benchmarks.{name}").measure
+        return import_module(f"logweir.benchmarks.{name.replace('-', '_')}").measure
     if name == _APPLICATION:
         return import_module("logweir.benchmarks.app.measuring").measure
     if name not in _ALL:

@@ -103,7 +103,7 @@ async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool
         if bare:
             layout = Layout(config.index, streaming=False)
             index = layout.index_of(batches[0][0].time)
-            batches = [_operations(batch) for batch in batches]
+            batches = [operations_of(batch) for batch in batches]
 
             async def write(operations: Any) -> None:
                 await patient.bulk(index=index, operations=operations)
@@ -119,7 +119,7 @@ async def _run(url: str, workers: int, count: int, *, compress: bool, bare: bool
         await client.close()
 
 
-def _operations(batch: Sequence[Event]) -> list[Any]:
+def operations_of(batch: Sequence[Event]) -> list[Any]:
     operations: list[Any] = []
     for event in batch:
         operations += ({"create": {"_id": event.id}}, to_document(event))

@@ -84,7 +84,7 @@ async def _run_sink(url: str, encoding: str, workers: int, count: int) -> float:
 
 
 async def _run_bare(url: str, encoding: str, workers: int, count: int) -> float:
-    body, headers = _BARE[encoding]
+    body, headers = BARE_BODIES[encoding]
     job = uuid4().hex
     lines = [
         (entry.stamp, entry.line, dict(entry.metadata)) for entry in _encoder().entries(order_events(count))
@@ -117,7 +117,7 @@ def _bare_json(job: str, batch: Sequence[Line]) -> bytes:
     return gzip.compress(body.encode(), _JSON_LEVEL)
 
 
-_BARE: dict[str, tuple[Body, dict[str, str]]] = {
+BARE_BODIES: dict[str, tuple[Body, dict[str, str]]] = {
     "protobuf": (_bare_protobuf, {"Content-Type": "application/x-protobuf"}),
     "json": (_bare_json, {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
 }

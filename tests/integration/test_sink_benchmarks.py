@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from logweir.benchmarks import elasticsearch, loki, mongodb
+from logweir.benchmarks import elasticsearch, loki, mongodb, sinks_cpu
 from logweir.benchmarks.measure import Report
 from servers import Server
 
@@ -24,3 +24,23 @@ def test_the_sink_is_measured_beside_the_client(
     assert len(report.bars) == bars
     assert all(value > 0 for series in report.series for value in series.values)
     assert report.notes[0].startswith("The server that answered: ")
+
+
+@pytest.mark.parametrize(
+    ("server", "sinks"),
+    [
+        ("postgresql", ["PostgreSQL"]),
+        ("mysql", ["MySQL"]),
+        ("loki", ["Loki, protobuf", "Loki, JSON"]),
+        ("elasticsearch", ["Elasticsearch, gzip", "Elasticsearch, plain"]),
+        ("mongodb", ["MongoDB, motor", "MongoDB, PyMongo"]),
+    ],
+)
+def test_the_processor_time_of_a_sink_is_measured_beside_its_driver(
+    server: str, sinks: list[str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place: Server = request.getfixturevalue(server)
+    monkeypatch.setenv(f"LOGWEIR_BENCH_{server.upper()}_URL", place.url)
+    series = sinks_cpu.measure(events=200, runs=1, only=tuple(sinks)).series
+    assert [item.name for item in series[::3]] == [f"{name}: the sink" for name in sinks]
+    assert all(value > 0 for item in series for value in item.values)

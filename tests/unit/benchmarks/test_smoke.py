@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from logweir.benchmarks import audit_chain, dead_sink, durable, producer, router, run
+from logweir.benchmarks import audit_chain, dead_sink, durable, producer, router, run, sinks_cpu
 from logweir.benchmarks.measure import Bar, Report, Series, take_turns
 
 
@@ -47,3 +47,16 @@ def test_a_bar_looks_at_the_median() -> None:
     assert Bar(series, 2.0).holds
     assert not Bar(series, 2.1, at_most=False).holds
     assert series.ratio(Series("t", "x", [2.0, 2.0, 3.0])).values == [0.5, 1.0, 3.0]
+
+
+def test_the_processor_time_of_the_sinks_without_a_server_is_measured_beside_their_drivers() -> None:
+    series = sinks_cpu.measure(events=200, runs=1, only=("SQLite", "file")).series
+    assert [item.name for item in series] == [
+        "SQLite: the sink",
+        "SQLite: the driver",
+        "SQLite: the sink / SQLite: the driver",
+        "file: the sink",
+        "file: the driver",
+        "file: the sink / file: the driver",
+    ]
+    assert all(value > 0 for item in series for value in item.values)
