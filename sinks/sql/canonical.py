@@ -18,6 +18,8 @@ __all__ = ["canonical", "decode_strictly"]
 _encode = msgspec.json.Encoder(order="sorted").encode
 #: Numbers that msgspec writes unlike Python: with an exponent, or with four zeros after the point.
 _OTHER_FLOATS = re.compile(rb"[:,\[]-?(?:0\.0000|[0-9.]+e)")
+#: What each of them has in it, and few documents have: found much faster, by its first character.
+_ZEROS, _EXPONENT = b"0.0000", re.compile(rb"e[0-9-]")
 
 
 def canonical(document: Any) -> bytes:
@@ -28,6 +30,8 @@ def canonical(document: Any) -> bytes:
         ValueError: A text cannot be written in UTF-8.
     """
     encoded = _encode(document)
+    if _ZEROS not in encoded and _EXPONENT.search(encoded) is None:
+        return encoded
     if _OTHER_FLOATS.search(encoded) is None:
         return encoded
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

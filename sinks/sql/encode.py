@@ -19,6 +19,10 @@ __all__ = ["Row", "to_event", "to_parameters", "to_row"]
 Row = dict[str, Any]
 
 
+_TYPED = tuple(TYPED_FIELDS.items())
+_KINDS = {kind: kind.value for kind in Kind}
+
+
 def to_row(event: Event) -> Row:
     """Return the row of an event, its columns in the table's order."""
     time_us, time_ns = divmod(event.time, 1000)
@@ -51,16 +55,15 @@ def to_parameters(event: Event) -> tuple[Any, ...]:
         ValueError: A text cannot be written in UTF-8.
     """
     time_us, time_ns = divmod(event.time, 1000)
-    extra = dict(event.fields)
-    typed = [
-        _column_value(extra, name, longest) if name in extra else None
-        for name, longest in TYPED_FIELDS.items()
-    ]
+    extra = event.fields.copy()
+    typed: list[str | float | None] = []
+    for name, longest in _TYPED:  # no comprehension, which is a call of its own
+        typed.append(_column_value(extra, name, longest) if name in extra else None)
     return (
         event.id,
         time_us,
         time_ns,
-        event.kind.value,
+        _KINDS[event.kind],
         event.level,
         event.name,
         event.service,

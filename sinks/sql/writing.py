@@ -25,7 +25,8 @@ from logweir.sinks.sql.canonical import canonical
 from logweir.sinks.sql.chain.hashing import Link
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.encode import to_parameters
-from logweir.sinks.sql.nul_escape import hide_nul
+from logweir.sinks.sql.joined_columns import insert_of, joined
+from logweir.sinks.sql.nul_escape import hide_nul_in
 from logweir.sinks.sql.own_model import AUDIT_COLUMNS, fill
 from logweir.sinks.sql.packets import require_packets
 from logweir.sinks.sql.table import CHAIN_COLUMNS
@@ -68,7 +69,9 @@ class Insertion:
         self._database = database
         self._is_model = is_model
         self._statement = str(insert(table).compile(dialect=dialect))
-        self._literal_insert = self._statement.rpartition("VALUES")[0] + "VALUES"
+        start = self._statement.rpartition("VALUES")[0]
+        self._literal_insert = start + "VALUES"
+        self._joined_insert = insert_of(start, table, dialect) if database.takes_joined_columns else None
 
     def rows_of(self, batch: Sequence[Event]) -> Rows:
         """Return the rows of events.
@@ -77,7 +80,7 @@ class Insertion:
             SinkRejected: A value of one cannot be stored.
         """
         try:
-            stored = [hide_nul(event) for event in batch] if self._database.escapes_nul else batch
+            stored = hide_nul_in(batch) if self._database.escapes_nul else batch
             if self._is_model:
                 return [fill(self._table, event) for event in stored]
             return [to_parameters(event) for event in stored]
@@ -91,6 +94,8 @@ class Insertion:
             require_packets(rows, self._packet_limit)
         if self._is_model:
             await connection.execute(insert(self._table), rows)
+        elif self._joined_insert is not None and (columns := joined(rows)) is not None:
+            await connection.exec_driver_sql(self._joined_insert, tuple(columns))
         elif not (self._database.takes_literals and await self._insert_literals(connection, rows)):
             await connection.exec_driver_sql(self._statement, list(rows))
 

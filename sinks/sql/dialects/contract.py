@@ -24,6 +24,7 @@ class Database(ABC):
         escapes_nul: Whether the character U+0000 must be written as something else.
         keeps_json_text: Whether the JSON of a row is the text that was written.
         takes_literals: Whether rows are written into the statement by :mod:`logweir.sinks.sql.literals`.
+        takes_joined_columns: Whether rows are given as :mod:`logweir.sinks.sql.joined_columns` makes them.
     """
 
     label: ClassVar[str]
@@ -31,6 +32,7 @@ class Database(ABC):
     escapes_nul: ClassVar[bool] = False
     keeps_json_text: ClassVar[bool] = True
     takes_literals: ClassVar[bool] = False
+    takes_joined_columns: ClassVar[bool] = False
 
     def connect_arguments(self, config: SqlConfig) -> Mapping[str, Any]:
         """Return what the driver is given at each connection; reads the files of TLS."""

@@ -37,6 +37,7 @@ class PostgreSql(Database):
     label = "PostgreSQL"
     version_query = "SHOW server_version"
     escapes_nul = True
+    takes_joined_columns = True
 
     def connect_arguments(self, config: SqlConfig) -> Mapping[str, Any]:
         """In UTC, with statements and lock waits that the server ends itself."""

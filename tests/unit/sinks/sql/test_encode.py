@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logweir.event import Event, Kind
@@ -41,6 +41,14 @@ def test_a_row_gives_back_the_identical_event(fields: dict[str, Any], name: str,
     assert canonical(found.fields) == canonical(
         event.fields
     )  # which distinguishes 1 from 1.0, and 0.0 from -0.0
+
+
+@given(st.dictionaries(TEXT, JSON, max_size=4) | st.lists(NUMBERS, max_size=4))
+@example([1e16, -1e-5, 0.00001, 1e300, 5e-324, 123456789012345680.0, 0.0001])
+@example({"a": "0.0000", "b": "e5", "c": 1e22})
+def test_the_canonical_text_is_that_of_pythons_json(document: object) -> None:
+    written = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert canonical(document) == written.encode()
 
 
 def test_the_parameters_stand_in_the_order_of_the_columns() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.event import Kind
-from logweir.sinks.sql.nul_escape import hide_nul, restore_nul
+from logweir.sinks.sql.nul_escape import hide_nul, hide_nul_in, restore_nul
 from logweir.testing.contract import make_event
 
 TEXT = st.text(st.sampled_from("a0␛\0\\ü"), max_size=12)
@@ -42,3 +42,13 @@ def test_only_the_two_characters_change(text: str, stored: str) -> None:
 def test_what_is_not_json_is_left_to_the_encoder() -> None:
     value = {"a": object()}
     assert hide_nul(value) is value
+
+
+def test_a_batch_is_hidden_as_each_of_its_events_is() -> None:
+    plain, with_nul, other = (
+        make_event("plain", a="\\u0000"),
+        make_event("x", {"k\0": ["a\0"]}),
+        make_event("␛"),
+    )
+    assert hide_nul_in([plain, with_nul, other]) == [plain, hide_nul(with_nul), hide_nul(other)]
+    assert hide_nul_in(batch := [make_event(), make_event()]) is batch
