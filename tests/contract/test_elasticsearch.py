@@ -425,12 +425,12 @@ async def test_a_node_that_is_down_leaves_the_work_to_the_others(
 async def test_a_node_that_hangs_costs_one_write(elasticsearch: Server, store: Elastic, proxy: Any) -> None:
     front: FaultProxy = proxy(elasticsearch)
     nodes = [front.url, elasticsearch.url]
-    async with opened(nodes, store, retry={"timeout": "1s"}) as sink:
+    async with opened(nodes, store, retry={"timeout": "5s"}) as sink:
         front.hang()
         failed = 0
         for _ in range(6):
             try:
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(5.0):
                     await sink.write([make_event()])
             except SinkUnavailable:
                 failed += 1

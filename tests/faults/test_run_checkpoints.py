@@ -17,7 +17,7 @@ from logweir.encoding.events import decode_event
 from logweir.event import Event
 from support.waiting import eventually
 
-pytestmark = pytest.mark.busy
+pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
 
 CONFIG = """\
 data_dir: data
@@ -56,7 +56,7 @@ def start(directory: Path, *arguments: str, **options: object) -> subprocess.Pop
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    _, said = process.communicate(timeout=110)
+    _, said = process.communicate(timeout=280)
     return " ".join(said.split())
 
 
