@@ -83,11 +83,16 @@ def _option(letters: str) -> str:
     return rf"-(?<=[\s\"']-)(?P<option>{'|'.join(alone + joined)})(?=[^\s\-|&;])"
 
 
+def _shortest(names: list[str]) -> list[str]:
+    """Return those of which no other one is a part."""
+    return [name for name in names if not any(other in name for other in names if other != name)]
+
+
 #: The programs to which secrets are given by options of one letter.
 PROGRAMS = frozenset(name.split(" ")[0] for names in _PROGRAMS for name in names.split("|"))
 _PROGRAMS_OF = [
     (
-        [name.split(" ")[0] for name in names.split("|")],
+        _shortest([name.split(" ")[0] for name in names.split("|")]),
         re.compile(rf"({names.replace(' ', BLANK)})(?![\w\-.=:])"),
         re.compile(_option(letters)),
     )

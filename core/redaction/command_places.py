@@ -7,11 +7,9 @@ slash, ``schtasks /rp S``. Options with a name or a letter are read by `command_
 # ruff: noqa: E501, ISC004 - tables of expressions, one form a row
 from __future__ import annotations
 
-import re
-
 from logweir.redaction.command_words import ARGUMENT as A
 from logweir.redaction.command_words import BLANK as B
-from logweir.redaction.command_words import VALUE, mask_places, value
+from logweir.redaction.command_words import VALUE, mask_places, places, value
 from logweir.redaction.scan import Scan
 
 __all__ = ["COMMAND_PROBES", "mask_command_places"]
@@ -23,9 +21,8 @@ _WINDOWS = (
     "schtasks|SCHTASKS|cmdkey|signtool|winrs|runas|xfreerdp|certutil|mstsc|wfreerdp|psexec|net use|dism"
 )
 
-_PLACES = [
-    (word, re.compile(pattern))
-    for word, pattern in (
+_PLACES = places(
+    [
         ("htpasswd", rf"htpasswd{B}-\w*b\w*{_OPTIONS}(?:{B}{A}){{1,2}}?{B}{VALUE}{_ENDS}"),
         ("rabbitmqctl", rf"rabbitmqctl{_OPTIONS}{B}(?:add_user|change_password|authenticate_user){B}{A}{B}{VALUE}"),
         ("vault", rf"vault{B}(?:login|unwrap|token{B}\w{{1,16}}|operator{B}unseal){_OPTIONS}{B}(?![-\w]{{1,64}}=[^\s=]|-){VALUE}{_ENDS}"),
@@ -40,7 +37,7 @@ _PLACES = [
         ("mc", rf"mc{B}(?:alias|config{B}host){B}(?:set|add){B}{A}{B}{A}{B}{A}{B}{VALUE}"),
         (
             "/",
-            rf"(?:sqlplus|impdp|expdp|sqlldr|rman|exp|imp|sqlcl){_OPTIONS}{B}(?:userid=|target )?[\w$#]{{1,64}}+/"
+            rf"(?:p(?<=[lmx]p)(?:(?<=sqlp)lus|(?<=imp)(?:dp)?|(?<=exp)(?:dp)?)|l(?<=sql)(?:ldr|cl)|m(?<=rm)an){_OPTIONS}{B}(?:userid=|target )?[\w$#]{{1,64}}+/"
             r"(?P<b1>[^\s\"'/@]{1,256}+(?:@(?![\w.-]{1,128}(?:[:/]|\s|\Z))[^\s\"'/@]{1,256}+)*)(?=@|[\s\"']|\Z)",
         ),
         ("using", rf"connect{B}to{B}{A}{B}user{B}{A}{B}using{B}{VALUE}"),
@@ -66,10 +63,10 @@ _PLACES = [
         ("<(", r"(?i:key|pass|secret|token)[\w-]{0,32} <\((?:echo|printf)(?: -n)? [\"']?(?:[\w.@-]{1,64}\\n)?(?P<b1>[^\s\"')]{1,256}+)"),
         ("send", r"(?i:assword|assphrase|PIN):?[^\n]{0,40}?[\"'][\s;{]{1,8}send(?: --)? \"(?P<b1>[^\"\\]{1,256}+)"),
         # with a slash
-        ("/", rf"(?:{_WINDOWS})\b[^\n|]{{0,400}}?[ \"'][/-](?i:rp|p|pass|password|adminpassword)(?:[ :=]|{B}){VALUE}"),
+        ("/", rf"(?:{_WINDOWS})\b[^\n|]{{0,400}}?[ \"'][/-](?i:rp|p|pass|password|adminpassword)(?:[ :=]|{B}){VALUE}", r"[/-](?<=[ \"'].)(?i:rp|p|pass|password|adminpassword)[ \t:=\\\"']"),
         ("-p:", rf"(?:{_WINDOWS})\b[^\n|]{{0,400}}?[ \"'][/-](?i:rp|p|pass|password)(?:[ :=]|{B}){VALUE}"),
-    )
-]  # fmt: skip
+    ]
+)  # fmt: skip
 
 #: A letter that other probes begin with too, and what stands around it in the names of programs.
 COMMAND_PROBES = (

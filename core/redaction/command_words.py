@@ -7,13 +7,26 @@ A command is logged as a line, as a list of its words, or each word in quotes; a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_placeholder
 from logweir.redaction.scan import Scan
 from logweir.redaction.values import is_kept
 
-__all__ = ["ARGUMENT", "BLANK", "ENDS", "VALUE", "WORD", "Places", "mask_groups", "mask_places", "value"]
+__all__ = [
+    "ARGUMENT",
+    "BLANK",
+    "ENDS",
+    "VALUE",
+    "WORD",
+    "Guarded",
+    "Places",
+    "mask_groups",
+    "mask_places",
+    "places",
+    "value",
+]
 
 #: Between two words, also of a list, in which they stand in quotes.
 BLANK = r"(?:[ \t]{1,8}+|\\{0,4}[\"'],?[ \t\n]{0,8}[bu]?\\{0,4}[\"'](?=\S))"
@@ -39,19 +52,53 @@ def value(number: int) -> str:
 
 VALUE = value(1)
 
+
+class Guarded:
+    """A pattern that tries at many places, and another one that finds at once that there is nothing for it.
+
+    Args:
+        pattern: Finds secrets, in its named groups.
+        guard: Finds something in every text that the pattern does.
+        flags: Of the pattern.
+    """
+
+    def __init__(self, pattern: str, guard: str, flags: re.RegexFlag = re.NOFLAG) -> None:
+        self._pattern = re.compile(pattern, flags)
+        self._guard = re.compile(guard)
+
+    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+        """Return what the pattern finds."""
+        return self._pattern.finditer(text) if self._guard.search(text) else iter(())
+
+
 #: For each pattern a word that is in every text it finds something in.
-Places = list[tuple[str, re.Pattern[str]]]
+Places = Sequence[tuple[str, re.Pattern[str] | Guarded]]
 
 
-def mask_places(text: str, places: Places, scan: Scan, *, said: bool = False) -> str:
+def places(rows: Iterable[tuple[str, str] | tuple[str, str, str]], flags: re.RegexFlag = re.NOFLAG) -> Places:
+    """Return a table of places: of words, patterns, and guards where there are any."""
+    return [
+        (row[0], Guarded(row[1], row[2], flags) if len(row) > 2 else re.compile(row[1], flags))  # noqa: PLR2004
+        for row in rows
+    ]
+
+
+def mask_places(text: str, table: Places, scan: Scan, *, said: bool = False) -> str:
     """Mask what stands at the places of a table; see `mask_groups`."""
-    for word, pattern in places:
-        if word in text:
+    absent = ""
+    for word, pattern in table:
+        # What is alike stands side by side, and hardly any word is in a text.
+        if word != absent and word in text:
             text = mask_groups(text, pattern, scan, f"text: {word.strip()}", said=said)
+            absent = ""
+        else:
+            absent = word
     return text
 
 
-def mask_groups(text: str, pattern: re.Pattern[str], scan: Scan, rule: str, *, said: bool = False) -> str:
+def mask_groups(
+    text: str, pattern: re.Pattern[str] | Guarded, scan: Scan, rule: str, *, said: bool = False
+) -> str:
     """Mask all named groups of each match.
 
     Args:

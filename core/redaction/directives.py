@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from logweir.redaction.command_words import ARGUMENT, BLANK, VALUE, mask_places
+from logweir.redaction.command_words import ARGUMENT, BLANK, VALUE, mask_places, places
 from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_said
 from logweir.redaction.scan import OF_MATCH, Scan
@@ -47,9 +47,8 @@ _IS_A_VERB = re.compile(r"(?i:set|get|put|add|create|delete|use|update|rotate|li
 _PARTICIPLE = re.compile(r"[a-z]{2,}(?:ed|ing)[.,;!?]?(?=[\s\"')]|\Z)")
 
 #: Settings of network devices, with the kind of encryption before the value, and what has no name like others.
-_SETTINGS = [
-    (word, re.compile(pattern))
-    for word, pattern in (
+_SETTINGS = places(
+    [
         ("password ", rf"(?:enable|username \S{{1,64}}+(?: privilege \d+)?|neighbor \S{{1,64}}+|user \S{{1,64}}+) (?:insecure-)?password (?:\d )?(?![A-Z]?[a-z]+(?:[\s,.;:]|\Z)){VALUE}"),
         ("secret ", rf"(?:enable|username \S{{1,64}}+(?: privilege \d+)?) secret (?:\d )?{VALUE}"),
         ("key ", rf"(?:tacacs|radius|isakmp|server|host \S{{1,64}}+)(?:-server)?(?: host \S{{1,64}}+)? key (?:\d )?{VALUE}"),
@@ -70,8 +69,8 @@ _SETTINGS = [
         ("_pw ", rf"(?:user|owner|input)_pw {VALUE}"),
         ("+pass", rf" \+password{BLANK}{VALUE}"),
         ("poll ", rf"poll {ARGUMENT} [^\n]{{0,200}}?password {VALUE}"),
-    )
-]  # fmt: skip
+    ]
+)  # fmt: skip
 
 #: The last letters of a name, with a blank or a quote behind them.
 DIRECTIVE_PROBES = (

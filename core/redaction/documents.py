@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from logweir.redaction.command_words import mask_places
+from logweir.redaction.command_words import mask_places, places
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
 from logweir.redaction.text_names import mask_behind
@@ -34,16 +34,16 @@ _ENTRY = re.compile(
 
 _VARIABLE = re.compile(r"variable[ ]+\"([\w-]{1,128}+)\"\s{0,8}\{[^{}]{0,800}?default\s*=\s*")
 
-_LINES = [
-    (word, re.compile(pattern, re.MULTILINE))
-    for word, pattern in (
+_LINES = places(
+    [
         # .pgpass, htdigest, pwdump, and hashes with their scheme in braces
-        (":", r"^[^\s:]{1,253}+:(?:54\d\d|6432|\*):[A-Za-z_*][\w*-]{0,63}:[^\s:]{1,64}+:(?P<b1>\S{1,256}+)$"),
-        (":", r"^[\w.@-]{1,64}+:[\w .@-]{1,64}+:(?P<b1>[0-9a-f]{32})$"),
+        (":", r"^[^\s:]{1,253}+:(?:54\d\d|6432|\*):[A-Za-z_*][\w*-]{0,63}:[^\s:]{1,64}+:(?P<b1>\S{1,256}+)$", r":(?:54\d\d|6432|\*):"),
+        (":", r"^[\w.@-]{1,64}+:[\w .@-]{1,64}+:(?P<b1>[0-9a-f]{32})$", ":[0-9a-f]{32}"),
         (":::", r"^[\w.@$\\-]{1,64}+:\d{1,10}:(?P<b1>[0-9a-fA-F]{32}:[0-9a-fA-F]{32}):::"),
         ("}", r"\{(?:S?SHA(?:-?\d{3})?|S?MD5|SMD5|CRYPT|PLAIN|CLEARTEXT|CLEAR|CRAM-MD5|DIGEST-MD5|LANMAN|NTLM?|BLF-CRYPT|SHA\d{3}-CRYPT|ARGON2\w{0,2}|PBKDF2[\w-]{0,12}|SSHA\d{3}|x-\w{1,16})(?:\.(?:b64|hex|HEX))?\}(?P<b1>[^\s\"',]{4,512}+)"),
-    )
-]  # fmt: skip
+    ],
+    re.MULTILINE,
+)  # fmt: skip
 
 DOCUMENT_PROBES = (
     ("}", r"[\w$./+]{4}|(?<=[A-Z\d]\})\S{4}"),

@@ -8,9 +8,7 @@ tests and states, so there the secret must end its line.
 # ruff: noqa: E501 - tables of expressions, one form a row
 from __future__ import annotations
 
-import re
-
-from logweir.redaction.command_words import ENDS, VALUE, mask_places
+from logweir.redaction.command_words import ENDS, VALUE, mask_places, places
 from logweir.redaction.scan import Scan
 
 __all__ = ["LOGIN_PROBES", "mask_logins"]
@@ -21,9 +19,8 @@ _BASE64 = r"(?P<b1>[A-Za-z0-9+/_-]{8,}+={0,2})"
 _BEGINS = r"(?:(?<![^\n\r\"'`(>:])|(?<=[>:(\]] )|(?<=\\n)|(?<=\\r)|(?<=@\w )|(?<=@\w\w\w ))"
 _USER = r"(?:[\w.@-]{1,64}+[ \t]+)?"
 
-_LOGINS = [
-    (word, re.compile(pattern))
-    for word, pattern in (
+_LOGINS = places(
+    [
         # not what tests print: PASS test_login, PASS src/a.test.js
         ("PASS", rf"{_BEGINS}PASS[ \t]+:?(?!\S*(?i:test)|[\w./-]+\.[a-z]{{1,4}}\b){VALUE}{ENDS}"),
         ("AUTHINFO", rf"AUTHINFO PASS[ \t]+{VALUE}"),
@@ -46,10 +43,10 @@ _LOGINS = [
         ("UGFzc3dvcmQ6", rf"UGFzc3dvcmQ6(?:[\s'\"]|\\[rn]){{1,8}}+(?:\w{{1,8}}: )?[b'\"]{{0,2}}{_BASE64}"),
         ("IDENTIFY", rf"(?i:NickServ)[ ]:?IDENTIFY[ ](?:[^\s:\"']{{1,64}}[ ](?=\S))?{VALUE}"),
         ("OPER", rf"{_BEGINS}OPER[ ](?!up\b|down\b)[^\s:\"']{{1,64}}+[ ]{VALUE}{ENDS}"),
-        ("user ", rf"user \S{{1,64}}+ (?:[^\n>]{{0,200}} )?>{VALUE}"),
-        ("SETUSER", rf"SETUSER \S{{1,64}}+ (?:[^\n>]{{0,200}} )?>{VALUE}"),
-    )
-]
+        ("user ", rf"user \S{{1,64}}+ (?:[^\n>]{{0,200}} )?>{VALUE}", " >"),
+        ("SETUSER", rf"SETUSER \S{{1,64}}+ (?:[^\n>]{{0,200}} )?>{VALUE}", " >"),
+    ]
+)
 
 #: The last letter of such a word, with what stands before and behind it.
 LOGIN_PROBES = (

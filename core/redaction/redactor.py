@@ -110,7 +110,7 @@ class Redactor:
         # Colours stand between a name and its value: a text that has a secret is stored without them.
         plain = _COLOUR.sub("", text) if "\x1b" in text or "\\" in text else text
         scan.pay(_OF_TEXT + len(plain) * _OF_SIGN)
-        if plain.isascii() and not scan.may_name(plain) and self._nameless(plain) is None:
+        if plain.isascii() and not scan.names(plain) and self._nameless(plain) is None:
             return text
         scan.pay(_OF_PATTERNS)
         masked = plain

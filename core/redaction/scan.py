@@ -70,7 +70,7 @@ class Scan:
         explains: Whether anybody wants to know the rules.
     """
 
-    __slots__ = ("_found", "explains", "left", "may_name", "secrecy")
+    __slots__ = ("_found", "_named", "explains", "left", "may_name", "secrecy")
 
     def __init__(
         self,
@@ -84,6 +84,13 @@ class Scan:
         self.may_name = may_name
         self._found = found
         self.explains = found is not None
+        self._named = ("", False)
+
+    def names(self, text: str) -> bool:
+        """Return whether a text may hold the name of a secret; asked again for the same, it is known."""
+        if self._named[0] is not text:
+            self._named = text, bool(self.may_name(text))
+        return self._named[1]
 
     def look(self) -> None:
         """Pay for one closer look.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from logweir.redaction.command_words import mask_places
+from logweir.redaction.command_words import mask_places, places
 from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_placeholder
 from logweir.redaction.scan import Scan
@@ -37,26 +37,26 @@ _DIGITS = r"(?P<b1>(?<![\w.])(?:[A-Z]{1,3}-)?\d{4,8})(?![\w.])"
 _KIND = r"(?:[\w-]{1,24} ){0,3}(?i:code|otp|pin|passcode|password)"
 #: A value that is mixed as no word is.
 _RANDOM = r"(?P<b1>(?=\S{0,63}\d)(?=\S{0,63}[A-Za-z])[^\s\"'`<>]{7,127}[^\s\"'`<>.]|(?=\S{0,63}[*#!$^&%@])[^\s\"'`<>]{7,127}[^\s\"'`<>.])(?![^\s\"'`<>.])"
-_PLACES = [
-    (word, re.compile(pattern, re.MULTILINE))
-    for word, pattern in (
-        (": ", rf"(?i:password|passphrase)(?: [\w@.()'\[\]/%-]{{1,64}}){{1,10}} ?(?<!user)(?<!host)(?<!from)(?<!reason)(?<!error)(?<!id)(?<! ip)(?<!at): {_RANDOM}"),
-        (":\n", rf"(?i:password|passphrase)[^\n:=]{{0,160}}:\n{{1,2}}[ \t]*{_RANDOM}[ \t]*$"),
+_PLACES = places(
+    [
+        (": ", rf"[pP](?i:ass(?:word|phrase))(?: [\w@.()'\[\]/%-]{{1,64}}){{1,10}} ?(?<!user)(?<!host)(?<!from)(?<!reason)(?<!error)(?<!id)(?<! ip)(?<!at): {_RANDOM}"),
+        (":\n", rf"[pP](?i:ass(?:word|phrase))[^\n:=]{{0,160}}:\n{{1,2}}[ \t]*{_RANDOM}[ \t]*$"),
         ("assword", rf"New value: {_RANDOM}"),
         ("PASSWORD ", r"(?<!\w)PASSWORD [\w-]{1,64} = (?P<b1>\S{1,256}+)"),
-        (" to: ", r"(?i:password)[^\n:]{0,80}? (?:set|reset|changed) to: (?P<b1>[^\s\"']{4,256}+)$"),
-        (" to ", rf"(?i:password)[^\n:]{{0,80}}? (?:set|reset|changed) to {_RANDOM}"),
-        (" to ", r"(?i:password)[^\n:]{0,80}? (?:from|to) ([\"'])(?P<b1>[^\"'\s]{1,256}+)\1(?: to ([\"'])(?P<b2>[^\"'\s]{1,256}+)\3)?"),
-        (" changed from ", rf"(?i:password)[^\n:]{{0,80}}? changed from {_RANDOM} to (?P<b2>\S{{4,256}}+)"),
+        (" to: ", r"[pP](?i:assword)[^\n:]{0,80}? (?:set|reset|changed) to: (?P<b1>[^\s\"']{4,256}+)$"),
+        (" to ", rf"[pP](?i:assword)[^\n:]{{0,80}}? (?:set|reset|changed) to {_RANDOM}"),
+        (" to ", r"[pP](?i:assword)[^\n:]{0,80}? (?:from|to) ([\"'])(?P<b1>[^\"'\s]{1,256}+)\1(?: to ([\"'])(?P<b2>[^\"'\s]{1,256}+)\3)?"),
+        (" changed from ", rf"[pP](?i:assword)[^\n:]{{0,80}}? changed from {_RANDOM} to (?P<b2>\S{{4,256}}+)"),
         ("ogin attempt", r"ogin attempt \[(?:b')?[^\s/\]]{0,128}?'?/(?:b')?(?P<b1>(?:[^\]\n']|'(?!\])){1,256}+)'?\]"),
         ("redential", rf"(?i:credentials?) [\w.@-]{{1,64}}:{_RANDOM}"),
-        (" as ", rf"(?i:logg?ing in|log in|login|authenticat\w{{1,6}}|connect\w{{0,4}}) as [\w.@-]{{1,64}}:{_RANDOM}"),
+        (" as ", rf"(?i:logg?ing in|log in|login|authenticat\w{{1,6}}|connect\w{{0,4}}) as [\w.@-]{{1,64}}:{_RANDOM}", r" as [\w.@-]{1,64}:"),
         (" is your ", rf"{_DIGITS} is your {_KIND}\b"),
         (" as your ", rf"{_DIGITS} as your {_KIND}\b"),
         ("code ", r"(?i:enter) (?:the |this |your )?(?i:code):? (?P<b1>(?=[A-Z-]{0,16}\d|[A-Z]{3,8}-[A-Z])[A-Z0-9]{3,12}(?:-[A-Z0-9]{3,12}){0,3})(?![\w-])"),
         ("oken now: ", rf"token now: {_RANDOM}"),
-    )
-]  # fmt: skip
+    ],
+    re.MULTILINE,
+)  # fmt: skip
 _BEFORE = re.compile(
     r"([\"'`])(?P<value>[^\"'`\n]{1,256}+)\1 (?:for|in|of) (?:(?:the|column|field|parameter|option|argument|property|key|setting) ){0,2}"
     r"(?:([\"'`])-{0,2}([\w.-]{1,128}+)\3|(?:option|argument|flag) -{1,2}([\w-]{1,64}+))"
@@ -83,6 +83,7 @@ _NAMES_THAT_STATE = [
         "credentials",
     ]
 ]
+_WITHOUT_PASS = [name for name in _NAMES_THAT_STATE if "pass" not in name]
 _SIGNS_BEFORE = [
     "reference chain: ",
     *(f"{quote} {word} " for quote in "\"'`" for word in ("for", "in", "of")),
@@ -104,7 +105,7 @@ SENTENCE_PROBES = (
 def mask_sentences(text: str, scan: Scan) -> str:
     """Mask the secrets that sentences name."""
     lowered = text.lower()
-    if any(word in lowered for word in _NAMES_THAT_STATE):
+    if any(word in lowered for word in (_NAMES_THAT_STATE if "pass" in lowered else _WITHOUT_PASS)):
         text = _STATED.sub(lambda match: _stated(match, scan), text)
     for _ in range((text.count("assword") + text.count("ASSWORD")) // _WORDS_OF_A_LOOK):
         scan.look()

@@ -8,6 +8,7 @@ sixteen signs begins, so a text without long words costs one search.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from logweir.redaction.scan import Scan
 
@@ -50,10 +51,9 @@ _FORMS = (
     r"(?:pbkdf2_sha\d{1,3}|bcrypt_sha256|argon2|scrypt|pbkdf2:sha\d{1,3}:\d{1,7}|scrypt:\d{1,7}:\d{1,3}:\d{1,3})\$[\w$./+=,-]{16,}",
     r"\*[0-9A-F]{40}(?!\w)|md5[0-9a-f]{32}(?!\w)|SCRAM-SHA-(?:1|256)\$\d{1,7}:[\w+/=$:]{40,}|\$krb5\w{1,16}\$[\w$*./@-]{32,}",
 )  # fmt: skip
-_TOKEN = re.compile(
-    rf"(?:(?<![\w.+/%-])|(?<=\\[nrt])|(?<=[^\w%]-))(?=[\w$.*][\w.+~|/!=:$%-]{{15}})(?:{'|'.join(_FORMS)})",
-    re.ASCII,
-)
+_TOKEN = re.compile(rf"(?=[\w$.*][\w.+~|/!=:$%-]{{15}})(?:{'|'.join(_FORMS)})", re.ASCII)
+#: What a token may stand behind within a run of such signs.
+_BEGINS = re.compile(r"[~|!=:$*@,\-](?:(?<!-)|(?<=[^\w%]-))(?=[\w$.*])", re.ASCII)
 
 #: A sign that other probes begin with too, and what stands around it in a token without `_`, `-` or `.`.
 ISSUER_PROBES = (
@@ -87,6 +87,15 @@ _RUNS = bytes(120 if _SIGNS.match(chr(code)) else 32 for code in range(256))
 _SHORTEST = b"x" * 16
 
 
+def _places(text: str, start: int, end: int) -> Iterator[int]:
+    """Yield where a token may begin in a run."""
+    yield start
+    if text[start - 1 : start] == "\\" and text[start] in "nrt":
+        yield start + 1
+    for sign in _BEGINS.finditer(text, start, end):
+        yield sign.end()
+
+
 def mask_issuers(text: str, scan: Scan) -> str:
     """Mask these tokens."""
     # Most texts have hardly any word so long, and the bytes that say so are made and searched in no time.
@@ -96,8 +105,10 @@ def mask_issuers(text: str, scan: Scan) -> str:
     while start >= 0:
         end = runs.find(b" ", start)
         end = len(text) if end < 0 else end
-        for match in _TOKEN.finditer(text, start, end):
-            parts += [text[done : match.start()], scan.found("shape: token")]
-            done = match.end()
+        for at in _places(text, start, end):
+            match = _TOKEN.match(text, at, end) if at >= done else None
+            if match is not None:
+                parts += [text[done:at], scan.found("shape: token")]
+                done = match.end()
         start = runs.find(_SHORTEST, end)
     return "".join([*parts, text[done:]]) if parts else text

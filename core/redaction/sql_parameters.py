@@ -46,7 +46,8 @@ _LITERAL = re.compile(r"\s*(?:\w{1,32}\()?(?:[eEbBnNxX]?'|\d)")
 def mask_sql_parameters(text: str, scan: Scan) -> str:
     """Mask the values of statements, parameters and rows."""
     if "(" in text:
-        text = _masked(text, _PARAMETERS, scan)
+        if "[parameters: " in text or "Failing row" in text:
+            text = _masked(text, _PARAMETERS, scan)
         if any(word in text for word in _WORDS):
             text = _masked(text, _ARGUMENTS, scan)
         if "into" in text.lower():

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from logweir.redaction.names import Secrecy
 from logweir.redaction.scan import Scan
 from logweir.redaction.text_names import judged, mask_behind, value_behind
-from logweir.redaction.text_places import Place, Span
+from logweir.redaction.text_places import Place, Span, lowered
 from logweir.redaction.text_values import secret_span
 
 __all__ = ["mask_pairs"]
@@ -45,7 +45,8 @@ _CHANGE_KEYS = "old new before after previous current fromstring tostring old_va
 _REVERSED_KEYS = "|".join(
     key[::-1] for key in {*_NAME_KEYS.split(), *_VALUE_KEYS.split(), *_CHANGE_KEYS.split()}
 )
-_KEY = re.compile(rf"[=:]\s?[\"'\\]{{0,17}}+(?=\w)((?i:{_REVERSED_KEYS}))(?!\w)")
+#: In lower case, for each letter would be tried in both.
+_KEY = re.compile(rf"[=:]\s?[\"'\\]{{0,17}}+(?=\w)({_REVERSED_KEYS})(?!\w)")
 _NAMED = re.compile(
     r"\s{0,8}\\{0,16}[\"']?(?:/(?:[\w.\-~]{1,64}+/){0,8}+)?([\w.\-]{1,128}+)\\{0,16}[\"']?(?=[\s,;/}>\\])"
 )
@@ -106,10 +107,9 @@ def _part(match: re.Match[str], _secrecy: Secrecy, _scan: Scan) -> Span | None:
 
 def _mask_beside(text: str, scan: Scan) -> str:
     """Mask the value of an object that has a secret name as the value of ``name``, in either order."""
-    backwards = text[::-1]
+    backwards = lowered(text).replace("\u017f", "s").replace("\u0131", "i")[::-1]
     keys = [
-        (len(text) - key.start(), len(text) - key.end(), key[1][::-1].lower())
-        for key in _KEY.finditer(backwards)
+        (len(text) - key.start(), len(text) - key.end(), key[1][::-1]) for key in _KEY.finditer(backwards)
     ]
     values = [(start, at) for at, start, key in reversed(keys) if key in _IS_VALUE]
     changes = {at for at, _, key in keys if key in _IS_CHANGE}

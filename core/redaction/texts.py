@@ -124,7 +124,7 @@ def mask_assignments(text: str, scan: Scan) -> str:
     """Mask the values of secret names, whatever joins the two."""
     # Nearly all texts hold no part of any secret's name: then only what known programs are given is left.
     searches: tuple[Callable[[str, Scan], str], ...] = _NAMELESS
-    if not text.isascii() or scan.may_name(text):
+    if not text.isascii() or scan.names(text):
         searches = _SEARCHES
         # Each sign is looked at, whatever stands before it.
         scan.pay(_OF_A_SIGN * sum(map(text.count, _COUNTED)))

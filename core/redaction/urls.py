@@ -61,7 +61,8 @@ _RANDOM = re.compile(
 )
 #: Whole addresses that are secrets, but for their host.
 _PROXY = re.compile(
-    r"((?:trojan|vless|vmess|ss|ssr|tuic|hysteria2?)://)[^\s@/\"'<>]{6,4096}(?=@|[\s\"'<>#]|\Z)|(otpauth-migration://offline\?data=)[^\s\"'<>]{8,4096}",
+    r":(?:(?:(?<=ss:)|(?<=ssr:)|(?<=tuic:)|(?<=vless:)|(?<=vmess:)|(?<=trojan:)|(?<=hysteria:)|(?<=hysteria2:))"
+    r"(//)[^\s@/\"'<>]{6,4096}(?=@|[\s\"'<>#]|\Z)|(?<=otpauth-migration:)(//offline\?data=)[^\s\"'<>]{8,4096})",
     re.ASCII,
 )
 _CODE_LENGTH = 12  # an authorization code of OAuth is longer than an error's code
@@ -90,12 +91,12 @@ def mask_urls(text: str, scan: Scan) -> str:
         text = _WITHOUT_SLASHES.sub(lambda match: f"{match[0][0]}{scan.found('url: password')}@", text)
     if "%40" in text:
         text = _ENCODED.sub(lambda match: f"{match[1]}{scan.found('url: password')}%40", text)
-    if "=" in text:
+    if "=" in text and ("?" in text or "&" in text or "#" in text):
         text = _PARAMETER.sub(lambda match: _parameter(match, scan), text)
     if "/" in text:
         text = _LINK.sub(lambda match: f"{match[1]}{scan.found('url: link')}", text)
     if "://" in text:
-        text = _PROXY.sub(lambda match: f"{match[1] or match[2]}{scan.found('url: key')}", text)
+        text = _PROXY.sub(lambda match: f":{match[1] or match[2]}{scan.found('url: key')}", text)
     if "hook" in text:
         text = _WEBHOOK.sub(lambda match: f"{match[1]}{scan.found('url: webhook')}", text)
     return text
