@@ -123,7 +123,8 @@ def _logweir(folder: Path, options: dict[str, Any]) -> Log:
             "service": "orders",
             "data_dir": str(folder / "data"),
             "sinks": {"store": options},
-            "routes": [{"name": "all", "to": ["store"]}],
+            # Over memory, as the others are: what may be audit would be put on disk first.
+            "routes": [{"name": "all", "match": {"kind": "tracing"}, "to": ["store"]}],
         },
         handle_signals=False,
     )
