@@ -65,5 +65,6 @@ def bodies(
 
 
 def _action(event_id: str, index: str | None) -> bytes:
-    about = {"_id": event_id} if index is None else {"_index": index, "_id": event_id}
-    return _encode_json({"create": about})
+    if index is None:
+        return b'{"create":{"_id":' + _encode_json(event_id) + b"}}"
+    return _encode_json({"create": {"_index": index, "_id": event_id}})

@@ -18,13 +18,14 @@ from typing import Any
 import msgspec
 from elastic_transport import ApiError, TransportError
 from elasticsearch import AsyncElasticsearch
+from elasticsearch.serializer import JsonSerializer
 
 from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.verdicts import failure
 from logweir.sinks.shared.credentials import login_of
 
-__all__ = ["Answer", "ElasticsearchClient", "packed"]
+__all__ = ["Answer", "ElasticsearchClient", "FastJson", "packed"]
 
 Answer = tuple[int, Any]
 
@@ -51,6 +52,17 @@ for _name in ("elastic_transport.node_pool", "elastic_transport.transport"):
     logging.getLogger(_name).addFilter(_quiet_in_our_threads)
 
 _encode_json = msgspec.json.Encoder().encode
+
+
+class FastJson(JsonSerializer):
+    """Reads answers faster than the client does by itself: that to a bulk has an item for each event."""
+
+    def json_loads(self, data: bytes) -> Any:
+        """Read an answer; what JSON cannot say and Python reads, as half a surrogate, is left to Python."""
+        try:
+            return msgspec.json.decode(data)
+        except ValueError:
+            return super().json_loads(data)
 
 
 class ElasticsearchClient:
@@ -136,6 +148,7 @@ def _options(config: ElasticsearchConfig, workers: int) -> dict[str, Any]:
     """The client's own options; ``None`` is its word for a default that is not to be set."""
     options: dict[str, Any] = {
         "hosts": [_with_port(node) for node in config.url],
+        "serializers": {JsonSerializer.mimetype: FastJson()},
         "connections_per_node": workers + _READERS,
         "max_retries": len(config.url) - 1,
         "retry_on_status": _GATEWAY_FAILURES,

@@ -30,6 +30,7 @@ Encoder = Callable[[Event], Document]
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder(dict[str, Any]).decode
+_PLAIN = frozenset({str, int, float})
 _CONSTANTS = {True: "true", False: "false", None: "null"}
 
 
@@ -93,7 +94,11 @@ def _header(event: Event) -> Document:
 
 def _line(event: Event) -> str:
     parts = [event.name]
-    _add_fields(parts, "", event.fields)
+    for name, value in event.fields.items():
+        if type(value) in _PLAIN:  # most are, and this way of theirs is the hot path
+            parts.append(f"{name}={value}")
+        else:
+            _add_value(parts, name, value)
     return " ".join(parts)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 __all__ = ["LAST_NS", "Layout", "clamped"]
 
@@ -21,7 +22,13 @@ LAST_NS = (datetime(2262, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * 
 
 def clamped(time_ns: int) -> int:
     """The time, or the nearest that Elasticsearch can keep in nanoseconds."""
-    return min(max(time_ns, 0), LAST_NS)
+    return time_ns if 0 <= time_ns <= LAST_NS else min(max(time_ns, 0), LAST_NS)
+
+
+@lru_cache(maxsize=64)
+def _date(day: int) -> str:
+    """A day, counted from 1970; the events of a batch have one or two."""
+    return f"{_EPOCH + timedelta(days=day):%Y.%m.%d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,7 @@ class Layout:
         """The index (or stream) that an event of this time is written to."""
         if self.streaming:
             return self.name
-        day = clamped(time_ns) // _DAY_NS
-        return f"{self.name}-{_EPOCH + timedelta(days=day):%Y.%m.%d}"
+        return f"{self.name}-{_date(clamped(time_ns) // _DAY_NS)}"
 
     @property
     def patterns(self) -> list[str]:

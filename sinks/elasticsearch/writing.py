@@ -25,7 +25,9 @@ from logweir.sinks.shared.batch_verdicts import BatchVerdicts
 __all__ = ["BulkWriter"]
 
 #: Of each item only what a verdict needs: an answer repeats much of what was sent.
-_ANSWER = "filter_path=errors,items.*._index,items.*.status,items.*.error"
+_ANSWER = "filter_path=errors,items.*.status,items.*.error"
+#: In a data stream also where it stands.
+_ANSWER_WITH_INDEX = f"{_ANSWER},items.*._index"
 
 
 @dataclass(slots=True)
@@ -95,7 +97,8 @@ class BulkWriter:
         report(f"{self.sink}.part", "sink %r: a part of a batch failed: %s", self.sink, error)
 
     async def _send(self, batch: Sequence[Event], body: Body, verdicts: _Verdicts) -> None:
-        answer = await self.client.request("POST", f"/{body.index}/_bulk?{_ANSWER}", body.data)
+        wanted = _ANSWER if self.rollovers is None else _ANSWER_WITH_INDEX
+        answer = await self.client.request("POST", f"/{body.index}/_bulk?{wanted}", body.data)
         items = [item["create"] for item in answer.get("items", [])]
         if len(items) != len(body.events):
             raise SinkUnavailable(f"the server answered {len(items)} of {len(body.events)} items")

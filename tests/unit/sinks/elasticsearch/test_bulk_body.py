@@ -37,3 +37,26 @@ def test_bodies_hold_every_event_once_in_order_below_the_limit(
             about = action["create"]
             assert about.pop("_index", body.index) == DAILY.index_of(batch[number].time)
             assert about == {"_id": batch[number].id} == {"_id": document["event"]["id"]}
+
+
+def test_the_bytes_of_a_body_are_documented_ones() -> None:
+    event = Event(
+        'a"ü\n',
+        DAY,
+        Kind.AUDIT,
+        "info",
+        "paid",
+        "shop",
+        "test",
+        None,
+        None,
+        {"ok": True, "sum": 1.5, "to": "x"},
+    )
+    (body,) = bodies([event], [0], DAILY, to_document, 1000)
+    assert body.index == "app-1970.01.02"
+    assert body.data.decode() == (
+        '{"create":{"_id":"a\\"ü\\n"}}\n'
+        '{"@timestamp":"1970-01-02T00:00:00.000000000Z","event":{"id":"a\\"ü\\n","kind":"audit","action":"paid"},'
+        '"log":{"level":"info"},"service":{"name":"shop","environment":"test"},"message":"paid ok=true sum=1.5 to=x",'
+        '"fields":{"ok":true,"sum":1.5,"to":"x"}}\n'
+    )
