@@ -7,6 +7,7 @@ order. Everything that stores or sends an event as JSON does it by these functio
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from logweir.encoding.times import format_time, parse_time
 from logweir.event import Event, Kind
 
-__all__ = ["decode_event", "encode_event", "event_to_dict"]
+__all__ = ["decode_event", "encode_event", "encode_lines", "event_to_dict"]
 
 
 class _WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -33,6 +34,7 @@ class _WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
 
 _encode_wire = msgspec.json.Encoder().encode
+_encode_wires = msgspec.json.Encoder().encode_lines
 _decode_wire = msgspec.json.Decoder(_WireEvent).decode
 
 
@@ -42,19 +44,26 @@ def encode_event(event: Event) -> bytes:
     Args:
         event: The event; its ``fields`` hold JSON's own types, as the snapshot made them.
     """
-    return _encode_wire(
-        _WireEvent(
-            id=event.id,
-            time=format_time(event.time),
-            kind=event.kind,
-            level=event.level,
-            event=event.name,
-            service=event.service,
-            env=event.env,
-            trace_id=event.trace_id,
-            span_id=event.span_id,
-            fields=event.fields,
-        )
+    return _encode_wire(_wire_of(event))
+
+
+def encode_lines(events: Iterable[Event]) -> bytes:
+    """Return what :func:`encode_event` does of each event, with a line break behind it; faster for many."""
+    return _encode_wires([_wire_of(event) for event in events])
+
+
+def _wire_of(event: Event) -> _WireEvent:
+    return _WireEvent(
+        id=event.id,
+        time=format_time(event.time),
+        kind=event.kind,
+        level=event.level,
+        event=event.name,
+        service=event.service,
+        env=event.env,
+        trace_id=event.trace_id,
+        span_id=event.span_id,
+        fields=event.fields,
     )
 
 

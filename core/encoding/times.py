@@ -48,7 +48,7 @@ def format_time(ns: int) -> str:
             second, nanos = _LAST_SECOND, _NANOS - 1
         text = (_EPOCH + timedelta(seconds=second)).isoformat()[:19]
         _last_second.entry = (second, text)
-    return f"{text}.{nanos:09d}Z"
+    return f"{text}.{str(nanos).zfill(9)}Z"  # faster than a format with a width
 
 
 def parse_time(text: str) -> int:

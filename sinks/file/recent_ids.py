@@ -22,6 +22,10 @@ class RecentIds:
     def __contains__(self, event_id: str) -> bool:
         return event_id in self._younger or event_id in self._older
 
+    def has_any(self, ids: set[str]) -> bool:
+        """Whether one of these is remembered."""
+        return not (self._younger.isdisjoint(ids) and self._older.isdisjoint(ids))
+
     def add(self, ids: Iterable[str]) -> None:
         """Remember these."""
         self._younger.update(ids)

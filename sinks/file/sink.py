@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from logweir.diagnostics import report
-from logweir.encoding.events import encode_event
+from logweir.encoding.events import encode_event, encode_lines
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.contract import Query, SinkContext, SyncSink
@@ -144,20 +144,33 @@ class FileSink(SyncSink[FileConfig]):
     def write(self, batch: Sequence[Event]) -> WriteResult:
         """Append a batch; see :meth:`SyncSink.write`."""
         with self._turn, _as_sink_errors(self._path):
-            fresh: dict[str, bytes] = {}
-            duplicate = set[int]()
-            rejected = dict[int, str]()
-            for index, event in enumerate(batch):
-                if event.id in self._recent or event.id in fresh:
-                    duplicate.add(index)
-                    continue
-                try:
-                    fresh[event.id] = encode_event(event)
-                except (TypeError, ValueError) as error:
-                    rejected[index] = f"cannot be written as JSON: {type(error).__name__}"
-            if fresh:
-                self._append(b"\n".join([*fresh.values(), b""]))
-                self._recent.add(fresh)
+            ids = {event.id for event in batch}
+            data = b""
+            if len(ids) == len(batch) and not self._recent.has_any(ids):
+                with contextlib.suppress(TypeError, ValueError):  # which event it is will be found below
+                    data = encode_lines(batch)
+            if not data:
+                return self._write_each(batch)
+            self._append(data)
+            self._recent.add(ids)
+        return WriteResult.all_stored()
+
+    def _write_each(self, batch: Sequence[Event]) -> WriteResult:
+        """Append a batch of which some may be known, or may not be JSON."""
+        fresh: dict[str, bytes] = {}
+        duplicate = set[int]()
+        rejected = dict[int, str]()
+        for index, event in enumerate(batch):
+            if event.id in self._recent or event.id in fresh:
+                duplicate.add(index)
+                continue
+            try:
+                fresh[event.id] = encode_event(event)
+            except (TypeError, ValueError) as error:
+                rejected[index] = f"cannot be written as JSON: {type(error).__name__}"
+        if fresh:
+            self._append(b"\n".join([*fresh.values(), b""]))
+            self._recent.add(fresh)
         return WriteResult(duplicate=frozenset(duplicate), rejected=rejected)
 
     def _append(self, data: bytes) -> None:

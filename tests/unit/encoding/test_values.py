@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from logweir.encoding.events import decode_event, encode_event, event_to_dict
+from logweir.encoding.events import decode_event, encode_event, encode_lines, event_to_dict
 from logweir.encoding.parts import Entries, Excerpt, Hidden
 from logweir.encoding.times import format_time, parse_time
 from logweir.encoding.values import clean_text, encode_value
@@ -59,6 +59,23 @@ def test_an_event_is_decoded_identically(event):
     data = encode_event(event)
 
     assert decode_event(data) == msgspec.structs.replace(event, size=len(data))
+
+
+@given(st.lists(_events, max_size=4))
+def test_lines_are_what_each_event_is_alone(events):
+    assert encode_lines(events) == b"".join(encode_event(event) + b"\n" for event in events)
+
+
+def test_the_bytes_of_an_event_are_documented_ones():
+    event = _event(time=1_795_528_800_000_000_789, trace_id="t", fields={"ü": [1.5, None, "\x00\u2028"]})
+
+    assert (
+        encode_event(event)
+        == (
+            '{"id":"id","time":"2026-11-24T14:00:00.000000789Z","kind":"audit","level":"info","event":"paid",'
+            '"service":"shop","env":"dev","trace_id":"t","fields":{"ü":[1.5,null,"\\u0000\u2028"]}}'
+        ).encode()
+    )
 
 
 @given(_events)
