@@ -19,6 +19,7 @@ from uuid import uuid4
 import cramjam
 import httpx
 
+from logweir.benchmarks.loki_messages import PushRequest, label_pair
 from logweir.benchmarks.measure import Report, Series
 from logweir.benchmarks.suite.natives.victorialogs import is_victorialogs, name_of
 from logweir.benchmarks.writing import BATCH, compare, in_batches, named, order_events, write_all
@@ -26,7 +27,6 @@ from logweir.sinks.contract import SinkContext
 from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.encode import Encoder
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.protobuf import PushRequest, label_pair
 from logweir.sinks.loki.push_body import to_json, to_protobuf
 from logweir.sinks.loki.sink import LokiSink
 

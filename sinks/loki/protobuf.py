@@ -1,78 +1,100 @@
-"""Loki's push request in protobuf (``logproto.PushRequest``), its descriptor built here.
+"""Loki's push request as protobuf writes it: ``logproto.PushRequest`` of one stream.
 
-Wire compatible, with liberties that save time: a line is ``bytes``, which is what we have, the timestamp is
-a message of our own with the fields of the well-known one, and a pair of structured metadata is the ``bytes``
-of its message, which :func:`label_pair` makes.
+Written here byte by byte, which takes half the time of building messages and is five fields long::
+
+    PushRequest {1: Stream}    Stream {1: labels, 2: Entry*}    LabelPair {1: name, 2: value}
+    Entry {1: Timestamp {1: seconds, 2: nanos}, 2: line, 3: LabelPair*}
+
+Each field is a key, ``number << 3 | type``, and a number as a varint (type 0), or the length and that many
+bytes (type 2). Source: Protocol Buffers documentation, "Encoding".
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
+from logweir.sinks.loki.encode import Entry
 
-__all__ = ["LabelPair", "PushRequest", "label_pair"]
+__all__ = ["label_pairs", "push_request"]
 
-_PACKAGE = "logweir.loki"
-
-#: Each message: its fields as (name, number, type), a type being one of protobuf's or a message above.
-_MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
-    "Timestamp": (("seconds", 1, "int64"), ("nanos", 2, "int32")),
-    "LabelPair": (("name", 1, "string"), ("value", 2, "string")),
-    "Entry": (("timestamp", 1, "Timestamp"), ("line", 2, "bytes"), ("structuredMetadata", 3, "bytes*")),
-    "Stream": (("labels", 1, "string"), ("entries", 2, "Entry*")),
-    "PushRequest": (("streams", 1, "Stream*"),),
-}
+_NANOS = 10**9
+_SEVEN_BITS, _MORE = 0x7F, 0x80  # of a varint's byte
+_ONE_BYTE, _FOUR_BYTES = 1 << 7, 1 << 28  # the first numbers that take one more
+_BELOW_ZERO = 1 << 64  # as which a number is written that is less than zero
 
 
-def _field(name: str, number: int, kind: str) -> FieldDescriptorProto:
-    field = FieldDescriptorProto(name=name, number=number)
-    repeated = kind.endswith("*")
-    field.label = FieldDescriptorProto.LABEL_REPEATED if repeated else FieldDescriptorProto.LABEL_OPTIONAL
-    kind = kind.removesuffix("*")
-    if kind in _MESSAGES:
-        field.type = FieldDescriptorProto.TYPE_MESSAGE
-        field.type_name = f".{_PACKAGE}.{kind}"
-    else:
-        field.type = FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
-    return field
+def push_request(labels: str, entries: Sequence[Entry]) -> bytes:
+    """Return the request that pushes entries into the stream of these labels; it is empty without entries."""
+    if not entries:
+        return b""
+    parts = [_field(1, labels.encode())]
+    second, seconds = None, b""
+    for entry in entries:
+        own, nanos = divmod(entry.stamp, _NANOS)
+        if own != second:  # in a burst, nearly always that of the entry before
+            second, seconds = own, b"\x08" + _varint(own % _BELOW_ZERO) + b"\x10"
+        stamp = seconds + _nanos(nanos)
+        line = entry.line
+        pairs = label_pairs(entry.names, entry.values) if entry.names else b""
+        before = b"\x0a" + _length(len(stamp)) + stamp + b"\x12" + _length(len(line))
+        parts += (b"\x12", _length(len(before) + len(line) + len(pairs)), before, line, pairs)
+    return _field(1, b"".join(parts))
 
 
-def _messages() -> dict[str, Any]:
-    file = FileDescriptorProto(name="logweir/loki.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _MESSAGES.items():
-        file.message_type.add(name=name).field.extend(_field(*field) for field in fields)
-    pool = DescriptorPool()
-    pool.Add(file)
-    return {name: GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in _MESSAGES}
+def label_pairs(names: tuple[str, ...], values: tuple[str, ...]) -> bytes:
+    """Return the structured metadata of an entry, as fields of it."""
+    template = _template(names, tuple(map(len, values)))
+    if template is not None:
+        text = template % values
+        if text.isascii():  # so that each character is the byte that its length was counted by
+            return text.encode()
+    pairs = zip(names, values, strict=True)
+    return b"".join(
+        [_field(3, _field(1, name.encode()) + _field(2, value.encode())) for name, value in pairs]
+    )
 
 
-_classes = _messages()
-#: The message classes; generated, so that their attributes are known at run time only.
-PushRequest: Any = _classes["PushRequest"]
-LabelPair: Any = _classes["LabelPair"]
+@lru_cache(maxsize=1024)
+def _template(names: tuple[str, ...], lengths: tuple[int, ...]) -> str | None:
+    """Pairs of these names, to be filled with values of these lengths; None if a length takes two bytes."""
+    filled = []
+    for name, length in zip(names, lengths, strict=True):
+        pair = f"\x0a{chr(len(name))}{name}\x12{chr(length)}"
+        if len(pair) + length >= _ONE_BYTE:
+            return None
+        filled.append(f"\x1a{chr(len(pair) + length)}{pair}".replace("%", "%%") + "%s")
+    return "".join(filled)
 
 
-def label_pair(name: str, value: str) -> bytes:
-    """The message of a pair.
-
-    A short value is put behind what all pairs of the name begin with: key, name and key, and its length.
-    """
-    text = value.encode()
-    if len(text) < _LONG:
-        return _beginning(name) + _LENGTHS[len(text)] + text
-    return bytes(LabelPair(name=name, value=value).SerializeToString())
+def _field(number: int, content: bytes) -> bytes:
+    """A field of bytes."""
+    return bytes((number << 3 | 2,)) + _length(len(content)) + content
 
 
-#: From here on a length takes more than one byte.
-_LONG = 128
-_LENGTHS = [bytes((length,)) for length in range(_LONG)]
-_VALUE_KEY = b"\x12"
+def _nanos(number: int) -> bytes:
+    if number < _FOUR_BYTES:
+        return _varint(number)
+    return bytes(
+        (
+            number & _SEVEN_BITS | _MORE,
+            number >> 7 & _SEVEN_BITS | _MORE,
+            number >> 14 & _SEVEN_BITS | _MORE,
+            number >> 21 & _SEVEN_BITS | _MORE,
+            number >> 28,
+        )
+    )
 
 
-@lru_cache(maxsize=256)
-def _beginning(name: str) -> bytes:
-    return bytes(LabelPair(name=name).SerializeToString()) + _VALUE_KEY
+def _varint(number: int) -> bytes:
+    """Seven bits in a byte, the lowest first; the eighth says that more follow."""
+    made = bytearray()
+    while number > _SEVEN_BITS:
+        made.append(number & _SEVEN_BITS | _MORE)
+        number >>= 7
+    made.append(number)
+    return bytes(made)
+
+
+#: Of lengths, which are few.
+_length = lru_cache(maxsize=4096)(_varint)

@@ -8,11 +8,10 @@ import cramjam
 import msgspec
 
 from logweir.sinks.loki.encode import Entry
-from logweir.sinks.loki.protobuf import PushRequest, label_pair
+from logweir.sinks.loki.protobuf import push_request
 
 __all__ = ["to_json", "to_protobuf"]
 
-_NANOS = 10**9
 #: Higher levels cost much more time than they save bytes.
 _JSON_LEVEL = 1
 
@@ -21,25 +20,14 @@ _encode_json = msgspec.json.Encoder().encode
 
 def to_protobuf(entries: Sequence[Entry]) -> bytes:
     """The body of a push of one stream: protobuf, compressed by snappy."""
-    request = PushRequest()
-    if entries:
-        stream = request.streams.add()
-        stream.labels = entries[0].stream.text
-        add = stream.entries.add
-    for entry in entries:
-        message = add()
-        timestamp = message.timestamp
-        timestamp.seconds, timestamp.nanos = divmod(entry.stamp, _NANOS)
-        message.line = entry.line
-        if entry.names:
-            message.structuredMetadata.extend(map(label_pair, entry.names, entry.values))
-    return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
+    labels = entries[0].stream.text if entries else ""
+    return bytes(cramjam.snappy.compress_raw(push_request(labels, entries)))
 
 
 def to_json(entries: Sequence[Entry]) -> bytes:
     """The body of a push of one stream: JSON, compressed by gzip."""
     values = [
-        [str(entry.stamp), entry.line.decode(), dict(entry.metadata)]
+        [str(entry.stamp), entry.line.decode(), dict(zip(entry.names, entry.values, strict=True))]
         if entry.names
         else [str(entry.stamp), entry.line.decode()]
         for entry in entries

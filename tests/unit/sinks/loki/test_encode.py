@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logweir.benchmarks.loki_messages import LabelPair, PushRequest
 from logweir.event import Event, Kind, new_event_id
-from logweir.sinks.loki.encode import Encoder, Entry, Form, to_event
+from logweir.sinks.loki.encode import Encoder, Entry, Form, Stream, to_event
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.protobuf import LabelPair, PushRequest, label_pair
+from logweir.sinks.loki.protobuf import push_request
 from logweir.sinks.loki.push_body import to_json, to_protobuf
 from logweir.testing.contract import AWKWARD_FIELDS, make_event
 
@@ -163,9 +164,44 @@ def test_protobuf_and_json_say_the_same() -> None:
         )
 
 
-@given(st.from_regex(r"[a-z_]{1,40}", fullmatch=True), st.text(min_size=1) | st.text(min_size=100))
-def test_a_pair_is_the_message_that_protobuf_makes(name: str, value: str) -> None:
-    assert label_pair(name, value) == LabelPair(name=name, value=value).SerializeToString()
+NAMES = st.from_regex(r"[a-z_%]{1,40}|[a-z_]{130}", fullmatch=True)
+VALUES = (
+    st.text(min_size=1) | st.text(st.sampled_from("a%s"), min_size=20, max_size=200) | st.text(min_size=130)
+)
+LINES = st.binary(min_size=1, max_size=300) | st.integers(1, 40_000).map(lambda size: b"x" * size)
+STAMPS = st.integers(-(2**63), 2**63 - 1) | st.integers(0, 2**31).map(lambda nanos: 10**18 + nanos)
+
+
+@given(
+    VALUES,
+    st.lists(st.tuples(STAMPS, LINES, st.dictionaries(NAMES, VALUES, max_size=4)), min_size=1, max_size=5),
+)
+def test_a_push_is_the_message_that_protobuf_makes(
+    labels: str, given_entries: list[tuple[int, bytes, dict[str, str]]]
+) -> None:
+    stream = Stream((), labels)
+    request = PushRequest()
+    message, entries = request.streams.add(labels=labels), []
+    for stamp, line, pairs in given_entries:
+        entries.append(Entry(0, make_event(), stream, stamp, line, tuple(pairs), tuple(pairs.values())))
+        entry = message.entries.add(line=line)
+        entry.timestamp.seconds, entry.timestamp.nanos = divmod(stamp, 10**9)
+        entry.structuredMetadata.extend(
+            [LabelPair(name=name, value=value).SerializeToString() for name, value in pairs.items()]
+        )
+    assert PushRequest.FromString(push_request(labels, entries)) == request
+
+
+def test_the_same_bytes_are_pushed_as_protobuf_makes_of_usual_entries() -> None:
+    entries = encoder().entries(
+        [make_event(number=number, time_ns=10**18 + number) for number in range(1, 4)]
+    )
+    request = PushRequest.FromString(push_request(entries[0].stream.text, entries))
+    assert request.SerializeToString() == push_request(entries[0].stream.text, entries)
+
+
+def test_a_push_of_nothing_is_empty() -> None:
+    assert push_request("", []) == b""
 
 
 @given(st.lists(events, max_size=5), placements)
