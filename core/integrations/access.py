@@ -7,7 +7,7 @@ from typing import Any
 from logweir.event import Kind
 from logweir.runtime import current as runtime
 
-__all__ = ["log_access"]
+__all__ = ["is_usual_close", "log_access"]
 
 _SERVER_ERROR = 500
 #: Closed by the client because it was done, because its page was left, or without a word.
@@ -36,7 +36,7 @@ def log_access(
     """
     current = runtime.current() or runtime.stand_in()
     level = _level(status, error)
-    if websocket_code is not None and (error is None or getattr(error, "code", None) == websocket_code):
+    if websocket_code is not None and (error is None or _says_closed(error, websocket_code)):
         level = "info" if websocket_code in _USUAL_CLOSES else "warning"
         error = None
     elif status is None and isinstance(error, Exception):
@@ -47,6 +47,16 @@ def log_access(
     if error is not None:
         fields["exc_info"] = error
     current.emit(name, fields, level=level, kind=Kind.TRACING)
+
+
+def is_usual_close(error: BaseException, websocket_code: int | None) -> bool:
+    """Whether an error says no more than that the client has closed the websocket, as clients do."""
+    return websocket_code in _USUAL_CLOSES and _says_closed(error, websocket_code)
+
+
+def _says_closed(error: BaseException, websocket_code: int | None) -> bool:
+    # The frameworks' exceptions for it have nothing else in common.
+    return getattr(error, "code", None) == websocket_code
 
 
 def _level(status: int | None, error: BaseException | None) -> str:

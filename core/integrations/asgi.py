@@ -13,7 +13,7 @@ from typing import Any
 from logweir.context.binding import enter_unit
 from logweir.context.binding import scope as context_scope
 from logweir.context.identity import mark_error
-from logweir.integrations.access import log_access
+from logweir.integrations.access import is_usual_close, log_access
 from logweir.integrations.incoming import Incoming, read_incoming
 from logweir.integrations.starlette import identify_answers
 
@@ -77,6 +77,8 @@ class ContextMiddleware:
             try:
                 await self._serve(scope, exchange)
             except Exception as error:
+                if is_usual_close(error, exchange.websocket_code):
+                    return  # the application need not catch it; a server would log it as an error
                 mark_error(error, incoming.trace, headers)
                 raise
 

@@ -148,11 +148,11 @@ def install_stdlib(
 ) -> Handler:
     """Take all of the standard library's logging: a :class:`Handler` on the root logger; idempotent.
 
-    Handlers that are there already stay and go on.
+    Handlers that are there already stay and go on, and each line is printed by those that printed it before.
 
     Args:
         level: The lowest level that is taken; a number or a name in either case.
-        loggers: Loggers that would keep their records to themselves, made to pass them on.
+        loggers: Loggers that may keep their records from the root logger, whose records are taken too.
         ignore: Loggers to leave out, with all below them.
 
     Returns:
@@ -166,8 +166,32 @@ def install_stdlib(
     root.addHandler(handler)
     root.setLevel(wanted)
     for name in loggers:
-        logging.getLogger(name).propagate = True
+        _bring_to_root(logging.getLogger(name))
     return handler
+
+
+class _ToRoot(logging.Handler):
+    """Gives the records of a logger that keeps them from the root logger to the handler that is there.
+
+    Passing them on to the root logger itself would have its other handlers print them a second time.
+    """
+
+    def createLock(self) -> None:  # noqa: N802 - the name in logging
+        """Make no lock, as the handler at the root has none."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Hand the record over."""
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, Handler) and record.levelno >= handler.level:
+                handler.handle(record)
+        return True
+
+
+def _bring_to_root(logger: logging.Logger) -> None:
+    # Also where it passes them on now: a server that configures its logging later may keep the handlers.
+    if not any(isinstance(handler, _ToRoot) for handler in logger.handlers):
+        logger.addHandler(_ToRoot())
 
 
 def _leave_out(record: logging.LogRecord) -> None:
