@@ -13,8 +13,8 @@ from typing import Any
 from logweir.context.binding import enter_unit
 from logweir.context.binding import scope as context_scope
 from logweir.context.identity import mark_error
+from logweir.context.incoming import Incoming, read_incoming
 from logweir.integrations.access import is_usual_close, log_access
-from logweir.integrations.incoming import Incoming, read_incoming
 from logweir.integrations.starlette import identify_answers
 
 __all__ = ["ContextMiddleware"]

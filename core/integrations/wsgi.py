@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from logweir.context.binding import enter_unit
 from logweir.context.identity import mark_error
+from logweir.context.incoming import Incoming, read_incoming
 from logweir.context.trace import TraceParent
 from logweir.integrations.access import log_access
-from logweir.integrations.incoming import Incoming, read_incoming
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
