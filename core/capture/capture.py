@@ -20,6 +20,7 @@ from logweir.capture.ordinary import (
     IDS,
     LONGEST_ID,
     NOTHING_BOUND,
+    SPAN,
     WALKED,
     Bound,
     Ordinary,
@@ -29,6 +30,7 @@ from logweir.capture.ordinary import (
 from logweir.capture.snapshot import Snapshotter
 from logweir.context.binding import merge_context
 from logweir.context.identity import identity, origin_of
+from logweir.context.trace import active_ids
 from logweir.event import Event, Kind, new_event_id, uuid7
 
 __all__ = ["ByHead", "Capture", "KindOf", "TakeExplicit"]
@@ -117,7 +119,7 @@ class Capture:
         # With the names of the site, for those of the call may be of a class of the caller's.
         merged: dict[str, Any] = {**carried, **names, **fields}
         known_text, known_variable = ordinary.known_text, ordinary.known_variable
-        walked = False
+        walked, active = False, None
         for variable, value in copy_context().items():
             said, of_name = known_variable(variable) or ordinary.variable(variable)
             of_value = known_text(value) if of_name > 0 and type(value) is str else None
@@ -130,6 +132,8 @@ class Capture:
                     trace_id = trace_id or value
                 else:
                     span_id = span_id or value
+            elif of_name == SPAN:
+                active = active_ids()
             elif of_name and said not in merged and (value is not ... or said in identity.get()):
                 if of_name < WALKED or value is ...:
                     return self._in_general(text, name, fields, level, kind, time_ns, event_id, bound)
@@ -137,6 +141,8 @@ class Capture:
                 of_value = ordinary.cost((value,))
                 walked = walked or of_name < 0 or of_value < 0
                 cost += of_name + of_value
+        if active is not None and (ordinary.carried(bound)[-2:] == (None, None)):
+            trace_id, span_id = active  # before what is bound, which may be the request's around the span
         if kind is None:
             kind = of_head
             if asked is None or not merged.keys().isdisjoint(asked):
@@ -183,7 +189,7 @@ class Capture:
             fields = bound.all_fields(fields)
             if kind is None:
                 kind = self._take_explicit(fields)
-        merge_context(fields)
+        _take_context(fields)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
         if "persist_db" in fields or "kind" in fields:
@@ -244,6 +250,13 @@ class Capture:
         if len(name) <= _LONGEST_KEPT_NAME:
             keep(self._heads, (name, level, logger), head)
         return head
+
+
+def _take_context(fields: dict[str, Any]) -> None:
+    """Add what is bound; the ids of OpenTelemetry's current span count before those that are bound."""
+    if IDS.isdisjoint(fields) and (active := active_ids()) is not None:
+        fields["trace_id"], fields["span_id"] = active
+    merge_context(fields)
 
 
 def _ask(_level: str, _name: str, _logger: str | None) -> tuple[None, Kind]:

@@ -17,6 +17,7 @@ from logweir.capture.snapshot import Snapshotter
 from logweir.capture.truncation import ENTRY_COST, text_cost
 from logweir.capture.walk import SMALL_INT
 from logweir.context.binding import name_of
+from logweir.context.trace import SPAN_VARIABLE
 from logweir.encoding.values import clean_text
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "LONGEST_ID",
     "MEANT",
     "NOTHING_BOUND",
+    "SPAN",
     "WALKED",
     "Bound",
     "Carried",
@@ -35,8 +37,9 @@ __all__ = [
 ]
 
 #: The cost of a name that has to be walked, and of one that means something to the capture itself.
-#: The same for an id of a trace, which is no field of an event if it is a plain one.
-WALKED, MEANT, ID = -1, -2, -3
+#: The same for an id of a trace, which is no field of an event if it is a plain one, and for the variable
+#: that holds OpenTelemetry's span.
+WALKED, MEANT, ID, SPAN = -1, -2, -3, -4
 IDS = frozenset({"trace_id", "span_id"})
 _MEANT = IDS | frozenset({"persist_db", "kind", "exc_info", "stack_info", "logger"})
 _SMALL_INT = SMALL_INT  # a constant of this module is found faster
@@ -148,12 +151,12 @@ class Ordinary:
     def variable(self, variable: ContextVar[Any]) -> tuple[str, int]:
         """Return the name of a context variable in an event, and its cost.
 
-        The cost is :data:`WALKED`, :data:`MEANT` or :data:`ID` where it is none, and 0 for a variable that is
-        not for events.
+        The cost is :data:`WALKED`, :data:`MEANT`, :data:`ID` or :data:`SPAN` where it is none, and 0 for a
+        variable that is not for events.
         """
         name = name_of(variable)
         if name is None:
-            answer = "", 0
+            answer = "", SPAN if variable.name == SPAN_VARIABLE else 0
         elif name in _MEANT:
             answer = name, ID if name in IDS else MEANT
         else:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import uuid_utils
 
-from logweir.context.trace import TraceParent, parse_traceparent
+from logweir.context.trace import TraceParent, active_span, parse_traceparent
 
 __all__ = ["Incoming", "is_request_id", "read_incoming"]
 
@@ -47,17 +47,18 @@ class Incoming:
 
 
 def read_incoming(traceparents: Sequence[str], request_ids: Sequence[str], *, trust: bool) -> Incoming:
-    """Accept what a request says of itself, or make it anew.
+    """Accept what a request says of itself, or make it anew; OpenTelemetry's active span is joined.
 
     Args:
         traceparents: The values of its ``traceparent`` headers; more than one is invalid.
         request_ids: The values of its request id headers; the first counts.
         trust: Whether to look at them at all.
     """
+    active = active_span()
     parent = parse_traceparent(traceparents[0]) if trust and len(traceparents) == 1 else None
     sent = request_ids[0].strip(" \t") if trust and request_ids else ""
     return Incoming(
-        trace=parent.child() if parent else TraceParent.new(),
+        trace=active or (parent.child() if parent else TraceParent.new()),
         request_id=sent if is_request_id(sent) else str(uuid_utils.uuid4()),
     )
 

@@ -3,21 +3,30 @@
 They follow W3C Trace Context (levels 1 and 2): :class:`TraceParent` reads and writes the header. The ids are
 bound as ``trace_id`` and ``span_id``, like every other value that events carry; ids are random and never all
 zero.
+
+Where the application has imported OpenTelemetry's API, the current span counts before what is bound. It is
+never imported from here.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+import sys
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from structlog.contextvars import bind_contextvars
 
 from logweir.context.identity import bound_values
+from logweir.diagnostics import report
 
 __all__ = [
+    "SPAN_VARIABLE",
     "TraceParent",
+    "active_ids",
+    "active_span",
     "begin_trace",
     "current_trace_id",
     "current_traceparent",
@@ -34,6 +43,8 @@ _TRACEPARENT = re.compile(
 _SAMPLED = 0x01
 _RANDOM = 0x02
 trace_flags: ContextVar[int] = ContextVar("logweir_trace_flags", default=_SAMPLED)
+#: What OpenTelemetry calls the context variable that holds its current span, among others.
+SPAN_VARIABLE = "current_context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +101,47 @@ def new_span_id() -> str:
     return f"{secrets.randbelow(2**64 - 1) + 1:016x}"
 
 
+def active_span() -> TraceParent | None:
+    """OpenTelemetry's current span; None where there is none, or its API is not imported."""
+    found = _current_span()
+    return None if found is None else TraceParent(*found)
+
+
+def active_ids() -> tuple[str, str] | None:
+    """The ids of :func:`active_span`; for each event, and therefore faster."""
+    found = _current_span()
+    return None if found is None else found[:2]
+
+
+def _current_span() -> tuple[str, str, int] | None:
+    # Another thread may be in the middle of importing it, so that the function is not there yet.
+    find: Any = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
+    if find is None:
+        return None
+    try:
+        context = find().get_span_context()
+        ids = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        found = *ids, int(context.trace_flags) & (_SAMPLED | _RANDOM)
+        return found if context.is_valid else None  # noqa: TRY300 - it may raise too
+    except Exception as error:  # noqa: BLE001 - spans may be of any class, and the event must not be lost
+        report("current span", "OpenTelemetry's current span cannot be read: %s", type(error).__qualname__)
+        return None
+
+
 def current_trace_id() -> str | None:
-    """The trace id that events carry here, if one is bound."""
+    """The trace id that events carry here: that of OpenTelemetry's current span, or the one that is bound."""
+    active = active_ids()
+    if active is not None:
+        return active[0]
     trace_id = bound_values().get("trace_id")
     return None if trace_id is None else str(trace_id)
 
 
 def current_traceparent() -> str | None:
     """The ``traceparent`` header to send with requests to other services; None outside of a trace."""
+    active = active_span()
+    if active is not None:
+        return str(active)
     bound = bound_values()
     if "trace_id" not in bound:
         return None

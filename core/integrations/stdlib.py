@@ -225,6 +225,7 @@ def _read(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
             fields.pop(_UVICORN_NOISE, None)
         name = _message(record, fields)
     fields.setdefault("logger", record.name)
+    _take_span(fields)
     if record.exc_info is not None:
         fields.setdefault("exc_info", record.exc_info)
     elif record.exc_text:
@@ -248,6 +249,13 @@ def _read_event_dict(fields: dict[str, Any], given: dict[str, Any]) -> tuple[str
 
 
 _MISSING = object()
+
+
+def _take_span(fields: dict[str, Any]) -> None:
+    """Take the ids that OpenTelemetry has put on the record: it may have come from another thread."""
+    trace_id, span_id = fields.get("otelTraceID"), fields.get("otelSpanID")
+    if trace_id and span_id and trace_id != "0" and "trace_id" not in fields and "span_id" not in fields:
+        fields["trace_id"], fields["span_id"] = fields.pop("otelTraceID"), fields.pop("otelSpanID")
 
 
 def _bound_by_loguru(record: logging.LogRecord, given: dict[str, Any]) -> dict[str, Any]:
