@@ -61,6 +61,7 @@ class Capture:
         snapshot: Redacts, bounds and copies.
         by_head: Returns, by level, name and logger, the fields that decide the kind (None: all may) and the
             kind of an event that has none of them; by default ``kind_of`` is asked about every event.
+        static: Fields of every event; those of its call and its logger win.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Capture:
         kind_of: KindOf,
         snapshot: Snapshotter,
         by_head: ByHead | None = None,
+        static: Mapping[str, Any] | None = None,
     ) -> None:
         self._service = service
         self._env = env
@@ -78,7 +80,8 @@ class Capture:
         self._kind_of = kind_of
         self.snapshot = snapshot
         self._by_head = by_head or _ask
-        self._ordinary = Ordinary(snapshot)
+        self._static = static or {}
+        self._ordinary = Ordinary(snapshot, self._static)
         self._text = snapshot.text
         self._heads: dict[tuple[str, str, str | None], _Head] = {}
         self._sites: dict[tuple[str | None, ...], _Site] = {}
@@ -189,7 +192,7 @@ class Capture:
             fields = bound.all_fields(fields)
             if kind is None:
                 kind = self._take_explicit(fields)
-        _take_context(fields)
+        _take_context(fields, self._static)
         if "exc_info" in fields or "stack_info" in fields:
             _describe_exception(fields)
         if "persist_db" in fields or "kind" in fields:
@@ -252,8 +255,10 @@ class Capture:
         return head
 
 
-def _take_context(fields: dict[str, Any]) -> None:
+def _take_context(fields: dict[str, Any], static: Mapping[str, Any]) -> None:
     """Add what is bound; the ids of OpenTelemetry's current span count before those that are bound."""
+    for name, value in static.items():
+        fields.setdefault(name, value)
     if IDS.isdisjoint(fields) and (active := active_ids()) is not None:
         fields["trace_id"], fields["span_id"] = active
     merge_context(fields)

@@ -110,6 +110,7 @@ class Ordinary:
 
     Args:
         snapshot: Decides about what was not.
+        static: What every event carries, as if it was bound to its logger.
 
     Attributes:
         known_text: What a short text costs that is stored as it is; None for one that was not met.
@@ -117,7 +118,8 @@ class Ordinary:
         most_fields: More fields than this are walked with an eye on what they cost.
     """
 
-    def __init__(self, snapshot: Snapshotter) -> None:
+    def __init__(self, snapshot: Snapshotter, static: Mapping[str, Any] | None = None) -> None:
+        self._static = static or {}
         self._plain = snapshot.known.plain
         self._redactor = snapshot.redactor
         self._longest = snapshot.limits.max_string
@@ -203,7 +205,7 @@ class Ordinary:
 
     def carried(self, bound: Bound) -> Carried:
         """Look at what a logger carries, for all calls that follow."""
-        fields = bound.all_fields({})
+        fields = {**self._static, **bound.all_fields({})}
         trace_id, span_id = (
             fields.pop(name) if is_plain_id(fields.get(name)) else None for name in ("trace_id", "span_id")
         )

@@ -191,6 +191,12 @@ class AuditConfig(StrictModel):
         return self
 
 
+#: What means something to the capture itself.
+_NO_STATIC_FIELDS = frozenset(
+    {"trace_id", "span_id", "persist_db", "kind", "exc_info", "stack_info", "logger"}
+)
+
+
 class RoutingConfig(StrictModel):
     """The whole of routing.yaml."""
 
@@ -212,6 +218,12 @@ class RoutingConfig(StrictModel):
     """What is kept secret."""
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     """How large one event may be."""
+    fields: dict[str, Any] = Field(default_factory=dict)
+    """Fields of every event, such as `{host: ${HOSTNAME:-}, version: "1.2"}`; what is logged, or bound to a
+    logger, under the same name wins."""
+    enrich: list[str] = Field(default_factory=list)
+    """Dotted paths (`package.module:function`) of functions that add fields to every event: processors of
+    structlog's, which get `None`, the level and the event dict, and return it."""
     audit: AuditConfig = Field(default_factory=AuditConfig)
     """What audit calls wait for, and whether tampering with their rows shows."""
     dead_letters: DeadLettersConfig = Field(default_factory=DeadLettersConfig)
@@ -224,6 +236,21 @@ class RoutingConfig(StrictModel):
     """The routes, in order; the first match wins."""
     drain_timeout: Seconds = 10.0
     """How long a stop, an exit or SIGTERM waits for the queues to empty."""
+
+    @field_validator("fields")
+    @classmethod
+    def _are_fields(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in value:
+            if name in _NO_STATIC_FIELDS:
+                raise ValueError(f"{name} is no field that could be the same in every event; name another")
+        return value
+
+    @field_validator("enrich")
+    @classmethod
+    def _name_functions(cls, value: list[str]) -> list[str]:
+        for path in value:
+            find_function(path)
+        return value
 
     @field_validator("data_dir")
     @classmethod

@@ -66,7 +66,8 @@ def _named(data: dict[str, Any]) -> Iterator[str]:
     sinks = data.get("sinks")
     options = [raw for raw in (sinks.values() if isinstance(sinks, dict) else ()) if isinstance(raw, dict)]
     rules = data.get("classify")
-    for holder in (*options, *(rules if isinstance(rules, list) else ()), _function_of(data.get("redact"))):
+    own = (_function_of(data.get("redact")), data.get("enrich"))
+    for holder in (*options, *(rules if isinstance(rules, list) else ()), *own):
         for text in _texts(holder):
             if match := _DOTTED.fullmatch(text):
                 yield match[1]

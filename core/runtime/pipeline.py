@@ -12,9 +12,11 @@ from typing import Any, cast
 
 from logweir.capture.asking import snapshotter_of
 from logweir.capture.capture import Capture
+from logweir.capture.enriching import Enrichers, EnrichingCapture
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import QueuePlan, plan_queue
 from logweir.config.sinks import context_of
+from logweir.config.user_modules import find_function
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import EventQueue, Wake
@@ -93,15 +95,26 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
     }
     classifier = Classifier(config.classify)
     mask_with(masked)
-    capture = Capture(
+    return Pipeline(
+        config, classifier, _capture(config, classifier), Router(config.routes, channels), channels, store
+    )
+
+
+def _capture(config: RoutingConfig, classifier: Classifier) -> Capture:
+    parts = (
         config.service,
         config.env,
         take_explicit,
         classifier.classify,
         snapshotter_of(config.redact, config.limits),
         classifier.by_head,
+        config.fields,
     )
-    return Pipeline(config, classifier, capture, Router(config.routes, channels), channels, store)
+    if not config.enrich:
+        return Capture(*parts)
+    capture = EnrichingCapture(*parts)
+    capture.enrichers = Enrichers({path: find_function(path) for path in config.enrich})
+    return capture
 
 
 def queues_of(config: RoutingConfig) -> Path:
