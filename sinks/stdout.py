@@ -13,7 +13,7 @@ import select
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TextIO
 
 import msgspec
@@ -81,6 +81,9 @@ class StdoutSink(SyncSink[StdoutConfig]):
 def _stream(name: str) -> TextIO:
     """The stream of this moment: tests and daemons put others in its place."""
     stream: TextIO | None = getattr(sys, name)
+    with suppress(OSError, ValueError, AttributeError):
+        if stream is not None and stream.fileno() is None:  # Celery's, which logs what is printed
+            stream = getattr(sys, f"__{name}__")
     if stream is None or stream.closed:
         raise ValueError("it is closed")
     return stream

@@ -16,6 +16,7 @@ from structlog.contextvars import get_contextvars
 
 from logweir.auditing.arguments import Finder, find
 from logweir.auditing.audit import require_runtime
+from logweir.auditing.outcomes import outcome_of
 from logweir.auditing.record import AuditRecord, make_record, record_for
 from logweir.capture.message import add_field
 from logweir.config.models import AuditConfig
@@ -179,14 +180,13 @@ class Execution:
 
     def _emit_end(self, error: BaseException | None, acknowledge: AckLevel) -> Receipt:
         duration_ns = self.options.clock() - self.started
-        # A consumer that closes a generator early has what it wanted.
-        failed = error is not None and not isinstance(error, GeneratorExit)
+        status = outcome_of(error)
         return self._emit(
-            "failed" if failed else "success",
+            status,
             acknowledge,
-            level="error" if failed else "info",
+            level={"success": "info", "failed": "error"}.get(status, "warning"),
             duration_ms=round(duration_ns / _NANOS_PER_MS, 3),
-            **(_describe(error) if failed else {}),
+            **(_describe(error) if status != "success" else {}),
         )
 
     def _emit(self, status: str, acknowledge: AckLevel, *, level: str = "info", **outcome: Any) -> Receipt:

@@ -166,7 +166,7 @@ def install_stdlib(
     root.addHandler(handler)
     root.setLevel(wanted)
     for name in loggers:
-        _bring_to_root(logging.getLogger(name))
+        bring_to_root(logging.getLogger(name))
     return handler
 
 
@@ -188,7 +188,8 @@ class _ToRoot(logging.Handler):
         return True
 
 
-def _bring_to_root(logger: logging.Logger) -> None:
+def bring_to_root(logger: logging.Logger) -> None:
+    """Take the records of a logger that keeps them from the root logger; idempotent."""
     # Also where it passes them on now: a server that configures its logging later may keep the handlers.
     if not any(isinstance(handler, _ToRoot) for handler in logger.handlers):
         logger.addHandler(_ToRoot())

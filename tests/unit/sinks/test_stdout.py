@@ -131,3 +131,16 @@ def test_a_stream_that_is_closed_or_absent_is_reported(monkeypatch: pytest.Monke
     with pytest.raises(SinkUnavailable, match="stdout cannot be written: it is closed"):
         sink.write([make_event()])
     assert sink.check().status is HealthStatus.DOWN
+
+
+def test_a_stand_in_that_logs_what_is_printed_is_passed_by(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Redirected(io.StringIO):  # as Celery's workers have it
+        def fileno(self) -> Any:
+            return None
+
+    with os.fdopen(os.dup(1), "w") as real:
+        monkeypatch.setattr(sys, "__stdout__", real)
+        monkeypatch.setattr(sys, "stdout", Redirected())
+        assert len(printed(capfd, make_event("a"))) == 1
