@@ -12,6 +12,7 @@ from structlog.contextvars import get_contextvars
 from logweir.auditing.record import make_record, record_for
 from logweir.config.models import AuditConfig
 from logweir.delivery.receipts import Ack, AckLevel, Receipt
+from logweir.delivery.spool.leading import leading
 from logweir.errors import AuditError, NotRunning
 from logweir.event import known_level
 from logweir.process.threads import on_event_loop
@@ -82,7 +83,8 @@ def audit_sync(
             f"audit_sync({action!r}) would block the event loop until the event is {wanted}; "
             "write `await logweir.audit(...)`, or acknowledge='accepted'"
         )
-    return _emit(current, action, values, level, wanted).acknowledged_sync(wanted, seconds)
+    with leading(waits=wanted != "accepted"):
+        return _emit(current, action, values, level, wanted).acknowledged_sync(wanted, seconds)
 
 
 def require_runtime() -> runtime.Runtime:

@@ -22,6 +22,7 @@ from logweir.capture.message import add_field
 from logweir.config.models import AuditConfig
 from logweir.context.binding import bind
 from logweir.delivery.receipts import AckLevel, Receipt
+from logweir.delivery.spool.leading import leading
 from logweir.diagnostics import report
 from logweir.errors import AuditError, LogweirError, NotRunning
 from logweir.event import Kind, new_event_id
@@ -120,7 +121,7 @@ class Execution:
             LogweirError: The event was not acknowledged and ``on_failure`` is ``raise``: do not call it.
         """
         if self.call_id is not None:
-            with self._tolerance(None), self._refusal():
+            with self._tolerance(None), self._refusal(), leading(waits=self.acknowledge != "accepted"):
                 self._emit("started", self.acknowledge).acknowledged_sync(self.acknowledge, self.timeout)
 
     async def aannounce(self) -> None:
@@ -140,7 +141,7 @@ class Execution:
                 itself succeeded.
         """
         level = self._level_to_await(error)
-        with self._tolerance(error):
+        with self._tolerance(error), leading(waits=level != "accepted"):
             self._emit_end(error, level).acknowledged_sync(level, self.timeout)
 
     async def asettle(self, error: BaseException | None = None) -> None:

@@ -11,6 +11,7 @@ thread; both have a deadline.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,7 @@ from typing import Literal
 
 from logweir.delivery.commit_future import commit_future
 from logweir.delivery.queue import OnDurable
+from logweir.delivery.spool.leading import lead, pay
 from logweir.errors import AuditError
 from logweir.event import Event
 
@@ -141,6 +143,7 @@ class Receipt:
             AuditError: It was refused, or not acknowledged within ``timeout`` seconds.
         """
         if self._levels[level].is_open:
+            pay()
             future, callback = commit_future(timeout)
             self._when(level, callback)
             try:
@@ -163,11 +166,17 @@ class Receipt:
                     "made: in a finaliser or a signal handler that interrupted the delivery; use "
                     "acknowledge='accepted' there"
                 )
-            done = threading.Event()
-            self._when(level, lambda _error: done.set())
-            if not done.wait(timeout):
-                raise self._too_late(level, timeout)
+            deadline = time.monotonic() + timeout
+            lead(timeout)
+            if self._levels[level].is_open:
+                self._wait(level, deadline - time.monotonic(), timeout)
         return self._answer(level)
+
+    def _wait(self, level: AckLevel, left: float, timeout: float) -> None:
+        done = threading.Event()
+        self._when(level, lambda _error: done.set())
+        if not done.wait(left):
+            raise self._too_late(level, timeout)
 
     def _when(self, level: AckLevel, callback: OnDurable) -> None:
         """Call back when the level is reached or out of reach, which may be now."""

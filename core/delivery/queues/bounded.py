@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 
 from logweir.delivery.queue import DropReason, EventQueue, FlushWaiter, OnDurable, PutResult, Wake
+from logweir.delivery.spool.leading import pay
 from logweir.event import Event
 from logweir.process.reentry import Deferred
 from logweir.process.threads import on_event_loop
@@ -175,6 +176,7 @@ class BoundedQueue(EventQueue):
         return PutResult.ACCEPTED
 
     def _put_blocking(self, event: Event, on_durable: OnDurable | None) -> PutResult:
+        pay()
         deadline = self._clock() + self._block_timeout
         while True:
             with self._room:

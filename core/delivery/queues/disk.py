@@ -125,7 +125,7 @@ class DiskQueue(BoundedQueue):
             if not self._has_room():
                 return None
             self._spool.stage(self._backlog, event, on_durable)
-        self._spool.nudge()
+        self._spool.nudge(waits=on_durable is not None)
         return PutResult.ACCEPTED
 
     def _has_room(self, size: int = 1) -> bool:

@@ -134,7 +134,9 @@ class Backlog:
         self.accepted += 1
 
     def commit(self, seq: int, time: int) -> None:
-        """Note that an event is durable."""
+        """Note that an event is durable; once, however often it is said."""
+        if seq not in self._uncommitted:
+            return
         size, event = self._uncommitted.pop(seq)
         self._uncommitted_size -= size
         self._committed_next = seq + 1
@@ -151,7 +153,9 @@ class Backlog:
             self._disk_since = time
 
     def fail(self, seq: int) -> None:
-        """Note that an event will not be committed; its caller knows."""
+        """Note that an event will not be committed; its caller knows. Once, however often it is said."""
+        if seq not in self._uncommitted:
+            return
         size, _ = self._uncommitted.pop(seq)
         self._uncommitted_size -= size
         self.depth -= 1

@@ -53,6 +53,14 @@ class Committable(Protocol):
         """Make durable what is staged."""
         ...
 
+    def commit_quickly(self, seconds: float) -> tuple[bool, OSError | None]:
+        """Make durable what is staged, for a caller who has so much time; whether it was tried comes first.
+
+        It is not while another thread commits, nor what may take longer: much, for a slow disk, for a file
+        that is damaged or has yet to be made.
+        """
+        ...
+
     def rest(self) -> None:
         """Nothing is left to do."""
         ...
@@ -72,6 +80,8 @@ class Committer:
         # The one queue of the standard library whose put may interrupt a put of the same thread.
         self._wakeups: SimpleQueue[None] = SimpleQueue()
         self._nudged = self._nudged_for_removals = False
+        # Whether the last commit failed, whoever tried it.
+        self._failing = False
         # An entry for each call between the flag and the wake-up: see `ensure_awake`.
         self._promised: list[None] = []
         self._stopping = threading.Event()
@@ -91,6 +101,27 @@ class Committer:
                 self._wake()
             finally:
                 self._promised.pop()
+
+    def lead(self, seconds: float) -> None:
+        """Commit in the caller's thread, which waits for it anyway; where that cannot be, wake the thread.
+
+        After a failure only the thread tries again, with its pauses: callers in a loop must not turn a full
+        disk into a busy one.
+
+        Args:
+            seconds: How long the caller may wait.
+        """
+        done = False
+        if self._threaded and not self._failing:
+            try:
+                done, error = self._spool.commit_quickly(seconds)
+                if error is not None:
+                    self._failing = True
+            except Exception as error:  # noqa: BLE001 - nothing foreseen; the thread takes over
+                report("spool.committer", "a commit in its caller's thread failed: %r", error)
+        # The commit may not have had room for this caller's own event.
+        if not done or self._failing or self._spool.has_staged:
+            self.nudge()
 
     def ensure_awake(self) -> None:
         """Do what a call that this very one interrupted has still to do; before waiting for a commit.
@@ -180,13 +211,19 @@ class Committer:
     def _attend(self, failures: int) -> tuple[int, float | None]:
         """Do what is due; returns the failures in a row and how long there is nothing to do."""
         spool = self._spool
+        if self._failing and not failures:  # a caller that led has found out
+            failures = 1
+            self._back_off(failures)
         while spool.has_staged or spool.has_removals:
             if not spool.has_staged and not failures:
                 self._collect_removals()
             self._nudged_for_removals = False
             if spool.commit() is not None:
+                self._failing = True
                 return failures + 1, self._back_off(failures + 1)
             failures = 0
+            self._failing = False
+        self._failing = False
         spool.rest()
         return 0, None
 

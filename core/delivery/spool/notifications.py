@@ -6,13 +6,26 @@ Both are called without any lock, from the thread that committed: what they do m
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from logweir.delivery.spool.staging import Staged
 from logweir.diagnostics import report
 
-__all__ = ["Listeners", "answer_waiters"]
+__all__ = ["NOBODY", "Answers", "Listeners", "Owed", "answer_waiters"]
+
+
+class Answers(NamedTuple):
+    """Whom to answer after a commit, with what, and the sinks that are concerned."""
+
+    entries: Sequence[Staged]
+    error: OSError | None
+    sinks: Collection[str]
+
+
+#: After a commit that concerns nobody.
+NOBODY = Answers((), None, ())
 
 
 class Listeners:
@@ -42,6 +55,34 @@ class Listeners:
             listeners = [listener for sink in sinks for listener in self._listeners.get(sink, ())]
         for listener in listeners:
             listener()
+
+
+class Owed:
+    """The answers that are owed for commits: who is cut off in the middle of one leaves it to the committer.
+
+    Args:
+        listeners: The queues.
+    """
+
+    def __init__(self, listeners: Listeners) -> None:
+        self._listeners = listeners
+        self._owed: list[Answers] = []
+
+    def add(self, answers: Answers) -> None:
+        """Note answers, in the order of the commits."""
+        self._owed.append(answers)
+
+    def pay(self, answers: Answers) -> None:
+        """Give answers, without any lock; to hear one twice harms nobody."""
+        answer_waiters(answers.entries, answers.error)
+        self._listeners.notify(answers.sinks)
+        with suppress(ValueError):  # there are none, or another thread has given them too
+            self._owed.remove(answers)
+
+    def pay_all(self) -> None:
+        """Give what others have left."""
+        for answers in list(self._owed):
+            self.pay(answers)
 
 
 def answer_waiters(entries: Iterable[Staged], error: OSError | None) -> None:

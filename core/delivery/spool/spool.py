@@ -5,18 +5,20 @@ event whose durability was acknowledged survives the process and the power; fan-
 memory does not grow with what waits; nothing that a disk can do stops the process or its other sinks.
 
 How: a put stages the event in memory (:mod:`.staging`). One thread, the committer, takes all that is
-staged, writes it in one transaction, and then answers everybody who waits: under load one sync of the disk
-serves many callers (group commit). Settled events are deleted in the next transaction, or within
-:data:`REMOVAL_LINGER`; if that is lost with the process, they are delivered again, and sinks are
-idempotent. What the committer has made durable the backlogs (:mod:`.backlog`) hand to consumers.
+staged, writes it in one transaction (:mod:`.writing`), and then answers everybody who waits: under load one
+sync of the disk serves many callers (group commit). A caller that waits in a thread of its own does the same
+for all others, if nobody else is at it (:mod:`.leading`). Settled events are deleted in the next
+transaction, or within :data:`REMOVAL_LINGER`; if that is lost with the process, they are delivered again,
+and sinks are idempotent. What is durable the backlogs (:mod:`.backlog`) hand to consumers.
 
 Invariants:
 
 1. An acknowledged event is in the file, with every sink that has not settled it, until the transaction
    that removes it.
 2. The rows of a backlog become durable in the order of the puts.
-3. Only the committer (or who holds its lock) writes; IO never happens under the spool's lock.
-4. The file belongs to this process alone, by its lock file; a child of a fork never touches it.
+3. Only who holds the IO lock writes; IO never happens under the spool's lock.
+4. Who stages an event wakes the committer, or commits, before it waits: none relies on a commit under way.
+5. The file belongs to this process alone, by its lock file; a child of a fork never touches it.
 
 Recovery. A process starts with a new file, made at its first put, and adopts the files of dead processes
 (:mod:`.orphans`); SQLite replays their logs up to the last complete transaction. A write that fails for
@@ -33,8 +35,6 @@ that comes later.
 
 from __future__ import annotations
 
-import logging
-import sqlite3
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
@@ -43,21 +43,20 @@ from pathlib import Path
 
 from logweir.delivery.commit_future import thread_future
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.quarantine import is_damage
 from logweir.delivery.queue import OnDurable
 from logweir.delivery.set_aside import Group
-from logweir.delivery.spool import orphans
+from logweir.delivery.spool import leading, orphans
 from logweir.delivery.spool.backlog import Backlog, Held
 from logweir.delivery.spool.committer import REMOVAL_LINGER, Committer
 from logweir.delivery.spool.current_file import CurrentFile
-from logweir.delivery.spool.notifications import Listeners, answer_waiters
+from logweir.delivery.spool.notifications import NOBODY, Answers, Listeners, Owed
 from logweir.delivery.spool.reading import Reader
-from logweir.delivery.spool.recovery import replace_damaged
 from logweir.delivery.spool.refusal import encode_all, refuse
 from logweir.delivery.spool.removals import Removals
 from logweir.delivery.spool.spool_file import Record, SpoolFile
-from logweir.delivery.spool.sqlite_errors import SpoolClosed, as_os_error
+from logweir.delivery.spool.sqlite_errors import SpoolClosed
 from logweir.delivery.spool.staging import Staged, Staging
+from logweir.delivery.spool.writing import COMMIT_EVENTS, TakesLong, Writer
 from logweir.diagnostics import report
 from logweir.event import Event
 from logweir.process import fork
@@ -69,12 +68,10 @@ __all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "Spool"]
 
 #: The most bytes that may wait for a commit; while they do, every queue of the spool is full.
 STAGED_BYTES = 64 * 2**20
-#: The most events in one transaction: bounds what a caller waits behind.
-_COMMIT_EVENTS = 4096
+#: The most that a caller commits for others in its own thread.
+_LED_EVENTS = 256
 # More than one commit brings: what a sink that keeps up is given need not be read back.
-_WINDOW, _WINDOW_BYTES = 2 * _COMMIT_EVENTS, 8 * 2**20
-#: Whom to answer after a commit, and the sinks that are concerned.
-_Answers = tuple[list[Staged], set[str]]
+_WINDOW, _WINDOW_BYTES = 2 * COMMIT_EVENTS, 8 * 2**20
 
 
 class Spool:
@@ -123,9 +120,8 @@ class Spool:
         self.listeners = Listeners(self.lock)
         self._current = CurrentFile(self.directory)
         self._reader = Reader(self._current, self.lock, self.dead_letters, self._found_damaged)
-        # Found by a reader, which must not write: the next commit replaces the file.
-        self._damage: tuple[SpoolFile, Exception] | None = None
-        self._commit_events = _COMMIT_EVENTS
+        self._writer = Writer(self._current, self.lock, self.backlogs)
+        self._owed = Owed(self.listeners)
 
     # -- queues -------------------------------------------------------------------------------------
 
@@ -153,9 +149,14 @@ class Spool:
         """Whether the calling thread is in the middle of the spool's work, and must not wait for it."""
         return self.deferred.inside() or self._is_writing_here() or self._committer.is_here()
 
-    def nudge(self) -> None:
-        """Let the committer know that something is staged."""
-        self._committer.nudge()
+    def nudge(self, *, waits: bool = False) -> None:
+        """Let the committer know that something is staged.
+
+        Args:
+            waits: Whether the caller waits for it, and commits by itself within :class:`leading`.
+        """
+        if not (waits and leading.kept and leading.keep(self._committer)):
+            self._committer.nudge()
 
     def ensure_awake(self) -> None:
         """See :meth:`Committer.ensure_awake`."""
@@ -170,26 +171,68 @@ class Spool:
 
     def commit(self) -> OSError | None:
         """Make durable what is staged, once; the error if that is impossible for now."""
-        with self._io, gate:
-            if self._damage is not None and self._damage[0] is self._current.file:
-                self._replace(self._damage[1])
+        with self._io:
+            answers = self._commit()
+        self._owed.pay(answers)
+        return answers.error
+
+    def commit_quickly(self, seconds: float) -> tuple[bool, OSError | None]:
+        """See :meth:`Committable.commit_quickly`."""
+        if len(self._staging) > _LED_EVENTS or self.is_interrupted():
+            return False, None
+        try:
+            if not self._io.acquire(blocking=False):
+                return False, None
+            # A closed spool is committed by who closes it, and what that cannot write has another owner then.
+            if self.closed or not self._writer.is_quick(seconds):
+                return False, None
+            if not self.has_staged:
+                return True, None
+            answers = self._commit(quickly=True)
+        except TakesLong:
+            return False, None
+        finally:
+            # Asked, for an exception from outside may have come before the answer to `acquire`.
+            if self._is_writing_here():
+                self._io.release()
+        self._owed.pay(answers)
+        return True, answers.error
+
+    def _commit(self, *, quickly: bool = False) -> Answers:
+        """Commit, under the IO lock, and note who is to be answered without it."""
+        with gate:
+            self._writer.replace_damaged()
             if self._current.file is not None:
                 self._removals.add_dropped(self._current.file, self.backlogs())
             self.deferred.run()
             # One step under the lock: nobody may see an event neither staged nor in the commit.
             with self.lock:
-                batch = self._in_commit = self._staging.take(self._commit_events)
+                # What is there still was cut off while it was noted; each step of that may be repeated.
+                self._staging.put_back(self._in_commit)
+                batch = self._in_commit = self._staging.take(self._writer.most)
                 removals = self._removals.take()
             try:
-                error = self._write(encode_all(batch, self.lock), removals)
+                error = self._writer.write(encode_all(batch, self.lock), removals, quickly=quickly)
+            except TakesLong:
+                self._keep_all(batch, removals)
+                raise
             except Exception as problem:  # noqa: BLE001 - no trouble of the disk's; nothing taken may be lost
                 self._isolate(batch, removals, problem)
-                return None
+                return NOBODY
+            except BaseException:  # raised from outside: a KeyboardInterrupt, or who ends a caller's thread
+                self._keep_all(batch, removals)
+                raise
             # Before another thread commits: backlogs hear of events in the order of the file, or miss some.
-            entries, sinks = self._finish(batch) if error is None else self._put_back(batch, removals)
-        answer_waiters(entries, error)
-        self.listeners.notify(sinks)
-        return error
+            answers = self._finish(batch) if error is None else self._put_back(batch, removals, error)
+            self._owed.add(answers)
+            return answers
+
+    def _keep_all(self, batch: list[Staged], removals: list[tuple[str, int]]) -> None:
+        """After a commit that was cut off; to write again what is in the file already changes nothing."""
+        with self.lock:
+            self._in_commit = []
+            self._removals.put_back(removals)
+            self._staging.put_back(batch)
 
     def _isolate(self, batch: list[Staged], removals: list[tuple[str, int]], problem: Exception) -> None:
         """Halve what no file takes, down to the one entry that is the reason: it is refused."""
@@ -200,60 +243,14 @@ class Spool:
                 self._staging.put_back(batch)
         if not batch:
             raise problem
-        self._commit_events = max(len(batch) // 2, 1)
+        self._writer.most = max(len(batch) // 2, 1)
         if len(batch) == 1:
             report("spool.encode", "an event cannot be written and was refused: %r", problem)
             refuse(batch, self.lock, OSError(f"the event cannot be written: {problem!r}"))
 
-    def _write(self, records: Sequence[Record], removals: list[tuple[str, int]]) -> OSError | None:
-        """Write, through one replacement of a damaged file if need be."""
-        for _ in range(2):
-            try:
-                file = self._current.opened()
-                # Before the write: what goes into a deleted or overwritten file would be acknowledged and
-                # lost.
-                file.look()
-                # In need of space: removals give some, and go alone so that they succeed where all would not.
-                if removals and self._commit_events < _COMMIT_EVENTS:
-                    file.write([], removals)
-                    removals.clear()
-                if records or removals:
-                    file.write(records, removals)
-            except sqlite3.Error as error:
-                if self._current.file is None or not is_damage(error):
-                    return self._failed(error)
-                if failure := self._replace(error):
-                    return failure
-            except OSError as error:
-                return self._failed(error)
-            else:
-                return None
-        return OSError(f"the disk queue in {self.directory} is damaged again and again; look at the disk")
-
-    def _failed(self, error: Exception) -> OSError:
-        file = self._current.file
-        if file is not None:
-            # On a full disk even deletions need space, and this may be what fills it.
-            if self._is_settled():
-                self._current.discard()
-            else:
-                file.shorten_log()
-        failure = as_os_error(self.directory, error)
-        report("spool.write", "%s", failure, level=logging.ERROR)
-        return failure
-
-    def _is_settled(self) -> bool:
-        """Whether nothing of the file is needed any more."""
-        with self.lock:
-            return not any(backlog.is_needed for backlog in self._backlogs.values())
-
-    def _finish(self, batch: list[Staged]) -> _Answers:
+    def _finish(self, batch: list[Staged]) -> Answers:
         sinks: set[str] = set()
-        # A disk that is nearly full takes a small transaction when it refuses a large one. Halved down to one
-        # event and doubled again, the batch finds what fits, and removals get a chance to make room.
-        self._commit_events = min(self._commit_events * 2, _COMMIT_EVENTS)
         with self.lock:
-            self._in_commit = []
             for entry in batch:
                 for backlog in entry.backlogs:
                     backlog.commit(entry.seq, entry.time)
@@ -261,12 +258,12 @@ class Spool:
             # Events that a full queue dropped while they were on the way to the disk can be removed now.
             for sink in sinks:
                 self._removals.add(self._backlogs[sink], self._backlogs[sink].pay())
+            self._in_commit = []
             self._committed.notify_all()
-        return batch, sinks
+        return Answers(batch, None, sinks)
 
-    def _put_back(self, batch: list[Staged], removals: list[tuple[str, int]]) -> _Answers:
+    def _put_back(self, batch: list[Staged], removals: list[tuple[str, int]], error: OSError) -> Answers:
         """After a failure keep what nobody waits for; the rest fails, however far back it is."""
-        self._commit_events = max(self._commit_events // 2, 1)
         with self.lock:
             self._in_commit = []
             self._removals.put_back(removals)
@@ -279,18 +276,7 @@ class Spool:
                 for backlog in entry.backlogs:
                     backlog.fail(entry.seq)
             self._committed.notify_all()
-        return failed, {backlog.sink for entry in entries for backlog in entry.backlogs}
-
-    # -- damage -------------------------------------------------------------------------------------
-
-    def _replace(self, error: Exception) -> OSError | None:
-        """Go on with a new file; the error if that is impossible for now."""
-        try:
-            replace_damaged(self._current, self.backlogs(), self.lock, error)
-        except (OSError, sqlite3.Error) as problem:
-            return self._failed(problem)
-        self._damage = None
-        return None
+        return Answers(failed, error, {backlog.sink for entry in entries for backlog in entry.backlogs})
 
     # -- reading back -------------------------------------------------------------------------------
 
@@ -307,7 +293,7 @@ class Spool:
         return held
 
     def _found_damaged(self, file: SpoolFile, error: Exception) -> None:
-        self._damage = (file, error)
+        self._writer.damage = (file, error)
         self._committer.nudge()
 
     # -- other processes, other lives ---------------------------------------------------------------
@@ -420,10 +406,12 @@ class Spool:
 
     def rest(self) -> None:
         """Give space back; called by the committer when nothing is left to do."""
+        self._owed.pay_all()
+        # Asked before the lock is taken: a caller who finds it taken must wake the committer for its commit.
+        if any(backlog.depth or backlog.is_needed for backlog in self.backlogs()):
+            return
         with self._io, gate:
-            if self._current.file is not None and not any(
-                backlog.depth or backlog.is_needed for backlog in self._backlogs.values()
-            ):
+            if self._current.file is not None:
                 self._current.file.give_back_space()
 
     def disown(self) -> None:
@@ -443,6 +431,7 @@ _spools: weakref.WeakSet[Spool] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:
+    leading.forget()
     for spool in list(_spools):
         spool.disown()
 
