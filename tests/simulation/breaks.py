@@ -22,6 +22,7 @@ from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.receipts import Receipt
 from logweir.delivery.spool.committer import Committer
 from logweir.delivery.spool.housekeeping import Housekeeping
+from logweir.delivery.spool.notifications import Answers
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
 from logweir.process import reentry
@@ -172,21 +173,42 @@ def the_committer_clears_its_flag_after_it_has_looked_for_work() -> Iterator[Non
 @contextmanager
 def a_commit_is_noted_when_another_may_have_come_in_between() -> Iterator[None]:
     """Two threads that commit, each after its own write, tell the backlogs of it in any order."""
-    commit, finish = Spool.commit, Spool._finish
+    finish = Spool._finish
     written: dict[object, Any] = {}
 
     def later(self: Any, batch: Any) -> Any:
         written[getcurrent()] = batch
-        return batch, set()
+        return Answers(batch, None, ())
 
-    def and_then(self: Any) -> OSError | None:
-        error = commit(self)
-        batch = written.pop(getcurrent(), None)
-        if batch is not None:
-            self.listeners.notify(finish(self, batch)[1])
-        return error
+    def and_then(commit: Callable[..., Any]) -> Callable[..., Any]:
+        def commits(self: Any, *arguments: Any) -> Any:
+            answer = commit(self, *arguments)
+            batch = written.pop(getcurrent(), None)
+            if batch is not None:
+                self.listeners.notify(finish(self, batch).sinks)
+            return answer
 
-    with patch.object(Spool, "_finish", later), patch.object(Spool, "commit", and_then):
+        return commits
+
+    with (
+        patch.object(Spool, "_finish", later),
+        patch.object(Spool, "commit", and_then(Spool.commit)),
+        patch.object(Spool, "commit_quickly", and_then(Spool.commit_quickly)),
+    ):
+        yield
+
+
+@contextmanager
+def a_leader_leaves_without_looking_again() -> Iterator[None]:
+    """Who finds another one at it counts on that one, who counts on whoever comes."""
+
+    def lead(self: Any, seconds: float) -> None:
+        _, error = self._spool.commit_quickly(seconds)
+        if error is not None:
+            self._failing = True
+            self.nudge()
+
+    with patch.object(Committer, "lead", lead):
         yield
 
 
@@ -220,5 +242,6 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         an_audit_call_that_meets_only_closed_queues_is_not_routed_anew,
         the_committer_clears_its_flag_after_it_has_looked_for_work,
         a_commit_is_noted_when_another_may_have_come_in_between,
+        a_leader_leaves_without_looking_again,
     )
 }

@@ -194,6 +194,10 @@ class _Threading:
     def get_ident(self) -> int:
         return self._threads.running.ident
 
+    def main_thread(self) -> SimulatedThread:
+        """The loop's, which commits for nobody."""
+        return self._threads.loop_thread
+
     def current_thread(self) -> SimulatedThread:
         return self._threads.running
 

@@ -13,6 +13,8 @@ from logweir.config.models import RoutingConfig
 from logweir.delivery.receipts import Ack, AckLevel, OpenReceipts, Receipt
 from logweir.delivery.spool import former_directories
 from logweir.delivery.spool.housekeeping import Housekeeping
+from logweir.delivery.spool.leading import leading
+from logweir.delivery.spool.notifications import Answers
 from logweir.delivery.spool.spool import Spool
 from logweir.delivery.worker import Clock
 from logweir.errors import AuditError
@@ -36,10 +38,10 @@ class SimulatedSpool(Spool):
     def __init__(self, directory: Path, dead_letters: Any) -> None:
         super().__init__(directory, dead_letters, window=self.world.chance.choice([0, 3, 50]))
 
-    def commit(self) -> OSError | None:
+    def _commit(self, *, quickly: bool = False) -> Answers:
         """Commit; what it raises, whatever it is, breaks a law."""
         try:
-            return super().commit()
+            return super()._commit(quickly=quickly)
         except Exception as error:
             self.world.violations.append(f"a commit raised {error!r}")
             raise
@@ -213,16 +215,17 @@ class Process:
     def audit(self, event: Event, level: AckLevel, seconds: float) -> None:
         """An audited call; on the loop its caller waits in a task of its own."""
         before = self._circumstances()
-        receipt = self.fan_out.audit(event, level)
         if self.threads.on_loop:
-            self._run(self._await(receipt, level, seconds, before))
+            self._run(self._await(self.fan_out.audit(event, level), level, seconds, before))
             return
-        try:
-            ack = receipt.acknowledged_sync(level, seconds)
-        except AuditError as error:
-            self._refused(receipt, level, error, before)
-        else:
-            self._acknowledged(receipt, level, ack)
+        with leading(waits=level != "accepted"):
+            receipt = self.fan_out.audit(event, level)
+            try:
+                ack = receipt.acknowledged_sync(level, seconds)
+            except AuditError as error:
+                self._refused(receipt, level, error, before)
+            else:
+                self._acknowledged(receipt, level, ack)
 
     async def _await(self, receipt: Receipt, level: AckLevel, seconds: float, before: object) -> None:
         try:

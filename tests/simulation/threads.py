@@ -80,6 +80,7 @@ class Threads:
 
     Attributes:
         alive: Those that have not ended, but for the loop's.
+        loop_thread: That one.
         suspended: How many are interrupted for a while.
         group: Whose a new thread is: that of a process, which are ended together.
         violations: What broke a law as it happened.
@@ -94,9 +95,9 @@ class Threads:
         self.violations: list[str] = []
         self._chance = chance
         self._clock = clock
-        self._loop_thread = SimulatedThread(self, lambda: None, "loop")
-        self._loop_thread.greenlet = self.loop_greenlet
-        self.running = self._loop_thread
+        self.loop_thread = SimulatedThread(self, lambda: None, "loop")
+        self.loop_thread.greenlet = self.loop_greenlet
+        self.running = self.loop_thread
         self._eagerness = chance.choice([0.0, 0.01, 0.05, 0.3])
         self._points = 0
         self._is_ending = False
@@ -106,7 +107,7 @@ class Threads:
     @property
     def on_loop(self) -> bool:
         """Whether the loop's thread runs."""
-        return self.running is self._loop_thread
+        return self.running is self.loop_thread
 
     def now(self) -> float:
         """Seconds since the beginning of the history."""
@@ -205,7 +206,7 @@ class Threads:
         """In the loop's thread, which waits: nothing else of it can go on meanwhile."""
         if self.run_one():
             return
-        deadlines = [self.next_deadline(), self._loop_thread.deadline]
+        deadlines = [self.next_deadline(), self.loop_thread.deadline]
         deadline = min((each for each in deadlines if each is not None), default=None)
         if deadline is None:
             self.violations.append("deadlock: the loop waits for what nobody will do")
@@ -233,7 +234,7 @@ class Threads:
         except Exception as error:  # noqa: BLE001 - it ends the thread, as it would end a real one
             self.violations.append(f"thread {thread.name} ended by {error!r}")
         finally:
-            self.running, self.group = self._loop_thread, group
+            self.running, self.group = self.loop_thread, group
             asyncio._set_running_loop(loop)
             if trace is not None:
                 sys.settrace(trace)
