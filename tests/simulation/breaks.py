@@ -203,8 +203,7 @@ def a_leader_leaves_without_looking_again() -> Iterator[None]:
     """Who finds another one at it counts on that one, who counts on whoever comes."""
 
     def lead(self: Any, seconds: float) -> None:
-        _, error = self._spool.commit_quickly(seconds)
-        if error is not None:
+        if self._spool.commit_quickly(seconds) is not None:
             self._failing = True
             self.nudge()
 

@@ -53,11 +53,11 @@ class Committable(Protocol):
         """Make durable what is staged."""
         ...
 
-    def commit_quickly(self, seconds: float) -> tuple[bool, OSError | None]:
-        """Make durable what is staged, for a caller who has so much time; whether it was tried comes first.
+    def commit_quickly(self, seconds: float) -> OSError | None:
+        """Make durable what is staged, for a caller who has so much time; otherwise it stays as it is.
 
-        It is not while another thread commits, nor what may take longer: much, for a slow disk, for a file
-        that is damaged or has yet to be made.
+        It does while another thread commits, and if it may take longer: it is much, or for a slow disk, or
+        for a file that is damaged or has yet to be made.
         """
         ...
 
@@ -111,16 +111,15 @@ class Committer:
         Args:
             seconds: How long the caller may wait.
         """
-        done = False
         if self._threaded and not self._failing:
             try:
-                done, error = self._spool.commit_quickly(seconds)
-                if error is not None:
+                if self._spool.commit_quickly(seconds) is not None:
                     self._failing = True
             except Exception as error:  # noqa: BLE001 - nothing foreseen; the thread takes over
                 report("spool.committer", "a commit in its caller's thread failed: %r", error)
-        # The commit may not have had room for this caller's own event.
-        if not done or self._failing or self._spool.has_staged:
+        # Asked again: there was no commit here, or no room in it for this caller's own event. Who has taken
+        # that one meanwhile answers for it.
+        if self._failing or self._spool.has_staged:
             self.nudge()
 
     def ensure_awake(self) -> None:

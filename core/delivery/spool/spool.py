@@ -176,27 +176,28 @@ class Spool:
         self._owed.pay(answers)
         return answers.error
 
-    def commit_quickly(self, seconds: float) -> tuple[bool, OSError | None]:
+    def commit_quickly(self, seconds: float) -> OSError | None:
         """See :meth:`Committable.commit_quickly`."""
         if len(self._staging) > _LED_EVENTS or self.is_interrupted():
-            return False, None
+            return None
+        answers = NOBODY
         try:
-            if not self._io.acquire(blocking=False):
-                return False, None
             # A closed spool is committed by who closes it, and what that cannot write has another owner then.
-            if self.closed or not self._writer.is_quick(seconds):
-                return False, None
-            if not self.has_staged:
-                return True, None
-            answers = self._commit(quickly=True)
+            if (
+                self._io.acquire(blocking=False)
+                and self.has_staged
+                and not self.closed
+                and self._writer.is_quick(seconds)
+            ):
+                answers = self._commit(quickly=True)
         except TakesLong:
-            return False, None
+            return None
         finally:
             # Asked, for an exception from outside may have come before the answer to `acquire`.
             if self._is_writing_here():
                 self._io.release()
         self._owed.pay(answers)
-        return True, answers.error
+        return answers.error
 
     def _commit(self, *, quickly: bool = False) -> Answers:
         """Commit, under the IO lock, and note who is to be answered without it."""
@@ -212,37 +213,39 @@ class Spool:
                 batch = self._in_commit = self._staging.take(self._writer.most)
                 removals = self._removals.take()
             try:
-                error = self._writer.write(encode_all(batch, self.lock), removals, quickly=quickly)
-            except TakesLong:
-                self._keep_all(batch, removals)
+                return self._write(batch, removals, quickly=quickly)
+            except (
+                BaseException
+            ):  # TakesLong, or from outside: a KeyboardInterrupt, who ends a caller's thread
+                # To write again what is in the file already, and to note it again, changes nothing.
+                with self.lock:
+                    self._staging.put_back(batch)
+                    self._removals.put_back(removals)
+                    self._in_commit = []
                 raise
-            except Exception as problem:  # noqa: BLE001 - no trouble of the disk's; nothing taken may be lost
-                self._isolate(batch, removals, problem)
-                return NOBODY
-            except BaseException:  # raised from outside: a KeyboardInterrupt, or who ends a caller's thread
-                self._keep_all(batch, removals)
-                raise
-            # Before another thread commits: backlogs hear of events in the order of the file, or miss some.
-            answers = self._finish(batch) if error is None else self._put_back(batch, removals, error)
-            self._owed.add(answers)
-            return answers
 
-    def _keep_all(self, batch: list[Staged], removals: list[tuple[str, int]]) -> None:
-        """After a commit that was cut off; to write again what is in the file already changes nothing."""
-        with self.lock:
-            self._in_commit = []
-            self._removals.put_back(removals)
-            self._staging.put_back(batch)
+    def _write(self, batch: list[Staged], removals: list[tuple[str, int]], *, quickly: bool) -> Answers:
+        try:
+            error = self._writer.write(encode_all(batch, self.lock), removals, quickly=quickly)
+        except TakesLong:
+            raise
+        except Exception as problem:  # noqa: BLE001 - no trouble of the disk's; nothing taken may be lost
+            self._isolate(batch, removals, problem)
+            return NOBODY
+        # Before another thread commits: backlogs hear of events in the order of the file, or miss some.
+        answers = self._finish(batch) if error is None else self._put_back(batch, removals, error)
+        self._owed.add(answers)
+        return answers
 
     def _isolate(self, batch: list[Staged], removals: list[tuple[str, int]], problem: Exception) -> None:
         """Halve what no file takes, down to the one entry that is the reason: it is refused."""
+        if not batch:
+            raise problem
         with self.lock:
             self._in_commit = []
             self._removals.put_back(removals)
             if len(batch) > 1:
                 self._staging.put_back(batch)
-        if not batch:
-            raise problem
         self._writer.most = max(len(batch) // 2, 1)
         if len(batch) == 1:
             report("spool.encode", "an event cannot be written and was refused: %r", problem)

@@ -20,7 +20,7 @@ class Played:
 
     def __init__(self) -> None:
         self.staged = self.removals = 0
-        self.waiting = self.interrupted = self.busy = False
+        self.waiting = self.interrupted = False
         self.commits: list[tuple[int, int]] = []
         self.rests = 0
         self.fails: list[Exception] = []
@@ -60,8 +60,8 @@ class Played:
         self.removals -= taken[1]
         return None
 
-    def commit_quickly(self, seconds: float) -> tuple[bool, OSError | None]:
-        return (False, None) if self.busy else (True, self.commit())
+    def commit_quickly(self, seconds: float) -> OSError | None:
+        return self.commit()
 
     def rest(self) -> None:
         self.rests += 1

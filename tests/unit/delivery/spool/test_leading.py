@@ -155,7 +155,7 @@ def test_an_event_whose_caller_raises_before_it_waits_is_committed_all_the_same(
 def test_who_waits_for_anything_else_before_is_committed_meanwhile(spool: Spool, queue: DiskQueue) -> None:
     """For room in another queue, or on an event loop of its own."""
     full = make_queue(spool, "full", "block", max_events=1)
-    full.put(make_event("fills it"))
+    full.put_durably(make_event("fills it"))[1].result(10.0)
 
     def work() -> None:
         with leading():
@@ -173,9 +173,14 @@ def test_who_waits_for_anything_else_before_is_committed_meanwhile(spool: Spool,
 
 @pytest.mark.usefixtures("running")
 def test_a_loop_within_an_audit_call_is_not_left_waiting() -> None:
+    runtime = logweir.current()
+    assert runtime is not None
+
     def work() -> None:
         with leading():
-            asyncio.run(logweir.audit("inner", timeout=20))  # type: ignore[arg-type]
+            assert logweir.flush(10.0)
+            eventually(lambda: not any(spool.has_removals for spool in runtime._reload.spools))
+            asyncio.run(logweir.audit("inner", timeout=5))  # type: ignore[arg-type]
 
     in_thread(work)
 
