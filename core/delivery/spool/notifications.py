@@ -68,9 +68,10 @@ class Owed:
         self._listeners = listeners
         self._owed: list[Answers] = []
 
-    def add(self, answers: Answers) -> None:
-        """Note answers, in the order of the commits."""
+    def add(self, answers: Answers) -> Answers:
+        """Note answers, and return them."""
         self._owed.append(answers)
+        return answers
 
     def pay(self, answers: Answers) -> None:
         """Give answers, without any lock; to hear one twice harms nobody."""

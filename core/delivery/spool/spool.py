@@ -182,13 +182,7 @@ class Spool:
             return None
         answers = NOBODY
         try:
-            # A closed spool is committed by who closes it, and what that cannot write has another owner then.
-            if (
-                self._io.acquire(blocking=False)
-                and self.has_staged
-                and not self.closed
-                and self._writer.is_quick(seconds)
-            ):
+            if self._io.acquire(blocking=False) and self.has_staged and self._writer.is_quick(seconds):
                 answers = self._commit(quickly=True)
         except TakesLong:
             return None
@@ -206,20 +200,18 @@ class Spool:
             if self._current.file is not None:
                 self._removals.add_dropped(self._current.file, self.backlogs())
             self.deferred.run()
-            # One step under the lock: nobody may see an event neither staged nor in the commit.
-            with self.lock:
-                # What is there still was cut off while it was noted; each step of that may be repeated.
-                self._staging.put_back(self._in_commit)
-                batch = self._in_commit = self._staging.take(self._writer.most)
-                removals = self._removals.take()
+            removals: list[tuple[str, int]] = []
             try:
+                # One step under the lock: nobody may see an event neither staged nor in the commit.
+                with self.lock:
+                    batch = self._in_commit = self._staging.take(self._writer.most)
+                    removals = self._removals.take()
                 return self._write(batch, removals, quickly=quickly)
-            except (
-                BaseException
-            ):  # TakesLong, or from outside: a KeyboardInterrupt, who ends a caller's thread
+            except BaseException:
+                # It takes long, or is cut off from outside: a KeyboardInterrupt, who ends a caller's thread.
                 # To write again what is in the file already, and to note it again, changes nothing.
                 with self.lock:
-                    self._staging.put_back(batch)
+                    self._staging.put_back(self._in_commit)
                     self._removals.put_back(removals)
                     self._in_commit = []
                 raise
@@ -233,9 +225,7 @@ class Spool:
             self._isolate(batch, removals, problem)
             return NOBODY
         # Before another thread commits: backlogs hear of events in the order of the file, or miss some.
-        answers = self._finish(batch) if error is None else self._put_back(batch, removals, error)
-        self._owed.add(answers)
-        return answers
+        return self._finish(batch) if error is None else self._put_back(batch, removals, error)
 
     def _isolate(self, batch: list[Staged], removals: list[tuple[str, int]], problem: Exception) -> None:
         """Halve what no file takes, down to the one entry that is the reason: it is refused."""
@@ -261,14 +251,14 @@ class Spool:
             # Events that a full queue dropped while they were on the way to the disk can be removed now.
             for sink in sinks:
                 self._removals.add(self._backlogs[sink], self._backlogs[sink].pay())
+            answers = self._owed.add(Answers(batch, None, sinks))
             self._in_commit = []
             self._committed.notify_all()
-        return Answers(batch, None, sinks)
+        return answers
 
     def _put_back(self, batch: list[Staged], removals: list[tuple[str, int]], error: OSError) -> Answers:
         """After a failure keep what nobody waits for; the rest fails, however far back it is."""
         with self.lock:
-            self._in_commit = []
             self._removals.put_back(removals)
             # Whoever waits must learn of the failure now, not when its turn comes: a caller's time is
             # short. It is forgotten in the same step, so that "failed" never turns into "delivered".
@@ -278,8 +268,11 @@ class Spool:
             for entry in failed:
                 for backlog in entry.backlogs:
                     backlog.fail(entry.seq)
+            sinks = {backlog.sink for entry in entries for backlog in entry.backlogs}
+            answers = self._owed.add(Answers(failed, error, sinks))
+            self._in_commit = []
             self._committed.notify_all()
-        return Answers(failed, error, {backlog.sink for entry in entries for backlog in entry.backlogs})
+        return answers
 
     # -- reading back -------------------------------------------------------------------------------
 

@@ -57,12 +57,17 @@ class Writer:
 
     def is_quick(self, seconds: float) -> bool:
         """Whether the next transaction will most probably take far less than this: the last one did."""
-        return self._took * _MARGIN < seconds and self._current.file is not None and self.damage is None
+        file = self._current.file
+        return self._took * _MARGIN < seconds and file is not None and self._damage_of(file) is None
 
     def replace_damaged(self) -> None:
         """Replace the file if it was found damaged."""
-        if self.damage is not None and self.damage[0] is self._current.file:
-            self._replace(self.damage[1])
+        damage = self._damage_of(self._current.file)
+        if damage is not None:
+            self._replace(damage)
+
+    def _damage_of(self, file: SpoolFile | None) -> Exception | None:
+        return self.damage[1] if self.damage is not None and self.damage[0] is file else None
 
     def write(
         self, records: Sequence[Record], removals: list[tuple[str, int]], *, quickly: bool = False

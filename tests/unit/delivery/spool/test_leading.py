@@ -207,27 +207,50 @@ def test_a_finaliser_that_audits_in_the_middle_of_a_commit_does_not_wait_for_its
     assert not kept
 
 
-@pytest.mark.parametrize("where", ["before", "after", "answer"])
+def test_who_comes_in_the_middle_of_its_own_threads_commit_leaves_it_to_the_committer(
+    queue: DiskQueue, disk: Disk
+) -> None:
+    durable = []
+
+    def finalise() -> None:
+        disk.before = lambda: None
+        with leading():
+            durable.append(queue.put_durably(make_event("inner"))[1])
+            lead(10.0)
+        assert len(disk.writers) == 1
+
+    disk.before = finalise
+    assert in_thread(lambda: wait_for(queue)) is None
+    assert durable[0].exception(10.0) is None
+
+
+@pytest.mark.parametrize("where", ["before", "after", "note", "answer"])
 def test_a_commit_that_is_cut_off_loses_nothing_and_everybody_is_answered(
-    queue: DiskQueue, spool: Spool, disk: Disk, where: str
+    queue: DiskQueue, spool: Spool, disk: Disk, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     """As by a time limit that raises into the thread."""
 
-    def cut_off(_error: object = None) -> None:
+    def cut_off(_error: object = None) -> list[int]:
         disk.before = disk.after = lambda: None
         if not cuts:
             cuts.append(1)
             raise KeyboardInterrupt
+        return []
+
+    def nothing(_error: OSError | None) -> None:
+        """Nobody waits."""
 
     cuts: list[int] = []
     done, on_durable = thread_future()
 
     def work() -> None:
         with leading():
-            queue.put(make_event("own"), cut_off if where == "answer" else lambda _error: None)
+            queue.put(make_event("own"), cut_off if where == "answer" else nothing)  # type: ignore[arg-type]
             queue.put(make_event("other's"), on_durable)
-            if where != "answer":
+            if where in {"before", "after"}:
                 setattr(disk, where, cut_off)
+            elif where == "note":
+                monkeypatch.setattr(spool.backlog("sink"), "pay", cut_off)
             lead(10.0)
 
     with pytest.raises(KeyboardInterrupt):

@@ -25,7 +25,9 @@ from support.waiting import eventually
 # -- disks -----------------------------------------------------------------------------------------------
 
 
-def test_callers_in_a_loop_do_not_turn_a_full_disk_into_a_busy_one(queue: DiskQueue, disk: Disk) -> None:
+def test_callers_in_a_loop_do_not_turn_a_full_disk_into_a_busy_one(
+    queue: DiskQueue, spool: Spool, disk: Disk
+) -> None:
     def full() -> None:
         raise OSError("disk full")
 
@@ -34,6 +36,11 @@ def test_callers_in_a_loop_do_not_turn_a_full_disk_into_a_busy_one(queue: DiskQu
     assert all(isinstance(answer, OSError) for answer in answers)
     # The committer pauses before each of its attempts.
     assert disk.writers == ["caller", COMMITTER, COMMITTER, COMMITTER]
+    eventually(lambda: not spool._committer._failing)
+    began = time.monotonic()
+    assert isinstance(in_thread(lambda: wait_for(queue)), OSError)
+    eventually(lambda: not spool._committer._failing, pause=0.001)
+    assert time.monotonic() - began >= 0.05  # before the next one may lead
     disk.before = lambda: None
 
     def leads() -> bool:
@@ -82,7 +89,10 @@ def test_who_has_little_time_leaves_a_slow_disk_to_the_committer(
     assert disk.writers == ["caller", COMMITTER, "caller"]
 
 
-def test_a_damaged_file_is_replaced_by_the_committer(queue: DiskQueue, spool: Spool, disk: Disk) -> None:
+@pytest.mark.parametrize("found_by", ["a reader", "the caller"])
+def test_a_damaged_file_is_replaced_by_the_committer(
+    found_by: str, queue: DiskQueue, spool: Spool, disk: Disk
+) -> None:
     replacers = []
     replace = spool._writer._replace
 
@@ -92,14 +102,20 @@ def test_a_damaged_file_is_replaced_by_the_committer(queue: DiskQueue, spool: Sp
 
     spool._writer._replace = noted  # type: ignore[method-assign]
 
-    def damage() -> None:
-        disk.before = lambda: None
-        raise sqlite3.DatabaseError("database disk image is malformed")
+    damage = sqlite3.DatabaseError("database disk image is malformed")
 
-    disk.before = damage
+    def damaged() -> None:
+        disk.before = lambda: None
+        raise damage
+
+    if found_by == "the caller":
+        disk.before = damaged
+    else:
+        assert spool._current.file is not None
+        spool._writer.damage = spool._current.file, damage
     assert in_thread(lambda: wait_for(queue)) is None
     assert replacers == [COMMITTER]
-    assert disk.writers[0] == "caller"
+    assert ("caller" in disk.writers) is (found_by == "the caller")
     assert names(drain(spool)) == ["first", "waits"]
 
 
