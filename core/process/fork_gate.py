@@ -41,7 +41,8 @@ class ForkGate:
         # With a limit, as below: a thread that vanished in between (a fork in C code, which runs no handlers)
         # must not stop all delivery for ever.
         with self._changed:
-            self._changed.wait_for(lambda: not self._forking, PATIENCE)
+            if self._forking:
+                self._changed.wait_for(lambda: not self._forking, PATIENCE)
             self._inside += 1
 
     def __exit__(
@@ -49,7 +50,8 @@ class ForkGate:
     ) -> None:
         with self._changed:
             self._inside -= 1
-            self._changed.notify_all()
+            if self._forking:  # nobody else waits here
+                self._changed.notify_all()
 
     def hold(self) -> None:
         """Keep everybody out and wait until those inside have left."""

@@ -115,12 +115,16 @@ class SpoolFile:
         self._reader: sqlite3.Connection | None = None
         self._closed = False
         self._descriptor = -1
+        # What is open keeps its device and number, so that asking for them once is enough.
+        self._name, self._identity = str(path), (0, 0)
         self._writer = _connect(path, create=True)
         _open_files.add(self)
         try:
             self._prepare()
             # Kept open: closing any descriptor of the file would give up SQLite's own locks.
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            mine = os.fstat(self._descriptor)
+            self._identity = mine.st_dev, mine.st_ino
         except BaseException:
             self.close()
             raise
@@ -292,9 +296,10 @@ class SpoolFile:
     def is_in_place(self) -> bool:
         """Whether the path still leads to this file: what is written to a deleted file is lost."""
         try:
-            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+            found = os.stat(self._name)  # noqa: PTH116 - asked before every commit; a path object costs more
         except OSError:
             return False
+        return (found.st_dev, found.st_ino) == self._identity
 
     def look(self) -> None:
         """Look for damage done from outside that SQLite, which has the file's head in memory, would not see.
