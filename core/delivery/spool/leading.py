@@ -16,7 +16,7 @@ import threading
 from types import TracebackType
 from typing import Protocol
 
-__all__ = ["forget", "keep", "kept", "lead", "leading", "pay"]
+__all__ = ["forget", "keep", "keeps", "kept", "lead", "leading", "pay"]
 
 
 class Leadable(Protocol):
@@ -74,6 +74,11 @@ def keep(committer: Leadable) -> bool:
     if committer not in mine:
         mine.append(committer)
     return True
+
+
+def keeps(committer: Leadable) -> bool:
+    """Whether the calling thread will."""
+    return committer in kept.get(threading.get_ident(), ())
 
 
 def lead(seconds: float) -> None:

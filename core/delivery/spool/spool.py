@@ -159,8 +159,9 @@ class Spool:
             self._committer.nudge()
 
     def ensure_awake(self) -> None:
-        """See :meth:`Committer.ensure_awake`."""
-        self._committer.ensure_awake()
+        """See :meth:`Committer.ensure_awake`; a caller that leads commits all that is staged by itself."""
+        if not (leading.kept and leading.keeps(self._committer)):
+            self._committer.ensure_awake()
 
     def remove(self, backlog: Backlog, positions: Iterable[int]) -> None:
         """Delete rows with the next commit; from any thread."""

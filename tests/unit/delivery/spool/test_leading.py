@@ -54,6 +54,22 @@ def test_a_caller_commits_what_others_have_staged(queue: DiskQueue, disk: Disk) 
     assert disk.writers == ["caller"]
 
 
+def test_a_caller_that_leads_does_not_wake_the_committer_before_it_waits(
+    queue: DiskQueue, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[int] = []
+    monkeypatch.setattr(spool._committer, "_wake", lambda: woken.append(1))
+
+    def work() -> None:
+        with leading():
+            queue.put_durably(make_event())
+            queue.ensure_awake()
+            assert not woken
+            lead(10.0)
+
+    in_thread(work)
+
+
 def test_the_first_file_is_made_by_the_committer(tmp_path: Path, disk: Disk) -> None:
     spool = make_spool(tmp_path, threaded=True)
     assert in_thread(lambda: wait_for(make_queue(spool))) is None
