@@ -39,7 +39,7 @@ OF_NEW_NAME = 300
 SEAM = 4096
 
 _WRITTEN = 2  # times the size of an event are written at most, before the final cut
-_SEARCHED = 2  # what a character that is searched costs in most texts
+_DEAREST = 8  # what a character costs at most that is probed
 _OF_TEXT = 40
 _SHORT = 256  # a text that is never cut for what the call has cost
 
@@ -173,7 +173,8 @@ class BoundedTexts:
         room = max(_SHORT, self._room - self.size)
         work = self._work_room - self._work
         searched = min(len(text), min(longest, room) + SEAM)
-        if searched * _SEARCHED <= work or cost_of_probe(text[:searched]) <= work // 2:
+        if searched * _DEAREST <= work or (cost := cost_of_probe(text[:searched])) <= work:
             return room
         self.spent = True
-        return max(0, min(room, work // (2 * _SEARCHED) - 2 * SEAM))
+        # Both ends are probed with their seams, and once more when they are cut.
+        return max(0, min(room, work * searched // (2 * cost) - SEAM))

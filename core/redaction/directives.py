@@ -33,7 +33,7 @@ _LINE = re.compile(
 #: What both begin with: the end of a name and a blank, in lower case. They are tried only around such a place.
 _NAME_ENDS = re.compile(rf"(?:{_LASTS})(?=[\"']?,?[ \t])")
 _BACKWARDS = re.compile(r"[\w.\-/:@$]{0,128}+")
-_LEAD = 400
+_LEAD, _OF_NAME = 400, 600
 _SIMPLE = frozenset(
     """
     password passwords passwd passphrase pass pwd pw secret token key auth psk code credential credentials pin
@@ -115,8 +115,7 @@ def _ends_of_names(text: str, scan: Scan) -> list[int]:
         end = found.end()
         backwards = _BACKWARDS.match(text[max(0, end - _LONGEST_NAME) : end][::-1])
         if backwards and scan.secrecy(backwards.group()[::-1]):
-            scan.look()
-            scan.look()
+            scan.pay(_OF_NAME)
             ends.append(end)
     return ends
 

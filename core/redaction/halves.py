@@ -42,6 +42,7 @@ def mask_halves(text: str, scan: Scan) -> str:
         return text
     parts, done = [], 0
     for opens in _OPENS.finditer(text):
+        scan.look()
         first = _FIRST.search(text[max(0, opens.start() - _LEAD) : opens.start()])
         seconds = SECOND_HALVES.get(first[1].lower()) if first else None
         if first is None or seconds is None or opens.start() < done:

@@ -14,7 +14,7 @@ from functools import partial
 from logweir.redaction.names import NAME_GROUPS, Names, Secrecy, words_of
 from logweir.redaction.paths import PathNode
 from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, nameless, probe_of
-from logweir.redaction.scan import Exhausted, Scan
+from logweir.redaction.scan import Exhausted, Scan, cost_of_probe
 
 __all__ = ["UNMASKED", "Redactor"]
 
@@ -109,10 +109,13 @@ class Redactor:
     def _searched_once(self, text: str, scan: Scan) -> str:
         # Colours stand between a name and its value: a text that has a secret is stored without them.
         plain = _COLOUR.sub("", text) if "\x1b" in text or "\\" in text else text
-        scan.pay(_OF_TEXT + len(plain) * _OF_SIGN)
-        if plain.isascii() and not scan.names(plain) and self._nameless(plain) is None:
-            return text
-        scan.pay(_OF_PATTERNS)
+        scan.pay(_OF_TEXT + (len(plain) >> 1))
+        # Of a long text it costs half of what searching does, and there is nearly always a sign.
+        if len(plain) <= _LONG and plain.isascii() and not scan.names(plain):
+            scan.pay(cost_of_probe(plain))
+            if self._nameless(plain) is None:
+                return text
+        scan.pay(_OF_PATTERNS + _OF_SIGN * len(plain))
         masked = plain
         for pattern in self._patterns:
             masked = pattern.redact(masked, scan)
@@ -122,7 +125,8 @@ class Redactor:
 
 
 #: What it costs to search a text at all, and each of its characters.
-_OF_TEXT, _OF_SIGN, _OF_PATTERNS = 40, 1, 160
+_OF_TEXT, _OF_PATTERNS, _OF_SIGN = 40, 400, 2
+_LONG = 2048
 #: How often a text is searched again that had a secret.
 _ROUNDS = 4
 

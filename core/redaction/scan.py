@@ -18,11 +18,11 @@ __all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan",
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
 #: What one call may cost, in units of about 25 nanoseconds of a quiet processor: some milliseconds.
-WORK = 280_000
+WORK = 320_000
 #: What a closer look costs, which reads a name or a value in Python.
 OF_LOOK = 60
 #: What it costs that a pattern finds something, or begins to match.
-OF_MATCH = 8
+OF_MATCH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Masked:
     rule: str
 
 
-#: What probes stop at most often, and what each costs them.
-_SIGNS = "-_(/'\".:%$"
-_OF_SIGN = 3
+#: What probes stop at, and what they look at there: in many directions, or in some.
+_DEAR, _OTHERS = b"-/.(:phks", b"'\"?#&[%$*!|\\_~@0123456789ABGHJKNPRSTWbcgntw"
+_OF_DEAR, _OF_OTHER = 14, 6
 _SHORT = 64
 
 
@@ -49,7 +49,10 @@ def cost_of_probe(text: str) -> int:
     length = len(text)
     if length <= _SHORT:
         return length
-    return (3 * length >> 2) + _OF_SIGN * sum(map(text.count, _SIGNS))
+    plain = text.encode("ascii", "replace")
+    others = plain.translate(None, _DEAR)
+    dear = length - len(others)
+    return length + _OF_DEAR * dear + _OF_OTHER * (length - dear - len(others.translate(None, _OTHERS))) >> 1
 
 
 class Exhausted(Exception):

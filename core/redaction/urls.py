@@ -11,7 +11,7 @@ import re
 from urllib.parse import unquote
 
 from logweir.redaction.names import Secrecy
-from logweir.redaction.scan import MASK, OF_LOOK, Scan
+from logweir.redaction.scan import MASK, Scan
 from logweir.redaction.values import is_kept
 
 __all__ = ["mask_urls"]
@@ -65,6 +65,7 @@ _PROXY = re.compile(
     r"(//)[^\s@/\"'<>]{6,4096}(?=@|[\s\"'<>#]|\Z)|(?<=otpauth-migration:)(//offline\?data=)[^\s\"'<>]{8,4096})",
     re.ASCII,
 )
+_OF_PLACE = 30
 _CODE_LENGTH = 12  # an authorization code of OAuth is longer than an error's code
 _WEBHOOK = re.compile(
     r"((?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d+/)?webhooks"
@@ -84,7 +85,7 @@ _LINK = re.compile(
 def mask_urls(text: str, scan: Scan) -> str:
     """Mask the secret parts of every URL in a text."""
     if "@" in text:
-        scan.pay(OF_LOOK * text.count("@"))
+        scan.pay(_OF_PLACE * text.count("@"))
         if "://" in text:
             text = _USER_AND_PASSWORD.sub(lambda match: _userinfo(match, scan), text)
             text = _TOKEN_AS_USER.sub(lambda _: f"://{scan.found('url: token')}@", text)
@@ -110,7 +111,7 @@ def _userinfo(match: re.Match[str], scan: Scan) -> str:
 
 
 def _parameter(match: re.Match[str], scan: Scan) -> str:
-    scan.look()
+    scan.pay(_OF_PLACE)
     sign, name, value = match.groups()
     plain = unquote(name)
     compact = plain.replace("-", "").replace("_", "").lower()
