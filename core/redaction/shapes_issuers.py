@@ -102,7 +102,7 @@ def _places(text: str, start: int, end: int) -> Iterator[int]:
     yield start
     if text[start - 1 : start] == "\\" and text[start] in "nrt":
         yield start + 1
-    for sign in _BEGINS.finditer(text, start, end):
+    for sign in _BEGINS.finditer(text, start, end - len(_SHORTEST) + 1):
         yield sign.end()
 
 
