@@ -35,6 +35,7 @@ OF_ENTRY = 16
 OF_OBJECT = 80
 OF_SECRET = 60
 OF_NEW_NAME = 300
+_OF_LETTER, _LONGEST_NAME = 3, 1024
 #: How far beyond its cut a long text is searched for secrets.
 SEAM = 4096
 
@@ -120,7 +121,7 @@ class BoundedTexts:
 
     def _judged(self, name: str) -> Secrecy:
         """Judge what may be a name; it is paid for, since it may be a new one."""
-        self._work += OF_NEW_NAME
+        self._work += OF_NEW_NAME + _OF_LETTER * min(len(name), _LONGEST_NAME)
         return self._redactor.secrecy(name)
 
     def _redacted(self, text: str) -> str:

@@ -17,6 +17,7 @@ import msgspec
 from logweir.capture.budget import (
     OF_CONTAINER,
     OF_ENTRY,
+    OF_NEW_NAME,
     OF_OBJECT,
     OF_SECRET,
     SEAM,
@@ -56,6 +57,7 @@ SMALL_INT = 10**12
 NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
 _KNOWN_NAME_LENGTH = 64
 _SMALL_TEXT = 64
+_OF_BYTE = 2
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 
 
@@ -259,7 +261,7 @@ class Walk(BoundedTexts):
                     append(item)
                     continue
             self.size = size
-            self._work += size - counted  # what was copied meanwhile: a byte takes about as long as a unit
+            self._work += _OF_BYTE * (size - counted)  # what was copied meanwhile: a byte takes two units
             # Far beyond what an event may have: the final cut will share out what there is already.
             if self._is_full() and not (len(result) == total - 1 and is_item_mark(item)):
                 break
@@ -272,7 +274,7 @@ class Walk(BoundedTexts):
             option = self._option(item) if kind is str and not under else None
             size = counted = self.size
         self.size = size
-        self._work += size - counted
+        self._work += _OF_BYTE * (size - counted)
         if len(result) < total:
             self.size += ITEM_COST
             append(self._cut_mark(total - len(result)))
@@ -411,6 +413,7 @@ class Walk(BoundedTexts):
         if type(key) is str:
             text = key
         else:
+            self._work += OF_NEW_NAME
             plain = self.value(key, self._limits.max_depth)
             text = plain if type(plain) is str else json_text(plain)
         name = self._bounded_text(text)

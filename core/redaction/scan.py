@@ -48,7 +48,7 @@ def cost_of_probe(text: str) -> int:
     """Return what it costs to probe a text whether it must be searched."""
     length = len(text)
     if length <= _SHORT:
-        return length
+        return 2 * length
     plain = text.encode("ascii", "replace")
     others = plain.translate(None, _DEAR)
     dear = length - len(others)

@@ -12,7 +12,7 @@ import re
 from logweir.redaction.headers import has_masked_parameters, header_span
 from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_hidden_at, is_placeholder, is_said, plain_value
-from logweir.redaction.scan import Scan
+from logweir.redaction.scan import OF_MATCH, Scan
 from logweir.redaction.text_places import Place, Span, behind
 from logweir.redaction.values import is_kept
 
@@ -118,11 +118,11 @@ def _on_line(place: Place, at: int, scan: Scan) -> Span | None:
     if is_hidden_at(text, at) or text.startswith("ConvertTo-SecureString", at):
         return None  # the second is a command, which is read by itself
     if text[at] in _OPENERS:
-        return _container(place, at, at)
+        return _container(place, at, at, scan)
     if text[at] == "<":
         return _angles(place, at)
     wrapper = _WRAPPER.match(text, at)
-    return _container(place, at, wrapper.end()) if wrapper is not None else _bare(place, at)
+    return _container(place, at, wrapper.end(), scan) if wrapper is not None else _bare(place, at)
 
 
 # --- quoted ------------------------------------------------------------------------------------------------
@@ -181,12 +181,12 @@ def _end_of_escaped(text: str, at: int, quote: str, escapes: int, scan: Scan) ->
 # --- containers --------------------------------------------------------------------------------------------
 
 
-def _container(place: Place, start: int, opening: int) -> Span | None:
+def _container(place: Place, start: int, opening: int, scan: Scan) -> Span | None:
     """Mask a container as a whole; beside a credential's name only one of plain values, others are walked."""
     text = place.text
     if place.secrecy is Secrecy.CREDENTIAL and not place.many and _is_walked(place, opening):
         return None
-    end = _end_of_container(text, opening)
+    end = _end_of_container(text, opening, scan)
     inside = text[opening + 1 : min(end - 1, opening + _LONGEST_WALKED)].strip(" \t\r\n,\"'[](){}buU")
     if not inside or is_placeholder(inside):
         return None
@@ -223,9 +223,10 @@ def _is_walked(place: Place, opening: int) -> bool:
     return False
 
 
-def _end_of_container(text: str, opening: int) -> int:
+def _end_of_container(text: str, opening: int, scan: Scan) -> int:
     depth = 0
     for found in _IN_CONTAINER.finditer(text, opening):
+        scan.pay(OF_MATCH)
         sign = found.group()
         if sign in "([{":
             depth += 1

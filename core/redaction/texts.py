@@ -50,9 +50,9 @@ _VERBS = frozenset({"is", "was", "are", "were"})
 _HOLDS = frozenset(
     {"hash", "value", "key", "code", "number", "text", "string", "digest", "phrase", "chiave", "πρόσβασης"}
 )
-_COUNTED, _OF_A_SIGN = "=:<%\uff1a\uff1d", 3
+_COUNTED, _OF_A_SIGN = "=:<%\uff1a\uff1d", 8
 _LEAD = 80
-_OF_A_NAME = 10
+_OF_A_NAME, _OF_A_SECRET = 10, 20
 _OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z|\bpam_\w{1,16}\(\Z")
 _VISIBILITY = re.compile(r"(?:\"[\w\\]{1,64}\":)?(?:[\w\\]{1,64}:)?(?:protected|private)\]")
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
@@ -127,7 +127,7 @@ def mask_assignments(text: str, scan: Scan) -> str:
     if not text.isascii() or scan.names(text):
         searches = _SEARCHES
         # Each sign is looked at, whatever stands before it.
-        scan.pay((len(text) >> 1) + _OF_A_SIGN * sum(map(text.count, _COUNTED)))
+        scan.pay(_OF_A_SIGN * sum(map(text.count, _COUNTED)))
     for search in searches:
         text = search(text, scan)
     return text
@@ -157,6 +157,7 @@ def _mask_signed(text: str, scan: Scan) -> str:
         for found in _SIGNED_NAME.finditer(backwards)
         if found[1] in secret
     ]
+    scan.pay(_OF_A_SECRET * len(signed))
     parts, done = [], 0
     for at, start, (secrecy, name) in reversed(signed):
         if at < done:
