@@ -256,6 +256,11 @@ class MemoryQueue(BoundedQueue):
     def _pop(self, max_events: int, max_bytes: int) -> list[Event]:
         events = self._events
         count = min(len(events), max_events)
+        if self._size <= max_bytes and count == len(events):
+            batch = list(events)
+            events.clear()
+            self._size = 0
+            return batch
         if self._size <= max_bytes:
             batch = [events.popleft() for _ in range(count)]
             self._size -= sum([event.size for event in batch])
