@@ -169,11 +169,11 @@ class Encoder:
         #: Whether the server takes structured metadata.
         self.takes_metadata = bool(metadata)
 
-    def entries(self, batch: Sequence[Event]) -> list[Entry]:
-        """The entries of a batch, in its order."""
+    def entries(self, batch: Sequence[Event], first: int = 0) -> list[Entry]:
+        """The entries of a batch, in its order; of a part of it, with the index of the first of them."""
         if not self.takes_metadata:
             form = Form(plain=True)
-            return [self.entry(index, event, form) for index, event in enumerate(batch)]
+            return [self.entry(index, event, form) for index, event in enumerate(batch, first)]
         streams, values_of, metadata_of, names = (
             self._streams,
             self._values,
@@ -181,13 +181,18 @@ class Encoder:
             self._metadata,
         )
         entries = []
-        for index, event in enumerate(batch):  # most events are usual, and this way of theirs is the hot path
-            stream, texts = streams.get(values_of(event)), metadata_of(event)
+        for index, event in enumerate(
+            batch, first
+        ):  # most events are usual, and this way of theirs is the hot path
+            stream, texts, present = streams.get(values_of(event)), metadata_of(event), names
+            if None in texts:  # as everywhere outside of a request
+                present = tuple([name for name, text in zip(names, texts, strict=True) if text is not None])
+                texts = tuple([text for text in texts if text is not None])
             if stream is None or stream.unusual or not _all_texts(texts):
                 entries.append(self.entry(index, event))
                 continue
             line = _encode_json(_UsualLine(event.name, event.id, event.fields))
-            entries.append(Entry(index, event, stream, event.time, line, names, texts))
+            entries.append(Entry(index, event, stream, event.time, line, present, texts))
         return entries
 
     def entry(self, index: int, event: Event, form: Form = _USUAL) -> Entry:
