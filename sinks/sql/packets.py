@@ -34,7 +34,7 @@ def require_packets(rows: Sequence[Any], limit: int) -> None:
     """
     room = limit - _STATEMENT
     joins = room < LONGEST_STATEMENT
-    longest = [_most(row) for row in rows]
+    longest = _most_of(rows)
     if (sum(longest) if joins else max(longest)) <= room:
         return
     sizes = [sum(map(_size, _texts(row))) + 512 for row in rows]
@@ -43,11 +43,11 @@ def require_packets(rows: Sequence[Any], limit: int) -> None:
         raise SinkRejected(f"{largest} bytes are more than the server's max_allowed_packet of {limit}")
 
 
-def _most(row: Any) -> int:
-    """Return what a row cannot exceed, if every character takes four bytes; asked for every row."""
-    if isinstance(row, tuple) and len(row) == _COLUMNS:
-        return 4 * (len(row[_ACTION]) + len(row[_EXTRA_INFO])) + _OTHERS
-    return 4 * sum(map(len, _texts(row))) + _OTHERS
+def _most_of(rows: Sequence[Any]) -> list[int]:
+    """Return what each row cannot exceed, if every character takes four bytes; asked for every row."""
+    if set(map(type, rows)) == {tuple} and set(map(len, rows)) == {_COLUMNS}:
+        return [4 * (len(row[_ACTION]) + len(row[_EXTRA_INFO])) + _OTHERS for row in rows]
+    return [4 * sum(map(len, _texts(row))) + _OTHERS for row in rows]
 
 
 def _texts(row: Any) -> Iterable[str]:
