@@ -10,7 +10,7 @@ Functions" (``unnest``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Dialect, String, Table
@@ -52,17 +52,19 @@ def joined(rows: Sequence[Sequence[Any]]) -> list[str] | None:
         return None  # one empty text would be split into no value at all
     columns = []
     for column in zip(*rows, strict=True):
-        text = _SEPARATOR.join(_texts(column))
-        if text.count(_SEPARATOR) != gaps or text.count(_NULL) != column.count(None):
+        text, nulls = _joined(column)
+        if text.count(_SEPARATOR) != gaps or text.count(_NULL) != nulls:
             return None
         columns.append(text)
     return columns
 
 
-def _texts(column: tuple[Any, ...]) -> Iterable[str]:
-    kinds = set(map(type, column))
-    if kinds == {str}:
-        return column
-    if None not in column:
-        return map(str, column)
-    return [_NULL if value is None else str(value) for value in column]
+def _joined(column: tuple[Any, ...]) -> tuple[str, int]:
+    """A column as one text, and how often it is NULL."""
+    try:
+        return _SEPARATOR.join(column), 0
+    except TypeError:  # not texts alone
+        pass
+    nulls = len(column) - len([None for value in column if value is not None])
+    texts = map(str, column) if not nulls else [_NULL if value is None else str(value) for value in column]
+    return _SEPARATOR.join(texts), nulls
