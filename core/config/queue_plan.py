@@ -14,7 +14,7 @@ from logweir.config.reachability import may_take
 from logweir.event import Kind
 from logweir.settings.delivery import Bounds, QueueConfig, QueueType, WhenFull
 
-__all__ = ["QueuePlan", "audit_routes", "plan_queue"]
+__all__ = ["QueuePlan", "audit_routes", "delivered_elsewhere", "plan_queue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ class QueuePlan:
     at_last: WhenFull
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether a worker process takes the events out of it."""
+        return self.config.deliver == "elsewhere"
+
+    @property
     def bounds(self) -> Bounds:
         """How much may wait, in memory and on disk together."""
         own = self.config.bounds(self.type)
@@ -46,15 +51,21 @@ class QueuePlan:
 def plan_queue(name: str, config: RoutingConfig) -> QueuePlan:
     """Decide on the queue of one sink."""
     declared = config.sinks[name].queue
+    on_disk = declared.deliver == "elsewhere"
     audited = any(name in route.to for route in audit_routes(config.routes))
     spills = declared.when_full == "spill"
     default: WhenFull = "block" if audited else "drop_oldest"
     return QueuePlan(
         declared,
-        declared.type or ("disk" if audited and not spills else "memory"),
+        declared.type or ("disk" if on_disk or (audited and not spills) else "memory"),
         declared.when_full or default,
         default if spills else declared.when_full or default,
     )
+
+
+def delivered_elsewhere(config: RoutingConfig) -> set[str]:
+    """The sinks that worker processes deliver to."""
+    return {name for name, sink in config.sinks.items() if sink.queue.deliver == "elsewhere"}
 
 
 def audit_routes(routes: Sequence[RouteConfig]) -> list[RouteConfig]:

@@ -59,6 +59,8 @@ class Stage(IntEnum):
     SPOOL_FILES = auto()
     # Child: spools are closed and empty, before the runtime makes new ones.
     SPOOLS = auto()
+    # Child: lets go of the parent's lines to worker processes, which end with the parent.
+    LINES_TO_WORKERS = auto()
     # Child: lets go of the parent's listening sockets, before the runtime serves metrics for itself.
     METRICS_SOCKETS = auto()
     # Child: a SIGTERM on its way was the parent's.

@@ -14,11 +14,13 @@ from logweir.capture.asking import snapshotter_of
 from logweir.capture.capture import Capture
 from logweir.capture.enriching import Enrichers, EnrichingCapture
 from logweir.config.models import RoutingConfig
-from logweir.config.queue_plan import QueuePlan, plan_queue
+from logweir.config.queue_plan import QueuePlan, delivered_elsewhere, plan_queue
 from logweir.config.sinks import context_of
 from logweir.config.user_modules import find_function
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.elsewhere.channel import ElsewhereChannel
+from logweir.delivery.elsewhere.queue import ElsewhereQueue
 from logweir.delivery.queue import EventQueue, Wake
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
@@ -84,11 +86,10 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
 
     Channels of ``previous`` whose settings did not change are taken over with all that they hold.
     """
-    kept = _unchanged(config, previous) if previous else {}
-    if previous is not None and previous.config.data_dir == config.data_dir:
-        store = previous.store
+    if previous is not None and _share_spool(config, previous.config):
+        store, kept = previous.store, _unchanged(config, previous)
     else:
-        store = Spool(queues_of(config), DeadLetters(config.data_dir))
+        store, kept = Spool(queues_of(config), DeadLetters(config.data_dir)), {}
     channels = {
         name: kept.get(name) or _channel(name, sink, config, around, store)
         for name, sink in config.sinks.items()
@@ -122,6 +123,11 @@ def queues_of(config: RoutingConfig) -> Path:
     return config.data_dir / "queues"
 
 
+def _share_spool(config: RoutingConfig, before: RoutingConfig) -> bool:
+    """Whether one spool serves both; who delivers a sink's events is part of what it knows of them."""
+    return config.data_dir == before.data_dir and delivered_elsewhere(config) == delivered_elsewhere(before)
+
+
 def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
     before = previous.config
     return {
@@ -136,9 +142,11 @@ def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
 def _channel(
     name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, store: Spool
 ) -> Channel:
+    plan = plan_queue(name, config)
+    if plan.is_elsewhere:
+        return _channel_elsewhere(name, sink, plan, around, store)
     context = context_of(name, config, workers=sink.workers)
     sink_class = registry.resolve(sink.type)
-    plan = plan_queue(name, config)
     queue, backlog = _queues(name, plan, store, around)
     return Channel(
         name,
@@ -151,6 +159,15 @@ def _channel(
         around.acknowledgements,
         around.clock,
     )
+
+
+def _channel_elsewhere(
+    name: str, sink: SinkConfig, plan: QueuePlan, around: Surroundings, store: Spool
+) -> Channel:
+    queue = ElsewhereQueue(
+        store, name, plan.config, plan.when_full, around.wake, clock=around.clock.monotonic
+    )
+    return ElsewhereChannel(name, sink, queue, plan.bounds, store, around.acknowledgements, around.clock)
 
 
 def _queues(

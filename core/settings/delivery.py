@@ -15,6 +15,7 @@ from logweir.settings.units import ByteSize, Seconds
 __all__ = [
     "BatchConfig",
     "Bounds",
+    "Deliver",
     "QueueConfig",
     "QueueType",
     "RetryConfig",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 QueueType = Literal["memory", "disk"]
+Deliver = Literal["here", "elsewhere"]
 WhenFull = Literal["block", "drop_newest", "drop_oldest", "spill"]
 
 
@@ -75,10 +77,23 @@ class QueueConfig(StrictModel):
     sink, otherwise `drop_oldest`."""
     block_timeout: Seconds = 5.0
     """How long `block` makes a caller wait before the event is dropped and counted."""
+    deliver: Deliver = "here"
+    """Who takes events out of a queue on disk: `here` this very process, `elsewhere` a process of its own on
+    this host, `logweir worker`. Elsewhere keeps the sink, its driver and its network out of the application,
+    which then only appends to its disk."""
     spill_max_events: int | None = Field(default=None, ge=1)
     """With `when_full: spill`, the most events on disk; by default 1,000,000."""
     spill_max_bytes: ByteSize | None = Field(default=None, ge=1024)
     """With `when_full: spill`, the most bytes (approximate) on disk; by default 1GiB."""
+
+    @model_validator(mode="after")
+    def _elsewhere_is_over_the_disk(self) -> QueueConfig:
+        if self.deliver == "elsewhere" and (self.type == "memory" or self.when_full == "spill"):
+            raise ValueError(
+                "deliver: elsewhere hands events to another process over the disk, which no queue in memory "
+                "does; use type: disk, with when_full: block, drop_newest or drop_oldest"
+            )
+        return self
 
     @model_validator(mode="after")
     def _spills_from_memory(self) -> QueueConfig:

@@ -31,7 +31,7 @@ from logweir.delivery.queue import (
 )
 from logweir.delivery.queues.bounded import BoundedQueue, sooner
 from logweir.delivery.set_aside import PutOff
-from logweir.delivery.spool.spool import Spool
+from logweir.delivery.spool.protocol import QueueSpool
 from logweir.event import Event
 from logweir.process.threads import in_thread
 from logweir.settings.delivery import QueueConfig, WhenFull
@@ -48,7 +48,7 @@ class DiskQueue(BoundedQueue):
     """A bounded, durable queue.
 
     Args:
-        spool: The process's spool.
+        spool: The process's spool, or what stands for it in a worker.
         sink: The sink's name, under which events are kept.
         config: Its bounds; they count what waits, staged or committed.
         when_full: What a full queue does.
@@ -60,7 +60,7 @@ class DiskQueue(BoundedQueue):
 
     def __init__(
         self,
-        spool: Spool,
+        spool: QueueSpool,
         sink: str,
         config: QueueConfig,
         when_full: WhenFull,

@@ -129,6 +129,9 @@ def remove(database: Path) -> None:
     for suffix in SUFFIXES:
         with suppress(FileNotFoundError):
             Path(f"{database}{suffix}").unlink()
+    # Of the lines to workers, see delivery/elsewhere.
+    for fifo in database.parent.glob(f"{database.stem}.*.settled"):
+        fifo.unlink(missing_ok=True)
 
 
 def sync_directory(directory: Path) -> None:

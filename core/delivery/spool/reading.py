@@ -17,7 +17,7 @@ from logweir.encoding.events import decode_event
 from logweir.event import Event
 from logweir.process.fork_gate import gate
 
-__all__ = ["Reader", "write_dead_letters"]
+__all__ = ["Reader", "decoded", "read_back", "write_dead_letters"]
 
 _T = TypeVar("_T")
 #: Times within which the row and the text of the event say the same.
@@ -60,7 +60,7 @@ class Reader:
         try:
             found = self._look(
                 file,
-                lambda: _read_back(file, backlog.sink, start, max_rows, max_bytes, self._dead_letters),
+                lambda: read_back(file, backlog.sink, start, max_rows, max_bytes, self._dead_letters),
             )
             if found is None:
                 return None
@@ -82,7 +82,7 @@ class Reader:
             return None
         return self._look(
             file,
-            lambda: _decoded(file, backlog.sink, file.read_at(backlog.sink, positions), self._dead_letters),
+            lambda: decoded(file, backlog.sink, file.read_at(backlog.sink, positions), self._dead_letters),
         )
 
     def _look(self, file: SpoolFile, look: Callable[[], _T]) -> _T | None:
@@ -100,7 +100,7 @@ class Reader:
             return None
 
 
-def _read_back(
+def read_back(
     file: SpoolFile, sink: str, start: int, max_rows: int, max_bytes: int, dead_letters: DeadLetters
 ) -> Read:
     """Read a sink's rows from a position on; blocks.
@@ -109,11 +109,11 @@ def _read_back(
         sqlite3.Error: They cannot be read.
     """
     rows, complete = file.read(sink, start, max_rows, max_bytes)
-    held, dead = _decoded(file, sink, rows, dead_letters)
+    held, dead = decoded(file, sink, rows, dead_letters)
     return Read(held, dead, rows[-1].seq + 1 if rows else start, complete)
 
 
-def _decoded(
+def decoded(
     file: SpoolFile, sink: str, rows: Sequence[Row], dead_letters: DeadLetters
 ) -> tuple[list[Held], list[int]]:
     """Decode rows; what cannot be decoded becomes a dead letter and blocks nothing."""

@@ -125,12 +125,17 @@ class Spool:
 
     # -- queues -------------------------------------------------------------------------------------
 
-    def backlog(self, sink: str) -> Backlog:
-        """The backlog of a sink; made at the first call."""
+    def backlog(self, sink: str, kind: type[Backlog] = Backlog) -> Backlog:
+        """The backlog of a sink; made at the first call, of this kind."""
         with self.lock:
             if sink not in self._backlogs:
-                self._backlogs[sink] = Backlog(sink, self._window, _WINDOW_BYTES)
+                self._backlogs[sink] = kind(sink, self._window, _WINDOW_BYTES)
             return self._backlogs[sink]
+
+    @property
+    def path(self) -> Path | None:
+        """The file in use, if there is one just now."""
+        return self._current.file.path if self._current.file is not None else None
 
     def backlogs(self) -> list[Backlog]:
         """The backlogs of all sinks known so far."""

@@ -1,0 +1,210 @@
+"""The worker process: delivers what applications of this host put into their spools for sinks elsewhere.
+
+The counterpart of :mod:`logweir.runtime.runtime` without callers: for each sink a host spool instead of the
+process's own, and behind it the same channel with the same queue, workers, back-off and dead letters.
+Several may run: each sink has one worker at a time, and the others stand by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, cast
+
+from logweir.config.models import RoutingConfig
+from logweir.config.queue_plan import delivered_elsewhere, plan_queue
+from logweir.config.sinks import context_of
+from logweir.delivery.channel import Channel
+from logweir.delivery.dead_letters import DeadLetterPruner, DeadLetters
+from logweir.delivery.elsewhere.host_spool import HostSpool
+from logweir.delivery.queues.disk import DiskQueue
+from logweir.delivery.receipts import OpenReceipts
+from logweir.delivery.worker import Clock
+from logweir.diagnostics import mask_with
+from logweir.errors import ConfigError, ConfigProblem
+from logweir.process.lasting import LastingTask
+from logweir.process.loop_thread import LoopThread
+from logweir.redaction.reasons import masked
+from logweir.runtime.drain import GRACE
+from logweir.runtime.pipeline import queues_of
+from logweir.sinks import registry
+from logweir.sinks.threaded import as_async
+from logweir.telemetry.drop_reports import LossReporter
+from logweir.telemetry.model import DeadLetterMetrics, Metrics, SinkMetrics
+
+__all__ = ["WorkerProcess", "sinks_to_deliver"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """One sink: where its events come from, and what delivers them."""
+
+    spool: HostSpool
+    pump: LastingTask
+    channel: Channel
+
+
+def sinks_to_deliver(config: RoutingConfig, wanted: Collection[str] = ()) -> list[str]:
+    """The sinks that a worker is for: those delivered elsewhere, or of these the wanted ones.
+
+    Raises:
+        ConfigError: There is none, or one wanted is not delivered elsewhere.
+    """
+    elsewhere = delivered_elsewhere(config)
+    problems = [
+        ConfigProblem(f"sink {name!r} is {_why_not(name, config)}", "sinks")
+        for name in wanted
+        if name not in elsewhere
+    ]
+    if not elsewhere:
+        problems.append(
+            ConfigProblem(
+                "no sink is delivered elsewhere; add queue: {type: disk, deliver: elsewhere} to one", "sinks"
+            )
+        )
+    if problems:
+        raise ConfigError(problems)
+    return [name for name in config.sinks if name in (wanted or elsewhere)]
+
+
+def _why_not(name: str, config: RoutingConfig) -> str:
+    if name not in config.sinks:
+        return f"not declared; there are {', '.join(config.sinks)}"
+    return "delivered by the application itself; add deliver: elsewhere to its queue, or leave it out here"
+
+
+class WorkerProcess:
+    """Delivers to some sinks of a configuration, until it is stopped.
+
+    Args:
+        config: The configuration.
+        wanted: The sinks, if not all that are delivered elsewhere.
+        clock: Time for back-off.
+    """
+
+    def __init__(
+        self, config: RoutingConfig, wanted: Collection[str] = (), *, clock: Clock | None = None
+    ) -> None:
+        self.config = config
+        self._wanted = wanted
+        self._clock = clock or Clock()
+        self._deliveries: dict[str, _Delivery] = {}
+        self._counted: dict[str, SinkMetrics] = {}
+        self._books = threading.RLock()
+        self._loop_thread = LoopThread(self._on_loop_thread_start)
+        self._dead_letters = DeadLetters(config.data_dir)
+        self._pruner = DeadLetterPruner(lambda: (self._dead_letters, self.config.dead_letters))
+        self._reporter = LossReporter(self.metrics)
+        self._background = [
+            LastingTask(f"the task of {type(part).__name__}", part.run)
+            for part in (self._pruner, self._reporter)
+        ]
+        sinks_to_deliver(config, wanted)
+
+    def start(self) -> None:
+        """Begin to deliver, on a thread of its own."""
+        mask_with(masked)
+        self._loop_thread.start()
+
+    def _on_loop_thread_start(self) -> None:
+        for task in self._background:
+            task.start()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make and start what the configuration in force asks for; on the loop."""
+        made = {name: self._delivery(name) for name in sinks_to_deliver(self.config, self._wanted)}
+        with self._books:
+            self._deliveries = made
+        for delivery in made.values():
+            delivery.channel.start()
+            delivery.pump.start()
+
+    def _delivery(self, name: str) -> _Delivery:
+        config, sink = self.config, self.config.sinks[name]
+        wake = self._loop_thread.call_soon
+        spool = HostSpool(queues_of(config), name, self._dead_letters, wake)
+        plan = plan_queue(name, config)
+        queue = DiskQueue(spool, name, plan.config, "block", wake, clock=self._clock.monotonic)
+        sink_class = registry.resolve(sink.type)
+        channel = Channel(
+            name,
+            sink,
+            as_async(cast(Any, sink_class)(sink, context_of(name, config, workers=sink.workers))),
+            queue,
+            None,
+            plan.bounds,
+            self._dead_letters,
+            OpenReceipts(),
+            self._clock,
+        )
+        pump = LastingTask(f"the reader of the spools for sink {name!r}", spool.run)
+        return _Delivery(spool, pump, channel)
+
+    def reload(self, config: RoutingConfig) -> None:
+        """Go on with another configuration; what is in hand is delivered as before.
+
+        Raises:
+            ConfigError: It leaves this worker nothing to do; the old one stays in force.
+        """
+        sinks_to_deliver(config, self._wanted)
+        self._loop_thread.run(self._replace(config), None)
+
+    async def _replace(self, config: RoutingConfig) -> None:
+        # One after the other: a sink has one worker at a time, and only its end lets go of what it has read.
+        await self._end(self.config.drain_timeout)
+        self.config = config
+        self._dead_letters = DeadLetters(config.data_dir)
+        self._begin()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Read no more, deliver what was read, report it and end; whether all that was read is delivered.
+
+        Args:
+            timeout: Seconds; by default the configuration's ``drain_timeout``. What is left stays in the
+                spools.
+        """
+        seconds = self.config.drain_timeout if timeout is None else timeout
+        for task in self._background:
+            task.expect_end()
+        try:
+            return self._loop_thread.run(self._end(seconds), 2 * seconds + GRACE)
+        except TimeoutError:
+            return False
+        finally:
+            self._loop_thread.stop()
+            self._reporter.report()
+
+    async def _end(self, timeout: float) -> bool:
+        ended = await asyncio.gather(*(_end_one(each, timeout) for each in self._deliveries.values()))
+        with self._books:
+            self._counted = self._sinks()
+            self._deliveries = {}
+        return all(ended)
+
+    def metrics(self) -> Metrics:
+        """The counts up to now, from any thread."""
+        return Metrics(
+            sinks=self._sinks(),
+            dead_letters=DeadLetterMetrics.of(self._dead_letters.totals, self._pruner.expired),
+        )
+
+    def _sinks(self) -> dict[str, SinkMetrics]:
+        with self._books:
+            sinks = dict(self._counted)
+            for name, each in self._deliveries.items():
+                now = SinkMetrics.of(each.channel.statistics(), each.channel.counters, each.channel.bounds)
+                sinks[name] = now.after(sinks.get(name, SinkMetrics()))
+        return sinks
+
+
+async def _end_one(delivery: _Delivery, timeout: float) -> bool:
+    delivery.pump.expect_end()
+    delivery.spool.close()
+    await delivery.pump.wait(timeout)
+    await delivery.channel.finish(timeout)
+    delivered = not delivery.channel.statistics().depth
+    await delivery.spool.end()
+    return delivered

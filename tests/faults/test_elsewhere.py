@@ -1,0 +1,151 @@
+"""An application that appends and a worker that delivers, either of which is killed at any moment."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support.durable import end, run, start, stored
+from support.elsewhere import configure, kill, said, spools, start_worker, terminate, worker
+from support.waiting import eventually
+
+pytestmark = pytest.mark.busy
+
+LONG = os.environ.get("LOGWEIR_SOAK") == "long"
+ROUNDS = 50 if LONG else 3
+
+AUDIT_FOR_EVER = "logweir.start()\naudit_in_threads(8)\ntime.sleep(300)"
+
+
+def delivered(directory: Path) -> set[str]:
+    return set(stored(directory)) if has_table(directory) else set()
+
+
+def has_table(directory: Path) -> bool:
+    if not (directory / "audit.db").exists():
+        return False
+    connection = sqlite3.connect(directory / "audit.db")
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'audit_log'").fetchone()
+    connection.close()
+    return found is not None
+
+
+def check_once_each(directory: Path, acknowledged: list[str]) -> None:
+    """What was acknowledged is stored once, and no spool is left."""
+    eventually(lambda: not spools(directory), 60, found=lambda: (spools(directory), said(directory)))
+    found = stored(directory)
+    assert set(acknowledged) <= set(found), f"{len(set(acknowledged) - set(found))} are lost"
+    assert len(found) == len(set(found))
+
+
+def acknowledge_some(process: subprocess.Popen[str], count: int = 200) -> list[str]:
+    assert process.stdout is not None
+    return [process.stdout.readline().strip() for _ in range(count)]
+
+
+def test_a_worker_delivers_what_an_application_puts_while_both_live(tmp_path: Path) -> None:
+    configure(tmp_path)
+    with worker(tmp_path) as process:
+        acknowledged = run(
+            tmp_path,
+            """
+            logweir.start()
+            assert "aiosqlite" not in sys.modules
+            for number in range(300):
+                acknowledged(logweir.audit_sync("one", number=number).event_id)
+            assert logweir.flush(10)
+            while logweir.metrics().sinks["audit_db"].queue_depth:
+                time.sleep(0.01)
+            started = time.monotonic()
+            assert logweir.stop()
+            assert time.monotonic() - started < 5
+            """,
+        )
+        check_once_each(tmp_path, acknowledged)
+        assert terminate(process) == 0, said(tmp_path)
+
+
+def test_what_a_dead_application_left_is_delivered_and_its_file_removed(tmp_path: Path) -> None:
+    configure(tmp_path)
+    application = start(tmp_path, AUDIT_FOR_EVER)
+    acknowledged = acknowledge_some(application)
+    application.kill()
+    acknowledged += end(application).split()
+    assert spools(tmp_path)
+    with worker(tmp_path):
+        check_once_each(tmp_path, acknowledged)
+
+
+def test_a_worker_that_is_killed_is_followed_by_the_next(tmp_path: Path) -> None:
+    configure(tmp_path)
+    application = start(tmp_path, AUDIT_FOR_EVER)
+    acknowledged: list[str] = []
+    for _ in range(2):
+        first = start_worker(tmp_path)
+        before = len(delivered(tmp_path))
+        acknowledged += acknowledge_some(application)
+        eventually(
+            lambda before=before: len(delivered(tmp_path)) > before + 100, found=lambda: said(tmp_path)
+        )
+        kill(first)
+    application.terminate()
+    acknowledged += end(application).split()
+    with worker(tmp_path):
+        check_once_each(tmp_path, acknowledged)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_killed_at_random_moments_every_acknowledged_event_is_stored_once(tmp_path: Path) -> None:
+    configure(tmp_path)
+    generator = random.Random(ROUNDS)
+    acknowledged: list[str] = []
+    delivering = start_worker(tmp_path)
+    for _ in range(ROUNDS):
+        application = start(tmp_path, AUDIT_FOR_EVER)
+        acknowledged += acknowledge_some(application)
+        time.sleep(generator.uniform(0.0, 0.5))
+        kill(delivering)
+        if generator.random() < 0.5:
+            delivering = start_worker(tmp_path)
+            application.kill()
+        else:
+            application.kill()
+            delivering = start_worker(tmp_path)
+        acknowledged += end(application).split()
+    check_once_each(tmp_path, acknowledged)
+    kill(delivering)
+
+
+def test_a_second_worker_stands_by_and_goes_on_when_the_first_is_gone(tmp_path: Path) -> None:
+    configure(tmp_path)
+    with worker(tmp_path) as first, worker(tmp_path) as second:
+        eventually(lambda: "stands by" in said(tmp_path), found=lambda: said(tmp_path))
+        kill(first)
+        acknowledged = run(
+            tmp_path,
+            "logweir.start()\nacknowledged(logweir.audit_sync('one').event_id)\nassert logweir.stop()",
+        )
+        check_once_each(tmp_path, acknowledged)
+        assert terminate(second) == 0
+
+
+def test_a_second_sigterm_ends_a_worker_that_drains(tmp_path: Path) -> None:
+    configure(tmp_path)
+    lock = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")  # the sink takes nothing
+    run(tmp_path, "logweir.start()\nlogweir.audit_sync('one')\nassert logweir.stop()")
+    with worker(tmp_path) as process:
+        eventually(lambda: "audit_db" in said(tmp_path).partition("\n")[2], found=lambda: said(tmp_path))
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == -signal.SIGTERM
+    lock.close()
+    assert spools(tmp_path)
