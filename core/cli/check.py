@@ -18,9 +18,12 @@ from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.config.checks import find_doubts
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.config.queue_plan import delivered_elsewhere
 from logweir.config.sinks import context_of
 from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER, unattended_for
 from logweir.errors import LogweirError, SinkError
+from logweir.runtime.pipeline import queues_of
 from logweir.sinks import registry
 from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.results import Health, HealthStatus
@@ -49,7 +52,7 @@ def check(
     for doubt in find_doubts(settings):
         console.print(Text("warning: ", style="yellow").append(doubt), soft_wrap=True)
     failed = not _show_dead_letters(settings, console)
-    for warning in _set_aside(settings):
+    for warning in [*_set_aside(settings), *_unattended(settings)]:
         console.print(Text("warning: ", style="yellow").append(warning), soft_wrap=True)
     if probe:
         sinks = {name: _made(name, settings) for name in settings.sinks}
@@ -91,6 +94,17 @@ def _set_aside(config: RoutingConfig) -> list[str]:
         "while others pass; its log says why"
         for sink, count in waiting.items()
         if count
+    ]
+
+
+def _unattended(config: RoutingConfig) -> list[str]:
+    """The sinks delivered elsewhere whose worker has not been heard of."""
+    silent = {name: unattended_for(queues_of(config), name) for name in sorted(delivered_elsewhere(config))}
+    return [
+        f"nobody delivers to the sink {name!r}: no worker has given a sign of life for {seconds:.0f} s; "
+        f"start `logweir worker --sink {name}`"
+        for name, seconds in silent.items()
+        if seconds >= UNATTENDED_AFTER
     ]
 
 

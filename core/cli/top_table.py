@@ -9,6 +9,7 @@ from rich.text import Text
 
 from logweir.cli.metrics_client import Picture, SinkRow
 from logweir.cli.printable import printable, sized
+from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER
 
 __all__ = ["shown"]
 
@@ -39,7 +40,13 @@ def shown(before: Picture, now: Picture, width: int) -> Group:
         "events unrouted": now.value("events_unrouted_total"),
         "unreadable lines": now.value("dead_letters"),
     }
-    noted = ", ".join(f"{count:,.0f} {what}" for what, count in notes.items() if count)
+    silent = {name: now.value("worker_silent_seconds", name) for name in now.sinks}
+    notes |= {
+        f"s without a worker: nobody delivers to {name}": seconds
+        for name, seconds in silent.items()
+        if seconds >= UNATTENDED_AFTER
+    }
+    noted = ", ".join(f"{count:,.0f} {printable(what)}" for what, count in notes.items() if count)
     return Group(table, Text(noted, style="yellow")) if noted else Group(table)
 
 

@@ -33,6 +33,10 @@ def worker(
             help="Deliver to this sink alone; may be repeated. By default to all delivered elsewhere."
         ),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Serve metrics, /live and /ready at this port of 127.0.0.1.", min=1, max=65535),
+    ] = None,
 ) -> None:
     """Deliver from the disk queues of this host's applications to the sinks that have ``deliver: elsewhere``.
 
@@ -42,7 +46,7 @@ def worker(
     wanted = sink or []
     names = sinks_to_deliver(settings, wanted)
     console = Console(stderr=True, highlight=False)
-    process = WorkerProcess(settings, wanted)
+    process = WorkerProcess(settings, wanted, metrics_port=metrics_port)
     with _Signals() as signals:
         process.start()
         console.print(

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from logweir.config.models import MatchConfig, RouteConfig, RoutingConfig
-from logweir.config.queue_plan import audit_routes
+from logweir.config.queue_plan import audit_routes, delivered_elsewhere
 from logweir.config.reachability import covering
 from logweir.config.yaml_document import Path
 from logweir.event import Kind
 from logweir.sinks.contract import SinkConfig
 
-__all__ = ["RouteAt", "find_contradictions", "find_doubts"]
+__all__ = ["RouteAt", "find_contradictions", "find_doubts", "find_unkept_promises"]
 
 Contradiction = tuple[Path, str]
 
@@ -34,6 +34,19 @@ def find_contradictions(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfi
         *_unreachable(routes),
         *_dropped_audit(routes, sinks),
     ]
+
+
+def find_unkept_promises(config: RoutingConfig) -> list[Contradiction]:
+    """Return what audit calls are to wait for and never learn, with the path of the key to fix."""
+    if config.audit.acknowledge != "stored":
+        return []
+    audited = {name for route in audit_routes(config.routes) for name in route.to}
+    text = (
+        "acknowledge: stored waits for the sink {!r}, to which another process delivers (deliver: elsewhere) "
+        "that does not report back to the caller; use durable, or deliver: here"
+    )
+    unreported = sorted(audited & delivered_elsewhere(config))
+    return [(("audit", "acknowledge"), text.format(name)) for name in unreported]
 
 
 def find_doubts(config: RoutingConfig) -> list[str]:

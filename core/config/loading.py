@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from logweir.config import strategies
 from logweir.config import yaml_document as documents
-from logweir.config.checks import RouteAt, find_contradictions
+from logweir.config.checks import RouteAt, find_contradictions, find_unkept_promises
 from logweir.config.models import RouteConfig, RoutingConfig
 from logweir.config.pydantic_errors import Found, describe, shown
 from logweir.config.queue_plan import audit_routes
@@ -81,7 +81,11 @@ def _beside(source: object) -> Path:
 
 def _checked(config: RoutingConfig, inspect: Inspect) -> RoutingConfig:
     routes = [RouteAt(index, route) for index, route in enumerate(config.routes)]
-    contradictions = [*find_contradictions(routes, config.sinks), *inspect(config)]
+    contradictions = [
+        *find_contradictions(routes, config.sinks),
+        *find_unkept_promises(config),
+        *inspect(config),
+    ]
     if contradictions:
         document = Document("<RoutingConfig>")
         raise ConfigError([document.problem(path, text) for path, text in contradictions])
@@ -128,7 +132,7 @@ class _Loading:
             for path, message in find_contradictions(routes, sinks):
                 self._complain(path, message)
         config = self._model(RoutingConfig, data, ())
-        for path, message in self._inspect(config) if config is not None else ():
+        for path, message in (*find_unkept_promises(config), *self._inspect(config)) if config else ():
             self._complain(path, message)
         return config
 

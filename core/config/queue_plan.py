@@ -6,7 +6,7 @@ and forgets its oldest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from logweir.config.models import RouteConfig, RoutingConfig
@@ -14,7 +14,14 @@ from logweir.config.reachability import may_take
 from logweir.event import Kind
 from logweir.settings.delivery import Bounds, QueueConfig, QueueType, WhenFull
 
-__all__ = ["QueuePlan", "audit_routes", "delivered_elsewhere", "plan_queue"]
+__all__ = [
+    "QueuePlan",
+    "audit_routes",
+    "delivered_elsewhere",
+    "delivered_here",
+    "plan_queue",
+    "with_retention_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,23 @@ def plan_queue(name: str, config: RoutingConfig) -> QueuePlan:
 def delivered_elsewhere(config: RoutingConfig) -> set[str]:
     """The sinks that worker processes deliver to."""
     return {name for name, sink in config.sinks.items() if sink.queue.deliver == "elsewhere"}
+
+
+def delivered_here(config: RoutingConfig) -> set[str]:
+    """The sinks that each process delivers to by itself."""
+    return config.sinks.keys() - delivered_elsewhere(config)
+
+
+def with_retention_of(config: RoutingConfig, sinks: Collection[str]) -> RoutingConfig:
+    """The configuration with the retention rules of these sinks alone: one process does those of a sink."""
+    return config.model_copy(
+        update={
+            "sinks": {
+                name: sink if name in sinks else sink.model_copy(update={"retention": None})
+                for name, sink in config.sinks.items()
+            }
+        }
+    )
 
 
 def audit_routes(routes: Sequence[RouteConfig]) -> list[RouteConfig]:

@@ -33,6 +33,9 @@ _STILL = 5.0
 class Channel:
     """One sink's delivery.
 
+    Attributes:
+        reports_stored: Whether receipts learn what the sink has stored.
+
     Args:
         name: The sink's name in routing.yaml.
         config: The sink's settings.
@@ -44,6 +47,8 @@ class Channel:
         receipts: Those that wait for sinks.
         clock: Time.
     """
+
+    reports_stored = True
 
     def __init__(
         self,

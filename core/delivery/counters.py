@@ -54,6 +54,7 @@ class DeliveryCounters:
         write_latency: Seconds of each answered write.
         state: The present state.
         last_error: The last failure, without secrets.
+        worker_silent: Of a sink delivered elsewhere, seconds since the last sign of life of its worker.
         blocked: While a call blocks the loop, which one and where; the watchdog's thread writes it.
         still_after: Seconds without anything moving after which waiting events are a bad sign.
         moved_at: When something was last stored, or a write began; monotonic seconds.
@@ -74,6 +75,7 @@ class DeliveryCounters:
     write_seconds: float = 0.0
     state: SinkState = SinkState.OPENING
     last_error: str = ""
+    worker_silent: float = 0.0
     failures_in_a_row: int = 0
     blocked: str = ""
     still_after: float = 15.0

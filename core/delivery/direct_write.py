@@ -46,6 +46,10 @@ def find_transactional(
     if name is not None:
         if name not in channels:
             raise LogweirError(f"there is no sink {name!r}; routing.yaml has {', '.join(channels)}")
+        if not channels[name].reports_stored:
+            raise LogweirError(
+                f"sink {name!r} is not opened here (deliver: elsewhere); LogService needs one that is"
+            )
         if not isinstance(channels[name].sink, Transactional):
             raise LogweirError(f"sink {name!r} has no table; LogService needs a relational sink")
         return channels[name]
@@ -53,7 +57,7 @@ def find_transactional(
         if isinstance(channel.sink, Transactional):
             return channel
     raise LogweirError(
-        "LogService needs a relational sink and routing.yaml has none; "
+        "LogService needs a relational sink that this process delivers to itself and routing.yaml has none; "
         "add one of type sqlite, mysql or postgresql"
     )
 

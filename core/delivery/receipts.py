@@ -108,6 +108,13 @@ class Receipt:
         self._levels["stored"].settle(sink, reason)
         self._call_due()
 
+    def unreported(self, sink: str) -> None:
+        """Note that nobody will say whether a sink has stored the event: another process delivers it."""
+        self._levels["stored"].settle(
+            sink, f"sink {sink!r}: another process delivers to it and does not report back; wait for durable"
+        )
+        self._call_due()
+
     def on_durable(self, sink: str) -> OnDurable:
         """What a sink's queue is given, to report what became of the event on its way to the disk."""
         return partial(self._committed, sink)
@@ -214,6 +221,10 @@ class OpenReceipts:
     def settled(self, sink: str, event: Event, failure: str | None = None) -> None:
         """Pass on that ``sink`` is done with ``event``."""
         self._pass_on(event, lambda receipt: receipt.settled(sink, failure))
+
+    def unreported(self, sink: str, event: Event) -> None:
+        """Pass on that nobody will say whether ``sink`` has stored ``event``."""
+        self._pass_on(event, lambda receipt: receipt.unreported(sink))
 
     def durable(self, sink: str, event: Event) -> None:
         """Pass on that ``event`` is on disk for ``sink``."""

@@ -133,6 +133,9 @@ class FanOut:
         if waits:
             receipt.interrupts = interrupts_delivery()
             ensure_awake()
+            for channel in channels:
+                if not channel.reports_stored:
+                    self._receipts.unreported(channel.name, receipt.event)
         for channel, answer in zip(channels, answers, strict=True):
             if answer is not PutResult.ACCEPTED:
                 what = "closed" if answer is _GONE else answer.value

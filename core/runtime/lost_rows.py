@@ -6,11 +6,12 @@ is no reason to refuse: its sink is opened later, and is refused then, while its
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
 from logweir.config.models import RoutingConfig
+from logweir.config.queue_plan import delivered_here
 from logweir.config.sinks import context_of
 from logweir.diagnostics import report
 from logweir.errors import ConfigError, ConfigProblem, SinkRejected, SinkUnavailable
@@ -28,17 +29,22 @@ _LOOKING = 5.0
 _ADVICE = "put them back, or record the break by `logweir schema --accept-new-chain --sink {}`"
 
 
-def refuse_lost_rows(config: RoutingConfig) -> None:
+def refuse_lost_rows(config: RoutingConfig, sinks: Collection[str] | None = None) -> None:
     """See before a start that no rows are gone.
+
+    Args:
+        config: The configuration.
+        sinks: Those that this process delivers to; by default all but those delivered elsewhere.
 
     Raises:
         ConfigError: Some are, or a file that knows of them cannot be used.
     """
     if not config.audit.chain:
         return
+    own = delivered_here(config) if sinks is None else sinks
     looking = LoopThread(lambda: None)
     try:
-        problems = looking.run(_problems(config), _LOOKING)
+        problems = looking.run(_problems(config, own), _LOOKING)
     except TimeoutError:
         report("lost rows", "whether audit rows are gone was not found out within %g s", _LOOKING)
         return
@@ -48,10 +54,11 @@ def refuse_lost_rows(config: RoutingConfig) -> None:
         raise ConfigError(problems)
 
 
-async def _problems(config: RoutingConfig) -> list[ConfigProblem]:
+async def _problems(config: RoutingConfig, sinks: Collection[str]) -> list[ConfigProblem]:
     return [
         ConfigProblem(f"audit rows are gone: {gone}; {_ADVICE.format(name)}", f"sinks.{name}")
         for name in config.sinks
+        if name in sinks
         for gone in [summary_of([each async for each in lost_rows(name, config)])]
         if gone
     ]

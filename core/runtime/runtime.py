@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from logweir.capture.ordinary import NOTHING_BOUND, Bound
 from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
+from logweir.config.queue_plan import delivered_here, with_retention_of
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetterPruner
 from logweir.delivery.outbox import OutboxRelay
@@ -92,7 +93,10 @@ class Runtime:
         )
         self._metrics_server: MetricsServer | None = None
         self._import_metrics_server(config)
-        self._retention = RetentionSchedule(lambda: self.config)
+        # Where a worker process delivers to a sink, it keeps the sink's retention too.
+        self._retention = RetentionSchedule(
+            lambda: with_retention_of(self.config, delivered_here(self.config))
+        )
         parts = (self._reporter, self._relay, self._housekeeping, self._pruner, self._retention)
         self._background = [LastingTask(f"the task of {type(part).__name__}", part.run) for part in parts]
         # What channels gave back at a stop; kept here, for a drain may be interrupted at any point.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from logweir.config.models import RoutingConfig
-from logweir.config.queue_plan import delivered_elsewhere, plan_queue
+from logweir.config.queue_plan import delivered_elsewhere, plan_queue, with_retention_of
 from logweir.config.sinks import context_of
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetterPruner, DeadLetters
@@ -27,14 +27,20 @@ from logweir.errors import ConfigError, ConfigProblem
 from logweir.process.lasting import LastingTask
 from logweir.process.loop_thread import LoopThread
 from logweir.redaction.reasons import masked
-from logweir.runtime.drain import GRACE
+from logweir.runtime.lost_rows import refuse_lost_rows
 from logweir.runtime.pipeline import queues_of
+from logweir.settings.operations import MetricsConfig
 from logweir.sinks import registry
 from logweir.sinks.threaded import as_async
+from logweir.stores.archive.schedule import RetentionSchedule
 from logweir.telemetry.drop_reports import LossReporter
 from logweir.telemetry.model import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.telemetry.server import MetricsServer
 
 __all__ = ["WorkerProcess", "sinks_to_deliver"]
+
+#: How much longer than to deliver it takes to end what works beside it, and to report to applications.
+_BESIDE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +87,20 @@ class WorkerProcess:
     Args:
         config: The configuration.
         wanted: The sinks, if not all that are delivered elsewhere.
+        metrics_port: Where it serves its metrics on this host, if it does; those of routing.yaml are the
+            application's.
         clock: Time for back-off.
     """
 
     def __init__(
-        self, config: RoutingConfig, wanted: Collection[str] = (), *, clock: Clock | None = None
+        self,
+        config: RoutingConfig,
+        wanted: Collection[str] = (),
+        *,
+        metrics_port: int | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        sinks_to_deliver(config, wanted)
         self.config = config
         self._wanted = wanted
         self._clock = clock or Clock()
@@ -97,16 +111,27 @@ class WorkerProcess:
         self._dead_letters = DeadLetters(config.data_dir)
         self._pruner = DeadLetterPruner(lambda: (self._dead_letters, self.config.dead_letters))
         self._reporter = LossReporter(self.metrics)
+        self._metrics_port = metrics_port
+        self._server = MetricsServer(self.metrics)
+        self._retention = RetentionSchedule(
+            lambda: with_retention_of(self.config, sinks_to_deliver(self.config, self._wanted))
+        )
         self._background = [
             LastingTask(f"the task of {type(part).__name__}", part.run)
-            for part in (self._pruner, self._reporter)
+            for part in (self._pruner, self._reporter, self._retention)
         ]
-        sinks_to_deliver(config, wanted)
 
     def start(self) -> None:
-        """Begin to deliver, on a thread of its own."""
+        """Begin to deliver, on a thread of its own.
+
+        Raises:
+            ConfigError: Audit rows are gone that this machine knows.
+        """
         mask_with(masked)
+        refuse_lost_rows(self.config, sinks_to_deliver(self.config, self._wanted))
         self._loop_thread.start()
+        if self._metrics_port is not None:
+            self._server.follow(MetricsConfig(port=self._metrics_port))
 
     def _on_loop_thread_start(self) -> None:
         for task in self._background:
@@ -170,12 +195,17 @@ class WorkerProcess:
         for task in self._background:
             task.expect_end()
         try:
-            return self._loop_thread.run(self._end(seconds), 2 * seconds + GRACE)
+            return self._loop_thread.run(self._end_all(seconds), 2 * seconds + _BESIDE)
         except TimeoutError:
             return False
         finally:
             self._loop_thread.stop()
+            self._server.stop()
             self._reporter.report()
+
+    async def _end_all(self, timeout: float) -> bool:
+        await self._retention.stop()
+        return await self._end(timeout)
 
     async def _end(self, timeout: float) -> bool:
         ended = await asyncio.gather(*(_end_one(each, timeout) for each in self._deliveries.values()))

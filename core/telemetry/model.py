@@ -68,6 +68,7 @@ class SinkMetrics:
         state: ``opening``, ``healthy``, ``degraded`` or ``down``; healthy while something moves or
             nothing waits.
         last_error: The last failure; for a sink that answers well and is degraded, why it is.
+        worker_silent: Of a sink delivered elsewhere, seconds since the last sign of life of its worker.
     """
 
     accepted: int = 0
@@ -94,6 +95,7 @@ class SinkMetrics:
     write_latency: Distribution = field(default_factory=Distribution)
     state: SinkState = SinkState.OPENING
     last_error: str = ""
+    worker_silent: float = 0.0
 
     @classmethod
     def of(cls, queue: QueueStatistics, delivery: DeliveryCounters, bounds: Bounds) -> SinkMetrics:
@@ -127,6 +129,7 @@ class SinkMetrics:
             write_latency=delivery.write_latency.picture(),
             state=delivery.state if why is None else SinkState.DEGRADED,
             last_error=why or delivery.last_error,
+            worker_silent=delivery.worker_silent,
         )
 
     def after(self, earlier: SinkMetrics) -> SinkMetrics:

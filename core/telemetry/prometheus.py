@@ -73,6 +73,10 @@ _GAUGES: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
         "Age of the oldest event waiting; 0 when none does.",
         lambda sink: sink.oldest_seconds,
     ),
+    "worker_silent_seconds": (
+        "Seconds since the last sign of life of the worker of a sink delivered elsewhere; 0 for all others.",
+        lambda sink: sink.worker_silent,
+    ),
 }
 _HISTOGRAMS: dict[str, tuple[str, Callable[[SinkMetrics], Distribution]]] = {
     "batch_events": ("Events of each write that the sink answered.", lambda sink: sink.batch_sizes),

@@ -1,5 +1,7 @@
 """Serving metrics to Prometheus: one small HTTP server in a thread of its own, for each process.
 
+Beside them `/live` and `/ready` say to a supervisor whether the process answers, and whether no sink is down.
+
 It never stands in the way of delivery: an address in use is reported and the service goes on without; a
 request that dawdles is cut off; a fork's child lets go of the parent's socket and serves for itself.
 """
@@ -17,6 +19,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from logweir.delivery.counters import SinkState
 from logweir.diagnostics import logger, report
 from logweir.process import fork
 from logweir.process.fork import Stage
@@ -27,6 +30,7 @@ from logweir.telemetry.prometheus import expose
 __all__ = ["MetricsServer"]
 
 _PATHS = {"/", "/metrics"}
+_HEALTH_PATHS = {"/live", "/ready"}
 #: Seconds that a client may take for one request.
 _PATIENCE = 5.0
 #: Requests that are answered at once; others are turned away.
@@ -179,6 +183,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the metrics."""
         self.server.asked(self.connection)
+        if self.path.partition("?")[0] in _HEALTH_PATHS:
+            self._answer_health()
+            return
         if self.path.partition("?")[0] not in _PATHS:
             self.send_error(HTTPStatus.NOT_FOUND, "the metrics are at /metrics")
             return
@@ -194,6 +201,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def _answer_health(self) -> None:
+        """Whether the process lives (it answers), or is ready (it delivers, or somebody does for it)."""
+        down: list[str] = []
+        if self.path.startswith("/ready"):
+            sinks = self.server.read().sinks.items()
+            down = sorted(name for name, sink in sinks if sink.state is SinkState.DOWN)
+        text = f"down: {', '.join(down)}\n" if down else "ok\n"
+        self.send_response(HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text.encode())
 
     do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 

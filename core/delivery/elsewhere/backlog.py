@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from logweir.delivery.elsewhere.ledger import Ledger
 from logweir.delivery.elsewhere.line import Line
+from logweir.delivery.elsewhere.presence import is_attended
 from logweir.delivery.spool.backlog import Backlog
 
 __all__ = ["BacklogElsewhere"]
@@ -68,6 +70,10 @@ class BacklogElsewhere(Backlog):
         """See :meth:`Backlog.count_anew`; which rows are missing shows when the worker reports past them."""
         del size
         return max(0, self.ledger.count - count)
+
+    def is_attended(self, directory: Path) -> bool:
+        """See :meth:`Backlog.is_attended`."""
+        return is_attended(directory, self.sink)
 
     def oldest_time(self) -> int | None:
         """See :meth:`Backlog.oldest_time`."""

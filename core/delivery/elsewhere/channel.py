@@ -16,6 +16,7 @@ from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.spool.spool import Spool
 from logweir.delivery.worker import Clock
 from logweir.event import Event
+from logweir.process.threads import in_thread, on_event_loop
 from logweir.settings.delivery import Bounds
 from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.results import WriteResult
@@ -44,6 +45,7 @@ class ElsewhereChannel(Channel):
         clock: Time.
     """
 
+    reports_stored = False
     queue: ElsewhereQueue
 
     def __init__(
@@ -75,18 +77,23 @@ class ElsewhereChannel(Channel):
         self.close_queues()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.settled(), timeout)
-        return self.let_go()
+        left = self.let_go()
+        await in_thread(self.queue.let_go)
+        return left
 
     def let_go(self) -> list[Event]:
         """See :meth:`Channel.let_go`: nothing is only in memory."""
         left = super().let_go()
-        self.queue.let_go()
+        if not on_event_loop():  # which a disk must not block; see finish
+            self.queue.let_go()
         return left
 
     def statistics(self) -> QueueStatistics:
         """See :meth:`Channel.statistics`; with a look whether anybody delivers."""
         now = super().statistics()
-        away = unattended_for(self._directory, self.name)
+        if on_event_loop():  # no look at the disk there; what the last one found is good enough
+            return now
+        away = self.counters.worker_silent = unattended_for(self._directory, self.name)
         if away >= UNATTENDED_AFTER:
             self.counters.state = SinkState.DOWN
             self.counters.last_error = (

@@ -153,7 +153,7 @@ class HostSpool:
 
     async def run(self) -> None:
         """Become the worker of the sink, then read and report until :meth:`close`."""
-        while not self.closed and not await self._claimed():
+        while not self.closed and not await in_thread(self._claimed):
             await self._wait(_POLL)
         while not self.closed:
             started = time.monotonic()
@@ -168,11 +168,19 @@ class HostSpool:
         self._due.set()
 
     async def end(self) -> None:
-        """Report what is settled, as far as the owners take it, and let another worker go on."""
+        """Report what is settled, until its owners have deleted it, and let another worker go on."""
         deadline = time.monotonic() + _LAST_WORDS
         # No event to wait for: another process makes room.
-        while not await in_thread(self._report_all) and time.monotonic() < deadline:  # noqa: ASYNC110
+        while not await in_thread(self._is_cleared) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_SPACING)
+        await in_thread(self._let_go)
+
+    def _is_cleared(self) -> bool:
+        done = self._report_all()
+        with self._turn:
+            return done and all(self._attempt(source.is_cleared) for source in self._sources.values())
+
+    def _let_go(self) -> None:
         for source in self._sources.values():
             source.close()
         if self._fifo >= 0:
@@ -180,7 +188,7 @@ class HostSpool:
             self._fifo = -1
         self._presence.end()
 
-    async def _claimed(self) -> bool:
+    def _claimed(self) -> bool:
         try:
             if not self._presence.claim():
                 report(

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from logweir.delivery.elsewhere.places import worker_path
 
-__all__ = ["UNATTENDED_AFTER", "Presence", "unattended_for"]
+__all__ = ["UNATTENDED_AFTER", "Presence", "is_attended", "unattended_for"]
 
 #: Seconds without a sign of life of a worker after which it is reported.
 UNATTENDED_AFTER = 60.0
+#: Seconds after a sign of life within which a worker is taken to live.
+_LIVES = 10.0
 
 
 class Presence:
@@ -59,6 +61,13 @@ class Presence:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def is_attended(directory: Path, sink: str) -> bool:
+    """Whether a worker delivers to a sink from this directory."""
+    with suppress(OSError):
+        return time.time() - worker_path(directory, sink).stat().st_mtime < _LIVES
+    return False
 
 
 def unattended_for(directory: Path, sink: str) -> float:

@@ -206,6 +206,17 @@ class Source:
             self._settled[:0] = settled[done:]
         return done == len(settled)
 
+    def is_cleared(self) -> bool:
+        """Whether what was reported has been deleted too: the next worker would deliver it again.
+
+        Raises:
+            sqlite3.Error: It cannot be read just now.
+        """
+        if self._file is None or self._owner_is_dead or not self._file.is_in_place():
+            return True
+        oldest = self._file.oldest(self._sink, 0, self._open + 1)
+        return sum(seq < self._read_next for seq, _ in oldest) <= self._open
+
     def end_if_idle(self) -> None:
         """Remove the file of a dead owner when nothing waits in it."""
         if self._open or self._settled or self.may_have_more or self._is_heard():

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 from logweir.delivery.queue import FlushWaiter, Lease
@@ -116,6 +117,11 @@ class Backlog:
         if self.is_spoken_for_by(queue):
             self.accepted = self.depth + self.waiting_aside + self.in_flight
         self._queues = [other for other in self._queues if other is not queue]
+
+    def is_attended(self, directory: Path) -> bool:
+        """Whether another process delivers what dead processes left for the sink in this directory."""
+        del directory
+        return False
 
     # -- coming in ----------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from logweir.delivery.quarantine import is_damage
 from logweir.delivery.spool import ownership
+from logweir.delivery.spool.backlog import Backlog
 from logweir.delivery.spool.pages import PAGE_SIZE, header_damage
 from logweir.delivery.spool.raw_salvage import RawSalvage
 from logweir.delivery.spool.spool_file import Record, SpoolFile
@@ -33,12 +34,17 @@ _BYTES = 4 * 2**20
 Import = Callable[[Sequence[Record]], None]
 
 
-def adopt(directory: Path, take: Import) -> int:
-    """Take over what dead processes left in ``directory``; returns the number of events."""
+def adopt(directory: Path, take: Import, backlogs: Sequence[Backlog] = ()) -> int:
+    """Take over what dead processes left in ``directory``; returns the number of events.
+
+    A file in which only sinks wait that another process attends to is left to that one.
+    """
     count = 0
+    attended = {backlog.sink for backlog in backlogs if backlog.is_attended(directory)}
     for lock in ownership.orphans(directory):
         try:
-            count += _adopt_file(lock.database, take)
+            if not (attended and _is_left(lock.database, attended)):
+                count += _adopt_file(lock.database, take)
         except SpoolClosed:
             return count
         except (OSError, sqlite3.Error) as error:
@@ -51,6 +57,16 @@ def adopt(directory: Path, take: Import) -> int:
         finally:
             lock.release()
     return count
+
+
+def _is_left(path: Path, attended: set[str]) -> bool:
+    """Whether others take care of all that waits in a file; a damaged one is everybody's."""
+    try:
+        _look(path)
+        with gate, closing(SpoolFile(path)) as file:
+            return bool(found := file.sinks()) and found <= attended
+    except sqlite3.Error:
+        return False
 
 
 def _adopt_file(path: Path, take: Import) -> int:

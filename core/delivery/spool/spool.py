@@ -309,7 +309,7 @@ class Spool:
         Args:
             directory: Another directory to look in.
         """
-        return orphans.adopt(directory or self.directory, self._import)
+        return orphans.adopt(directory or self.directory, self._import, self.backlogs())
 
     def _import(self, records: Sequence[Record]) -> None:
         """Commit records of another file here.

@@ -266,6 +266,10 @@ class SpoolFile:
         with self._reading:
             return _first_records(self._read_connection(), self._sinks, max_rows, max_bytes)
 
+    def sinks(self) -> set[str]:
+        """The sinks for which anything waits."""
+        return set(_sinks_in(self._writer))
+
     def drop(self, records: Sequence[Record]) -> None:
         """Remove records, whoever waits for them, in one transaction."""
         self.write([], [(sink, record.row.seq) for record in records for sink in record.sinks])

@@ -63,3 +63,24 @@ def test_an_excepted_name_that_no_rule_calls_secret_is_doubted() -> None:
     assert [doubt for doubt in find_doubts(config) if "redact" in doubt] == [
         "redact.except: the name 'colour' is no secret's, so that this changes nothing"
     ]
+
+
+def test_an_audit_call_cannot_wait_until_another_process_has_stored_its_event() -> None:
+    elsewhere = {"type": "memory", "queue": {"type": "disk", "deliver": "elsewhere"}}
+    config: dict[str, Any] = {
+        "sinks": {"far": elsewhere, "near": {"type": "memory"}},
+        "audit": {"acknowledge": "stored"},
+        "routes": [{"name": "all", "to": "far"}],
+    }
+    with pytest.raises(ConfigError, match=r"acknowledge: stored waits for the sink 'far'.*use durable"):
+        load_config(config)
+    load_config({**config, "audit": {"acknowledge": "durable"}})
+    tracing = {"name": "rest", "match": {"kind": "tracing"}, "to": "far"}
+    load_config({**config, "routes": [tracing, {"name": "audit", "to": "near"}]})
+
+
+@pytest.mark.parametrize("queue", [{"type": "memory"}, {"when_full": "spill"}])
+def test_what_waits_in_memory_cannot_be_delivered_elsewhere(queue: dict[str, str]) -> None:
+    sink = {"type": "memory", "queue": {**queue, "deliver": "elsewhere"}}
+    with pytest.raises(ConfigError, match="over the disk, which no queue in memory does; use type: disk"):
+        load_config({"sinks": {"a": sink}, "routes": [{"name": "all", "to": "a"}]})

@@ -39,6 +39,7 @@ def metrics() -> Metrics:
         failures=4,
         state=SinkState.DEGRADED,
         last_error='a "secret\n',
+        worker_silent=75.0,
     )
     letters = DeadLetterMetrics({"db": 2, "": 6}, 800, 60.0, {"db": 9})
     return Metrics({"db": sink, 'od"d\\\n': SinkMetrics()}, 11, 12, 13, 14, letters)
@@ -71,6 +72,7 @@ def test_every_count_is_there_under_its_name() -> None:
         "queue_limit_events": 100,
         "queue_in_flight_events": 5,
         "queue_oldest_event_age_seconds": 1.5,
+        "worker_silent_seconds": 75.0,
         "batch_events_count": 3,
         "batch_events_sum": 20_501,
         "write_duration_seconds_count": 3,

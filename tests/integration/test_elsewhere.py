@@ -1,0 +1,267 @@
+"""Delivery elsewhere: what the application promises without a worker, and what the worker does with it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from typer.testing import CliRunner
+
+from logweir.cli.app import app
+from logweir.config.loading import load_config
+from logweir.config.models import RoutingConfig
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.elsewhere import host_spool
+from logweir.delivery.elsewhere.places import worker_path
+from logweir.delivery.queue import DropReason
+from logweir.errors import AuditError, ConfigError, LogweirError
+from logweir.event import Event
+from logweir.runtime.runtime import Runtime
+from logweir.runtime.worker_process import WorkerProcess
+from logweir.sinks.contract import Sink, SinkConfig
+from logweir.sinks.results import WriteResult
+from support.waiting import eventually
+
+
+class Store(Sink[SinkConfig]):
+    """Takes what it is told to take."""
+
+    Config = SinkConfig
+    names: ClassVar[list[str]] = []
+    rejects: ClassVar[set[str]] = set()
+    puts_off: ClassVar[dict[str, int]] = {}
+    opened: ClassVar[int] = 0
+
+    async def open(self) -> None:
+        type(self).opened += 1
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        rejected, retry = {}, set()
+        for index, event in enumerate(batch):
+            if event.name in self.rejects:
+                rejected[index] = "never"
+            elif self.puts_off.get(event.name, 0):
+                self.puts_off[event.name] -= 1
+                retry.add(index)
+            else:
+                self.names.append(event.name)
+        return WriteResult(rejected=rejected, retry=frozenset(retry))
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    Store.names, Store.rejects, Store.puts_off, Store.opened = [], set(), {}, 0
+
+
+def configured(directory: Path, *, kind: str = "audit", **queue: Any) -> RoutingConfig:
+    sink = {
+        "type": f"{__name__}:Store",
+        "queue": {"type": "disk", "deliver": "elsewhere", **queue},
+        "batch": {"linger": "0ms"},
+        "retry": {"initial": "1ms", "max": "5ms"},
+    }
+    return load_config(
+        {
+            "data_dir": str(directory),
+            "sinks": {"store": sink, "other": {"type": "memory", "queue": {"type": "disk"}}},
+            "routes": [
+                {"name": "store", "match": {"kind": kind}, "to": "store"},
+                {"name": "rest", "to": "other"},
+            ],
+        }
+    )
+
+
+@contextmanager
+def application(config: RoutingConfig) -> Iterator[Runtime]:
+    runtime = Runtime(config)
+    runtime.start()
+    try:
+        yield runtime
+    finally:
+        runtime.stop()
+
+
+@contextmanager
+def working(config: RoutingConfig) -> Iterator[WorkerProcess]:
+    worker = WorkerProcess(config)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+def audit(runtime: Runtime, *names: str) -> None:
+    for name in names:
+        runtime.emit_audit(name, {}, acknowledge="durable").acknowledged_sync("durable", 30)
+
+
+def waiting(runtime: Runtime) -> int:
+    return runtime.metrics().sinks["store"].queue_depth
+
+
+def test_the_application_opens_no_sink_and_its_flush_and_stop_wait_for_the_disk_alone(tmp_path: Path) -> None:
+    with application(configured(tmp_path)) as runtime:
+        audit(runtime, "a", "b")
+        assert runtime.flush(30)
+        assert asyncio.run(runtime.aflush(30))
+        assert waiting(runtime) == 2
+        assert runtime.stop()
+    assert Store.opened == 0
+    with working(configured(tmp_path)):
+        eventually(lambda: Store.names == ["a", "b"])
+        eventually(lambda: not list(tmp_path.glob("queues/*.db")))
+
+
+def test_each_row_wakes_the_worker_which_reports_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_spool, "_POLL", 3600.0)  # nothing but the wake-up brings it
+    config = configured(tmp_path)
+    with application(config) as runtime:
+        audit(runtime, "first")  # from now on there is a file
+        with working(config):
+            eventually(lambda: Store.names == ["first"])
+            for number in range(20):
+                audit(runtime, f"row {number}")
+                eventually(lambda number=number: Store.names[-1] == f"row {number}")
+                eventually(lambda: waiting(runtime) == 0)
+
+
+@pytest.mark.parametrize("when_full", ["block", "drop_newest", "drop_oldest"])
+def test_the_bounds_hold_without_a_worker(tmp_path: Path, when_full: str) -> None:
+    kind = "audit" if when_full == "block" else "tracing"
+    config = configured(tmp_path, kind=kind, max_events=10, when_full=when_full, block_timeout="50ms")
+    with application(config) as runtime:
+        for number in range(15):
+            runtime.emit(str(number), {}, kind=config.routes[0].match.kind)
+            runtime.flush(30)
+        assert waiting(runtime) == 10
+        reason = {
+            "block": DropReason.BLOCK_TIMEOUT,
+            "drop_newest": DropReason.QUEUE_FULL_NEWEST,
+            "drop_oldest": DropReason.QUEUE_FULL_OLDEST,
+        }[when_full]
+        assert runtime.metrics().sinks["store"].dropped == {reason: 5}
+        kept = range(5, 15) if when_full == "drop_oldest" else range(10)
+        with working(config):
+            eventually(lambda: Store.names == [str(number) for number in kept], found=lambda: Store.names)
+            eventually(lambda: waiting(runtime) == 0)
+            runtime.emit("room again", {}, kind=config.routes[0].match.kind)
+            eventually(lambda: Store.names[-1] == "room again")
+
+
+def test_that_nobody_delivers_is_said_after_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configured(tmp_path)
+    file = tmp_path / "routing.yaml"
+    file.write_text(
+        f"data_dir: {tmp_path}\nsinks:\n  store: {{type: memory, queue: {{type: disk, deliver: elsewhere}}}}\n"
+        "routes: [{name: all, to: store}]\n"
+    )
+    command = ["check", "-c", str(file), "--no-probe"]
+    with application(config) as runtime:
+        audit(runtime, "a")
+        with working(config):
+            eventually(lambda: waiting(runtime) == 0)
+            assert runtime.metrics().sinks["store"].state == "healthy"
+            assert "nobody delivers" not in CliRunner().invoke(app, command).output
+        died = time.time() - 75
+        os.utime(worker_path(tmp_path / "queues", "store"), (died, died))
+        sink = runtime.metrics().sinks["store"]
+        assert (sink.state, round(sink.worker_silent, -1)) == ("down", 80)
+        assert "nobody delivers: no worker has given a sign of life for 7" in sink.last_error
+        assert "nobody delivers to the sink 'store'" in CliRunner().invoke(app, command).output
+        with working(config):
+            eventually(lambda: runtime.metrics().sinks["store"].state == "healthy")
+
+
+def test_an_audit_call_that_asks_for_stored_learns_that_nobody_reports_it(tmp_path: Path) -> None:
+    with application(configured(tmp_path)) as runtime:
+        receipt = runtime.emit_audit("a", {}, acknowledge="stored")
+        assert receipt.acknowledged_sync("durable", 30).level == "durable"
+        with pytest.raises(AuditError, match="does not report back; wait for durable"):
+            receipt.acknowledged_sync("stored", 30)
+
+
+def test_what_the_sink_refuses_or_puts_off_ends_as_in_the_application(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    Store.rejects, Store.puts_off = {"bad"}, {"later": 3}
+    with application(config) as runtime, working(config) as worker:
+        audit(runtime, "good", "bad", "later", "last")
+        eventually(lambda: waiting(runtime) == 0)
+        assert sorted(Store.names) == ["good", "last", "later"]
+        assert [letter.sink for letter in DeadLetters(tmp_path).read()] == ["store"]
+        sink = worker.metrics().sinks["store"]
+        assert (sink.stored, sink.dead, sink.put_off) == (3, 1, 3)
+
+
+def test_a_reload_moves_the_delivery_elsewhere_and_back(tmp_path: Path) -> None:
+    elsewhere, here = configured(tmp_path), configured(tmp_path, deliver="here")
+    with application(here) as runtime:
+        audit(runtime, "one")
+        eventually(lambda: Store.names == ["one"])
+        runtime.reload(elsewhere)
+        audit(runtime, "two")
+        assert runtime.flush(30)
+        assert waiting(runtime) == 1
+        with working(elsewhere):
+            eventually(lambda: Store.names == ["one", "two"])
+            eventually(lambda: waiting(runtime) == 0)
+        audit(runtime, "three")
+        runtime.reload(here)
+        eventually(lambda: Store.names == ["one", "two", "three"], 60)
+
+
+def test_a_worker_goes_on_with_a_new_configuration_and_refuses_one_without_work(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    with application(config) as runtime, working(config) as worker:
+        audit(runtime, "one")
+        eventually(lambda: Store.names == ["one"])
+        with pytest.raises(ConfigError, match="no sink is delivered elsewhere"):
+            worker.reload(configured(tmp_path, deliver="here"))
+        worker.reload(configured(tmp_path, max_events=5))
+        audit(runtime, "two")
+        eventually(lambda: Store.names == ["one", "two"])
+        assert worker.metrics().sinks["store"].stored == 2
+
+
+def test_what_a_dead_process_left_is_adopted_unless_a_worker_attends_to_it(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    with application(config) as runtime:
+        audit(runtime, "left")
+    sign_of_life = worker_path(tmp_path / "queues", "store")
+    sign_of_life.touch()
+    with application(config) as runtime:
+        runtime.flush(30)  # it has looked for what dead processes left
+        assert waiting(runtime) == 0
+    os.utime(sign_of_life, (0, 0))
+    with application(config) as runtime:
+        runtime.flush(30)
+        assert waiting(runtime) == 1
+    with working(config):
+        eventually(lambda: Store.names == ["left"])
+
+
+def test_wrong_input_ends_with_one_message_and_code_2(tmp_path: Path) -> None:
+    file = tmp_path / "routing.yaml"
+    text = "data_dir: {}\nsinks:\n  a: {{type: memory{}}}\nroutes: [{{name: all, to: a}}]\n"
+    file.write_text(text.format(tmp_path, ""))
+    answer = CliRunner().invoke(app, ["worker", "-c", str(file)])
+    assert answer.exit_code == 2
+    assert "no sink is delivered elsewhere; add queue: {type: disk, deliver: elsewhere}" in answer.output
+    file.write_text(text.format(tmp_path, ", queue: {type: disk, deliver: elsewhere}"))
+    answer = CliRunner().invoke(app, ["worker", "-c", str(file), "--sink", "b"])
+    assert answer.exit_code == 2
+    assert "sink 'b' is not declared; there are a" in answer.output
+
+
+def test_a_row_of_an_explicit_service_needs_a_sink_that_is_opened_here(tmp_path: Path) -> None:
+    with application(configured(tmp_path)) as runtime:
+        event = runtime.capture("a", {}, level="info", kind=runtime.config.routes[0].match.kind)  # type: ignore[arg-type]
+        with pytest.raises(LogweirError, match=r"'store' is not opened here \(deliver: elsewhere\)"):
+            runtime.transactional_sink(event, "store")
