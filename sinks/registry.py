@@ -14,9 +14,9 @@ from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from logweir.errors import MissingDependency
-from logweir.sinks.contract import Sink, SyncSink
+from logweir.sinks.contract import Sink, SinkConfig, SyncSink
 
-__all__ = ["SinkClass", "known_types", "register_sink", "resolve"]
+__all__ = ["SinkClass", "known_types", "options_of", "register_sink", "resolve"]
 
 SinkClass = type[Sink[Any]] | type[SyncSink[Any]]
 SinkT = TypeVar("SinkT", bound=SinkClass)
@@ -35,6 +35,15 @@ _BUILT_IN = {
     "postgresql": "logweir.sinks.sql.postgresql:PostgresqlSink",
     "sqlite": "logweir.sinks.sql.sink:SqlSink",
     "stdout": "logweir.sinks.stdout:StdoutSink",
+}
+#: Where the options of a built-in sink stand by themselves: reading them needs no driver.
+_OPTIONS = {
+    "elasticsearch": "logweir.sinks.elasticsearch.config:ElasticsearchConfig",
+    "http": "logweir.sinks.http.config:HttpConfig",
+    "loki": "logweir.sinks.loki.config:LokiConfig",
+    "mysql": "logweir.sinks.sql.config:MysqlConfig",
+    "postgresql": "logweir.sinks.sql.config:PostgresqlConfig",
+    "sqlite": "logweir.sinks.sql.config:SqliteConfig",
 }
 _registered: dict[str, SinkClass] = {}
 
@@ -79,6 +88,20 @@ def resolve(name: str) -> SinkClass:
     for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
         return _checked(point.load(), name)
     raise LookupError(_unknown(name))
+
+
+def options_of(name: str) -> type[SinkConfig]:
+    """Return the options of a sink type that this process does not write to, without its driver if it can be.
+
+    Raises:
+        LookupError: There is no such type; the message names those that exist.
+        MissingDependency: Its options cannot be read without its driver, which is not installed.
+    """
+    if name in _OPTIONS:
+        module_name, _, class_name = _OPTIONS[name].partition(":")
+        options: type[SinkConfig] = getattr(import_module(module_name), class_name)
+        return options
+    return resolve(name).Config
 
 
 def _load(path: str, name: str) -> SinkClass:

@@ -176,13 +176,15 @@ class _Loading:
             self._complain((*path, "type"), f"type must be text, not {self._show((*path, 'type'), kind)}")
         if not isinstance(kind, str):
             return None
-        model = self._model_of(kind, path)
+        model = self._model_of(kind, path, elsewhere=_is_elsewhere(raw))
         return self._model(model, raw, path) if model is not None else None
 
-    def _model_of(self, kind: str, path: documents.Path) -> type[SinkConfig] | None:
+    def _model_of(self, kind: str, path: documents.Path, *, elsewhere: bool) -> type[SinkConfig] | None:
         """Find the model of a sink's options; looking for it may import modules of the user's."""
         try:
-            model = self._resolve(kind).Config
+            # Of a sink that another process writes to, this one need not have the driver.
+            by_itself = elsewhere and self._resolve is registry.resolve
+            model = registry.options_of(kind) if by_itself else self._resolve(kind).Config
         except (LookupError, MissingDependency) as error:
             reason = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
         except Exception as error:  # noqa: BLE001 - importing runs code of the user's, which may raise anything
@@ -276,6 +278,11 @@ def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
             for problem in _lacking(sink)
         ),
     ]
+
+
+def _is_elsewhere(raw: dict[str, Any]) -> bool:
+    queue = raw.get("queue")
+    return isinstance(queue, dict) and queue.get("deliver") == "elsewhere"
 
 
 def _unchained(config: RoutingConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:

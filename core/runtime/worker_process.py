@@ -100,7 +100,7 @@ class WorkerProcess:
         metrics_port: int | None = None,
         clock: Clock | None = None,
     ) -> None:
-        sinks_to_deliver(config, wanted)
+        _require_drivers(config, sinks_to_deliver(config, wanted))
         self.config = config
         self._wanted = wanted
         self._clock = clock or Clock()
@@ -173,8 +173,9 @@ class WorkerProcess:
 
         Raises:
             ConfigError: It leaves this worker nothing to do; the old one stays in force.
+            MissingDependency: A driver is not installed; likewise.
         """
-        sinks_to_deliver(config, self._wanted)
+        _require_drivers(config, sinks_to_deliver(config, self._wanted))
         self._loop_thread.run(self._replace(config), None)
 
     async def _replace(self, config: RoutingConfig) -> None:
@@ -228,6 +229,16 @@ class WorkerProcess:
                 now = SinkMetrics.of(each.channel.statistics(), each.channel.counters, each.channel.bounds)
                 sinks[name] = now.after(sinks.get(name, SinkMetrics()))
         return sinks
+
+
+def _require_drivers(config: RoutingConfig, names: Collection[str]) -> None:
+    """Import what writes to these sinks: reading their options did not need it.
+
+    Raises:
+        MissingDependency: A driver is not installed.
+    """
+    for name in names:
+        registry.resolve(config.sinks[name].type)
 
 
 async def _end_one(delivery: _Delivery, timeout: float) -> bool:

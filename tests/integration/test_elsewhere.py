@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -265,3 +267,28 @@ def test_a_row_of_an_explicit_service_needs_a_sink_that_is_opened_here(tmp_path:
         event = runtime.capture("a", {}, level="info", kind=runtime.config.routes[0].match.kind)  # type: ignore[arg-type]
         with pytest.raises(LogweirError, match=r"'store' is not opened here \(deliver: elsewhere\)"):
             runtime.transactional_sink(event, "store")
+
+
+@pytest.mark.parametrize(
+    ("sink", "drivers"),
+    [
+        ("type: mysql, url: 'mysql+aiomysql://app@db/app'", ["aiomysql", "pymysql"]),
+        ("type: postgresql, url: 'postgresql+asyncpg://app@db/app'", ["asyncpg"]),
+        ("type: sqlite, url: 'sqlite+aiosqlite:///audit.db'", ["aiosqlite"]),
+        ("type: elasticsearch, url: 'http://es:9200', index: logs", ["elasticsearch", "aiohttp"]),
+        ("type: loki, url: 'http://loki:3100'", ["httpx"]),
+        ("type: http, url: 'http://hook'", ["httpx"]),
+    ],
+)
+def test_the_application_does_not_import_the_driver(tmp_path: Path, sink: str, drivers: list[str]) -> None:
+    (tmp_path / "routing.yaml").write_text(
+        f"sinks:\n  far: {{{sink}, queue: {{type: disk, deliver: elsewhere}}}}\nroutes: [{{name: all, to: far}}]\n"
+    )
+    program = (
+        "import logweir, sys\nlogweir.start()\nlogweir.audit_sync('one')\nassert logweir.stop()\n"
+        f"sys.exit(str([name for name in {drivers} if name in sys.modules] or '') or None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
