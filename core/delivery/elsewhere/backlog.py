@@ -30,6 +30,8 @@ class BacklogElsewhere(Backlog):
 
     def commit(self, seq: int, time: int) -> None:
         """See :meth:`Backlog.commit`; no event stays in memory."""
+        if seq not in self._uncommitted:
+            return
         size, _ = self._uncommitted.pop(seq)
         self._uncommitted_size -= size
         self._committed_next = seq + 1

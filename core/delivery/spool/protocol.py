@@ -47,8 +47,8 @@ class QueueSpool(Protocol):
         """Whether the calling thread is in the middle of the spool's work."""
         ...
 
-    def nudge(self) -> None:
-        """Something is staged."""
+    def nudge(self, *, waits: bool = False) -> None:
+        """Something is staged, for which somebody will wait or nobody."""
         ...
 
     def ensure_awake(self) -> None:
