@@ -15,13 +15,12 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from logweir.delivery.retry import pause_before_retry
+from logweir.delivery.spool.removals import REMOVAL_LINGER
 from logweir.diagnostics import report
 from logweir.settings.delivery import RetryConfig
 
-__all__ = ["REMOVAL_LINGER", "Committable", "Committer"]
+__all__ = ["Committable", "Committer"]
 
-#: The longest that the deletion of a settled event waits for company, in seconds.
-REMOVAL_LINGER = 0.25
 _RETRY = RetryConfig(initial=0.2, max=5.0)
 _LEAST_PAUSE = 0.05
 _STOP_SECONDS = 10.0
@@ -213,10 +212,9 @@ class Committer:
         if self._failing and not failures:  # a caller that led has found out
             failures = 1
             self._back_off(failures)
-        while spool.has_staged or spool.has_removals:
+        while self._has_work():
             if not spool.has_staged and not failures:
                 self._collect_removals()
-            self._nudged_for_removals = False
             if spool.commit() is not None:
                 self._failing = True
                 return failures + 1, self._back_off(failures + 1)
@@ -225,6 +223,13 @@ class Committer:
         self._failing = False
         spool.rest()
         return 0, None
+
+    def _has_work(self) -> bool:
+        if self._spool.has_staged or self._spool.has_removals:
+            return True
+        # Cleared before the last look, which sees what came in between; what comes later wakes the thread.
+        self._nudged_for_removals = False
+        return self._spool.has_removals
 
     def _collect_removals(self) -> None:
         """Wait for company, until something is staged or the time is up."""

@@ -1,20 +1,27 @@
 """Removals: rows that are settled or dropped, and go with the next commit.
 
 A deletion needs no sync of its own: until it is durable a crash only delivers the event once more, which
-sinks absorb by its id. So it waits for company. The spool's lock guards what is here.
+sinks absorb by its id. So it waits for company: one row costs a transaction as much as its event did, many
+in a run next to nothing. The spool's lock guards what is here.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from logweir.delivery.spool.backlog import Backlog
 from logweir.delivery.spool.spool_file import SpoolFile
 
-__all__ = ["Removals"]
+__all__ = ["REMOVAL_LINGER", "Removals"]
+
+#: The longest that the deletion of a settled event waits for company, in seconds.
+REMOVAL_LINGER = 0.25
+# Company enough.
+_MANY = 256
 
 #: Rows dropped on disk that one commit removes, so that it does not take long.
 _DROPPED_ROWS = 4096
@@ -30,13 +37,21 @@ class Removals:
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
         self._rows: list[tuple[str, int]] = []
+        self._since = 0.0
 
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def are_due(self) -> bool:
+        """Whether a commit of anything else takes them along."""
+        return len(self._rows) >= _MANY or time.monotonic() - self._since >= REMOVAL_LINGER
+
     def add(self, backlog: Backlog, positions: Iterable[int]) -> None:
-        """Remove rows with the next commit; from any thread."""
+        """Remove rows with a commit that comes soon; from any thread."""
         with self._lock:
+            if not self._rows:
+                self._since = time.monotonic()
             self._rows += [(backlog.sink, seq) for seq in positions]
 
     def take(self) -> list[tuple[str, int]]:

@@ -7,9 +7,9 @@ memory does not grow with what waits; nothing that a disk can do stops the proce
 How: a put stages the event in memory (:mod:`.staging`). One thread, the committer, takes all that is
 staged, writes it in one transaction (:mod:`.writing`), and then answers everybody who waits: under load one
 sync of the disk serves many callers (group commit). A caller that waits in a thread of its own does the same
-for all others, if nobody else is at it (:mod:`.leading`). Settled events are deleted in the next
-transaction, or within :data:`REMOVAL_LINGER`; if that is lost with the process, they are delivered again,
-and sinks are idempotent. What is durable the backlogs (:mod:`.backlog`) hand to consumers.
+for all others, if nobody else is at it (:mod:`.leading`). Settled events are deleted together,
+within :data:`REMOVAL_LINGER`; if that is lost with the process, they are delivered again, and sinks are
+idempotent. What is durable the backlogs (:mod:`.backlog`) hand to consumers.
 
 Invariants:
 
@@ -47,12 +47,12 @@ from logweir.delivery.queue import OnDurable
 from logweir.delivery.set_aside import Group
 from logweir.delivery.spool import leading, orphans
 from logweir.delivery.spool.backlog import Backlog, Held
-from logweir.delivery.spool.committer import REMOVAL_LINGER, Committer
+from logweir.delivery.spool.committer import Committer
 from logweir.delivery.spool.current_file import CurrentFile
 from logweir.delivery.spool.notifications import NOBODY, Answers, Listeners, Owed
 from logweir.delivery.spool.reading import Reader
 from logweir.delivery.spool.refusal import encode_all, refuse
-from logweir.delivery.spool.removals import Removals
+from logweir.delivery.spool.removals import REMOVAL_LINGER, Removals
 from logweir.delivery.spool.spool_file import Record, SpoolFile
 from logweir.delivery.spool.sqlite_errors import SpoolClosed
 from logweir.delivery.spool.staging import Staged, Staging
@@ -211,7 +211,8 @@ class Spool:
                 # One step under the lock: nobody may see an event neither staged nor in the commit.
                 with self.lock:
                     batch = self._in_commit = self._staging.take(self._writer.most)
-                    removals = self._removals.take()
+                    if not batch or self._removals.are_due or self._writer.is_cramped:
+                        removals = self._removals.take()
                 return self._write(batch, removals, quickly=quickly)
             except BaseException:
                 # It takes long, or is cut off from outside: a KeyboardInterrupt, who ends a caller's thread.

@@ -60,6 +60,11 @@ class Writer:
         file = self._current.file
         return self._took * _MARGIN < seconds and file is not None and self._damage_of(file) is None
 
+    @property
+    def is_cramped(self) -> bool:
+        """Whether the disk has refused what was to be written: what is removed makes room."""
+        return self.most < COMMIT_EVENTS
+
     def replace_damaged(self) -> None:
         """Replace the file if it was found damaged."""
         damage = self._damage_of(self._current.file)
@@ -103,7 +108,7 @@ class Writer:
                 # lost.
                 file.look()
                 # In need of space: removals give some, and go alone so that they succeed where all would not.
-                if removals and self.most < COMMIT_EVENTS:
+                if removals and self.is_cramped:
                     file.write([], removals)
                     removals.clear()
                 if records or removals:

@@ -187,6 +187,17 @@ def test_deletions_are_committed_at_the_end_of_their_time_and_again_the_next_tim
     assert spool.commits == [(0, 5)] * 3
 
 
+def test_deletions_that_another_has_committed_do_not_use_up_the_wake_up_of_the_next(
+    spool: Played, committer: Committer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMOVAL_LINGER", 0.01)
+    committer.nudge_for_removals()
+    eventually(lambda: spool.rests)
+    spool.removals = 1
+    committer.nudge_for_removals()
+    eventually(lambda: spool.commits == [(0, 1)])
+
+
 def test_a_hundred_deletions_are_one_wake_up(spool: Played, committer: Committer) -> None:
     begun, go_on = threading.Event(), threading.Event()
     spool.at_commit = lambda: (begun.set(), go_on.wait(20))[0]
