@@ -55,8 +55,8 @@ class Committable(Protocol):
     def commit_quickly(self, seconds: float) -> OSError | None:
         """Make durable what is staged, for a caller who has so much time; otherwise it stays as it is.
 
-        It does while another thread commits, and if it may take longer: it is much, or for a slow disk, or
-        for a file that is damaged or has yet to be made.
+        It does while another thread commits, where many wait at once, and if it may take longer: for a slow
+        disk, for a file that is damaged or has yet to be made.
         """
         ...
 

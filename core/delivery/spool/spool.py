@@ -68,8 +68,6 @@ __all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "Spool"]
 
 #: The most bytes that may wait for a commit; while they do, every queue of the spool is full.
 STAGED_BYTES = 64 * 2**20
-#: The most that a caller commits for others in its own thread.
-_LED_EVENTS = 256
 # More than one commit brings: what a sink that keeps up is given need not be read back.
 _WINDOW, _WINDOW_BYTES = 2 * COMMIT_EVENTS, 8 * 2**20
 
@@ -184,11 +182,15 @@ class Spool:
 
     def commit_quickly(self, seconds: float) -> OSError | None:
         """See :meth:`Committable.commit_quickly`."""
-        if len(self._staging) > _LED_EVENTS or self.is_interrupted():
+        if self.is_interrupted():
             return None
         answers = NOBODY
         try:
-            if self._io.acquire(blocking=False) and self.has_staged and self._writer.is_quick(seconds):
+            if (
+                self._io.acquire(blocking=False)
+                and self.has_staged
+                and self._writer.is_quick(seconds, len(self._staging))
+            ):
                 answers = self._commit(quickly=True)
         except TakesLong:
             return None

@@ -24,6 +24,9 @@ __all__ = ["COMMIT_EVENTS", "TakesLong", "Writer"]
 
 #: The most events in one transaction: bounds what a caller waits behind.
 COMMIT_EVENTS = 4096
+# The most events with which a caller commits in its own thread. Where more come together, the first of them
+# should not go ahead: they share a commit if the committer, who must be woken, makes it.
+_FEW = 8
 # How many times longer than the last commit a caller must have time for to make the next one.
 _MARGIN = 10
 
@@ -52,13 +55,15 @@ class Writer:
         self._lock = lock
         self._backlogs = backlogs
         self._took = 0.0
+        self._wrote = 0
         self.damage: tuple[SpoolFile, Exception] | None = None
         self.most = COMMIT_EVENTS
 
-    def is_quick(self, seconds: float) -> bool:
-        """Whether the next transaction will most probably take far less than this: the last one did."""
+    def is_quick(self, seconds: float, events: int) -> bool:
+        """Whether so many events are few, as those of the last commit, which took far less than this."""
         file = self._current.file
-        return self._took * _MARGIN < seconds and file is not None and self._damage_of(file) is None
+        few = max(events, self._wrote) <= _FEW and self._took * _MARGIN < seconds
+        return few and file is not None and self._damage_of(file) is None
 
     @property
     def is_cramped(self) -> bool:
@@ -91,7 +96,7 @@ class Writer:
         """
         started = time.monotonic()
         error = self._write(records, removals, quickly=quickly)
-        self._took = time.monotonic() - started
+        self._took, self._wrote = time.monotonic() - started, len(records)
         # A disk that is nearly full takes a small transaction when it refuses a large one. Halved down to one
         # event and doubled again, the batch finds what fits, and removals get a chance to make room.
         self.most = min(self.most * 2, COMMIT_EVENTS) if error is None else max(self.most // 2, 1)

@@ -70,6 +70,20 @@ def test_a_caller_that_leads_does_not_wake_the_committer_before_it_waits(
     in_thread(work)
 
 
+def test_where_many_wait_at_once_the_committer_commits_for_them(queue: DiskQueue, disk: Disk) -> None:
+    """Otherwise the first who is answered, and comes again, would go ahead alone, and all others wait for it."""
+
+    def many() -> list[BaseException | None]:
+        with leading():
+            durable = [queue.put_durably(make_event())[1] for _ in range(9)]
+            lead(10.0)
+            return [done.exception(10.0) for done in durable]
+
+    assert in_thread(many) == [None] * 9
+    assert [in_thread(lambda: wait_for(queue)) for _ in range(2)] == [None, None]
+    assert disk.writers == [COMMITTER, COMMITTER, "caller"]
+
+
 def test_the_first_file_is_made_by_the_committer(tmp_path: Path, disk: Disk) -> None:
     spool = make_spool(tmp_path, threaded=True)
     assert in_thread(lambda: wait_for(make_queue(spool))) is None
