@@ -122,6 +122,30 @@ def test_killed_at_random_moments_every_acknowledged_event_is_stored_once(tmp_pa
     kill(delivering)
 
 
+def test_the_file_of_a_killed_parent_is_cleared_though_its_child_lives(tmp_path: Path) -> None:
+    configure(tmp_path)
+    application = start(
+        tmp_path,
+        """
+        logweir.start()
+        acknowledged(logweir.audit_sync("parent").event_id)
+        if not os.fork():
+            acknowledged(logweir.audit_sync("child").event_id)
+        time.sleep(300)
+        """,
+    )
+    acknowledged = acknowledge_some(application, 2)
+    with worker(tmp_path):
+        eventually(lambda: set(acknowledged) <= delivered(tmp_path), found=lambda: said(tmp_path))
+        application.kill()
+        eventually(lambda: len(spools(tmp_path)) == 1, found=lambda: spools(tmp_path))
+        (child,) = (int(name.partition("-")[0]) for name in spools(tmp_path))
+        assert child != application.pid
+        os.kill(child, signal.SIGKILL)
+        end(application)
+        check_once_each(tmp_path, acknowledged)
+
+
 def test_a_second_worker_stands_by_and_goes_on_when_the_first_is_gone(tmp_path: Path) -> None:
     configure(tmp_path)
     with worker(tmp_path) as first, worker(tmp_path) as second:

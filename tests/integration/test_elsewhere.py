@@ -249,6 +249,35 @@ def test_what_a_dead_process_left_is_adopted_unless_a_worker_attends_to_it(tmp_p
         eventually(lambda: Store.names == ["left"])
 
 
+def test_a_file_that_is_damaged_under_way_is_replaced_and_nothing_of_it_is_lost(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    with application(config) as runtime:
+        audit(runtime, "a", "b", "c")
+        (path,) = tmp_path.glob("queues/*.db")
+        with path.open("r+b") as file:
+            file.write(bytes(100))
+        audit(runtime, "d")
+        with working(config):
+            eventually(lambda: sorted(set(Store.names)) == ["a", "b", "c", "d"], found=lambda: Store.names)
+            eventually(lambda: waiting(runtime) == 0)
+            audit(runtime, "e")
+            eventually(lambda: Store.names[-1] == "e")
+
+
+def test_two_applications_are_served_in_turn_and_reported_to_each(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    with application(config) as one, application(config) as other, working(config):
+        for number in range(50):
+            audit(one, f"one {number}")
+            audit(other, f"other {number}")
+        eventually(lambda: waiting(one) == waiting(other) == 0)
+        assert len(Store.names) == len(set(Store.names)) == 100
+        for name in ("one", "other"):
+            assert [each for each in Store.names if each.startswith(name)] == [
+                f"{name} {n}" for n in range(50)
+            ]
+
+
 def test_wrong_input_ends_with_one_message_and_code_2(tmp_path: Path) -> None:
     file = tmp_path / "routing.yaml"
     text = "data_dir: {}\nsinks:\n  a: {{type: memory{}}}\nroutes: [{{name: all, to: a}}]\n"

@@ -46,7 +46,7 @@ def start_worker(directory: Path, *arguments: str) -> subprocess.Popen[str]:
             stderr=errors,
             text=True,
         )
-    eventually(lambda: "delivers to" in said(directory)[begin:], found=lambda: said(directory))
+    eventually(lambda: "delivers to" in said(directory)[begin:], 90, found=lambda: said(directory))
     return process
 
 

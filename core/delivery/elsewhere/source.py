@@ -30,6 +30,8 @@ from logweir.event import Event
 __all__ = ["Settled", "Source", "Taken"]
 
 _BUSY_SECONDS = 1.0
+#: Rows that one transaction deletes from a file of a dead owner.
+_DELETED_AT_ONCE = 4096
 #: Records that one write takes as a whole or not at all.
 _RECORDS = select.PIPE_BUF // RECORD.size
 
@@ -115,7 +117,7 @@ class Source:
         self._settled: list[Settled] = []
         self._lock = threading.Lock()
         # Rows that were read and are not reported.
-        self._open = 0
+        self._open: set[int] = set()
 
     def settle(self, place: Settled) -> None:
         """Note that a row is settled; from any thread."""
@@ -145,7 +147,7 @@ class Source:
         places = self._places([*(held.seq for held in found.held), *found.dead])
         for seq in found.dead:
             self.settle(places[seq])
-        self._open += len(places)
+        self._open.update(places)
         return [Taken(places[seq], event) for seq, event in found.held]
 
     def _places(self, positions: Sequence[int]) -> dict[int, Settled]:
@@ -201,7 +203,7 @@ class Source:
         with self._lock:
             settled, self._settled = self._settled, []
         done = self._delete(settled) if self._owner_is_dead else self._send(settled)
-        self._open -= done
+        self._open.difference_update([seq for _, seq in settled[:done]])
         with self._lock:
             self._settled[:0] = settled[done:]
         return done == len(settled)
@@ -214,12 +216,12 @@ class Source:
         """
         if self._file is None or self._owner_is_dead or not self._file.is_in_place():
             return True
-        oldest = self._file.oldest(self._sink, 0, self._open + 1)
-        return sum(seq < self._read_next for seq, _ in oldest) <= self._open
+        oldest = self._file.oldest(self._sink, 0, len(self._open) + 1)
+        return all(seq >= self._read_next or seq in self._open for seq, _ in oldest)
 
     def end_if_idle(self) -> None:
         """Remove the file of a dead owner when nothing waits in it."""
-        if self._open or self._settled or self.may_have_more or self._is_heard():
+        if self._open or self._settled or self.may_have_more:
             return
         if self._owner_is_dead or self._is_orphan():
             self._delete([])
@@ -262,13 +264,22 @@ class Source:
                 self.is_gone = True
                 return len(settled)
             with closing(SpoolFile(self.path)) as file:
-                file.write([], [(self._sink, seq) for _, seq in settled])
+                self._delete_settled(file, self._open.difference([seq for _, seq in settled]))
                 self.is_gone = file.is_empty()
             if self.is_gone:
                 ownership.remove(self.path)
         finally:
             lock.release()
         return len(settled)
+
+    def _delete_settled(self, file: SpoolFile, still_open: set[int]) -> None:
+        # By what is not settled: the owner may have died with reports that it had read and not acted upon.
+        while True:
+            oldest = file.oldest(self._sink, 0, len(still_open) + _DELETED_AT_ONCE)
+            settled = [seq for seq, _ in oldest if seq < self._read_next and seq not in still_open]
+            if not settled:
+                return
+            file.write([], [(self._sink, seq) for seq in settled])
 
     # -- the end ------------------------------------------------------------------------------------
 
