@@ -22,6 +22,7 @@ from logweir.encoding.events import event_to_dict
 from logweir.encoding.times import format_time
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import in_slices_of_thread
 from logweir.sinks.contract import SinkConfig, SinkContext, SyncSink
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 
@@ -58,11 +59,12 @@ class StdoutSink(SyncSink[StdoutConfig]):
         """
         lines: list[bytes] = []
         rejected = dict[int, str]()
-        for index, event in enumerate(batch):
-            try:
-                lines.append(self._line(event))
-            except (TypeError, ValueError) as error:
-                rejected[index] = f"cannot be written as JSON: {type(error).__name__}"
+        for part in in_slices_of_thread(range(len(batch))):
+            for index in part:
+                try:
+                    lines.append(self._line(batch[index]))
+                except (TypeError, ValueError) as error:
+                    rejected[index] = f"cannot be written as JSON: {type(error).__name__}"
         if lines:
             with self._turn, _as_sink_errors(self.config.stream):
                 _write(_stream(self.config.stream), b"\n".join([*lines, b""]))

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import leisure, paced
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 
@@ -47,7 +48,13 @@ class _ThreadedSink(Sink[SinkConfig]):
         await self._threads.run(self._sink.open)
 
     async def write(self, batch: Sequence[Event]) -> WriteResult:
-        return await self._threads.run(lambda: self._sink.write(batch))
+        by = leisure()
+
+        def write() -> WriteResult:
+            with paced(by):
+                return self._sink.write(batch)
+
+        return await self._threads.run(write)
 
     async def check(self) -> Health:
         self._threads.start()

@@ -137,6 +137,10 @@ class EventQueue(ABC):
         """Whether another queue has taken over all that waits and all that is given back."""
         return False
 
+    def has_leisure(self) -> bool:
+        """Whether delivery has time for pauses: nobody waits for it, and there is room; any thread."""
+        return False
+
     def is_interrupted(self) -> bool:
         """Whether the caller interrupted its own thread in the middle of this queue's work.
 

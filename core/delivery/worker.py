@@ -39,6 +39,7 @@ from logweir.delivery.watchdog import SinkCall
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import paced
 from logweir.process.standstill import under_way
 from logweir.process.threads import in_thread
 from logweir.settings.delivery import BatchConfig, RetryConfig
@@ -178,7 +179,8 @@ class Worker:
         try:
             call = SinkCall.of(self._name, "write", self._sink, counters)
             batch = self._for_sink(events)
-            answer = await call_sink(lambda: self._sink.write(batch), self._retry.timeout, call)
+            with paced(self._queue.has_leisure):
+                answer = await call_sink(lambda: self._sink.write(batch), self._retry.timeout, call)
             result = sound(answer, len(events))
         except TimeoutError:
             failure = _Failure(f"no answer within {self._retry.timeout:g} s")

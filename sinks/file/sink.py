@@ -27,6 +27,7 @@ from logweir.diagnostics import report
 from logweir.encoding.events import encode_event, encode_lines
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import in_slices_of_thread
 from logweir.sinks.contract import Query, SinkContext, SyncSink
 from logweir.sinks.file.cleanup import Cleanup
 from logweir.sinks.file.config import FileConfig
@@ -148,7 +149,7 @@ class FileSink(SyncSink[FileConfig]):
             data = b""
             if len(ids) == len(batch) and not self._recent.has_any(ids):
                 with contextlib.suppress(TypeError, ValueError):  # which event it is will be found below
-                    data = encode_lines(batch)
+                    data = b"".join([encode_lines(part) for part in in_slices_of_thread(batch)])
             if not data:
                 return self._write_each(batch)
             self._append(data)

@@ -12,11 +12,13 @@ import httpx
 import msgspec
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
+from logweir.process.pacing import in_slices
 from logweir.settings.tls import TlsConfig
 from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.encode import Entry
 from logweir.sinks.loki.paging import AnswerTooLarge, Found, answer_entries
-from logweir.sinks.loki.push_body import to_json, to_protobuf
+from logweir.sinks.loki.protobuf import stream_part
+from logweir.sinks.loki.push_body import json_body, json_part, protobuf_body
 from logweir.sinks.loki.verdicts import Answer, is_too_large, read_answer, unreachable
 from logweir.sinks.loki.writing import AT_ONCE
 from logweir.sinks.shared.credentials import bearer_header, login_of
@@ -28,8 +30,8 @@ __all__ = ["LokiClient"]
 _PUSH = "/loki/api/v1/push"
 _QUERY = "/loki/api/v1/query_range"
 _BODIES: Mapping[str, Any] = {
-    "protobuf": (to_protobuf, {"Content-Type": "application/x-protobuf"}),
-    "json": (to_json, {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+    "protobuf": (stream_part, protobuf_body, {"Content-Type": "application/x-protobuf"}),
+    "json": (json_part, json_body, {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
 }
 #: Answers to a push of nothing from a Loki that does not serve us, and from one that does: Loki 3 answers 422
 #: ("at least one valid stream is required"), others take it, or call it a bad request.
@@ -56,7 +58,7 @@ class LokiClient:
 
     def __init__(self, config: LokiConfig, http: httpx.AsyncClient) -> None:
         self._http = http
-        self._encode, self._headers = _BODIES[config.encoding]
+        self._part_of, self._body_of, self._headers = _BODIES[config.encoding]
         self._query_timeout = max(_QUERY_TIMEOUT, config.retry.timeout)
 
     @classmethod
@@ -70,7 +72,9 @@ class LokiClient:
         Raises:
             SinkUnavailable: They may be sent again.
         """
-        response = await self._send("POST", _PUSH, content=self._encode(entries), headers=self._headers)
+        parts = [self._part_of(part) async for part in in_slices(entries)]
+        content = self._body_of(entries, parts)
+        response = await self._send("POST", _PUSH, content=content, headers=self._headers)
         return read_answer(response.status_code, response.text, response.headers)
 
     async def query(self, text: str, start: int, end: int, limit: int, newest_first: bool) -> list[Found]:
@@ -114,7 +118,7 @@ class LokiClient:
             SinkUnavailable: Loki does not serve.
             SinkRejected: It does not serve us.
         """
-        content = self._encode([])
+        content = self._body_of([], [])
         response = await self._send("POST", _PUSH, content=content, headers=self._headers)
         if response.status_code in _REFUSED:
             raise SinkRejected(str(_error_of(response)))

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from logweir.sinks.loki.encode import Entry
 
-__all__ = ["label_pairs", "push_request"]
+__all__ = ["label_pairs", "push_request", "stream_part"]
 
 _NANOS = 10**9
 _SEVEN_BITS, _MORE = 0x7F, 0x80  # of a varint's byte
@@ -24,11 +24,14 @@ _ONE_BYTE, _FOUR_BYTES = 1 << 7, 1 << 28  # the first numbers that take one more
 _BELOW_ZERO = 1 << 64  # as which a number is written that is less than zero
 
 
-def push_request(labels: str, entries: Sequence[Entry]) -> bytes:
-    """Return the request that pushes entries into the stream of these labels; it is empty without entries."""
-    if not entries:
-        return b""
-    parts = [_field(1, labels.encode())]
+def push_request(labels: str, parts: Sequence[bytes]) -> bytes:
+    """Return the request that pushes entries, given as :func:`stream_part` of them, into one stream."""
+    return _field(1, b"".join([_field(1, labels.encode()), *parts]))
+
+
+def stream_part(entries: Sequence[Entry]) -> bytes:
+    """Return entries as fields of their stream."""
+    parts: list[bytes] = []
     second, seconds = None, b""
     for entry in entries:
         own, nanos = divmod(entry.stamp, _NANOS)
@@ -39,7 +42,7 @@ def push_request(labels: str, entries: Sequence[Entry]) -> bytes:
         pairs = label_pairs(entry.names, entry.values) if entry.names else b""
         before = b"\x0a" + _length(len(stamp)) + stamp + b"\x12" + _length(len(line))
         parts += (b"\x12", _length(len(before) + len(line) + len(pairs)), before, line, pairs)
-    return _field(1, b"".join(parts))
+    return b"".join(parts)
 
 
 def label_pairs(names: tuple[str, ...], values: tuple[str, ...]) -> bytes:

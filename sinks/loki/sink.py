@@ -20,6 +20,7 @@ from operator import attrgetter
 from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import in_slices
 from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.loki.client import LokiClient
 from logweir.sinks.loki.config import LokiConfig
@@ -127,7 +128,10 @@ class LokiSink(Sink[LokiConfig]):
                 self._encoder.note_taken(entries[0].stream)
             return answer
 
-        result = await store(self._encoder.entries(batch), push, find_remedy, self._size)
+        entries = list[Entry]()
+        async for part in in_slices(batch):
+            entries += self._encoder.entries(part, len(entries))
+        result = await store(entries, push, find_remedy, self._size)
         return await self._without_known(result, untimely) if untimely else result
 
     def _remedy_for(self, entry: Entry, refusal: Refusal) -> Remedy:

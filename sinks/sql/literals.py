@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["LONGEST_STATEMENT", "may_write", "statements"]
+__all__ = ["LONGEST_STATEMENT", "may_write", "statements", "written"]
 
 #: The most bytes of a statement of more than one row, as the driver joins them.
 LONGEST_STATEMENT = 1_024_000
@@ -29,11 +29,10 @@ def may_write(connection: Any) -> bool:
     return connection.charset in _SAFE_CHARSETS
 
 
-def statements(insert: str, rows: Sequence[Sequence[Any]], server_status: int) -> Iterator[bytes]:
-    """Yield the statements that insert rows, each of one row or of :data:`LONGEST_STATEMENT` bytes at most.
+def written(rows: Sequence[Sequence[Any]], server_status: int) -> list[bytes]:
+    """Return rows as SQL, each between its parentheses.
 
     Args:
-        insert: The statement up to and with ``VALUES``.
         rows: At least one, all of one length: of ``str``, ``int``, finite ``float`` and ``None``.
         server_status: The flags of the server's last answer on this connection.
 
@@ -43,8 +42,17 @@ def statements(insert: str, rows: Sequence[Sequence[Any]], server_status: int) -
     """
     backslash = not server_status & _NO_BACKSLASH_ESCAPES
     columns = [_literals(column, backslash=backslash) for column in zip(*rows, strict=True)]
+    return [f"({','.join(row)})".encode() for row in zip(*columns, strict=True)]
+
+
+def statements(insert: str, made: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the statements that insert rows, each of one row or of :data:`LONGEST_STATEMENT` bytes at most.
+
+    Args:
+        insert: The statement up to and with ``VALUES``.
+        made: The rows as SQL, at least one.
+    """
     start = insert.encode() + b" "
-    made = [f"({','.join(row)})".encode() for row in zip(*columns, strict=True)]
     first, size = 0, len(start)
     for index, row in enumerate(made):
         if size + len(row) > LONGEST_STATEMENT and index > first:

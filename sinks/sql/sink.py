@@ -211,7 +211,7 @@ class SqlSink(Sink[SqlConfig]):
         return await self._store_together(batch)
 
     async def _store_together(self, batch: Sequence[Event]) -> set[int]:
-        rows = self._insertion_of_open().rows_of(batch)
+        rows = await self._insertion_of_open().rows_of(batch)
         if self._chain is not None:
             known = await self._writers.store(rows)
             if self._memory.is_due:

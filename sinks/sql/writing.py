@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import in_slices
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
 from logweir.sinks.sql import literals
@@ -73,12 +74,15 @@ class Insertion:
         self._literal_insert = start + "VALUES"
         self._joined_insert = insert_of(start, table, dialect) if database.takes_joined_columns else None
 
-    def rows_of(self, batch: Sequence[Event]) -> Rows:
+    async def rows_of(self, batch: Sequence[Event]) -> Rows:
         """Return the rows of events.
 
         Raises:
             SinkRejected: A value of one cannot be stored.
         """
+        return [row async for part in in_slices(batch) for row in self._rows(part)]
+
+    def _rows(self, batch: Sequence[Event]) -> Rows:
         try:
             stored = hide_nul_in(batch) if self._database.escapes_nul else batch
             if self._is_model:
@@ -104,7 +108,9 @@ class Insertion:
         driver = (await connection.get_raw_connection()).driver_connection
         if driver is None or not literals.may_write(driver):
             return False
-        for statement in literals.statements(self._literal_insert, rows, driver.server_status):
+        status = driver.server_status
+        written = [text async for part in in_slices(rows) for text in literals.written(part, status)]
+        for statement in literals.statements(self._literal_insert, written):
             await connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)  # type: ignore[arg-type]
         return True
 

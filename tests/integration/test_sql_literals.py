@@ -75,9 +75,8 @@ def test_every_row_is_read_as_it_was_in_each_mode(url: str, mode: str) -> None:
 
         async def read_back(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
             await cursor.execute(f"DELETE FROM {table}")
-            for statement in literals.statements(
-                f"INSERT INTO {table} VALUES", rows, connection.server_status
-            ):
+            made = literals.written(rows, connection.server_status)
+            for statement in literals.statements(f"INSERT INTO {table} VALUES", made):
                 await cursor.execute(statement)
             await cursor.execute(f"SELECT * FROM {table} ORDER BY n")
             return list(await cursor.fetchall())

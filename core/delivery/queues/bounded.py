@@ -96,6 +96,11 @@ class BoundedQueue(EventQueue):
 
     # -- what a queue of its own adds ---------------------------------------------------------------
 
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """Events that wait in their turn."""
+
     @abstractmethod
     def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
         """Take the event if there is room; None when the queue is full."""
@@ -202,6 +207,10 @@ class BoundedQueue(EventQueue):
         self._wake(self._on_wake)
 
     # -- consumers: the loop thread -----------------------------------------------------------------
+
+    def has_leisure(self) -> bool:
+        """See :meth:`EventQueue.has_leisure`: until the queue is half full."""
+        return self.depth * 2 < self._max_events and not self._flushes and not self._is_closed()
 
     def _on_wake(self) -> None:
         """Let the consumer that waits, and flushes, look again; on the consumers' loop."""

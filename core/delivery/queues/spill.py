@@ -67,6 +67,10 @@ class SpillQueue(EventQueue):
         self._on_disk: set[Lease] = set()
         all_queues.add(self)
 
+    def has_leisure(self) -> bool:
+        """See :meth:`EventQueue.has_leisure`: as long as none is on disk."""
+        return not self._disk.depth and self._memory.has_leisure()
+
     def _waking_both(self, wake: Wake) -> Wake:
         """A consumer that waits for memory must hear of what comes to the disk, as by adoption."""
 

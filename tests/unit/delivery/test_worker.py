@@ -17,6 +17,7 @@ from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock, Worker
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind, new_event_id
+from logweir.process.pacing import leisure
 from logweir.settings.delivery import BatchConfig, QueueConfig, RetryConfig
 from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.results import WriteResult
@@ -102,6 +103,23 @@ def failing(times: int, error: Exception) -> Answer:
         return WriteResult.all_stored()
 
     return answer
+
+
+async def test_a_sink_has_time_for_pauses_while_its_queue_has(tmp_path: Path) -> None:
+    asked: list[bool] = []
+
+    def answer(_batch: Sequence[Event]) -> WriteResult:
+        decide = leisure()
+        asked.append(decide is not None and decide())
+        queue.close()
+        asked.append(decide is not None and decide())
+        return WriteResult.all_stored()
+
+    queue = MemoryQueue(QueueConfig(), "block", asyncio.get_running_loop().call_soon_threadsafe)
+    queue.put(event("a"))
+    await asyncio.wait_for(Bench(answer, tmp_path).worker(queue).run(), 10.0)
+    assert asked == [True, False]
+    assert leisure() is None
 
 
 async def test_a_stored_batch_is_counted(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import Leisure, leisure, paced
 from logweir.sinks.contract import SinkConfig, SinkContext, SyncSink
 from logweir.sinks.null import NullConfig, NullSink
 from logweir.sinks.results import Health, HealthStatus, WriteResult
@@ -45,6 +46,26 @@ async def test_a_synchronous_sink_never_runs_on_the_loop() -> None:
     await adapted.open()
     assert await adapted.write([]) == WriteResult.all_stored()
     assert sink.threads == {"logweir-sink"}
+    await adapted.close()
+
+
+async def test_the_pauses_of_a_worker_reach_the_thread() -> None:
+    class Paced(Blocking):
+        def write(self, batch: Sequence[Event]) -> WriteResult:
+            found.append(leisure())
+            return WriteResult.all_stored()
+
+    found: list[Leisure | None] = []
+    adapted = as_async(Paced())
+    await adapted.open()
+
+    def decide() -> bool:
+        return True
+
+    with paced(decide):
+        await adapted.write([])
+    await adapted.write([])
+    assert found == [decide, None]
     await adapted.close()
 
 

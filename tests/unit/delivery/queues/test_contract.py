@@ -305,6 +305,36 @@ async def test_statistics_agree_with_the_truth(make_queue: MakeQueue) -> None:
     assert queue.statistics().in_flight == 0
 
 
+async def hurry(queue: EventQueue) -> None:
+    """Wait until there is no leisure: what goes to disk is committed by another thread."""
+    async with asyncio.timeout(30):
+        while queue.has_leisure():
+            await asyncio.sleep(0.01)
+
+
+async def test_there_is_leisure_until_a_queue_is_half_full_or_somebody_waits(make_queue: MakeQueue) -> None:
+    queue = make_queue(max_events=20)
+    assert queue.has_leisure()
+    queue.put(event())
+    assert queue.has_leisure()
+    flush = asyncio.ensure_future(queue.settled_up_to(queue.mark()))
+    await hurry(queue)
+    lease = await queue.take(10, 10_000, 0)
+    assert lease is not None
+    queue.settle(lease)
+    await flush
+    assert queue.has_leisure()
+    for _ in range(10):
+        queue.put(event())
+    await hurry(queue)
+
+
+async def test_a_closed_queue_has_no_leisure(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    queue.close()
+    assert not queue.has_leisure()
+
+
 async def test_what_is_not_settled_waits_again_in_front(make_queue: MakeQueue) -> None:
     queue = make_queue()
     sent = [event(str(number)) for number in range(6)]

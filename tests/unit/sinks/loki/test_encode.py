@@ -14,8 +14,8 @@ from logweir.benchmarks.loki_messages import LabelPair, PushRequest
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.loki.encode import Encoder, Entry, Form, Stream, to_event
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.protobuf import push_request
-from logweir.sinks.loki.push_body import to_json, to_protobuf
+from logweir.sinks.loki.protobuf import push_request, stream_part
+from logweir.sinks.loki.push_body import json_body, json_part, protobuf_body, to_json, to_protobuf
 from logweir.testing.contract import AWKWARD_FIELDS, make_event
 
 STATIC = {"job": "logweir"}
@@ -189,19 +189,27 @@ def test_a_push_is_the_message_that_protobuf_makes(
         entry.structuredMetadata.extend(
             [LabelPair(name=name, value=value).SerializeToString() for name, value in pairs.items()]
         )
-    assert PushRequest.FromString(push_request(labels, entries)) == request
+    assert PushRequest.FromString(push_request(labels, [stream_part(entries)])) == request
 
 
 def test_the_same_bytes_are_pushed_as_protobuf_makes_of_usual_entries() -> None:
     entries = encoder().entries(
         [make_event(number=number, time_ns=10**18 + number) for number in range(1, 4)]
     )
-    request = PushRequest.FromString(push_request(entries[0].stream.text, entries))
-    assert request.SerializeToString() == push_request(entries[0].stream.text, entries)
+    request = PushRequest.FromString(push_request(entries[0].stream.text, [stream_part(entries)]))
+    assert request.SerializeToString() == push_request(entries[0].stream.text, [stream_part(entries)])
+
+
+def test_a_body_made_in_parts_is_the_body_made_in_one_go() -> None:
+    entries = encoder().entries([make_event(f"event {number}", AWKWARD_FIELDS) for number in range(500)])
+    halves = entries[:123], entries[123:]
+    assert protobuf_body(entries, [stream_part(half) for half in halves]) == to_protobuf(entries)
+    assert json_body(entries, [json_part(half) for half in halves]) == to_json(entries)
 
 
 def test_a_push_of_nothing_is_empty() -> None:
-    assert push_request("", []) == b""
+    assert cramjam.snappy.decompress_raw(to_protobuf([])).read() == b""
+    assert cramjam.gzip.decompress(to_json([])).read() == b'{"streams":[]}'
 
 
 @given(st.lists(events, max_size=5), placements)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.sinks.sql.literals import LONGEST_STATEMENT, statements
+from logweir.sinks.sql.literals import written as rows_written
 
 NO_BACKSLASH_ESCAPES = 512
 VALUES = st.one_of(
@@ -18,7 +19,7 @@ VALUES = st.one_of(
 
 
 def written(*row: Any, status: int = 0) -> str:
-    (statement,) = statements("INSERT INTO t VALUES", [row], status)
+    (statement,) = statements("INSERT INTO t VALUES", rows_written([row], status))
     return statement.decode().removeprefix("INSERT INTO t VALUES ")
 
 
@@ -50,7 +51,7 @@ def test_a_session_without_backslash_escapes_takes_the_backslash_as_it_is() -> N
 
 @given(st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=20))
 def test_a_column_is_written_as_each_of_its_values_is(rows: list[tuple[Any, ...]]) -> None:
-    (together,) = statements("INSERT INTO t VALUES", rows, 0)
+    (together,) = statements("INSERT INTO t VALUES", rows_written(rows, 0))
 
     assert together.decode() == f"INSERT INTO t VALUES {','.join(written(*row) for row in rows)}"
 
@@ -58,7 +59,7 @@ def test_a_column_is_written_as_each_of_its_values_is(rows: list[tuple[Any, ...]
 def test_rows_are_joined_up_to_the_longest_statement_and_a_longer_row_stands_alone() -> None:
     rows = [("x" * size,) for size in (600_000, 400_000, 600_000, 3_000_000, 5, 6)]
 
-    made = list(statements("INSERT INTO t VALUES", rows, 0))
+    made = list(statements("INSERT INTO t VALUES", rows_written(rows, 0)))
 
     assert [statement.count(b"(") for statement in made] == [2, 1, 1, 2]
     assert all(len(statement) <= LONGEST_STATEMENT or statement.count(b"(") == 1 for statement in made)
