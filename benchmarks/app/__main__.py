@@ -14,7 +14,7 @@ from logweir.benchmarks.measure import environment
 
 
 def main(
-    seconds: Annotated[float, typer.Option(help="Of load at a fifth of the capacity, for each case.")] = 3.0,
+    seconds: Annotated[float, typer.Option(help="Of load at a fifth of the capacity, for each case.")] = 2.5,
     turns: Annotated[int, typer.Option(help="How often each case is measured.")] = 3,
     sinks: Annotated[str, typer.Option(help="logweir's sinks, by commas.")] = ",".join(SINKS),
     unpinned: Annotated[bool, typer.Option(help="Measure some without a core of their own too.")] = True,

@@ -53,7 +53,7 @@ class _Ground:
 
 def measure(
     *,
-    seconds: float = 3.0,
+    seconds: float = 2.5,
     turns: int = 3,
     sinks: Collection[str] = SINKS,
     rivals: Collection[str] = contenders.NAMES,
