@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
-from logweir.process.pacing import in_slices
+from logweir.process.pacing import breathe, in_slices
 from logweir.settings.tls import TlsConfig
 from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.encode import Entry
@@ -74,6 +74,7 @@ class LokiClient:
         """
         parts = [self._part_of(part) async for part in in_slices(entries)]
         content = self._body_of(entries, parts)
+        await breathe()
         response = await self._send("POST", _PUSH, content=content, headers=self._headers)
         return read_answer(response.status_code, response.text, response.headers)
 

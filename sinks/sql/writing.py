@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.process.pacing import in_slices
+from logweir.process.pacing import breathe, in_slices
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
 from logweir.sinks.sql import literals
@@ -110,6 +110,7 @@ class Insertion:
             return False
         status = driver.server_status
         written = [text async for part in in_slices(rows) for text in literals.written(part, status)]
+        await breathe()
         for statement in literals.statements(self._literal_insert, written):
             await connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)  # type: ignore[arg-type]
         return True

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from logweir.process import pacing
-from logweir.process.pacing import in_slices, in_slices_of_thread, leisure, paced
+from logweir.process.pacing import breathe, in_slices, in_slices_of_thread, leisure, paced
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ async def test_work_that_nobody_paces_is_done_in_one_go(pauses: list[float]) -> 
 
 
 async def test_paced_work_pauses_between_slices_and_leaves_nothing_out(pauses: list[float]) -> None:
-    items = range(100)
+    items = range(150)
     with paced(lambda: True):
         parts, parts_in_thread = await both(items)
-    assert [len(part) for part in parts] == [40, 40, 20]
+    assert [len(part) for part in parts] == [64, 64, 22]
     assert [item for part in parts for item in part] == list(items)
     assert parts_in_thread == parts
     assert pauses == [0.001] * 4
@@ -47,14 +47,24 @@ async def test_a_hurry_in_the_middle_ends_the_pauses(pauses: list[float]) -> Non
     answers = iter([True, True, False])
     with paced(lambda: next(answers)):
         parts = [part async for part in in_slices(range(1000))]
-    assert [len(part) for part in parts] == [40, 40, 920]
+    assert [len(part) for part in parts] == [64, 64, 872]
     assert len(pauses) == 1
 
 
 async def test_a_batch_of_one_slice_has_no_pause(pauses: list[float]) -> None:
     with paced(lambda: True):
-        assert [len(part) async for part in in_slices(range(40))] == [40]
+        assert [len(part) async for part in in_slices(range(64))] == [64]
     assert not pauses
+
+
+async def test_a_breath_is_taken_where_there_is_time_for_it(pauses: list[float]) -> None:
+    await breathe()
+    with paced(lambda: False):
+        await breathe()
+    assert not pauses
+    with paced(lambda: True):
+        await breathe()
+    assert pauses == [0.001]
 
 
 def test_what_paces_is_known_inside_alone() -> None:
