@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from sqlalchemy.dialects.postgresql import asyncpg as dialects
@@ -83,7 +83,7 @@ def test_every_row_is_stored_as_the_driver_would_have_stored_it(postgresql: Serv
         both = runner.run(_both(postgresql.url))
 
         @given(EVENTS)
-        @settings(max_examples=80)
+        @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         def check(parts: list[tuple[Any, ...]]) -> None:
             events = [
                 structs.replace(make_event(name, fields, time_ns=time), trace_id=trace)

@@ -7,7 +7,7 @@ from typing import Any
 import cramjam
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logweir.benchmarks.loki_messages import LabelPair, PushRequest
@@ -172,6 +172,7 @@ LINES = st.binary(min_size=1, max_size=300) | st.integers(1, 40_000).map(lambda 
 STAMPS = st.integers(-(2**63), 2**63 - 1) | st.integers(0, 2**31).map(lambda nanos: 10**18 + nanos)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     VALUES,
     st.lists(st.tuples(STAMPS, LINES, st.dictionaries(NAMES, VALUES, max_size=4)), min_size=1, max_size=5),
