@@ -59,6 +59,8 @@ class LokiClient:
     def __init__(self, config: LokiConfig, http: httpx.AsyncClient) -> None:
         self._http = http
         self._part_of, self._body_of, self._headers = _BODIES[config.encoding]
+        # Whole and parsed: of a path, httpx would make it anew for each request.
+        self._push_url = httpx.URL(config.url + _PUSH)
         self._query_timeout = max(_QUERY_TIMEOUT, config.retry.timeout)
 
     @classmethod
@@ -75,7 +77,7 @@ class LokiClient:
         parts = [self._part_of(part) async for part in in_slices(entries)]
         content = self._body_of(entries, parts)
         await breathe()
-        response = await self._send("POST", _PUSH, content=content, headers=self._headers)
+        response = await self._send("POST", self._push_url, content=content, headers=self._headers)
         return read_answer(response.status_code, response.text, response.headers)
 
     async def query(self, text: str, start: int, end: int, limit: int, newest_first: bool) -> list[Found]:
@@ -130,7 +132,7 @@ class LokiClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+    async def _send(self, method: str, path: str | httpx.URL, **content: Any) -> httpx.Response:
         try:
             return await self._http.request(method, path, **content)
         except httpx.HTTPError as error:
