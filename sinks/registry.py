@@ -32,6 +32,7 @@ _BUILT_IN = {
     "mongodb": "logweir.sinks.mongodb.sink:MongoSink",
     "mysql": "logweir.sinks.sql.mysql:MysqlSink",
     "null": "logweir.sinks.null:NullSink",
+    "otlp": "logweir.sinks.otlp.sink:OtlpSink",
     "postgresql": "logweir.sinks.sql.postgresql:PostgresqlSink",
     "sqlite": "logweir.sinks.sql.sink:SqlSink",
     "stdout": "logweir.sinks.stdout:StdoutSink",

@@ -1,0 +1,82 @@
+"""Options of the OTLP sink."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlunsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from logweir.settings.tls import TlsConfig
+from logweir.settings.urls import http_parts, may_hold_credentials
+from logweir.sinks.contract import SinkConfig
+from logweir.sinks.shared.credentials import check_login
+
+__all__ = ["OtlpConfig"]
+
+_PATH = "/v1/logs"
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: What the sink says itself in every request.
+_OURS = {"content-length", "content-encoding", "content-type", "host", "transfer-encoding"}
+
+
+class OtlpConfig(SinkConfig):
+    """OTLP, OpenTelemetry's protocol, over HTTP: to a collector, or a store that speaks it."""
+
+    type: str = "otlp"
+    url: str
+    """Where the receiver answers, such as `http://collector:4318`; `/v1/logs` is added. No credentials."""
+    resource: dict[str, str | bool | int | float] = Field(default_factory=dict)
+    """Attributes of the resource beside `service.name` and `deployment.environment.name`."""
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """More headers, such as a key of a vendor's; their values are never shown."""
+    username: str | None = None
+    """For basic authentication."""
+    password: SecretStr | None = None
+    """For basic authentication."""
+    bearer_token: SecretStr | None = None
+    """For bearer authentication."""
+    tls: TlsConfig = TlsConfig()
+    """For an `https` url."""
+    gzip: bool = True
+    """Whether requests are compressed."""
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_a_base(cls, value: str) -> str:
+        if may_hold_credentials(value):
+            raise ValueError("the url holds credentials, or may: write them as username and password")
+        parts = http_parts(value)
+        if parts is None:
+            raise ValueError("not the address of a receiver; write one such as http://collector:4318")
+        path = parts.path.rstrip("/").removesuffix(_PATH) + _PATH
+        return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+    @field_validator("headers")
+    @classmethod
+    def _headers_can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, secret in value.items():
+            if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS:
+                raise ValueError(f"{name!r} is no header that can be added")
+            if not secret.get_secret_value().isprintable() or not secret.get_secret_value().isascii():
+                raise ValueError(f"the header {name} has a character that no header may have")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_to_authenticate(self) -> OtlpConfig:
+        check_login(self.username, self.password)
+        ways = {
+            "username": self.username is not None,
+            "bearer_token": self.bearer_token is not None,
+            "the header Authorization": "authorization" in {name.lower() for name in self.headers},
+        }
+        taken = [name for name, given in ways.items() if given]
+        if len(taken) > 1:
+            raise ValueError(f"{' and '.join(taken)} are several ways to authenticate; keep one of them")
+        return self
+
+    def secrets(self) -> list[str]:
+        """What must never be shown, whoever sends it back to us; the longest first."""
+        given = [self.password, self.bearer_token, *self.headers.values()]
+        known = {secret.get_secret_value() for secret in given if secret is not None}
+        return sorted((secret for secret in known if secret), key=len, reverse=True)
