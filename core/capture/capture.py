@@ -87,6 +87,11 @@ class Capture:
         self._sites: dict[tuple[str | None, ...], _Site] = {}
         self._walks: dict[tuple[str | None, ...], int] = {}
 
+    @property
+    def enrich_errors(self) -> int:
+        """How many times a function that adds fields has failed; there is none here."""
+        return 0
+
     def __call__(  # noqa: C901, PLR0912 - written out, for each call of our own would show
         self,
         name: str,

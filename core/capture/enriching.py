@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from threading import local
+from threading import RLock, local
 from typing import Any
 
 from structlog import DropEvent
@@ -37,6 +37,9 @@ class Enrichers:
     Args:
         functions: By their dotted paths, in their order.
         clock: Seconds.
+
+    Attributes:
+        failed: How many times one of them raised an error, or returned no dictionary.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class Enrichers:
     ) -> None:
         self._functions = dict(functions)
         self._clock = clock
+        self._lock = RLock()  # re-entrant: a finaliser may log in the middle of anything
+        self.failed = 0
 
     def __call__(self, name: str, fields: dict[str, Any], level: str) -> dict[str, Any]:
         """Return the fields with what the functions have added; never raises."""
@@ -67,6 +72,8 @@ class Enrichers:
             answer = dict(function(None, level, {**fields, "event": name}))
         except (Exception, DropEvent) as error:  # noqa: BLE001 - the user's code must not break a log call
             kind = type(error).__qualname__
+            with self._lock:
+                self.failed += 1
             add_field(fields, ENRICH_ERROR, f"{path}: {kind}")
             # Not what it says: it was given values that may be secret.
             report(f"enrich.{path}", "enricher %s raised %s; its events have %s", path, kind, ENRICH_ERROR)
@@ -81,6 +88,11 @@ class EnrichingCapture(Capture):
     """A capture that lets enrichers add to the fields of each call, and of its logger."""
 
     enrichers: Enrichers
+
+    @property
+    def enrich_errors(self) -> int:
+        """How many times a function that adds fields has failed."""
+        return self.enrichers.failed
 
     def __call__(
         self,

@@ -416,6 +416,7 @@ class Runtime:
             truncated=self._pipeline.capture.snapshot.truncated,
             dropped_at_stop=self._fan_out.dropped_at_stop + self._late.lost,
             left_out=self._feedback.left_out,
+            enrich_errors=self._pipeline.capture.enrich_errors,
             dead_letters=DeadLetterMetrics.of(self._pipeline.dead_letters.totals, self._pruner.expired),
         )
 

@@ -193,6 +193,7 @@ class Metrics:
         dead_letters: What waits in the dead letters.
         left_out: Events that sinks and their clients logged about their own writes, and records that were
             logged while others were captured, too deep one inside the other.
+        enrich_errors: Failures of functions named under ``enrich``.
     """
 
     sinks: dict[str, SinkMetrics]
@@ -202,3 +203,4 @@ class Metrics:
     dropped_at_stop: int = 0
     dead_letters: DeadLetterMetrics = field(default_factory=DeadLetterMetrics)
     left_out: int = 0
+    enrich_errors: int = 0

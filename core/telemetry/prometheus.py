@@ -97,6 +97,7 @@ _UNSINKED: dict[str, tuple[str, Callable[[Metrics], float]]] = {
         "Events that the delivery logged about itself, and would have fed itself with.",
         lambda metrics: metrics.left_out,
     ),
+    "enrich_errors": ("Failures of functions named under enrich.", lambda metrics: metrics.enrich_errors),
 }
 
 

@@ -152,6 +152,7 @@ def test_an_enricher_that_fails_leaves_the_event_whole(name: str, caplog: pytest
         logweir.get_logger(a=1).info("x", b=2)
         logweir.audit_sync("fund.transfer", user_id=1)
         first, second = captured.events
+        assert logweir.metrics().enrich_errors == 2
     error = {"broken": "ValueError", "drops": "DropEvent", "forgets": "TypeError"}[name]
     expected = {"a": 1, "b": 2, "tenant": "acme", "enrich_error": f"shop_logs:{name}: {error}"}
     assert first.fields == expected

@@ -42,7 +42,7 @@ def metrics() -> Metrics:
         worker_silent=75.0,
     )
     letters = DeadLetterMetrics({"db": 2, "": 6}, 800, 60.0, {"db": 9})
-    return Metrics({"db": sink, 'od"d\\\n': SinkMetrics()}, 11, 12, 13, 14, letters)
+    return Metrics({"db": sink, 'od"d\\\n': SinkMetrics()}, 11, 12, 13, 14, letters, 15, 16)
 
 
 def samples(text: str) -> dict[str, float]:
@@ -84,6 +84,8 @@ def test_every_count_is_there_under_its_name() -> None:
     assert found["logweir_events_sampled_total"] == 12
     assert found["logweir_events_truncated_total"] == 13
     assert found["logweir_events_late_total"] == 14
+    assert found["logweir_events_left_out_total"] == 15
+    assert found["logweir_enrich_errors_total"] == 16
     assert found["logweir_dead_letters{'sink': ''}"] == 6
     assert found["logweir_events_dropped_total{'reason': 'block_timeout', 'sink': 'db'}"] == 3
     assert found["logweir_events_dropped_total{'reason': 'shutdown', 'sink': 'db'}"] == 0
