@@ -149,7 +149,7 @@ class Capture:
                 of_value = ordinary.cost((value,))
                 walked = walked or of_name < 0 or of_value < 0
                 cost += of_name + of_value
-        if active is not None and (ordinary.carried(bound)[-2:] == (None, None)):
+        if active is not None and not IDS & bound.values.keys():
             trace_id, span_id = active  # before what is bound, which may be the request's around the span
         if kind is None:
             kind = of_head

@@ -113,19 +113,29 @@ def active_ids() -> tuple[str, str] | None:
     return None if found is None else found[:2]
 
 
+#: What was read last, and of what: several events in a row belong to one span.
+_last_span: tuple[object, tuple[str, str, int] | None] = (None, None)
+
+
 def _current_span() -> tuple[str, str, int] | None:
+    global _last_span  # noqa: PLW0603 - one assignment; an answer that another thread replaces is found again
     # Another thread may be in the middle of importing it, so that the function is not there yet.
     find: Any = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
     if find is None:
         return None
     try:
         context = find().get_span_context()
+        known, found = _last_span
+        if context is known:
+            return found
         ids = f"{context.trace_id:032x}", f"{context.span_id:016x}"
-        found = *ids, int(context.trace_flags) & (_SAMPLED | _RANDOM)
-        return found if context.is_valid else None  # noqa: TRY300 - it may raise too
+        read = *ids, int(context.trace_flags) & (_SAMPLED | _RANDOM)
+        found = read if context.is_valid else None
     except Exception as error:  # noqa: BLE001 - spans may be of any class, and the event must not be lost
         report("current span", "OpenTelemetry's current span cannot be read: %s", type(error).__qualname__)
         return None
+    _last_span = context, found
+    return found
 
 
 def current_trace_id() -> str | None:
