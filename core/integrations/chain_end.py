@@ -58,9 +58,9 @@ def routed_by_its_chain() -> bool:
 def takes(logger: Any, method_name: str, arguments: Mapping[str, Any]) -> bool:
     """Whether a logger's method can be called with these arguments by keyword, as structlog would do."""
     key = type(logger), method_name
-    if key in _accepted:
+    try:
         accepted = _accepted[key]
-    else:
+    except KeyError:
         if len(_accepted) >= _MOST:
             _accepted.clear()
         accepted = _accepted[key] = _inspected(logger, method_name)

@@ -86,7 +86,9 @@ class RoutingProcessor(Routing):
         """
         ends = self.final
         if ends is None:
-            ends = is_last(self) and self._ends_with(logger, method_name, event_dict)
+            # What is rendered, any logger takes; and where one takes the event dict itself, it gets it.
+            unfit = isinstance(event_dict, dict) and not takes(logger, method_name, event_dict)
+            ends = unfit and is_last(self)
         try:
             self._route(logger, method_name, event_dict, takes_over=ends)
         except Exception as error:  # noqa: BLE001 - a log call must never break its caller
@@ -95,18 +97,12 @@ class RoutingProcessor(Routing):
             raise DropEvent
         return event_dict
 
-    @staticmethod
-    def _ends_with(logger: WrappedLogger, method_name: str, event_dict: Any) -> bool:
-        """Whether the logger could not take the event dict itself; what is rendered, it takes."""
-        return isinstance(event_dict, dict) and not takes(logger, method_name, event_dict)
-
     def _route(self, logger: WrappedLogger, method_name: str, event_dict: Any, *, takes_over: bool) -> None:
-        owned = takes_over and type(event_dict) is dict and "event" in event_dict
-        fields = event_dict if owned else read_rendered(event_dict)
-        record = fields.pop("_record", None)  # structlog's ProcessorFormatter is at work
-        if record is not None and not fields.pop("_from_structlog", True):
-            if not was_just_taken(record):
-                _HANDLER.take(record, fields)
+        if type(event_dict) is dict and "event" in event_dict:
+            fields = event_dict if takes_over else dict(event_dict)
+        else:
+            fields = read_rendered(event_dict)
+        if "_record" in fields and not self._is_from_structlog(fields):
             return
         level = METHOD_LEVELS.get(method_name, "info")
         if "level" in fields:
@@ -116,10 +112,20 @@ class RoutingProcessor(Routing):
                 level = said
                 del fields["level"]
         name = fields.pop("event", "")
-        arguments = fields.get("positional_args")
-        if type(arguments) is tuple and arguments:  # structlog's formatter of them stands behind, or nowhere
+        # structlog's formatter of arguments stands behind us, or nowhere.
+        if "positional_args" in fields and type(fields["positional_args"]) is tuple:
             name = formatted(name, fields.pop("positional_args"), fields)
         self.route(logger, level, name, fields)
+
+    @staticmethod
+    def _is_from_structlog(fields: dict[str, Any]) -> bool:
+        """Whether structlog's ProcessorFormatter shows an event of its own; a library's record is taken."""
+        record = fields.pop("_record")
+        if fields.pop("_from_structlog", True):
+            return True
+        if not was_just_taken(record):
+            _HANDLER.take(record, fields)
+        return False
 
     def route(self, logger: WrappedLogger, level: str, name: Any, fields: dict[str, Any]) -> None:
         """Enqueue one event; takes ownership of ``fields``. Never raises."""
