@@ -239,3 +239,36 @@ def test_work_in_an_executor_carries_the_context_of_its_caller() -> None:
             future = submit_with_context(executor, log.info, "submitted")
         future.result()
     assert stored()["submitted"].trace_id == TRACE
+
+
+def test_flask_carries_its_trace_and_answers_errors_with_it() -> None:
+    from flask import Flask
+
+    app = Flask("shop")
+    app.wsgi_app = WsgiMiddleware(app.wsgi_app)  # type: ignore[method-assign]
+    handler = logweir.Handler()
+    app.logger.addHandler(handler)
+
+    @app.get("/work")
+    def work() -> str:
+        structlog.contextvars.clear_contextvars()
+        log.info("view")
+        return "done"
+
+    @app.get("/fails")
+    def fails() -> str:
+        raise RuntimeError("boom")
+
+    try:
+        with logweir.running(CONFIG):
+            client = app.test_client()
+            assert client.get("/work", headers=HEADERS).headers["x-request-id"] == "r-17"
+            answer = client.get("/fails", headers=HEADERS, buffered=True)  # and closed, as a server does
+    finally:
+        app.logger.removeHandler(handler)
+    assert (answer.status_code, answer.headers["x-request-id"]) == (500, "r-17")
+    events = stored()
+    record = events["Exception on /fails [GET]"]
+    assert (record.trace_id, record.fields["error_type"]) == (TRACE, "RuntimeError")
+    assert events["view"].trace_id == TRACE
+    assert events["http.request"].fields["http_status"] == 500
