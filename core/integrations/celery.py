@@ -26,7 +26,7 @@ from logweir.integrations.stdlib import bring_to_root, install_stdlib
 from logweir.runtime import current as runtime
 
 try:
-    from celery import exceptions, signals  # type: ignore[import-untyped]
+    from celery import exceptions, signals
 except ModuleNotFoundError:  # pragma: no cover - reported to whoever imports this
     raise MissingDependency("logweir.integrations.celery", "celery") from None
 
