@@ -38,7 +38,7 @@ from logweir.errors import SinkRejected
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.table import TABLE_OPTIONS, definition
 
-__all__ = ["MIGRATIONS", "Migration", "Schema", "script_of"]
+__all__ = ["MIGRATIONS", "Migration", "Schema", "script_of", "statements_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Schema:
         if provision and not self._seems_complete(connection):
             connection.rollback()
             with self._database.schema_lock(connection, self.audit.name):
-                self._create(connection)
+                self.create(connection)
                 connection.commit()
         found = self._look(connection)
         self._require(found)
@@ -192,8 +192,8 @@ class Schema:
             and (not self.versioned or found.version == _UNREADABLE or (found.version or 0) >= self.newest)
         )
 
-    def _create(self, connection: Connection) -> None:
-        """Create and add what is missing; what was found before the lock may have changed since."""
+    def create(self, connection: Connection) -> None:
+        """Create and add what is missing, in the caller's transaction, under the caller's lock."""
         found = self._look(connection)
         if self.audit.name in found.columns:
             if self._missing(found).difference(self._addable):
@@ -252,6 +252,21 @@ def _addition(table: Table, name: str, dialect: Dialect) -> str:
 
 def script_of(schema: Schema, dialect: Dialect) -> str:
     """Return the SQL that makes the tables of a schema; what brings older ones up to date is in comments."""
+    older = [
+        f"-- a table older than version {migration.version}: {_addition(schema.audit, column, dialect)};"
+        for migration in schema.migrations
+        for column in migration.columns
+    ]
+    older += [
+        f"-- a table from before chaining: {_addition(schema.audit, column, dialect)};"
+        for column in schema.additions
+    ]
+    statements = statements_of(schema, dialect)
+    return "".join([*(f"{statement};\n" for statement in statements), *(f"{line}\n" for line in older)])
+
+
+def statements_of(schema: Schema, dialect: Dialect) -> list[str]:
+    """Return the statements that make the tables of a schema."""
     can_pass_over = dialect.name != "mysql"  # which has no CREATE INDEX IF NOT EXISTS
     tables = [*schema.tables, *([VERSIONS] if schema.versioned else [])]
     statements = [
@@ -267,13 +282,4 @@ def script_of(schema: Schema, dialect: Dialect) -> str:
                 insert(VERSIONS).values(table_name=name, version=newest, changed_us=0),
             )
         ]
-    older = [
-        f"-- a table older than version {migration.version}: {_addition(schema.audit, column, dialect)};"
-        for migration in schema.migrations
-        for column in migration.columns
-    ]
-    older += [
-        f"-- a table from before chaining: {_addition(schema.audit, column, dialect)};"
-        for column in schema.additions
-    ]
-    return "".join([*(f"{statement};\n" for statement in statements), *(f"{line}\n" for line in older)])
+    return statements
