@@ -9,10 +9,13 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from fastapi import BackgroundTasks, FastAPI
 from fastapi.responses import StreamingResponse
 
 import logweir
+from logweir.context import extract, inject
 from logweir.context.threads import submit_with_context
 from logweir.event import Event
 from logweir.integrations.asgi import ContextMiddleware
@@ -272,3 +275,28 @@ def test_flask_carries_its_trace_and_answers_errors_with_it() -> None:
     assert (record.trace_id, record.fields["error_type"]) == (TRACE, "RuntimeError")
     assert events["view"].trace_id == TRACE
     assert events["http.request"].fields["http_status"] == 500
+
+
+def test_an_aiohttp_server_carries_its_trace_by_a_middleware_of_a_few_lines() -> None:
+    @web.middleware
+    async def context(request: web.Request, handler: Any) -> web.StreamResponse:
+        with extract(request.headers, http_method=request.method, http_path=request.path):
+            answer: web.StreamResponse = await handler(request)
+            return answer
+
+    async def work(request: web.Request) -> web.Response:
+        log.info("handler")
+        return web.Response(headers=inject())
+
+    app = web.Application(middlewares=[context])
+    app.router.add_get("/work", work)
+
+    async def ask() -> str:
+        async with TestClient(TestServer(app)) as client:
+            answer = await client.get("/work", headers=HEADERS)
+            return answer.headers["x-request-id"]
+
+    with logweir.running(CONFIG):
+        assert asyncio.run(ask()) == "r-17"
+    event = stored()["handler"]
+    assert (event.trace_id, event.fields["http_path"]) == (TRACE, "/work")

@@ -50,6 +50,16 @@ def test_importing_the_package_imports_nothing_else() -> None:
     assert in_a_new_process(loaded) == "[]"
 
 
+def test_an_application_without_frameworks_imports_none_of_them() -> None:
+    program = (
+        "import sys, logweir, logweir.context; from logweir.integrations.stdlib import install_stdlib;"
+        "from logweir.integrations import asgi, wsgi; logweir.configure_structlog(); logweir.start;"
+        "known = {'alembic', 'celery', 'django', 'fastapi', 'flask', 'starlette'};"
+        "print(sorted(known.intersection(sys.modules)))"
+    )
+    assert in_a_new_process(program) == "[]"
+
+
 def test_who_starts_has_imported_what_is_used_on_event_loops() -> None:
     program = "import sys, logweir; logweir.start; print('logweir.auditing.audit' in sys.modules, 'audit' in vars(logweir))"
 
