@@ -1,11 +1,12 @@
 """Celery's tasks carry their sender's trace: real workers, over a transport of files."""
 
+import os
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from logweir.event import Event
 from support.programs import run_program, stored
 
-pytestmark = pytest.mark.busy
+pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -121,13 +122,15 @@ def worker(directory: Path, *options: str) -> Iterator[Path]:
             cwd=directory,
             stdout=file,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         yield printed
         process.send_signal(signal.SIGTERM)
         process.wait(60)
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # a pool whose worker has died too
         process.wait()
 
 
