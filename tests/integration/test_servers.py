@@ -13,6 +13,7 @@ import psutil
 import psycopg
 import pymysql
 import pytest
+import redis
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
@@ -22,7 +23,7 @@ from servers.server import OwnServer
 from support import victorialogs
 from support.waiting import eventually
 
-ALL = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "loki", "victorialogs"]
+ALL = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "loki", "victorialogs", "redis"]
 
 
 def sql(server: Server, *statements: str) -> Any:
@@ -68,6 +69,9 @@ def put_one(server: Server) -> None:
         httpx.post(f"{server.url}{path}/loki/api/v1/push", json=body).raise_for_status()
         if path:
             eventually(lambda: victorialogs.saved(server.url))  # it answers before it saves
+    elif server.name == "redis":
+        with redis.Redis.from_url(server.url) as client:
+            client.xadd("smoke", {"n": 1})
     else:
         sql(server, "create table smoke (n int primary key)", "insert into smoke values (1)")
 
@@ -88,6 +92,9 @@ def count(server: Server, timeout: float = 10) -> int:
         return sum(len(stream["values"]) for stream in found.json()["data"]["result"])
     if server.name == "victorialogs":
         return len(victorialogs.rows(server.url, '{job="smoke"}', timeout))
+    if server.name == "redis":
+        with redis.Redis.from_url(server.url, socket_timeout=timeout) as client:
+            return int(client.xlen("smoke"))
     return int(sql(server, "select count(*) from smoke")[0][0])
 
 

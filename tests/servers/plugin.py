@@ -115,6 +115,7 @@ mongodb = _shared_server("mongodb")
 elasticsearch = _shared_server("elasticsearch")
 loki = _shared_server("loki")
 victorialogs = _shared_server("victorialogs")
+redis = _shared_server("redis")
 
 
 @pytest.fixture(scope="session")

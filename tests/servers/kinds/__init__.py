@@ -7,11 +7,21 @@ from servers.kinds.mariadb import MariaDB
 from servers.kinds.mongodb import MongoDB
 from servers.kinds.mysql import MySQL
 from servers.kinds.postgresql import PostgreSQL
+from servers.kinds.redis import Redis
 from servers.kinds.victorialogs import VictoriaLogs
 
 __all__ = ["KINDS", "Options", "ServerKind"]
 
 KINDS: dict[str, ServerKind] = {
     kind.name: kind
-    for kind in (MySQL(), MariaDB(), PostgreSQL(), MongoDB(), Elasticsearch(), Loki(), VictoriaLogs())
+    for kind in (
+        MySQL(),
+        MariaDB(),
+        PostgreSQL(),
+        MongoDB(),
+        Elasticsearch(),
+        Loki(),
+        VictoriaLogs(),
+        Redis(),
+    )
 }

@@ -45,6 +45,14 @@ def mongodb(port: int) -> None:
             raise ConnectionError("no answer to hello yet")
 
 
+def redis(port: int) -> None:
+    """Redis answers a ping, if only by asking for a password; while it loads its file it says so."""
+    with socket.create_connection(("127.0.0.1", port), _TIMEOUT) as connection:
+        connection.sendall(b"PING\r\n")
+        if not connection.recv(8).startswith((b"+PONG", b"-NOAUTH")):
+            raise ConnectionError("loading")
+
+
 def http(port: int, path: str) -> None:
     """An HTTP server answers the path with a status of success."""
     try:
