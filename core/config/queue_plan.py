@@ -60,12 +60,19 @@ def plan_queue(name: str, config: RoutingConfig) -> QueuePlan:
     declared = config.sinks[name].queue
     on_disk = declared.deliver == "elsewhere"
     audited = any(name in route.to for route in audit_routes(config.routes))
+    own: QueueType | None = declared.type
     spills = declared.when_full == "spill"
+    if declared.goes_over_a_broker:
+        own = "disk" if declared.local == "disk" else "memory" if declared.local else None
+        # What only tracing fills has room on disk while the broker is away, unless the file says otherwise.
+        spills = spills or (
+            declared.when_full is None and declared.local != "none" and own != "disk" and not audited
+        )
     default: WhenFull = "block" if audited else "drop_oldest"
     return QueuePlan(
         declared,
-        declared.type or ("disk" if on_disk or (audited and not spills) else "memory"),
-        declared.when_full or default,
+        own or ("disk" if on_disk or (audited and not spills) else "memory"),
+        "spill" if spills else declared.when_full or default,
         default if spills else declared.when_full or default,
     )
 

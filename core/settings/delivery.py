@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from logweir.settings.brokers import BROKERS, BrokerKeys
 from logweir.settings.units import ByteSize, Seconds
 
 __all__ = [
@@ -24,7 +25,7 @@ __all__ = [
     "directory_of",
 ]
 
-QueueType = Literal["memory", "disk"]
+QueueType = Literal["memory", "disk", "redis"]
 Deliver = Literal["here", "elsewhere"]
 WhenFull = Literal["block", "drop_newest", "drop_oldest", "spill"]
 
@@ -60,12 +61,13 @@ def directory_of(info: ValidationInfo) -> Path:
     return directory
 
 
-class QueueConfig(StrictModel):
+class QueueConfig(BrokerKeys, StrictModel):
     """The bounded queue between the callers and a sink's workers."""
 
     type: QueueType | None = None
     """Where events wait: `disk` survives the process and the power, `memory` is fastest and dies with the
-    process. By default `disk` where an audit route feeds the sink, otherwise `memory`."""
+    process. `redis` forwards them to a broker, and `logweir worker` delivers them. By default `disk` where an
+    audit route feeds the sink, otherwise `memory`."""
     max_events: int | None = Field(default=None, ge=1)
     """The most events that may wait; by default 50,000 in memory and 1,000,000 on disk."""
     max_bytes: ByteSize | None = Field(default=None, ge=1024)
@@ -87,16 +89,26 @@ class QueueConfig(StrictModel):
     """With `when_full: spill`, the most bytes (approximate) on disk; by default 1GiB."""
 
     @model_validator(mode="after")
+    def _keys_fit_the_type(self) -> QueueConfig:
+        if problem := self.misplaced():
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
     def _elsewhere_is_over_the_disk(self) -> QueueConfig:
         if self.deliver == "elsewhere" and (self.type == "memory" or self.when_full == "spill"):
             raise ValueError(
                 "deliver: elsewhere hands events to another process over the disk, which no queue in memory "
                 "does; use type: disk, with when_full: block, drop_newest or drop_oldest"
             )
+        if self.deliver == "elsewhere" and self.goes_over_a_broker:
+            raise ValueError(f"with type: {self.type} worker processes deliver anyway; remove deliver: elsewhere")
         return self
 
     @model_validator(mode="after")
     def _spills_from_memory(self) -> QueueConfig:
+        if self.when_full == "spill" and self.local in {"disk", "none"}:
+            raise ValueError("when_full: spill puts on disk what memory cannot hold; it needs local: memory")
         if self.when_full == "spill" and self.type == "disk":
             raise ValueError(
                 "when_full: spill puts on disk what memory cannot hold, and with type: disk all is there "
@@ -108,6 +120,11 @@ class QueueConfig(StrictModel):
                 "or add when_full: spill"
             )
         return self
+
+    @property
+    def goes_over_a_broker(self) -> bool:
+        """Whether the application only forwards, and workers deliver."""
+        return self.type in BROKERS
 
     def bounds(self, of: QueueType) -> Bounds:
         """The bounds of a queue of this type."""

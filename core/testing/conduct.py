@@ -17,11 +17,10 @@ from typing import Any, ClassVar
 from logweir.delivery.answer_check import sound
 from logweir.event import Event
 from logweir.sinks.contract import Sink
-from logweir.sinks.results import WriteResult
 from logweir.sinks.threaded import as_async
 from logweir.testing.events import assert_law, make_event
 
-__all__ = ["Conduct"]
+__all__ = ["Conduct", "cancelled_at"]
 
 #: The longest that a call may keep the loop from going on, in seconds: what the watchdog reports.
 _BLOCKED_AFTER = 1.0
@@ -92,7 +91,7 @@ class Conduct:
         async with self.opened(tmp_path) as (sink, itself):
             for number in range(1, _MOST_AWAITS + 1):
                 batch = [make_event("cancelled", number=number, item=item) for item in range(3)]
-                whole, answer = await _cancelled_at(number, partial(sink.write, batch))
+                whole, answer = await cancelled_at(number, partial(sink.write, batch))
                 if answer is not None:
                     assert_law(answer, len(batch))
                 else:
@@ -106,7 +105,7 @@ class Conduct:
     async def test_an_open_may_be_cancelled_at_every_await(self, tmp_path: Path) -> None:
         for number in range(1, _MOST_AWAITS + 1):
             sink = as_async(self.make_sink(tmp_path))
-            whole, _ = await _cancelled_at(number, sink.open)
+            whole, _ = await cancelled_at(number, sink.open)
             await sink.open()
             try:
                 assert_law(await sink.write([make_event("opened", number=number)]), 1)
@@ -120,7 +119,7 @@ class Conduct:
             sink = as_async(self.make_sink(tmp_path))
             await sink.open()
             assert_law(await sink.write([make_event("closing", number=number)]), 1)
-            whole, _ = await _cancelled_at(number, sink.close)
+            whole, _ = await cancelled_at(number, sink.close)
             await sink.open()
             try:
                 assert_law(await sink.write([make_event("again", number=number)]), 1)
@@ -207,7 +206,7 @@ class _CancelAtAwait:
                 error = thrown
 
 
-async def _cancelled_at(number: int, work: Callable[[], Awaitable[Any]]) -> tuple[bool, WriteResult | None]:
+async def cancelled_at(number: int, work: Callable[[], Awaitable[Any]]) -> tuple[bool, Any]:
     """Cancel a call at its n-th await; whether it ended before that, and its answer if it gave one."""
     waiting = _CancelAtAwait(work(), number)
 

@@ -1,0 +1,148 @@
+"""The client of Redis: made from a url, with its errors turned into ours and its scripts loaded.
+
+Nothing is repeated here: whether to send again is for the worker to decide, who knows what a repetition
+costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
+
+from logweir.delivery.brokers.redis_scripts import ALL, Script
+from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.redaction.messages import mask, secrets_in
+
+__all__ = ["Client", "Command"]
+
+#: A command and its arguments.
+Command = tuple[Any, ...]
+
+#: How long Redis may take to answer anything that does not wait, and to accept a connection; in seconds.
+_ANSWER = 10.0
+_CONNECT = 5.0
+#: Made once: each look at the package's version would read the disk, on the loop.
+_DRIVER = DriverInfo()
+#: How an operator's change is needed, by the first word of the answer.
+_REFUSALS = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE", "DENIED"})
+_FULL = "it is full (maxmemory) and takes nothing"
+
+
+class Client:
+    """Commands for one Redis; connections are made when they are needed."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._secrets = secrets_in(url)
+        self._redis: Redis = Redis.from_url(
+            url,
+            protocol=2,
+            client_name=name,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=_CONNECT,
+            socket_timeout=None,
+            driver_info=_DRIVER,
+            health_check_interval=0,
+        )
+        for command in ("XREADGROUP", "XAUTOCLAIM", "XPENDING", "XCLAIM"):
+            self._redis.set_response_callback(command, _as_it_is)
+
+    async def one(self, *command: Any, wait: float = 0.0) -> Any:
+        """Send a command that may wait on the server for so many seconds.
+
+        Raises:
+            SinkUnavailable: It was not answered, or is refused for now.
+            SinkRejected: It is refused.
+        """
+        with self._errors():
+            async with asyncio.timeout(wait + _ANSWER):
+                return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    async def many(self, commands: Sequence[Command], wait: float = 0.0) -> list[Any]:
+        """Send commands together; an answer that is an error is returned in its place.
+
+        Raises:
+            SinkUnavailable: They were not answered.
+            SinkRejected: We are refused.
+        """
+        with self._errors():
+            async with asyncio.timeout(wait + _ANSWER):
+                pipeline = self._redis.pipeline(transaction=False)
+                for command in commands:
+                    pipeline.execute_command(*command)
+                answers: list[Any] = await pipeline.execute(raise_on_error=False)
+                return answers
+
+    async def scripts(self, calls: Sequence[Command], then: Sequence[Command] = ()) -> list[Any]:
+        """Call scripts (each with its keys and arguments) together, and send what is to follow them.
+
+        A Redis that was started since does not know them: it is given them, and asked again for what it
+        refused.
+        """
+        commands = [_evalsha(*call) for call in calls]
+        answers = await self.many([*commands, *then])
+        unknown = [
+            index for index, answer in enumerate(answers) if isinstance(answer, exceptions.NoScriptError)
+        ]
+        if unknown:
+            await self.load()
+            again = await self.many([*(commands[index] for index in unknown), *then])
+            for index, answer in zip([*unknown, *range(len(calls), len(answers))], again, strict=True):
+                answers[index] = answer
+        return answers
+
+    async def load(self) -> None:
+        """Give Redis the scripts."""
+        self.sound(await self.many([("SCRIPT LOAD", script.text) for script in ALL]))
+
+    def sound(self, answers: list[Any]) -> list[Any]:
+        """Return answers of which none is an error.
+
+        Raises:
+            SinkUnavailable: One is an error that may pass.
+            SinkRejected: One is a refusal.
+        """
+        for answer in answers:
+            if isinstance(answer, Exception):
+                with self._errors():
+                    raise answer
+        return answers
+
+    def reason(self, error: Exception) -> str:
+        """What an error says, for an operator."""
+        if isinstance(error, exceptions.OutOfMemoryError):
+            return f"Redis: {_FULL}"
+        return f"Redis: {mask(str(error) or type(error).__name__, self._secrets)}"
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._redis.aclose()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
+            raise SinkUnavailable("Redis: no answer") from None
+        except exceptions.AuthenticationError as error:
+            raise SinkRejected(self.reason(error)) from None
+        except exceptions.ResponseError as error:
+            refused = isinstance(error, exceptions.NoPermissionError) or str(error).split(" ")[0] in _REFUSALS
+            raise (SinkRejected if refused else SinkUnavailable)(self.reason(error)) from None
+        except (exceptions.RedisError, OSError) as error:
+            raise SinkUnavailable(self.reason(error)) from None
+
+
+def _evalsha(script: Script, keys: Sequence[str], *arguments: Any) -> Command:
+    return ("EVALSHA", script.digest, len(keys), *keys, *arguments)
+
+
+def _as_it_is(response: Any, **kwargs: Any) -> Any:  # noqa: ARG001 - what the client calls it with
+    return response

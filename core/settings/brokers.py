@@ -1,0 +1,83 @@
+"""The keys of a queue that goes over a broker: `queue: {type: redis, …}`.
+
+They stand beside the keys of every queue, which bound the local queue between the callers and the forwarder.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from logweir.settings.units import Seconds
+
+__all__ = ["BROKERS", "BrokerKeys", "LocalQueue"]
+
+#: The types of queues that go over a broker.
+BROKERS = frozenset({"redis"})
+LocalQueue = Literal["disk", "memory", "none"]
+
+_REDIS_URL = re.compile(r"(?:rediss?|unix)://.+", re.DOTALL)
+_STREAM = re.compile(r"[A-Za-z0-9._:-]+")
+
+
+class BrokerKeys(BaseModel):
+    """Where the broker is, and how its messages are shared."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
+
+    url: str | None = None
+    """With `type: redis`, where Redis is: `redis://user:password@host:6379/0`, `rediss://…` with TLS (options
+    such as `?ssl_ca_certs=/path` behind it), or `unix:///path`."""
+    stream: str | None = None
+    """The name under which the broker keeps the events; by default `logweir:SERVICE:ENV:SINK`. Each partition
+    is a stream `{NAME:NUMBER}`. Letters, digits, `.`, `_`, `:` and `-`."""
+    group: str = Field(default="logweir", min_length=1)
+    """The consumer group in which the workers share the events."""
+    partitions: int = Field(default=8, ge=1, le=1024)
+    """Into how many streams the events are spread, those of one trace into one; the same in every process. It
+    may be raised, and lowered only when what would fall out is empty."""
+    local: LocalQueue | None = None
+    """What stands between the callers and the broker: `disk` keeps events in the spool until the broker has
+    confirmed them, so that `durable` means on this disk; `memory` spills to disk unless `when_full` says
+    otherwise; `none` uses no disk, so that `durable` means confirmed by the broker. By default `disk` where
+    an audit route feeds the sink, otherwise `memory`."""
+    maxlen: int | None = Field(default=None, ge=1)
+    """The most events that may wait in one partition. Where it is reached nothing is trimmed: the forwarder
+    waits, and with it the local queue. By default Redis's own `maxmemory` is the bound."""
+    wait_replicas: int = Field(default=0, ge=0, le=16)
+    """How many replicas must have an event before it counts as confirmed (`WAIT`)."""
+    wait_timeout: Seconds = Field(default=1.0, gt=0)
+    """How long the replicas may take; then the batch is sent again."""
+    claim_after: Seconds = Field(default=60.0, ge=0.1)
+    """How long a worker may be silent before others take over the events that it holds."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_redis_url(cls, url: str | None) -> str | None:
+        # The url itself may hold a password, so that the message has nothing of it.
+        if url is not None and not _REDIS_URL.fullmatch(url):
+            raise ValueError(
+                "a url of Redis begins with redis://, rediss:// or unix://, and names a host or a path"
+            )
+        return url
+
+    @field_validator("stream")
+    @classmethod
+    def _is_a_stream(cls, stream: str | None) -> str | None:
+        if stream is not None and not _STREAM.fullmatch(stream):
+            raise ValueError("a stream's name has letters, digits and . _ : - only")
+        return stream
+
+    def misplaced(self) -> str | None:
+        """Why the keys that were set do not fit the type of the queue; None when they do."""
+        kind: str | None = getattr(self, "type", None)
+        given = sorted(self.model_fields_set & set(BrokerKeys.model_fields))
+        if kind not in BROKERS:
+            keys = ", ".join(given)
+            verb = "belongs" if len(given) == 1 else "belong"
+            return (
+                f"{keys} {verb} to a queue over a broker; add type: redis, or remove them" if given else None
+            )
+        return None if self.url else "type: redis needs url, such as redis://host:6379/0"

@@ -1,0 +1,345 @@
+"""The contract suite of brokers: what every broker must hold, as tests that a broker's author inherits.
+
+::
+
+    class TestMyBroker(BrokerContract):
+        def make_broker(self, place):
+            return MyBroker(url, place, partitions=self.partitions, claim_after=self.claim_after)
+
+Each test has a place of its own; in one test ``make_broker`` is called for several consumers of it. The tests
+are
+asynchronous: run them with pytest-asyncio in ``auto`` mode, or with anyio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+from uuid import uuid4
+
+import pytest
+
+from logweir.delivery.brokers.contract import Broker, Entry, Message, Place
+from logweir.errors import SinkRejected
+from logweir.testing.conduct import cancelled_at
+
+__all__ = ["BrokerContract"]
+
+#: At most so many awaits of one call are cancelled, each in a call of its own.
+_MOST_AWAITS = 40
+#: How long something that has to come about may take, in seconds.
+_PATIENCE = 30.0
+
+
+class BrokerContract:
+    """Inherit, override :meth:`make_broker`, and set what differs.
+
+    Attributes:
+        partitions: How many there are.
+        claim_after: The claim time that brokers are to be made with, in seconds.
+    """
+
+    partitions: ClassVar[int] = 4
+    claim_after: ClassVar[float] = 1.0
+
+    def make_broker(self, place: Place) -> Broker:
+        """Return a new broker for a place; does no IO."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def place(self) -> Place:
+        """A place that no other test has."""
+        return Place(f"sink-{uuid4().hex}", owner="suite", consumer="a")
+
+    @asynccontextmanager
+    async def opened(self, place: Place, consumer: str = "a") -> AsyncIterator[Broker]:
+        """An open broker for one consumer."""
+        broker = self.make_broker(replace(place, consumer=consumer))
+        await broker.open()
+        try:
+            yield broker
+        finally:
+            await broker.close()
+
+    # -- life ---------------------------------------------------------------------------------------
+
+    async def test_opening_twice_is_opening_once(self, place: Place) -> None:
+        async with self.opened(place) as broker:
+            await broker.open()
+            await publish(broker, 3)
+            assert len(await lease_all(broker, 3)) == 3
+
+    async def test_closing_twice_is_closing_once_and_it_can_be_opened_again(self, place: Place) -> None:
+        async with self.opened(place) as broker:
+            await broker.close()
+            await broker.close()
+            await broker.open()
+            await publish(broker, 1)
+            assert len(await lease_all(broker, 1)) == 1
+
+    async def test_what_another_configuration_owns_is_refused(self, place: Place) -> None:
+        async with self.opened(place):
+            other = self.make_broker(replace(place, owner="another"))
+            with pytest.raises(SinkRejected, match="another"):
+                await other.open()
+            await other.close()
+
+    async def test_health_is_known_before_and_after_opening(self, place: Place) -> None:
+        broker = self.make_broker(place)
+        assert (await broker.health()).status in {"ok", "degraded"}
+        await broker.open()
+        try:
+            health = await broker.health()
+        finally:
+            await broker.close()
+        assert health.status in {"ok", "degraded"}, health.detail
+        assert health.durability, "what a confirmation means is not said"
+
+    # -- publishing and leasing ---------------------------------------------------------------------
+
+    async def test_an_empty_batch_is_nothing(self, place: Place) -> None:
+        async with self.opened(place) as broker:
+            assert not await broker.publish([])
+            await broker.settle([])
+            await broker.hold([])
+            await broker.release([])
+            assert await broker.lease(10, 0.0) == []
+
+    @pytest.mark.parametrize("size", [1, 10, 1_500])
+    async def test_what_was_published_is_leased_whole(self, place: Place, size: int) -> None:
+        async with self.opened(place) as broker:
+            sent = await publish(broker, size)
+            entries = await lease_all(broker, size)
+            assert sorted(entry.body for entry in entries) == sorted(message.body for message in sent)
+            assert {entry.deliveries for entry in entries} == {1}
+            assert {entry.version for entry in entries} == {1}
+            assert len({(entry.partition, entry.position) for entry in entries}) == size
+
+    async def test_any_bytes_of_any_version_pass(self, place: Place) -> None:
+        bodies = [bytes(range(256)), b"x" * 1_000_000, "ß\u2028".encode(), b"{}"]
+        async with self.opened(place) as broker:
+            assert not await broker.publish(
+                [Message("", body, version) for version, body in enumerate(bodies, 1)]
+            )
+            entries = await lease_all(broker, len(bodies))
+        assert sorted((entry.version, entry.body) for entry in entries) == list(enumerate(bodies, 1))
+
+    async def test_what_was_published_before_there_was_a_consumer_is_leased(self, place: Place) -> None:
+        async with self.opened(place, "") as publisher:
+            await publish(publisher, 20)
+        async with self.opened(place, "b") as broker:
+            assert len(await lease_all(broker, 20)) == 20
+
+    async def test_messages_of_one_key_stay_together_and_in_their_order(self, place: Place) -> None:
+        async with self.opened(place) as broker:
+            for number in range(20):
+                batch = [Message(f"key {key}", f"{key}:{number}".encode()) for key in range(10)]
+                assert not await broker.publish(batch)
+            entries = await lease_all(broker, 200)
+        for key in range(10):
+            own = [entry for entry in entries if entry.body.startswith(f"{key}:".encode())]
+            assert len({entry.partition for entry in own}) == 1
+            assert [entry.body for entry in own] == [f"{key}:{number}".encode() for number in range(20)]
+        assert len({entry.partition for entry in entries}) > 1
+
+    @pytest.mark.parametrize("limit", [1, 3, 7, 50])
+    async def test_a_lease_has_no_more_than_was_asked_for(self, place: Place, limit: int) -> None:
+        async with self.opened(place) as broker:
+            await publish(broker, 60)
+            taken = 0
+            while taken < 60:
+                entries = await broker.lease(limit, _PATIENCE)
+                assert 0 < len(entries) <= limit
+                taken += len(entries)
+
+    async def test_a_lease_waits_for_what_is_published(self, place: Place) -> None:
+        async with self.opened(place, "") as publisher, self.opened(place, "b") as broker:
+            leasing = asyncio.ensure_future(lease_all(broker, 1))
+            await asyncio.sleep(0.05)
+            await publish(publisher, 1)
+            assert len(await leasing) == 1
+
+    async def test_a_lease_of_nothing_ends_after_its_time(self, place: Place) -> None:
+        async with self.opened(place) as broker:
+            started = time.monotonic()
+            assert await broker.lease(10, 0.2) == []
+            assert time.monotonic() - started >= 0.15
+            assert await broker.lease(10, 0.0) == []
+
+    async def test_consumers_share_what_there_is(self, place: Place) -> None:
+        async with self.opened(place, "a") as one, self.opened(place, "b") as other:
+            await publish(one, 400)
+            found = [*await one.lease(100, 1.0), *await other.lease(1_000, 1.0), *await one.lease(1_000, 0.0)]
+            assert len({(entry.partition, entry.position) for entry in found}) == len(found) == 400
+
+    async def test_many_publish_at_once(self, place: Place) -> None:
+        async with self.opened(place) as broker:
+            batches = [[Message(f"{n}", f"{worker}.{n}".encode()) for n in range(50)] for worker in range(8)]
+            assert not any(await asyncio.gather(*(broker.publish(batch) for batch in batches)))
+            assert len({entry.body for entry in await lease_all(broker, 400)}) == 400
+
+    # -- settling, and what is not settled ----------------------------------------------------------
+
+    async def test_what_is_settled_is_gone_for_good(self, place: Place) -> None:
+        async with self.opened(place, "a") as broker:
+            await publish(broker, 50)
+            await broker.settle(await lease_all(broker, 50))
+            assert await broker.lease(10, 0.0) == []
+        async with self.opened(place, "b") as broker:
+            await asyncio.sleep(self.claim_after * 1.2)
+            assert await broker.claim(100) == []
+            assert await broker.lease(10, 0.0) == []
+            states = await broker.states()
+            assert [(state.lag, state.pending, state.missing) for state in states] == [(0, 0, 0)] * len(
+                states
+            )
+
+    async def test_what_is_settled_out_of_order_leaves_exactly_the_rest(self, place: Place) -> None:
+        async with self.opened(place, "a") as broker:
+            await publish(broker, 60)
+            entries = await lease_all(broker, 60)
+            await broker.settle(entries[::-2])
+        rest = {entry.body for entry in entries[::2]}
+        async with self.opened(place, "b") as broker:
+            assert {entry.body for entry in await claim_all(broker, 30)} == rest
+
+    async def test_settling_again_or_what_others_hold_is_no_error(self, place: Place) -> None:
+        async with self.opened(place, "a") as one, self.opened(place, "b") as other:
+            await publish(one, 10)
+            entries = await lease_all(one, 10)
+            await other.settle(entries[:5])
+            await one.settle(entries)
+            await one.settle(entries)
+            assert sum(state.pending for state in await one.states()) == 0
+
+    async def test_what_a_dead_consumer_had_is_claimed_and_counted(self, place: Place) -> None:
+        async with self.opened(place, "a") as broker:
+            sent = await publish(broker, 40)
+            await lease_all(broker, 40)
+        async with self.opened(place, "b") as broker:
+            assert await broker.lease(10, 0.0) == []
+            entries = await claim_all(broker, 40)
+            assert sorted(entry.body for entry in entries) == sorted(message.body for message in sent)
+            assert {entry.deliveries for entry in entries} == {2}
+            assert await broker.claim(10) == [], "what was just claimed is claimed again"
+
+    async def test_what_a_living_consumer_holds_is_not_claimed(self, place: Place) -> None:
+        async with self.opened(place, "a") as one, self.opened(place, "b") as other:
+            await publish(one, 10)
+            entries = await lease_all(one, 10)
+            for _ in range(8):
+                await asyncio.sleep(self.claim_after / 4)
+                await one.hold(entries[:5])
+                taken = await other.claim(10)
+                assert not {entry.body for entry in taken} & {entry.body for entry in entries[:5]}
+
+    async def test_holding_what_is_settled_does_not_bring_it_back(self, place: Place) -> None:
+        async with self.opened(place, "a") as one, self.opened(place, "b") as other:
+            await publish(one, 10)
+            entries = await lease_all(one, 10)
+            await one.settle(entries)
+            await one.hold(entries)
+            await one.release(entries)
+            assert await other.claim(10) == []
+            assert await other.lease(10, 0.0) == []
+
+    async def test_what_is_released_is_claimed_at_once(self, place: Place) -> None:
+        async with self.opened(place, "a") as one, self.opened(place, "b") as other:
+            await publish(one, 30)
+            entries = await lease_all(one, 30)
+            await one.release(entries[10:])
+            assert {entry.body for entry in await other.claim(100)} == {entry.body for entry in entries[10:]}
+
+    async def test_a_claim_has_no_more_than_was_asked_for(self, place: Place) -> None:
+        async with self.opened(place, "a") as one, self.opened(place, "b") as other:
+            await publish(one, 30)
+            await one.release(await lease_all(one, 30))
+            taken = 0
+            while taken < 30:
+                entries = await other.claim(7)
+                assert 0 < len(entries) <= 7
+                taken += len(entries)
+
+    # -- being looked at, and being disturbed -------------------------------------------------------
+
+    async def test_the_states_count_what_waits_and_what_is_leased(self, place: Place) -> None:
+        async with self.opened(place) as broker:
+            await publish(broker, 100)
+            await broker.lease(30, 1.0)
+            states = await broker.states()
+        assert [state.partition for state in states] == list(range(self.partitions))
+        assert sum(state.lag for state in states) == 70
+        assert sum(state.pending for state in states) == 30
+        assert max(state.consumers for state in states) == 1
+        assert all(0 <= state.oldest < _PATIENCE for state in states)
+        assert sum(state.missing for state in states) == 0
+
+    async def test_a_publish_may_be_cancelled_at_every_await(self, place: Place) -> None:
+        async with self.opened(place) as broker:
+            for number in range(1, _MOST_AWAITS + 1):
+                batch = [Message("", f"{number}.{item}".encode()) for item in range(3)]
+                whole, _ = await cancelled_at(number, partial(broker.publish, batch))
+                if not whole:
+                    assert not await broker.publish(batch)
+                found = {entry.body for entry in await lease_all(broker, 3)}
+                assert {message.body for message in batch} <= found
+                await drain(broker)
+                if whole:
+                    break
+
+    async def test_a_lease_may_be_cancelled_at_every_await(self, place: Place) -> None:
+        async with self.opened(place, "a") as one, self.opened(place, "b") as other:
+            for number in range(1, _MOST_AWAITS + 1):
+                await publish(one, 5)
+                whole, _ = await cancelled_at(number, partial(one.lease, 5, 0.0))
+                found: set[bytes] = set()
+                deadline = time.monotonic() + _PATIENCE
+                while len(found) < 5:  # some may be leased by the call that was cancelled
+                    assert time.monotonic() < deadline, "what a cancelled call had leased is lost"
+                    taken = [*await other.lease(10, 0.0), *await other.claim(10)]
+                    found |= {entry.body for entry in taken}
+                    await other.settle(taken)
+                if whole:
+                    break
+
+
+async def publish(broker: Broker, number: int) -> Sequence[Message]:
+    """Publish so many messages, each with a key of its own."""
+    batch = [Message(f"key {item}", f"body {item} {uuid4().hex}".encode()) for item in range(number)]
+    assert not await broker.publish(batch)
+    return batch
+
+
+async def lease_all(broker: Broker, number: int) -> list[Entry]:
+    """Lease so many."""
+    return await _gather(lambda left: broker.lease(left, 0.1), number)
+
+
+async def claim_all(broker: Broker, number: int) -> list[Entry]:
+    """Claim so many, which may take the claim time."""
+
+    async def claim(left: int) -> list[Entry]:
+        await asyncio.sleep(0.05)
+        return await broker.claim(left)
+
+    return await _gather(claim, number)
+
+
+async def _gather(take: Callable[[int], Awaitable[list[Entry]]], number: int) -> list[Entry]:
+    found: list[Entry] = []
+    deadline = time.monotonic() + _PATIENCE
+    while len(found) < number:
+        assert time.monotonic() < deadline, f"{len(found)} of {number} came"
+        found += await take(number - len(found))
+    return found
+
+
+async def drain(broker: Broker) -> None:
+    """Settle whatever there is."""
+    while entries := await broker.lease(1_000, 0.0):
+        await broker.settle(entries)
