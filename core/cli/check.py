@@ -18,7 +18,7 @@ from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.config.checks import find_doubts
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
-from logweir.config.queue_plan import delivered_elsewhere
+from logweir.config.queue_plan import delivered_from_spools
 from logweir.config.sinks import context_of
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER, unattended_for
@@ -99,7 +99,7 @@ def _set_aside(config: RoutingConfig) -> list[str]:
 
 def _unattended(config: RoutingConfig) -> list[str]:
     """The sinks delivered elsewhere whose worker has not been heard of."""
-    silent = {name: unattended_for(queues_of(config), name) for name in sorted(delivered_elsewhere(config))}
+    silent = {name: unattended_for(queues_of(config), name) for name in sorted(delivered_from_spools(config))}
     return [
         f"nobody delivers to the sink {name!r}: no worker has given a sign of life for {seconds:.0f} s; "
         f"start `logweir worker --sink {name}`"

@@ -11,6 +11,7 @@ from logweir.config.queue_plan import audit_routes, delivered_elsewhere
 from logweir.config.reachability import covering
 from logweir.config.yaml_document import Path
 from logweir.event import Kind
+from logweir.settings.brokers import missing_extra
 from logweir.sinks.contract import SinkConfig
 
 __all__ = ["RouteAt", "find_contradictions", "find_doubts", "find_unkept_promises"]
@@ -33,6 +34,7 @@ def find_contradictions(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfi
         *_duplicate_names(routes),
         *_unreachable(routes),
         *_dropped_audit(routes, sinks),
+        *_missing_clients(sinks),
     ]
 
 
@@ -42,8 +44,8 @@ def find_unkept_promises(config: RoutingConfig) -> list[Contradiction]:
         return []
     audited = {name for route in audit_routes(config.routes) for name in route.to}
     text = (
-        "acknowledge: stored waits for the sink {!r}, to which another process delivers (deliver: elsewhere) "
-        "that does not report back to the caller; use durable, or deliver: here"
+        "acknowledge: stored waits for the sink {!r}, to which another process delivers (deliver: elsewhere, or "
+        "a broker) that does not report back to the caller; use durable, or deliver: here"
     )
     unreported = sorted(audited & delivered_elsewhere(config))
     return [(("audit", "acknowledge"), text.format(name)) for name in unreported]
@@ -63,7 +65,8 @@ def find_doubts(config: RoutingConfig) -> list[str]:
         f"audit events wait in memory for the sink {name!r} and are lost with the process; "
         "say queue: {type: disk}"
         for name, sink in config.sinks.items()
-        if name in audited and (sink.queue.type == "memory" or sink.queue.when_full == "spill")
+        if name in audited
+        and ("memory" in {sink.queue.type, sink.queue.local} or sink.queue.when_full == "spill")
     ]
     used = {name for route in config.routes for name in route.to}
     doubts += [f"no route sends to the sink {name!r}" for name in config.sinks if name not in used]
@@ -105,6 +108,13 @@ def _unreachable(routes: Sequence[RouteAt]) -> Iterator[Contradiction]:
             verb = "takes" if len(above) == 1 else "take"
             message = f"route {item.route.name!r} is never reached: {names} {verb} its events first; "
             yield ("routes", item.index), message + "move it up, narrow the other, or let that one continue"
+
+
+def _missing_clients(sinks: Mapping[str, SinkConfig]) -> Iterator[Contradiction]:
+    for name, sink in sinks.items():
+        if extra := missing_extra(sink.queue.type):
+            message = f"queue type {sink.queue.type!r} needs a client that is not installed; type: "
+            yield ("sinks", name, "queue", "type"), f"{message}pip install 'logweir[{extra}]'"
 
 
 def _dropped_audit(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfig]) -> Iterator[Contradiction]:

@@ -23,6 +23,7 @@ from logweir.config.user_modules import find_beside, import_named
 from logweir.config.yaml_document import Document
 from logweir.errors import ConfigError, MissingDependency
 from logweir.redaction.scan import MASK
+from logweir.settings.brokers import BROKERS
 from logweir.sinks import registry
 from logweir.sinks.contract import SinkConfig, lacking_for_retention
 from logweir.sinks.tamper_evidence import Chained
@@ -282,7 +283,7 @@ def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
 
 def _is_elsewhere(raw: dict[str, Any]) -> bool:
     queue = raw.get("queue")
-    return isinstance(queue, dict) and queue.get("deliver") == "elsewhere"
+    return isinstance(queue, dict) and (queue.get("deliver") == "elsewhere" or queue.get("type") in BROKERS)
 
 
 def _unchained(config: RoutingConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -18,6 +18,7 @@ __all__ = [
     "QueuePlan",
     "audit_routes",
     "delivered_elsewhere",
+    "delivered_from_spools",
     "delivered_here",
     "plan_queue",
     "with_retention_of",
@@ -78,7 +79,16 @@ def plan_queue(name: str, config: RoutingConfig) -> QueuePlan:
 
 
 def delivered_elsewhere(config: RoutingConfig) -> set[str]:
-    """The sinks that worker processes deliver to."""
+    """The sinks that worker processes deliver to, from the spools of their host or from a broker."""
+    return {
+        name
+        for name, sink in config.sinks.items()
+        if sink.queue.deliver == "elsewhere" or sink.queue.goes_over_a_broker
+    }
+
+
+def delivered_from_spools(config: RoutingConfig) -> set[str]:
+    """Those of them that a worker of this very host has to deliver to."""
     return {name for name, sink in config.sinks.items() if sink.queue.deliver == "elsewhere"}
 
 

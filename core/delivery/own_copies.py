@@ -20,7 +20,8 @@ __all__ = ["for_sink"]
 def for_sink(sink: object) -> Callable[[Sequence[Event]], Sequence[Event]]:
     """Return what makes, of a batch, the batch for this sink."""
     itself = getattr(sink, "itself", sink)
-    return _as_it_is if type(itself).__module__.startswith("logweir.sinks.") else _copied
+    ours = type(itself).__module__.startswith(("logweir.sinks.", "logweir.delivery."))
+    return _as_it_is if ours else _copied
 
 
 def _as_it_is(batch: Sequence[Event]) -> Sequence[Event]:

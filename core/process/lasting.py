@@ -51,6 +51,10 @@ class LastingTask:
         if self._task is None:
             self._begin()
 
+    def has_begun(self) -> bool:
+        """Whether it was started."""
+        return self._task is not None
+
     def is_over(self) -> bool:
         """Whether it has come to its end."""
         return self._over.is_set()

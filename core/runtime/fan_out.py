@@ -134,7 +134,9 @@ class FanOut:
             receipt.interrupts = interrupts_delivery()
             ensure_awake()
             for channel in channels:
-                if not channel.reports_stored:
+                # What a broker has confirmed is durable, and reported as any answer of a sink.
+                reports = channel.reports_stored or channel.config.queue.goes_over_a_broker
+                if not reports or (acknowledge == "stored" and not channel.reports_stored):
                     self._receipts.unreported(channel.name, receipt.event)
         for channel, answer in zip(channels, answers, strict=True):
             if answer is not PutResult.ACCEPTED:

@@ -17,10 +17,12 @@ from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import QueuePlan, delivered_elsewhere, plan_queue
 from logweir.config.sinks import context_of
 from logweir.config.user_modules import find_function
+from logweir.delivery.brokers.making import make_broker, place_of
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.elsewhere.channel import ElsewhereChannel
 from logweir.delivery.elsewhere.queue import ElsewhereQueue
+from logweir.delivery.forwarder import Forwarder
 from logweir.delivery.queue import EventQueue, Wake
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
@@ -34,7 +36,7 @@ from logweir.routing.classifier import Classifier, take_explicit
 from logweir.routing.router import Router
 from logweir.settings.delivery import QueueConfig
 from logweir.sinks import registry
-from logweir.sinks.contract import SinkConfig
+from logweir.sinks.contract import Sink, SinkConfig, SinkContext
 from logweir.sinks.threaded import as_async
 
 __all__ = ["Pipeline", "Surroundings", "assemble", "queues_of"]
@@ -145,13 +147,11 @@ def _channel(
     plan = plan_queue(name, config)
     if plan.is_elsewhere:
         return _channel_elsewhere(name, sink, plan, around, store)
-    context = context_of(name, config, workers=sink.workers)
-    sink_class = registry.resolve(sink.type)
     queue, backlog = _queues(name, plan, store, around)
-    return Channel(
+    channel = Channel(
         name,
         sink,
-        as_async(cast(Any, sink_class)(sink, context)),
+        _end_of(sink, plan, context_of(name, config, workers=sink.workers)),
         queue,
         backlog,
         plan.bounds,
@@ -159,6 +159,8 @@ def _channel(
         around.acknowledgements,
         around.clock,
     )
+    channel.reports_stored = not plan.config.goes_over_a_broker
+    return channel
 
 
 def _channel_elsewhere(
@@ -168,6 +170,13 @@ def _channel_elsewhere(
         store, name, plan.config, plan.when_full, around.wake, clock=around.clock.monotonic
     )
     return ElsewhereChannel(name, sink, queue, plan.bounds, store, around.acknowledgements, around.clock)
+
+
+def _end_of(sink: SinkConfig, plan: QueuePlan, context: SinkContext) -> Sink[SinkConfig]:
+    """What the channel writes to: the sink, or what forwards to the workers that write to it."""
+    if plan.config.goes_over_a_broker:
+        return Forwarder(sink, make_broker(plan.config, place_of(sink.type, context)), context)
+    return as_async(cast(Any, registry.resolve(sink.type))(sink, context))
 
 
 def _queues(

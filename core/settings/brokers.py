@@ -6,20 +6,31 @@ They stand beside the keys of every queue, which bound the local queue between t
 from __future__ import annotations
 
 import re
+from functools import cache
+from importlib.util import find_spec
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from logweir.settings.units import Seconds
 
-__all__ = ["BROKERS", "BrokerKeys", "LocalQueue"]
+__all__ = ["BROKERS", "BrokerKeys", "LocalQueue", "missing_extra"]
 
 #: The types of queues that go over a broker.
 BROKERS = frozenset({"redis"})
 LocalQueue = Literal["disk", "memory", "none"]
 
+#: By type: the extra, and the package that it brings.
+_NEEDS = {"redis": ("redis", "redis")}
 _REDIS_URL = re.compile(r"(?:rediss?|unix)://.+", re.DOTALL)
 _STREAM = re.compile(r"[A-Za-z0-9._:-]+")
+
+
+@cache
+def missing_extra(kind: str | None) -> str | None:
+    """The extra that is not installed for a type of queue; None if nothing is missing."""
+    extra, package = _NEEDS.get(kind or "", ("", ""))
+    return extra if package and find_spec(package) is None else None
 
 
 class BrokerKeys(BaseModel):

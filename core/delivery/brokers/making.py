@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.util import find_spec
+import os
+import socket
+from uuid import uuid4
 
 from logweir.delivery.brokers.contract import Broker, Place
 from logweir.errors import MissingDependency
+from logweir.settings.brokers import missing_extra
 from logweir.settings.delivery import QueueConfig
+from logweir.sinks.contract import SinkContext
 
-__all__ = ["make_broker", "missing_extra"]
-
-#: By type: the extra, and the package that it brings.
-_NEEDS = {"redis": ("redis", "redis")}
-
-
-@cache
-def missing_extra(kind: str | None) -> str | None:
-    """The extra that is not installed for a type of queue; None if nothing is missing."""
-    extra, package = _NEEDS.get(kind or "", ("", ""))
-    return extra if package and find_spec(package) is None else None
+__all__ = ["make_broker", "place_of"]
 
 
 def make_broker(config: QueueConfig, place: Place) -> Broker:
@@ -33,3 +26,16 @@ def make_broker(config: QueueConfig, place: Place) -> Broker:
     from logweir.delivery.brokers.redis import RedisBroker  # noqa: PLC0415 - who has no broker has no client
 
     return RedisBroker(config, place)
+
+
+def place_of(kind: str, context: SinkContext, *, consumes: bool = False) -> Place:
+    """Whose messages they are, the same for who publishes and who consumes.
+
+    Args:
+        kind: The sink's type.
+        context: What the sink may know of the process: its name, the service and the environment.
+        consumes: Whether the broker is for a worker, which gets a name of its own.
+    """
+    owner = f"sink {context.name} of type {kind}, service {context.service}, env {context.env}"
+    consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}" if consumes else ""
+    return Place(context.name, context.service, context.env, owner, consumer)

@@ -18,6 +18,72 @@ def load(*routes: dict[str, Any], **queues: dict[str, Any]) -> Any:
     return load_config({"sinks": sinks, "routes": list(routes)})
 
 
+REDIS = {"type": "redis", "url": "redis://:hush-hush@host"}
+TRACING = {"name": "t", "match": {"kind": "tracing"}, "to": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("route", "queue", "expected"),
+    [
+        ({**AUDIT, "to": ["b"]}, {}, ("disk", "block", "block")),
+        ({**AUDIT, "to": ["b"]}, {"local": "none"}, ("memory", "block", "block")),
+        ({**AUDIT, "to": ["b"]}, {"local": "memory"}, ("memory", "block", "block")),
+        (TRACING, {}, ("memory", "spill", "drop_oldest")),
+        (TRACING, {"local": "memory"}, ("memory", "spill", "drop_oldest")),
+        (TRACING, {"local": "none"}, ("memory", "drop_oldest", "drop_oldest")),
+        (TRACING, {"local": "disk"}, ("disk", "drop_oldest", "drop_oldest")),
+        (TRACING, {"when_full": "drop_newest"}, ("memory", "drop_newest", "drop_newest")),
+    ],
+)
+def test_events_for_a_broker_wait_on_disk_for_audit_and_in_memory_with_room_on_disk_for_tracing(
+    route: dict[str, Any], queue: dict[str, Any], expected: tuple[str, str, str]
+) -> None:
+    config = load(route, b={**REDIS, **queue})
+    plan = plan_queue("b", config)
+    assert (plan.type, plan.when_full, plan.at_last) == expected
+    assert plan.config.goes_over_a_broker
+
+
+@pytest.mark.parametrize(
+    ("queue", "message"),
+    [
+        ({"type": "redis"}, "type: redis needs url"),
+        ({"type": "disk", "partitions": 4}, "partitions belongs to a queue over a broker"),
+        ({"url": "redis://h", "group": "g"}, "group, url belong to a queue over a broker"),
+        ({**REDIS, "partition": 4}, "did you mean 'partitions'"),
+        ({**REDIS, "partitions": 0}, "partitions must be at least 1, not 0"),
+        ({**REDIS, "stream": "a{b}"}, "a stream's name has letters"),
+        ({**REDIS, "local": "none", "when_full": "spill"}, "needs local: memory"),
+        ({"type": "redis", "url": "http://:hush-hush@host"}, "begins with redis://"),
+    ],
+)
+def test_keys_of_a_broker_that_cannot_be_meant_are_refused_without_its_password(
+    queue: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as refusal:
+        load(TRACING, b=queue)
+    assert len(refusal.value.problems) == 1
+    assert "hush" not in str(refusal.value)
+
+
+def test_waiting_for_a_sink_behind_a_broker_is_refused() -> None:
+    sinks = {"b": {"type": "memory", "queue": REDIS}}
+    routes = [{**AUDIT, "to": ["b"]}]
+    with pytest.raises(ConfigError, match="that does not report back to the caller; use durable") as refusal:
+        load_config({"sinks": sinks, "routes": routes, "audit": {"acknowledge": "stored"}})
+    assert [problem.path for problem in refusal.value.problems] == ["audit.acknowledge"]
+    load_config({"sinks": sinks, "routes": routes, "audit": {"acknowledge": "durable"}})
+
+
+def test_a_broker_whose_client_is_not_installed_is_refused_with_the_command_to_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("logweir.config.checks.missing_extra", lambda kind: kind)
+    with pytest.raises(ConfigError, match=r"type: pip install 'logweir\[redis\]'") as refusal:
+        load_config({"sinks": {"b": {"type": "memory", "queue": REDIS}}, "routes": [TRACING]})
+    assert [problem.path for problem in refusal.value.problems] == ["sinks.b.queue.type"]
+
+
 @pytest.mark.parametrize(
     ("routes", "queue", "expected"),
     [

@@ -1,0 +1,59 @@
+"""The channel of a worker process whose sink's events come over a broker."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from logweir.config.models import RoutingConfig
+from logweir.config.sinks import context_of
+from logweir.delivery.brokers.making import make_broker, place_of
+from logweir.delivery.channel import Channel
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.queues.broker import BrokerQueue
+from logweir.runtime.pipeline import Surroundings
+from logweir.settings.delivery import Bounds
+from logweir.sinks import registry
+from logweir.sinks.threaded import as_async
+
+__all__ = ["channel_from_broker"]
+
+#: Batches that are leased ahead for each worker: one is written while the next one comes.
+_AHEAD = 3
+
+
+def channel_from_broker(
+    name: str, config: RoutingConfig, around: Surroundings, dead_letters: DeadLetters
+) -> Channel:
+    """Make the channel that delivers from the broker to the sink itself; nothing is opened yet.
+
+    Whoever cancels it instead of letting it finish awaits :meth:`BrokerQueue.end` of its queue, so that
+    others get at once what it held.
+
+    Raises:
+        MissingDependency: The broker's client, or the sink's, is not installed.
+    """
+    sink = config.sinks[name]
+    context = context_of(name, config, workers=sink.workers)
+    room = Bounds(_AHEAD * sink.workers * sink.batch.max_events, _AHEAD * sink.workers * sink.batch.max_bytes)
+    queue = BrokerQueue(
+        make_broker(sink.queue, place_of(sink.type, context, consumes=True)),
+        name,
+        sink.queue.claim_after,
+        room,
+        sink.retry,
+        dead_letters,
+        around.wake,
+        clock=around.clock.monotonic,
+    )
+    sink_class = cast(Any, registry.resolve(sink.type))
+    return Channel(
+        name,
+        sink,
+        as_async(sink_class(sink, context)),
+        queue,
+        None,
+        room,
+        dead_letters,
+        around.acknowledgements,
+        around.clock,
+    )
