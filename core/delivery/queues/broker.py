@@ -123,6 +123,11 @@ class BrokerQueue(EventQueue):
         """Events that were taken over from other workers."""
         return self._claimed
 
+    @property
+    def unsettled(self) -> int:
+        """Events in hand: leased, and not yet settled with the broker."""
+        return len(self._held)
+
     def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """See :meth:`EventQueue.put`: only the broker fills this queue."""
         return PutResult.CLOSED

@@ -1,0 +1,217 @@
+"""What goes over Redis, beside the bare client in the same run.
+
+Forwarding: the forwarder's writes of batches of events (encoding included), and a loop of pipelined XADDs of
+the same bytes into as many streams. Delivering: the channel of a worker process into a sink that does
+nothing, and a loop of XREADGROUP, XACK and XDEL over the same streams. Each run has streams of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from logweir.benchmarks.measure import Bar, Report, take_turns
+from logweir.benchmarks.writing import order_events
+from logweir.config.loading import load_config
+from logweir.config.models import RoutingConfig
+from logweir.config.sinks import context_of
+from logweir.delivery.brokers.contract import Message, partition_of
+from logweir.delivery.brokers.making import make_broker, place_of
+from logweir.delivery.channel import Channel
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.forwarder import Forwarder
+from logweir.delivery.queues.broker import BrokerQueue
+from logweir.delivery.receipts import OpenReceipts
+from logweir.delivery.worker import Clock
+from logweir.encoding.events import encode_event
+from logweir.runtime.from_broker import channel_from_broker
+from logweir.runtime.pipeline import Surroundings
+
+__all__ = ["ENVIRONMENT_VARIABLE", "measure"]
+
+#: Names the server to measure.
+ENVIRONMENT_VARIABLE = "LOGWEIR_BENCH_REDIS_URL"
+
+_DEFAULT_URL = "redis://127.0.0.1:6379/0"
+_BATCH = 500
+_PARTITIONS = 8
+_FORWARDING, _DELIVERING = 0.9, 0.7
+
+
+def measure(*, events: int = 20_000, runs: int = 5, url: str | None = None) -> Report:
+    """Measure all contenders in one run.
+
+    Args:
+        events: In each run.
+        runs: Of each contender.
+        url: The server; by default the one that the environment names.
+    """
+    address = url or os.environ.get(ENVIRONMENT_VARIABLE, _DEFAULT_URL)
+    report = Report(f"Redis: batches of {_BATCH:,} over {_PARTITIONS} streams, {events:,} events a run")
+    _compare(
+        report, "forwarder", _forward, "XADD in pipelines", _bare_xadd, _FORWARDING, (address, events, runs)
+    )
+    _compare(
+        report, "worker, null sink", _deliver, "XREADGROUP, XACK, XDEL", _bare_read, _DELIVERING,
+        (address, events, runs),
+    )  # fmt: skip
+    report.notes.append("What a confirmation means is the server's setting, the same for both.")
+    report.notes.append(asyncio.run(_server(address)))
+    return report
+
+
+Run = Callable[[str, int], Awaitable[float]]
+
+
+def _compare(
+    report: Report, name: str, run: Run, bare: str, run_bare: Run, bar: float, load: tuple[str, int, int]
+) -> None:
+    address, events, runs = load
+    series = take_turns(
+        [
+            (name, lambda: asyncio.run(_rate(run, address, events))),
+            (bare, lambda: asyncio.run(_rate(run_bare, address, events))),
+        ],
+        runs,
+        "events/s",
+    )
+    report.series += series
+    report.bars.append(Bar(series[0].ratio(series[1]), bar, at_most=False))
+
+
+async def _rate(run: Run, url: str, events: int) -> float:
+    return events / await run(url, events)
+
+
+def _config(url: str) -> RoutingConfig:
+    queue = {"type": "redis", "url": url, "partitions": _PARTITIONS, "stream": f"bench-{uuid4().hex}"}
+    sink = {"type": "null", "queue": queue, "batch": {"max_events": _BATCH, "linger": 0}}
+    routes = [{"name": "all", "to": ["out"]}]
+    return load_config({"sinks": {"out": sink}, "routes": routes, "data_dir": tempfile.mkdtemp()})
+
+
+def _forwarder(config: RoutingConfig) -> Forwarder:
+    sink = config.sinks["out"]
+    return Forwarder(sink, make_broker(sink.queue, place_of(sink.type, context_of("out", config))))
+
+
+async def _forward(url: str, events: int) -> float:
+    config = _config(url)
+    forwarder = _forwarder(config)
+    await forwarder.open()
+    load = order_events(events)
+    started = time.perf_counter()
+    for first in range(0, events, _BATCH):
+        await forwarder.write(load[first : first + _BATCH])
+    spent = time.perf_counter() - started
+    await forwarder.close()
+    await _remove(config)
+    return spent
+
+
+async def _bare_xadd(url: str, events: int) -> float:
+    config = _config(url)
+    client = _client(url)
+    await client.ping()
+    load = [(event.trace_id or event.id, encode_event(event)) for event in order_events(events)]
+    streams = _streams(config)
+    started = time.perf_counter()
+    for first in range(0, events, _BATCH):
+        pipeline = client.pipeline(transaction=False)
+        for key, body in load[first : first + _BATCH]:
+            pipeline.xadd(streams[partition_of(key, _PARTITIONS)], {"v": 1, "e": body})
+        await pipeline.execute()
+    spent = time.perf_counter() - started
+    await client.aclose()
+    await _remove(config)
+    return spent
+
+
+async def _deliver(url: str, events: int) -> float:
+    config = _config(url)
+    await _fill(config, events)
+    loop = asyncio.get_running_loop()
+
+    def wake(callback: Callable[[], None]) -> None:
+        loop.call_soon_threadsafe(callback)
+
+    around = Surroundings(wake, OpenReceipts(), Clock())
+    channel = channel_from_broker("out", config, around, DeadLetters(Path(config.data_dir)))
+    started = time.perf_counter()
+    channel.start()
+    await _until_settled(channel, events)
+    spent = time.perf_counter() - started
+    await channel.finish(10)
+    await _remove(config)
+    return spent
+
+
+async def _until_settled(channel: Channel, events: int) -> None:
+    queue = channel.queue
+    while channel.counters.stored < events or (isinstance(queue, BrokerQueue) and queue.unsettled):  # noqa: ASYNC110
+        await asyncio.sleep(0.002)
+
+
+async def _bare_read(url: str, events: int) -> float:
+    config = _config(url)
+    await _fill(config, events)
+    client = _client(url)
+    streams = _streams(config)
+    await client.ping()
+    asked = dict.fromkeys(streams, ">")
+    left = events
+    started = time.perf_counter()
+    while left:
+        found = await client.xreadgroup("logweir", "bare", asked, count=_BATCH // _PARTITIONS)
+        pipeline = client.pipeline(transaction=False)
+        for stream, entries in found:
+            ids = [position for position, _ in entries]
+            pipeline.xack(stream, "logweir", *ids)
+            pipeline.xdel(stream, *ids)
+            left -= len(ids)
+        await pipeline.execute()
+    spent = time.perf_counter() - started
+    await client.aclose()
+    await _remove(config)
+    return spent
+
+
+async def _fill(config: RoutingConfig, events: int) -> None:
+    sink = config.sinks["out"]
+    broker = make_broker(sink.queue, place_of(sink.type, context_of("out", config)))
+    await broker.open()
+    load = order_events(events)
+    for first in range(0, events, _BATCH):
+        part = load[first : first + _BATCH]
+        await broker.publish([Message(event.trace_id or event.id, encode_event(event)) for event in part])
+    await broker.close()
+
+
+def _streams(config: RoutingConfig) -> list[str]:
+    name = config.sinks["out"].queue.stream
+    return [f"{{{name}:{number}}}" for number in range(_PARTITIONS)]
+
+
+def _client(url: str) -> Any:
+    from redis.asyncio import Redis  # noqa: PLC0415 - only who measures it needs the client
+
+    return Redis.from_url(url, protocol=2)
+
+
+async def _remove(config: RoutingConfig) -> None:
+    client = _client(config.sinks["out"].queue.url or "")
+    await client.delete(*_streams(config))
+    await client.aclose()
+
+
+async def _server(url: str) -> str:
+    config = _config(url)
+    forwarder = _forwarder(config)
+    health = await forwarder.check()
+    return f"The server that answered: {health.server}; {health.detail}."
