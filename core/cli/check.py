@@ -20,8 +20,10 @@ from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import delivered_from_spools
 from logweir.config.sinks import context_of
+from logweir.delivery.brokers.making import make_broker, place_of
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER, unattended_for
+from logweir.delivery.forwarder import Forwarder
 from logweir.errors import LogweirError, SinkError
 from logweir.runtime.pipeline import queues_of
 from logweir.sinks import registry
@@ -113,6 +115,8 @@ def _made(name: str, config: RoutingConfig) -> Sink[SinkConfig] | Health:
     settings = config.sinks[name]
     context = context_of(name, config)
     sink_class: Any = registry.resolve(settings.type)
+    if settings.queue.goes_over_a_broker:  # the application meets the broker, and only workers meet the sink
+        return Forwarder(settings, make_broker(settings.queue, place_of(settings.type, context)), context)
     try:
         return as_async(sink_class(settings, context))
     except Exception as error:  # noqa: BLE001 - see _down

@@ -17,8 +17,8 @@ from logweir.sinks.threaded import as_async
 
 __all__ = ["channel_from_broker"]
 
-#: Batches that are leased ahead for each worker: one is written while the next one comes.
-_AHEAD = 3
+#: Batches in hand for each worker: one is written and one is settled while the next ones come.
+_AHEAD = 8
 
 
 def channel_from_broker(

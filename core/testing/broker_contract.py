@@ -270,11 +270,12 @@ class BrokerContract:
     async def test_the_states_count_what_waits_and_what_is_leased(self, place: Place) -> None:
         async with self.opened(place) as broker:
             await publish(broker, 100)
-            await broker.lease(30, 1.0)
+            await lease_all(broker, 30)
             states = await broker.states()
         assert [state.partition for state in states] == list(range(self.partitions))
-        assert sum(state.lag for state in states) == 70
-        assert sum(state.pending for state in states) == 30
+        assert sum(state.lag + state.pending for state in states) == 100
+        # A broker may have leased one of each partition ahead.
+        assert 30 <= sum(state.pending for state in states) <= 30 + self.partitions
         assert max(state.consumers for state in states) == 1
         assert all(0 <= state.oldest < _PATIENCE for state in states)
         assert sum(state.missing for state in states) == 0

@@ -155,7 +155,8 @@ class RedisBroker(Broker):
     async def lease(self, limit: int, timeout: float) -> list[Entry]:
         """See :meth:`Broker.lease`."""
         streams = self._streams
-        while streams and len(self._spare) < limit:
+        # Once more only where a few streams have nearly all: each question costs a way there and back.
+        while streams and len(self._spare) <= limit // 2 and len(self._spare) < limit:
             room = limit - len(self._spare)
             streams = streams[:room] if self._spare else streams
             share = max(1, room // len(streams))

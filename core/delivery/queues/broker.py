@@ -44,6 +44,8 @@ _WAIT = 1.0
 _SIGNS = 4
 #: The longest that the end waits for what is settled to be confirmed, in seconds.
 _LAST_SETTLING = 10.0
+#: The most that is leased at once is this part of the room.
+_SHARES = 4
 _BOUNDLESS = 2**62
 _Key = tuple[int, str]
 _T = TypeVar("_T")
@@ -64,7 +66,7 @@ class BrokerQueue(EventQueue):
         broker: Where they are; it is opened and closed here.
         sink: The sink's name.
         claim_after: The claim time of the broker, in seconds.
-        room: The most events and bytes that are leased at once; two batches for each worker keep all busy.
+        room: The most events and bytes in hand; some batches for each worker keep all busy.
         retry: How long to pause while the broker is away.
         dead_letters: Where goes what cannot be read.
         wake: How to run a callback on the consumers' loop from any thread.
@@ -89,6 +91,7 @@ class BrokerQueue(EventQueue):
         self._sink = sink
         self._claim_after = claim_after
         self._room = room
+        self._share = max(1, room[0] // _SHARES)
         self._retry = retry
         self._dead_letters = dead_letters
         self._wake = wake
@@ -163,8 +166,10 @@ class BrokerQueue(EventQueue):
         looked = self._clock() - self._claim_after
         wait = min(_WAIT, self._claim_after / _SIGNS)
         while not self._closed:
-            room = self._room[0] - len(self._held)
-            if room <= 0 or self._size >= self._room[1]:
+            room = min(self._share, self._room[0] - len(self._held))
+            # In shares: one is on its way while the last is settled. Smaller ones where it stands still.
+            short = room < self._share and (self._done or self._inner.depth)
+            if room <= 0 or short or self._size >= self._room[1]:
                 self._changed.clear()
                 await self._changed.wait()
                 continue

@@ -1,0 +1,120 @@
+"""A sink whose events go over Redis, as an application sees it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from typer.testing import CliRunner
+
+import logweir
+import logweir.auditing.record
+from logweir.cli.app import app
+from logweir.errors import AuditError
+from servers import Server
+
+#: Nothing answers there: only a worker process would ask.
+NOWHERE = "mysql+aiomysql://app:hush-hush-hush@127.0.0.1:9/app"
+OwnServers = Callable[..., Any]
+
+
+def routing(folder: Path, server: str, /, **queue: Any) -> dict[str, Any]:
+    store = {
+        "type": "mysql",
+        "url": NOWHERE,
+        "queue": {"type": "redis", "url": server, "partitions": 2, **queue},
+    }
+    return {
+        "service": f"shop-{time.time_ns()}",
+        "data_dir": str(folder / "data"),
+        "sinks": {"store": store | {"batch": {"linger": 0}, "retry": {"max": "100ms", "timeout": "1s"}}},
+        "routes": [{"name": "all", "to": ["store"]}],
+    }
+
+
+def in_redis(config: dict[str, Any], url: str) -> list[dict[str, Any]]:
+    """The events in the streams of this service."""
+    with Redis.from_url(url) as client:
+        names = client.scan_iter(match=f"*{config['service']}*", _type="stream")
+        return [json.loads(fields[b"e"]) for name in names for _, fields in client.xrange(name)]
+
+
+def test_an_event_is_in_redis_redacted_when_a_flush_returns(tmp_path: Path, redis: Server) -> None:
+    config = routing(tmp_path, redis.url)
+    with logweir.running(config):
+        logweir.configure_structlog()
+        logweir.get_logger().info("login", user="ann", password="hush-hush-hush", kind="audit")
+        assert logweir.flush(30)
+        [event] = in_redis(config, redis.url)
+    assert event["event"] == "login"
+    assert event["fields"] == {"user": "ann", "password": "***"}
+
+
+@pytest.mark.parametrize("local", ["disk", "none"])
+async def test_durable_is_acknowledged_on_disk_or_by_the_broker(
+    local: str, tmp_path: Path, own_server: OwnServers
+) -> None:
+    server = await asyncio.to_thread(own_server, "redis")
+    config = routing(tmp_path, server.url, local=local)
+    config["audit"] = {"timeout": "2s"}
+    async with logweir.running(config):
+        ack = await logweir.audit("fund.transfer", user_id=7)
+        assert ack.level == "durable"
+        if local == "none":
+            found = await asyncio.to_thread(in_redis, config, server.url)
+            assert [event["id"] for event in found] == [ack.event_id]
+        await asyncio.to_thread(server.pause)
+        if local == "disk":
+            await logweir.audit("fund.transfer", user_id=8)
+        else:
+            with pytest.raises(AuditError, match="was not durable within 2 s by store"):
+                await logweir.audit("fund.transfer", user_id=8)
+        await asyncio.to_thread(server.resume)
+        assert await logweir.aflush(30)
+    assert len(await asyncio.to_thread(in_redis, config, server.url)) >= 2
+
+
+async def test_stored_is_refused_for_what_a_worker_delivers(tmp_path: Path, redis: Server) -> None:
+    async with logweir.running(routing(tmp_path, redis.url)):
+        with pytest.raises(AuditError, match="a worker process delivers it and does not report back"):
+            await logweir.audit("fund.transfer", user_id=7, acknowledge="stored")
+
+
+def test_check_says_what_a_confirmation_means_and_does_not_ask_the_sink(
+    tmp_path: Path, redis: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    path = tmp_path / "routing.yaml"
+    path.write_text(json.dumps(routing(tmp_path, redis.url)))
+    result = CliRunner().invoke(app, ["check", "-c", str(path)])
+    assert result.exit_code == 0, result.output
+    assert "a confirmed event is on Redis's disk" in result.output
+    assert "maxmemory is not set" in result.output
+    assert "hush" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("queue", "message"),
+    [
+        ({"partition": 2}, "did you mean 'partitions'"),
+        ({"url": None}, "type: redis needs url"),
+        ({"url": "http://:hush-hush-hush@h"}, "begins with redis://"),
+    ],
+)
+def test_wrong_keys_end_with_one_message_and_exit_code_2(
+    queue: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "routing.yaml"
+    path.write_text(json.dumps(routing(tmp_path, "redis://127.0.0.1:9", **queue)))
+    command = [sys.executable, "-m", "logweir", "check", "-c", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "hush" not in done.stderr + done.stdout
