@@ -303,6 +303,34 @@ async def test_partitions_are_not_lowered_while_events_wait_in_those_that_fall_o
         await each.close()
 
 
+PAGE = (Path(__file__).parents[2] / "docs/explanation/brokers.md").read_text()
+
+
+async def test_the_rights_that_the_page_names_are_enough(own_server: OwnServers, redis: Server) -> None:
+    rights = PAGE.split("An ACL needs `")[1].split("`")[0].split()
+    server = own_server("redis")
+    user = Streams(server.url.replace("redis://", "redis://user:secret@"), stream="logs")
+    admin = Redis.from_url(server.url)
+    named = [right.replace("NAME", "logs") for right in rights]
+    await asyncio.to_thread(
+        lambda: admin.acl_setuser("user", enabled=True, passwords=["+secret"], keys=[], commands=[])
+    )
+    await asyncio.to_thread(lambda: admin.execute_command("ACL", "SETUSER", "user", *named))
+    broker = user.broker()
+    await broker.open()
+    await publish(broker, 10)
+    entries = await broker.lease(10, 1.0)
+    await broker.hold(entries)
+    await broker.release(entries[5:])
+    await broker.settle(entries[:5])
+    assert len(await lease_all(broker, 10 - len(entries[:5]))) == 10 - len(entries[:5])
+    assert sum(state.lag + state.pending + state.missing for state in await broker.states()) == 0
+    assert (await broker.health()).durability == "a confirmed event is on Redis's disk."
+    await broker.close()
+    admin.close()
+    user.client.close()
+
+
 async def test_a_password_is_in_no_message(own_server: OwnServers) -> None:
     server = own_server("redis", auth=True)
     right = Streams(server.url)
