@@ -44,8 +44,8 @@ def find_unkept_promises(config: RoutingConfig) -> list[Contradiction]:
         return []
     audited = {name for route in audit_routes(config.routes) for name in route.to}
     text = (
-        "acknowledge: stored waits for the sink {!r}, to which another process delivers (deliver: elsewhere, or "
-        "a broker) that does not report back to the caller; use durable, or deliver: here"
+        "acknowledge: stored waits for the sink {!r}, to which another process delivers (deliver: elsewhere, "
+        "or a broker) that does not report back to the caller; use durable, or deliver: here"
     )
     unreported = sorted(audited & delivered_elsewhere(config))
     return [(("audit", "acknowledge"), text.format(name)) for name in unreported]

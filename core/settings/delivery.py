@@ -102,7 +102,9 @@ class QueueConfig(BrokerKeys, StrictModel):
                 "does; use type: disk, with when_full: block, drop_newest or drop_oldest"
             )
         if self.deliver == "elsewhere" and self.goes_over_a_broker:
-            raise ValueError(f"with type: {self.type} worker processes deliver anyway; remove deliver: elsewhere")
+            raise ValueError(
+                f"with type: {self.type} worker processes deliver anyway; remove deliver: elsewhere"
+            )
         return self
 
     @model_validator(mode="after")
