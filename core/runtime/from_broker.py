@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
 from typing import Any, cast
 
 from logweir.config.models import RoutingConfig
@@ -10,12 +12,13 @@ from logweir.delivery.brokers.making import make_broker, place_of
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queues.broker import BrokerQueue
+from logweir.errors import ConfigError, ConfigProblem, SinkRejected, SinkUnavailable
 from logweir.runtime.pipeline import Surroundings
 from logweir.settings.delivery import Bounds
 from logweir.sinks import registry
 from logweir.sinks.threaded import as_async
 
-__all__ = ["channel_from_broker"]
+__all__ = ["channel_from_broker", "refuse_others_streams"]
 
 #: Batches in hand for each worker: one is written and one is settled while the next ones come.
 _AHEAD = 8
@@ -57,3 +60,35 @@ def channel_from_broker(
         around.acknowledgements,
         around.clock,
     )
+
+
+def refuse_others_streams(config: RoutingConfig, names: Collection[str]) -> None:
+    """Ask the brokers of these sinks whether they hold what belongs to this configuration; blocks.
+
+    A broker that is away is not asked: its queue tries to open it again and again.
+
+    Raises:
+        ConfigError: One refuses: the stream is another's, partitions were lowered, or the login is wrong.
+    """
+    problems = [
+        ConfigProblem(reason, f"sinks.{name}.queue")
+        for name in names
+        if config.sinks[name].queue.goes_over_a_broker and (reason := asyncio.run(_refusal(name, config)))
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+async def _refusal(name: str, config: RoutingConfig) -> str:
+    sink = config.sinks[name]
+    broker = make_broker(sink.queue, place_of(sink.type, context_of(name, config)))
+    try:
+        async with asyncio.timeout(sink.retry.timeout):
+            await broker.open()
+    except SinkRejected as error:
+        return str(error)
+    except (SinkUnavailable, TimeoutError):
+        return ""
+    finally:
+        await broker.close()
+    return ""

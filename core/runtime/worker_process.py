@@ -19,6 +19,7 @@ from logweir.config.sinks import context_of
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetterPruner, DeadLetters
 from logweir.delivery.elsewhere.host_spool import HostSpool
+from logweir.delivery.queues.broker import BrokerQueue
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.worker import Clock
@@ -27,8 +28,9 @@ from logweir.errors import ConfigError, ConfigProblem
 from logweir.process.lasting import LastingTask
 from logweir.process.loop_thread import LoopThread
 from logweir.redaction.reasons import masked
+from logweir.runtime.from_broker import channel_from_broker, refuse_others_streams
 from logweir.runtime.lost_rows import refuse_lost_rows
-from logweir.runtime.pipeline import queues_of
+from logweir.runtime.pipeline import Surroundings, queues_of
 from logweir.settings.operations import MetricsConfig
 from logweir.sinks import registry
 from logweir.sinks.threaded import as_async
@@ -45,10 +47,10 @@ _BESIDE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """One sink: where its events come from, and what delivers them."""
+    """One sink: where on this host its events come from, unless from a broker, and what delivers them."""
 
-    spool: HostSpool
-    pump: LastingTask
+    spool: HostSpool | None
+    pump: LastingTask | None
     channel: Channel
 
 
@@ -67,7 +69,9 @@ def sinks_to_deliver(config: RoutingConfig, wanted: Collection[str] = ()) -> lis
     if not elsewhere:
         problems.append(
             ConfigProblem(
-                "no sink is delivered elsewhere; add queue: {type: disk, deliver: elsewhere} to one", "sinks"
+                "no sink is delivered elsewhere; add queue: {type: disk, deliver: elsewhere}, or a queue "
+                "over a broker, to one",
+                "sinks",
             )
         )
     if problems:
@@ -125,10 +129,11 @@ class WorkerProcess:
         """Begin to deliver, on a thread of its own.
 
         Raises:
-            ConfigError: Audit rows are gone that this machine knows.
+            ConfigError: Audit rows are gone that this machine knows, or a broker refuses this configuration.
         """
         mask_with(masked)
         refuse_lost_rows(self.config, sinks_to_deliver(self.config, self._wanted))
+        refuse_others_streams(self.config, sinks_to_deliver(self.config, self._wanted))
         self._loop_thread.start()
         if self._metrics_port is not None:
             self._server.follow(MetricsConfig(port=self._metrics_port))
@@ -145,11 +150,15 @@ class WorkerProcess:
             self._deliveries = made
         for delivery in made.values():
             delivery.channel.start()
-            delivery.pump.start()
+            if delivery.pump is not None:
+                delivery.pump.start()
 
     def _delivery(self, name: str) -> _Delivery:
         config, sink = self.config, self.config.sinks[name]
         wake = self._loop_thread.call_soon
+        if sink.queue.goes_over_a_broker:
+            around = Surroundings(wake, OpenReceipts(), self._clock)
+            return _Delivery(None, None, channel_from_broker(name, config, around, self._dead_letters))
         spool = HostSpool(queues_of(config), name, self._dead_letters, wake)
         plan = plan_queue(name, config)
         queue = DiskQueue(spool, name, plan.config, "block", wake, clock=self._clock.monotonic)
@@ -242,10 +251,14 @@ def _require_drivers(config: RoutingConfig, names: Collection[str]) -> None:
 
 
 async def _end_one(delivery: _Delivery, timeout: float) -> bool:
-    delivery.pump.expect_end()
-    delivery.spool.close()
-    await delivery.pump.wait(timeout)
+    if delivery.pump is not None and delivery.spool is not None:
+        delivery.pump.expect_end()
+        delivery.spool.close()
+        await delivery.pump.wait(timeout)
     await delivery.channel.finish(timeout)
     delivered = not delivery.channel.statistics().depth
-    await delivery.spool.end()
+    if delivery.spool is not None:
+        await delivery.spool.end()
+    if isinstance(delivery.channel.queue, BrokerQueue):
+        await delivery.channel.queue.end()
     return delivered

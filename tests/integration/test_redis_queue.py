@@ -1,7 +1,9 @@
 """A sink whose events go over Redis, as an application sees it."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +20,8 @@ import logweir.auditing.record
 from logweir.cli.app import app
 from logweir.errors import AuditError
 from servers import Server
+from support.elsewhere import said, start_worker
+from support.waiting import eventually
 
 #: Nothing answers there: only a worker process would ask.
 NOWHERE = "mysql+aiomysql://app:hush-hush-hush@127.0.0.1:9/app"
@@ -82,7 +86,7 @@ async def test_durable_is_acknowledged_on_disk_or_by_the_broker(
 
 async def test_stored_is_refused_for_what_a_worker_delivers(tmp_path: Path, redis: Server) -> None:
     async with logweir.running(routing(tmp_path, redis.url)):
-        with pytest.raises(AuditError, match="a worker process delivers it and does not report back"):
+        with pytest.raises(AuditError, match="another process delivers to it and does not report back"):
             await logweir.audit("fund.transfer", user_id=7, acknowledge="stored")
 
 
@@ -118,3 +122,57 @@ def test_wrong_keys_end_with_one_message_and_exit_code_2(
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "hush" not in done.stderr + done.stdout
+
+
+# -- logweir worker ------------------------------------------------------------------------------------
+
+
+def over_sqlite(folder: Path, server: str, **queue: Any) -> dict[str, Any]:
+    config = routing(folder, server, claim_after=1.0, **queue)
+    config["sinks"]["store"] |= {
+        "type": "sqlite",
+        "url": f"sqlite+aiosqlite:///{folder}/store.db",
+        "provision": True,
+    }
+    (folder / "routing.yaml").write_text(json.dumps(config))
+    return config
+
+
+def stored(folder: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(folder / "store.db", timeout=10)) as database:
+        try:
+            return sorted(name for (name,) in database.execute("SELECT action FROM audit_log"))
+        except sqlite3.OperationalError:
+            return []
+
+
+def test_logweir_worker_delivers_what_the_application_forwards(tmp_path: Path, redis: Server) -> None:
+    config = over_sqlite(tmp_path, redis.url)
+    try:
+        workers = [start_worker(tmp_path) for _ in range(2)]
+        with logweir.running(config):
+            for number in range(300):
+                logweir.audit_sync(f"action.{number:03}", user_id=7)
+            assert logweir.flush(30)
+        expected = [f"action.{number:03}" for number in range(300)]
+        eventually(lambda: stored(tmp_path) == expected, 60, found=lambda: (stored(tmp_path), said(tmp_path)))
+        eventually(lambda: in_redis(config, redis.url) == [], 30)
+    finally:
+        for process in workers:
+            process.terminate()
+        ends = [process.wait(60) for process in workers]
+    assert ends == [0, 0], said(tmp_path)
+
+
+def test_a_worker_with_fewer_partitions_ends_with_exit_code_2(tmp_path: Path, redis: Server) -> None:
+    config = over_sqlite(tmp_path, redis.url, partitions=4)
+    with logweir.running(config):
+        for number in range(50):
+            logweir.audit_sync(f"action.{number}", user_id=7)
+        assert logweir.flush(30)
+    config["sinks"]["store"]["queue"]["partitions"] = 1
+    (tmp_path / "routing.yaml").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "logweir", "worker", "-c", str(tmp_path / "routing.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "sinks.store.queue: partitions was 4 and is 1, and" in done.stderr
