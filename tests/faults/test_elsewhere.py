@@ -136,9 +136,9 @@ def test_the_file_of_a_killed_parent_is_cleared_though_its_child_lives(tmp_path:
     )
     acknowledged = acknowledge_some(application, 2)
     with worker(tmp_path):
-        eventually(lambda: set(acknowledged) <= delivered(tmp_path), found=lambda: said(tmp_path))
+        eventually(lambda: set(acknowledged) <= delivered(tmp_path), 90, found=lambda: said(tmp_path))
         application.kill()
-        eventually(lambda: len(spools(tmp_path)) == 1, found=lambda: spools(tmp_path))
+        eventually(lambda: len(spools(tmp_path)) == 1, 90, found=lambda: spools(tmp_path))
         (child,) = (int(name.partition("-")[0]) for name in spools(tmp_path))
         assert child != application.pid
         os.kill(child, signal.SIGKILL)
@@ -149,7 +149,7 @@ def test_the_file_of_a_killed_parent_is_cleared_though_its_child_lives(tmp_path:
 def test_a_second_worker_stands_by_and_goes_on_when_the_first_is_gone(tmp_path: Path) -> None:
     configure(tmp_path)
     with worker(tmp_path) as first, worker(tmp_path) as second:
-        eventually(lambda: "stands by" in said(tmp_path), found=lambda: said(tmp_path))
+        eventually(lambda: "stands by" in said(tmp_path), 90, found=lambda: said(tmp_path))
         kill(first)
         acknowledged = run(
             tmp_path,
@@ -165,7 +165,7 @@ def test_a_second_sigterm_ends_a_worker_that_drains(tmp_path: Path) -> None:
     lock.execute("BEGIN EXCLUSIVE")  # the sink takes nothing
     run(tmp_path, "logweir.start()\nlogweir.audit_sync('one')\nassert logweir.stop()")
     with worker(tmp_path) as process:
-        eventually(lambda: "audit_db" in said(tmp_path).partition("\n")[2], found=lambda: said(tmp_path))
+        eventually(lambda: "audit_db" in said(tmp_path).partition("\n")[2], 90, found=lambda: said(tmp_path))
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)

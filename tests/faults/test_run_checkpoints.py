@@ -15,6 +15,7 @@ import pytest
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.encoding.events import decode_event
 from logweir.event import Event
+from support.programs import ended_with_the_test
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
@@ -45,7 +46,7 @@ class Slow(SyncSink):
 
 
 def start(directory: Path, *arguments: str, **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+    process = subprocess.Popen(  # type: ignore[call-overload]
         [str(Path(sys.executable).with_name("logweir")), "run", *arguments],
         cwd=directory,
         stdout=subprocess.PIPE,
@@ -53,6 +54,7 @@ def start(directory: Path, *arguments: str, **options: object) -> subprocess.Pop
         text=True,
         **options,
     )
+    return ended_with_the_test(process)
 
 
 def finished(process: subprocess.Popen[str]) -> str:

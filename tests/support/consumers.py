@@ -24,6 +24,8 @@ from logweir.runtime.pipeline import Surroundings
 
 __all__ = ["Consumers", "consumers"]
 
+from support.programs import ended_with_the_test
+
 TESTS = Path(__file__).parents[1]
 
 
@@ -56,12 +58,14 @@ class Consumers:
 
     def _start(self) -> subprocess.Popen[str]:
         with self._log.open("a") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "support.consumers", str(self._path)],
-                env={**os.environ, "PYTHONPATH": str(TESTS)},
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
+            return ended_with_the_test(
+                subprocess.Popen(
+                    [sys.executable, "-m", "support.consumers", str(self._path)],
+                    env={**os.environ, "PYTHONPATH": str(TESTS)},
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
             )
 
     def wait_until_ready(self) -> None:

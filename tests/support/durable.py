@@ -9,6 +9,8 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
+from support.programs import ended_with_the_test
+
 TESTS = Path(__file__).parents[1]
 
 CONFIG = """\
@@ -69,13 +71,15 @@ def configure(directory: Path, database: str = "audit.db") -> None:
 def start(directory: Path, code: str) -> subprocess.Popen[str]:
     """Start a program; what it acknowledges comes out of its stdout, what it says is kept beside it."""
     with (directory / "stderr.txt").open("w") as errors:
-        return subprocess.Popen(
-            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PREAMBLE + textwrap.dedent(code)],
-            cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(TESTS)},
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
+        return ended_with_the_test(
+            subprocess.Popen(
+                [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PREAMBLE + textwrap.dedent(code)],
+                cwd=directory,
+                env={**os.environ, "PYTHONPATH": str(TESTS)},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.programs import ended_with_the_test
 from support.waiting import eventually
 
 TESTS = Path(__file__).parents[1]
@@ -39,12 +40,14 @@ def start_worker(directory: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start ``logweir worker`` and wait until it delivers."""
     with (directory / "worker.txt").open("a") as errors:
         begin = errors.tell()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "logweir", "worker", *arguments],
-            cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(TESTS), "COLUMNS": "200"},
-            stderr=errors,
-            text=True,
+        process = ended_with_the_test(
+            subprocess.Popen(
+                [sys.executable, "-m", "logweir", "worker", *arguments],
+                cwd=directory,
+                env={**os.environ, "PYTHONPATH": str(TESTS), "COLUMNS": "200"},
+                stderr=errors,
+                text=True,
+            )
         )
     eventually(lambda: "delivers to" in said(directory)[begin:], 90, found=lambda: said(directory))
     return process

@@ -30,6 +30,12 @@ log = logweir.get_logger("program")
 _started: list[subprocess.Popen[str]] = []
 
 
+def ended_with_the_test(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """Let a process be killed at the end of the test, should it still run."""
+    _started.append(process)
+    return process
+
+
 def end_programs() -> None:
     """Kill what a test that failed has left running, and close its pipes."""
     while _started:
@@ -57,8 +63,7 @@ def start_program(
         text=True,
         **options,
     )
-    _started.append(process)
-    return process
+    return ended_with_the_test(process)
 
 
 def run_program(
