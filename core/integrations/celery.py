@@ -75,10 +75,10 @@ def install(*, carry: Collection[str] = ("user_id",), stdlib: bool = True, task_
 
 @dataclass(slots=True)
 class _Execution:
-    """A task that runs."""
+    """A task that runs, or did in another process, which does not say when it began."""
 
     task_id: str
-    started: int
+    started: int | None
     context: AbstractContextManager[None]
     error: BaseException | None = None
 
@@ -108,32 +108,26 @@ class _Tasks:
         if not request.is_eager:
             while _running.get():  # a task that was torn out of its thread has not come to its end
                 _leave()
-        sent = inject() if request.is_eager else getattr(request, HEADER, None)
-        if not isinstance(sent, Mapping):
-            sent = {}
-        incoming = read_incoming(
-            *([str(sent[name])] if name in sent else [] for name in ("traceparent", "x-request-id")),
-            trust=True,
-        )
-        values = sent.get("values")
         execution = _Execution(task_id, time.perf_counter_ns(), scope())
         execution.context.__enter__()
         _running.set((*_running.get(), execution))
-        enter_unit(
-            incoming.trace,
-            {
-                **(values if isinstance(values, Mapping) else {}),
-                "request_id": incoming.request_id,
-                "task_id": task_id,
-                "task_name": task.name,
-            },
-        )
+        _enter(task, task_id, inject() if request.is_eager else getattr(request, HEADER, None))
 
-    def fail(self, task_id: str | None = None, exception: Any = None, **_others: Any) -> None:
-        """Keep the error for the end."""
+    def fail(
+        self, sender: Any = None, task_id: str | None = None, exception: Any = None, **_others: Any
+    ) -> None:
+        """Keep the error for the end; log it where the end will not come, for the process was killed."""
         running = _running.get()
-        if running and running[-1].task_id == task_id and isinstance(exception, BaseException):
+        if sender is None or task_id is None or not isinstance(exception, BaseException):
+            return
+        if running and running[-1].task_id == task_id:
             running[-1].error = exception
+        elif self._task_log:
+            request = sender.request
+            with scope():
+                # Celery has the message at hand where a process was lost, and not where a task took too long.
+                _enter(sender, task_id, getattr(request, HEADER, None) if request.id == task_id else None)
+                _log(_Execution(task_id, None, scope(), exception), "FAILURE", request.retries)
 
     def end(self, task: Any, task_id: str, state: str | None = None, **_others: Any) -> None:
         """Log how it went, and leave the unit of work."""
@@ -147,9 +141,22 @@ class _Tasks:
             _leave()
 
 
+def _enter(task: Any, task_id: str, sent: Any) -> None:
+    """Begin the unit of work of a task, with what its message says."""
+    if not isinstance(sent, Mapping):
+        sent = {}
+    headers = ([str(sent[name])] if name in sent else [] for name in ("traceparent", "x-request-id"))
+    incoming = read_incoming(*headers, trust=True)
+    values = sent.get("values")
+    values = dict(values) if isinstance(values, Mapping) else {}
+    known_by = {"request_id": incoming.request_id, "task_id": task_id, "task_name": task.name}
+    enter_unit(incoming.trace, {**values, **known_by})
+
+
 def _log(execution: _Execution, state: str | None, retries: int | None) -> None:
-    duration = round((time.perf_counter_ns() - execution.started) / _NANOS_PER_MS, 3)
-    fields: dict[str, Any] = {"task_state": state, "task_retries": retries or 0, "duration_ms": duration}
+    fields: dict[str, Any] = {"task_state": state, "task_retries": retries or 0}
+    if execution.started is not None:
+        fields["duration_ms"] = round((time.perf_counter_ns() - execution.started) / _NANOS_PER_MS, 3)
     if execution.error is not None:
         fields["exc_info"] = execution.error
     emit = partial((runtime.current() or runtime.stand_in()).emit, "celery.task", fields, kind=Kind.TRACING)

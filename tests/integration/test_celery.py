@@ -81,6 +81,10 @@ def refund(order):
     raise KeyError("no such order")
 
 @app.task
+def dies():
+    os.kill(os.getpid(), 9)
+
+@app.task
 def leaky():
     logweir.context.begin_trace(logweir.context.TraceParent("e" * 32, "e" * 16))
     import structlog
@@ -218,3 +222,27 @@ def test_eager_tasks_are_spans_of_their_callers_trace(tmp_path: Path) -> None:
     assert events["the caller"][0].span_id != events["shipped"][0].span_id
     assert "task_id" not in events["the caller"][0].fields
     assert events["outside"][0].trace_id is None
+
+
+def test_a_task_whose_process_is_killed_is_logged_as_failed_with_its_trace(tmp_path: Path) -> None:
+    code = f"""
+    from shop import *
+    with logweir.context.extract({{"traceparent": "00-{TRACE}-00f067aa0ba902b7-01"}}, user_id=7):
+        lost = dies.delay()
+    try:
+        lost.get(timeout=90)
+    except Exception as error:
+        print(type(error).__name__)
+    """
+    with worker(tmp_path, "--concurrency", "1", "--pool", "prefork") as printed:
+        status, out, errors = run_program(tmp_path, code, config=CONFIG, timeout=110)
+        assert (status, out) == (0, "WorkerLostError\n"), errors + printed.read_text()
+    (event,) = by_name(stored(tmp_path))["celery.task"]
+    fields = event.fields
+    assert (event.trace_id, event.level, fields["user_id"], fields["task_name"]) == (
+        TRACE,
+        "error",
+        7,
+        "shop.dies",
+    )
+    assert (fields["task_state"], fields["error_type"]) == ("FAILURE", "WorkerLostError")
