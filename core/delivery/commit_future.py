@@ -65,21 +65,27 @@ class _Mailbox:
         self._loop = loop
         self._lock = threading.RLock()
         self._answers: list[tuple[_Waiting, OSError | None]] = []
+        # Whether the loop has been woken for them.
+        self._is_woken = False
 
     def post(self, future: _Waiting, error: OSError | None) -> None:
         """Take an answer from any thread."""
-        with self._lock:
-            # The first answer wakes the loop, the others of the same commit ride along. Asked before: if
-            # another answer interrupted the append, neither would be the first.
-            first = not self._answers
-            self._answers.append((future, error))
-        loop = self._loop() if first else None
-        if loop is not None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(self._deliver)
+        try:
+            with self._lock:
+                # The first answer wakes the loop, the others of the same commit ride along.
+                self._answers.append((future, error))
+                first, self._is_woken = not self._is_woken, True
+            loop = self._loop() if first else None
+            if loop is not None:
+                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    loop.call_soon_threadsafe(self._deliver)
+        except BaseException:  # cut off in the middle, as a caller that commits for others may be
+            self._is_woken = False
+            raise
 
     def _deliver(self) -> None:
         with self._lock:
+            self._is_woken = False
             answers, self._answers = self._answers, []
         for future, error in answers:
             if future.done():

@@ -18,3 +18,20 @@ async def test_c1_an_answer_that_interrupts_another_leaves_nobody_waiting() -> N
         await asyncio.gather(first, second)
         if not reached:
             break
+
+
+async def test_who_is_cut_off_while_it_answers_leaves_no_later_answer_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A caller that commits for others, in its own thread, may be ended by a time limit there."""
+    (first, answer_first), (second, answer_second) = commit_future(10.0), commit_future(10.0)
+
+    def cut_off(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            answer_first(None)
+    answer_second(None)
+    await asyncio.gather(first, second)
