@@ -115,9 +115,9 @@ class HostSpool:
     def ensure_awake(self) -> None:
         """See :meth:`Spool.ensure_awake`: nothing is ever staged."""
 
-    def remove(self, backlog: Backlog, positions: Iterable[int]) -> None:
+    def remove(self, backlog: Backlog, positions: Iterable[int], *, settled: bool = False) -> None:
         """Report rows as settled, soon; from any thread."""
-        del backlog
+        del backlog, settled
         with self.lock:
             for position in positions:
                 origin = self._origins.pop(position, None)

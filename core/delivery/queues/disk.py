@@ -285,7 +285,7 @@ class DiskQueue(BoundedQueue):
         """See :meth:`EventQueue.settle`."""
         with self._spool.lock:
             positions = self._backlog.settle(lease, unsettled, put_off, self._clock())
-        self._spool.remove(self._backlog, positions)
+        self._spool.remove(self._backlog, positions, settled=True)
         self._resolve_flushes()
         if unsettled or lease.attempts or put_off:
             self._spool.listeners.notify([self._backlog.sink])

@@ -55,7 +55,7 @@ class QueueSpool(Protocol):
         """Wake whom an interrupted call was about to wake."""
         ...
 
-    def remove(self, backlog: Backlog, positions: Iterable[int]) -> None:
+    def remove(self, backlog: Backlog, positions: Iterable[int], *, settled: bool = False) -> None:
         """Delete rows, soon."""
         ...
 

@@ -38,6 +38,7 @@ class Removals:
         self._lock = lock
         self._rows: list[tuple[str, int]] = []
         self._since = 0.0
+        self._is_urgent = False
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -45,19 +46,26 @@ class Removals:
     @property
     def are_due(self) -> bool:
         """Whether a commit of anything else takes them along."""
-        return len(self._rows) >= _MANY or time.monotonic() - self._since >= REMOVAL_LINGER
+        many = self._is_urgent or len(self._rows) >= _MANY
+        return many or time.monotonic() - self._since >= REMOVAL_LINGER
 
-    def add(self, backlog: Backlog, positions: Iterable[int]) -> None:
-        """Remove rows with a commit that comes soon; from any thread."""
+    def add(self, backlog: Backlog, positions: Iterable[int], *, settled: bool = False) -> None:
+        """Remove rows with the next commit, or soon if they are settled; from any thread."""
+        rows = [(backlog.sink, seq) for seq in positions]
+        if not rows:
+            return
         with self._lock:
+            # What was dropped or is a dead letter must not be delivered, nor be in the file when it is over.
+            self._is_urgent = self._is_urgent or not settled
             if not self._rows:
                 self._since = time.monotonic()
-            self._rows += [(backlog.sink, seq) for seq in positions]
+            self._rows += rows
 
     def take(self) -> list[tuple[str, int]]:
         """Take all for a commit."""
         with self._lock:
             rows, self._rows = self._rows, []
+            self._is_urgent = False
         return rows
 
     def put_back(self, rows: list[tuple[str, int]]) -> None:

@@ -166,9 +166,15 @@ class Spool:
         if not (leading.kept and leading.keeps(self._committer)):
             self._committer.ensure_awake()
 
-    def remove(self, backlog: Backlog, positions: Iterable[int]) -> None:
-        """Delete rows with the next commit; from any thread."""
-        self._removals.add(backlog, positions)
+    def remove(self, backlog: Backlog, positions: Iterable[int], *, settled: bool = False) -> None:
+        """Delete rows with the next commit; from any thread.
+
+        Args:
+            backlog: Whose.
+            positions: Where they are.
+            settled: Whether it may be a later one, for a delivery more would do no harm.
+        """
+        self._removals.add(backlog, positions, settled=settled)
         self._committer.nudge_for_removals()
 
     # -- committing ---------------------------------------------------------------------------------

@@ -90,6 +90,16 @@ def test_rows_go_with_the_next_commit_when_it_is_time(
     spool.close()
 
 
+def test_what_was_dropped_goes_with_the_next_commit(tmp_path: Path, clock: Clock, removed: list[int]) -> None:
+    """A worker that reads the file in another process must not deliver it."""
+    spool = make_spool(tmp_path)
+    queue = make_queue(spool, when_full="drop_oldest", max_events=1)
+    queue.put(make_event("oldest"))
+    spool.commit()
+    assert commit_another(spool, queue, removed) == 1
+    spool.close()
+
+
 def test_many_rows_go_with_the_next_commit(tmp_path: Path, clock: Clock, removed: list[int]) -> None:
     spool = make_spool(tmp_path)
     queue = make_queue(spool)
