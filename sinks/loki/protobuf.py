@@ -32,16 +32,16 @@ def push_request(labels: str, parts: Sequence[bytes]) -> bytes:
 def stream_part(entries: Sequence[Entry]) -> bytes:
     """Return entries as fields of their stream."""
     parts: list[bytes] = []
-    second, seconds = None, b""
+    second, stamps = None, [b""]
     for entry in entries:
-        own, nanos = divmod(entry.stamp, _NANOS)
+        own, below = divmod(entry.stamp, _NANOS)
         if own != second:  # in a burst, nearly always that of the entry before
-            second, seconds = own, b"\x08" + _varint(own % _BELOW_ZERO) + b"\x10"
-        stamp = seconds + _nanos(nanos)
-        line = entry.line
+            second, stamps = own, _stamps(own)
+        nanos, line = _nanos(below), entry.line
+        stamp, length = stamps[len(nanos)], _length(len(line))
         pairs = label_pairs(entry.names, entry.values) if entry.names else b""
-        before = b"\x0a" + _length(len(stamp)) + stamp + b"\x12" + _length(len(line))
-        parts += (b"\x12", _length(len(before) + len(line) + len(pairs)), before, line, pairs)
+        size = len(stamp) + len(nanos) + 1 + len(length) + len(line) + len(pairs)
+        parts += (b"\x12", _length(size), stamp, nanos, b"\x12", length, line, pairs)
     return b"".join(parts)
 
 
@@ -73,6 +73,12 @@ def _template(names: tuple[str, ...], lengths: tuple[int, ...]) -> str | None:
 def _field(number: int, content: bytes) -> bytes:
     """A field of bytes."""
     return bytes((number << 3 | 2,)) + _length(len(content)) + content
+
+
+def _stamps(second: int) -> list[bytes]:
+    """The beginnings of a timestamp within a second, by how many bytes its nanoseconds take."""
+    seconds = b"\x08" + _varint(second % _BELOW_ZERO) + b"\x10"
+    return [b"\x0a" + _length(len(seconds) + nanos) + seconds for nanos in range(6)]
 
 
 def _nanos(number: int) -> bytes:
