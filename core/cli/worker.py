@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from contextlib import suppress
+from queue import SimpleQueue
 from types import FrameType
 from typing import Annotated, Self
 
@@ -76,8 +76,8 @@ class _Signals:
     """Waits for signals; the second that asks for the end is left to the system."""
 
     def __init__(self) -> None:
-        self._came = threading.Semaphore(0)
-        self._numbers: list[int] = []
+        # Its put may interrupt its get in the same thread, which a lock or a semaphore would not survive.
+        self._numbers: SimpleQueue[int] = SimpleQueue()
 
     def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -93,10 +93,8 @@ class _Signals:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGHUP:
             signal.signal(number, signal.SIG_DFL)
-        self._numbers.append(number)
-        self._came.release()
+        self._numbers.put(number)
 
     def next(self) -> int:
         """Wait for the next signal."""
-        self._came.acquire()
-        return self._numbers.pop(0)
+        return self._numbers.get()

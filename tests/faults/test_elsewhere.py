@@ -159,6 +159,22 @@ def test_a_second_worker_stands_by_and_goes_on_when_the_first_is_gone(tmp_path: 
         assert terminate(second) == 0
 
 
+def test_sighup_reads_the_file_again_and_a_wrong_one_changes_nothing(tmp_path: Path) -> None:
+    configure(tmp_path)
+    one = "logweir.start()\nacknowledged(logweir.audit_sync('one').event_id)\nassert logweir.stop()"
+    with worker(tmp_path) as process:
+        right = (tmp_path / "routing.yaml").read_text()
+        (tmp_path / "routing.yaml").write_text("sinks: {}\n")
+        process.send_signal(signal.SIGHUP)
+        eventually(lambda: "the configuration in force stays" in said(tmp_path), found=lambda: said(tmp_path))
+        (tmp_path / "routing.yaml").write_text(right)
+        check_once_each(tmp_path, run(tmp_path, one))
+        process.send_signal(signal.SIGHUP)
+        eventually(lambda: "routing.yaml was read again" in said(tmp_path), found=lambda: said(tmp_path))
+        check_once_each(tmp_path, run(tmp_path, one))
+        assert terminate(process) == 0
+
+
 def test_a_second_sigterm_ends_a_worker_that_drains(tmp_path: Path) -> None:
     configure(tmp_path)
     lock = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)

@@ -19,6 +19,7 @@ from logweir.delivery.elsewhere.places import open_fifo, settled_path, wake_path
 from logweir.diagnostics import report
 from logweir.process import fork
 from logweir.process.fork import Stage
+from logweir.process.reentry import is_held_here
 
 __all__ = ["RECORD", "Line"]
 
@@ -39,6 +40,7 @@ class Line:
         self._directory = directory
         self._sink = sink
         self._lock = threading.RLock()
+        self._is_announcing = is_held_here(self._lock)
         self._database: Path | None = None
         self._wake = self._inbox = -1
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -51,6 +53,8 @@ class Line:
 
         Called from any thread, after the commit; it waits for nothing.
         """
+        if self._is_announcing():  # by a signal handler or a finaliser, in the middle of this
+            return False
         with self._lock:
             if self._closed:
                 return False
@@ -129,6 +133,7 @@ class Line:
                 with suppress(OSError):
                     os.close(descriptor)
         self._lock = threading.RLock()
+        self._is_announcing = is_held_here(self._lock)
         self._inbox = self._wake = -1
         self._loop = None
         self._closed = True
