@@ -12,6 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -52,6 +53,7 @@ def measure(*, events: int = 20_000, runs: int = 5, url: str | None = None) -> R
         runs: Of each contender.
         url: The server; by default the one that the environment names.
     """
+    import_module("logweir.delivery.brokers.redis")  # here, and not in the middle of a run
     address = url or os.environ.get(ENVIRONMENT_VARIABLE, _DEFAULT_URL)
     report = Report(f"Redis: batches of {_BATCH:,} over {_PARTITIONS} streams, {events:,} events a run")
     _compare(
@@ -61,12 +63,12 @@ def measure(*, events: int = 20_000, runs: int = 5, url: str | None = None) -> R
         report, "worker, null sink", _deliver, "XREADGROUP, XACK, XDEL", _bare_read, _DELIVERING,
         (address, events, runs),
     )  # fmt: skip
+    report.notes.append(asyncio.run(_server(_config(address))))
     report.notes.append("What a confirmation means is the server's setting, the same for both.")
-    report.notes.append(asyncio.run(_server(address)))
     return report
 
 
-Run = Callable[[str, int], Awaitable[float]]
+Run = Callable[[RoutingConfig, int], Awaitable[float]]
 
 
 def _compare(
@@ -75,8 +77,8 @@ def _compare(
     address, events, runs = load
     series = take_turns(
         [
-            (name, lambda: asyncio.run(_rate(run, address, events))),
-            (bare, lambda: asyncio.run(_rate(run_bare, address, events))),
+            (name, lambda: asyncio.run(_rate(run, _config(address), events))),
+            (bare, lambda: asyncio.run(_rate(run_bare, _config(address), events))),
         ],
         runs,
         "events/s",
@@ -85,8 +87,8 @@ def _compare(
     report.bars.append(Bar(series[0].ratio(series[1]), bar, at_most=False))
 
 
-async def _rate(run: Run, url: str, events: int) -> float:
-    return events / await run(url, events)
+async def _rate(run: Run, config: RoutingConfig, events: int) -> float:
+    return events / await run(config, events)
 
 
 def _config(url: str) -> RoutingConfig:
@@ -101,8 +103,7 @@ def _forwarder(config: RoutingConfig) -> Forwarder:
     return Forwarder(sink, make_broker(sink.queue, place_of(sink.type, context_of("out", config))))
 
 
-async def _forward(url: str, events: int) -> float:
-    config = _config(url)
+async def _forward(config: RoutingConfig, events: int) -> float:
     forwarder = _forwarder(config)
     await forwarder.open()
     load = order_events(events)
@@ -115,9 +116,8 @@ async def _forward(url: str, events: int) -> float:
     return spent
 
 
-async def _bare_xadd(url: str, events: int) -> float:
-    config = _config(url)
-    client = _client(url)
+async def _bare_xadd(config: RoutingConfig, events: int) -> float:
+    client = _client(config)
     await client.ping()
     load = [(event.trace_id or event.id, encode_event(event)) for event in order_events(events)]
     streams = _streams(config)
@@ -133,8 +133,7 @@ async def _bare_xadd(url: str, events: int) -> float:
     return spent
 
 
-async def _deliver(url: str, events: int) -> float:
-    config = _config(url)
+async def _deliver(config: RoutingConfig, events: int) -> float:
     await _fill(config, events)
     loop = asyncio.get_running_loop()
 
@@ -158,10 +157,9 @@ async def _until_settled(channel: Channel, events: int) -> None:
         await asyncio.sleep(0.002)
 
 
-async def _bare_read(url: str, events: int) -> float:
-    config = _config(url)
+async def _bare_read(config: RoutingConfig, events: int) -> float:
     await _fill(config, events)
-    client = _client(url)
+    client = _client(config)
     streams = _streams(config)
     await client.ping()
     asked = dict.fromkeys(streams, ">")
@@ -198,20 +196,19 @@ def _streams(config: RoutingConfig) -> list[str]:
     return [f"{{{name}:{number}}}" for number in range(_PARTITIONS)]
 
 
-def _client(url: str) -> Any:
+def _client(config: RoutingConfig) -> Any:
     from redis.asyncio import Redis  # noqa: PLC0415 - only who measures it needs the client
 
-    return Redis.from_url(url, protocol=2)
+    return Redis.from_url(config.sinks["out"].queue.url or "", protocol=2, driver_info=None)
 
 
 async def _remove(config: RoutingConfig) -> None:
-    client = _client(config.sinks["out"].queue.url or "")
+    client = _client(config)
     await client.delete(*_streams(config))
     await client.aclose()
 
 
-async def _server(url: str) -> str:
-    config = _config(url)
+async def _server(config: RoutingConfig) -> str:
     forwarder = _forwarder(config)
     health = await forwarder.check()
     return f"The server that answered: {health.server}; {health.detail}."

@@ -5,15 +5,20 @@ from typing import Any
 
 import pytest
 
-from logweir.benchmarks import elasticsearch, loki, mongodb, sinks_cpu
+from logweir.benchmarks import broker, elasticsearch, loki, mongodb, sinks_cpu
 from logweir.benchmarks.measure import Report
 from servers import Server
 
 
 @pytest.mark.parametrize(
     ("server", "measure", "bars"),
-    [("elasticsearch", elasticsearch.measure, 8), ("loki", loki.measure, 4), ("mongodb", mongodb.measure, 4)],
-    ids=["elasticsearch", "loki", "mongodb"],
+    [
+        ("elasticsearch", elasticsearch.measure, 8),
+        ("loki", loki.measure, 4),
+        ("mongodb", mongodb.measure, 4),
+        ("redis", broker.measure, 2),
+    ],
+    ids=["elasticsearch", "loki", "mongodb", "redis"],
 )
 def test_the_sink_is_measured_beside_the_client(
     server: str, measure: Callable[..., Report], bars: int, request: pytest.FixtureRequest

@@ -313,7 +313,8 @@ class RedisBroker(Broker):
 
     async def settle(self, entries: Sequence[Entry]) -> None:
         """See :meth:`Broker.settle`."""
-        calls = [(SETTLE, self._keys(number), self._config.group, *ids) for number, ids in _ids(entries)]
+        group = self._config.group
+        calls = [(SETTLE, self._keys(number), group, " ".join(ids)) for number, ids in _ids(entries)]
         if calls:
             self._redis.sound(await self._redis.scripts(calls))
 
