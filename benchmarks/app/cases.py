@@ -20,6 +20,7 @@ SINKS = ("null", "file", "sqlite", "mysql", "loki")
 _PORTS = {"mysql": 3306, "loki": 80}
 #: In front of a store that is dead or slow, the queue is soon full and forgets the oldest.
 _SMALL_QUEUE = {"queue": {"max_events": 5000}}
+_ELSEWHERE = {"queue": {"type": "disk", "deliver": "elsewhere"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
     state: str = "alive"
     pinned: bool = True
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether a process of its own delivers."""
+        return bool(self.options.get("queue", {}).get("deliver") == "elsewhere")
 
     def address(self) -> tuple[str, int]:
         """Host and port of the store."""
@@ -94,6 +100,9 @@ def cases(
             for state in ("dead", "slow"):
                 small = {**case.options, **_SMALL_QUEUE}
                 yield replace(case, name=f"{case.name}, {state}", state=state, options=small)
+    for case in own:
+        if case.options["type"] in ("file", *_PORTS):
+            yield replace(case, name=f"{case.name}, elsewhere", options={**case.options, **_ELSEWHERE})
     if unpinned:
         for case in (*rivals, *own):
             if case.name in (BASELINE, REFERENCE) or case.options.get("type") in ("file", *_PORTS):

@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-__all__ = ["NAMES", "Log", "make", "missing"]
+__all__ = ["NAMES", "Log", "make", "missing", "routing"]
 
 Write = Callable[..., object]
 
@@ -113,21 +113,23 @@ def _opentelemetry(folder: Path, _options: dict[str, Any]) -> Log:
     return Log(_logger(handler, nested=False), provider.force_flush)
 
 
+def routing(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """What stands in logweir's routing.yaml."""
+    return {
+        "service": "orders",
+        "data_dir": str(folder / "data"),
+        "sinks": {"store": options},
+        # Over memory, as the others are: what may be audit would be put on disk first.
+        "routes": [{"name": "all", "match": {"kind": "tracing"}, "to": ["store"]}],
+    }
+
+
 def _logweir(folder: Path, options: dict[str, Any]) -> Log:
     # Here, so that the services of the others hold nothing of it.
     from logweir.integrations.structlog import configure_structlog, get_logger  # noqa: PLC0415
     from logweir.runtime import current as runtime  # noqa: PLC0415
 
-    runtime.start(
-        {
-            "service": "orders",
-            "data_dir": str(folder / "data"),
-            "sinks": {"store": options},
-            # Over memory, as the others are: what may be audit would be put on disk first.
-            "routes": [{"name": "all", "match": {"kind": "tracing"}, "to": ["store"]}],
-        },
-        handle_signals=False,
-    )
+    runtime.start(routing(folder, options), handle_signals=False)
     configure_structlog()
     return Log(get_logger("orders").info, lambda: runtime.flush(5.0), lambda: runtime.stop(1.0))
 

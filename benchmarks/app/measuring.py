@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
@@ -37,7 +38,6 @@ VARIABLES = {"mysql": "LOGWEIR_BENCH_MYSQL_URL", "loki": "LOGWEIR_BENCH_LOKI_URL
 _SLOWNESS = 0.25
 _WARM_UP = 0.5
 _PLACES = [
-    "deliver: elsewhere (file, mysql, loki): not available yet",
     "brokers (redis, kafka): not available yet",
 ]
 
@@ -140,9 +140,27 @@ def _service(ground: _Ground, case: Case) -> Iterator[int]:
             "folder": folder,
             "core": ground.service_core if case.pinned else None,
         }
-        with _process("service", content) as (port, process):
+        with _worker(ground, case, folder, options), _process("service", content) as (port, process):
             _await_answer(port, process)
             yield port
+
+
+@contextmanager
+def _worker(ground: _Ground, case: Case, folder: str, options: dict[str, Any]) -> Iterator[None]:
+    """The process that delivers, where the service does not; on the core of the store."""
+    if not case.is_elsewhere:
+        yield
+        return
+    file = Path(folder) / "routing.yaml"
+    file.write_text(json.dumps(contenders.routing(Path(folder), options)))
+    command = [sys.executable, "-m", "logweir", "worker", "--config", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own command
+        if ground.store_core is not None:
+            os.sched_setaffinity(process.pid, {ground.store_core})
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 @contextmanager

@@ -86,6 +86,8 @@ def test_stores_that_nobody_named_are_left_out_and_those_that_are_there_die_and_
         "logweir to loki",
         "logweir to loki, dead",
         "logweir to loki, slow",
+        "logweir to file, elsewhere",
+        "logweir to loki, elsewhere",
         "logweir to file, unpinned",
         "logweir to loki, unpinned",
     ]
@@ -121,14 +123,17 @@ def test_processor_time_is_compared_above_no_logging_turn_by_turn() -> None:
 def test_a_service_is_measured_with_each_way_of_logging(tmp_path: Path) -> None:
     report = measure(seconds=0.6, turns=1, sinks=["file"], rivals=["stdlib"], unpinned=False, urls={})
     rows = {series.name.partition(" | ")[0] for series in report.series}
-    assert rows == {"none", "structlog", "stdlib", "logweir to file"}
+    assert rows == {"none", "structlog", "stdlib", "logweir to file", "logweir to file, elsewhere"}
     assert all(value > 0 for series in report.series for value in series.values)
     assert [bar.series.name for bar in report.bars] == [
         "logweir to file / none, p99 at fifth",
         "logweir to file / none, p99 at half",
         "logweir to file / structlog, processor above none",
+        "logweir to file, elsewhere / none, p99 at fifth",
+        "logweir to file, elsewhere / none, p99 at half",
+        "logweir to file, elsewhere / structlog, processor above none",
     ]
-    assert any("elsewhere" in note for note in report.notes)
+    assert any("brokers" in note for note in report.notes)
     report.show(Console(quiet=True))
     report.save(tmp_path, "app")
     assert "logweir to file | p99 at half" in (tmp_path / "app.json").read_text()
