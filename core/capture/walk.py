@@ -56,8 +56,7 @@ SMALL_INT = 10**12
 
 NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
 _KNOWN_NAME_LENGTH = 64
-_SMALL_TEXT = 64
-_OF_BYTE = 2
+_SMALL_TEXT, _OF_BYTE = 64, 2
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 
 
