@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -103,6 +104,12 @@ def audit(runtime: Runtime, *names: str) -> None:
         runtime.emit_audit(name, {}, acknowledge="durable").acknowledged_sync("durable", 30)
 
 
+def rows_on_disk(directory: Path) -> int:
+    (path,) = directory.glob("queues/*.db")
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
+
+
 def waiting(runtime: Runtime) -> int:
     return runtime.metrics().sinks["store"].queue_depth
 
@@ -151,6 +158,7 @@ def test_the_bounds_hold_without_a_worker(tmp_path: Path, when_full: str) -> Non
         }[when_full]
         assert runtime.metrics().sinks["store"].dropped == {reason: 5}
         kept = range(5, 15) if when_full == "drop_oldest" else range(10)
+        eventually(lambda: rows_on_disk(tmp_path) == 10)  # deletions wait a little for company
         with working(config):
             eventually(lambda: Store.names == [str(number) for number in kept], found=lambda: Store.names)
             eventually(lambda: waiting(runtime) == 0)
