@@ -40,6 +40,7 @@ _OF_LETTER, _LONGEST_NAME = 3, 1024
 SEAM = 4096
 
 _WRITTEN = 2  # times the size of an event are written at most, before the final cut
+_OF_SEARCHED = 3  # what a character costs about that is searched
 _DEAREST = 8  # what a character costs at most that is probed
 _OF_TEXT = 40
 _SHORT = 256  # a text that is never cut for what the call has cost
@@ -173,9 +174,24 @@ class BoundedTexts:
         """Return how many characters of a text there is room and time for."""
         room = max(_SHORT, self._room - self.size)
         work = self._work_room - self._work
-        searched = min(len(text), min(longest, room) + SEAM)
-        if searched * _DEAREST <= work or (cost := cost_of_probe(text[:searched])) <= work:
+        kept = min(longest, room)
+        searched = min(len(text), kept + SEAM)
+        if len(text) > kept + SEAM:
+            # Both ends are probed, and perhaps searched, with their seams, and once more when they are cut.
+            cost = 2 * self._cost_of_ends(text, searched)
+        else:
+            cost = searched * _DEAREST
+            if cost > work:
+                cost = cost_of_probe(text)
+        if cost <= work:
             return room
         self.spent = True
-        # Both ends are probed with their seams, and once more when they are cut.
-        return max(0, min(room, work * searched // (2 * cost) - SEAM))
+        return max(0, min(room, work * searched // max(cost, 2 * cost_of_probe(text[:searched])) - SEAM))
+
+    def _cost_of_ends(self, text: str, searched: int) -> int:
+        """Return about what so many characters of a text take, shared out among its ends."""
+        start, end = text[: searched - searched // 2], text[len(text) - searched // 2 :]
+        cost = cost_of_probe(start) + cost_of_probe(end)
+        if any(self._redactor.suspicious(part) is not None for part in (start, end)):
+            cost += _OF_SEARCHED * searched
+        return cost

@@ -283,7 +283,9 @@ def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
 
 def _is_elsewhere(raw: dict[str, Any]) -> bool:
     queue = raw.get("queue")
-    return isinstance(queue, dict) and (queue.get("deliver") == "elsewhere" or queue.get("type") in BROKERS)
+    return isinstance(queue, dict) and (
+        queue.get("deliver") == "elsewhere" or queue.get("type") in [*BROKERS]
+    )
 
 
 def _unchained(config: RoutingConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:

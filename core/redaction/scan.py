@@ -17,8 +17,8 @@ __all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan",
 
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
-#: What one call may cost, in units of some 40 nanoseconds of a quiet processor: about ten milliseconds.
-WORK = 290_000
+#: What one call may cost, in units of some 40 nanoseconds of a quiet processor: some fifteen milliseconds.
+WORK = 380_000
 #: What a closer look costs, which reads a name or a value in Python.
 OF_LOOK = 60
 #: What it costs that a pattern finds something, or begins to match.

@@ -22,7 +22,8 @@ LocalQueue = Literal["disk", "memory", "none"]
 
 #: By type: the extra, and the package that it brings.
 _NEEDS = {"redis": ("redis", "redis")}
-_REDIS_URL = re.compile(r"(?:rediss?|unix)://.+", re.DOTALL)
+#: Behind the host at most the number of a database: a path may be what follows a ``/`` in a password.
+_REDIS_URL = re.compile(r"rediss?://[^/?#\s]+(?:/\d*)?(?:[?#].*)?|unix://.+", re.DOTALL)
 _STREAM = re.compile(r"[A-Za-z0-9._:-]+")
 
 
@@ -70,7 +71,8 @@ class BrokerKeys(BaseModel):
         # The url itself may hold a password, so that the message has nothing of it.
         if url is not None and not _REDIS_URL.fullmatch(url):
             raise ValueError(
-                "a url of Redis begins with redis://, rediss:// or unix://, and names a host or a path"
+                "a url of Redis is redis://host:port/number, rediss://… or unix:///path; "
+                "what a password has of / ? # @ is written %2F %3F %23 %40"
             )
         return url
 

@@ -60,11 +60,15 @@ def test_an_event_is_in_redis_redacted_when_a_flush_returns(tmp_path: Path, redi
     assert event["fields"] == {"user": "ann", "password": "***"}
 
 
+@pytest.fixture
+def server(own_server: OwnServers) -> Any:
+    return own_server("redis")
+
+
 @pytest.mark.parametrize("local", ["disk", "none"])
 async def test_durable_is_acknowledged_on_disk_or_by_the_broker(
-    local: str, tmp_path: Path, own_server: OwnServers
+    local: str, tmp_path: Path, server: Any
 ) -> None:
-    server = await asyncio.to_thread(own_server, "redis")
     config = routing(tmp_path, server.url, local=local)
     config["audit"] = {"timeout": "2s"}
     async with logweir.running(config):
@@ -108,7 +112,7 @@ def test_check_says_what_a_confirmation_means_and_does_not_ask_the_sink(
     [
         ({"partition": 2}, "did you mean 'partitions'"),
         ({"url": None}, "type: redis needs url"),
-        ({"url": "http://:hush-hush-hush@h"}, "begins with redis://"),
+        ({"url": "http://:hush-hush-hush@h"}, "a url of Redis is redis://"),
     ],
 )
 def test_wrong_keys_end_with_one_message_and_exit_code_2(

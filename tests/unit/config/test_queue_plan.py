@@ -54,7 +54,7 @@ def test_events_for_a_broker_wait_on_disk_for_audit_and_in_memory_with_room_on_d
         ({**REDIS, "partitions": 0}, "partitions must be at least 1, not 0"),
         ({**REDIS, "stream": "a{b}"}, "a stream's name has letters"),
         ({**REDIS, "local": "none", "when_full": "spill"}, "needs local: memory"),
-        ({"type": "redis", "url": "http://:hush-hush@host"}, "begins with redis://"),
+        ({"type": "redis", "url": "http://:hush-hush@host"}, "a url of Redis is redis://"),
     ],
 )
 def test_keys_of_a_broker_that_cannot_be_meant_are_refused_without_its_password(

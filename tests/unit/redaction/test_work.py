@@ -13,7 +13,7 @@ from logweir.config.redact import RedactConfig
 from logweir.redaction.redactor import Redactor
 from logweir.redaction.scan import OF_LOOK, WORK, Exhausted, Scan
 
-_MOST_CALLS = 180_000
+_MOST_CALLS = 280_000
 _HOSTILE = [*hostile_events()]
 _EVERY = 7  # of those of repeated texts; counting takes long
 
