@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from redis import exceptions
+from redis import __version__, exceptions
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -29,8 +29,8 @@ Command = tuple[Any, ...]
 #: How long Redis may take to answer anything that does not wait, and to accept a connection; in seconds.
 _ANSWER = 10.0
 _CONNECT = 5.0
-#: Made once: each look at the package's version would read the disk, on the loop.
-_DRIVER = DriverInfo()
+#: The client would look for its own version on the disk, on the loop.
+_DRIVER = DriverInfo(lib_version=__version__)
 #: How an operator's change is needed, by the first word of the answer.
 _REFUSALS = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE", "DENIED"})
 _FULL = "it is full (maxmemory) and takes nothing"
