@@ -188,7 +188,7 @@ def _process(module: str, content: dict[str, Any]) -> Iterator[tuple[int, subpro
 
 
 def _told(process: subprocess.Popen[str], content: dict[str, Any]) -> Any:
-    """Tell a process what to be, or to do; what it answers."""
+    """Command a process what to be, or to do; returns what it answers."""
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - pipes, see above
     process.stdin.write(json.dumps(content) + "\n")
     process.stdin.flush()

@@ -31,7 +31,7 @@ from support.waiting import eventually
 
 
 class Store(Sink[SinkConfig]):
-    """Takes what it is told to take."""
+    """Takes what a test lets it take."""
 
     Config = SinkConfig
     names: ClassVar[list[str]] = []
