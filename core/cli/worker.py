@@ -1,4 +1,4 @@
-"""``logweir worker``: delivers what applications of this host put on disk for sinks elsewhere.
+"""``logweir worker``: delivers what applications put on this host's disk, or give to a broker.
 
 SIGTERM and Ctrl-C let it finish what it has in hand; a second one ends it at once, and loses nothing, for the
 spools have everything that is not settled. SIGHUP reads routing.yaml again.
@@ -38,7 +38,7 @@ def worker(
         typer.Option(help="Serve metrics, /live and /ready at this port of 127.0.0.1.", min=1, max=65535),
     ] = None,
 ) -> None:
-    """Deliver from the disk queues of this host's applications to the sinks that have ``deliver: elsewhere``.
+    """Deliver to sinks whose events leave the application by disk or broker.
 
     It runs until SIGTERM or Ctrl-C, as the user who runs the applications. SIGHUP reads the file again.
     """

@@ -27,6 +27,7 @@ class Channel:
         self.closed = closed
         self.events: list[Event] = []
         self.queue = SimpleNamespace(durable=False)
+        self.reports_stored = True
 
     def put(self, event: Event, on_durable: Any = None) -> PutResult:
         if self.closed:
