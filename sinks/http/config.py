@@ -13,7 +13,7 @@ from logweir.settings.delivery import StrictModel
 from logweir.settings.tls import TlsConfig
 from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
-from logweir.sinks.shared.credentials import check_login
+from logweir.sinks.shared.credentials import check_one_way
 
 __all__ = ["HttpConfig", "SignConfig"]
 
@@ -113,15 +113,7 @@ class HttpConfig(SinkConfig):
 
     @model_validator(mode="after")
     def _one_way_to_authenticate(self) -> HttpConfig:
-        check_login(self.username, self.password)
-        ways = {
-            "username": self.username is not None,
-            "bearer_token": self.bearer_token is not None,
-            "the header Authorization": "authorization" in {name.lower() for name in self.headers},
-        }
-        taken = [name for name, given in ways.items() if given]
-        if len(taken) > 1:
-            raise ValueError(f"{' and '.join(taken)} are several ways to authenticate; keep one of them")
+        check_one_way(self.username, self.password, self.bearer_token, self.headers)
         return self
 
     def secrets(self) -> list[str]:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import SecretStr
 
-__all__ = ["bearer_header", "check_behind_password", "check_login", "check_once", "login_of"]
+__all__ = [
+    "bearer_header",
+    "check_behind_password",
+    "check_login",
+    "check_once",
+    "check_one_way",
+    "login_of",
+]
 
 
 def check_login(username: str | None, password: SecretStr | None) -> None:
@@ -15,6 +24,28 @@ def check_login(username: str | None, password: SecretStr | None) -> None:
     """
     if (username is None) != (password is None):
         raise ValueError("username and password belong together; give both or none")
+
+
+def check_one_way(
+    username: str | None,
+    password: SecretStr | None,
+    token: SecretStr | None,
+    headers: Mapping[str, SecretStr],
+) -> None:
+    """See that a request authenticates in one way at most: by a login, a token or a header.
+
+    Raises:
+        ValueError: There are several, or the login is not whole.
+    """
+    check_login(username, password)
+    ways = {
+        "username": username is not None,
+        "bearer_token": token is not None,
+        "the header Authorization": "authorization" in {name.lower() for name in headers},
+    }
+    taken = [name for name, given in ways.items() if given]
+    if len(taken) > 1:
+        raise ValueError(f"{' and '.join(taken)} are several ways to authenticate; keep one of them")
 
 
 def check_behind_password(*parts: str | None) -> None:
