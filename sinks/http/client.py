@@ -14,7 +14,7 @@ from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.encode import Request
 from logweir.sinks.http.verdicts import Answer
 from logweir.sinks.shared.credentials import bearer_header, login_of
-from logweir.sinks.shared.http_client import make_http_client
+from logweir.sinks.shared.http_client import beginning_of, make_http_client
 from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["HttpClient"]
@@ -68,7 +68,7 @@ class HttpClient:
                 response.status_code,
                 response.reason_phrase,
                 response.headers.get("Retry-After"),
-                self._masked(await _beginning(response)),
+                self._masked(await beginning_of(response, _MOST_READ)),
             )
 
     async def head(self) -> tuple[int, str]:
@@ -110,15 +110,3 @@ def _pool(config: HttpConfig, workers: int) -> httpx.AsyncClient:
         timeout=config.retry.timeout * (_ONE_REQUEST if single else 1.0),
         connections=at_once + 1,  # `check` takes none of the workers'
     )
-
-
-async def _beginning(response: httpx.Response) -> bytes:
-    """As much of the body as anybody looks at."""
-    parts = list[bytes]()
-    left = _MOST_READ
-    async for part in response.aiter_bytes():
-        parts.append(part[:left])
-        left -= len(part)
-        if left <= 0:
-            break
-    return b"".join(parts)

@@ -11,7 +11,7 @@ from logweir.redaction.scan import MASK
 from logweir.sinks.otlp.config import OtlpConfig
 from logweir.sinks.otlp.verdicts import Answer
 from logweir.sinks.shared.credentials import bearer_header, login_of
-from logweir.sinks.shared.http_client import make_http_client
+from logweir.sinks.shared.http_client import beginning_of, make_http_client
 from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["OtlpClient"]
@@ -69,7 +69,7 @@ class OtlpClient:
                     response.reason_phrase,
                     response.headers.get("Retry-After"),
                     response.headers.get("Content-Type", ""),
-                    self._masked(await _beginning(response)),
+                    self._masked(await beginning_of(response, _MOST_READ)),
                 )
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
             said = self._masked((str(error) or type(error).__name__).encode())
@@ -91,13 +91,3 @@ def _pool(config: OtlpConfig, workers: int) -> httpx.AsyncClient:
         timeout=config.retry.timeout,
         connections=workers + 1,  # `check` takes none of the workers'
     )
-
-
-async def _beginning(response: httpx.Response) -> bytes:
-    """As much of the body as anybody looks at."""
-    read = bytearray()
-    async for part in response.aiter_bytes():
-        read += part[: _MOST_READ - len(read)]
-        if len(read) >= _MOST_READ:
-            break
-    return bytes(read)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import httpx
 
-__all__ = ["make_http_client"]
+__all__ = ["beginning_of", "make_http_client"]
 
 
 def make_http_client(
@@ -41,3 +41,13 @@ def make_http_client(
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         follow_redirects=False,
     )
+
+
+async def beginning_of(response: httpx.Response, most: int) -> bytes:
+    """Read as much of a body as anybody looks at, at most so many bytes."""
+    read = bytearray()
+    async for part in response.aiter_bytes():
+        read += part[: most - len(read)]
+        if len(read) >= most:
+            break
+    return bytes(read)
