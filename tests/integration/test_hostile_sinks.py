@@ -19,8 +19,7 @@ FAST = {"initial": "1ms", "max": "5ms", "timeout": "5s"}
 
 @pytest.fixture(autouse=True)
 def _let_go() -> Iterator[None]:
-    hostile.begun.clear()
-    hostile.go_on.clear()
+    hostile.begin_anew()
     logweir.configure_structlog()
     yield
     hostile.go_on.set()

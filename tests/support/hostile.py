@@ -13,9 +13,21 @@ from logweir.sinks.results import WriteResult
 begun, go_on = threading.Event(), threading.Event()
 
 
+def begin_anew() -> None:
+    """Let what an earlier test blocked go on for good, and block anew.
+
+    An event that is set and cleared again could be missed by a thread that looks at it now and then; it would
+    block for ever, and be found by another test.
+    """
+    global begun, go_on
+    go_on.set()
+    begun, go_on = threading.Event(), threading.Event()
+
+
 def block() -> None:
     """Block the calling thread until it may go on, by a call that the tests' guard lets through."""
-    while not go_on.is_set():
+    until = go_on
+    while not until.is_set():
         select.select([], [], [], 0.02)
 
 
@@ -107,7 +119,8 @@ class BlocksInClose(MemorySink):
 
 class SwallowsCancellation(Disturbing):
     async def disturb(self) -> None:
-        while not go_on.is_set():
+        until = go_on
+        while not until.is_set():
             try:
                 await asyncio.sleep(0.05)
             except asyncio.CancelledError:

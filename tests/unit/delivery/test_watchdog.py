@@ -22,8 +22,7 @@ pytestmark = pytest.mark.busy
 
 @pytest.fixture(autouse=True)
 def _let_go() -> Iterator[None]:
-    hostile.begun.clear()
-    hostile.go_on.clear()
+    hostile.begin_anew()
     logweir.configure_structlog()
     yield
     hostile.go_on.set()

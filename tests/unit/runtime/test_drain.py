@@ -16,8 +16,7 @@ from support.waiting import eventually
 
 @pytest.fixture(autouse=True)
 def _let_go() -> Iterator[None]:
-    hostile.begun.clear()
-    hostile.go_on.clear()
+    hostile.begin_anew()
     yield
     hostile.go_on.set()
 
