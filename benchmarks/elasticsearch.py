@@ -49,7 +49,7 @@ def measure(*, events: int = 20_000, runs: int = 7, url: str | None = None) -> R
     report = Report(f"Elasticsearch: batches of {BATCH:,}, {events:,} events a run")
     for compress in (True, False):
         _compare(report, address, events, runs, compress=compress)
-    report.series += _sent()
+    report.series += asyncio.run(_sent())
     report.notes.append(f"The server that answered: {asyncio.run(_server_name(address))}.")
     return report
 
@@ -126,11 +126,11 @@ def operations_of(batch: Sequence[Event]) -> list[Any]:
     return operations
 
 
-def _sent() -> list[Series]:
+async def _sent() -> list[Series]:
     """The bodies of a batch's requests, by the functions that make them for the sink."""
     batch = order_events(BATCH, varied=True)
     made = bodies(batch, range(BATCH), Layout("bench", streaming=False), to_document, _MOST)
-    data = [body.data for body in made]
+    data = [body.data async for body in made]
     return [
         Series("sent without compression", "bytes/event", [sum(map(len, data)) / BATCH]),
         Series("sent with gzip", "bytes/event", [sum(len(packed(body)) for body in data) / BATCH]),

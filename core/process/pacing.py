@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TypeVar
 
-__all__ = ["Leisure", "breathe", "in_slices", "in_slices_of_thread", "leisure", "paced"]
+__all__ = ["SLICE", "Leisure", "breathe", "in_slices", "in_slices_of_thread", "leisure", "paced"]
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 Leisure = Callable[[], bool]
 
 #: Events in a slice: one or two tenths of a millisecond of work. A pause costs as much as some events.
-_SLICE = 64
+SLICE = 64
 #: Seconds between two slices: longer than most requests take.
 _PAUSE = 0.001
 
@@ -45,9 +45,14 @@ def paced(by: Leisure | None) -> Iterator[None]:
         _leisure.reset(token)
 
 
-async def in_slices(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
-    """Yield the items part by part, with pauses between them; in a hurry, all that is left at once."""
-    for part, waits in _slices(items):
+async def in_slices(items: Sequence[T], size: int = SLICE) -> AsyncIterator[Sequence[T]]:
+    """Yield the items part by part, with pauses between them; in a hurry, all that is left at once.
+
+    Args:
+        items: What is to be worked on.
+        size: Items in a part: more where a part has costs of its own, such as a request.
+    """
+    for part, waits in _slices(items, size):
         if waits:
             await asyncio.sleep(_PAUSE)
         yield part
@@ -62,18 +67,18 @@ async def breathe() -> None:
 
 def in_slices_of_thread(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """The same in a thread that may block."""
-    for part, waits in _slices(items):
+    for part, waits in _slices(items, SLICE):
         if waits:
             time.sleep(_PAUSE)
         yield part
 
 
-def _slices(items: Sequence[T]) -> Iterator[tuple[Sequence[T], bool]]:
+def _slices(items: Sequence[T], size: int) -> Iterator[tuple[Sequence[T], bool]]:
     """The parts, and whether there is to be a pause before each."""
     has_leisure = _leisure.get()
-    first, size = 0, len(items)
-    while first < size:
+    first, count = 0, len(items)
+    while first < count:
         is_slow = has_leisure is not None and has_leisure()
-        end = first + _SLICE if is_slow else size
+        end = first + size if is_slow else count
         yield items[first:end], is_slow and first > 0
         first = end

@@ -1,13 +1,14 @@
-"""The bodies of bulk requests: events as Elasticsearch takes many of them at once. Pure."""
+"""The bodies of bulk requests: events as Elasticsearch takes many of them at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from logweir.event import Event
+from logweir.process.pacing import in_slices
 from logweir.sinks.elasticsearch.encode import Encoder
 from logweir.sinks.elasticsearch.layout import Layout
 
@@ -31,13 +32,13 @@ class Body:
     events: Sequence[int]
 
 
-def bodies(
+async def bodies(
     batch: Sequence[Event],
-    chosen: Iterable[int],
+    chosen: Sequence[int],
     layout: Layout,
     encoder: Encoder,
     max_bytes: int,
-) -> Iterator[Body]:
+) -> AsyncIterator[Body]:
     """Yield bulk requests for the chosen events of a batch, none larger than ``max_bytes``.
 
     A single event that is larger goes alone: the server will say that it is.
@@ -45,21 +46,22 @@ def bodies(
     parts: list[bytes] = []
     events: list[int] = []
     size, index = 0, ""
-    for number in chosen:
-        event = batch[number]
-        target = layout.index_of(event.time)
-        document = _encode_json(encoder(event))
-        # The path of the request names the first event's index, so that most actions need not name theirs.
-        action = _action(event.id, None if target == index else target)
-        added = len(action) + len(document) + 2  # and two line feeds
-        if parts and size + added > max_bytes:
-            yield Body(index, b"\n".join((*parts, b"")), events)
-            parts, events, size = [], [], 0
-        if not parts:
-            index, action = target, _action(event.id, None)
-        parts += (action, document)
-        events.append(number)
-        size += added
+    async for part in in_slices(chosen):
+        for number in part:
+            event = batch[number]
+            target = layout.index_of(event.time)
+            document = _encode_json(encoder(event))
+            # The request's path names the first event's index, so that most actions need not name theirs.
+            action = _action(event.id, None if target == index else target)
+            added = len(action) + len(document) + 2  # and two line feeds
+            if parts and size + added > max_bytes:
+                yield Body(index, b"\n".join((*parts, b"")), events)
+                parts, events, size = [], [], 0
+            if not parts:
+                index, action = target, _action(event.id, None)
+            parts += (action, document)
+            events.append(number)
+            size += added
     if parts:
         yield Body(index, b"\n".join((*parts, b"")), events)
 

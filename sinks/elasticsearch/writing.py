@@ -6,7 +6,7 @@ Events whose fields the index refuses are sent a second time, with fields that a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,9 +72,9 @@ class BulkWriter:
         return verdicts.result()
 
     async def _store(
-        self, batch: Sequence[Event], chosen: Iterable[int], encoder: Encoder, verdicts: _Verdicts
+        self, batch: Sequence[Event], chosen: Sequence[int], encoder: Encoder, verdicts: _Verdicts
     ) -> None:
-        for body in bodies(batch, chosen, self.layout, encoder, self.max_bytes):
+        async for body in bodies(batch, chosen, self.layout, encoder, self.max_bytes):
             try:
                 await self._send(batch, body, verdicts)
             except SinkUnavailable as error:

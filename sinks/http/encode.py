@@ -34,19 +34,22 @@ class Request:
     headers: dict[str, str]
 
 
-def request_of(events: Sequence[Event], config: HttpConfig, now: float) -> Request:
+def request_of(
+    events: Sequence[Event], config: HttpConfig, now: float, encoded: Sequence[bytes] | None = None
+) -> Request:
     """Return the request that carries these events.
 
     Args:
         events: One event if the mode is ``single``.
         config: The sink's options.
         now: Seconds since 1970.
+        encoded: The events as :func:`encode_event` writes them, where the caller has done so.
 
     Raises:
         TypeError: A field is not of JSON's types.
         ValueError: A text cannot be written in UTF-8.
     """
-    parts = [encode_event(event) for event in events]
+    parts = [encode_event(event) for event in events] if encoded is None else encoded
     body = parts[0] if config.mode == "single" else b"[" + b",".join(parts) + b"]"
     headers = {"Content-Type": "application/json", "Idempotency-Key": _key(events)}
     if config.gzip:

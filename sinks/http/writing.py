@@ -7,8 +7,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from logweir.encoding.events import encode_event
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import in_slices
 from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.encode import Request, request_of
 from logweir.sinks.http.verdicts import Answer, FailedOnIt, result_of
@@ -151,9 +153,10 @@ async def _send_one_by_one(events: Sequence[Event], config: HttpConfig, send: Se
 
 async def _encoded(events: Sequence[Event], config: HttpConfig) -> Request:
     try:
+        encoded = [encode_event(event) async for part in in_slices(events) for event in part]
         if config.gzip and config.mode == "batch":  # compressing a batch would hold up the loop
-            return await asyncio.to_thread(request_of, events, config, time.time())
-        return request_of(events, config, time.time())
+            return await asyncio.to_thread(request_of, events, config, time.time(), encoded)
+        return request_of(events, config, time.time(), encoded)
     except (TypeError, ValueError) as error:
         reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
         raise SinkRejected(f"a value cannot be written as JSON: {reason}") from None

@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import in_slices
 from logweir.sinks.mongodb.client import Connected
 from logweir.sinks.mongodb.config import MongoConfig
 from logweir.sinks.mongodb.encode import Document, document_of, guarded_document_of
@@ -24,6 +25,9 @@ from logweir.sinks.mongodb.verdicts import DRIVER_ERRORS, Failures, as_sink_erro
 from logweir.sinks.results import WriteResult
 
 __all__ = ["Writing"]
+
+#: Documents in a bulk while there is time for pauses: a millisecond of encoding.
+_BULK = 256
 
 
 class Writing:
@@ -45,7 +49,7 @@ class Writing:
         """Store a batch, which is not empty; see :meth:`Sink.write`."""
         known = await self._known(state, batch) if self._config.time_series else {}
         now = state.server.now()
-        documents = self._documents(batch, known, now)
+        documents = await self._documents(batch, known, now)
         failures = Failures()
         try:
             await self._insert(state, documents, failures)
@@ -64,17 +68,19 @@ class Writing:
             raise SinkUnavailable(failures.retry_reason)  # nothing else would fare better
         return failures.result()
 
-    def _documents(
+    async def _documents(
         self, batch: Sequence[Event], known: Mapping[int, int | None], now: int
     ) -> dict[int, Document]:
         """The documents of those that are not known, by their index."""
         if self._plain:
-            return dict(enumerate(map(document_of, batch)))
+            made = [document async for part in in_slices(batch) for document in map(document_of, part)]
+            return dict(enumerate(made))
         with_text = self._config.text_field
+        fresh = [index for index in range(len(batch)) if index not in known]
         return {
-            index: document_of(event, self.expiry(event, now), with_text=with_text)
-            for index, event in enumerate(batch)
-            if index not in known
+            index: document_of(batch[index], self.expiry(batch[index], now), with_text=with_text)
+            async for part in in_slices(fresh)
+            for index in part
         }
 
     def _guarded(self, event: Event, now: int) -> Document:
@@ -96,11 +102,13 @@ class Writing:
         """
         if not documents:
             return
-        with as_sink_errors():
-            try:
-                await state.collection.insert_many(list(documents.values()), ordered=False)
-            except BulkWriteError as error:
-                failures.add_bulk(error, list(documents))
+        # The driver writes the documents of one call in one go, without letting any other thread run.
+        async for part in in_slices(list(documents), _BULK):
+            with as_sink_errors():
+                try:
+                    await state.collection.insert_many([documents[index] for index in part], ordered=False)
+                except BulkWriteError as error:
+                    failures.add_bulk(error, part)
 
     def _fitting(
         self, state: Connected, batch: Sequence[Event], documents: Mapping[int, Document], failures: Failures

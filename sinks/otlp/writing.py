@@ -14,6 +14,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
+from logweir.process.pacing import in_slices_of_thread
 from logweir.sinks.otlp.config import OtlpConfig
 from logweir.sinks.otlp.encode import log_record, request_of
 from logweir.sinks.otlp.verdicts import Answer, refused_of
@@ -70,7 +71,7 @@ async def store(batch: Sequence[Event], config: OtlpConfig, send: Send) -> Write
 
 def _encoded(batch: Sequence[Event], verdicts: BatchVerdicts) -> _Records:
     records: _Records = {}
-    for index, event in enumerate(batch):
+    for index, event in enumerate(event for part in in_slices_of_thread(batch) for event in part):
         try:
             records[index] = event, log_record(event)
         except (TypeError, ValueError) as error:

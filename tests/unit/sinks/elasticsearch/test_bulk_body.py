@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.event import Event, Kind, new_event_id
-from logweir.sinks.elasticsearch.bulk_body import bodies
+from logweir.process.pacing import paced
+from logweir.sinks.elasticsearch.bulk_body import Body, bodies
 from logweir.sinks.elasticsearch.encode import to_document
 from logweir.sinks.elasticsearch.layout import Layout
 
@@ -24,11 +25,11 @@ def event_at(time_ns: int, **fields: Any) -> Event:
     days=st.lists(st.integers(0, 3), min_size=12, max_size=12),
     most=st.integers(1, 1500),
 )
-def test_bodies_hold_every_event_once_in_order_below_the_limit(
+async def test_bodies_hold_every_event_once_in_order_below_the_limit(
     sizes: list[int], days: list[int], most: int
 ) -> None:
     batch = [event_at(day * DAY, body="x" * size) for size, day in zip(sizes, days, strict=False)]
-    made = list(bodies(batch, range(len(batch)), DAILY, to_document, most))
+    made = [body async for body in bodies(batch, range(len(batch)), DAILY, to_document, most)]
     assert [number for body in made for number in body.events] == list(range(len(batch)))
     for body in made:
         assert len(body.data) <= most or len(body.events) == 1
@@ -39,7 +40,7 @@ def test_bodies_hold_every_event_once_in_order_below_the_limit(
             assert about == {"_id": batch[number].id} == {"_id": document["event"]["id"]}
 
 
-def test_the_bytes_of_a_body_are_documented_ones() -> None:
+async def test_the_bytes_of_a_body_are_documented_ones() -> None:
     event = Event(
         'a"ü\n',
         DAY,
@@ -52,7 +53,7 @@ def test_the_bytes_of_a_body_are_documented_ones() -> None:
         None,
         {"ok": True, "sum": 1.5, "to": "x"},
     )
-    (body,) = bodies([event], [0], DAILY, to_document, 1000)
+    (body,) = [body async for body in bodies([event], [0], DAILY, to_document, 1000)]
     assert body.index == "app-1970.01.02"
     assert body.data.decode() == (
         '{"create":{"_id":"a\\"ü\\n"}}\n'
@@ -60,3 +61,20 @@ def test_the_bytes_of_a_body_are_documented_ones() -> None:
         '"log":{"level":"info"},"service":{"name":"shop","environment":"test"},"message":"paid ok=true sum=1.5 to=x",'
         '"fields":{"ok":true,"sum":1.5,"to":"x"}}\n'
     )
+
+
+async def test_a_body_made_with_pauses_is_the_same() -> None:
+    batch = [event_at(number * DAY // 100, body="x" * number) for number in range(200)]
+    asked: list[bool] = []
+
+    def has_time() -> bool:
+        asked.append(True)
+        return len(asked) < 4
+
+    async def made() -> list[Body]:
+        return [body async for body in bodies(batch, range(len(batch)), DAILY, to_document, 10_000)]
+
+    at_once = await made()
+    with paced(has_time):
+        assert await made() == at_once
+    assert len(asked) == 4

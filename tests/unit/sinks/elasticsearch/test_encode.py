@@ -26,12 +26,12 @@ def event_at(time_ns: int, **fields: Any) -> Event:
 
 @given(fields=st.dictionaries(st.text(), values, max_size=4), time_ns=st.integers(-(2**63), 2**63 - 1))
 @pytest.mark.parametrize("encoder", [to_document, to_unindexed_document])
-def test_a_document_read_back_is_the_identical_event(
+async def test_a_document_read_back_is_the_identical_event(
     encoder: Any, fields: dict[str, Any], time_ns: int
 ) -> None:
     event = event_at(time_ns)
     event = Event(*[getattr(event, name) for name in event.__struct_fields__[:9]], fields)
-    (body,) = bodies([event], [0], DAILY, encoder, 2**20)
+    (body,) = [body async for body in bodies([event], [0], DAILY, encoder, 2**20)]
     back = to_event(json.loads(body.data.splitlines()[1]))
     assert back == event
     assert repr(back.fields) == repr(event.fields)  # 1 is not 1.0, nor True
