@@ -1,7 +1,7 @@
 """The stdout sink: one line for each event, for collectors such as Promtail, Alloy and Vector.
 
-``json`` writes flat objects, since collectors find labels at the top: the fields stand beside the
-event's own keys, and a field of the same name gets the prefix ``field_``. ``console`` is for people; what
+``json`` writes flat objects by default, since collectors find labels at the top: the fields stand beside
+the event's own keys, and a field of the same name gets the prefix ``field_``. ``console`` is for people; what
 could move a terminal's cursor or forge a line is escaped. Neither stores an event id once: a batch that is
 sent again is printed again.
 """
@@ -12,19 +12,20 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, TextIO
+from typing import Literal, TextIO
 
 import msgspec
+from pydantic import Field, model_validator
 
-from logweir.encoding.events import event_to_dict
 from logweir.encoding.times import format_time
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.process.pacing import in_slices_of_thread
 from logweir.sinks.contract import SinkConfig, SinkContext, SyncSink
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.documents import Form, check_rename, documents
 
 __all__ = ["StdoutConfig", "StdoutSink"]
 
@@ -39,6 +40,16 @@ class StdoutConfig(SinkConfig):
     """`json` for collectors, `console` for people."""
     stream: Literal["stdout", "stderr"] = "stdout"
     """Which stream."""
+    fields: Form = "flat"
+    """With `json`: the event's fields beside its own keys (`flat`) or in an object (`nested`), or all of it
+    under the names of the Elastic Common Schema (`ecs`) or of OpenTelemetry (`otel`)."""
+    rename: dict[str, str] = Field(default_factory=dict)
+    """With `json`: other names for keys of the event itself, such as `{event: message}`."""
+
+    @model_validator(mode="after")
+    def _can_be_renamed(self) -> StdoutConfig:
+        check_rename(self.fields, self.rename)
+        return self
 
 
 class StdoutSink(SyncSink[StdoutConfig]):
@@ -49,7 +60,7 @@ class StdoutSink(SyncSink[StdoutConfig]):
     def __init__(self, config: StdoutConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._turn = threading.Lock()
-        self._line = _json_line if config.format == "json" else _console_line
+        self._line = _json_line(config) if config.format == "json" else _console_line
 
     def write(self, batch: Sequence[Event]) -> WriteResult:
         """Write a batch in one piece; see :meth:`SyncSink.write`.
@@ -117,15 +128,9 @@ def _as_sink_errors(stream: str) -> Iterator[None]:
         raise SinkUnavailable(f"{stream} cannot be written: {reason}") from None
 
 
-def _json_line(event: Event) -> bytes:
-    line = event_to_dict(event)
-    fields: dict[str, Any] = line.pop("fields")
-    for name, value in fields.items():
-        key = name
-        while key in line:
-            key = f"field_{key}"
-        line[key] = value
-    return _encode(line)
+def _json_line(config: StdoutConfig) -> Callable[[Event], bytes]:
+    document_of = documents(config.fields, config.rename)
+    return lambda event: _encode(document_of(event))
 
 
 def _console_line(event: Event) -> bytes:

@@ -100,7 +100,7 @@ class HttpClient:
 
 
 def _pool(config: HttpConfig, workers: int) -> httpx.AsyncClient:
-    single = config.mode == "single"
+    single = config.format == "single"
     at_once = workers * (config.concurrency if single else 1)
     own = {name: value.get_secret_value() for name, value in config.headers.items()}
     return make_http_client(

@@ -14,6 +14,7 @@ from logweir.settings.tls import TlsConfig
 from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_one_way
+from logweir.sinks.shared.documents import Form, check_rename
 
 __all__ = ["HttpConfig", "SignConfig"]
 
@@ -58,10 +59,17 @@ class HttpConfig(SinkConfig):
     """Where to send events; without credentials. It may be a secret itself, and is never shown."""
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     """The method of a request."""
-    mode: Literal["batch", "single"] = "batch"
-    """Whether a request holds a JSON array of events, or one event as a JSON object."""
+    format: Literal["json", "ndjson", "single"] = "json"
+    """What a request holds: a JSON array of events, a line of JSON for each, or one event as an object."""
+    mode: Literal["batch", "single"] | None = None
+    """`single` is `format: single`, `batch` any other; an earlier spelling."""
+    fields: Form = "nested"
+    """The names that an event has: its own, with its fields in an object (`nested`) or beside them (`flat`),
+    or those of the Elastic Common Schema (`ecs`) or of OpenTelemetry (`otel`)."""
+    rename: dict[str, str] = Field(default_factory=dict)
+    """Other names for keys of the event itself, such as `{event: _msg, time: _time}`."""
     concurrency: int = Field(default=_CONCURRENCY, ge=1, le=256)
-    """With `mode: single`: how many requests are under way at once, and how many a worker takes at once
+    """With `format: single`: how many requests are under way at once, and how many a worker takes at once
     unless `batch.max_events` says otherwise."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """More headers; their values are never shown."""
@@ -82,7 +90,11 @@ class HttpConfig(SinkConfig):
     @classmethod
     def _single_events_come_by_the_handful(cls, value: Any) -> Any:
         """A batch must be through within ``retry.timeout``; a request for each of 500 events may not be."""
-        if not isinstance(value, dict) or value.get("mode") != "single":
+        if not isinstance(value, dict):
+            return value
+        if value.get("mode") == "single":
+            value = {"format": "single", **value}
+        if value.get("format") != "single":
             return value
         batch = value.get("batch", {})
         if not isinstance(batch, dict) or "max_events" in batch:
@@ -110,6 +122,13 @@ class HttpConfig(SinkConfig):
             if not secret.get_secret_value().isprintable() or not secret.get_secret_value().isascii():
                 raise ValueError(f"the header {name} has a character that no header may have")
         return value
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> HttpConfig:
+        if self.mode is not None and (self.mode == "single") is not (self.format == "single"):
+            raise ValueError(f"mode: {self.mode} contradicts format: {self.format}; leave mode out")
+        check_rename(self.fields, self.rename)
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_authenticate(self) -> HttpConfig:

@@ -9,16 +9,26 @@ from __future__ import annotations
 import gzip
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from logweir.encoding.events import encode_event
 from logweir.event import Event
 from logweir.sinks.http.config import HttpConfig, SignConfig
+from logweir.sinks.shared.documents import documents
 
-__all__ = ["Request", "request_of", "signature"]
+__all__ = ["Request", "encoder_of", "request_of", "signature"]
 
 _LEVEL = 6
+_encode_json = msgspec.json.Encoder().encode
+_BODIES: dict[str, Callable[[Sequence[bytes]], bytes]] = {
+    "json": lambda encoded: b"[" + b",".join(encoded) + b"]",
+    "ndjson": lambda encoded: b"\n".join([*encoded, b""]),
+    "single": lambda encoded: encoded[0],
+}
+_TYPES = {"ndjson": "application/x-ndjson"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +44,29 @@ class Request:
     headers: dict[str, str]
 
 
-def request_of(
-    events: Sequence[Event], config: HttpConfig, now: float, encoded: Sequence[bytes] | None = None
-) -> Request:
+def encoder_of(config: HttpConfig) -> Callable[[Event], bytes]:
+    """Return what writes an event as JSON, under the names that the receiver wants.
+
+    It raises ``TypeError`` for a field that is not of JSON's types, ``ValueError`` for a text that cannot be
+    written in UTF-8.
+    """
+    if config.fields == "nested" and not config.rename:
+        return encode_event
+    document_of = documents(config.fields, config.rename)
+    return lambda event: _encode_json(document_of(event))
+
+
+def request_of(events: Sequence[Event], encoded: Sequence[bytes], config: HttpConfig, now: float) -> Request:
     """Return the request that carries these events.
 
     Args:
-        events: One event if the mode is ``single``.
+        events: One event if the format is ``single``.
+        encoded: The same, as :func:`encoder_of` writes them.
         config: The sink's options.
         now: Seconds since 1970.
-        encoded: The events as :func:`encode_event` writes them, where the caller has done so.
-
-    Raises:
-        TypeError: A field is not of JSON's types.
-        ValueError: A text cannot be written in UTF-8.
     """
-    parts = [encode_event(event) for event in events] if encoded is None else encoded
-    body = parts[0] if config.mode == "single" else b"[" + b",".join(parts) + b"]"
-    headers = {"Content-Type": "application/json", "Idempotency-Key": _key(events)}
+    body = _BODIES[config.format](encoded)
+    headers = {"Content-Type": _TYPES.get(config.format, "application/json"), "Idempotency-Key": _key(events)}
     if config.gzip:
         body = gzip.compress(body, _LEVEL, mtime=0)
         headers["Content-Encoding"] = "gzip"

@@ -22,4 +22,4 @@ async def health_of(client: HttpClient, config: HttpConfig) -> Health:
         return Health(HealthStatus.DOWN, f"HEAD is answered {status}: fix the credentials", server)
     # Any other 4xx is fine: few webhooks know HEAD (405), and many answer 404 to it.
     healthy = HealthStatus.DEGRADED if meaning is Meaning.FAILED else HealthStatus.OK
-    return Health(healthy, f"{config.mode} by {config.method}; HEAD is answered {status}", server)
+    return Health(healthy, f"{config.format} by {config.method}; HEAD is answered {status}", server)

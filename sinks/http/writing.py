@@ -7,12 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from logweir.encoding.events import encode_event
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.process.pacing import in_slices
 from logweir.sinks.http.config import HttpConfig
-from logweir.sinks.http.encode import Request, request_of
+from logweir.sinks.http.encode import Request, encoder_of, request_of
 from logweir.sinks.http.verdicts import Answer, FailedOnIt, result_of
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
@@ -60,7 +59,7 @@ async def store(batch: Sequence[Event], config: HttpConfig, send: Send) -> Write
     fresh, repeated = _first_of_each_id(batch)
     if not fresh:
         return WriteResult.all_stored()
-    send_events = _send_together if config.mode == "batch" else _send_one_by_one
+    send_events = _send_together if config.format != "single" else _send_one_by_one
     result = await send_events([batch[index] for index in fresh], config, send)
     verdicts = BatchVerdicts(retry_after=result.retry_after)
     verdicts.add(result, fresh)
@@ -153,10 +152,11 @@ async def _send_one_by_one(events: Sequence[Event], config: HttpConfig, send: Se
 
 async def _encoded(events: Sequence[Event], config: HttpConfig) -> Request:
     try:
-        encoded = [encode_event(event) async for part in in_slices(events) for event in part]
-        if config.gzip and config.mode == "batch":  # compressing a batch would hold up the loop
-            return await asyncio.to_thread(request_of, events, config, time.time(), encoded)
-        return request_of(events, config, time.time(), encoded)
+        encode = encoder_of(config)
+        encoded = [encode(event) async for part in in_slices(events) for event in part]
+        if config.gzip and config.format != "single":  # compressing a batch would hold up the loop
+            return await asyncio.to_thread(request_of, events, encoded, config, time.time())
+        return request_of(events, encoded, config, time.time())
     except (TypeError, ValueError) as error:
         reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
         raise SinkRejected(f"a value cannot be written as JSON: {reason}") from None
