@@ -37,30 +37,38 @@ _PIECES = [
 _PARTS = 8  # of the pieces, so that no test takes long
 _GROWTH = 3.0
 _NOISE = 0.004  # what takes less is too short to compare
+_SIZES = (16_384, 32_768, 65_536)
 
 
 def _cost(work, text):
-    def once():
-        started = time.thread_time()
-        with contextlib.suppress(Exhausted):
-            work(text)
-        return time.thread_time() - started
-
-    return min(once() for _ in range(3))
+    started = time.thread_time()
+    with contextlib.suppress(Exhausted):
+        work(text)
+    return time.thread_time() - started
 
 
 def _grows_linearly(work, piece):
-    costs = [_cost(work, piece * (size // len(piece))) for size in (16_384, 32_768, 65_536)]
+    texts = [piece * (size // len(piece)) for size in _SIZES]
+    if _cost(work, texts[-1]) < _NOISE:  # nearly all: the shorter ones take less
+        return
+    # What grows faster does so each time; a busy machine's noise does not.
+    found = [_growth([min(_cost(work, text) for _ in range(3)) for text in texts])]
+    while found[-1] >= _GROWTH and len(found) < 3:
+        found.append(_growth([min(_cost(work, text) for _ in range(3)) for text in texts]))
+    assert found[-1] < _GROWTH, (piece, found)
+
+
+def _growth(costs):
     assert costs[-1] < 0.2, "a generous bound for a busy machine"
-    for before, after in itertools.pairwise(costs):
-        assert after < max(before * _GROWTH, _NOISE)
+    return max(after / max(before, _NOISE / _GROWTH) for before, after in itertools.pairwise(costs))
 
 
 @pytest.mark.parametrize("part", range(_PARTS))
 @pytest.mark.parametrize("name", _PATTERNS)
 def test_c10_each_pattern_is_linear_whatever_the_text(name, part):
+    redactor = Redactor()
     for piece in _PIECES[part::_PARTS]:
-        _grows_linearly(lambda text: _PATTERNS[name].redact(text, Redactor().scan()), piece)
+        _grows_linearly(lambda text: _PATTERNS[name].redact(text, redactor.scan()), piece)
 
 
 def test_c10_the_probe_of_all_patterns_is_linear():
