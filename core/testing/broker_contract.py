@@ -24,7 +24,7 @@ from uuid import uuid4
 
 import pytest
 
-from logweir.delivery.brokers.contract import Broker, Entry, Message, Place
+from logweir.delivery.brokers.contract import Broker, Entry, LetterTotals, Message, Place
 from logweir.errors import SinkRejected
 from logweir.testing.conduct import cancelled_at
 
@@ -280,6 +280,72 @@ class BrokerContract:
         assert max(state.consumers for state in states) == 1
         assert all(0 <= state.oldest < _PATIENCE for state in states)
         assert sum(state.missing for state in states) == 0
+
+    async def test_the_consumers_are_known_with_what_they_hold(self, place: Place) -> None:
+        async with self.opened(place, "a") as one, self.opened(place, "b") as other:
+            await publish(one, 20)
+            entries = [*await lease_all(one, 10), *await lease_all(other, 5)]
+            consumers = await one.consumers()
+            # A broker may have leased ahead.
+            assert len(entries) <= sum(each.pending for each in consumers) <= 20
+            assert all(each.name for each in consumers)
+            assert all(each.idle is None or 0 <= each.idle < _PATIENCE for each in consumers)
+            await one.settle(entries)
+
+    # -- dead letters -------------------------------------------------------------------------------
+
+    async def test_letters_are_kept_in_order_until_they_are_removed(self, place: Place) -> None:
+        bodies = [f"letter {number}".encode() for number in range(30)]
+        async with self.opened(place, "a") as one:
+            assert await one.letters() == []
+            assert (await one.letter_totals()).count == 0
+            await one.keep_letters([])
+            await one.keep_letters(bodies[:10])
+            await one.keep_letters(bodies[10:])
+        async with self.opened(place, "") as other:  # another host, which consumes nothing
+            kept = await other.letters()
+            assert [letter.body for letter in kept] == bodies
+            totals = await other.letter_totals()
+            assert (totals.count, totals.size) == (30, sum(map(len, bodies)))
+            assert 0 <= totals.oldest < _PATIENCE
+            assert await other.remove_letters([letter.position for letter in kept[::2]]) == 15
+            assert [letter.body for letter in await other.letters()] == bodies[1::2]
+            assert await other.remove_letters([letter.position for letter in kept]) == 15
+            assert await other.remove_letters([letter.position for letter in kept]) == 0
+            assert await other.remove_letters([]) == 0
+            assert await other.letters() == []
+            assert await other.letter_totals() == LetterTotals()
+
+    async def test_letters_are_read_page_by_page_while_some_are_removed(self, place: Place) -> None:
+        bodies = [f"letter {number}".encode() for number in range(25)]
+        async with self.opened(place, "a") as broker:
+            await broker.keep_letters(bodies)
+            found: list[bytes] = []
+            after = ""
+            while page := await broker.letters(after, 7):
+                assert len(page) <= 7
+                found += [letter.body for letter in page]
+                after = page[-1].position
+                await broker.remove_letters([letter.position for letter in page])
+            assert found == bodies
+
+    async def test_a_letter_that_is_kept_again_is_another_one(self, place: Place) -> None:
+        async with self.opened(place, "a") as broker:
+            await broker.keep_letters([b"the same"])
+            first = await broker.letters()
+            await broker.keep_letters([b"the same"])
+            assert await broker.remove_letters([letter.position for letter in first]) == 1
+            left = await broker.letters()
+            assert [letter.body for letter in left] == [b"the same"]
+            assert left[0].position != first[0].position
+
+    async def test_a_letter_may_be_any_bytes_and_is_no_message(self, place: Place) -> None:
+        bodies = [bytes(range(256)), b"x" * 1_000_000, b""]
+        async with self.opened(place, "a") as broker:
+            await broker.keep_letters(bodies)
+            assert [letter.body for letter in await broker.letters()] == bodies
+            assert await broker.lease(10, 0.0) == []
+            assert sum(state.lag + state.pending for state in await broker.states()) == 0
 
     async def test_a_publish_may_be_cancelled_at_every_await(self, place: Place) -> None:
         async with self.opened(place) as broker:

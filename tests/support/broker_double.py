@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from logweir.delivery.brokers.contract import (
     Broker,
     BrokerHealth,
+    ConsumerState,
     Entry,
+    KeptLetter,
+    LetterTotals,
     Message,
     PartitionState,
     Place,
@@ -38,6 +41,8 @@ class Shared:
     held: dict[tuple[int, str], Held] = field(default_factory=dict)
     published: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    letters: dict[str, tuple[float, bytes]] = field(default_factory=dict)
+    kept: int = 0
 
 
 class BrokerDouble(Broker):
@@ -112,6 +117,27 @@ class BrokerDouble(Broker):
         for held in self._shared.held.values():
             pending[held.entry.partition] += 1
         return [PartitionState(n, lag[n], pending[n], 0.0, 1) for n in range(self._partitions)]
+
+    async def consumers(self) -> list[ConsumerState]:
+        return [ConsumerState(self._place.consumer, len(self._shared.held), 0.0)]
+
+    async def keep_letters(self, bodies: Sequence[bytes]) -> None:
+        for body in bodies:
+            self._shared.kept += 1
+            self._shared.letters[f"{self._shared.kept:09}"] = (time.monotonic(), body)
+
+    async def letters(self, after: str = "", limit: int = 1000) -> list[KeptLetter]:
+        kept = self._shared.letters.items()
+        return [KeptLetter(position, body) for position, (_, body) in kept if position > after][:limit]
+
+    async def remove_letters(self, positions: Sequence[str]) -> int:
+        return sum(self._shared.letters.pop(position, None) is not None for position in positions)
+
+    async def letter_totals(self) -> LetterTotals:
+        kept = self._shared.letters.values()
+        oldest = min((since for since, _ in kept), default=None)
+        age = 0.0 if oldest is None else time.monotonic() - oldest
+        return LetterTotals(len(kept), sum(len(body) for _, body in kept), age)
 
     async def health(self) -> BrokerHealth:
         return BrokerHealth(HealthStatus.OK, "a double", "a confirmed event is lost with this process.")

@@ -8,7 +8,9 @@ broker of their own from the same settings. What is promised:
 - while its consumer lives (:meth:`Broker.hold`) nobody else is given it; a consumer that died, or is silent
   for longer than the claim time, loses it to whoever claims;
 - messages of one key share a partition, and a partition is handed out in the order of its publishing. What
-  was handed out and not settled comes again, later: order is not promised through a death.
+  was handed out and not settled comes again, later: order is not promised through a death;
+- beside the messages it keeps letters, each as it is, until somebody removes it: the dead letters of all
+  workers, which every host sees.
 
 All methods run on one event loop. They raise :class:`~logweir.errors.SinkUnavailable` for what may pass by
 itself and :class:`~logweir.errors.SinkRejected` for what an operator must change, as sinks do, and none hides
@@ -29,7 +31,10 @@ __all__ = [
     "FORMAT_VERSION",
     "Broker",
     "BrokerHealth",
+    "ConsumerState",
     "Entry",
+    "KeptLetter",
+    "LetterTotals",
     "Message",
     "PartitionState",
     "Place",
@@ -91,6 +96,48 @@ class PartitionState:
     oldest: float
     consumers: int
     missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerState:
+    """One consumer at one moment.
+
+    Attributes:
+        name: As its :class:`Place` says, or as the broker knows it.
+        pending: Messages that it has leased and not settled, in all partitions.
+        idle: Seconds since the broker last heard of it; None where the broker does not say.
+    """
+
+    name: str
+    pending: int
+    idle: float | None = None
+
+
+class KeptLetter(NamedTuple):
+    """A dead letter that the broker keeps.
+
+    Attributes:
+        position: Its identity, in the broker's own words; never that of another letter, before or after.
+        body: What was kept, any bytes.
+    """
+
+    position: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LetterTotals:
+    """How many letters a broker keeps.
+
+    Attributes:
+        count: Letters.
+        size: Bytes of their bodies.
+        oldest: Age in seconds of the oldest, or 0.
+    """
+
+    count: int = 0
+    size: int = 0
+    oldest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +233,33 @@ class Broker(ABC):
     @abstractmethod
     async def states(self) -> list[PartitionState]:
         """Every partition as it is now."""
+
+    @abstractmethod
+    async def consumers(self) -> list[ConsumerState]:
+        """The consumers that are known, by name."""
+
+    @abstractmethod
+    async def keep_letters(self, bodies: Sequence[bytes]) -> None:
+        """Keep letters, behind those that are there; returns when that is confirmed like a publishing.
+
+        Raises:
+            SinkUnavailable: Not all are confirmed; some may be there, and who keeps all again repeats those.
+        """
+
+    @abstractmethod
+    async def letters(self, after: str = "", limit: int = 1000) -> list[KeptLetter]:
+        """At most ``limit`` letters in the order of their keeping, of those behind the position ``after``.
+
+        Fewer than ``limit``, or none, means that there are no more.
+        """
+
+    @abstractmethod
+    async def remove_letters(self, positions: Sequence[str]) -> int:
+        """Remove letters for good; returns how many were there. Those that are gone already are no error."""
+
+    @abstractmethod
+    async def letter_totals(self) -> LetterTotals:
+        """How many letters there are."""
 
     @abstractmethod
     async def health(self) -> BrokerHealth:

@@ -16,10 +16,14 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from logweir.delivery.brokers import redis_letters
 from logweir.delivery.brokers.contract import (
     Broker,
     BrokerHealth,
+    ConsumerState,
     Entry,
+    KeptLetter,
+    LetterTotals,
     Message,
     PartitionState,
     Place,
@@ -27,7 +31,7 @@ from logweir.delivery.brokers.contract import (
 )
 from logweir.delivery.brokers.redis_client import Client, Command
 from logweir.delivery.brokers.redis_health import health_of
-from logweir.delivery.brokers.redis_scripts import GROUP, PUBLISH, SETTLE, STATE, SWEEP
+from logweir.delivery.brokers.redis_scripts import CONSUMERS, GROUP, PUBLISH, SETTLE, STATE, SWEEP
 from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.settings.delivery import QueueConfig
@@ -327,6 +331,35 @@ class RedisBroker(Broker):
             [*await self._redis.many([("TIME",)]), *await self._redis.scripts(calls)]
         )
         return [_state(number, answer, int(seconds)) for number, answer in enumerate(answers)]
+
+    async def consumers(self) -> list[ConsumerState]:
+        """See :meth:`Broker.consumers`."""
+        calls = [(CONSUMERS, (stream,), self._config.group) for stream in self._streams]
+        pending: dict[str, int] = defaultdict(int)
+        idle: dict[str, float] = {}
+        for flat in self._redis.sound(await self._redis.scripts(calls)):
+            for name, held, silent in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+                known = name.decode(errors="replace")
+                pending[known] += held
+                idle[known] = min(idle.get(known, silent / 1000), silent / 1000)
+        return [ConsumerState(name, pending[name], idle[name]) for name in sorted(idle)]
+
+    async def keep_letters(self, bodies: Sequence[bytes]) -> None:
+        """See :meth:`Broker.keep_letters`."""
+        wait = int(self._config.wait_timeout * 1000)
+        await redis_letters.keep(self._redis, self._name, bodies, self._config.wait_replicas, wait)
+
+    async def letters(self, after: str = "", limit: int = 1000) -> list[KeptLetter]:
+        """See :meth:`Broker.letters`."""
+        return await redis_letters.page(self._redis, self._name, after, limit)
+
+    async def remove_letters(self, positions: Sequence[str]) -> int:
+        """See :meth:`Broker.remove_letters`."""
+        return await redis_letters.remove(self._redis, self._name, positions)
+
+    async def letter_totals(self) -> LetterTotals:
+        """See :meth:`Broker.letter_totals`."""
+        return await redis_letters.totals(self._redis, self._name)
 
     async def health(self) -> BrokerHealth:
         """See :meth:`Broker.health`."""

@@ -51,7 +51,7 @@ class Client:
             driver_info=_DRIVER,
             health_check_interval=0,
         )
-        for command in ("XREADGROUP", "XAUTOCLAIM", "XPENDING", "XCLAIM"):
+        for command in ("XREADGROUP", "XAUTOCLAIM", "XPENDING", "XCLAIM", "XRANGE"):
             self._redis.set_response_callback(command, _as_it_is)
 
     async def one(self, *command: Any, wait: float = 0.0) -> Any:

@@ -10,7 +10,19 @@ from __future__ import annotations
 from hashlib import sha1
 from typing import NamedTuple
 
-__all__ = ["ALL", "GROUP", "PUBLISH", "SETTLE", "STATE", "SWEEP", "Script"]
+__all__ = [
+    "ALL",
+    "CONSUMERS",
+    "GROUP",
+    "KEEP",
+    "LETTERS",
+    "PUBLISH",
+    "REMOVE",
+    "SETTLE",
+    "STATE",
+    "SWEEP",
+    "Script",
+]
 
 
 class Script(NamedTuple):
@@ -95,4 +107,55 @@ end
 return gone
 """)
 
-ALL = (PUBLISH, SETTLE, GROUP, STATE, SWEEP)
+#: Stream; group → name, pending and idle milliseconds of each consumer, one after the other.
+CONSUMERS = _script("""\
+#!lua flags=no-writes
+local found = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+local flat = {}
+if found.err then return flat end
+for _, consumer in ipairs(found) do
+  local each = {}
+  for i = 1, #consumer, 2 do each[consumer[i]] = consumer[i + 1] end
+  flat[#flat + 1] = each['name']
+  flat[#flat + 1] = each['pending']
+  flat[#flat + 1] = each['idle']
+end
+return flat
+""")
+
+#: Stream of letters, counter of their bytes; bodies → how many there are now.
+KEEP = _script("""\
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('DEL', KEYS[2]) end
+local size = 0
+for i = 1, #ARGV do
+  redis.call('XADD', KEYS[1], '*', 'l', ARGV[i])
+  size = size + #ARGV[i]
+end
+redis.call('INCRBY', KEYS[2], size)
+return redis.call('XLEN', KEYS[1])
+""")
+
+#: Stream of letters, counter of their bytes; positions → how many were there.
+REMOVE = _script("""\
+#!lua flags=allow-oom
+local gone, size = 0, 0
+for i = 1, #ARGV do
+  local found = redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])
+  if found[1] then
+    size = size + #(found[1][2][2] or '')
+    gone = gone + redis.call('XDEL', KEYS[1], ARGV[i])
+  end
+end
+if gone > 0 then redis.call('INCRBY', KEYS[2], -size) end
+return gone
+""")
+
+#: Stream of letters, counter of their bytes → number, bytes, position of the first.
+LETTERS = _script("""\
+#!lua flags=no-writes
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+if not first[1] then return {0, 0, ''} end
+return {redis.call('XLEN', KEYS[1]), tonumber(redis.call('GET', KEYS[2]) or 0), first[1][1]}
+""")
+
+ALL = (PUBLISH, SETTLE, GROUP, STATE, SWEEP, CONSUMERS, KEEP, REMOVE, LETTERS)

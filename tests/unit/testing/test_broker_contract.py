@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from logweir.delivery.brokers.contract import Broker, Entry, Message, Place
+from logweir.delivery.brokers.contract import Broker, Entry, KeptLetter, Message, Place
 from logweir.testing import BrokerContract
 from support.broker_double import BrokerDouble
 
@@ -59,6 +59,30 @@ class SpreadsAKey(BrokerDouble):
         return await super().publish([message._replace(key=message.body.decode()) for message in batch])
 
 
+class LosesLetters(BrokerDouble):
+    async def keep_letters(self, bodies: Sequence[bytes]) -> None:
+        await super().keep_letters(bodies[1:])
+
+
+class KeepsOneOfEqualLetters(BrokerDouble):
+    async def keep_letters(self, bodies: Sequence[bytes]) -> None:
+        kept = {body for _, body in self._shared.letters.values()}
+        await super().keep_letters([body for body in bodies if body not in kept])
+
+
+class DeliversLetters(BrokerDouble):
+    async def keep_letters(self, bodies: Sequence[bytes]) -> None:
+        await super().keep_letters(bodies)
+        await self.publish([Message("", body) for body in bodies])
+
+
+class PagesByNumber(BrokerDouble):
+    """As one who counts from the first letter that is there, wherever that is by now."""
+
+    async def letters(self, after: str = "", limit: int = 1000) -> list[KeptLetter]:
+        return (await super().letters("", 10_000))[int(after or 0) :][:limit]
+
+
 @pytest.mark.parametrize(
     ("broken", "test", "arguments"),
     [
@@ -68,6 +92,10 @@ class SpreadsAKey(BrokerDouble):
         (SettlesUpTo, "test_what_is_settled_out_of_order_leaves_exactly_the_rest", {}),
         (ClaimsFromTheLiving, "test_what_a_living_consumer_holds_is_not_claimed", {}),
         (KeepsFromOthers, "test_what_a_dead_consumer_had_is_claimed_and_counted", {}),
+        (LosesLetters, "test_letters_are_kept_in_order_until_they_are_removed", {}),
+        (KeepsOneOfEqualLetters, "test_a_letter_that_is_kept_again_is_another_one", {}),
+        (DeliversLetters, "test_a_letter_may_be_any_bytes_and_is_no_message", {}),
+        (PagesByNumber, "test_letters_are_read_page_by_page_while_some_are_removed", {}),
         (SpreadsAKey, "test_messages_of_one_key_stay_together_and_in_their_order", {}),
     ],
 )
