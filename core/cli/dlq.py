@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated
 
@@ -20,7 +22,8 @@ from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
-from logweir.delivery.dead_letters import DeadLetters, Selection
+from logweir.delivery.dead_letters import Selection
+from logweir.stores.all_dead_letters import AllDeadLetters, all_dead_letters
 from logweir.stores.replay import Outcome
 from logweir.stores.replay import replay as replay_letters
 
@@ -48,19 +51,18 @@ def list_letters(
 ) -> None:
     """List dead letters, oldest first."""
     settings = load_config(config)
-    letters = DeadLetters(settings.data_dir)
-    _require(letters, selection, settings)
-    found = letters.read(selection, limit=limit)
-    if as_lines:
-        for letter in found:
-            typer.echo(as_json(letter))
-        return
-    console = Console(highlight=False)
-    if found:
-        console.print(listed(found))
-    if (count := letters.count(selection)) > len(found):
-        console.print(f"{len(found):,} of {count:,}; --limit shows more")
-    console.print(Text(kept(letters.look(), settings.dead_letters)), soft_wrap=True)
+    with _letters(settings, selection) as letters:
+        found = letters.read(selection, limit=limit)
+        if as_lines:
+            for letter in found:
+                typer.echo(as_json(letter))
+            return
+        console = Console(highlight=False)
+        if found:
+            console.print(listed(found))
+        if (count := letters.count(selection)) > len(found):
+            console.print(f"{len(found):,} of {count:,}; --limit shows more")
+        console.print(Text(kept(letters.look(), settings.dead_letters)), soft_wrap=True)
 
 
 @dlq.command()
@@ -72,14 +74,13 @@ def show(
     """Show a dead letter with all that is in it."""
     settings = load_config(config)
     selection = Selection(ids=(letter_id,))
-    letters = DeadLetters(settings.data_dir)
-    _require(letters, selection, settings)
     console = Console(highlight=False)
-    for letter in letters.read(selection):
-        if as_lines:
-            typer.echo(as_json(letter))
-        else:
-            console.print(described(letter), soft_wrap=True)
+    with _letters(settings, selection) as letters:
+        for letter in letters.read(selection):
+            if as_lines:
+                typer.echo(as_json(letter))
+            else:
+                console.print(described(letter), soft_wrap=True)
 
 
 @dlq.command()
@@ -98,22 +99,21 @@ def replay(
     settings = load_config(config)
     if to is not None and to not in settings.sinks:
         raise typer.BadParameter(f"--to {to!r}: there is no such sink; there are {', '.join(settings.sinks)}")
-    letters = DeadLetters(settings.data_dir)
-    _require(letters, selection, settings)
-    if not selection.ids and selection.sink is None:
-        selection = replace(selection, events_only=True)
-    outcome = _replay(settings, letters, selection, to, limit, timeout)
-    if as_lines:
-        typer.echo(_outcome_as_json(outcome))
-    else:
-        _report(outcome, letters)
-    if not outcome.complete:
-        raise typer.Exit(1)
+    with _letters(settings, selection) as letters:
+        if not selection.ids and selection.sink is None:
+            selection = replace(selection, events_only=True)
+        outcome = _replay(settings, letters, selection, to, limit, timeout)
+        if as_lines:
+            typer.echo(_outcome_as_json(outcome))
+        else:
+            _report(outcome, letters)
+        if not outcome.complete:
+            raise typer.Exit(1)
 
 
 def _replay(
     settings: RoutingConfig,
-    letters: DeadLetters,
+    letters: AllDeadLetters,
     selection: Selection,
     to: str | None,
     limit: int | None,
@@ -158,13 +158,29 @@ def drop(
     settings = load_config(config)
     if everything == (selection != Selection()):
         raise typer.BadParameter("say which letters by their ids or by conditions, or --all")
-    letters = DeadLetters(settings.data_dir)
-    _require(letters, selection, settings)
-    count = letters.count(selection)
-    count = count if limit is None else min(count, limit)
-    if count and not yes:
-        _confirm(count)
-    typer.echo(_dropped(_drop(letters, selection, limit), as_lines=as_lines))
+    with _letters(settings, selection) as letters:
+        count = letters.count(selection)
+        count = count if limit is None else min(count, limit)
+        if count and not yes:
+            _confirm(count)
+        typer.echo(_dropped(_drop(letters, selection, limit), as_lines=as_lines))
+
+
+@contextmanager
+def _letters(settings: RoutingConfig, selection: Selection) -> Iterator[AllDeadLetters]:
+    """The letters of this host and of the brokers; the command fails where one of these does not answer."""
+    with all_dead_letters(settings, selection.sink) as letters:
+        console = Console(stderr=True, highlight=False)
+        for sink, reason in letters.silent.items():
+            note = f"sink {sink!r}: its broker cannot be asked for dead letters: {reason}"
+            console.print(Text(printable(note)), soft_wrap=True)
+        for sink, number in letters.unreadable.items():
+            note = f"sink {sink!r}: letters in its broker that this release cannot read: {number:,}"
+            console.print(Text(printable(note)), soft_wrap=True)
+        _require(letters, selection, settings)
+        yield letters
+        if letters.silent:
+            raise typer.Exit(1)
 
 
 def _confirm(count: int) -> None:
@@ -177,7 +193,7 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _drop(letters: DeadLetters, selection: Selection, limit: int | None) -> int:
+def _drop(letters: AllDeadLetters, selection: Selection, limit: int | None) -> int:
     gone = 0
     while limit is None or gone < limit:
         size = _AT_ONCE if limit is None else min(_AT_ONCE, limit - gone)
@@ -192,7 +208,7 @@ def _dropped(count: int, *, as_lines: bool) -> str:
     return json.dumps({"dropped": count}) if as_lines else f"letters dropped: {count:,}"
 
 
-def _require(letters: DeadLetters, selection: Selection, settings: RoutingConfig) -> None:
+def _require(letters: AllDeadLetters, selection: Selection, settings: RoutingConfig) -> None:
     """Refuse sinks that nobody knows, and ids that name nothing: mistyped, or somebody was faster."""
     sink = selection.sink
     if sink and sink not in settings.sinks:
@@ -223,7 +239,7 @@ def _outcome_as_json(outcome: Outcome) -> str:
     )
 
 
-def _report(outcome: Outcome, letters: DeadLetters) -> None:
+def _report(outcome: Outcome, letters: AllDeadLetters) -> None:
     console = Console(highlight=False)
     sinks = list(dict.fromkeys([*outcome.stored, *outcome.refused, *outcome.waiting, *outcome.homeless]))
     if sinks:
@@ -238,7 +254,7 @@ def _report(outcome: Outcome, letters: DeadLetters) -> None:
         console.print(Text(printable(line)), soft_wrap=True)
 
 
-def _notes(outcome: Outcome, letters: DeadLetters) -> list[str]:
+def _notes(outcome: Outcome, letters: AllDeadLetters) -> list[str]:
     notes = [f"sink {sink!r}: {reason}" for sink, reason in outcome.unanswered.items()]
     notes += [
         f"sink {sink!r} is not declared, letters left: {count:,}; --to sends them to another one"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
-from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.dead_letters import LetterBox
 from logweir.delivery.queue import EventQueue, QueueStatistics
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
@@ -58,7 +58,7 @@ class Channel:
         queue: EventQueue,
         left_on_disk: EventQueue | None,
         bounds: Bounds,
-        dead_letters: DeadLetters,
+        dead_letters: LetterBox,
         receipts: OpenReceipts,
         clock: Clock,
     ) -> None:

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from logweir.delivery.answer_check import sound
 from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
-from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.delivery.dead_letters import DeadLetter, LetterBox
 from logweir.delivery.own_copies import for_sink
 from logweir.delivery.queue import EventQueue, Lease
 from logweir.delivery.receipts import OpenReceipts
@@ -104,7 +104,7 @@ class Worker:
         sink: Sink[SinkConfig],
         config: SinkConfig,
         queue: EventQueue,
-        dead_letters: DeadLetters,
+        dead_letters: LetterBox,
         counters: DeliveryCounters,
         receipts: OpenReceipts,
         clock: Clock,

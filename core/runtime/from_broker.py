@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, cast
 
 from logweir.config.models import RoutingConfig
 from logweir.config.sinks import context_of
+from logweir.delivery.brokers.dead_letters import BrokerLetters
 from logweir.delivery.brokers.making import make_broker, place_of
 from logweir.delivery.channel import Channel
-from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.dead_letters import DeadLetters, LetterBox
 from logweir.delivery.queues.broker import BrokerQueue
 from logweir.errors import ConfigError, ConfigProblem, SinkRejected, SinkUnavailable
 from logweir.runtime.pipeline import Surroundings
@@ -18,14 +20,14 @@ from logweir.settings.delivery import Bounds
 from logweir.sinks import registry
 from logweir.sinks.threaded import as_async
 
-__all__ = ["channel_from_broker", "refuse_others_streams"]
+__all__ = ["channel_from_broker", "letters_of_broker", "refuse_others_streams"]
 
 #: Batches in hand for each worker: one is written and one is settled while the next ones come.
 _AHEAD = 8
 
 
 def channel_from_broker(
-    name: str, config: RoutingConfig, around: Surroundings, dead_letters: DeadLetters
+    name: str, config: RoutingConfig, around: Surroundings, dead_letters: LetterBox
 ) -> Channel:
     """Make the channel that delivers from the broker to the sink itself; nothing is opened yet.
 
@@ -60,6 +62,19 @@ def channel_from_broker(
         around.acknowledgements,
         around.clock,
     )
+
+
+def letters_of_broker(
+    name: str,
+    config: RoutingConfig,
+    local: DeadLetters,
+    on_loop: Callable[[Coroutine[Any, Any, None], float], None],
+    expired: Counter[str],
+) -> BrokerLetters:
+    """The dead letters of a sink behind a broker; see :class:`BrokerLetters`."""
+    sink = config.sinks[name]
+    broker = make_broker(sink.queue, place_of(sink.type, context_of(name, config)))
+    return BrokerLetters(broker, name, local, config.dead_letters, on_loop, expired)
 
 
 def refuse_others_streams(config: RoutingConfig, names: Collection[str]) -> None:

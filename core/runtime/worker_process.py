@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, cast
 
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import delivered_elsewhere, plan_queue, with_retention_of
 from logweir.config.sinks import context_of
+from logweir.delivery.brokers.dead_letters import BrokerLetters
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetterPruner, DeadLetters
 from logweir.delivery.elsewhere.host_spool import HostSpool
@@ -28,7 +29,7 @@ from logweir.errors import ConfigError, ConfigProblem
 from logweir.process.lasting import LastingTask
 from logweir.process.loop_thread import LoopThread
 from logweir.redaction.reasons import masked
-from logweir.runtime.from_broker import channel_from_broker, refuse_others_streams
+from logweir.runtime.from_broker import channel_from_broker, letters_of_broker, refuse_others_streams
 from logweir.runtime.lost_rows import refuse_lost_rows
 from logweir.runtime.pipeline import Surroundings, queues_of
 from logweir.settings.operations import MetricsConfig
@@ -47,10 +48,16 @@ _BESIDE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """One sink: where on this host its events come from, unless from a broker, and what delivers them."""
+    """One sink.
 
-    spool: HostSpool | None
-    pump: LastingTask | None
+    Attributes:
+        source: The spools of this host that its events come from; for one behind a broker, its dead letters.
+        beside: What reads the spools, or looks after the letters.
+        channel: What delivers.
+    """
+
+    source: HostSpool | BrokerLetters
+    beside: LastingTask
     channel: Channel
 
 
@@ -150,15 +157,18 @@ class WorkerProcess:
             self._deliveries = made
         for delivery in made.values():
             delivery.channel.start()
-            if delivery.pump is not None:
-                delivery.pump.start()
+            delivery.beside.start()
 
     def _delivery(self, name: str) -> _Delivery:
         config, sink = self.config, self.config.sinks[name]
         wake = self._loop_thread.call_soon
         if sink.queue.goes_over_a_broker:
             around = Surroundings(wake, OpenReceipts(), self._clock)
-            return _Delivery(None, None, channel_from_broker(name, config, around, self._dead_letters))
+            letters = letters_of_broker(
+                name, config, self._dead_letters, self._run_on_loop, self._pruner.expired
+            )
+            moving = LastingTask(f"the dead letters of sink {name!r}", letters.run)
+            return _Delivery(letters, moving, channel_from_broker(name, config, around, letters))
         spool = HostSpool(queues_of(config), name, self._dead_letters, wake)
         plan = plan_queue(name, config)
         queue = DiskQueue(spool, name, plan.config, "block", wake, clock=self._clock.monotonic)
@@ -176,6 +186,12 @@ class WorkerProcess:
         )
         pump = LastingTask(f"the reader of the spools for sink {name!r}", spool.run)
         return _Delivery(spool, pump, channel)
+
+    def _run_on_loop(self, work: Coroutine[Any, Any, None], seconds: float) -> None:
+        if self._loop_thread.is_current_thread():  # the interpreter is on its way out, and gives no threads
+            work.close()
+            raise TimeoutError
+        self._loop_thread.run(work, seconds)
 
     def reload(self, config: RoutingConfig) -> None:
         """Go on with another configuration; what is in hand is delivered as before.
@@ -251,14 +267,14 @@ def _require_drivers(config: RoutingConfig, names: Collection[str]) -> None:
 
 
 async def _end_one(delivery: _Delivery, timeout: float) -> bool:
-    if delivery.pump is not None and delivery.spool is not None:
-        delivery.pump.expect_end()
-        delivery.spool.close()
-        await delivery.pump.wait(timeout)
+    delivery.beside.expect_end()
+    if isinstance(delivery.source, HostSpool):
+        delivery.source.close()
+        await delivery.beside.wait(timeout)
     await delivery.channel.finish(timeout)
     delivered = not delivery.channel.statistics().depth
-    if delivery.spool is not None:
-        await delivery.spool.end()
     if isinstance(delivery.channel.queue, BrokerQueue):
         await delivery.channel.queue.end()
+        delivery.beside.cancel()
+    await delivery.source.end()
     return delivered

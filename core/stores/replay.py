@@ -2,7 +2,8 @@
 
 A letter is removed only after the store answered *stored* or *duplicate*; after a crash in between it is
 replayed again, and the store's answer is then *duplicate*. A letter that is refused again stays, with the
-new reason and one attempt more. One that was not answered in time stays as it was.
+new reason and one attempt more. One that was not answered in time stays as it was. To a sink behind a broker
+letters are published; what its broker has confirmed is the workers', and removed here.
 
 What goes over the wire is an event; several letters may hold the same one, because several sinks refused
 it. Books join the two: they know which letters an event settles.
@@ -16,12 +17,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from logweir.config.models import RoutingConfig
+from logweir.config.sinks import context_of
+from logweir.delivery.brokers.making import make_broker, place_of
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Position, Selection
+from logweir.delivery.forwarder import Forwarder
 from logweir.delivery.worker import Clock
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.process.threads import in_thread
 from logweir.settings.delivery import BatchConfig
+from logweir.sinks.contract import Sink, SinkConfig
+from logweir.stores.all_dead_letters import AllDeadLetters
 from logweir.stores.bounded_delivery import Delivered, Patience, deliver, open_within
 from logweir.stores.reading import OpenSink, opened
 
@@ -56,7 +62,7 @@ class Outcome:
 
 async def replay(
     config: RoutingConfig,
-    letters: DeadLetters,
+    letters: DeadLetters | AllDeadLetters,
     selection: Selection,
     *,
     to: str | None = None,
@@ -122,7 +128,11 @@ def _batches(group: Sequence[DeadLetter], bounds: BatchConfig) -> Iterator[list[
 
 
 async def _replay_batch(
-    letters: DeadLetters, targets: _Targets, sink: str, group: list[DeadLetter], outcome: Outcome
+    letters: DeadLetters | AllDeadLetters,
+    targets: _Targets,
+    sink: str,
+    group: list[DeadLetter],
+    outcome: Outcome,
 ) -> None:
     books = _Books(sink)
     for letter in group:
@@ -174,7 +184,7 @@ class _Books:
         """Letters without an answer."""
         return sum(map(len, self._letters.values())) - self.stored - self.refused
 
-    def close(self, letters: DeadLetters) -> None:
+    def close(self, letters: DeadLetters | AllDeadLetters) -> None:
         """Carry over into the dead letters what is known; blocks."""
         stored = [letter.id for event_id in self.delivered.present for letter in self._letters[event_id]]
         if stored:
@@ -249,6 +259,8 @@ class _Targets:
 
     async def _open(self, name: str) -> _Target | None:
         try:
+            if self._config.sinks[name].queue.goes_over_a_broker:
+                return _Target(await self._forwarder(name), self._timeout, self._clock)
             sink = await self._stack.enter_async_context(
                 opened(name, self._config, lambda sink: open_within(sink, self._timeout, self._clock))
             )
@@ -256,3 +268,12 @@ class _Targets:
             self._outcome.unanswered[name] = str(error) or type(error).__name__
             return None
         return _Target(sink, self._timeout, self._clock)
+
+    async def _forwarder(self, name: str) -> OpenSink:
+        """What publishes to the workers of a sink, who write to it as to any event's sink."""
+        settings, context = self._config.sinks[name], context_of(name, self._config)
+        broker = make_broker(settings.queue, place_of(settings.type, context))
+        forwarder: Sink[SinkConfig] = Forwarder(settings, broker, context)
+        self._stack.push_async_callback(forwarder.close)
+        await open_within(forwarder, self._timeout, self._clock)
+        return OpenSink(name, forwarder, forwarder)

@@ -4,8 +4,8 @@ A letter is a redacted event that a sink refused or, for unreadable input of ``l
 with its file and number.
 """
 
-from logweir.delivery.dead_letters.letter import DeadLetter, Selection
+from logweir.delivery.dead_letters.letter import DeadLetter, LetterBox, Selection
 from logweir.delivery.dead_letters.pruning import DeadLetterPruner
 from logweir.delivery.dead_letters.store import DeadLetters, Position, Totals
 
-__all__ = ["DeadLetter", "DeadLetterPruner", "DeadLetters", "Position", "Selection", "Totals"]
+__all__ = ["DeadLetter", "DeadLetterPruner", "DeadLetters", "LetterBox", "Position", "Selection", "Totals"]

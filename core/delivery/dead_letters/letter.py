@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from logweir.encoding.events import decode_event, encode_event
 from logweir.encoding.values import clean_text
 from logweir.event import Event, new_event_id
 from logweir.redaction.reasons import masked
 
-__all__ = ["DeadLetter", "Selection"]
+__all__ = ["DeadLetter", "LetterBox", "Selection"]
+
+#: How a letter is written that leaves its host; raised when an older release could misread it.
+_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,49 @@ class DeadLetter:
             time.time_ns(),
         )
 
+    @classmethod
+    def from_bytes(cls, data: bytes) -> DeadLetter:
+        """What :meth:`to_bytes` wrote.
+
+        Raises:
+            ValueError: It did not, or a newer release did.
+        """
+        try:
+            found = json.loads(data)
+            if found["format"] > _FORMAT:
+                raise ValueError(f"it has format {found['format']}, and this release reads up to {_FORMAT}")
+            text = found.get("text")
+            body = base64.b64decode(found["base64"]) if text is None else text.encode()
+            return cls(
+                str(found["sink"]),
+                str(found["reason"]),
+                body,
+                str(found["place"]),
+                str(found["id"]),
+                int(found["time"]),
+                int(found["attempts"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"it is no dead letter: {error!r}") from None
+
+    def to_bytes(self) -> bytes:
+        """The letter as it is kept where other hosts read it."""
+        try:
+            body = {"text": self.body.decode()}
+        except UnicodeDecodeError:
+            body = {"base64": base64.b64encode(self.body).decode()}
+        found = {
+            "format": _FORMAT,
+            "id": self.id,
+            "sink": self.sink,
+            "time": self.time,
+            "attempts": self.attempts,
+            "reason": self.reason,
+            "place": self.place,
+            **body,
+        }
+        return json.dumps(found, ensure_ascii=True).encode()
+
     @property
     def is_line(self) -> bool:
         """Whether it is input that never became an event."""
@@ -74,6 +121,17 @@ class DeadLetter:
             return decode_event(self.body)
         except Exception as error:  # noqa: BLE001 - whatever is in a body, other letters go on
             raise ValueError(f"the event cannot be read: {error}") from None
+
+
+class LetterBox(Protocol):
+    """Where a worker puts dead letters."""
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep letters for good; blocks.
+
+        Raises:
+            OSError: They are not kept.
+        """
 
 
 @dataclass(frozen=True, slots=True)

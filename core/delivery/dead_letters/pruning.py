@@ -19,7 +19,7 @@ from logweir.process.standstill import under_way
 from logweir.process.threads import in_thread
 from logweir.settings.operations import DeadLettersConfig
 
-__all__ = ["DeadLetterPruner"]
+__all__ = ["DeadLetterPruner", "described"]
 
 _INTERVAL = 60.0
 
@@ -61,7 +61,7 @@ class DeadLetterPruner:
                 "%d dead letters of %s were deleted, beyond %s",
                 count,
                 f"sink {sink!r}" if sink else "unreadable lines",
-                _described(bounds),
+                described(bounds),
             )
         if report_waiting and totals.count and totals.oldest is not None:
             logger.warning(
@@ -79,7 +79,8 @@ def _prune(letters: DeadLetters, bounds: DeadLettersConfig) -> tuple[dict[str, i
     return expired, letters.look()
 
 
-def _described(bounds: DeadLettersConfig) -> str:
+def described(bounds: DeadLettersConfig) -> str:
+    """The bounds that are set, as they stand in routing.yaml."""
     parts = []
     if bounds.keep is not None:
         parts.append(f"dead_letters.keep ({bounds.keep:.0f} s)")

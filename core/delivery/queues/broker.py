@@ -23,7 +23,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from logweir.delivery.brokers.contract import FORMAT_VERSION, Broker, Entry, PartitionState
-from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.delivery.dead_letters import DeadLetter, LetterBox
 from logweir.delivery.queue import EventQueue, Lease, OnDurable, PutResult, QueueStatistics, Wake
 from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.retry import pause_before_retry
@@ -82,7 +82,7 @@ class BrokerQueue(EventQueue):
         claim_after: float,
         room: tuple[int, int],
         retry: RetryConfig,
-        dead_letters: DeadLetters,
+        dead_letters: LetterBox,
         wake: Wake,
         *,
         clock: Callable[[], float] = time.monotonic,
