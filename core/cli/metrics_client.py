@@ -15,6 +15,8 @@ from logweir.errors import LogweirError
 __all__ = ["Picture", "SinkRow", "look", "url_of"]
 
 _TIMEOUT = 5.0
+#: Labels beside the sink, of which a metric has one at most.
+_FURTHER = ("reason", "state", "partition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,16 @@ class Picture:
     def sum(self, name: str, sink: str) -> float:
         """The sum over the further label."""
         return sum(value for (one, of, _), value in self.values.items() if (one, of) == (name, sink))
+
+    def most(self, name: str, sink: str) -> float:
+        """The highest over the further label, 0 if there is none."""
+        return max(
+            (value for (one, of, _), value in self.values.items() if (one, of) == (name, sink)), default=0
+        )
+
+    def age(self, sink: str) -> float | None:
+        """Seconds since the process read the sink's broker; None where it does not."""
+        return self.values.get(("broker_read_age_seconds", sink, ""))
 
 
 def url_of(host: str, port: int) -> str:
@@ -81,7 +93,7 @@ def _read(at: float, text: str) -> Picture:
             if sample.name == "logweir_write_duration_seconds_bucket":
                 buckets.setdefault(sink, []).append((float(sample.labels["le"]), sample.value))
             elif sample.name.startswith("logweir_"):
-                label = sample.labels.get("reason", sample.labels.get("state", ""))
+                label = next((sample.labels[name] for name in _FURTHER if name in sample.labels), "")
                 values[sample.name.removeprefix("logweir_"), sink, label] = sample.value
     latency = {sink: _distribution(of) for sink, of in buckets.items()}
     return Picture(at, values, latency, tuple(latency))
@@ -113,6 +125,11 @@ class SinkRow:
     failures: float
     dropped: float
     dead_letters: float
+    broker_lag: float
+    broker_pending: float
+    broker_oldest_seconds: float
+    broker_consumers: float
+    claimed: float
 
     @classmethod
     def between(cls, sink: str, before: Picture, now: Picture) -> SinkRow:
@@ -139,7 +156,12 @@ class SinkRow:
             write_p99=latency.quantile(0.99),
             failures=now.value("write_failures_total", sink),
             dropped=now.sum("events_dropped_total", sink),
-            dead_letters=now.value("dead_letters", sink),
+            dead_letters=now.value("dead_letters", sink) + now.value("broker_dead_letters", sink),
+            broker_lag=now.sum("broker_lag_events", sink),
+            broker_pending=now.sum("broker_pending_events", sink),
+            broker_oldest_seconds=now.most("broker_oldest_event_age_seconds", sink),
+            broker_consumers=now.most("broker_consumers", sink),
+            claimed=now.value("events_claimed_total", sink),
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 from rich.console import Group
 from rich.table import Table
@@ -19,16 +21,20 @@ _ALARM = "bold red"
 _NEARLY_FULL = 0.8
 _WITH_WORDS = ("sink", "state")
 _NUMBERS = ("waiting", "aside", "bytes", "oldest", "in/s", "out/s", "p50", "p99", "fails", "dropped", "dead")
-_COLUMNS = (*_WITH_WORDS, *_NUMBERS)
+#: What stands behind the state where the process delivers from a broker.
+_OF_BROKERS = ("lag", "pending", "workers")
 #: What a narrow terminal does without, in this order; names, states and losses it always has.
-_DISPENSABLE = ("p50", "bytes", "p99", "in/s", "aside", "oldest", "out/s", "fails")
+_DISPENSABLE = ("p50", "bytes", "p99", "in/s", "aside", "oldest", "workers", "out/s", "pending", "fails")
 _GAP = 2
+#: A broker that was read so many seconds ago is said to be silent.
+_OLD_READING = 30.0
 
 
 def shown(before: Picture, now: Picture, width: int) -> Group:
     """What happened between two looks, in ``width`` columns of a terminal."""
     rows = [_cells(SinkRow.between(name, before, now)) for name in now.sinks]
-    columns = _fitting(rows, width)
+    ages = {name: age for name in now.sinks if (age := now.age(name)) is not None}
+    columns = _fitting(rows, width, (*_WITH_WORDS, *(_OF_BROKERS if ages else ()), *_NUMBERS))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
         left = name in _WITH_WORDS
@@ -46,14 +52,17 @@ def shown(before: Picture, now: Picture, width: int) -> Group:
         for name, seconds in silent.items()
         if seconds >= UNATTENDED_AFTER
     }
+    notes |= {
+        f"s since the broker of {name} was read": age for name, age in ages.items() if age >= _OLD_READING
+    }
     noted = ", ".join(f"{count:,.0f} {printable(what)}" for what, count in notes.items() if count)
     return Group(table, Text(noted, style="yellow")) if noted else Group(table)
 
 
-def _fitting(rows: list[dict[str, Text]], width: int) -> list[str]:
-    widths = {name: max([len(name), *(cell_len(row[name].plain) for row in rows)]) for name in _COLUMNS}
-    columns = list(_COLUMNS)
-    for name in _DISPENSABLE:
+def _fitting(rows: list[dict[str, Text]], width: int, names: Sequence[str]) -> list[str]:
+    widths = {name: max([len(name), *(cell_len(row[name].plain) for row in rows)]) for name in names}
+    columns = list(names)
+    for name in filter(columns.__contains__, _DISPENSABLE):
         if sum(widths[column] + _GAP for column in columns) - _GAP <= width:
             break
         columns.remove(name)
@@ -65,6 +74,9 @@ def _cells(row: SinkRow) -> dict[str, Text]:
     return {
         "sink": Text(printable(row.sink)),
         "state": Text(printable(row.state), style=_STYLES.get(row.state, "")),
+        "lag": Text(f"{row.broker_lag:,.0f}"),
+        "pending": Text(f"{row.broker_pending:,.0f}"),
+        "workers": Text(f"{row.broker_consumers:,.0f}"),
         "waiting": Text(f"{row.waiting:,.0f}", style=_ALARM if nearly_full else ""),
         "aside": _alarming(row.set_aside),
         "bytes": Text(sized(row.waiting_bytes)),

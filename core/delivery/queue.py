@@ -93,6 +93,7 @@ class QueueStatistics:
         oldest: Age in seconds of the oldest event waiting, or 0.
         set_aside: Events that the sink put off and that are not settled since.
         reason: Why the latest of them were put off.
+        claimed: Events that were taken over from other workers.
     """
 
     depth: int
@@ -103,6 +104,7 @@ class QueueStatistics:
     oldest: float = 0.0
     set_aside: int = 0
     reason: str = ""
+    claimed: int = 0
 
     def plus(self, other: QueueStatistics) -> QueueStatistics:
         """Both queues of one sink together."""
@@ -118,6 +120,7 @@ class QueueStatistics:
             oldest=max(self.oldest, other.oldest),
             set_aside=self.set_aside + other.set_aside,
             reason=self.reason or other.reason,
+            claimed=self.claimed + other.claimed,
         )
 
 

@@ -37,7 +37,7 @@ from logweir.sinks import registry
 from logweir.sinks.threaded import as_async
 from logweir.stores.archive.schedule import RetentionSchedule
 from logweir.telemetry.drop_reports import LossReporter
-from logweir.telemetry.model import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
 from logweir.telemetry.server import MetricsServer
 
 __all__ = ["WorkerProcess", "sinks_to_deliver"]
@@ -245,7 +245,17 @@ class WorkerProcess:
         return Metrics(
             sinks=self._sinks(),
             dead_letters=DeadLetterMetrics.of(self._dead_letters.totals, self._pruner.expired),
+            brokers=self._brokers(),
         )
+
+    def _brokers(self) -> dict[str, BrokerMetrics]:
+        with self._books:
+            return {
+                name: BrokerMetrics.of(queue.states, each.source.totals, queue.states_age)
+                for name, each in self._deliveries.items()
+                if isinstance(queue := each.channel.queue, BrokerQueue)
+                and isinstance(each.source, BrokerLetters)
+            }
 
     def _sinks(self) -> dict[str, SinkMetrics]:
         with self._books:

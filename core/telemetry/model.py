@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from logweir.delivery.brokers.contract import LetterTotals, PartitionState
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import Totals
 from logweir.delivery.histogram import Distribution
 from logweir.delivery.queue import DropReason, QueueStatistics
 from logweir.settings.delivery import Bounds
 
-__all__ = ["DeadLetterMetrics", "Metrics", "SinkMetrics"]
+__all__ = ["BrokerMetrics", "DeadLetterMetrics", "Metrics", "SinkMetrics"]
 
 #: What is counted up, so that it goes on over a reload; the rest is a state.
 _TOTALS = (
@@ -30,6 +31,7 @@ _TOTALS = (
     "batches",
     "failures",
     "restarts",
+    "claimed",
     "blocks",
     "blocked_seconds",
     "write_seconds",
@@ -60,6 +62,7 @@ class SinkMetrics:
         batches: Writes that the backend answered.
         failures: Writes that failed as a whole, or of which the sink put off events.
         restarts: Tasks of the delivery that ended without having been asked to, and began anew.
+        claimed: Of a worker behind a broker, events that it took over from workers that died or were silent.
         blocks: Calls into the sink that blocked the loop of delivery for more than a second.
         blocked_seconds: For how long they did, those that still do too.
         write_seconds: Time spent in answered writes.
@@ -88,6 +91,7 @@ class SinkMetrics:
     batches: int = 0
     failures: int = 0
     restarts: int = 0
+    claimed: int = 0
     blocks: int = 0
     blocked_seconds: float = 0.0
     write_seconds: float = 0.0
@@ -122,6 +126,7 @@ class SinkMetrics:
             batches=delivery.batches,
             failures=delivery.failures,
             restarts=delivery.restarts,
+            claimed=queue.claimed,
             blocks=delivery.blocks,
             blocked_seconds=delivery.blocked_seconds,
             write_seconds=delivery.write_seconds,
@@ -181,6 +186,41 @@ class DeadLetterMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerMetrics:
+    """What the broker of one sink holds, as a worker read it lately; all workers of the sink see the same.
+
+    It is read every few seconds, so that no scrape and no call waits for a broker; while that is away the
+    last reading stays, and its age grows.
+
+    Attributes:
+        partitions: Each partition.
+        letters: Dead letters there.
+        letters_size: Bytes of these.
+        age: Seconds since it was read; of one that was never read, since the worker began to ask.
+    """
+
+    partitions: Sequence[PartitionState] = ()
+    letters: int = 0
+    letters_size: int = 0
+    age: float = 0.0
+
+    @classmethod
+    def of(cls, partitions: Sequence[PartitionState], letters: LetterTotals, age: float) -> BrokerMetrics:
+        """Join what was read of events and of dead letters."""
+        return cls(tuple(partitions), letters.count, letters.size, age)
+
+    @property
+    def lag(self) -> int:
+        """Events that no worker has been given yet."""
+        return sum(each.lag for each in self.partitions)
+
+    @property
+    def pending(self) -> int:
+        """Events in the hands of workers."""
+        return sum(each.pending for each in self.partitions)
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """The counts of a runtime.
 
@@ -194,6 +234,7 @@ class Metrics:
         left_out: Events that sinks and their clients logged about their own writes, and records that were
             logged while others were captured, too deep one inside the other.
         enrich_errors: Failures of functions named under ``enrich``.
+        brokers: Of a worker, what the brokers hold of its sinks, by sink.
     """
 
     sinks: dict[str, SinkMetrics]
@@ -204,3 +245,4 @@ class Metrics:
     dead_letters: DeadLetterMetrics = field(default_factory=DeadLetterMetrics)
     left_out: int = 0
     enrich_errors: int = 0
+    brokers: Mapping[str, BrokerMetrics] = field(default_factory=dict)

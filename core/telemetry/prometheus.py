@@ -6,7 +6,7 @@ reasons and states from closed lists; never a message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from itertools import accumulate
 
@@ -20,10 +20,11 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from logweir.delivery.brokers.contract import PartitionState
 from logweir.delivery.counters import SinkState
 from logweir.delivery.histogram import Distribution
 from logweir.delivery.queue import DropReason
-from logweir.telemetry.model import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
 
 __all__ = ["MetricsCollector", "expose"]
 
@@ -49,6 +50,10 @@ _COUNTERS: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
     "task_restarts": (
         "Tasks of the sink's delivery that ended without having been asked to, and began anew.",
         lambda sink: sink.restarts,
+    ),
+    "events_claimed": (
+        "Events that this worker took over from others, which died or were silent.",
+        lambda sink: sink.claimed,
     ),
     "loop_blocks": (
         "Calls into the sink that blocked the loop of delivery for more than a second.",
@@ -84,6 +89,25 @@ _HISTOGRAMS: dict[str, tuple[str, Callable[[SinkMetrics], Distribution]]] = {
         "Duration of each write that the sink answered.",
         lambda sink: sink.write_latency,
     ),
+}
+#: Of each partition in a broker.
+_PARTITIONS: dict[str, tuple[str, Callable[[PartitionState], float]]] = {
+    "lag_events": ("Events in the broker that no worker was given yet.", lambda state: state.lag),
+    "pending_events": ("Events in the hands of workers, not settled yet.", lambda state: state.pending),
+    "oldest_event_age_seconds": (
+        "Age of the oldest event that is not settled; 0 when there is none.",
+        lambda state: state.oldest,
+    ),
+    "consumers": ("Workers that the broker knows.", lambda state: state.consumers),
+    "missing_events": (
+        "Events that something else removed from the broker before they were delivered.",
+        lambda state: state.missing,
+    ),
+}
+_BROKERS: dict[str, tuple[str, Callable[[BrokerMetrics], float]]] = {
+    "dead_letters": ("Dead letters in the broker.", lambda broker: broker.letters),
+    "dead_letters_bytes": ("Bytes of the dead letters in the broker.", lambda broker: broker.letters_size),
+    "read_age_seconds": ("Seconds since the broker was last read for these.", lambda broker: broker.age),
 }
 _UNSINKED: dict[str, tuple[str, Callable[[Metrics], float]]] = {
     "events_unrouted": ("Events that no route took.", lambda metrics: metrics.unrouted),
@@ -121,6 +145,8 @@ class MetricsCollector(Collector):
             yield CounterMetricFamily(f"logweir_{name}", text, value=count(metrics))
         yield from _of_sinks(metrics.sinks)
         yield from _of_dead_letters(metrics.dead_letters, [*metrics.sinks])
+        if metrics.brokers:
+            yield from _of_brokers(metrics.brokers)
 
 
 def expose(metrics: Metrics, accept: str = "") -> tuple[bytes, str]:
@@ -186,6 +212,20 @@ def _of_dead_letters(letters: DeadLetterMetrics, sinks: list[str]) -> Iterator[M
     for sink in dict.fromkeys([*sinks, *letters.expired]):
         expired.add_metric([sink], letters.expired.get(sink, 0))
     yield expired
+
+
+def _of_brokers(brokers: Mapping[str, BrokerMetrics]) -> Iterator[Metric]:
+    for name, (text, value) in _PARTITIONS.items():
+        gauge = GaugeMetricFamily(f"logweir_broker_{name}", text, labels=["sink", "partition"])
+        for sink, broker in brokers.items():
+            for state in broker.partitions:
+                gauge.add_metric([sink, str(state.partition)], value(state))
+        yield gauge
+    for name, (text, of) in _BROKERS.items():
+        gauge = GaugeMetricFamily(f"logweir_broker_{name}", text, labels=["sink"])
+        for sink, broker in brokers.items():
+            gauge.add_metric([sink], of(broker))
+        yield gauge
 
 
 def _buckets(distribution: Distribution) -> list[tuple[str, float]]:

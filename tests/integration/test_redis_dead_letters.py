@@ -176,3 +176,18 @@ def test_letters_in_a_broker_are_bounded_as_those_on_a_disk_are(tmp_path: Path, 
     with bounded.worker() as process:
         eventually(lambda: bounded.letters() == [])
         eventually(lambda: process.metrics().dead_letters.expired == {"store": 5})
+
+
+def test_a_worker_counts_what_its_broker_holds(tmp_path: Path, redis: Server) -> None:
+    hosts = Hosts(tmp_path, redis.url)
+    Refuses.turn.clear()
+    with hosts.worker() as process:
+        hosts.log("good", "good", "bad")
+        eventually(lambda: (seen := process.metrics().brokers["store"]).pending + seen.lag == 3)
+        broker = process.metrics().brokers["store"]
+        assert [state.partition for state in broker.partitions] == [0, 1]
+        assert max(state.consumers for state in broker.partitions) == 1
+        assert 0 <= broker.age < 30
+        Refuses.turn.set()
+        eventually(lambda: process.metrics().brokers["store"].letters == 1)
+        eventually(lambda: process.metrics().brokers["store"].pending == 0)

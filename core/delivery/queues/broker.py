@@ -1,13 +1,14 @@
 """The broker queue: what a worker process delivers, leased from a broker and settled there.
 
 To a channel and its workers it is a queue like any other, that fills itself. A memory queue holds what is
-leased, so that batches, lingering and what is set aside are those of every sink. Beside it run three tasks,
+leased, so that batches, lingering and what is set aside are those of every sink. Beside it run four tasks,
 from the first ``take`` on, when the sink is open:
 
 - one *leases*, up to a bound, and now and then claims what dead workers left;
 - one *settles* with the broker what the workers have settled here; until that is confirmed an entry counts as
   held, so that it is not taken for a new one when it comes again;
-- one *holds*: it shows the broker, in a fraction of the claim time, that this worker lives.
+- one *holds*: it shows the broker, in a fraction of the claim time, that this worker lives;
+- one *watches*: every few seconds it reads what the broker holds, so that metrics need not ask.
 
 Invariants: an entry is settled with the broker only after a worker has settled it; at the end, or at a death,
 everything else is still the broker's and comes again. A worker that stood still for longer than the claim
@@ -19,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -42,6 +44,8 @@ __all__ = ["BrokerQueue"]
 _WAIT = 1.0
 #: An entry's life is shown so many times in a claim time, and the dead are looked for as often.
 _SIGNS = 4
+#: The longest between two readings of what the broker holds, in seconds.
+_WATCH = 5.0
 #: The longest that the end waits for what is settled to be confirmed, in seconds.
 _LAST_SETTLING = 10.0
 #: The most that is leased at once is this part of the room.
@@ -117,14 +121,16 @@ class BrokerQueue(EventQueue):
         self._missing = 0
         #: The partitions as they were lately; for metrics.
         self.states: Sequence[PartitionState] = ()
+        self._read = clock()
         self._leasing = LastingTask(f"leasing for sink {sink!r}", self._lease)
         self._settling = LastingTask(f"settling for sink {sink!r}", self._settle)
         self._holding = LastingTask(f"holding for sink {sink!r}", self._hold)
+        self._watching = LastingTask(f"watching for sink {sink!r}", self._watch)
 
     @property
-    def claimed(self) -> int:
-        """Events that were taken over from other workers."""
-        return self._claimed
+    def states_age(self) -> float:
+        """Seconds since ``states`` were read; before the first reading, since the queue was made."""
+        return max(0.0, self._clock() - self._read)
 
     @property
     def unsettled(self) -> int:
@@ -140,7 +146,7 @@ class BrokerQueue(EventQueue):
     async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
         """See :meth:`EventQueue.take`."""
         if not self._closed:
-            for task in (self._leasing, self._settling, self._holding):
+            for task in (self._leasing, self._settling, self._holding, self._watching):
                 task.start()
         lease = await self._inner.take(max_events, max_bytes, linger)
         if lease is None:
@@ -269,9 +275,19 @@ class BrokerQueue(EventQueue):
                 await self._open()
                 await self._broker.hold(mine)
                 self._shown = now
-                self._note(await self._broker.states())
             except SinkError as error:
                 self._report(error)
+
+    async def _watch(self) -> None:
+        """Read again and again what the broker holds."""
+        while True:
+            try:
+                await self._open()
+                self._note(await self._broker.states())
+                self._read = self._clock()
+            except SinkError as error:
+                self._report(error)
+            await asyncio.sleep(min(_WATCH, self._claim_after / _SIGNS))
 
     def _note(self, states: Sequence[PartitionState]) -> None:
         self.states = states
@@ -333,7 +349,7 @@ class BrokerQueue(EventQueue):
             if self._ended:
                 return
             self._closed = True
-            for task in (self._leasing, self._settling, self._holding):
+            for task in (self._leasing, self._settling, self._holding, self._watching):
                 task.cancel()
             try:
                 async with asyncio.timeout(_LAST_SETTLING):
@@ -365,4 +381,4 @@ class BrokerQueue(EventQueue):
 
     def statistics(self) -> QueueStatistics:
         """See :meth:`EventQueue.statistics`: of what is leased; what waits in the broker is in ``states``."""
-        return self._inner.statistics()
+        return replace(self._inner.statistics(), claimed=self._claimed)

@@ -23,3 +23,38 @@ def test_x3_names_and_states_are_shown_at_any_width(width: int) -> None:
     for word in (*SINKS, *STATES, "1,234,567", "dropped", "dead"):
         assert word in captured.get()
     assert ("p50" in lines[0]) == (width >= 100)
+
+
+BROKER = {
+    ("broker_lag_events", "logs", "0"): 1_000.0,
+    ("broker_lag_events", "logs", "1"): 234.0,
+    ("broker_pending_events", "logs", "1"): 56.0,
+    ("broker_consumers", "logs", "0"): 3.0,
+    ("broker_consumers", "logs", "1"): 2.0,
+    ("broker_dead_letters", "logs", ""): 78.0,
+    ("broker_read_age_seconds", "logs", ""): 2.0,
+}
+
+
+@pytest.mark.parametrize("width", [60, 100, 160])
+def test_what_a_worker_knows_of_its_broker_is_shown_where_there_is_one(width: int) -> None:
+    picture = Picture(0.0, {**VALUES, **BUSY, **BROKER}, {}, SINKS)
+    text = _printed(picture, width)
+    assert max(map(len, text.splitlines())) <= width
+    for word in ("lag", "1,234", "78", *SINKS):
+        assert word in text
+    assert ("workers" in text) == (width > 60)
+    assert "s since the broker" not in text
+
+
+def test_a_broker_that_is_silent_is_noted() -> None:
+    age = {("broker_read_age_seconds", "logs", ""): 95.0}
+    text = _printed(Picture(0.0, {**VALUES, **BROKER, **age}, {}, SINKS), 160)
+    assert "95 s since the broker of logs was read" in text
+
+
+def _printed(picture: Picture, width: int) -> str:
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(shown(picture, picture, width))
+    return captured.get()

@@ -6,10 +6,11 @@ from pathlib import Path
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from logweir.delivery.brokers.contract import LetterTotals, PartitionState
 from logweir.delivery.counters import SinkState
 from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Histogram
 from logweir.delivery.queue import DropReason
-from logweir.telemetry.model import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
 from logweir.telemetry.prometheus import expose
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
@@ -40,9 +41,12 @@ def metrics() -> Metrics:
         state=SinkState.DEGRADED,
         last_error='a "secret\n',
         worker_silent=75.0,
+        claimed=17,
     )
     letters = DeadLetterMetrics({"db": 2, "": 6}, 800, 60.0, {"db": 9})
-    return Metrics({"db": sink, 'od"d\\\n': SinkMetrics()}, 11, 12, 13, 14, letters, 15, 16)
+    partitions = [PartitionState(0, 21, 22, 2.5, 3), PartitionState(1, 31, 32, 3.5, 3, 4)]
+    brokers = {"db": BrokerMetrics.of(partitions, LetterTotals(5, 600, 7.0), 1.25)}
+    return Metrics({"db": sink, 'od"d\\\n': SinkMetrics()}, 11, 12, 13, 14, letters, 15, 16, brokers)
 
 
 def samples(text: str) -> dict[str, float]:
@@ -65,6 +69,10 @@ def test_every_count_is_there_under_its_name() -> None:
         "events_retried_total": 7,
         "events_put_off_total": 3,
         "events_dead_total": 2,
+        "events_claimed_total": 17,
+        "broker_dead_letters": 5,
+        "broker_dead_letters_bytes": 600,
+        "broker_read_age_seconds": 1.25,
         "write_failures_total": 4,
         "queue_events": 94,
         "queue_set_aside_events": 6,
@@ -93,6 +101,13 @@ def test_every_count_is_there_under_its_name() -> None:
     assert found["logweir_sink_state{'sink': 'db', 'state': 'healthy'}"] == 0
     assert found["logweir_batch_events_bucket{'le': '500.0', 'sink': 'db'}"] == 2
     assert found["logweir_batch_events_bucket{'le': '+Inf', 'sink': 'db'}"] == 3
+    first, second = (f"{{'partition': '{number}', 'sink': 'db'}}" for number in (0, 1))
+    assert found[f"logweir_broker_lag_events{first}"] == 21
+    assert found[f"logweir_broker_lag_events{second}"] == 31
+    assert found[f"logweir_broker_pending_events{second}"] == 32
+    assert found[f"logweir_broker_oldest_event_age_seconds{second}"] == 3.5
+    assert found[f"logweir_broker_consumers{first}"] == 3
+    assert found[f"logweir_broker_missing_events{second}"] == 4
 
 
 def test_messages_and_secrets_are_no_labels() -> None:

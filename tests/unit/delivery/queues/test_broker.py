@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from logweir.delivery.brokers.contract import Entry, Message, Place
+from logweir.delivery.brokers.contract import Entry, Message, PartitionState, Place
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.queue import Lease, PutResult
 from logweir.delivery.queues.broker import BrokerQueue
@@ -176,7 +176,7 @@ async def test_what_is_given_back_at_the_end_is_at_once_anothers(bench: Bench) -
     assert one.remove_unsaved() == []
     await one.end()
     assert ids(events_of(await take(other, 10))) == ids(sent)
-    assert other.claimed == 10
+    assert other.statistics().claimed == 10
     await other.end()
 
 
@@ -322,4 +322,37 @@ async def test_a_worker_that_stood_still_does_not_hold_what_others_have_by_now(
     held.clear()
     await bench.until(lambda: len(held) > 1)
     assert set(held) == {0}
+    await queue.end()
+
+
+async def test_what_the_broker_holds_is_read_by_itself_and_grows_old_while_it_is_away(bench: Bench) -> None:
+    class GoesAway(BrokerDouble):
+        away = False
+
+        async def states(self) -> list[PartitionState]:
+            if self.away:
+                raise SinkUnavailable("connection refused")
+            return await super().states()
+
+    broker = GoesAway(bench._place, partitions=3, claim_after=0.2)
+    bench._claim_after = 0.2
+    now = [0.0]
+    queue = BrokerQueue(
+        broker, "sink", 0.2, (10, 10**6), RETRY, bench.dead_letters,
+        asyncio.get_running_loop().call_soon_threadsafe, clock=lambda: now[0],
+    )  # fmt: skip
+    await bench.publish(30)
+    lease = await queue.take(5, 10**9, 0.0)
+    await bench.until(lambda: sum(state.lag + state.pending for state in queue.states) == 30)
+    await bench.until(lambda: queue.states_age == 0)
+    broker.away = True
+    now[0] = 40.0
+    await asyncio.sleep(0.2)
+    assert queue.states_age == 40.0
+    assert sum(state.lag + state.pending for state in queue.states) == 30
+    broker.away = False
+    await bench.until(lambda: queue.states_age == 0)
+    assert lease is not None
+    queue.settle(lease)
+    queue.close()
     await queue.end()
