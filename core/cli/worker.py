@@ -21,6 +21,7 @@ from logweir.cli.printable import printable
 from logweir.config.loading import load_config
 from logweir.errors import LogweirError
 from logweir.runtime.worker_process import WorkerProcess, sinks_to_deliver
+from logweir.settings.operations import MetricsConfig
 
 __all__ = ["worker"]
 
@@ -35,8 +36,12 @@ def worker(
     ] = None,
     metrics_port: Annotated[
         int | None,
-        typer.Option(help="Serve metrics, /live and /ready at this port of 127.0.0.1.", min=1, max=65535),
+        typer.Option(help="Serve metrics, /live and /ready at this port.", min=1, max=65535),
     ] = None,
+    metrics_host: Annotated[
+        str,
+        typer.Option(help="The address for --metrics-port; 0.0.0.0 lets other machines read."),
+    ] = MetricsConfig.model_fields["host"].default,
 ) -> None:
     """Deliver to sinks whose events leave the application by disk or broker.
 
@@ -46,7 +51,8 @@ def worker(
     wanted = sink or []
     names = sinks_to_deliver(settings, wanted)
     console = Console(stderr=True, highlight=False)
-    process = WorkerProcess(settings, wanted, metrics_port=metrics_port)
+    metrics = None if metrics_port is None else MetricsConfig(port=metrics_port, host=metrics_host)
+    process = WorkerProcess(settings, wanted, metrics=metrics)
     with _Signals() as signals:
         process.start()
         console.print(

@@ -98,8 +98,7 @@ class WorkerProcess:
     Args:
         config: The configuration.
         wanted: The sinks, if not all that are delivered elsewhere.
-        metrics_port: Where it serves its metrics on this host, if it does; those of routing.yaml are the
-            application's.
+        metrics: Where it serves its metrics, if it does; what routing.yaml says is the application's.
         clock: Time for back-off.
     """
 
@@ -108,7 +107,7 @@ class WorkerProcess:
         config: RoutingConfig,
         wanted: Collection[str] = (),
         *,
-        metrics_port: int | None = None,
+        metrics: MetricsConfig | None = None,
         clock: Clock | None = None,
     ) -> None:
         _require_drivers(config, sinks_to_deliver(config, wanted))
@@ -122,7 +121,7 @@ class WorkerProcess:
         self._dead_letters = DeadLetters(config.data_dir)
         self._pruner = DeadLetterPruner(lambda: (self._dead_letters, self.config.dead_letters))
         self._reporter = LossReporter(self.metrics)
-        self._metrics_port = metrics_port
+        self._served = metrics
         self._server = MetricsServer(self.metrics)
         self._retention = RetentionSchedule(
             lambda: with_retention_of(self.config, sinks_to_deliver(self.config, self._wanted))
@@ -142,8 +141,7 @@ class WorkerProcess:
         refuse_lost_rows(self.config, sinks_to_deliver(self.config, self._wanted))
         refuse_others_streams(self.config, sinks_to_deliver(self.config, self._wanted))
         self._loop_thread.start()
-        if self._metrics_port is not None:
-            self._server.follow(MetricsConfig(port=self._metrics_port))
+        self._server.follow(self._served)
 
     def _on_loop_thread_start(self) -> None:
         for task in self._background:
