@@ -69,6 +69,11 @@ class RedisBroker(Broker):
         self._swept = time.monotonic()
 
     @property
+    def streams(self) -> list[str]:
+        """The names of the streams, by partition."""
+        return list(self._streams)
+
+    @property
     def _redis(self) -> Client:
         if self._client is None:
             raise SinkUnavailable("Redis: not open")
