@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from logweir.settings import redis_urls
 from logweir.settings.units import Seconds
 
 __all__ = ["BROKERS", "BrokerKeys", "LocalQueue", "missing_extra"]
@@ -22,8 +23,6 @@ LocalQueue = Literal["disk", "memory", "none"]
 
 #: By type: the extra, and the package that it brings.
 _NEEDS = {"redis": ("redis", "redis")}
-#: Behind the host at most the number of a database: a path may be what follows a ``/`` in a password.
-_REDIS_URL = re.compile(r"rediss?://[^/?#\s]+(?:/\d*)?(?:[?#].*)?|unix://.+", re.DOTALL)
 _STREAM = re.compile(r"[A-Za-z0-9._:-]+")
 
 
@@ -69,11 +68,8 @@ class BrokerKeys(BaseModel):
     @classmethod
     def _is_a_redis_url(cls, url: str | None) -> str | None:
         # The url itself may hold a password, so that the message has nothing of it.
-        if url is not None and not _REDIS_URL.fullmatch(url):
-            raise ValueError(
-                "a url of Redis is redis://host:port/number, rediss://… or unix:///path; "
-                "what a password has of / ? # @ is written %2F %3F %23 %40"
-            )
+        if url is not None and (problem := redis_urls.problem_of(url)):
+            raise ValueError(problem)
         return url
 
     @field_validator("stream")

@@ -7,6 +7,7 @@ costs.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from redis.driver_info import DriverInfo
 from logweir.delivery.brokers.redis_scripts import ALL, Script
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.redaction.messages import mask, secrets_in
+from logweir.settings.redis_urls import files_of
 
 __all__ = ["Client", "Command"]
 
@@ -33,6 +35,7 @@ _CONNECT = 5.0
 _DRIVER = DriverInfo(lib_version=__version__)
 #: How an operator's change is needed, by the first word of the answer.
 _REFUSALS = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE", "DENIED"})
+_OF_FILES = re.compile(r"No such file|Permission denied|PEM lib|NO_START_LINE")
 _FULL = "it is full (maxmemory) and takes nothing"
 
 
@@ -41,6 +44,7 @@ class Client:
 
     def __init__(self, url: str, name: str) -> None:
         self._secrets = secrets_in(url)
+        self._files = files_of(url)
         self._redis: Redis = Redis.from_url(
             url,
             protocol=2,
@@ -119,7 +123,10 @@ class Client:
         """What an error says, for an operator."""
         if isinstance(error, exceptions.OutOfMemoryError):
             return f"Redis: {_FULL}"
-        return f"Redis: {mask(str(error) or type(error).__name__, self._secrets)}"
+        said = mask(str(error) or type(error).__name__, self._secrets)
+        # Which of its files a context of TLS could not read, it does not say.
+        named = f"; the url names {self._files}" if self._files and _OF_FILES.search(said) else ""
+        return f"Redis: {said}{named}"
 
     async def close(self) -> None:
         """Let go of connections."""
