@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from logweir.capture.asking import snapshotter_of
-from logweir.capture.capture import Capture
 from logweir.cli.event_argument import parsed_event
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import printable
+from logweir.cli.printable import json_printable, printable
 from logweir.config import strategies
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.event import LEVELS, Kind
 from logweir.integrations.log_lines import Parsed
-from logweir.routing.classifier import Classifier, Decision, take_explicit
-from logweir.routing.router import Explanation, Router
+from logweir.routing.classifier import Decision
+from logweir.routing.router import Explanation
+from logweir.runtime.trial import Outcome, Trial
 
 __all__ = ["explain"]
 
@@ -30,24 +31,43 @@ _STYLES = {"matched": "green", "sampled out": "yellow", "not matched": "dim", "n
 
 
 def explain(
-    event: Annotated[str, typer.Argument(help="The event as a JSON object, as a log line would hold it.")],
+    event: Annotated[
+        str,
+        typer.Argument(
+            help="The event as a JSON object, as a log line would hold it; - reads the lines of stdin."
+        ),
+    ],
     config: ConfigOption = ROUTING_FILE,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each event, for programs.")
+    ] = False,
 ) -> None:
     """Say where an event goes, and why; what is stored of it is shown by ``logweir redact``."""
     settings = load_config(config)
-    parsed = _parsed(event)
-    decision, explanation = _explain(settings, parsed)
+    trial = Trial(settings)
     console = Console(highlight=False)
-    console.print(
-        Text(printable(f"kind: {decision.kind.value} ({_why(decision, settings)})")), soft_wrap=True
-    )
-    console.print(_table(explanation))
-    console.print(Text(f"sinks: {', '.join(explanation.sinks) or 'none'}"), soft_wrap=True)
-    _, masked = snapshotter_of(settings.redact, settings.limits).explain(dict(parsed.fields), parsed.name)
-    if masked:
-        places = ", ".join(dict.fromkeys(place.path for place in masked))
-        shown = f"masked: {places}; logweir redact shows what is stored, and by which rules"
-        console.print(Text(printable(shown)), soft_wrap=True)
+    for parsed in _given(event):
+        fields, own = parsed.fields, parsed.own
+        outcome = trial(
+            parsed.name, fields, parsed.level, own.kind if own else None, event_id=parsed.event_id
+        )
+        if as_json:
+            typer.echo(json_printable(json.dumps(_document(outcome, settings), ensure_ascii=False)))
+        else:
+            _show(outcome, settings, console)
+
+
+def _given(event: str) -> Iterator[Parsed]:
+    """The event of the command line, or those of standard input."""
+    if event != "-":
+        yield _parsed(event)
+        return
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        if line.strip():
+            try:
+                yield _parsed(line.decode("utf-8", "surrogateescape"))
+            except typer.BadParameter as error:
+                raise typer.BadParameter(f"line {number} of stdin: {error.message}") from None
 
 
 def _parsed(event: str) -> Parsed:
@@ -64,22 +84,34 @@ def _refuse_unknown(parsed: Parsed) -> None:
             raise typer.BadParameter(f"{key} {value!r} is none that is known; write {', '.join(known)}")
 
 
-def _explain(config: RoutingConfig, parsed: Parsed) -> tuple[Decision, Explanation]:
-    classifier = Classifier(config.classify)
-    fields = dict(parsed.fields)
-    if parsed.own is not None:
-        fields["kind"] = parsed.own.kind.value
-    decision = classifier.explain(parsed.level, parsed.name, fields)
-    capture = Capture(
-        config.service,
-        config.env,
-        take_explicit,
-        classifier.classify,
-        snapshotter_of(config.redact, config.limits),
-    )
-    made = capture(parsed.name, fields, parsed.level, event_id=parsed.event_id)
-    router = Router(config.routes, {name: name for name in config.sinks})
-    return decision, router.explain(made)
+def _document(outcome: Outcome, config: RoutingConfig) -> dict[str, Any]:
+    """The answer for programs; of the event only what would be stored."""
+    event, steps = outcome.event, outcome.routing.steps
+    return {
+        "event": event.name,
+        "kind": event.kind.value,
+        "level": event.level,
+        "why": _why(outcome.decision, config),
+        "outcome": outcome.verdict,
+        "routes": [
+            {"route": step.route, "verdict": step.verdict, "why": step.reason, "sinks": list(step.sinks)}
+            for step in steps
+        ],
+        "sinks": list(outcome.routing.sinks),
+        "masked": [{"path": place.path, "rule": place.rule} for place in outcome.masked],
+    }
+
+
+def _show(outcome: Outcome, config: RoutingConfig, console: Console) -> None:
+    decision = outcome.decision
+    why = f"kind: {decision.kind.value} ({_why(decision, config)})"
+    console.print(Text(printable(why)), soft_wrap=True)
+    console.print(_table(outcome.routing))
+    console.print(Text(f"sinks: {', '.join(outcome.routing.sinks) or 'none'}"), soft_wrap=True)
+    if outcome.masked:
+        places = ", ".join(dict.fromkeys(place.path for place in outcome.masked))
+        shown = f"masked: {places}; logweir redact shows what is stored, and by which rules"
+        console.print(Text(printable(shown)), soft_wrap=True)
 
 
 def _why(decision: Decision, config: RoutingConfig) -> str:

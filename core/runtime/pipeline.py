@@ -39,7 +39,7 @@ from logweir.sinks import registry
 from logweir.sinks.contract import Sink, SinkConfig, SinkContext
 from logweir.sinks.threaded import as_async
 
-__all__ = ["Pipeline", "Surroundings", "assemble", "queues_of"]
+__all__ = ["Pipeline", "Surroundings", "assemble", "capture_of", "queues_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,12 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
     classifier = Classifier(config.classify)
     mask_with(masked)
     return Pipeline(
-        config, classifier, _capture(config, classifier), Router(config.routes, channels), channels, store
+        config, classifier, capture_of(config, classifier), Router(config.routes, channels), channels, store
     )
 
 
-def _capture(config: RoutingConfig, classifier: Classifier) -> Capture:
+def capture_of(config: RoutingConfig, classifier: Classifier) -> Capture:
+    """Make what turns calls into events."""
     parts = (
         config.service,
         config.env,

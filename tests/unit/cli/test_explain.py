@@ -1,5 +1,6 @@
 """``logweir explain``: the rule that decided, each route and why, the sinks."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,58 @@ def test_x2_a_rule_of_the_strategy_is_credited_to_it(tmp_path: Path) -> None:
     assert "kind: audit (rule 1 of strategy hybrid, match:" in fund
     mine = CliRunner().invoke(app, ["explain", '{"event": "mine"}', "-c", str(path)]).stdout
     assert "kind: audit (rule 1 of classify, match:" in mine
+
+
+def test_json_is_for_programs_and_holds_no_secret() -> None:
+    event = '{"event": "fund.refund", "token": "s3cr3t-of-mine", "role": "a/"}'
+    result = CliRunner().invoke(app, ["explain", "--json", event])
+    assert result.exit_code == 0
+    assert "s3cr3t-of-mine" not in result.stdout
+    answer = json.loads(result.stdout)
+    assert {key: answer[key] for key in ("event", "kind", "level", "outcome", "sinks")} == {
+        "event": "fund.refund",
+        "kind": "audit",
+        "level": "info",
+        "outcome": "routed",
+        "sinks": ["audit_db"],
+    }
+    assert answer["why"].startswith("rule 1 of classify")
+    assert [step["verdict"] for step in answer["routes"]] == ["matched", "not reached", "not reached"]
+    assert answer["masked"] == [{"path": "token", "rule": "name: token"}]
+
+
+def test_events_are_read_from_stdin_one_from_each_line() -> None:
+    lines = '{"event": "fund.refund"}\n\n{"event": "\u00fc", "level": "error"}\n'
+    result = CliRunner().invoke(app, ["explain", "--json", "-"], input=lines)
+    assert result.exit_code == 0
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(answer["event"], answer["sinks"]) for answer in answers] == [
+        ("fund.refund", ["audit_db"]),
+        ("\u00fc", ["logs"]),
+    ]
+    shown = CliRunner().invoke(app, ["explain", "-"], input=lines).stdout
+    assert shown.count("sinks: ") == 2
+
+
+@pytest.mark.parametrize("wrong", [b"{", b"[1]", b"\xff", b'{"event": "x", "kind": "y"}'])
+def test_a_line_of_stdin_that_is_no_event_is_named_by_its_number(wrong: bytes) -> None:
+    result = CliRunner().invoke(app, ["explain", "--json", "-"], input=b'{"event": "fund.x"}\n' + wrong)
+    assert result.exit_code == 2
+    assert json.loads(result.stdout.splitlines()[0])["sinks"] == ["audit_db"]
+    assert "line 2 of stdin" in " ".join(result.output.replace("│", "").split())
+
+
+def test_rules_see_static_fields_and_what_enrichers_have_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "explained_enricher.py").write_text(
+        "def add(_, level, event):\n    return {**event, 'role': 'admin'}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("routing.yaml").write_text(
+        "classify: [{kind: audit, match: {field: {name: role, equals: admin}}}]\n"
+        'enrich: ["explained_enricher:add"]\nfields: {region: eu}\nsinks: {a: {type: memory}, b: {type: memory}}\n'
+        "routes: [{name: eu, match: {field: {name: region, equals: eu}}, to: [a]}, {name: rest, to: [b]}]\n"
+    )
+    answer = json.loads(CliRunner().invoke(app, ["explain", "--json", '{"event": "x"}']).stdout)
+    assert (answer["kind"], answer["sinks"]) == ("audit", ["a"])
