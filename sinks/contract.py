@@ -32,6 +32,7 @@ from logweir.sinks.tamper_evidence import Chaining
 
 __all__ = [
     "Deletable",
+    "Labelled",
     "Provisionable",
     "Prunable",
     "Query",
@@ -218,6 +219,15 @@ class Provisionable(Protocol):
 
     def provision_script(self) -> str:
         """Return the DDL, template or mapping that ``provision: true`` would apply."""
+        ...
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A sink whose events have labels, which ``logweir test`` compares."""
+
+    def labels_of(self, event: Event) -> dict[str, str]:
+        """Return the labels of an event, without asking the backend; the sink need not be open."""
         ...
 
 

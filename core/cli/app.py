@@ -37,6 +37,10 @@ COMMANDS = {
         "explain:explain",
         "Say where an event goes, and why; what is stored of it is shown by ``logweir redact``.",
     ),
+    "test": (
+        "route_tests:check_routes",
+        "Test the routes: what becomes of given events, beside what is expected; nothing is stored.",
+    ),
     "redact": ("redact:redact", "Show an event as it would be stored, and which rule masks what."),
     "schema": (
         "schema:schema",

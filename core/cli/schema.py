@@ -12,6 +12,7 @@ import typer
 from logweir.cli.sinks import require_ability
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.config.route_tests import tests_schema
 from logweir.config.schema import json_schema
 from logweir.config.sinks import context_of
 from logweir.errors import ConfigError, ConfigProblem, MissingDependency
@@ -34,10 +35,15 @@ def schema(
         bool,
         typer.Option(help="Record in the audit table of --sink that rows are gone, and go on without them."),
     ] = False,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Print the schema of the files of `logweir test` instead.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of routing.yaml, for editors, or the DDL of one of its sinks."""
     if accept_new_chain:
         typer.echo(asyncio.run(_accept(sink, load_config(config))))
+    elif tests:
+        typer.echo(json.dumps(tests_schema(), indent=2))
     elif sink is None:
         typer.echo(json.dumps(json_schema(_installed_types(), registry.resolve), indent=2))
     else:

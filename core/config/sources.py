@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from logweir.config.pydantic_errors import shown
 from logweir.config.yaml_document import Document, read_document
 from logweir.errors import ConfigError, ConfigProblem
 
-__all__ = ["document_of"]
+__all__ = ["document_of", "document_of_file"]
 
 _LARGEST_FILE = 2**20
 _DEEPEST_MAPPING = 200
@@ -26,7 +26,9 @@ def document_of(source: object) -> Document:
         ConfigError: The source is neither a path nor a mapping, or cannot be read at all.
     """
     if isinstance(source, str | Path):
-        return _read(Path(source))
+        path = Path(source)
+        advice = "make one with `logweir init`"
+        return document_of_file(path, advice, lambda value: interpolate(value, os.environ, path.parent))
     if isinstance(source, Mapping):
         document = Document("<mapping>")
         document.data = _plain(source, document, ())
@@ -35,12 +37,22 @@ def document_of(source: object) -> Document:
     raise ConfigError([ConfigProblem(wrong, file=f"<{type(source).__name__}>")])
 
 
-def _read(path: Path) -> Document:
+def document_of_file(path: Path, advice: str, fill: Callable[[str], str]) -> Document:
+    """Read a file.
+
+    Args:
+        path: Where it is.
+        advice: What to do where it is not.
+        fill: Fills the variables of one value; raises ``InterpolationError``.
+
+    Raises:
+        ConfigError: It cannot be read at all.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise _one_problem(path, "there is no such file; make one with `logweir init`") from None
+        raise _one_problem(path, f"there is no such file; {advice}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise _one_problem(path, f"the file cannot be read: {reason}") from None
@@ -50,7 +62,7 @@ def _read(path: Path) -> Document:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _one_problem(path, f"the file is not UTF-8 text (byte {error.start})") from None
-    return read_document(text, str(path), lambda value: interpolate(value, os.environ, path.parent))
+    return read_document(text, str(path), fill)
 
 
 def _one_problem(path: Path, message: str) -> ConfigError:

@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema
 
 from logweir.settings.delivery import StrictModel
 
-__all__ = ["OneOrMany"]
+__all__ = ["AnyNumber", "OneOrMany"]
 
 T = TypeVar("T")
 
@@ -31,3 +31,5 @@ class _OrAlone:
 
 #: A list in which a single item may stand alone.
 OneOrMany = Annotated[list[T], Field(min_length=1), BeforeValidator(_as_list), _OrAlone()]
+#: The same, which may be empty.
+AnyNumber = Annotated[list[T], BeforeValidator(_as_list), _OrAlone()]

@@ -107,6 +107,10 @@ class LokiSink(Sink[LokiConfig]):
         finally:
             await client.close()
 
+    def labels_of(self, event: Event) -> dict[str, str]:
+        """Return the labels of an event, static ones too."""
+        return dict(self._encoder.entry(0, event).stream.labels)
+
     def provision_script(self) -> str:
         """Return the limits that a Loki needs for what this sink sends, as a part of its configuration."""
         return recommended_configuration(self.config)

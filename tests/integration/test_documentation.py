@@ -97,6 +97,17 @@ def old_rows(directory: Path, name: str = "audit.db") -> list[Event]:
     return events
 
 
+def test_the_page_on_testing_does_what_it_says(tmp_path: Path) -> None:
+    page = ROOT / "docs/how-to/testing.md"
+    routing, cases = blocks(page, "yaml")[:2]
+    (tmp_path / "routing.yaml").write_text(routing)
+    (tmp_path / "routes.test.yaml").write_text(cases)
+    (command,) = blocks(page, "console")[0].splitlines()
+    done = run(tmp_path, str(BIN / "logweir"), *shlex.split(command)[2:])
+    assert done.stdout.endswith("4 passed, 0 failed\n"), done.stdout + done.stderr
+    assert (tmp_path / "report.xml").exists()
+
+
 def test_the_page_on_archives_does_what_it_says(tmp_path: Path) -> None:
     page = ROOT / "docs/how-to/archive.md"
     (tmp_path / "routing.yaml").write_text(blocks(page, "yaml")[0])
