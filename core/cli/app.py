@@ -37,6 +37,7 @@ COMMANDS = {
         "explain:explain",
         "Say where an event goes, and why; what is stored of it is shown by ``logweir redact``.",
     ),
+    "graph": ("graph:graph", "Print the routes as a Mermaid flowchart, from the log call to the sinks."),
     "test": (
         "route_tests:check_routes",
         "Test the routes: what becomes of given events, beside what is expected; nothing is stored.",
