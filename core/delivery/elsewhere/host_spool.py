@@ -109,7 +109,7 @@ class HostSpool:
         """See :meth:`Spool.is_interrupted`."""
         return self.deferred.inside()
 
-    def nudge(self, *, waits: bool = False) -> None:
+    def nudge(self, *, waits: bool = False, hurries: bool = True) -> None:
         """See :meth:`Spool.nudge`: nothing is ever staged."""
 
     def ensure_awake(self) -> None:

@@ -32,7 +32,7 @@ from logweir.delivery.queue import (
 from logweir.delivery.queues.bounded import BoundedQueue, sooner
 from logweir.delivery.set_aside import PutOff
 from logweir.delivery.spool.protocol import QueueSpool
-from logweir.event import Event
+from logweir.event import Event, Kind
 from logweir.process.threads import in_thread
 from logweir.settings.delivery import QueueConfig, WhenFull
 
@@ -125,8 +125,14 @@ class DiskQueue(BoundedQueue):
             if not self._has_room():
                 return None
             self._spool.stage(self._backlog, event, on_durable)
-        self._spool.nudge(waits=on_durable is not None)
+        waits = on_durable is not None
+        self._spool.nudge(waits=waits, hurries=waits or event.kind is Kind.AUDIT)
         return PutResult.ACCEPTED
+
+    def _put_when_full(self, event: Event, on_durable: OnDurable | None) -> PutResult:
+        """See :meth:`BoundedQueue._put_when_full`; what waits for its commit is in the way."""
+        self._spool.ensure_awake()
+        return super()._put_when_full(event, on_durable)
 
     def _has_room(self, size: int = 1) -> bool:
         backlog, aside = self._backlog, self._backlog.aside

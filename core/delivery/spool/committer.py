@@ -1,8 +1,9 @@
 """The committer: the thread that makes a spool's events durable, and when it does.
 
-It commits as soon as anything is staged; what arrives meanwhile shares the next commit. Deletions alone
-wait a little for company. After a failure it backs off, but tries again at once (at most twenty times a
-second) when somebody waits for an answer.
+It commits as soon as anything is staged that is in a hurry; what arrives meanwhile shares the next commit.
+What nobody waits for gathers company first, for some milliseconds, and deletions alone wait a little longer
+for it. After a failure it backs off, but tries again at once (at most twenty times a second) when somebody
+waits for an answer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from logweir.delivery.spool.removals import REMOVAL_LINGER
 from logweir.diagnostics import report
 from logweir.settings.delivery import RetryConfig
 
-__all__ = ["Committable", "Committer"]
+__all__ = ["GATHERING", "Committable", "Committer"]
+
+#: The longest that an event for which nobody waits gathers company before its commit, in seconds.
+GATHERING = 0.01
 
 _RETRY = RetryConfig(initial=0.2, max=5.0)
 _LEAST_PAUSE = 0.05
@@ -37,6 +41,11 @@ class Committable(Protocol):
     @property
     def has_waiting(self) -> bool:
         """Whether somebody waits for a commit."""
+        ...
+
+    @property
+    def may_gather(self) -> bool:
+        """Whether something is staged, and may wait a little for more."""
         ...
 
     def is_interrupted(self) -> bool:
@@ -79,6 +88,8 @@ class Committer:
         # The one queue of the standard library whose put may interrupt a put of the same thread.
         self._wakeups: SimpleQueue[None] = SimpleQueue()
         self._nudged = self._nudged_for_removals = False
+        # Whether the thread waits for company for what is staged; who is in a hurry ends it.
+        self._gathers = False
         # Whether the last commit failed, whoever tried it.
         self._failing = False
         # An entry for each call between the flag and the wake-up: see `ensure_awake`.
@@ -89,13 +100,20 @@ class Committer:
         self._thread: threading.Thread | None = None
         self._starters: set[int] = set()
 
-    def nudge(self) -> None:
-        """Something is staged; from any thread, without waiting."""
+    def nudge(self, *, hurries: bool = True) -> None:
+        """Something is staged; from any thread, without waiting.
+
+        Args:
+            hurries: Whether it is to be committed now, and not when it has company.
+        """
         # A flag without a lock, for every put comes by here. It is cleared before the thread looks for work,
-        # so a race costs a wake-up too many and never one too few.
-        if not self._nudged and self._threaded:
+        # so a race costs a wake-up too many and never one too few. While the thread gathers it is set: a put
+        # that hurries needs a wake-up all the same, and a race there costs it no more than the gathering.
+        if (not self._nudged or (hurries and self._gathers)) and self._threaded:
             self._promised.append(None)
             self._nudged = True
+            if hurries:
+                self._gathers = False
             try:
                 self._wake()
             finally:
@@ -126,14 +144,18 @@ class Committer:
 
         It was on its way from the staging to the wake-up, in the nudge or not even there.
         """
-        if self._threaded and (self._promised or (not self._nudged and self._spool.has_staged)):
+        if self._threaded and (
+            self._promised or self._gathers or (not self._nudged and self._spool.has_staged)
+        ):
+            self._gathers = False
             self._wake()
 
     def nudge_for_removals(self) -> None:
         """A deletion waits; from any thread, without waiting."""
         if not self._nudged_for_removals and self._threaded:
             self._nudged_for_removals = True
-            self._wake()
+            if not self._gathers:  # after which the thread looks for them anyway
+                self._wake()
 
     def stop(self) -> None:
         """End the thread after the commit in progress; idempotent."""
@@ -213,8 +235,10 @@ class Committer:
             failures = 1
             self._back_off(failures)
         while self._has_work():
-            if not spool.has_staged and not failures:
-                self._collect_removals()
+            if not failures:
+                if not spool.has_staged:
+                    self._collect_removals()
+                self._gather()
             if spool.commit() is not None:
                 self._failing = True
                 return failures + 1, self._back_off(failures + 1)
@@ -230,6 +254,21 @@ class Committer:
         # Cleared before the last look, which sees what came in between; what comes later wakes the thread.
         self._nudged_for_removals = False
         return self._spool.has_removals
+
+    def _gather(self) -> None:
+        """Wait for company for what is staged, until somebody is in a hurry or the time is up."""
+        # Both before the look whether anybody waits: who stages later finds them.
+        self._nudged = self._gathers = True
+        deadline = time.monotonic() + GATHERING
+        while (
+            self._gathers
+            and self._spool.may_gather
+            and not self._stopping.is_set()
+            and (left := deadline - time.monotonic()) > 0
+        ):
+            with suppress(Empty):
+                self._wakeups.get(timeout=left)
+        self._nudged = self._gathers = False
 
     def _collect_removals(self) -> None:
         """Wait for company, until something is staged or the time is up."""

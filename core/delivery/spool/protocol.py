@@ -47,8 +47,8 @@ class QueueSpool(Protocol):
         """Whether the calling thread is in the middle of the spool's work."""
         ...
 
-    def nudge(self, *, waits: bool = False) -> None:
-        """Something is staged, for which somebody will wait or nobody."""
+    def nudge(self, *, waits: bool = False, hurries: bool = True) -> None:
+        """Something is staged, for which somebody will wait or nobody, and which is in a hurry or is not."""
         ...
 
     def ensure_awake(self) -> None:

@@ -6,10 +6,10 @@ memory does not grow with what waits; nothing that a disk can do stops the proce
 
 How: a put stages the event in memory (:mod:`.staging`). One thread, the committer, takes all that is
 staged, writes it in one transaction (:mod:`.writing`), and then answers everybody who waits: under load one
-sync of the disk serves many callers (group commit). A caller that waits in a thread of its own does the same
-for all others, if nobody else is at it (:mod:`.leading`). Settled events are deleted together,
-within :data:`REMOVAL_LINGER`; if that is lost with the process, they are delivered again, and sinks are
-idempotent. What is durable the backlogs (:mod:`.backlog`) hand to consumers.
+sync of the disk serves many callers (group commit); what nobody waits for gathers company first. A caller
+that waits in a thread of its own does the same for all others, if nobody else is at it (:mod:`.leading`).
+Settled events are deleted together, within :data:`REMOVAL_LINGER`; if that is lost with the process, they are
+delivered again, and sinks are idempotent. What is durable the backlogs (:mod:`.backlog`) hand to consumers.
 
 Invariants:
 
@@ -152,14 +152,10 @@ class Spool:
         """Whether the calling thread is in the middle of the spool's work, and must not wait for it."""
         return self.deferred.inside() or self._is_writing_here() or self._committer.is_here()
 
-    def nudge(self, *, waits: bool = False) -> None:
-        """Let the committer know that something is staged.
-
-        Args:
-            waits: Whether the caller waits for it, and commits by itself within :class:`leading`.
-        """
+    def nudge(self, *, waits: bool = False, hurries: bool = True) -> None:
+        """Let the committer know: something is staged; who ``waits`` within :class:`leading` commits it."""
         if not (waits and leading.kept and leading.keep(self._committer)):
-            self._committer.nudge()
+            self._committer.nudge(hurries=hurries or self._staging.is_much)
 
     def ensure_awake(self) -> None:
         """See :meth:`Committer.ensure_awake`; a caller that leads commits all that is staged by itself."""
@@ -368,13 +364,12 @@ class Spool:
         self.deferred.run()
         last = self._staging.next_seq - 1
         self.nudge()
-        with self._committed:
-            return self._committed.wait_for(lambda: not self._is_pending(last), timeout)
 
-    def _is_pending(self, seq: int) -> bool:
-        with self.lock:
-            first = self._in_commit[0].seq if self._in_commit else self._staging.first()
-            return first <= seq
+        def is_durable() -> bool:
+            return last < (self._in_commit[0].seq if self._in_commit else self._staging.first())
+
+        with self._committed:  # whose lock is the spool's
+            return self._committed.wait_for(is_durable, timeout)
 
     @property
     def has_staged(self) -> bool:
@@ -385,6 +380,11 @@ class Spool:
     def has_waiting(self) -> bool:
         """Whether somebody waits for a commit."""
         return self._staging.waiting > 0
+
+    @property
+    def may_gather(self) -> bool:
+        """See :attr:`Committable.may_gather`."""
+        return self._staging.may_gather and not self.deferred.work
 
     @property
     def has_removals(self) -> bool:
@@ -427,8 +427,7 @@ class Spool:
 
     def disown(self) -> None:
         """Close the spool in a fork's child without touching what is the parent's."""
-        # New locks too, for threads of the parent may have held the old ones. The file stays open and is
-        # never closed here (see spool_file): that would disturb the parent.
+        # New locks too, for the parent's threads may have held the old ones. The file stays open: see there.
         self._begin()
         self._committer = Committer(self, threaded=False)
         self.closed = True

@@ -18,6 +18,9 @@ from logweir.event import Event
 
 __all__ = ["Staged", "Staging"]
 
+#: Enough for one commit: that it gets more saves little.
+_MUCH, _MUCH_BYTES = 512, 2**20
+
 
 class Staged:
     """One event on its way to the disk.
@@ -67,6 +70,16 @@ class Staging:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def is_much(self) -> bool:
+        """Whether a commit of what is here is worth its while."""
+        return len(self._entries) >= _MUCH or self.size >= _MUCH_BYTES
+
+    @property
+    def may_gather(self) -> bool:
+        """Whether something is here that nobody waits for, and more of it would save a commit."""
+        return bool(self._entries) and not (self.waiting or self.is_much)
 
     def first(self) -> float:
         """The position of the oldest entry; infinity when there is none."""

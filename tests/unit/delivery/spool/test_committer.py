@@ -20,7 +20,7 @@ class Played:
 
     def __init__(self) -> None:
         self.staged = self.removals = 0
-        self.waiting = self.interrupted = False
+        self.waiting = self.interrupted = self.gathers = False
         self.commits: list[tuple[int, int]] = []
         self.rests = 0
         self.fails: list[Exception] = []
@@ -38,6 +38,10 @@ class Played:
     def has_waiting(self) -> bool:
         self.looks += 1
         return self.waiting
+
+    @property
+    def may_gather(self) -> bool:
+        return self.gathers and self.staged > 0 and not self.waiting
 
     @property
     def has_removals(self) -> bool:
@@ -132,6 +136,75 @@ def test_what_arrives_during_a_commit_shares_the_next_one(spool: Played, committ
     eventually(lambda: len(spool.commits) == 3)
     eventually(lambda: spool.staged == 0)
     assert spool.rests <= 4
+
+
+@pytest.fixture
+def gathering(spool: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is staged without a hurry waits for an hour."""
+    monkeypatch.setattr(module, "GATHERING", 3600.0)
+    spool.gathers = True
+
+
+def stage_three_at_leisure(spool: Played, committer: Committer) -> None:
+    for _ in range(3):
+        spool.staged += 1
+        committer.nudge(hurries=False)
+    eventually(lambda: committer._gathers)
+    spool.staged += 1
+    committer.nudge(hurries=False)
+    assert spool.commits == []
+
+
+@pytest.mark.usefixtures("gathering")
+def test_what_nobody_waits_for_gathers_company_until_somebody_is_in_a_hurry(
+    spool: Played, committer: Committer
+) -> None:
+    for times in (1, 2):
+        stage_three_at_leisure(spool, committer)
+        stage(spool, committer)
+        eventually(lambda times=times: spool.rests == times)
+        assert spool.commits == [(5, 0)]
+        spool.commits.clear()
+
+
+@pytest.mark.usefixtures("gathering")
+def test_who_asks_for_all_that_is_on_its_way_does_not_wait_for_company(
+    spool: Played, committer: Committer
+) -> None:
+    stage_three_at_leisure(spool, committer)
+    committer.ensure_awake()
+    eventually(lambda: spool.rests)
+    assert spool.commits == [(4, 0)]
+
+
+@pytest.mark.usefixtures("gathering")
+def test_who_waited_before_the_committer_looked_ends_the_gathering(
+    spool: Played, committer: Committer
+) -> None:
+    spool.waiting = True
+    spool.staged += 1
+    committer.nudge(hurries=False)
+    eventually(lambda: spool.rests)
+    assert spool.commits == [(1, 0)]
+
+
+@pytest.mark.usefixtures("gathering")
+def test_a_stop_ends_the_gathering(spool: Played, committer: Committer) -> None:
+    stage_three_at_leisure(spool, committer)
+    (thread,) = threads_of(spool)
+    committer.stop()
+    assert not thread.is_alive()
+
+
+def test_what_has_gathered_long_enough_is_committed(
+    spool: Played, committer: Committer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GATHERING", 0.02)
+    spool.gathers = True
+    spool.staged += 1
+    committer.nudge(hurries=False)
+    eventually(lambda: spool.rests)
+    assert spool.commits == [(1, 0)]
 
 
 def test_deletions_alone_wait_for_company(
