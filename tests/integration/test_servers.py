@@ -20,10 +20,10 @@ from pymongo.errors import OperationFailure
 from servers import FaultProxy, Server, machine
 from servers.pool import Pool
 from servers.server import OwnServer
-from support import victorialogs
+from support import kafka, victorialogs
 from support.waiting import eventually
 
-ALL = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "loki", "victorialogs", "redis"]
+ALL = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "loki", "victorialogs", "redis", "kafka"]
 
 
 def sql(server: Server, *statements: str) -> Any:
@@ -72,6 +72,9 @@ def put_one(server: Server) -> None:
     elif server.name == "redis":
         with redis.Redis.from_url(server.url) as client:
             client.xadd("smoke", {"n": 1})
+    elif server.name == "kafka":
+        kafka.run(kafka.create_topic(server.url, "smoke"))
+        kafka.run(kafka.send(server.url, "smoke", b"1"))
     else:
         sql(server, "create table smoke (n int primary key)", "insert into smoke values (1)")
 
@@ -95,6 +98,8 @@ def count(server: Server, timeout: float = 10) -> int:
     if server.name == "redis":
         with redis.Redis.from_url(server.url, socket_timeout=timeout) as client:
             return int(client.xlen("smoke"))
+    if server.name == "kafka":
+        return len(kafka.run(kafka.records(server.url, "smoke"), timeout))
     return int(sql(server, "select count(*) from smoke")[0][0])
 
 

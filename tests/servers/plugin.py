@@ -116,6 +116,7 @@ elasticsearch = _shared_server("elasticsearch")
 loki = _shared_server("loki")
 victorialogs = _shared_server("victorialogs")
 redis = _shared_server("redis")
+kafka = _shared_server("kafka")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from servers.kinds.contract import Options, ServerKind
 from servers.kinds.elasticsearch import Elasticsearch
+from servers.kinds.kafka import Kafka
 from servers.kinds.loki import Loki
 from servers.kinds.mariadb import MariaDB
 from servers.kinds.mongodb import MongoDB
@@ -23,5 +24,6 @@ KINDS: dict[str, ServerKind] = {
         Loki(),
         VictoriaLogs(),
         Redis(),
+        Kafka(),
     )
 }

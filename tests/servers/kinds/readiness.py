@@ -53,6 +53,19 @@ def redis(port: int) -> None:
             raise ConnectionError("loading")
 
 
+def kafka(port: int) -> None:
+    """Kafka names the coordinator of a group, as it does some seconds after it answers anything else."""
+    group, client = b"readiness", b"tests"
+    body = struct.pack(">hhih", 10, 1, 1, len(client)) + client  # FindCoordinator, version 1
+    body += struct.pack(">h", len(group)) + group + b"\0"
+    with socket.create_connection(("127.0.0.1", port), _TIMEOUT) as connection:
+        connection.settimeout(_TIMEOUT)
+        connection.sendall(struct.pack(">i", len(body)) + body)
+        answer = connection.recv(14)  # size, correlation, throttle time, error
+    if len(answer) < 14 or answer[12:14] != b"\0\0":
+        raise ConnectionError("no coordinator of groups yet")
+
+
 def http(port: int, path: str) -> None:
     """An HTTP server answers the path with a status of success."""
     try:

@@ -1,0 +1,102 @@
+"""Apache Kafka as a test looks at it: with its client, beside what is tested."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+__all__ = ["brokers", "create_topic", "delete_topic", "end_offsets", "records", "run", "send"]
+
+
+def brokers(url: str) -> list[str]:
+    """The addresses of a server of the tests."""
+    return [urlsplit(url).netloc]
+
+
+def run(work: Coroutine[Any, Any, Any], timeout: float = 30.0) -> Any:
+    """Run something; it may take so many seconds."""
+
+    async def within() -> Any:
+        try:
+            async with asyncio.timeout(timeout):
+                return await work
+        except TimeoutError:
+            raise TimeoutError(f"timed out after {timeout} s") from None
+
+    return asyncio.run(within())
+
+
+async def create_topic(url: str, topic: str, partitions: int = 1, **settings: str) -> None:
+    """Create a topic; dots in the names of settings are written ``_``."""
+    client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
+    try:
+        await client.start()
+        configs = {name.replace("_", "."): value for name, value in settings.items()}
+        answer = await client.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)])
+        assert all(not error[1] for error in answer.topic_errors), answer
+    finally:
+        await client.close()
+
+
+async def delete_topic(url: str, topic: str) -> None:
+    """Delete a topic with all that is in it."""
+    client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
+    try:
+        await client.start()
+        await client.delete_topics([topic])
+    finally:
+        await client.close()
+
+
+async def send(url: str, topic: str, *values: bytes) -> None:
+    """Publish values as somebody else would."""
+    producer = AIOKafkaProducer(bootstrap_servers=brokers(url), acks="all")
+    try:
+        await producer.start()
+        for value in values:
+            await producer.send_and_wait(topic, value)
+    finally:
+        await producer.stop()
+
+
+async def records(url: str, topic: str) -> list[Any]:
+    """Everything that is in a topic, by partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=brokers(url), auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        ends = await _ends(url, consumer, topic)
+        consumer.assign(list(ends))
+        for partition in ends:
+            await consumer.seek_to_beginning(partition)
+        found: list[Any] = []
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for part in (await consumer.getmany(timeout_ms=500)).values():
+                found += part
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def end_offsets(url: str, topic: str) -> dict[int, int]:
+    """How many records each partition ever had."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=brokers(url))
+    try:
+        await consumer.start()
+        return {place.partition: end for place, end in (await _ends(url, consumer, topic)).items()}
+    finally:
+        await consumer.stop()
+
+
+async def _ends(url: str, consumer: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, int]:
+    client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
+    try:
+        await client.start()
+        [described] = await client.describe_topics([topic])
+    finally:
+        await client.close()
+    places = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
+    return ends
