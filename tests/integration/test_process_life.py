@@ -193,7 +193,7 @@ def test_a_fork_while_other_threads_log_does_not_deadlock(tmp_path: Path) -> Non
             log.info(f"thread {thread}", number=number)
             number += 1
             if number % 20 == 0:  # without an end of their own, they would leave a busy machine nothing for the forks
-                stop.wait(0.001)
+                stop.wait(0.005)
 
     threads = [threading.Thread(target=chatter, args=(thread,)) for thread in range(8)]
     for thread in threads:
