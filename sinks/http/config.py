@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -15,10 +14,10 @@ from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_one_way
 from logweir.sinks.shared.documents import Form, check_rename
+from logweir.sinks.shared.headers import check_header_name, check_headers
 
 __all__ = ["HttpConfig", "SignConfig"]
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONCURRENCY = 8
 #: What is shorter occurs by chance.
 _SHORTEST = 4
@@ -48,7 +47,7 @@ class SignConfig(StrictModel):
     @field_validator("header", "timestamp_header")
     @classmethod
     def _header_is_a_name(cls, value: str) -> str:
-        return _checked_name(value)
+        return check_header_name(value)
 
 
 class HttpConfig(SinkConfig):
@@ -116,11 +115,7 @@ class HttpConfig(SinkConfig):
     @field_validator("headers")
     @classmethod
     def _headers_can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, secret in value.items():
-            if _checked_name(name).lower() in _OURS:
-                raise ValueError(f"the header {name} is the sink's own; leave it out")
-            if not secret.get_secret_value().isprintable() or not secret.get_secret_value().isascii():
-                raise ValueError(f"the header {name} has a character that no header may have")
+        check_headers(value, _OURS)
         return value
 
     @model_validator(mode="after")
@@ -146,9 +141,3 @@ class HttpConfig(SinkConfig):
             login = f"{self.username}:{self.password.get_secret_value()}"
             known.add(base64.b64encode(login.encode()).decode())
         return sorted((secret for secret in known if len(secret) >= _SHORTEST), key=len, reverse=True)
-
-
-def _checked_name(value: str) -> str:
-    if not _HEADER_NAME.fullmatch(value):
-        raise ValueError(f"{value!r} is no name of a header; use letters, digits and hyphens")
-    return value

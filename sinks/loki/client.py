@@ -42,6 +42,8 @@ _TAKEN = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 }
+#: For VictoriaLogs, which takes the line's JSON apart and asks which key is the message; Loki ignores it.
+_HINTS = {"vl-msg-field": "event"}
 #: Seconds for a query: Loki tries one that is too large again and again before it says so.
 _QUERY_TIMEOUT = 60.0
 #: Connections beyond those of the workers, for searches and checks.
@@ -156,11 +158,12 @@ def _decoded(content: bytes) -> Any:
 
 def _pool(config: LokiConfig, workers: int) -> httpx.AsyncClient:
     """Make the pool, in a thread: certificates are read from files."""
-    headers = {"X-Scope-OrgID": config.tenant} if config.tenant else {}
+    headers = _HINTS | ({"X-Scope-OrgID": config.tenant} if config.tenant else {})
+    own = {name.lower(): value.get_secret_value() for name, value in config.headers.items()}
     return make_http_client(
         base_url=config.url,
         login=login_of(config.username, config.password),
-        headers=headers | bearer_header(config.bearer_token),
+        headers=headers | own | bearer_header(config.bearer_token),
         trust=_trust(config.tls) if config.url.startswith("https:") else None,
         timeout=config.retry.timeout,
         connections=workers * AT_ONCE + _READERS,

@@ -14,13 +14,16 @@ from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.loki.labels import DEFAULT_LIMIT, refuse_unbounded
-from logweir.sinks.shared.credentials import check_login
+from logweir.sinks.shared.credentials import check_one_way
+from logweir.sinks.shared.headers import check_headers
 
 __all__ = ["LabelConfig", "LokiConfig"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PUSH_PATH = "/loki/api/v1/push"
 _DAY = 86_400.0
+#: What the sink says itself in every request.
+_OURS = {"content-length", "content-encoding", "content-type", "host", "transfer-encoding", "x-scope-orgid"}
 
 
 def _checked_name(value: str) -> str:
@@ -85,6 +88,9 @@ class LokiConfig(SinkConfig):
     """For basic authentication."""
     bearer_token: SecretStr | None = None
     """For bearer authentication."""
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """More headers, such as those that a store which speaks Loki's protocol goes by; their values are never
+    shown."""
     tls: TlsConfig = TlsConfig()
     """For an `https` url."""
     max_request_bytes: ByteSize = Field(default=3 * 2**20, ge=1024)
@@ -139,9 +145,13 @@ class LokiConfig(SinkConfig):
             )
         return self
 
+    @field_validator("headers")
+    @classmethod
+    def _headers_can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        check_headers(value, _OURS)
+        return value
+
     @model_validator(mode="after")
     def _one_way_to_authenticate(self) -> LokiConfig:
-        check_login(self.username, self.password)
-        if self.bearer_token is not None and self.username is not None:
-            raise ValueError("bearer_token and username are two ways to authenticate; keep one of them")
+        check_one_way(self.username, self.password, self.bearer_token, self.headers)
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -11,11 +10,11 @@ from logweir.settings.tls import TlsConfig
 from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_one_way
+from logweir.sinks.shared.headers import check_headers
 
 __all__ = ["OtlpConfig"]
 
 _PATH = "/v1/logs"
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What the sink says itself in every request.
 _OURS = {"content-length", "content-encoding", "content-type", "host", "transfer-encoding"}
 
@@ -55,11 +54,7 @@ class OtlpConfig(SinkConfig):
     @field_validator("headers")
     @classmethod
     def _headers_can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, secret in value.items():
-            if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS:
-                raise ValueError(f"{name!r} is no header that can be added")
-            if not secret.get_secret_value().isprintable() or not secret.get_secret_value().isascii():
-                raise ValueError(f"the header {name} has a character that no header may have")
+        check_headers(value, _OURS)
         return value
 
     @model_validator(mode="after")

@@ -38,6 +38,21 @@ def rows_of(server: Server, sink: LokiSink) -> list[dict[str, Any]]:
 
 
 @ENCODINGS
+async def test_the_message_is_the_events_name(victorialogs: Server, encoding: str) -> None:
+    async with sink_on(victorialogs, encoding=encoding) as sink:
+        await sink.write([make_event("order.placed", order_id=7)])
+        (row,) = rows_of(victorialogs, sink)
+    assert (row["_msg"], row["fields.order_id"]) == ("order.placed", "7")
+
+
+async def test_another_key_can_be_the_message(victorialogs: Server) -> None:
+    async with sink_on(victorialogs, headers={"VL-Msg-Field": "fields.note"}) as sink:
+        await sink.write([make_event("order.placed", note="a note")])
+        (row,) = rows_of(victorialogs, sink)
+    assert (row["_msg"], row["event"]) == ("a note", "order.placed")
+
+
+@ENCODINGS
 async def test_a_thousand_events_of_two_streams_arrive_whole(victorialogs: Server, encoding: str) -> None:
     events = [
         msgspec.structs.replace(
@@ -60,7 +75,7 @@ async def test_a_thousand_events_of_two_streams_arrive_whole(victorialogs: Serve
 
 def stored(row: dict[str, Any]) -> tuple[Any, ...]:
     """What VictoriaLogs made of an entry: labels, structured metadata and the parsed line are all fields."""
-    names = ("event", "kind", "level", "service", "env", "trace_id", "span_id", "fields.order_id")
+    names = ("_msg", "kind", "level", "service", "env", "trace_id", "span_id", "fields.order_id")
     return (store.time_of(row), *(row[name] for name in names))
 
 

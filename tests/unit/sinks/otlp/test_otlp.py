@@ -230,7 +230,7 @@ def test_the_path_of_the_protocol_is_added_to_the_address(url: str, asked: str) 
         ({"url": "http://u:p@c:4318"}, "credentials"),
         ({"username": "u"}, "belong together"),
         ({"bearer_token": "t", "headers": {"Authorization": "x"}}, "several ways"),
-        ({"headers": {"Content-Type": "x"}}, "no header"),
+        ({"headers": {"Content-Type": "x"}}, "the sink.s own"),
         ({"headers": {"X": "a\nb"}}, "character"),
     ],
 )
