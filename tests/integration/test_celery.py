@@ -1,4 +1,4 @@
-"""Celery's tasks carry their sender's trace: real workers, over a transport of files."""
+"""Celery's tasks carry their sender's trace: real workers, over a real Redis."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from logweir.event import Event
+from servers.server import Server
 from support.programs import run_program, stored
 
 pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
@@ -37,15 +38,12 @@ from celery import Celery, chain, chord
 from celery.utils.log import get_task_logger
 from logweir.integrations.celery import install
 
-for folder in ("broker", "processed", "control", "results"):
-    os.makedirs(folder, exist_ok=True)
-
-app = Celery("shop", broker="filesystem://", backend="file://" + os.path.abspath("results"))
+# What others keep in this Redis is not ours: each folder has keys of its own.
+ours = {"global_keyprefix": f"shop-{os.stat('.').st_ino}-"}
+app = Celery("shop", broker=os.environ["SHOP_REDIS"], backend=os.environ["SHOP_REDIS"])
 app.conf.update(
-    broker_transport_options={
-        "data_folder_in": "broker", "data_folder_out": "broker", "processed_folder": "processed",
-        "control_folder": "control", "polling_interval": 0.05,
-    },
+    broker_transport_options=ours,
+    result_backend_transport_options=ours,
     broker_connection_retry_on_startup=True,
     result_chord_retry_interval=0.1,
     task_time_limit=60,
@@ -112,6 +110,11 @@ try:
 except KeyError:
     print("refund failed")
 """
+
+
+@pytest.fixture(autouse=True)
+def _broker(redis: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_REDIS", redis.url)
 
 
 @contextmanager

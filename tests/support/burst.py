@@ -22,7 +22,7 @@ class Watched:
         enough: Events that count as "more" when nothing else is said.
     """
 
-    def __init__(self, runtime: Runtime, patience: float = 30.0, enough: int = 500) -> None:
+    def __init__(self, runtime: Runtime, patience: float = 60.0, enough: int = 500) -> None:
         self.runtime = runtime
         self._patience = patience
         self._enough = enough

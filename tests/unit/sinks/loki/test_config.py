@@ -77,9 +77,15 @@ def test_bounded_labels_are_taken(name: str) -> None:
         ({"static_labels": {}}, "at least 1 item"),
         ({"static_labels": {"job": ""}}, "Loki would drop it"),
         ({"username": "ann"}, "username and password belong together"),
-        ({"username": "ann", "password": "hunter2", "bearer_token": "hunter2"}, "several ways to authenticate"),
+        (
+            {"username": "ann", "password": "hunter2", "bearer_token": "hunter2"},
+            "several ways to authenticate",
+        ),
         ({"headers": {"X-Scope-OrgID": "a"}}, "the sink's own"),
-        ({"headers": {"Authorization": "hunter2"}, "bearer_token": "hunter2"}, "several ways to authenticate"),
+        (
+            {"headers": {"Authorization": "hunter2"}, "bearer_token": "hunter2"},
+            "several ways to authenticate",
+        ),
         ({"encoding": "xml"}, "'protobuf' or 'json'"),
     ],
 )
