@@ -1,29 +1,36 @@
 """``logweir worker``: delivers what applications put on this host's disk, or give to a broker.
 
 SIGTERM and Ctrl-C let it finish what it has in hand; a second one ends it at once, and loses nothing, for the
-spools have everything that is not settled. SIGHUP reads routing.yaml again.
+spools have everything that is not settled. SIGHUP reads routing.yaml again. With ``--processes`` a parent
+keeps several of them running, and passes these signals on.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from contextlib import suppress
-from queue import SimpleQueue
-from types import FrameType
-from typing import Annotated, Self
+import sys
+import threading
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
+from logweir.cli.signals import Signals
 from logweir.config.loading import load_config
+from logweir.config.models import RoutingConfig
 from logweir.errors import LogweirError
-from logweir.runtime.worker_process import WorkerProcess, sinks_to_deliver
+from logweir.runtime.worker_group import WorkerGroup
+from logweir.runtime.worker_process import WorkerProcess, refuse_what_cannot_work
+from logweir.runtime.worker_sinks import Share, divided, sinks_to_deliver
 from logweir.settings.operations import MetricsConfig
 
 __all__ = ["worker"]
+
+#: While processes end, how often the parent looks; in seconds.
+_ENDING = 0.2
 
 
 def worker(
@@ -34,6 +41,9 @@ def worker(
             help="Deliver to this sink alone; may be repeated. By default to all delivered elsewhere."
         ),
     ] = None,
+    processes: Annotated[
+        int, typer.Option(help="So many workers, which a parent starts again when they die.", min=1, max=256)
+    ] = 1,
     metrics_port: Annotated[
         int | None,
         typer.Option(help="Serve metrics, /live and /ready at this port.", min=1, max=65535),
@@ -42,6 +52,7 @@ def worker(
         str,
         typer.Option(help="The address for --metrics-port; 0.0.0.0 lets other machines read."),
     ] = MetricsConfig.model_fields["host"].default,
+    share: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Deliver to sinks whose events leave the application by disk or broker.
 
@@ -49,58 +60,90 @@ def worker(
     """
     settings = load_config(config)
     wanted = sink or []
-    names = sinks_to_deliver(settings, wanted)
-    console = Console(stderr=True, highlight=False)
+    if processes > 1 and share is None:
+        _keep(processes, settings, config, wanted, metrics_port, metrics_host)
+        return
     metrics = None if metrics_port is None else MetricsConfig(port=metrics_port, host=metrics_host)
-    process = WorkerProcess(settings, wanted, metrics=metrics)
-    with _Signals() as signals:
+    part = _part(share)
+    names = sinks_to_deliver(settings, wanted, part)
+    process = WorkerProcess(settings, wanted, part, metrics=metrics)
+    with Signals() as signals:
+        if part is not None:
+            threading.Thread(target=_end_with_the_parent, daemon=True).start()
         process.start()
-        console.print(
-            printable(f"logweir: worker {os.getpid()} delivers to {', '.join(names)}"), markup=False
-        )
+        _say(f"worker {os.getpid()} delivers to {', '.join(names)}")
         while signals.next() == signal.SIGHUP:
-            _reload(process, config, console)
+            _reload(process, config)
         delivered = process.stop()
     if not delivered:
-        console.print("logweir: what is not delivered stays in the spools", markup=False)
+        _say("what is not delivered stays in the spools")
 
 
-def _reload(process: WorkerProcess, config: str, console: Console) -> None:
+def _reload(process: WorkerProcess, config: str) -> None:
     try:
         process.reload(load_config(config))
     except LogweirError as error:
-        console.print(
-            printable(f"logweir: the configuration in force stays, for the new one is wrong: {error}"),
-            markup=False,
-            soft_wrap=True,
-        )
+        _say(f"the configuration in force stays, for the new one is wrong: {error}")
     else:
-        console.print(printable(f"logweir: {config} was read again"), markup=False)
+        _say(f"{config} was read again")
 
 
-class _Signals:
-    """Waits for signals; the second that asks for the end is left to the system."""
+def _say(message: str) -> None:
+    console = Console(stderr=True, highlight=False)
+    console.print(printable(f"logweir: {message}"), markup=False, soft_wrap=True)
 
-    def __init__(self) -> None:
-        # Its put may interrupt its get in the same thread, which a lock or a semaphore would not survive.
-        self._numbers: SimpleQueue[int] = SimpleQueue()
 
-    def __enter__(self) -> Self:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGHUP:
-                signal.signal(number, self._on_signal)
-        return self
+# -- several processes ---------------------------------------------------------------------------------
 
-    def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            with suppress(ValueError):
-                signal.signal(number, signal.SIG_DFL)
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGHUP:
-            signal.signal(number, signal.SIG_DFL)
-        self._numbers.put(number)
+def _keep(
+    processes: int,
+    settings: RoutingConfig,
+    config: str,
+    wanted: list[str],
+    metrics_port: int | None,
+    metrics_host: str,
+) -> None:
+    """Keep so many workers running until a signal asks for the end."""
+    names = sinks_to_deliver(settings, wanted)
+    own = divided(settings, names)
+    if len(own) == len(names) < processes:
+        raise typer.BadParameter(
+            f"--processes {processes} is more than there are sinks ({', '.join(own)}), each of which one "
+            f"process at a time delivers from this host's disk; give {len(own)} at most"
+        )
+    refuse_what_cannot_work(settings, names)
+    command = [sys.executable, "-m", "logweir", "worker", "-c", config]
+    command += [part for name in wanted for part in ("--sink", name)]
+    commands = [[*command, "--share", f"{number}/{processes}"] for number in range(processes)]
+    if metrics_port is not None:
+        for number, each in enumerate(commands):
+            each += ["--metrics-port", str(metrics_port + number), "--metrics-host", metrics_host]
+    group = WorkerGroup(commands, _say)
+    with Signals([signal.SIGCHLD]) as signals:
+        _say(f"worker {os.getpid()} keeps {processes} processes for {', '.join(names)}")
+        while (came := signals.next(group.look_after())) not in {signal.SIGTERM, signal.SIGINT}:
+            if came == signal.SIGHUP:
+                group.send(signal.SIGHUP)
+        group.end()
+        while not group.is_over():
+            if signals.next(_ENDING) in {signal.SIGTERM, signal.SIGINT}:
+                group.end()
+            group.look_after()
+    if not group.ended_well:
+        raise typer.Exit(1)
 
-    def next(self) -> int:
-        """Wait for the next signal."""
-        return self._numbers.get()
+
+def _part(share: str | None) -> Share | None:
+    """Which of several processes this is, as :func:`_keep` tells it."""
+    if share is None:
+        return None
+    number, of = map(int, share.split("/"))
+    return Share(number, of)
+
+
+def _end_with_the_parent() -> None:
+    """Wait for the end of the pipe that is our standard input: then nobody would start us again."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from logweir.config.models import RoutingConfig
-from logweir.config.queue_plan import delivered_elsewhere, plan_queue, with_retention_of
+from logweir.config.queue_plan import plan_queue, with_retention_of
 from logweir.config.sinks import context_of
 from logweir.delivery.brokers.dead_letters import BrokerLetters
 from logweir.delivery.channel import Channel
@@ -25,13 +25,13 @@ from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import mask_with
-from logweir.errors import ConfigError, ConfigProblem
 from logweir.process.lasting import LastingTask
 from logweir.process.loop_thread import LoopThread
 from logweir.redaction.reasons import masked
 from logweir.runtime.from_broker import channel_from_broker, letters_of_broker, refuse_others_streams
 from logweir.runtime.lost_rows import refuse_lost_rows
 from logweir.runtime.pipeline import Surroundings, queues_of
+from logweir.runtime.worker_sinks import Share, sinks_to_deliver
 from logweir.settings.operations import MetricsConfig
 from logweir.sinks import registry
 from logweir.sinks.threaded import as_async
@@ -40,7 +40,7 @@ from logweir.telemetry.drop_reports import LossReporter
 from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
 from logweir.telemetry.server import MetricsServer
 
-__all__ = ["WorkerProcess", "sinks_to_deliver"]
+__all__ = ["WorkerProcess", "refuse_what_cannot_work"]
 
 #: How much longer than to deliver it takes to end what works beside it, and to report to applications.
 _BESIDE = 5.0
@@ -61,43 +61,13 @@ class _Delivery:
     channel: Channel
 
 
-def sinks_to_deliver(config: RoutingConfig, wanted: Collection[str] = ()) -> list[str]:
-    """The sinks that a worker is for: those delivered elsewhere, or of these the wanted ones.
-
-    Raises:
-        ConfigError: There is none, or one wanted is not delivered elsewhere.
-    """
-    elsewhere = delivered_elsewhere(config)
-    problems = [
-        ConfigProblem(f"sink {name!r} is {_why_not(name, config)}", "sinks")
-        for name in wanted
-        if name not in elsewhere
-    ]
-    if not elsewhere:
-        problems.append(
-            ConfigProblem(
-                "no sink is delivered elsewhere; add queue: {type: disk, deliver: elsewhere}, or a queue "
-                "over a broker, to one",
-                "sinks",
-            )
-        )
-    if problems:
-        raise ConfigError(problems)
-    return [name for name in config.sinks if name in (wanted or elsewhere)]
-
-
-def _why_not(name: str, config: RoutingConfig) -> str:
-    if name not in config.sinks:
-        return f"not declared; there are {', '.join(config.sinks)}"
-    return "delivered by the application itself; add deliver: elsewhere to its queue, or leave it out here"
-
-
 class WorkerProcess:
     """Delivers to some sinks of a configuration, until it is stopped.
 
     Args:
         config: The configuration.
         wanted: The sinks, if not all that are delivered elsewhere.
+        share: This process's part of them, if several divide them.
         metrics: Where it serves its metrics, if it does; what routing.yaml says is the application's.
         clock: Time for back-off.
     """
@@ -106,13 +76,15 @@ class WorkerProcess:
         self,
         config: RoutingConfig,
         wanted: Collection[str] = (),
+        share: Share | None = None,
         *,
         metrics: MetricsConfig | None = None,
         clock: Clock | None = None,
     ) -> None:
-        _require_drivers(config, sinks_to_deliver(config, wanted))
         self.config = config
         self._wanted = wanted
+        self._share = share
+        _require_drivers(config, self._names(config))
         self._clock = clock or Clock()
         self._deliveries: dict[str, _Delivery] = {}
         self._counted: dict[str, SinkMetrics] = {}
@@ -123,13 +95,14 @@ class WorkerProcess:
         self._reporter = LossReporter(self.metrics)
         self._served = metrics
         self._server = MetricsServer(self.metrics)
-        self._retention = RetentionSchedule(
-            lambda: with_retention_of(self.config, sinks_to_deliver(self.config, self._wanted))
-        )
+        self._retention = RetentionSchedule(lambda: with_retention_of(self.config, self._names(self.config)))
         self._background = [
             LastingTask(f"the task of {type(part).__name__}", part.run)
             for part in (self._pruner, self._reporter, self._retention)
         ]
+
+    def _names(self, config: RoutingConfig) -> list[str]:
+        return sinks_to_deliver(config, self._wanted, self._share)
 
     def start(self) -> None:
         """Begin to deliver, on a thread of its own.
@@ -138,8 +111,7 @@ class WorkerProcess:
             ConfigError: Audit rows are gone that this machine knows, or a broker refuses this configuration.
         """
         mask_with(masked)
-        refuse_lost_rows(self.config, sinks_to_deliver(self.config, self._wanted))
-        refuse_others_streams(self.config, sinks_to_deliver(self.config, self._wanted))
+        refuse_what_cannot_work(self.config, self._names(self.config))
         self._loop_thread.start()
         self._server.follow(self._served)
 
@@ -150,7 +122,7 @@ class WorkerProcess:
 
     def _begin(self) -> None:
         """Make and start what the configuration in force asks for; on the loop."""
-        made = {name: self._delivery(name) for name in sinks_to_deliver(self.config, self._wanted)}
+        made = {name: self._delivery(name) for name in self._names(self.config)}
         with self._books:
             self._deliveries = made
         for delivery in made.values():
@@ -198,7 +170,7 @@ class WorkerProcess:
             ConfigError: It leaves this worker nothing to do; the old one stays in force.
             MissingDependency: A driver is not installed; likewise.
         """
-        _require_drivers(config, sinks_to_deliver(config, self._wanted))
+        _require_drivers(config, self._names(config))
         self._loop_thread.run(self._replace(config), None)
 
     async def _replace(self, config: RoutingConfig) -> None:
@@ -262,6 +234,18 @@ class WorkerProcess:
                 now = SinkMetrics.of(each.channel.statistics(), each.channel.counters, each.channel.bounds)
                 sinks[name] = now.after(sinks.get(name, SinkMetrics()))
         return sinks
+
+
+def refuse_what_cannot_work(config: RoutingConfig, names: Collection[str]) -> None:
+    """Look, before anything is delivered, for what an operator has to change first; blocks.
+
+    Raises:
+        ConfigError: Audit rows are gone that this machine knows, or a broker refuses this configuration.
+        MissingDependency: A driver is not installed.
+    """
+    _require_drivers(config, names)
+    refuse_lost_rows(config, names)
+    refuse_others_streams(config, names)
 
 
 def _require_drivers(config: RoutingConfig, names: Collection[str]) -> None:

@@ -1,0 +1,74 @@
+"""Which sinks a worker process delivers to, alone or as one of several that divide them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from logweir.config.models import RoutingConfig
+from logweir.config.queue_plan import delivered_elsewhere
+from logweir.errors import ConfigError, ConfigProblem
+
+__all__ = ["Share", "divided", "sinks_to_deliver"]
+
+
+class Share(NamedTuple):
+    """One process of several.
+
+    All of them deliver to each sink behind a broker, which shares its events among them. Sinks that are
+    delivered from this host's disk have one worker at a time: these are divided.
+
+    Attributes:
+        number: Which one, from 0 on.
+        of: How many there are.
+    """
+
+    number: int
+    of: int
+
+
+def sinks_to_deliver(
+    config: RoutingConfig, wanted: Collection[str] = (), share: Share | None = None
+) -> list[str]:
+    """The sinks that a worker is for: those delivered elsewhere, or of these the wanted ones.
+
+    Args:
+        config: The configuration.
+        wanted: The wanted ones.
+        share: Whose part of them is asked for, if several processes divide them.
+
+    Raises:
+        ConfigError: There is none, or one wanted is not delivered elsewhere.
+    """
+    elsewhere = delivered_elsewhere(config)
+    problems = [
+        ConfigProblem(f"sink {name!r} is {_why_not(name, config)}", "sinks")
+        for name in wanted
+        if name not in elsewhere
+    ]
+    if not elsewhere:
+        problems.append(
+            ConfigProblem(
+                "no sink is delivered elsewhere; add queue: {type: disk, deliver: elsewhere}, or a queue "
+                "over a broker, to one",
+                "sinks",
+            )
+        )
+    if problems:
+        raise ConfigError(problems)
+    names = [name for name in config.sinks if name in (wanted or elsewhere)]
+    if share is None:
+        return names
+    mine = set(divided(config, names)[share.number :: share.of])
+    return [name for name in names if name in mine or config.sinks[name].queue.goes_over_a_broker]
+
+
+def divided(config: RoutingConfig, names: Collection[str]) -> list[str]:
+    """Those of these sinks that have one worker at a time on a host; the processes of a group divide them."""
+    return [name for name in names if not config.sinks[name].queue.goes_over_a_broker]
+
+
+def _why_not(name: str, config: RoutingConfig) -> str:
+    if name not in config.sinks:
+        return f"not declared; there are {', '.join(config.sinks)}"
+    return "delivered by the application itself; add deliver: elsewhere to its queue, or leave it out here"
