@@ -41,6 +41,9 @@ class BrokerKeys(BaseModel):
     url: str | None = None
     """With `type: redis`, where Redis is: `redis://user:password@host:6379/0`, `rediss://…` with TLS (options
     such as `?ssl_ca_certs=/path` behind it), or `unix:///path`."""
+    cluster: bool = False
+    """Whether `url` names a node of a Redis Cluster, any of them, from which the others are learnt. The
+    partitions are spread over the nodes."""
     stream: str | None = None
     """The name under which the broker keeps the events; by default `logweir:SERVICE:ENV:SINK`. Each partition
     is a stream `{NAME:NUMBER}`. Letters, digits, `.`, `_`, `:` and `-`."""
@@ -89,4 +92,11 @@ class BrokerKeys(BaseModel):
             return (
                 f"{keys} {verb} to a queue over a broker; add type: redis, or remove them" if given else None
             )
-        return None if self.url else "type: redis needs url, such as redis://host:6379/0"
+        if not self.url:
+            return "type: redis needs url, such as redis://host:6379/0"
+        if self.cluster and self.wait_replicas:
+            return (
+                "wait_replicas is not possible with cluster: true, where each node has replicas of its own; "
+                "set min-replicas-to-write on the nodes"
+            )
+        return redis_urls.problem_of(self.url, cluster=True) if self.cluster else None

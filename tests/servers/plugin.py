@@ -117,6 +117,7 @@ loki = _shared_server("loki")
 victorialogs = _shared_server("victorialogs")
 redis = _shared_server("redis")
 kafka = _shared_server("kafka")
+redis_cluster = _shared_server("redis_cluster")
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from logweir.delivery.brokers.contract import (
     partition_of,
 )
 from logweir.delivery.brokers.redis_client import Client, Command
+from logweir.delivery.brokers.redis_cluster import ClusterClient
 from logweir.delivery.brokers.redis_health import health_of
 from logweir.delivery.brokers.redis_scripts import CONSUMERS, GROUP, PUBLISH, SETTLE, STATE, SWEEP
 from logweir.diagnostics import report
@@ -82,10 +83,13 @@ class RedisBroker(Broker):
     async def open(self) -> None:
         """See :meth:`Broker.open`."""
         if self._client is None:
-            self._client = Client(self._config.url or "", f"logweir-{self._place.sink}".translate(_NO_SPACES))
+            self._client = self._make_client(f"logweir-{self._place.sink}".translate(_NO_SPACES))
         await self._redis.load()
         await self._compare()
         await self._make_groups()
+
+    def _make_client(self, name: str) -> Client:
+        return (ClusterClient if self._config.cluster else Client)(self._config.url or "", name)
 
     async def _compare(self) -> None:
         """Compare what every process must say alike with what is noted there; note it for the others."""
@@ -177,20 +181,13 @@ class RedisBroker(Broker):
         return entries
 
     async def _read(self, streams: Sequence[str], share: int, timeout: float) -> dict[str, list[Entry]]:
-        block = ("BLOCK", max(1, int(timeout * 1000))) if timeout > 0 else ()
-        place = ("GROUP", self._config.group, self._place.consumer, "COUNT", share)
-        try:
-            answer = await self._redis.one(
-                "XREADGROUP", *place, *block, "STREAMS", *streams, *[">"] * len(streams), wait=timeout
-            )
-        except SinkUnavailable as error:
-            if "NOGROUP" not in str(error):
-                raise
+        group = ("GROUP", self._config.group, self._place.consumer, "COUNT", share)
+        answer, missing = await self._redis.read(group, streams, timeout)
+        if missing:
             await self._restore_groups()
-            return {}
         return {
             name.decode(): [entry for raw in items if (entry := self._entry(self._numbers[name], raw))]
-            for name, items in answer or ()
+            for name, items in answer
         }
 
     async def _restore_groups(self) -> None:
@@ -368,7 +365,7 @@ class RedisBroker(Broker):
 
     async def health(self) -> BrokerHealth:
         """See :meth:`Broker.health`."""
-        client = self._client or Client(self._config.url or "", "logweir-check")
+        client = self._client or self._make_client("logweir-check")
         try:
             return await health_of(client, self._config)
         finally:

@@ -23,16 +23,24 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.redaction.messages import mask, secrets_in
 from logweir.settings.redis_urls import files_of
 
-__all__ = ["Client", "Command"]
+__all__ = ["ANSWER", "CONNECTION", "Client", "Command"]
 
 #: A command and its arguments.
 Command = tuple[Any, ...]
 
-#: How long Redis may take to answer anything that does not wait, and to accept a connection; in seconds.
-_ANSWER = 10.0
-_CONNECT = 5.0
-#: The client would look for its own version on the disk, on the loop.
-_DRIVER = DriverInfo(lib_version=__version__)
+#: How long Redis may take to answer anything that does not wait, in seconds.
+ANSWER = 10.0
+#: What every connection is made with.
+CONNECTION: dict[str, Any] = {
+    "protocol": 2,
+    "socket_connect_timeout": 5.0,
+    "socket_timeout": None,
+    # The client would look for its own version on the disk, on the loop.
+    "driver_info": DriverInfo(lib_version=__version__),
+    "health_check_interval": 0,
+}
+#: Commands whose answers are left as Redis gives them.
+_RAW = ("XREADGROUP", "XAUTOCLAIM", "XPENDING", "XCLAIM", "XRANGE")
 #: How an operator's change is needed, by the first word of the answer.
 _REFUSALS = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE", "DENIED"})
 _OF_FILES = re.compile(r"No such file|Permission denied|PEM lib|NO_START_LINE")
@@ -45,18 +53,13 @@ class Client:
     def __init__(self, url: str, name: str) -> None:
         self._secrets = secrets_in(url)
         self._files = files_of(url)
-        self._redis: Redis = Redis.from_url(
-            url,
-            protocol=2,
-            client_name=name,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=_CONNECT,
-            socket_timeout=None,
-            driver_info=_DRIVER,
-            health_check_interval=0,
-        )
-        for command in ("XREADGROUP", "XAUTOCLAIM", "XPENDING", "XCLAIM", "XRANGE"):
+        self._redis = self._connect(url, name)
+        for command in _RAW:
             self._redis.set_response_callback(command, _as_it_is)
+
+    def _connect(self, url: str, name: str) -> Any:
+        """Make redis-py's own client; nothing is connected yet."""
+        return Redis.from_url(url, client_name=name, retry=Retry(NoBackoff(), 0), **CONNECTION)
 
     async def one(self, *command: Any, wait: float = 0.0) -> Any:
         """Send a command that may wait on the server for so many seconds.
@@ -66,8 +69,8 @@ class Client:
             SinkRejected: It is refused.
         """
         with self._errors():
-            async with asyncio.timeout(wait + _ANSWER):
-                return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(wait + ANSWER):
+                return await self._redis.execute_command(*command)
 
     async def many(self, commands: Sequence[Command], wait: float = 0.0) -> list[Any]:
         """Send commands together; an answer that is an error is returned in its place.
@@ -77,12 +80,37 @@ class Client:
             SinkRejected: We are refused.
         """
         with self._errors():
-            async with asyncio.timeout(wait + _ANSWER):
-                pipeline = self._redis.pipeline(transaction=False)
-                for command in commands:
-                    pipeline.execute_command(*command)
+            async with asyncio.timeout(wait + ANSWER):
+                pipeline = await self._pipeline(commands)
                 answers: list[Any] = await pipeline.execute(raise_on_error=False)
                 return answers
+
+    async def _pipeline(self, commands: Sequence[Command]) -> Any:
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return pipeline
+
+    async def read(self, group: Command, streams: Sequence[str], timeout: float) -> tuple[list[Any], bool]:
+        """Hand out entries of streams to a consumer; wait ``timeout`` seconds for one.
+
+        Args:
+            group: What stands between the command and the streams.
+            streams: Their names.
+            timeout: 0 does not wait.
+
+        Returns:
+            Names with their entries, and whether a group was missing.
+        """
+        block = ("BLOCK", max(1, int(timeout * 1000))) if timeout > 0 else ()
+        places = [">"] * len(streams)
+        try:
+            found = await self.one("XREADGROUP", *group, *block, "STREAMS", *streams, *places, wait=timeout)
+        except SinkUnavailable as error:
+            if "NOGROUP" not in str(error):
+                raise
+            return [], True
+        return found or [], False
 
     async def scripts(self, calls: Sequence[Command], then: Sequence[Command] = ()) -> list[Any]:
         """Call scripts (each with its keys and arguments) together, and send what is to follow them.
@@ -105,6 +133,10 @@ class Client:
     async def load(self) -> None:
         """Give Redis the scripts."""
         self.sound(await self.many([("SCRIPT LOAD", script.text) for script in ALL]))
+
+    async def views(self) -> dict[str, Client]:
+        """By address, what asks a single node; of a Redis that is no cluster, this client itself."""
+        return {"": self}
 
     def sound(self, answers: list[Any]) -> list[Any]:
         """Return answers of which none is an error.
@@ -140,6 +172,8 @@ class Client:
             raise SinkUnavailable("Redis: no answer") from None
         except exceptions.AuthenticationError as error:
             raise SinkRejected(self.reason(error)) from None
+        except exceptions.AskError:  # of which MovedError is one
+            raise SinkRejected("Redis: this is a node of a cluster; say cluster: true beside url") from None
         except exceptions.ResponseError as error:
             refused = isinstance(error, exceptions.NoPermissionError) or str(error).split(" ")[0] in _REFUSALS
             raise (SinkRejected if refused else SinkUnavailable)(self.reason(error)) from None

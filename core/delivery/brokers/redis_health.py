@@ -18,7 +18,27 @@ _SETTINGS = ("appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy
 
 
 async def health_of(client: Client, config: QueueConfig) -> BrokerHealth:
-    """Ask a Redis what it is and how it keeps what it has confirmed. Never raises what Redis says."""
+    """Ask a Redis what it is and how it keeps what it has confirmed. Never raises what Redis says.
+
+    Of a cluster each node that takes writes is asked, and the weakest counts.
+    """
+    try:
+        views = await client.views()
+    except SinkError as error:
+        return BrokerHealth(HealthStatus.DOWN, detail=str(error))
+    found = {address: await _health_of_one(view, config) for address, view in views.items()}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    down = [f"{address}: {each.detail}" for address, each in found.items() if each.detail]
+    if down:
+        return BrokerHealth(HealthStatus.DOWN, detail="; ".join(down))
+    warnings = [f"{address}: {warning}" for address, each in found.items() for warning in each.warnings]
+    weakest = max(found.values(), key=lambda each: len(each.warnings))
+    server = f"{weakest.server} (cluster, {len(found)} nodes)"
+    return BrokerHealth(weakest.status, server, weakest.durability, warnings)
+
+
+async def _health_of_one(client: Client, config: QueueConfig) -> BrokerHealth:
     try:
         info = await client.one("INFO")
     except SinkError as error:
@@ -32,6 +52,9 @@ async def health_of(client: Client, config: QueueConfig) -> BrokerHealth:
     else:
         settings = {name: _setting(answer) for name, answer in zip(_SETTINGS, flat, strict=True)}
     version = str(info.get("redis_version", "?"))
+    if info.get("redis_mode") == "cluster" and not config.cluster:
+        detail = "Redis: this is a node of a cluster; say cluster: true beside url"
+        return BrokerHealth(HealthStatus.DOWN, f"Redis {version}", detail=detail)
     durability, warnings = durability_of(info, settings, config.wait_replicas)
     if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < _OLDEST:
         warnings = [f"Redis {version} is too old: 7.0 or later is needed", *warnings]

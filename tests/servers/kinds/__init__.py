@@ -9,6 +9,7 @@ from servers.kinds.mongodb import MongoDB
 from servers.kinds.mysql import MySQL
 from servers.kinds.postgresql import PostgreSQL
 from servers.kinds.redis import Redis
+from servers.kinds.redis_cluster import RedisCluster
 from servers.kinds.victorialogs import VictoriaLogs
 
 __all__ = ["KINDS", "Options", "ServerKind"]
@@ -25,5 +26,6 @@ KINDS: dict[str, ServerKind] = {
         VictoriaLogs(),
         Redis(),
         Kafka(),
+        RedisCluster(),
     )
 }
