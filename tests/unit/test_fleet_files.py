@@ -199,7 +199,7 @@ def test_a_manifest_has_the_schemas_of_kubernetes(path: Path) -> None:
 
 
 def test_the_schemas_would_find_a_key_that_kubernetes_does_not_know() -> None:
-    (resource,) = (each for each in resources() if each["kind"] == "Deployment")
+    resource = next(each for each in resources() if each["kind"] == "Deployment")
     resource["spec"]["template"]["spec"]["terminationGracePeriod"] = 60
     with pytest.raises(kubernetes_validate.ValidationError, match="terminationGracePeriod"):
         kubernetes_validate.validate(resource, KUBERNETES, strict=True)
@@ -222,13 +222,11 @@ def test_probes_ask_a_port_that_the_container_serves_to_the_kubelet() -> None:
 
 
 def test_audit_waits_on_a_volume_that_outlives_its_pod() -> None:
-    for each in resources():
-        if each["kind"] not in {"Deployment", "StatefulSet"}:
-            continue
-        containers = each["spec"]["template"]["spec"]["containers"]
-        text = json.dumps([container.get("command", "audit_db") for container in containers])
-        if "audit" in text:
-            assert each["spec"]["volumeClaimTemplates"][0]["metadata"]["name"] == "data"
+    (application,) = (each["spec"] for each in resources() if each["kind"] == "StatefulSet")
+    (claim,) = application["volumeClaimTemplates"]
+    for container in application["template"]["spec"]["containers"]:
+        mounted = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+        assert Path(environment()["DATA_DIR"]).is_relative_to(mounted[claim["metadata"]["name"]])
 
 
 class Strict(BaseModel):
