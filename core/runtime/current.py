@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -54,9 +54,10 @@ _LAST_DRAIN = 2.0
 class _State:
     """What this process knows about its runtime."""
 
-    def __init__(self) -> None:
+    def __init__(self, instead: Callable[[RoutingConfig], RoutingConfig] | None = None) -> None:
         self.lock = threading.RLock()  # re-entrant: a sink that logs while it is made may ask for a start
         self.life = Life()
+        self.instead = instead  # what runs in the place of a configuration, in a life apart
         self.source: ConfigSource | None = None
         self.early = EarlyLines(current)
         self.last: Runtime | None = None  # that was stopped: it takes what is logged late
@@ -123,6 +124,8 @@ def _start(config: RoutingConfig, source: ConfigSource, becomes: Stage) -> Runti
     """Under the lock: the runtime of a configuration, made or found."""
     global _runtime  # noqa: PLW0603 - the process has one runtime, and this module owns it
     state = _state
+    if state.instead is not None:
+        config = state.instead(config)
     if state.life.below is Stage.DRAINING:
         stop()  # it was interrupted, or a signal handler starts in the middle of it
     if _runtime is not None:
@@ -142,8 +145,8 @@ def _start(config: RoutingConfig, source: ConfigSource, becomes: Stage) -> Runti
         state.life.to(before)
         raise
     _install_fork_hooks()
-    state.source, state.last = source, None
-    export(source)
+    state.last = None
+    _note_source(source)
     state.life.to(becomes)
     _runtime = runtime
     state.early.hand_over(runtime)
@@ -154,13 +157,12 @@ def _go_over(runtime: Runtime, config: RoutingConfig, source: ConfigSource, beco
     """Go on with a runtime that runs; only one that nobody asked for takes another configuration."""
     state = _state
     if runtime.config != config:
-        if state.life.answer(Call.START) is not Answer.REPLACES:
+        if state.instead is None and state.life.answer(Call.START) is not Answer.REPLACES:
             raise LogweirError(
                 "a runtime with another configuration is running; call logweir.reload(config) or stop()"
             )
         runtime.reload(config)
-        state.source = source
-        export(source)
+        _note_source(source)
     if state.life.below in {Stage.BY_ITSELF, Stage.CHILD} and becomes is Stage.RUNNING:
         state.life.to(becomes)
 
@@ -241,11 +243,17 @@ def reload(config: ConfigSource | None = None) -> None:
     source = _state.source if config is None else config
     if source is None:
         raise NotRunning("the runtime was started without a configuration to read again")
+    instead = _state.instead
     with _state.life.reloading():
-        runtime.reload(source)
-    # Only what was accepted is read again by the next SIGHUP, and found by children that are spawned.
+        runtime.reload(source if instead is None else instead(load_config(source)))
+    _note_source(source)
+
+
+def _note_source(source: ConfigSource) -> None:
+    """Only what was accepted is read again by the next SIGHUP, and found by children that are spawned."""
     _state.source = source
-    export(source)
+    if _state.instead is None:
+        export(source)
 
 
 def metrics() -> Metrics:
@@ -402,8 +410,12 @@ def _at_last() -> None:
 
 
 @contextmanager
-def apart() -> Iterator[None]:
+def apart(instead: Callable[[RoutingConfig], RoutingConfig] | None = None) -> Iterator[None]:
     """Live another life for the length of a block, as a test does: without lines kept before, leaving none.
+
+    Args:
+        instead: What runs in the place of a configuration that is started or loaded inside; then the one that
+            was started last counts, and children that are spawned find none.
 
     Raises:
         LogweirError: A runtime is running.
@@ -411,7 +423,7 @@ def apart() -> Iterator[None]:
     global _state  # noqa: PLW0603 - see start
     if _runtime is not None:
         raise LogweirError("a runtime is running; stop it first")
-    before, _state = _state, _State()
+    before, _state = _state, _State(instead)
     try:
         yield
     finally:

@@ -106,6 +106,12 @@ def test_the_page_on_testing_does_what_it_says(tmp_path: Path) -> None:
     done = run(tmp_path, str(BIN / "logweir"), *shlex.split(command)[2:])
     assert done.stdout.endswith("4 passed, 0 failed\n"), done.stdout + done.stderr
     assert (tmp_path / "report.xml").exists()
+    for block in blocks(page, "python"):
+        (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
+    (tmp_path / "routing.yaml").write_text(routing.replace("${LOKI_HOST}", "loki"))
+    done = run(tmp_path, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py")
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert not (tmp_path / "audit.db").exists()
 
 
 def test_the_page_on_archives_does_what_it_says(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def note(directory: Path, former: Path) -> None:
         OSError: It cannot be written.
     """
     path = _place(directory, former)
-    if path.exists() or former == directory:
+    if former == directory or path.exists():
         return
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(".draft")
