@@ -53,7 +53,9 @@ def audit_log(
     Args:
         action: What the function does, such as ``fund.transfer``.
         user: Who calls: the name of an argument, dotted for what is inside of it (``user.id``), or a function
-            of the arguments by name; by default the context's ``user_id``.
+            of the arguments by name; where that finds nobody, the context's ``user_id``. By default the id of
+            ``current_user`` (an argument, or of ``self``), else the context's ``user_id``, else an argument
+            ``user_id``, or that of ``self``.
         resource: What it is done to, found in the same way.
         record_args: Whether to record the arguments. Secret ones are recorded as ``***``.
         exclude: Names of arguments to leave out.
@@ -115,7 +117,9 @@ def _wrap(target: Any, options: Options, parameters: Parameters) -> Any:
     awaited = inspect.iscoroutinefunction(code) or inspect.isasyncgenfunction(code)
 
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution:
-        return Execution.begin(options, parameters.bind(args, kwargs), blocking=not awaited)
+        # Of a class method no user is looked for: what its class has under such a name is no value.
+        receiver = args[0] if args and parameters.receiver == "self" else None
+        return Execution.begin(options, parameters.bind(args, kwargs), receiver, blocking=not awaited)
 
     if inspect.iscoroutinefunction(code):
         return _wrap_async(target, begin)

@@ -18,6 +18,7 @@ from logweir.auditing.arguments import Finder, find
 from logweir.auditing.audit import require_runtime
 from logweir.auditing.outcomes import outcome_of
 from logweir.auditing.record import AuditRecord, make_record, record_for
+from logweir.auditing.users import Likely, likely_user
 from logweir.capture.message import add_field
 from logweir.config.models import AuditConfig
 from logweir.context.binding import bind
@@ -58,7 +59,7 @@ class Execution:
     Attributes:
         options: Of the decoration.
         started: By the options' clock.
-        user_id: Who calls, as far as the arguments say.
+        user: Who calls, as far as the call shows it.
         resource: What it is done to.
         arguments: A redacted copy of the arguments that are recorded.
         acknowledge: What to wait for at the end.
@@ -69,7 +70,7 @@ class Execution:
 
     options: Options
     started: int
-    user_id: Any
+    user: Likely
     resource: Any
     arguments: dict[str, Any]
     acknowledge: AckLevel
@@ -78,12 +79,15 @@ class Execution:
     call_id: str | None
 
     @classmethod
-    def begin(cls, options: Options, arguments: dict[str, Any], *, blocking: bool) -> Execution:
+    def begin(
+        cls, options: Options, arguments: dict[str, Any], receiver: Any, *, blocking: bool
+    ) -> Execution:
         """Note what is known before the function runs.
 
         Args:
             options: Of the decoration.
             arguments: By name; the function may change them afterwards.
+            receiver: ``self``, if it is a method.
             blocking: Whether the end of it is waited for in this thread, rather than awaited.
 
         Raises:
@@ -101,7 +105,7 @@ class Execution:
         return cls(
             options,
             options.clock(),
-            find(options.user, arguments, "user"),
+            _user(options, arguments, receiver),
             find(options.resource, arguments, "resource"),
             (current or runtime.stand_in()).snapshot(_recorded(options, arguments)),
             acknowledge,
@@ -192,7 +196,7 @@ class Execution:
 
     def _emit(self, status: str, acknowledge: AckLevel, *, level: str = "info", **outcome: Any) -> Receipt:
         values = {
-            "user_id": get_contextvars().get("user_id") if self.user_id is None else self.user_id,
+            "user_id": self._user_id(),
             "status": status,
             "resource": self.resource,
             "call_id": self.call_id,
@@ -204,6 +208,11 @@ class Execution:
             _keep(self.options.action, values, level)
         return _emit(self.options.action, values, level=level, acknowledge=acknowledge)
 
+    def _user_id(self) -> Any:
+        acting, named = self.user
+        bound = get_contextvars().get("user_id") if acting is None else acting
+        return named if bound is None else bound
+
     def _argument_fields(self, outcome: Collection[str]) -> dict[str, Any]:
         """What the record declares as fields of their own, and the others; how the call ended comes first."""
         typed = _typed_fields(self.options.action).difference(outcome)
@@ -212,6 +221,12 @@ class Execution:
         if others:
             add_field(columns, "arguments", others)
         return columns
+
+
+def _user(options: Options, arguments: dict[str, Any], receiver: Any) -> Likely:
+    if options.user is None:
+        return likely_user(arguments, receiver, options.exclude)
+    return Likely(find(options.user, arguments, "user"), None)
 
 
 def _emit(action: str, values: dict[str, Any], *, level: str, acknowledge: AckLevel) -> Receipt:
