@@ -90,7 +90,7 @@ class LogService:
         self,
         /,
         *,
-        user_id: Any,
+        user_id: Any = None,
         action: str,
         status: str = "success",
         resource: Any = None,
@@ -101,11 +101,12 @@ class LogService:
         """Write an audit row, checked by the action's :class:`logweir.AuditRecord`.
 
         Args:
-            user_id: Who did it; None takes the context's ``user_id``.
+            user_id: Who did it; by default the context's ``user_id``.
             action: What was done, such as ``fund.transfer``.
             status: How it ended.
             resource: What it was done to.
-            extra_info: Anything else that belongs together.
+            extra_info: Anything else, as keywords or here: what the action's record declares is checked, and
+                each member becomes a field of the event.
             level: The event's level.
             **fields: What the action's record asks for, and anything else.
 
@@ -124,7 +125,7 @@ class LogService:
         self,
         /,
         *,
-        user_id: Any,
+        user_id: Any = None,
         action: str,
         status: str = "success",
         resource: Any = None,

@@ -12,7 +12,7 @@ glob such as ``permission.*``; an exact action wins over globs, a longer glob ov
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar
 
@@ -60,7 +60,8 @@ class AuditRecord(BaseModel):
     call_id: str | None = None
     """Of a call that is recorded before it begins and when it has ended: the same in both records."""
     extra_info: dict[str, Any] = Field(default_factory=dict)
-    """Fields of names that are no keyword here, such as `timeout`; each becomes a field of the event."""
+    """Fields of names that are no keyword here, such as `timeout`; each becomes a field of the event. What
+    the class declares may be given here, too, and is checked just so."""
 
     def __init_subclass__(cls, *, action: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -86,6 +87,17 @@ class AuditRecord(BaseModel):
             return values
         return {"action": known, **values}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _checks_extra_info(cls, values: Any) -> Any:
+        """Take what the class declares out of ``extra_info``; all of it, where it allows nothing else."""
+        info = values.get("extra_info") if isinstance(values, Mapping) else None
+        if not isinstance(info, Mapping) or not _has_usual_info(cls):
+            return values
+        taken = _found_inside(cls, values, info)
+        rest = {name: value for name, value in info.items() if name not in taken}
+        return {**values, **{name: info[name] for name in taken}, "extra_info": rest}
+
     def to_fields(self) -> dict[str, Any]:
         """The event's fields: all that is set, but the action, which is the event's name.
 
@@ -94,7 +106,7 @@ class AuditRecord(BaseModel):
         """
         values = {name: value for name, value in self.__dict__.items() if value is not None}
         del values["action"]
-        info = values.pop("extra_info")
+        info = dict(values.pop("extra_info", ()))  # of a model that a class has declared for it, too
         values.update(self.model_extra or {})  # None too: the caller has said it
         taken = {*type(self).model_fields, *values}
         values.update({name: value for name, value in info.items() if name not in taken})
@@ -122,8 +134,9 @@ def make_record(action: str, values: Mapping[str, Any]) -> AuditRecord:
     try:
         return record_class.model_validate(_cleaned({**values, "action": action}))
     except ValidationError as error:
+        inside = _found_inside(record_class, values, values.get("extra_info"))
         problems = "; ".join(
-            _describe(problem) for problem in error.errors(include_url=False, include_context=False)
+            _describe(problem, inside) for problem in error.errors(include_url=False, include_context=False)
         )
     except Exception as error:  # noqa: BLE001 - a validator of the application that raises something else
         problems = f"a validator raised {type(error).__qualname__}"
@@ -161,8 +174,32 @@ def _is_glob(action: str) -> bool:
     return not _GLOB_CHARACTERS.isdisjoint(action)
 
 
-def _describe(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"]) or "record"
+def _has_usual_info(record: type[AuditRecord]) -> bool:
+    """Whether ``extra_info`` is what it is here, and no model of the class's own."""
+    return record.model_fields["extra_info"].annotation == AuditRecord.model_fields["extra_info"].annotation
+
+
+def _found_inside(record: type[AuditRecord], values: Mapping[Any, Any], info: Any) -> set[Any]:
+    """The names in ``extra_info`` that are fields of the class's own, and not given beside it."""
+    if not isinstance(info, Mapping) or not _has_usual_info(record):
+        return set()
+    usual = AuditRecord.model_fields.keys()
+    names: set[Any] = set()
+    for name, field in record.model_fields.items():
+        if name not in usual:
+            names |= {name, field.alias, field.validation_alias}
+    if record.model_config.get("extra") == "forbid":
+        names = {*info} - usual
+    return names & {*info} - values.keys()
+
+
+def _describe(problem: Any, inside: Collection[Any]) -> str:
+    parts = (
+        ["extra_info", *problem["loc"]]
+        if problem["loc"][:1] and problem["loc"][0] in inside
+        else problem["loc"]
+    )
+    place = ".".join(str(part) for part in parts) or "record"
     message = problem["msg"]
     if _holds_a_value(message, problem["input"]):
         message = "refused by its validator, whose message is withheld because it holds the value"

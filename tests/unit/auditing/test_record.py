@@ -4,7 +4,7 @@ import uuid
 from decimal import Decimal
 
 import pytest
-from pydantic import field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from logweir.auditing import record as record_module
 from logweir.auditing.record import AuditRecord, make_record, record_for
@@ -31,14 +31,73 @@ def test_what_would_take_the_place_of_another_field_stays_in_extra_info():
         amount: int | None = None
 
     inside = {"user_id": "x", "amount": "y", "action": "z", "extra_info": 1, "more": 2}
-    record = Transfer(user_id=7, extra_info={**inside, "timeout": 30}, more=3)
+    record = Transfer(user_id=7, extra_info={**inside, "timeout": 30}, more=3, amount=4)
     assert record.to_fields() == {
         "user_id": 7,
         "status": "success",
         "more": 3,
+        "amount": 4,
         "timeout": 30,
         "extra_info": inside,
     }
+
+
+def test_what_a_class_declares_is_checked_in_extra_info_as_among_keywords():
+    class Transfer(AuditRecord, action="transfer"):
+        amount: Decimal
+        currency: str = Field(default="EUR", alias="in")
+
+    record = make_record(
+        "transfer", {"user_id": 7, "extra_info": {"amount": "10.50", "in": "USD", "note": "n"}}
+    )
+    assert isinstance(record, Transfer)
+    assert (record.amount, record.currency, record.extra_info) == (Decimal("10.50"), "USD", {"note": "n"})
+    assert record.to_fields()["note"] == "n"
+    assert Transfer(extra_info={"amount": 1}).amount == 1
+    with pytest.raises(
+        AuditError, match=r"does not fit Transfer: extra_info\.amount: Input should be a valid decimal"
+    ):
+        make_record("transfer", {"extra_info": {"amount": "many"}})
+    with pytest.raises(AuditError, match=r"does not fit Transfer: amount: Field required"):
+        make_record("transfer", {"extra_info": {"note": "n"}})
+    with pytest.raises(AuditError, match=r"does not fit Transfer: amount: Input should be a valid decimal"):
+        make_record("transfer", {"amount": "many", "extra_info": {"amount": 1}})
+
+
+def test_a_class_that_forbids_what_it_does_not_declare_forbids_it_in_extra_info_too():
+    class Strict(AuditRecord, action="strict"):
+        model_config = ConfigDict(extra="forbid")
+        amount: int
+
+    assert make_record("strict", {"extra_info": {"amount": 1}}).to_fields() == {
+        "status": "success",
+        "amount": 1,
+    }
+    assert make_record("strict", {"amount": 1, "extra_info": {"status": "gold"}}).to_fields()[
+        "extra_info"
+    ] == {"status": "gold"}
+    with pytest.raises(AuditError, match=r"extra_info\.note: Extra inputs are not permitted"):
+        make_record("strict", {"amount": 1, "extra_info": {"note": "s3cr3t"}})
+
+
+def test_a_class_may_declare_a_model_for_extra_info():
+    class Info(BaseModel):
+        reason: str
+        amount: int = 0
+
+    class Closed(AuditRecord, action="closed"):
+        extra_info: Info  # type: ignore[assignment]
+        amount: int = 5
+
+    record = make_record("closed", {"extra_info": {"reason": "x", "amount": "3"}})
+    assert record.to_fields() == {
+        "status": "success",
+        "reason": "x",
+        "amount": 5,
+        "extra_info": {"amount": 3},
+    }
+    with pytest.raises(AuditError, match=r"extra_info\.reason: Field required"):
+        make_record("closed", {"extra_info": {}})
 
 
 def test_ids_of_other_types_are_kept_as_text():
