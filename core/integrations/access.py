@@ -7,7 +7,7 @@ from typing import Any
 from logweir.event import Kind
 from logweir.runtime import current as runtime
 
-__all__ = ["is_usual_close", "log_access"]
+__all__ = ["is_usual_close", "log_access", "says_client_left"]
 
 _SERVER_ERROR = 500
 #: Closed by the client because it was done, because its page was left, or without a word.
@@ -30,12 +30,16 @@ def log_access(
         status: The response's status code, if a response was begun; after an error without one it is 500,
             which is what the server answers.
         duration_ns: From the first byte of the request to the last of the response.
-        error: What the application raised, if it did; the event has level ``error`` then.
+        error: What the application raised, if it did; the event has level ``error`` then. That the client has
+            left in the middle of its request or of the answer is no error of the application.
         websocket_code: With what the client closed the websocket, if it did; that is no error of the
             application, and neither is the exception by which it hears of it.
     """
     current = runtime.current() or runtime.stand_in()
-    level = _level(status, error)
+    left = says_client_left(error)
+    level = "warning" if left else _level(status, error)
+    if left:
+        error = None
     if websocket_code is not None and (error is None or _says_closed(error, websocket_code)):
         level = "info" if websocket_code in _USUAL_CLOSES else "warning"
         error = None
@@ -44,6 +48,8 @@ def log_access(
     fields: dict[str, Any] = {"http_status": status, "duration_ms": round(duration_ns / _NANOS_PER_MS, 3)}
     if websocket_code is not None:
         fields["websocket_code"] = websocket_code
+    if left:
+        fields["client_disconnected"] = True
     if error is not None:
         fields["exc_info"] = error
     current.emit(name, fields, level=level, kind=Kind.TRACING)
@@ -52,6 +58,14 @@ def log_access(
 def is_usual_close(error: BaseException, websocket_code: int | None) -> bool:
     """Whether an error says no more than that the client has closed the websocket, as clients do."""
     return websocket_code in _USUAL_CLOSES and _says_closed(error, websocket_code)
+
+
+def says_client_left(error: BaseException | None) -> bool:
+    """Whether an error says no more than that the client has left; Starlette's and FastAPI's does."""
+    return any(
+        parent.__name__ == "ClientDisconnect" and parent.__module__ == "starlette.requests"
+        for parent in type(error).__mro__
+    )
 
 
 def _says_closed(error: BaseException, websocket_code: int | None) -> bool:

@@ -14,7 +14,7 @@ from logweir.context.binding import enter_unit
 from logweir.context.binding import scope as context_scope
 from logweir.context.identity import mark_error
 from logweir.context.incoming import Incoming, read_incoming
-from logweir.integrations.access import is_usual_close, log_access
+from logweir.integrations.access import is_usual_close, log_access, says_client_left
 from logweir.integrations.starlette import identify_answers
 
 __all__ = ["ContextMiddleware"]
@@ -77,7 +77,7 @@ class ContextMiddleware:
             try:
                 await self._serve(scope, exchange)
             except Exception as error:
-                if is_usual_close(error, exchange.websocket_code):
+                if is_usual_close(error, exchange.websocket_code) or says_client_left(error):
                     return  # the application need not catch it; a server would log it as an error
                 mark_error(error, incoming.trace, headers)
                 raise

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import websockets.sync.client
 
 from logweir.event import Event
 from support.programs import CONFIG, stored
+from support.waiting import eventually
 
 pytestmark = pytest.mark.busy
 
@@ -25,7 +27,7 @@ HEADERS = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "x-request-id": "r-
 WEB = """
 import logging
 import logweir
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Request, WebSocket
 from logweir.integrations.asgi import ContextMiddleware
 from logweir.integrations.stdlib import install_stdlib
 from logweir.integrations.wsgi import ContextMiddleware as WsgiMiddleware
@@ -44,6 +46,11 @@ async def ok():
 @app.get("/fails")
 async def fails():
     raise RuntimeError("boom")
+
+@app.post("/upload")
+async def upload(request: Request):
+    async for chunk in request.stream():
+        logging.getLogger("shop").info("a chunk of %d", len(chunk))
 
 @app.websocket("/echo")
 async def echo(socket: WebSocket):
@@ -129,6 +136,30 @@ def events_of(directory: Path) -> dict[str, Event]:
     return {event.name: event for event in events}
 
 
+def broken_off_upload(server: Server, directory: Path) -> Event:
+    """Announce ten bytes, send five, and leave when they have been read; the event of that request."""
+
+    def logged(name: str) -> list[Event]:
+        return [
+            each for each in stored(directory) if each.name == name and each.fields["request_id"] == "r-18"
+        ]
+
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        lines = (
+            "POST /upload HTTP/1.1",
+            f"host: {host}",
+            "content-length: 10",
+            "x-request-id: r-18",
+            "",
+            "12345",
+        )
+        connection.sendall("\r\n".join(lines).encode())
+        eventually(lambda: "a chunk of 5" in "".join(server.lines))
+    eventually(lambda: logged("http.request"))
+    return logged("http.request")[0]
+
+
 def test_uvicorns_lines_are_printed_once_and_its_errors_have_the_trace(tmp_path: Path) -> None:
     with serving(tmp_path, "uvicorn", "web:app", "--port", "0", mark="running on ") as server:
         with httpx.Client(base_url=server.address, trust_env=False, timeout=60) as client:
@@ -137,9 +168,12 @@ def test_uvicorns_lines_are_printed_once_and_its_errors_have_the_trace(tmp_path:
         address = server.address.replace("http", "ws", 1) + "/echo"
         with websockets.sync.client.connect(
             address, proxy=None, additional_headers=HEADERS, open_timeout=60
-        ) as socket:
-            socket.send("hello")
-            assert socket.recv() == "hello"
+        ) as echo:
+            echo.send("hello")
+            assert echo.recv() == "hello"
+        upload = broken_off_upload(server, tmp_path)
+    assert (upload.level, upload.fields["client_disconnected"]) == ("warning", True)
+    assert upload.fields.keys().isdisjoint({"exception", "error_type"})
     assert (answer.status_code, answer.headers["x-request-id"]) == (500, "r-17")
     assert answer.headers["traceparent"].startswith(f"00-{TRACE}-")
     lines = "Uvicorn running on", '"GET /ok', '"GET /fails', "Exception in ASGI application\n"
