@@ -2,7 +2,7 @@
 
 Each caller audits the next event when the last one is durable, through the whole of logweir and through
 its disk queue alone. Beside it, on the same disk: the same rows in the same tables of SQLite, one commit
-(WAL, ``synchronous=FULL``) for each event, and fsync alone.
+(WAL, ``synchronous=FULL``) for each event, and fsync alone. All files exist when the clock starts.
 """
 
 from __future__ import annotations
@@ -141,8 +141,12 @@ def _audit(folder: Path, callers: int, seconds: float) -> _Run:
     async def call() -> None:
         await audit("fund.transfer", user_id=7, status="success", amount=100, currency="EUR")
 
+    async def work() -> _Run:
+        await call()  # which makes the file
+        return await _with_tasks(call, callers, seconds)
+
     try:
-        return asyncio.run(_with_tasks(call, callers, seconds))
+        return asyncio.run(work())
     finally:
         runtime.stop()
 
@@ -154,6 +158,7 @@ def _audit_sync(folder: Path, callers: int, seconds: float) -> _Run:
     def call() -> None:
         audit_sync("fund.transfer", user_id=7, status="success", amount=100, currency="EUR")
 
+    call()  # which makes the file
     try:
         return _with_threads(call, callers, seconds)
     finally:
@@ -170,8 +175,12 @@ def _disk_queue(folder: Path, callers: int, seconds: float) -> _Run:
         queue.put(_event(), on_commit)
         await durable
 
+    async def work() -> _Run:
+        await call()  # which makes the file
+        return await _with_tasks(call, callers, seconds)
+
     try:
-        return asyncio.run(_with_tasks(call, callers, seconds))
+        return asyncio.run(work())
     finally:
         queue.close()
         store.close()
