@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from logweir.delivery.elsewhere.ledger import Ledger
@@ -30,12 +30,19 @@ class BacklogElsewhere(Backlog):
 
     def commit(self, seq: int, time: int) -> None:
         """See :meth:`Backlog.commit`; no event stays in memory."""
-        if seq not in self._uncommitted:
-            return
-        size, _ = self._uncommitted.pop(seq)
-        self._uncommitted_size -= size
-        self._committed_next = seq + 1
-        self.ledger.append(seq, size, time)
+        self.commit_all([seq], [time])
+
+    def commit_all(self, positions: Sequence[int], times: Sequence[int]) -> None:
+        """See :meth:`Backlog.commit_all`."""
+        waiting = self._uncommitted
+        if not waiting.keys() >= set(positions):
+            new = [(seq, time) for seq, time in zip(positions, times, strict=True) if seq in waiting]
+            positions, times = [seq for seq, _ in new], [time for _, time in new]
+        if positions:
+            sizes = [waiting.pop(seq)[0] for seq in positions]
+            self._uncommitted_size -= sum(sizes)
+            self._committed_next = positions[-1] + 1
+            self.ledger.extend(positions, sizes, times)
 
     @property
     def committed_next(self) -> int:

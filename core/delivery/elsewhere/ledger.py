@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Sequence
 
 __all__ = ["Ledger"]
 
@@ -36,15 +37,18 @@ class _Chunk:
         #: No row before this index waits.
         self.first = 0
 
-    def takes(self, seq: int) -> bool:
-        return len(self.steps) < _ROWS and seq - self.base <= _MOST
+    def room(self, positions: Sequence[int], start: int) -> int:
+        """How many of these positions, from the index ``start`` on, fit in here."""
+        some = min(len(positions) - start, _ROWS - len(self.steps))
+        return bisect_right(positions, self.base + _MOST, start, start + some) - start
 
-    def append(self, seq: int, size: int, time: int) -> None:
-        self.steps.append(seq - self.base)
-        self.sizes.append(min(size, _MOST))
-        self.ages.append(min(max(0, (time - self.time) // 1_000_000), _MOST))
-        self.alive += _ALIVE
-        self.left += 1
+    def extend(self, positions: Sequence[int], sizes: Sequence[int], times: Sequence[int]) -> None:
+        base, time = self.base, self.time
+        self.steps.extend([seq - base for seq in positions])
+        self.sizes.extend(sizes)
+        self.ages.extend([min(max(0, (each - time) // 1_000_000), _MOST) for each in times])
+        self.alive += _ALIVE * len(positions)
+        self.left += len(positions)
 
     def oldest(self) -> int:
         """The index of the first row that waits; there is one."""
@@ -84,11 +88,23 @@ class Ledger:
 
     def append(self, seq: int, size: int, time: int) -> None:
         """Add a row behind all others."""
-        if not self._chunks or not self._chunks[-1].takes(seq):
-            self._chunks.append(_Chunk(seq, time))
-        self._chunks[-1].append(seq, size, time)
-        self.count += 1
-        self.size += min(size, _MOST)
+        self.extend([seq], [size], [time])
+
+    def extend(self, positions: Sequence[int], sizes: Sequence[int], times: Sequence[int]) -> None:
+        """Add rows behind all others, in the order of their positions."""
+        if max(sizes, default=0) > _MOST:
+            sizes = [min(size, _MOST) for size in sizes]
+        start = 0
+        while start < len(positions):
+            room = self._chunks[-1].room(positions, start) if self._chunks else 0
+            if room:
+                rows = slice(start, start + room)
+                self._chunks[-1].extend(positions[rows], sizes[rows], times[rows])
+                start += room
+            else:
+                self._chunks.append(_Chunk(positions[start], times[start]))
+        self.count += len(positions)
+        self.size += sum(sizes)
 
     def settle(self, first: int, last: int) -> list[int]:
         """Strike out what waits from one position to another, both included; returns the positions."""

@@ -158,6 +158,11 @@ class Backlog:
             self.on_disk = True
             self._disk_since = time
 
+    def commit_all(self, positions: Sequence[int], times: Sequence[int]) -> None:
+        """Note, as :meth:`commit` does, that events are durable, in their order."""
+        for seq, time in zip(positions, times, strict=True):
+            self.commit(seq, time)
+
     def fail(self, seq: int) -> None:
         """Note that an event will not be committed; its caller knows. Once, however often it is said."""
         if seq not in self._uncommitted:

@@ -23,7 +23,7 @@ from logweir.settings.delivery import RetryConfig
 __all__ = ["GATHERING", "Committable", "Committer"]
 
 #: The longest that an event for which nobody waits gathers company before its commit, in seconds.
-GATHERING = 0.01
+GATHERING = 0.025
 
 _RETRY = RetryConfig(initial=0.2, max=5.0)
 _LEAST_PAUSE = 0.05

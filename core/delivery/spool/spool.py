@@ -253,16 +253,14 @@ class Spool:
             refuse(batch, self.lock, OSError(f"the event cannot be written: {problem!r}"))
 
     def _finish(self, batch: list[Staged]) -> Answers:
-        sinks: set[str] = set()
         with self.lock:
-            for entry in batch:
-                for backlog in entry.backlogs:
-                    backlog.commit(entry.seq, entry.time)
-                    sinks.add(backlog.sink)
-            # Events that a full queue dropped while they were on the way to the disk can be removed now.
-            for sink in sinks:
-                self._removals.add(self._backlogs[sink], self._backlogs[sink].pay())
-            answers = self._owed.add(Answers(batch, None, sinks))
+            backlogs = {backlog for entry in batch for backlog in entry.backlogs}
+            for backlog in backlogs:
+                some = batch if len(backlogs) == 1 else [item for item in batch if backlog in item.backlogs]
+                backlog.commit_all([item.seq for item in some], [item.time for item in some])
+                # Events that a full queue dropped while they were on the way to the disk can be removed now.
+                self._removals.add(backlog, backlog.pay())
+            answers = self._owed.add(Answers(batch, None, {backlog.sink for backlog in backlogs}))
             self._in_commit = []
             self._committed.notify_all()
         return answers

@@ -192,6 +192,11 @@ class SpoolFile:
             [(sink, *run) for sink, some in positions.items() for run in runs(sorted(some))],
         )
         sinks = sorted(self._sinks)
+        if len(sinks) == 1 and sinks == list(positions):  # nobody else can wait for these bodies
+            self._writer.executemany(
+                "DELETE FROM bodies WHERE seq BETWEEN ? AND ?", list(runs(sorted(positions[sinks[0]])))
+            )
+            return
         self._writer.executemany(
             # The list of sinks makes this a look-up in the primary key, without an index more.
             "DELETE FROM bodies WHERE seq BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM pending "  # noqa: S608 - only marks

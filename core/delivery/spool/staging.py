@@ -49,7 +49,9 @@ class Staged:
         if self._row is None:
             assert self.event is not None  # noqa: S101 - staged with one or the other
             self._row = Row(self.seq, self.time, self.size, encode_event(self.event))
-        return Record(self._row, tuple([backlog.sink for backlog in self.backlogs]))
+        backlogs = self.backlogs
+        one = len(backlogs) == 1  # nearly always
+        return Record(self._row, (backlogs[0].sink,) if one else tuple([item.sink for item in backlogs]))
 
 
 class Staging:

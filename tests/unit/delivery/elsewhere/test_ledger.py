@@ -1,10 +1,12 @@
 """The ledger of rows that wait for another process is exact, whatever is reported and dropped, and small."""
 
 import tracemalloc
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logweir.delivery.elsewhere import ledger as module
 from logweir.delivery.elsewhere.ledger import Ledger
 
 STEPS = st.lists(
@@ -50,6 +52,24 @@ def test_many_rows_take_few_bytes_and_go_in_any_order() -> None:
     assert len(ledger.settle(100_000, 199_999)) == 100_000
     assert len(ledger.settle(0, 199_999)) == 100_000
     assert (ledger.count, ledger.size, ledger.oldest_time()) == (0, 0, None)
+
+
+@given(st.lists(st.lists(st.integers(1, 2**31), max_size=5), max_size=20), st.integers(1, 4))
+def test_rows_that_come_together_are_the_same_as_one_by_one(steps: list[list[int]], rows: int) -> None:
+    """In chunks that are small, and too narrow for positions that lie far apart."""
+    following, one_by_one, together = 0, Ledger(), Ledger()
+    with patch.object(module, "_ROWS", rows):
+        for distances in steps:
+            positions = [following := following + distance for distance in distances]
+            sizes, times = [seq % 2**40 for seq in positions], [seq * 10**7 for seq in positions]
+            together.extend(positions, sizes, times)
+            for row in zip(positions, sizes, times, strict=True):
+                one_by_one.append(*row)
+        assert (together.count, together.size) == (one_by_one.count, one_by_one.size)
+        while one_by_one.count:
+            assert together.oldest_time() == one_by_one.oldest_time()
+            assert together.pop_oldest() == one_by_one.pop_oldest()
+        assert together.count == 0
 
 
 def test_positions_and_times_that_are_far_apart_are_kept() -> None:

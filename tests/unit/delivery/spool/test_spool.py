@@ -538,6 +538,18 @@ def _full(*_: object) -> None:
     raise sqlite3.OperationalError("database or disk is full")
 
 
+def test_rows_of_the_only_sink_are_removed_and_those_of_no_other(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path / "queue.db")
+    file.write([Record(Row(seq, 1, 10, b"{}"), ["a"]) for seq in range(5)])
+    file.write([], [("a", 3), ("a", 0), ("a", 1)])
+    file.write([], [("b", 2), ("b", 4)])
+    assert [record.row.seq for record in file.first(10, 1000)] == [2, 4]
+    file.write([Record(Row(5, 1, 10, b"{}"), ["a", "b"])], [("a", 2)])
+    file.write([], [("a", 5)])
+    assert [(record.row.seq, record.sinks) for record in file.first(10, 1000)] == [(4, ["a"]), (5, ["b"])]
+    file.close()
+
+
 def test_rows_are_removed_where_they_were_settled_and_nowhere_else(tmp_path: Path) -> None:
     file = SpoolFile(tmp_path / "queue.db")
     sinks = [["a"], ["a", "b"], ["a", "b"], ["b"], ["a"]]
