@@ -17,6 +17,7 @@ from logweir.redaction.scan import Scan
 from logweir.redaction.text_names import mask_behind
 from logweir.redaction.text_places import Place, Span
 from logweir.redaction.text_values import secret_span
+from logweir.redaction.vocabulary import part_of
 
 __all__ = ["PROGRAMS", "mask_command_lines"]
 
@@ -92,7 +93,8 @@ def _shortest(names: list[str]) -> list[str]:
 PROGRAMS = frozenset(name.split(" ")[0] for names in _PROGRAMS for name in names.split("|"))
 _PROGRAMS_OF = [
     (
-        _shortest([name.split(" ")[0] for name in names.split("|")]),
+        found := _shortest([name.split(" ")[0] for name in names.split("|")]),
+        {part_of(name) for name in found},
         re.compile(rf"({names.replace(' ', BLANK)})(?![\w\-.=:])"),
         re.compile(_option(letters)),
     )
@@ -148,8 +150,9 @@ def _mask_spans(text: str, pattern: re.Pattern[str], scan: Scan) -> str:
 def _mask_programs(text: str, scan: Scan) -> str:
     if _SHORT_OPTION.search(text) is None:
         return text
-    for names, program, option in _PROGRAMS_OF:
-        if any(name in text for name in names):
+    known = scan.words
+    for names, parts, program, option in _PROGRAMS_OF:
+        if (known is None or any(part in known for part in parts)) and any(name in text for name in names):
             text = _mask_options(text, program, option, scan)
     return text
 

@@ -13,6 +13,7 @@ from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_placeholder
 from logweir.redaction.scan import Scan
 from logweir.redaction.values import is_kept
+from logweir.redaction.vocabulary import part_of
 
 __all__ = [
     "ARGUMENT",
@@ -71,14 +72,18 @@ class Guarded:
         return self._pattern.finditer(text) if self._guard.search(text) else iter(())
 
 
-#: For each pattern a word that is in every text it finds something in.
-Places = Sequence[tuple[str, re.Pattern[str] | Guarded]]
+#: For each pattern a word that is in every text it finds something in, and what of it is in the vocabulary.
+Places = Sequence[tuple[str, str, re.Pattern[str] | Guarded]]
 
 
 def places(rows: Iterable[tuple[str, str] | tuple[str, str, str]], flags: re.RegexFlag = re.NOFLAG) -> Places:
     """Return a table of places: of words, patterns, and guards where there are any."""
     return [
-        (row[0], Guarded(row[1], row[2], flags) if len(row) > 2 else re.compile(row[1], flags))  # noqa: PLR2004
+        (
+            row[0],
+            part_of(row[0]),
+            Guarded(row[1], row[2], flags) if len(row) > 2 else re.compile(row[1], flags),  # noqa: PLR2004
+        )
         for row in rows
     ]
 
@@ -86,9 +91,10 @@ def places(rows: Iterable[tuple[str, str] | tuple[str, str, str]], flags: re.Reg
 def mask_places(text: str, table: Places, scan: Scan, *, said: bool = False) -> str:
     """Mask what stands at the places of a table; see `mask_groups`."""
     absent = ""
-    for word, pattern in table:
+    known = scan.words
+    for word, part, pattern in table:
         # What is alike stands side by side, and hardly any word is in a text.
-        if word != absent and word in text:
+        if (known is None or part in known) and word != absent and word in text:
             text = mask_groups(text, pattern, scan, f"text: {word.strip()}", said=said)
             absent = ""
         else:

@@ -22,6 +22,8 @@ _CACHED_NAME_LENGTH = 128
 _SHORT_TERM = 3
 _LONGEST_NAME = 1024
 _SHORTEST_PARTICIPLE = 5
+#: Beyond it, asking for each term costs more than it saves.
+_LARGE_VOCABULARY = 2048
 #: Vault's AppRole writes ``secret_id`` for a secret; Secrets Manager and others ``secretId`` for its name.
 _NAME_OF_A_SECRET = ("secretId", "SecretId")
 #: Where a shell is, and was; only in capitals, for ``pwd`` is a password.
@@ -57,6 +59,17 @@ class Names:
         if self._table.separators is not None:
             text = text.translate(self._table.separators)
         return self._table.may_be_secret(text)
+
+    def may_be_named(self, text: str, words: str) -> bool:
+        """Return whether an ASCII text with this vocabulary may hold the name of a secret."""
+        table = self._table
+        if table.separators is not None:
+            return self.may_name(text) is not None
+        if any(stem in text for stem in table.stems_with_digits):
+            return True
+        return table.may_be_secret(words) is not None and (
+            len(words) > _LARGE_VOCABULARY or table.is_spelled(words)
+        )
 
     def rule_of(self, name: str) -> str:
         """Return the rule by which a name is secret, such as ``name: api key``; empty for a harmless one."""

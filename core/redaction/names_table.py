@@ -57,6 +57,7 @@ class Table:
             terms: they may have written in one word what a program writes in two.
         may_be_secret: Finds something in each lower-case ASCII name that spells a secret, and in few others.
         folded_may_be_secret: The same for folded names of all scripts.
+        stems_with_digits: What of ``may_be_secret`` is no word of letters.
     """
 
     def __init__(self, terms: Iterable[Term], endings: Iterable[Term]) -> None:
@@ -78,7 +79,17 @@ class Table:
                 self.terms.setdefault(f"{''.join(words)}s", term)
         stems = _stems([words for words, _ in secret])
         self.may_be_secret = _any_of(stem for stem in stems if stem.isascii()).search
+        self.stems_with_digits = [stem for stem in stems if stem.isascii() and not stem.isalpha()]
+        self._spellings = [
+            [word for word in words if word.isalpha()]
+            for words, _ in secret
+            if all(word.isascii() for word in words)
+        ]
         self.folded_may_be_secret = _any_of(stems).search
+
+    def is_spelled(self, words: str) -> bool:
+        """Return whether all words of some secret term are in a vocabulary, which has no digits."""
+        return any(all(word in words for word in term) for term in self._spellings)
 
     def ends_in(self, word: str) -> Term | None:
         """Return the term that a word ends in, as ``userpassword`` does."""

@@ -15,6 +15,7 @@ from logweir.redaction.names import NAME_GROUPS, Names, Secrecy, words_of
 from logweir.redaction.paths import PathNode
 from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, nameless, probe_of
 from logweir.redaction.scan import Exhausted, Scan, cost_of_probe
+from logweir.redaction.vocabulary import LONG_TEXT, vocabulary
 
 __all__ = ["UNMASKED", "Redactor"]
 
@@ -70,7 +71,9 @@ class Redactor:
 
     def scan(self, found: Callable[[str], None] | None = None) -> Scan:
         """Return what one call's texts are searched with."""
-        return Scan(self.secrecy, found=found, may_name=self.names.may_name)
+        return Scan(
+            self.secrecy, found=found, may_name=self.names.may_name, may_be_named=self.names.may_be_named
+        )
 
     def is_secret_key(self, name: str) -> bool:
         """Return whether the value under this name may be secret."""
@@ -110,6 +113,7 @@ class Redactor:
         # Colours stand between a name and its value: a text that has a secret is stored without them.
         plain = _COLOUR.sub("", text) if "\x1b" in text or "\\" in text else text
         scan.pay(_OF_TEXT + (len(plain) >> 1))
+        scan.words = vocabulary(plain) if len(plain) >= LONG_TEXT else None
         # Of a long text it costs half of what searching does, and there is nearly always a sign.
         if len(plain) <= _LONG and plain.isascii() and not scan.names(plain):
             scan.pay(cost_of_probe(plain))

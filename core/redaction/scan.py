@@ -67,13 +67,15 @@ class Scan:
         left: What the search may cost, see :data:`WORK`.
         found: Is given the rule of each secret that is found, such as ``shape: jwt``; for explanations.
         may_name: Finds something in each text that holds the name of a secret, and in few others.
+        may_be_named: The same of a text and its vocabulary.
 
     Attributes:
         left: What it may cost yet.
         explains: Whether anybody wants to know the rules.
+        words: The vocabulary of the text, also of one that was masked since; ``None`` of a short one.
     """
 
-    __slots__ = ("_found", "_named", "explains", "left", "may_name", "secrecy")
+    __slots__ = ("_found", "_may_be_named", "_named", "explains", "left", "may_name", "secrecy", "words")
 
     def __init__(
         self,
@@ -81,10 +83,13 @@ class Scan:
         left: int = WORK,
         found: Callable[[str], None] | None = None,
         may_name: Callable[[str], object] = bool,
+        may_be_named: Callable[[str, str], bool] = lambda text, _words: bool(text),
     ) -> None:
         self.secrecy = secrecy
         self.left = left
         self.may_name = may_name
+        self.words: str | None = None
+        self._may_be_named = may_be_named
         self._found = found
         self.explains = found is not None
         self._named = ("", False)
@@ -92,8 +97,14 @@ class Scan:
     def names(self, text: str) -> bool:
         """Return whether a text may hold the name of a secret; asked again for the same, it is known."""
         if self._named[0] is not text:
-            self._named = text, bool(self.may_name(text))
+            words = self.words
+            named = bool(self.may_name(text)) if words is None else self._may_be_named(text, words)
+            self._named = text, named
         return self._named[1]
+
+    def may_hold(self, part: str) -> bool:
+        """Return whether the text may hold something with this part, see ``vocabulary.part_of``."""
+        return self.words is None or part in self.words
 
     def look(self) -> None:
         """Pay for one closer look.

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from logweir.redaction.scan import MASK, OF_MATCH, Scan
 from logweir.redaction.text_places import lowered
+from logweir.redaction.vocabulary import part_of
 
 __all__ = ["SCHEME_PROBES", "mask_schemes"]
 
@@ -38,6 +39,7 @@ _WORDS = (
     *("ntlm", "sws", "apikey", "api-key", "geniekey", "key ", "key\t", "pat ", "pat\t"),
 )
 _ANY_WORD = re.compile("|".join(_WORDS))
+_PARTS = {word: part_of(word) for word in _WORDS}
 _SHORT = 512
 _PARAMETER = re.compile(
     r"[a-zA-Z](?<!\w\w)(?i:(?<=r)esponse|(?<=n)once|(?<=c)nonce|(?<=m)ac|(?<=s)ignature|(?<=o)auth_(?:token|signature)"
@@ -77,6 +79,8 @@ def _places_of(words: Iterable[str], text: str, scan: Scan) -> list[int]:
         return [found.start() for found in _ANY_WORD.finditer(lower)]
     places = []  # of a long text: str.find is faster than re, but for its first call
     for word in words:
+        if not scan.may_hold(_PARTS[word]):
+            continue
         count = lower.count(word)
         scan.pay(count * OF_MATCH)
         at = -1

@@ -66,24 +66,9 @@ _ARGUMENT = re.compile(r"argument (?:-\w, ?|-\w/)?--([\w-]{1,64}+): invalid [\w 
 
 # What these expressions need, and most long texts have not: they try at each word, or at each quote.
 _NAMES_THAT_STATE = [
-    f"{name} "
-    for name in [
-        "password",
-        "passwords",
-        "passwd",
-        "passphrase",
-        "passcode",
-        "pwd",
-        "secret",
-        "token",
-        "key",
-        "pin",
-        "otp",
-        "code",
-        "credentials",
-    ]
+    *("password", "passwords", "passwd", "passphrase", "passcode"),
+    *("pwd", "secret", "token", "key", "pin", "otp", "code", "credentials"),
 ]
-_WITHOUT_PASS = [name for name in _NAMES_THAT_STATE if "pass" not in name]
 _SIGNS_BEFORE = [
     "reference chain: ",
     *(f"{quote} {word} " for quote in "\"'`" for word in ("for", "in", "of")),
@@ -104,8 +89,7 @@ SENTENCE_PROBES = (
 
 def mask_sentences(text: str, scan: Scan) -> str:
     """Mask the secrets that sentences name."""
-    lowered = text.lower()
-    if any(word in lowered for word in (_NAMES_THAT_STATE if "pass" in lowered else _WITHOUT_PASS)):
+    if _may_state(text, scan):
         text = _STATED.sub(lambda match: _stated(match, scan), text)
     for _ in range((text.count("assword") + text.count("ASSWORD")) // _WORDS_OF_A_LOOK):
         scan.look()
@@ -116,6 +100,14 @@ def mask_sentences(text: str, scan: Scan) -> str:
     if "argument -" in text:
         text = _ARGUMENT.sub(lambda match: _argued(match, scan), text)
     return text
+
+
+def _may_state(text: str, scan: Scan) -> bool:
+    names = [name for name in _NAMES_THAT_STATE if scan.may_hold(name)]
+    if not names:
+        return False
+    lowered = text.lower()
+    return any(f"{name} " in lowered for name in names)
 
 
 def _stated(match: re.Match[str], scan: Scan) -> str:

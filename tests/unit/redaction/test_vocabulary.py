@@ -1,0 +1,68 @@
+"""A long text's vocabulary is asked first, and rules out nothing that the text holds."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logweir.benchmarks.hostile_events import PIECES
+from logweir.redaction import redactor as redactor_module
+from logweir.redaction.redactor import Redactor
+from logweir.redaction.vocabulary import LONG_TEXT, part_of, vocabulary
+
+_PROSE = "The order of the customer was refused, for nothing was left of it on line 17 of 42.\n"
+
+_SECRETS = (
+    "pkcs12 = hunter2zk9",
+    "ed25519_key=hunter2zk9",
+    "api_key=hunter2zk9",
+    "userPassword: hunter2zk9",
+    "x-api-key: hunter2zk9",
+    '{"mfa": {"code": "hunter2zk9"}}',
+    "Authorization: ApiKey hunter2zk9abc",
+    "*cmd* 'PASS hunter2'",
+    "rabbitmqctl add_user bob hunter2zk9",
+    "mysqldump -u bob -phunter2 shop",
+    "requirepass hunter2zk9",
+    "A temporary password is generated for root@localhost: hunter2-Zk9",
+    "Your token is hunter2zk9abc",
+    "пароль=hunter2zk9",
+)
+
+
+def test_a_vocabulary_has_each_word_once_in_lower_case():
+    assert sorted(vocabulary("Key=a1b, KEY; key\u00e9 3_Key").split()) == ["a", "b", "key"]
+
+
+@pytest.mark.parametrize(
+    ("needle", "part"),
+    [("-passin pass:", "passin"), ("<<<", ""), (" is your ", "your"), ("UGFzc3dvcmQ6", "ugfzc")],
+)
+def test_of_what_is_looked_for_the_longest_word_must_be_in_the_vocabulary(needle, part):
+    assert part_of(needle) == part
+
+
+@pytest.mark.parametrize("secret", _SECRETS)
+def test_c10_a_secret_is_found_in_a_long_text_as_in_a_short_one(secret):
+    redactor = Redactor()
+    before, behind = _PROSE * 30, _PROSE * 30
+    masked = redactor.redact_text(f"{_PROSE}{secret}\n{_PROSE}")
+
+    assert "***" in masked
+    assert redactor.redact_text(f"{before}{_PROSE}{secret}\n{_PROSE}{behind}") == f"{before}{masked}{behind}"
+
+
+def test_c10_a_key_of_the_configuration_is_found_in_a_long_text_however_it_is_written():
+    text = _PROSE * 60 + "customer number=hunter2 customerNumber=hunter2"
+
+    assert Redactor(keys=["customer_number"]).redact_text(text).count("***") == 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([*PIECES, *_SECRETS]), min_size=1, max_size=9).map(" ".join))
+def test_whatever_a_text_holds_a_vocabulary_rules_nothing_out(text):
+    redactor = Redactor()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redactor_module, "LONG_TEXT", 0)
+        long = redactor.searched(text, redactor.scan())
+
+    assert len(text) >= LONG_TEXT or long == redactor.searched(text, redactor.scan())
