@@ -6,9 +6,9 @@ import copy
 import datetime as dt
 import decimal
 import enum
-import re
 import logging
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
