@@ -147,8 +147,20 @@ def by_name(events: list[Event]) -> dict[str, list[Event]]:
     }
 
 
+LONG = os.environ.get("LOGWEIR_SOAK") == "long"
+
+
 @pytest.mark.parametrize(
-    "pool", [("prefork", "--max-tasks-per-child", "2"), ("threads",)], ids=["prefork", "threads"]
+    "pool",
+    [
+        pytest.param(("prefork", "--max-tasks-per-child", "2"), id="prefork"),
+        pytest.param(("threads",), id="threads"),
+        pytest.param(
+            ("gevent",),
+            id="gevent",
+            marks=[pytest.mark.soak, pytest.mark.skipif(not LONG, reason="a pool more, in the long form")],
+        ),
+    ],
 )
 def test_tasks_carry_their_senders_trace_through_retries_chains_and_chords(
     tmp_path: Path, pool: tuple[str, ...]
