@@ -22,6 +22,7 @@ def log_access(
     duration_ns: int,
     error: BaseException | None = None,
     websocket_code: int | None = None,
+    broken_off: bool = False,
 ) -> None:
     """Emit the event of one request; method and path come from the context.
 
@@ -34,12 +35,12 @@ def log_access(
             left in the middle of its request or of the answer is no error of the application.
         websocket_code: With what the client closed the websocket, if it did; that is no error of the
             application, and neither is the exception by which it hears of it.
+        broken_off: Whether the client left before it had sent the whole request.
     """
     current = runtime.current() or runtime.stand_in()
-    left = says_client_left(error)
-    level = "warning" if left else _level(status, error)
-    if left:
-        error = None
+    level = _level(status, error)
+    if says_client_left(error) or (broken_off and error is None):
+        level, error, broken_off = "warning", None, True
     if websocket_code is not None and (error is None or _says_closed(error, websocket_code)):
         level = "info" if websocket_code in _USUAL_CLOSES else "warning"
         error = None
@@ -48,7 +49,7 @@ def log_access(
     fields: dict[str, Any] = {"http_status": status, "duration_ms": round(duration_ns / _NANOS_PER_MS, 3)}
     if websocket_code is not None:
         fields["websocket_code"] = websocket_code
-    if left:
+    if broken_off:
         fields["client_disconnected"] = True
     if error is not None:
         fields["exc_info"] = error

@@ -98,6 +98,7 @@ class ContextMiddleware:
                     duration_ns=self._clock() - started,
                     error=failure,
                     websocket_code=exchange.websocket_code,
+                    broken_off=exchange.broken_off,
                 )
 
     def _read(self, scope: Scope) -> Incoming:
@@ -119,6 +120,7 @@ class _Exchange:
     Attributes:
         status: Of the response, if one was begun.
         websocket_code: With what the client closed the websocket, if it did.
+        broken_off: Whether the client left before it had sent the whole request.
     """
 
     def __init__(self, receive: Receive, send: Send, headers: list[tuple[str, str]]) -> None:
@@ -127,10 +129,17 @@ class _Exchange:
         self._headers = [(name.encode("latin-1"), value.encode("ascii")) for name, value in headers]
         self.status: int | None = None
         self.websocket_code: int | None = None
+        self.broken_off = False
+        self._more_comes = True
 
     async def receive(self) -> Message:
         message = await self._receive()
-        if message["type"] == "websocket.disconnect":
+        kind = message["type"]
+        if kind == "http.request":
+            self._more_comes = message.get("more_body", False)
+        elif kind == "http.disconnect":  # which comes behind the answer as well
+            self.broken_off = self._more_comes and self.status is None
+        elif kind == "websocket.disconnect":
             self.websocket_code = message.get("code", _NO_CODE)
         return message
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import httpx
@@ -60,6 +60,82 @@ def failing(*, debug: bool = False) -> FastAPI:
         raise RuntimeError("boom")
 
     return app
+
+
+# -- clients that leave ----------------------------------------------------------------------------------
+
+
+async def request(app: Any, *messages: dict[str, Any]) -> None:
+    """One POST whose client sends these messages, and leaves."""
+    waiting = [*messages, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, Any]:
+        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+    async def send(_message: dict[str, Any]) -> None: ...
+
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"10")]
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": headers}
+    await app(
+        {**scope, "http_version": "1.1", "scheme": "http", "client": None, "server": ("shop", 80)},
+        receive,
+        send,
+    )
+
+
+def part(body: bytes, *, more: bool) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+class _Wrapped(Exception):
+    """As of an application that gives such an error a name of its own."""
+
+
+def uploads(body: Any) -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(ContextMiddleware)
+    app.post("/")(body)
+    return app
+
+
+async def reads(request: Request) -> int:
+    return len(await request.body())
+
+
+async def parses(value: dict[str, Any]) -> int:
+    return len(value)
+
+
+async def wraps(request: Request) -> int:
+    try:
+        return len(await request.body())
+    except Exception as error:
+        raise _Wrapped from error
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "level", "status", "left"),
+    [
+        (reads, [part(b"123", more=True)], "warning", None, True),
+        (reads, [], "warning", None, True),
+        (parses, [part(b"{", more=True)], "warning", 400, True),
+        (parses, [part(b"{", more=False)], "info", 422, None),
+        (parses, [part(b"{}", more=False)], "info", 200, None),
+        (wraps, [part(b"123", more=True)], "error", 500, True),
+    ],
+)
+def test_a_client_that_leaves_in_an_upload_is_no_error_of_the_application(
+    body: Any, sent: Any, level: str, status: int | None, left: bool | None
+) -> None:
+    with logweir.running(CONFIG), suppress(_Wrapped):
+        asyncio.run(request(uploads(body), *sent))
+    event = stored()["http.request"]
+    assert (event.level, event.fields["http_status"], event.fields.get("client_disconnected")) == (
+        level,
+        status,
+        left,
+    )
+    assert ("exception" in event.fields) is (status == 500)
 
 
 # -- unhandled errors -------------------------------------------------------------------------------------
