@@ -22,7 +22,7 @@ from logweir.config.queue_plan import delivered_from_spools
 from logweir.config.sinks import context_of
 from logweir.delivery.brokers.making import make_broker, place_of
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER, unattended_for
+from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER, command_for, unattended_for
 from logweir.delivery.forwarder import Forwarder
 from logweir.errors import LogweirError, SinkError
 from logweir.runtime.pipeline import queues_of
@@ -104,7 +104,7 @@ def _unattended(config: RoutingConfig) -> list[str]:
     silent = {name: unattended_for(queues_of(config), name) for name in sorted(delivered_from_spools(config))}
     return [
         f"nobody delivers to the sink {name!r}: no worker has given a sign of life for {seconds:.0f} s; "
-        f"start `logweir worker --sink {name}`"
+        f"start {command_for(name, forwards=config.sinks[name].queue.is_forwarded_elsewhere)}"
         for name, seconds in silent.items()
         if seconds >= UNATTENDED_AFTER
     ]

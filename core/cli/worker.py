@@ -44,6 +44,12 @@ def worker(
     processes: Annotated[
         int, typer.Option(help="So many workers, which a parent starts again when they die.", min=1, max=256)
     ] = 1,
+    forward: Annotated[
+        bool,
+        typer.Option(
+            "--forward", help="Publish to brokers what applications of this host put on its disk, no more."
+        ),
+    ] = False,
     metrics_port: Annotated[
         int | None,
         typer.Option(help="Serve metrics, /live and /ready at this port.", min=1, max=65535),
@@ -60,18 +66,18 @@ def worker(
     """
     settings = load_config(config)
     wanted = sink or []
-    if processes > 1 and share is None:
-        _keep(processes, settings, config, wanted, metrics_port, metrics_host)
-        return
     metrics = None if metrics_port is None else MetricsConfig(port=metrics_port, host=metrics_host)
+    if processes > 1 and share is None:
+        _keep(processes, settings, config, wanted, metrics, forward=forward)
+        return
     part = _part(share)
-    names = sinks_to_deliver(settings, wanted, part)
-    process = WorkerProcess(settings, wanted, part, metrics=metrics)
+    names = sinks_to_deliver(settings, wanted, part, forward=forward)
+    process = WorkerProcess(settings, wanted, part, forward=forward, metrics=metrics)
     with Signals() as signals:
         if part is not None:
             threading.Thread(target=_end_with_the_parent, daemon=True).start()
         process.start()
-        _say(f"worker {os.getpid()} delivers to {', '.join(names)}")
+        _say(f"worker {os.getpid()} {'forwards for' if forward else 'delivers to'} {', '.join(names)}")
         while signals.next() == signal.SIGHUP:
             _reload(process, config)
         delivered = process.stop()
@@ -101,24 +107,25 @@ def _keep(
     settings: RoutingConfig,
     config: str,
     wanted: list[str],
-    metrics_port: int | None,
-    metrics_host: str,
+    metrics: MetricsConfig | None,
+    *,
+    forward: bool,
 ) -> None:
     """Keep so many workers running until a signal asks for the end."""
-    names = sinks_to_deliver(settings, wanted)
-    own = divided(settings, names)
+    names = sinks_to_deliver(settings, wanted, forward=forward)
+    own = divided(settings, names, forward=forward)
     if len(own) == len(names) < processes:
         raise typer.BadParameter(
             f"--processes {processes} is more than there are sinks ({', '.join(own)}), each of which one "
             f"process at a time delivers from this host's disk; give {len(own)} at most"
         )
-    refuse_what_cannot_work(settings, names)
+    refuse_what_cannot_work(settings, names, forward=forward)
     command = [sys.executable, "-m", "logweir", "worker", "-c", config]
-    command += [part for name in wanted for part in ("--sink", name)]
+    command += [part for name in wanted for part in ("--sink", name)] + ["--forward"] * forward
     commands = [[*command, "--share", f"{number}/{processes}"] for number in range(processes)]
-    if metrics_port is not None:
+    if metrics is not None:
         for number, each in enumerate(commands):
-            each += ["--metrics-port", str(metrics_port + number), "--metrics-host", metrics_host]
+            each += ["--metrics-port", str(metrics.port + number), "--metrics-host", metrics.host]
     group = WorkerGroup(commands, _say)
     with Signals([signal.SIGCHLD]) as signals:
         _say(f"worker {os.getpid()} keeps {processes} processes for {', '.join(names)}")

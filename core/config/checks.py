@@ -112,7 +112,7 @@ def _unreachable(routes: Sequence[RouteAt]) -> Iterator[Contradiction]:
 
 def _missing_clients(sinks: Mapping[str, SinkConfig]) -> Iterator[Contradiction]:
     for name, sink in sinks.items():
-        if extra := missing_extra(sink.queue.type):
+        if (extra := missing_extra(sink.queue.type)) and not sink.queue.is_forwarded_elsewhere:
             message = f"queue type {sink.queue.type!r} needs a client that is not installed; type: "
             yield ("sinks", name, "queue", "type"), f"{message}pip install 'logweir[{extra}]'"
 

@@ -67,7 +67,10 @@ def plan_queue(name: str, config: RoutingConfig) -> QueuePlan:
         own = "disk" if declared.local == "disk" else "memory" if declared.local else None
         # What only tracing fills has room on disk while the broker is away, unless the file says otherwise.
         spills = spills or (
-            declared.when_full is None and declared.local != "none" and own != "disk" and not audited
+            declared.when_full is None
+            and declared.local != "none"
+            and own != "disk"
+            and not (on_disk or audited)
         )
     default: WhenFull = "block" if audited else "drop_oldest"
     return QueuePlan(
@@ -88,7 +91,7 @@ def delivered_elsewhere(config: RoutingConfig) -> set[str]:
 
 
 def delivered_from_spools(config: RoutingConfig) -> set[str]:
-    """Those of them that a worker of this very host has to deliver to."""
+    """Those of them whose events a worker of this very host has to deliver, or to forward to a broker."""
     return {name for name, sink in config.sinks.items() if sink.queue.deliver == "elsewhere"}
 
 

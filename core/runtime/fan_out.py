@@ -135,7 +135,7 @@ class FanOut:
             ensure_awake()
             for channel in channels:
                 # What a broker has confirmed is durable, and reported as any answer of a sink.
-                reports = channel.reports_stored or channel.config.queue.goes_over_a_broker
+                reports = channel.reports_stored or channel.config.queue.is_forwarded_here
                 if not reports or (acknowledge == "stored" and not channel.reports_stored):
                     self._receipts.unreported(channel.name, receipt.event)
         for channel, answer in zip(channels, answers, strict=True):

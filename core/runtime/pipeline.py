@@ -14,7 +14,7 @@ from logweir.capture.asking import snapshotter_of
 from logweir.capture.capture import Capture
 from logweir.capture.enriching import Enrichers, EnrichingCapture
 from logweir.config.models import RoutingConfig
-from logweir.config.queue_plan import QueuePlan, delivered_elsewhere, plan_queue
+from logweir.config.queue_plan import QueuePlan, delivered_elsewhere, delivered_from_spools, plan_queue
 from logweir.config.sinks import context_of
 from logweir.config.user_modules import find_function
 from logweir.delivery.brokers.making import make_broker, place_of
@@ -128,7 +128,9 @@ def queues_of(config: RoutingConfig) -> Path:
 
 def _share_spool(config: RoutingConfig, before: RoutingConfig) -> bool:
     """Whether one spool serves both; who delivers a sink's events is part of what it knows of them."""
-    return config.data_dir == before.data_dir and delivered_elsewhere(config) == delivered_elsewhere(before)
+    return config.data_dir == before.data_dir and all(
+        of(config) == of(before) for of in (delivered_elsewhere, delivered_from_spools)
+    )
 
 
 def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
@@ -152,7 +154,7 @@ def _channel(
     channel = Channel(
         name,
         sink,
-        _end_of(sink, plan, context_of(name, config, workers=sink.workers)),
+        end_of(sink, plan, context_of(name, config, workers=sink.workers)),
         queue,
         backlog,
         plan.bounds,
@@ -173,7 +175,7 @@ def _channel_elsewhere(
     return ElsewhereChannel(name, sink, queue, plan.bounds, store, around.acknowledgements, around.clock)
 
 
-def _end_of(sink: SinkConfig, plan: QueuePlan, context: SinkContext) -> Sink[SinkConfig]:
+def end_of(sink: SinkConfig, plan: QueuePlan, context: SinkContext) -> Sink[SinkConfig]:
     """What the channel writes to: the sink, or what forwards to the workers that write to it."""
     if plan.config.goes_over_a_broker:
         return Forwarder(sink, make_broker(plan.config, place_of(sink.type, context)), context)

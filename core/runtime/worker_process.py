@@ -11,12 +11,13 @@ import asyncio
 import threading
 from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import plan_queue, with_retention_of
 from logweir.config.sinks import context_of
 from logweir.delivery.brokers.dead_letters import BrokerLetters
+from logweir.delivery.brokers.making import require_client
 from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetterPruner, DeadLetters
 from logweir.delivery.elsewhere.host_spool import HostSpool
@@ -30,11 +31,10 @@ from logweir.process.loop_thread import LoopThread
 from logweir.redaction.reasons import masked
 from logweir.runtime.from_broker import channel_from_broker, letters_of_broker, refuse_others_streams
 from logweir.runtime.lost_rows import refuse_lost_rows
-from logweir.runtime.pipeline import Surroundings, queues_of
+from logweir.runtime.pipeline import Surroundings, end_of, queues_of
 from logweir.runtime.worker_sinks import Share, sinks_to_deliver
 from logweir.settings.operations import MetricsConfig
 from logweir.sinks import registry
-from logweir.sinks.threaded import as_async
 from logweir.stores.archive.schedule import RetentionSchedule
 from logweir.telemetry.drop_reports import LossReporter
 from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
@@ -68,6 +68,8 @@ class WorkerProcess:
         config: The configuration.
         wanted: The sinks, if not all that are delivered elsewhere.
         share: This process's part of them, if several divide them.
+        forward: Whether it forwards to brokers what applications of this host put on its disk, and delivers
+            nothing.
         metrics: Where it serves its metrics, if it does; what routing.yaml says is the application's.
         clock: Time for back-off.
     """
@@ -78,13 +80,15 @@ class WorkerProcess:
         wanted: Collection[str] = (),
         share: Share | None = None,
         *,
+        forward: bool = False,
         metrics: MetricsConfig | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.config = config
         self._wanted = wanted
         self._share = share
-        _require_drivers(config, self._names(config))
+        self._forward = forward
+        _require_clients(config, self._names(config), forward=forward)
         self._clock = clock or Clock()
         self._deliveries: dict[str, _Delivery] = {}
         self._counted: dict[str, SinkMetrics] = {}
@@ -102,7 +106,7 @@ class WorkerProcess:
         ]
 
     def _names(self, config: RoutingConfig) -> list[str]:
-        return sinks_to_deliver(config, self._wanted, self._share)
+        return sinks_to_deliver(config, self._wanted, self._share, forward=self._forward)
 
     def start(self) -> None:
         """Begin to deliver, on a thread of its own.
@@ -111,7 +115,7 @@ class WorkerProcess:
             ConfigError: Audit rows are gone that this machine knows, or a broker refuses this configuration.
         """
         mask_with(masked)
-        refuse_what_cannot_work(self.config, self._names(self.config))
+        refuse_what_cannot_work(self.config, self._names(self.config), forward=self._forward)
         self._loop_thread.start()
         self._server.follow(self._served)
 
@@ -132,7 +136,7 @@ class WorkerProcess:
     def _delivery(self, name: str) -> _Delivery:
         config, sink = self.config, self.config.sinks[name]
         wake = self._loop_thread.call_soon
-        if sink.queue.goes_over_a_broker:
+        if sink.queue.goes_over_a_broker and not self._forward:
             around = Surroundings(wake, OpenReceipts(), self._clock)
             letters = letters_of_broker(
                 name, config, self._dead_letters, self._run_on_loop, self._pruner.expired
@@ -142,11 +146,10 @@ class WorkerProcess:
         spool = HostSpool(queues_of(config), name, self._dead_letters, wake)
         plan = plan_queue(name, config)
         queue = DiskQueue(spool, name, plan.config, "block", wake, clock=self._clock.monotonic)
-        sink_class = registry.resolve(sink.type)
         channel = Channel(
             name,
             sink,
-            as_async(cast(Any, sink_class)(sink, context_of(name, config, workers=sink.workers))),
+            end_of(sink, plan, context_of(name, config, workers=sink.workers)),
             queue,
             None,
             plan.bounds,
@@ -170,7 +173,7 @@ class WorkerProcess:
             ConfigError: It leaves this worker nothing to do; the old one stays in force.
             MissingDependency: A driver is not installed; likewise.
         """
-        _require_drivers(config, self._names(config))
+        _require_clients(config, self._names(config), forward=self._forward)
         self._loop_thread.run(self._replace(config), None)
 
     async def _replace(self, config: RoutingConfig) -> None:
@@ -236,26 +239,30 @@ class WorkerProcess:
         return sinks
 
 
-def refuse_what_cannot_work(config: RoutingConfig, names: Collection[str]) -> None:
+def refuse_what_cannot_work(config: RoutingConfig, names: Collection[str], *, forward: bool = False) -> None:
     """Look, before anything is delivered, for what an operator has to change first; blocks.
 
     Raises:
         ConfigError: Audit rows are gone that this machine knows, or a broker refuses this configuration.
-        MissingDependency: A driver is not installed.
+        MissingDependency: A driver, or the client of a broker, is not installed.
     """
-    _require_drivers(config, names)
-    refuse_lost_rows(config, names)
+    _require_clients(config, names, forward=forward)
+    if not forward:
+        refuse_lost_rows(config, names)
     refuse_others_streams(config, names)
 
 
-def _require_drivers(config: RoutingConfig, names: Collection[str]) -> None:
-    """Import what writes to these sinks: reading their options did not need it.
+def _require_clients(config: RoutingConfig, names: Collection[str], *, forward: bool) -> None:
+    """Import what writes to these sinks, which reading their options did not need; or to their brokers.
 
     Raises:
-        MissingDependency: A driver is not installed.
+        MissingDependency: It is not installed.
     """
     for name in names:
-        registry.resolve(config.sinks[name].type)
+        if forward:
+            require_client(config.sinks[name].queue)
+        else:
+            registry.resolve(config.sinks[name].type)
 
 
 async def _end_one(delivery: _Delivery, timeout: float) -> bool:

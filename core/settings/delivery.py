@@ -82,7 +82,8 @@ class QueueConfig(BrokerKeys, StrictModel):
     deliver: Deliver = "here"
     """Who takes events out of a queue on disk: `here` this very process, `elsewhere` a process of its own on
     this host, `logweir worker`. Elsewhere keeps the sink, its driver and its network out of the application,
-    which then only appends to its disk."""
+    which then only appends to its disk. With a broker the events leave the host by `logweir worker --forward`
+    in place of the application, which has no client of the broker."""
     spill_max_events: int | None = Field(default=None, ge=1)
     """With `when_full: spill`, the most events on disk; by default 1,000,000."""
     spill_max_bytes: ByteSize | None = Field(default=None, ge=1024)
@@ -101,9 +102,10 @@ class QueueConfig(BrokerKeys, StrictModel):
                 "deliver: elsewhere hands events to another process over the disk, which no queue in memory "
                 "does; use type: disk, with when_full: block, drop_newest or drop_oldest"
             )
-        if self.deliver == "elsewhere" and self.goes_over_a_broker:
+        if self.deliver == "elsewhere" and self.local in {"memory", "none"}:
             raise ValueError(
-                f"with type: {self.type} worker processes deliver anyway; remove deliver: elsewhere"
+                "deliver: elsewhere hands events over the disk to a worker of this host, which forwards "
+                f"them; remove it, or local: {self.local}"
             )
         return self
 
@@ -122,6 +124,16 @@ class QueueConfig(BrokerKeys, StrictModel):
                 "or add when_full: spill"
             )
         return self
+
+    @property
+    def is_forwarded_elsewhere(self) -> bool:
+        """Whether the application does not even forward, and a worker of its host does."""
+        return self.goes_over_a_broker and self.deliver == "elsewhere"
+
+    @property
+    def is_forwarded_here(self) -> bool:
+        """Whether the application itself forwards to a broker."""
+        return self.goes_over_a_broker and self.deliver == "here"
 
     @property
     def goes_over_a_broker(self) -> bool:

@@ -36,8 +36,8 @@ def configure(directory: Path, queue: str = "", linger: str = "5ms") -> None:
     (directory / "routing.yaml").write_text(CONFIG.format(queue=queue, linger=linger))
 
 
-def start_worker(directory: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start ``logweir worker`` and wait until it delivers."""
+def start_worker(directory: Path, *arguments: str, begins: str = "delivers to") -> subprocess.Popen[str]:
+    """Start ``logweir worker`` and wait until it delivers, or begins as it is expected to."""
     with (directory / "worker.txt").open("a") as errors:
         begin = errors.tell()
         process = ended_with_the_test(
@@ -49,7 +49,7 @@ def start_worker(directory: Path, *arguments: str) -> subprocess.Popen[str]:
                 text=True,
             )
         )
-    eventually(lambda: "delivers to" in said(directory)[begin:], 90, found=lambda: said(directory))
+    eventually(lambda: begins in said(directory)[begin:], 90, found=lambda: said(directory))
     return process
 
 

@@ -12,7 +12,7 @@ from logweir.settings.brokers import missing_extra
 from logweir.settings.delivery import QueueConfig
 from logweir.sinks.contract import SinkContext
 
-__all__ = ["make_broker", "place_of"]
+__all__ = ["make_broker", "place_of", "require_client"]
 
 
 def make_broker(config: QueueConfig, place: Place) -> Broker:
@@ -21,11 +21,20 @@ def make_broker(config: QueueConfig, place: Place) -> Broker:
     Raises:
         MissingDependency: Its client is not installed.
     """
-    if extra := missing_extra(config.type):
-        raise MissingDependency(f"queue type {config.type!r}", extra)
+    require_client(config)
     from logweir.delivery.brokers.redis import RedisBroker  # noqa: PLC0415 - who has no broker has no client
 
     return RedisBroker(config, place)
+
+
+def require_client(config: QueueConfig) -> None:
+    """See that the client of a queue's broker is installed.
+
+    Raises:
+        MissingDependency: It is not.
+    """
+    if extra := missing_extra(config.type):
+        raise MissingDependency(f"queue type {config.type!r}", extra)
 
 
 def place_of(kind: str, context: SinkContext, *, consumes: bool = False) -> Place:

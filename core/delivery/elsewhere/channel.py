@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from logweir.delivery.channel import Channel
 from logweir.delivery.counters import SinkState
-from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER, unattended_for
+from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER, command_for, unattended_for
 from logweir.delivery.elsewhere.queue import ElsewhereQueue
 from logweir.delivery.queue import QueueStatistics
 from logweir.delivery.receipts import OpenReceipts
@@ -98,7 +98,7 @@ class ElsewhereChannel(Channel):
             self.counters.state = SinkState.DOWN
             self.counters.last_error = (
                 f"nobody delivers: no worker has given a sign of life for {away:.0f} s; "
-                f"start `logweir worker --sink {self.name}`"
+                f"start {command_for(self.name, forwards=self.config.queue.is_forwarded_elsewhere)}"
             )
         elif self.counters.state is SinkState.DOWN:
             self.counters.succeeded()

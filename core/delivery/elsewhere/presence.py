@@ -10,7 +10,7 @@ from pathlib import Path
 
 from logweir.delivery.elsewhere.places import worker_path
 
-__all__ = ["UNATTENDED_AFTER", "Presence", "is_attended", "unattended_for"]
+__all__ = ["UNATTENDED_AFTER", "Presence", "command_for", "is_attended", "unattended_for"]
 
 #: Seconds without a sign of life of a worker after which it is reported.
 UNATTENDED_AFTER = 60.0
@@ -79,3 +79,8 @@ def unattended_for(directory: Path, sink: str) -> float:
         with suppress(OSError, ValueError):  # never: since there has been anything to deliver
             since = min(path.stat().st_mtime for path in directory.glob("*.lock"))
     return 0.0 if since is None else max(0.0, time.time() - since)
+
+
+def command_for(sink: str, *, forwards: bool) -> str:
+    """What to type where nobody delivers, or forwards, what waits for a sink."""
+    return f"`logweir worker {'--forward ' if forwards else ''}--sink {sink}`"
