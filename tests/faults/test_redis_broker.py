@@ -10,6 +10,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from logweir.delivery.brokers.redis import RedisBroker
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.runtime.runtime import Runtime
 from logweir.settings.delivery import QueueConfig
+from logweir.testing.conduct import cancelled_at
 from servers import FaultProxy, Server
 from support.burst import Burst
 from support.consumers import Consumers, consumers
@@ -227,6 +230,32 @@ def streams(redis: Server) -> Iterator[Streams]:
     made = Streams(redis.url)
     yield made
     made.client.close()
+
+
+@pytest.mark.parametrize("call", ["lease", "claim"])
+async def test_what_a_call_was_handed_as_it_was_cancelled_is_given_back_at_the_close(
+    call: str, streams: Streams
+) -> None:
+    other = RedisBroker(streams.broker(claim_after=60.0)._config, replace(streams.place, consumer="b"))
+    await other.open()
+    for number in range(1, 40):
+        broker = streams.broker(claim_after=60.0)
+        await broker.open()
+        await publish(other, 5)
+        if call == "claim":
+            await other.release(await other.lease(5, 1.0))
+        whole, _ = await cancelled_at(number, partial(getattr(broker, call), 5, *[0.0] * (call == "lease")))
+        await broker.close()
+        if whole:  # then the caller has them, and gives them back
+            break
+        async with asyncio.timeout(30):  # and not after claim_after
+            found: set[bytes] = set()
+            while len(found) < 5:
+                entries = [*await other.lease(5, 0.1), *await other.claim(5)]
+                found |= {entry.body for entry in entries}
+                await other.settle(entries)
+    await other.close()
+    assert number > 1
 
 
 async def test_a_deleted_group_is_made_anew_and_nothing_settled_comes_again(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -67,6 +68,7 @@ class RedisBroker(Broker):
         self._cursors = [_START] * config.partitions
         # Leased beyond what was asked for, as where there are more partitions than that.
         self._spare: list[Entry] = []
+        self._unsure = False
         self._swept = time.monotonic()
 
     @property
@@ -165,6 +167,15 @@ class RedisBroker(Broker):
 
     # -- who consumes -------------------------------------------------------------------------------
 
+    @contextmanager
+    def _cut_short(self) -> Iterator[None]:
+        """Note that a call which hands out was cancelled: Redis may have given it what nobody here has."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._unsure = True
+            raise
+
     async def lease(self, limit: int, timeout: float) -> list[Entry]:
         """See :meth:`Broker.lease`."""
         streams = self._streams
@@ -182,7 +193,8 @@ class RedisBroker(Broker):
 
     async def _read(self, streams: Sequence[str], share: int, timeout: float) -> dict[str, list[Entry]]:
         group = ("GROUP", self._config.group, self._place.consumer, "COUNT", share)
-        answer, missing = await self._redis.read(group, streams, timeout)
+        with self._cut_short():
+            answer, missing = await self._redis.read(group, streams, timeout)
         if missing:
             await self._restore_groups()
         return {
@@ -224,6 +236,10 @@ class RedisBroker(Broker):
     async def claim(self, limit: int) -> list[Entry]:
         """See :meth:`Broker.claim`."""
         await self._sweep()
+        with self._cut_short():
+            return await self._counted(await self._claimed(limit))
+
+    async def _claimed(self, limit: int) -> list[Entry]:
         entries: list[Entry] = []
         unseen = list(range(len(self._streams)))
         while unseen and len(entries) < limit:
@@ -242,7 +258,7 @@ class RedisBroker(Broker):
                 entries += [entry for raw in items if (entry := self._entry(number, raw, 2))]
             self._report_missing(lost)
             unseen = [number for number in unseen if self._cursors[number] != _START]
-        return await self._counted(entries)
+        return entries
 
     def _autoclaim(self, partition: int, share: int) -> Command:
         return (
@@ -373,13 +389,15 @@ class RedisBroker(Broker):
                 await client.close()
 
     async def close(self) -> None:
-        """See :meth:`Broker.close`."""
+        """See :meth:`Broker.close`; what a cancelled call was handed is given back."""
         client = self._client
         if client is None:
             return
         try:
             spare, self._spare = self._spare, []
             await self.release(spare)
+            if self._unsure:
+                await self._release_all()
             if self._place.consumer:
                 await self._forget(self._place.consumer)
         except SinkError:
@@ -387,6 +405,17 @@ class RedisBroker(Broker):
         finally:
             self._client = None
             await asyncio.shield(asyncio.ensure_future(client.close()))
+
+    async def _release_all(self) -> None:
+        """Give back all that Redis takes this consumer to have."""
+        for number, stream in enumerate(self._streams):
+            start = "-"
+            while start:
+                asked = ("XPENDING", stream, self._config.group, start, "+", _MOST_IDS, self._place.consumer)
+                (rows,) = self._redis.sound(await self._redis.many([asked]))
+                await self.release([Entry(number, position.decode(), b"", 0) for position, *_ in rows])
+                start = f"({rows[-1][0].decode()}" if rows else ""
+        self._unsure = False
 
 
 _NO_TAGS = str.maketrans("{} ", "___")
