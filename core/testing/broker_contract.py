@@ -256,15 +256,21 @@ class BrokerContract:
             await one.release(entries[10:])
             assert {entry.body for entry in await other.claim(100)} == {entry.body for entry in entries[10:]}
 
-    async def test_a_claim_has_no_more_than_was_asked_for(self, place: Place) -> None:
+    @pytest.mark.parametrize("limit", [1, 7])
+    async def test_a_claim_has_no_more_than_was_asked_for_of_whatever_partition(
+        self, place: Place, limit: int
+    ) -> None:
         async with self.opened(place, "a") as one, self.opened(place, "b") as other:
             await publish(one, 30)
             await one.release(await lease_all(one, 30))
-            taken = 0
-            while taken < 30:
-                entries = await other.claim(7)
-                assert 0 < len(entries) <= 7
-                taken += len(entries)
+            taken: set[bytes] = set()
+            deadline = time.monotonic() + _PATIENCE
+            while len(taken) < 30:
+                assert time.monotonic() < deadline, f"{len(taken)} of 30 came"
+                entries = await other.claim(limit)
+                assert len(entries) <= limit
+                taken |= {entry.body for entry in entries}
+                await other.settle(entries)
 
     # -- being looked at, and being disturbed -------------------------------------------------------
 

@@ -66,6 +66,7 @@ class RedisBroker(Broker):
         self._claim_after = int(config.claim_after * 1000)
         self._client: Client | None = None
         self._cursors = [_START] * config.partitions
+        self._claims_next = 0
         # Leased beyond what was asked for, as where there are more partitions than that.
         self._spare: list[Entry] = []
         self._unsure = False
@@ -241,23 +242,26 @@ class RedisBroker(Broker):
 
     async def _claimed(self, limit: int) -> list[Entry]:
         entries: list[Entry] = []
-        unseen = list(range(len(self._streams)))
+        # From where the last claim ended, and every partition once, however few are wanted.
+        unseen = [*range(self._claims_next, len(self._streams)), *range(self._claims_next)]
         while unseen and len(entries) < limit:
-            share = max(1, (limit - len(entries)) // len(unseen))
-            unseen = unseen[: limit - len(entries)]
+            room = limit - len(entries)
+            asked, unseen = unseen[:room], unseen[room:]
+            share = max(1, room // len(asked))
             answers = self._redis.sound(
                 [
                     _without_group(each)
-                    for each in await self._redis.many([self._autoclaim(n, share) for n in unseen])
+                    for each in await self._redis.many([self._autoclaim(n, share) for n in asked])
                 ]
             )
             lost = 0
-            for number, (cursor, items, *deleted) in zip(unseen, answers, strict=True):
+            for number, (cursor, items, *deleted) in zip(asked, answers, strict=True):
                 self._cursors[number] = cursor.decode()
                 lost += len(deleted[0]) if deleted else 0
                 entries += [entry for raw in items if (entry := self._entry(number, raw, 2))]
             self._report_missing(lost)
-            unseen = [number for number in unseen if self._cursors[number] != _START]
+            unseen += [number for number in asked if self._cursors[number] != _START]
+        self._claims_next = unseen[0] if unseen else 0
         return entries
 
     def _autoclaim(self, partition: int, share: int) -> Command:
