@@ -1,6 +1,8 @@
 """The model of a fleet gives what can be reckoned on paper, where paper suffices."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +86,13 @@ def test_it_runs_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "Events a second, of all hosts together." in capsys.readouterr().out
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(os.environ.get("LOGWEIR_SOAK") != "long", reason="45 million events take some seconds")
+def test_the_page_on_sizing_shows_what_the_model_says(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[3] / "docs/how-to/sizing.md").read_text()
+    block = page.split("$ python -m logweir.benchmarks.fleet_model ")[1].split("```")[0]
+    options, _, shown = block.replace("\\\n", " ").partition("\n")
+    main(options.split())
+    assert capsys.readouterr().out == shown
