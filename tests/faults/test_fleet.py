@@ -1,0 +1,394 @@
+"""A fleet under faults: an application, Redis and `logweir worker` processes, each of which dies at any moment.
+
+`make soak` runs the long forms: fifty kills of each, ten minutes of an outage and of a load (LOGWEIR_SOAK_SECONDS shortens both).
+"""
+
+import asyncio
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import pytest
+from redis import Redis
+
+from logweir.cli.metrics_client import look
+from logweir.config.loading import load_config
+from logweir.config.models import RoutingConfig
+from logweir.delivery.brokers.contract import Message, Place
+from logweir.delivery.brokers.redis import RedisBroker
+from logweir.encoding.events import encode_event
+from logweir.event import Event, Kind, new_event_id
+from logweir.runtime.runtime import Runtime
+from logweir.settings.delivery import QueueConfig
+from servers import machine
+from support import durable, sql
+from support.burst import Burst
+from support.elsewhere import said, start_worker, terminate
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.busy, pytest.mark.soak]
+
+LONG = os.environ.get("LOGWEIR_SOAK") == "long"
+#: How long an outage or a load lasts.
+SECONDS = float(os.environ.get("LOGWEIR_SOAK_SECONDS", "600"))
+RATE = 1000
+OwnServers = Callable[..., Any]
+
+
+def routing(folder: Path, redis: str, store: dict[str, Any] | None = None, **queue: Any) -> dict[str, Any]:
+    """A routing.yaml whose one sink is behind Redis; written for `logweir worker` too."""
+    sink = store or {"type": "sqlite", "url": f"sqlite+aiosqlite:///{folder}/audit.db", "provision": True}
+    sink |= {
+        "queue": {"type": "redis", "url": redis, "claim_after": 1.0, "stream": f"fleet-{uuid4().hex}", **queue},
+        "batch": {"linger": "10ms"},
+        "retry": {"initial": "20ms", "max": "300ms", "timeout": "5s"},
+    }  # fmt: skip
+    config = {
+        "service": "fleet",
+        "data_dir": str(folder / "data"),
+        "audit": {"timeout": "60s"},
+        "drain_timeout": "30s",
+        "sinks": {"store": sink},
+        "routes": [{"name": "all", "to": ["store"]}],
+    }
+    (folder / "routing.yaml").write_text(json.dumps(config))
+    return config
+
+
+def in_streams(config: dict[str, Any]) -> dict[str, list[int]]:
+    """The numbers of the events in each stream, in its order."""
+    queue = config["sinks"]["store"]["queue"]
+    with Redis.from_url(queue["url"]) as client:
+        names = [f"{{{queue['stream']}:{number}}}" for number in range(queue.get("partitions", 8))]
+        return {
+            name: [json.loads(fields[b"e"])["fields"]["number"] for _, fields in client.xrange(name)] for name in names
+        }  # fmt: skip
+
+
+def waiting(config: dict[str, Any]) -> int:
+    queue = config["sinks"]["store"]["queue"]
+    with Redis.from_url(queue["url"]) as client:
+        return sum(
+            client.xlen(f"{{{queue['stream']}:{number}}}") for number in range(queue.get("partitions", 8))
+        )
+
+
+# -- an outage -----------------------------------------------------------------------------------------
+
+
+def test_an_application_serves_while_redis_is_away_and_catches_up_in_order(
+    tmp_path: Path, own_server: OwnServers
+) -> None:
+    server = own_server("redis")
+    config = routing(tmp_path, server.url)
+    runtime = Runtime(RoutingConfig.model_validate(load_config(config)))
+    runtime.start()
+    with Burst(runtime, RATE) as burst:
+        burst.until_more_is_stored(200)
+        server.kill()
+        began, before = time.monotonic(), burst.sent
+        eventually(lambda: time.monotonic() - began > (SECONDS if LONG else 5), 2 * SECONDS, pause=0.2)
+        assert burst.sent > before
+        assert burst.metrics.queue_depth > RATE
+        server.start()
+        began, first = time.monotonic(), burst.metrics.stored
+        burst.until(lambda metrics: metrics.queue_depth < RATE / 5, 300)
+        rate = (burst.metrics.stored - first) / (time.monotonic() - began)
+    assert runtime.stop(60)
+    metrics = burst.metrics
+    assert (metrics.dead, metrics.stored) == (0, burst.sent)
+    streams = in_streams(config)
+    assert sorted({number for numbers in streams.values() for number in numbers}) == list(range(burst.sent))
+    for numbers in streams.values():  # what was sent again, for its confirmation was lost, is there twice
+        firsts = list(dict.fromkeys(numbers))
+        assert firsts == sorted(firsts)
+    os.write(1, f"caught up with {rate:,.0f}/s\n".encode())
+    if LONG:
+        assert rate >= 3 * RATE
+
+
+# -- a load --------------------------------------------------------------------------------------------
+
+APPLICATION = """
+logweir.start()
+logweir.configure_structlog()
+log = logweir.get_logger()
+os.write(1, b"ready\\n")
+began, number = time.monotonic(), 0
+while number < {number}:
+    time.sleep(0.01)
+    while number < min({number}, (time.monotonic() - began) * {rate}):
+        log.info("order.placed", number=number, user_id=7, amount="12.50")
+        number += 1
+os.write(1, b"sent\\n")
+logweir.stop()
+"""
+
+
+@dataclass
+class Host:
+    """Worker processes, by the ports of their metrics."""
+
+    folder: Path
+    workers: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
+
+    def add(self) -> int:
+        port = machine.free_port()
+        self.workers[port] = start_worker(self.folder, "--metrics-port", str(port))
+        return port
+
+    def stored(self) -> dict[int, int]:
+        return {
+            port: int(look(f"http://127.0.0.1:{port}/metrics").values["events_stored_total", "store", ""])
+            for port in self.workers
+        }
+
+    def kill(self, port: int) -> None:
+        process = self.workers.pop(port)
+        process.kill()
+        process.wait(30)
+
+    def end(self, port: int) -> None:
+        assert terminate(self.workers.pop(port)) == 0, said(self.folder)
+
+    def close(self) -> None:
+        for port in list(self.workers):
+            self.kill(port)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    made = Host(tmp_path)
+    yield made
+    made.close()
+
+
+def resident(pid: int) -> int:
+    return int(psutil.Process(pid).memory_info().rss)
+
+
+def test_two_workers_share_a_load_evenly_and_no_process_grows(
+    tmp_path: Path, own_server: OwnServers, host: Host
+) -> None:
+    server = own_server("redis")
+    config = routing(
+        tmp_path, server.url, {"type": "file", "path": str(tmp_path / "store.jsonl")}, partitions=8
+    )
+    one, other = host.add(), host.add()
+    number = int(RATE * (SECONDS if LONG else 5))
+    application = durable.start(tmp_path, APPLICATION.format(number=number, rate=RATE))
+    assert application.stdout is not None
+    assert application.stdout.readline() == "ready\n", durable.said(tmp_path)
+    processes = [application.pid, *(process.pid for process in host.workers.values())]
+    eventually(lambda: sum(host.stored().values()) > number / 10, SECONDS)  # warm
+    early = [resident(pid) for pid in processes]
+    assert application.stdout.readline() == "sent\n", durable.said(tmp_path)
+    late = [resident(pid) for pid in processes]
+    assert application.wait(60) == 0
+    application.stdout.close()
+    eventually(lambda: sum(host.stored().values()) >= number, 60, found=host.stored)
+    found = host.stored()
+    growth = [after / before for before, after in zip(early, late, strict=True)]
+    os.write(
+        1,
+        f"shares {found[one]:,} and {found[other]:,}; memory {[f'{each:.3f}' for each in growth]}\n".encode(),
+    )
+    assert waiting(config) == 0
+    lines = (tmp_path / "store.jsonl").read_bytes().splitlines()
+    assert sorted(json.loads(line)["fields"]["number"] for line in lines) == list(range(number))
+    if LONG:
+        assert max(growth) <= 1.05
+        assert abs(found[one] - found[other]) <= 0.2 * number / 2
+
+
+def test_adding_and_killing_workers_under_a_load_loses_and_repeats_nothing(
+    tmp_path: Path, own_server: OwnServers, host: Host
+) -> None:
+    server = own_server("redis")
+    config = routing(tmp_path, server.url)
+    runtime = Runtime(RoutingConfig.model_validate(load_config(config)))
+    runtime.start()
+    with Burst(runtime, RATE) as burst:
+        first = host.add()
+        for _ in range(10 if LONG else 1):
+            added = [host.add(), host.add()]
+            burst.until_more_is_stored(500)
+            host.kill(first)
+            burst.until_more_is_stored(500)
+            host.end(added[0])
+            first = added[1]
+        burst.until_more_is_stored(200)
+    assert runtime.stop(60), burst.metrics
+    eventually(lambda: waiting(config) == 0, 60, found=lambda: said(tmp_path))
+    assert sorted(numbers_in(tmp_path)) == list(range(burst.sent))
+
+
+def numbers_in(folder: Path) -> list[int]:
+    with sqlite3.connect(folder / "audit.db") as database:
+        rows = database.execute("SELECT json_extract(extra_info, '$.number') FROM audit_log").fetchall()
+    database.close()
+    return [number for (number,) in rows]
+
+
+# -- kill -9 of everything -----------------------------------------------------------------------------
+
+
+@contextmanager
+def table(
+    request: pytest.FixtureRequest, store: str, folder: Path
+) -> Iterator[tuple[dict[str, Any], Callable[[], list[str]]]]:
+    """A sink into a table of its own, and what asks for the ids in it."""
+    if store == "sqlite":
+        own = {"type": "sqlite", "url": f"sqlite+aiosqlite:///{folder}/audit.db", "provision": True}
+        yield own, lambda: durable.stored(folder)
+        return
+    url, name = request.getfixturevalue(store).url, f"fleet_{uuid4().hex[:12]}"
+
+    def ids() -> list[str]:
+        return [str(row[0]) for row in asyncio.run(sql.run(url, f"SELECT id FROM {name}"))]
+
+    yield {"type": store, "url": url, "table": name, "provision": True}, ids
+    asyncio.run(sql.run(url, f"DROP TABLE IF EXISTS {name}"))
+
+
+class Callers:
+    """An application with 32 callers that audit for ever; what it acknowledged is remembered over its deaths."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.acknowledged: list[str] = []
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
+        return durable.start(self._folder, "logweir.start()\naudit_in_threads(32)\ntime.sleep(3600)")
+
+    def some(self, number: int) -> None:
+        """Wait until so many more are acknowledged."""
+        assert self._process.stdout is not None
+        for _ in range(number):
+            line = self._process.stdout.readline()
+            assert line, durable.said(self._folder)
+            self.acknowledged.append(line.strip())
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._rest()
+        self._process = self._start()
+
+    def _rest(self) -> None:
+        assert self._process.stdout is not None
+        # The last line may be torn by the end of the process.
+        self.acknowledged += [line.strip() for line in self._process.stdout if line.endswith("\n")]
+        self._process.wait(30)
+        self._process.stdout.close()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._rest()
+
+
+@pytest.mark.timeout(3600 if LONG else 240)
+@pytest.mark.parametrize("store", ["sqlite", "mysql", "postgresql"] if LONG else ["sqlite"])
+def test_whoever_is_killed_what_was_acknowledged_is_stored_once(
+    tmp_path: Path, own_server: OwnServers, host: Host, store: str, request: pytest.FixtureRequest
+) -> None:
+    chance = random.Random(store)
+    rounds = int(os.environ.get("LOGWEIR_SOAK_ROUNDS", "50")) if LONG else 2
+    harms = ["application", "worker", "redis"] * rounds
+    chance.shuffle(harms)
+    server = own_server("redis")
+    with table(request, store, tmp_path) as (sink, ids):
+        config = routing(tmp_path, server.url, sink)
+        for _ in range(3):
+            host.add()
+        callers = Callers(tmp_path)
+        for harm in harms:
+            callers.some(chance.randrange(20, 200))
+            if harm == "application":
+                callers.kill()
+            elif harm == "worker":
+                host.kill(chance.choice(list(host.workers)))
+                host.add()
+            else:
+                server.kill()
+                callers.some(chance.randrange(20, 200))  # it goes on: durable is on this disk
+                server.start()
+        callers.end()
+        durable.run(tmp_path, "logweir.start()\nassert logweir.flush(60)\nassert logweir.stop()")
+        eventually(
+            lambda: waiting(config) == 0, 120, pause=0.1, found=lambda: (waiting(config), said(tmp_path))
+        )
+        for port in list(host.workers):
+            host.end(port)
+        found = ids()
+        assert len(found) == len(set(found))
+        lost = set(callers.acknowledged) - set(found)
+        assert not lost, f"{len(lost)} of {len(callers.acknowledged)} are lost"
+        os.write(
+            1,
+            f"{store}: {len(callers.acknowledged):,} acknowledged, {len(found):,} stored, {len(harms)} kills\n".encode(),
+        )
+
+
+# -- an upgrade ----------------------------------------------------------------------------------------
+
+NEWER = """
+import sys
+from logweir.delivery.brokers import contract
+contract.FORMAT_VERSION = 2
+from logweir.cli.app import app
+app(["worker"])
+"""
+
+
+def test_a_rolling_upgrade_loses_nothing_whichever_side_is_newer(
+    tmp_path: Path, own_server: OwnServers, host: Host
+) -> None:
+    server = own_server("redis")
+    config = routing(tmp_path, server.url, {"type": "file", "path": str(tmp_path / "store.jsonl")})
+    queue = QueueConfig.model_validate(config["sinks"]["store"]["queue"])
+    owner = "sink store of type file, service fleet, env dev"
+    old = host.add()
+
+    async def publish(version: int, numbers: range) -> None:
+        broker = RedisBroker(queue, Place("store", owner=owner))
+        await broker.open()
+        events = [
+            Event(id=new_event_id(), time=time.time_ns(), kind=Kind.TRACING, level="info", name="upgrade",
+                  service="fleet", env="dev", trace_id=None, span_id=None, fields={"number": number})
+            for number in numbers
+        ]  # fmt: skip
+        assert not await broker.publish([Message(each.id, encode_event(each), version) for each in events])
+        await broker.close()
+
+    def stored() -> list[int]:
+        path = tmp_path / "store.jsonl"
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return sorted(json.loads(line)["fields"]["number"] for line in lines)
+
+    asyncio.run(publish(2, range(100, 150)))  # a publisher that is newer than the worker
+    asyncio.run(publish(1, range(100)))
+    eventually(lambda: stored() == list(range(100)), 60, found=lambda: said(tmp_path))
+    assert waiting(config) == 50
+    assert "format 2 waits for a newer worker" in said(tmp_path)
+    with (tmp_path / "newer.txt").open("w") as errors:
+        newer = subprocess.Popen([sys.executable, "-c", NEWER], cwd=tmp_path, stderr=errors)
+    try:
+        asyncio.run(publish(1, range(150, 200)))  # and one that is older
+        eventually(lambda: stored() == list(range(200)), 60, found=(tmp_path / "newer.txt").read_text)
+        host.end(old)
+        eventually(lambda: waiting(config) == 0, 30)
+    finally:
+        newer.terminate()
+        assert newer.wait(60) == 0
