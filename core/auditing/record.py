@@ -108,6 +108,8 @@ class AuditRecord(BaseModel):
         del values["action"]
         info = dict(values.pop("extra_info", ()))  # of a model that a class has declared for it, too
         values.update(self.model_extra or {})  # None too: the caller has said it
+        if not info:
+            return values
         taken = {*type(self).model_fields, *values}
         values.update({name: value for name, value in info.items() if name not in taken})
         if inside := {name: value for name, value in info.items() if name in taken}:
@@ -146,7 +148,8 @@ def make_record(action: str, values: Mapping[str, Any]) -> AuditRecord:
 def _cleaned(values: Mapping[str, Any]) -> dict[str, Any]:
     """Write lone surrogates, such as those of a file's name, as they are stored: pydantic refuses them."""
     texts = {
-        clean_text(name): clean_text(value) if type(value) is str else value for name, value in values.items()
+        name if name.isascii() else clean_text(name): clean_text(value) if type(value) is str else value
+        for name, value in values.items()
     }
     info = texts.get("extra_info")
     if type(info) is dict:

@@ -21,7 +21,7 @@ from typing import Final
 
 from logweir.delivery.channel import Channel
 from logweir.delivery.queue import OnDurable, PutResult
-from logweir.delivery.queues.bounded import ensure_awake, interrupts_delivery
+from logweir.delivery.queues.bounded import prepare_to_wait
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
 from logweir.event import Event
 from logweir.routing.router import SAMPLED
@@ -131,8 +131,7 @@ class FanOut:
             for channel in channels
         ]
         if waits:
-            receipt.interrupts = interrupts_delivery()
-            ensure_awake()
+            receipt.interrupts = prepare_to_wait()
             for channel in channels:
                 # What a broker has confirmed is durable, and reported as any answer of a sink.
                 reports = channel.reports_stored or channel.config.queue.is_forwarded_here

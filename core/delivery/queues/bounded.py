@@ -22,7 +22,7 @@ from logweir.process.reentry import Deferred
 from logweir.process.threads import on_event_loop
 from logweir.settings.delivery import WhenFull
 
-__all__ = ["BoundedQueue", "all_queues", "ensure_awake", "interrupts_delivery", "sooner"]
+__all__ = ["BoundedQueue", "all_queues", "interrupts_delivery", "prepare_to_wait", "sooner"]
 
 
 def sooner(one: float | None, other: float | None) -> float | None:
@@ -35,19 +35,36 @@ def interrupts_delivery() -> bool:
 
     What it waited for might need what its thread holds there: all delivery would stand still meanwhile.
     """
-    return any(queue.is_interrupted() for queue in _queues())
+    return any(queue.is_interrupted() for queue in all_queues.listed())
 
 
-def ensure_awake() -> None:
-    """Wake whom the calls that this one interrupted were about to wake, in any queue; before waiting."""
-    for queue in _queues():
+def prepare_to_wait() -> bool:
+    """Wake whom the calls that this one interrupted were about to wake, in any queue; before waiting.
+
+    Returns:
+        What :func:`interrupts_delivery` does.
+    """
+    interrupts = False
+    for queue in all_queues.listed():
+        interrupts = interrupts or queue.is_interrupted()
         queue.ensure_awake()
+    return interrupts
 
 
-def _queues() -> list[EventQueue]:
-    while True:
-        with suppress(RuntimeError):  # another thread has just made one
-            return list(all_queues)
+class _Queues:
+    """Queues, as long as anybody else has them; every audit call asks all, and a ``WeakSet`` costs more."""
+
+    def __init__(self) -> None:
+        self._queues: dict[int, weakref.ref[EventQueue]] = {}
+
+    def add(self, queue: EventQueue) -> None:
+        number, queues = id(queue), self._queues
+        queues[number] = weakref.ref(queue, lambda _queue: queues.pop(number, None))
+
+    def listed(self) -> list[EventQueue]:
+        while True:
+            with suppress(RuntimeError):  # another thread has just made one
+                return [queue for reference in list(self._queues.values()) if (queue := reference())]
 
 
 class BoundedQueue(EventQueue):
@@ -249,4 +266,4 @@ class BoundedQueue(EventQueue):
 
 
 #: Those that there are, in whose work a thread may be interrupted.
-all_queues: weakref.WeakSet[EventQueue] = weakref.WeakSet()
+all_queues = _Queues()

@@ -259,7 +259,8 @@ class Spool:
                 some = batch if len(backlogs) == 1 else [item for item in batch if backlog in item.backlogs]
                 backlog.commit_all([item.seq for item in some], [item.time for item in some])
                 # Events that a full queue dropped while they were on the way to the disk can be removed now.
-                self._removals.add(backlog, backlog.pay())
+                if paid := backlog.pay():
+                    self._removals.add(backlog, paid)
             answers = self._owed.add(Answers(batch, None, {backlog.sink for backlog in backlogs}))
             self._in_commit = []
             self._committed.notify_all()
