@@ -1,0 +1,124 @@
+"""Statements: changes that pass the unit of work by.
+
+What a session executes (``update(Model)``, ``delete(Model)``, ``insert(Model)``, and the same of its table)
+is recorded row by row where that can be done honestly: the rows are read before the statement, locked as it
+would lock them, and read again behind it. Where that is not possible, and for every other statement that
+changes an audited table on any connection, one event says which statement changed how many rows.
+"""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from typing import Any
+
+from sqlalchemy import Connection, Delete, Engine, Insert, TextClause, Update, event
+from sqlalchemy.orm import ORMExecuteState, Session
+
+from logweir.integrations.sqlalchemy import flushes
+from logweir.integrations.sqlalchemy.affected import Capture, plan, rows_of
+from logweir.integrations.sqlalchemy.failures import not_to_be_committed
+from logweir.integrations.sqlalchemy.tracked import Tracked, is_secondary, watched, watched_in
+from logweir.integrations.sqlalchemy.writing import write_change, write_statement
+
+__all__ = ["listen"]
+
+#: While a statement is executed that is recorded by whoever executes it: what is sent to the database.
+_recorded: ContextVar[list[str] | None] = ContextVar("logweir_statement_recorded", default=None)
+
+_LONGEST_STATEMENT = 2000
+_READS = re.compile(r"[\s(]*(?:select|show|explain|pragma|describe)\b", re.IGNORECASE)
+_CHANGES = re.compile(
+    r"\b(?:insert|replace|merge|(?<!for )(?<!for no key )update|delete|truncate|load\s+data|copy)\b",
+    re.IGNORECASE,
+)
+_LITERAL = re.compile(r"'(?:[^'\\]|''|\\.)*'")
+
+
+def listen(sessions: type[Session], engines: type[Engine]) -> None:
+    """Hear what sessions and connections execute."""
+    event.listen(sessions, "do_orm_execute", _execute)
+    event.listen(engines, "after_execute", _executed)
+    event.listen(engines, "after_cursor_execute", _executed_as_text)
+
+
+def _execute(state: ORMExecuteState) -> Any:
+    """Execute a statement of a session's, and look at the rows of an audited class before and after."""
+    statement = state.statement
+    if not isinstance(statement, Insert | Update | Delete) or (tracked := watched(statement.table)) is None:
+        return None
+    capture = plan(tracked, state)
+    if capture is None:
+        return None  # it is reported when it was executed
+    capture.look_before()
+    sent = list[str]()
+    token = _recorded.set(sent)
+    try:
+        result = state.invoke_statement()
+    finally:
+        _recorded.reset(token)
+    connection = state.session.connection(bind_arguments=dict(state.bind_arguments))
+    with not_to_be_committed(connection):
+        capture.look_after(result)
+        _write(tracked, connection, state.session, capture, " ".join(sent[:1]))
+    return result
+
+
+def _write(
+    tracked: Tracked, connection: Connection, session: Session, capture: Capture, statement: str
+) -> None:
+    if capture.why is None:
+        for change in capture.changes():
+            write_change(tracked, connection, session, change)
+    elif capture.rows != 0:
+        write_statement(tracked, connection, session, _shown(statement), capture.rows, capture.why)
+
+
+def _executed(
+    connection: Connection, statement: Any, several: Any, _single: Any, options: Any, result: Any
+) -> None:
+    """Report a statement that changed an audited table, and that nobody else records."""
+    if not isinstance(statement, Insert | Update | Delete) or (tracked := watched(statement.table)) is None:
+        return
+    if flushes.in_flush():
+        # A flush's own statements come from the mapper's cache, or link objects that it has noted.
+        if "compiled_cache" in options or is_secondary(statement.table):
+            return
+    elif _recorded.get() is not None:
+        return
+    rows = rows_of(result)
+    if rows is None and isinstance(statement, Insert):
+        rows = len(several) or None
+    if rows != 0:
+        text = _shown(getattr(result.context, "statement", None) or str(statement))
+        _report(tracked, connection, text, rows)
+
+
+def _executed_as_text(
+    connection: Connection, cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
+) -> None:
+    """Report a text that may have changed an audited table: it has the table's name and a verb of change."""
+    if (sent := _recorded.get()) is not None and not flushes.in_flush():
+        sent.append(statement)
+        return
+    compiled = getattr(context, "compiled", None)
+    if compiled is not None and not isinstance(getattr(compiled, "statement", None), TextClause):
+        return
+    if _READS.match(statement) or _CHANGES.search(_LITERAL.sub("", statement)) is None:
+        return
+    rows = getattr(cursor, "rowcount", -1)
+    if rows == 0:
+        return
+    for tracked in watched_in(statement):
+        _report(tracked, connection, _shown(statement), rows if rows > 0 else None)
+
+
+def _report(tracked: Tracked, connection: Connection, text: str, rows: int | None) -> None:
+    with not_to_be_committed(connection):
+        write_statement(tracked, connection, None, text, rows, "it was not executed by the unit of work")
+
+
+def _shown(statement: str) -> str:
+    """The statement without the texts in it, which may be anybody's."""
+    text = _LITERAL.sub("'?'", statement)
+    return text if len(text) <= _LONGEST_STATEMENT else f"{text[:_LONGEST_STATEMENT]} …"
