@@ -13,6 +13,7 @@ from sqlalchemy import event as events
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
 from logweir.sinks.sql.dialects.contract import Database
@@ -103,6 +104,7 @@ def _create(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
         options = {"pool_timeout": config.connect_timeout, "pool_recycle": _RECYCLE_SECONDS}
     return create_async_engine(
         url,
+        poolclass=AsyncAdaptedQueuePool,  # before SQLAlchemy 2.0.38 a file of SQLite had another by default
         pool_size=connections,
         max_overflow=0,
         pool_reset_on_return=None,  # every transaction is ended where it is begun; this saves a round trip
