@@ -180,6 +180,12 @@ def test_a_flush_that_fails_leaves_nothing_and_the_next_one_is_recorded(engine: 
         with pytest.raises(Exception, match="NOT NULL"):
             session.commit()
         session.rollback()
+        session.execute(text("CREATE UNIQUE INDEX chg_one ON chg_entries (account_id)"))
+        entries = [Entry(ledger="a", number=1), Entry(ledger="a", number=2)]
+        session.add(Account(id=5, owner="dan", entries=entries))  # its entries come second
+        with pytest.raises(Exception, match="UNIQUE"):
+            session.commit()
+        session.rollback()
         session.add(Account(id=4, owner="eve"))
         session.commit()
     assert [each[1] for each in short(engine)] == [{"id": 1}, {"id": 4}]
@@ -282,6 +288,21 @@ def test_relationships_say_which_keys_came_and_went(engine: Engine) -> None:
     assert [each.operation for each in history_sync(Entry, ("a", 1))] == ["insert", "delete"]
     assert [each.operation for each in history_sync(Entry, ("a", 2))] == ["insert", "delete"]  # by cascade
     assert not [each for each in events(engine) if each["operation"] == "statement"]
+
+
+def test_links_that_are_removed_from_the_side_that_is_not_audited_are_reported(engine: Engine) -> None:
+    with Session(engine) as session:
+        session.add(Account(id=1, owner="ann", tags=[Tag(id=1, name="red"), Tag(id=2, name="blue")]))
+        session.commit()
+        session.delete(session.get_one(Tag, 2))
+        session.commit()
+        red = session.get_one(Tag, 1)
+        red.accounts.append(Account(id=2, owner="bob"))
+        session.commit()
+    removed, added = events(engine)[1:]
+    assert (removed["operation"], removed["rows"]) == ("statement", 1)
+    assert removed["executed"].startswith("DELETE FROM chg_account_tags")
+    assert (added["key"], added["collections"]) == ({"id": 2}, {"tags": {"added": [1], "removed": []}})
 
 
 def test_a_key_that_changes_is_followed_back(engine: Engine) -> None:

@@ -16,17 +16,41 @@ from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import InstanceState, Mapper, Session, UOWTransaction
 from sqlalchemy.orm.base import PassiveFlag
 
+from logweir.integrations.sqlalchemy.links import Link, LinkStatement, link_of, unnoted
 from logweir.integrations.sqlalchemy.tracked import Tracked, find, key_names
 from logweir.integrations.sqlalchemy.values import differ, key_of, read_row
-from logweir.integrations.sqlalchemy.writing import RowChange, write_change
+from logweir.integrations.sqlalchemy.writing import RowChange, write_change, write_statement
 
-__all__ = ["in_flush", "listen", "listen_to_sessions"]
+__all__ = ["Flush", "current", "listen", "listen_to_sessions"]
 
 #: Where a session keeps what its flush has done so far.
 _NOTES = "logweir.changes"
 _AS_IT_IS = PassiveFlag.PASSIVE_NO_INITIALIZE | PassiveFlag.INCLUDE_PENDING_MUTATIONS
+_UNNOTED = "it made or removed links of objects that are not audited or not loaded"
+_MOST_FLUSHES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """A flush that has begun.
+
+    Attributes:
+        work: SQLAlchemy's own record of it.
+        links: The statements that made or removed links.
+    """
+
+    work: UOWTransaction
+    links: list[LinkStatement] = field(default_factory=list)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it goes on: one without work has no transaction, and that of a failed one is over."""
+        transaction = getattr(self.work, "transaction", None)
+        return transaction is not None and bool(transaction.is_active)
+
+
 #: The flushes that run here, one inside the other where a hook uses another session.
-_flushes: ContextVar[tuple[UOWTransaction, ...]] = ContextVar("logweir_flushes", default=())
+_flushes: ContextVar[tuple[Flush, ...]] = ContextVar("logweir_flushes", default=())
 
 
 @dataclass(slots=True)
@@ -40,6 +64,7 @@ class _Note:
         before: The values it had, as far as they are known.
         given: The names of the values that were set.
         connection: Where it was written; None until then.
+        links: What it got and lost in many-to-many relationships.
     """
 
     state: InstanceState[Any]
@@ -47,7 +72,8 @@ class _Note:
     operation: str
     before: dict[str, Any]
     given: frozenset[str] = frozenset()
-    connection: Connection | None = field(default=None)
+    connection: Connection | None = None
+    links: list[Link | None] = field(default_factory=list)
 
 
 def listen(model: type[Any]) -> None:
@@ -64,35 +90,33 @@ def listen_to_sessions(sessions: type[Session]) -> None:
     event.listen(sessions, "after_soft_rollback", _forget)
 
 
-def in_flush() -> bool:
-    """Whether a statement that is executed now may be one of a flush."""
-    return any(map(_is_active, _flushes.get()))
+def current() -> Flush | None:
+    """The flush of which a statement that is executed now may be one."""
+    return next((flush for flush in reversed(_flushes.get()) if flush.is_active), None)
 
 
-def _is_active(flush: UOWTransaction) -> bool:
-    """Whether a flush goes on: one without work has no transaction, and that of a failed one is over."""
-    transaction = getattr(flush, "transaction", None)
-    return transaction is not None and bool(transaction.is_active)
+def _begin(_session: Session, work: UOWTransaction, _instances: Any) -> None:
+    _flushes.set((*_flushes.get()[1 - _MOST_FLUSHES :], Flush(work)))
 
 
-def _begin(_session: Session, flush: UOWTransaction, _instances: Any) -> None:
-    _flushes.set((*_flushes.get()[-7:], flush))
-
-
-def _end(session: Session, flush: UOWTransaction) -> None:
-    notes: dict[InstanceState[Any], _Note] | None = session.info.pop(_NOTES, None)
-    for note in (notes or {}).values():
+def _end(session: Session, work: UOWTransaction) -> None:
+    notes: dict[InstanceState[Any], _Note] = session.info.pop(_NOTES, None) or {}
+    for note in notes.values():
         if note.connection is None:
             continue
         change = _CHANGES[note.operation](session, notes, note, note.connection)
         if change is not None:
             write_change(note.tracked, note.connection, session, change)
-    _flushes.set(tuple(each for each in _flushes.get() if each is not flush))
+    links = [link for note in notes.values() for link in note.links if link is not None]
+    for flush in _flushes.get():
+        for each in unnoted(flush.links, links) if flush.work is work else ():
+            write_statement(each.tracked, each.connection, session, each.text, each.rows, _UNNOTED)
+    _flushes.set(tuple(flush for flush in _flushes.get() if flush.work is not work))
 
 
 def _forget(session: Session, _transaction: Any) -> None:
     session.info.pop(_NOTES, None)
-    _flushes.set(tuple(each for each in _flushes.get() if _is_active(each)))
+    _flushes.set(tuple(each for each in _flushes.get() if each.is_active))
 
 
 def _note(target: Any, operation: str, before: dict[str, Any], given: frozenset[str] = frozenset()) -> None:
@@ -233,6 +257,10 @@ def _collections(note: _Note) -> dict[str, Any]:
             if relationship.secondary is None:  # what becomes of its members is their own change
                 continue
             added, removed = [], [*removed, *(history.unchanged or ())]
+        for members, made in ((added, True), (removed, False)):
+            note.links += [
+                link_of(relationship, note.state, each, made=made) for each in members if each is not None
+            ]
         keys = {"added": _keys(added), "removed": _keys(removed)}
         if any(keys.values()):
             found[relationship.key] = keys

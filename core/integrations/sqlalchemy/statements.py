@@ -18,6 +18,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from logweir.integrations.sqlalchemy import flushes
 from logweir.integrations.sqlalchemy.affected import Capture, plan, rows_of
 from logweir.integrations.sqlalchemy.failures import not_to_be_committed
+from logweir.integrations.sqlalchemy.links import LinkStatement
 from logweir.integrations.sqlalchemy.tracked import Tracked, is_secondary, watched, watched_in
 from logweir.integrations.sqlalchemy.writing import write_change, write_statement
 
@@ -80,17 +81,19 @@ def _executed(
     """Report a statement that changed an audited table, and that nobody else records."""
     if not isinstance(statement, Insert | Update | Delete) or (tracked := watched(statement.table)) is None:
         return
-    if flushes.in_flush():
-        # A flush's own statements come from the mapper's cache, or link objects that it has noted.
-        if "compiled_cache" in options or is_secondary(statement.table):
-            return
-    elif _recorded.get() is not None:
+    flush = flushes.current()
+    # A flush's own statements come from the mapper's cache, or link objects.
+    if "compiled_cache" in options if flush is not None else _recorded.get() is not None:
         return
     rows = rows_of(result)
     if rows is None and isinstance(statement, Insert):
         rows = len(several) or None
-    if rows != 0:
-        text = _shown(getattr(result.context, "statement", None) or str(statement))
+    text = _shown(getattr(result.context, "statement", None) or str(statement))
+    if flush is not None and is_secondary(statement.table):
+        if not isinstance(statement, Update):
+            count = len(several) if rows is None else rows
+            flush.links.append(LinkStatement(tracked, connection, statement, count, text))
+    elif rows != 0:
         _report(tracked, connection, text, rows)
 
 
@@ -98,7 +101,7 @@ def _executed_as_text(
     connection: Connection, cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
 ) -> None:
     """Report a text that may have changed an audited table: it has the table's name and a verb of change."""
-    if (sent := _recorded.get()) is not None and not flushes.in_flush():
+    if (sent := _recorded.get()) is not None and flushes.current() is None:
         sent.append(statement)
         return
     compiled = getattr(context, "compiled", None)
