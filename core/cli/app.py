@@ -73,7 +73,7 @@ COMMANDS = {
         "Verify the chains of audit rows; names each row that was changed, deleted, moved or inserted.",
     ),
     "broker": ("broker:broker", "Brokers: what carries events to worker processes."),
-    "top": ("top:top", "Watch the sinks of a running process."),
+    "top": ("top:top", "Watch the sinks of a running process, or of all processes of a service."),
     "bench": ("bench:bench", "Measure backends under your load, and choose one."),
     "dlq": ("dlq:dlq", "Dead letters: what no sink would take, with the reason."),
 }

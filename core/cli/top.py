@@ -33,7 +33,7 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="Look over one interval, print it, and end.")] = False,
     as_lines: Annotated[bool, typer.Option("--json", help="As --once, in JSON, one sink to a line.")] = False,
 ) -> None:
-    """Watch the sinks of a running process."""
+    """Watch the sinks of a running process, or of all processes of a service."""
     place = _checked(url) if url is not None else _of_config(config)
     before = look(place)
     if once or as_lines:

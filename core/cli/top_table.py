@@ -42,7 +42,9 @@ def shown(before: Picture, now: Picture, width: int) -> Group:
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "sink", overflow="fold")
     for row in rows:
         table.add_row(*(row[name] for name in columns))
+    processes = now.value("processes")
     notes = {
+        "processes": processes if processes > 1 else 0,
         "events unrouted": now.value("events_unrouted_total"),
         "unreadable lines": now.value("dead_letters"),
     }

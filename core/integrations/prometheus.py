@@ -1,7 +1,7 @@
 """Metrics inside the application: mounted as ASGI or WSGI, or in a registry of prometheus-client.
 
-They need no ``metrics:`` in routing.yaml. Behind a server with several processes each request is answered
-by one of them, for itself alone; give each process a port of its own then, by ``metrics.port``.
+They need no ``metrics:`` in routing.yaml. With it, the applications answer for all processes of the service,
+whichever of them is asked; a collector is always for its process alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from logweir.process.threads import in_thread
 from logweir.runtime import current as runtime
 from logweir.telemetry.prometheus import MetricsCollector, expose
 
@@ -46,7 +47,7 @@ def asgi_app() -> _ASGIApp:
         if scope["type"] != "http":
             return
         accept = b",".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1")
-        status, body, content_type = _answer(accept)
+        status, body, content_type = await in_thread(lambda: _answer(accept))
         headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status.value, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
@@ -65,10 +66,10 @@ def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterabl
 
 
 def _answer(accept: str) -> tuple[HTTPStatus, bytes, str]:
-    metrics = _current()
-    if metrics is None:
+    running = runtime.current()
+    if running is None:
         return HTTPStatus.SERVICE_UNAVAILABLE, b"logweir is not running\n", "text/plain; charset=utf-8"
-    return HTTPStatus.OK, *expose(metrics, accept)
+    return HTTPStatus.OK, *expose(running.service_metrics(), accept)
 
 
 def _current() -> Any:

@@ -63,6 +63,9 @@ class Stage(IntEnum):
     LINES_TO_WORKERS = auto()
     # Child: lets go of the parent's listening sockets, before the runtime serves metrics for itself.
     METRICS_SOCKETS = auto()
+    # Before and parent: no file of the metrics is open. Child: owns none of the parent's, and may take its
+    # port when it has ended; after SPOOL_OWNERSHIP, which takes all locks for the parent's.
+    METRICS_FILES = auto()
     # Child: a SIGTERM on its way was the parent's.
     SIGNALS = auto()
     # Before: first, it brings delivery to a standstill. Child: last, for it builds everything anew on what is

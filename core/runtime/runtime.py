@@ -420,6 +420,10 @@ class Runtime:
             dead_letters=DeadLetterMetrics.of(self._pipeline.dead_letters.totals, self._pruner.expired),
         )
 
+    def service_metrics(self) -> Metrics:
+        """The counts of all processes that share a metrics port with this one; may wait for the disk."""
+        return self.metrics() if self._metrics_server is None else self._metrics_server.everything()
+
     @property
     def metrics_url(self) -> str | None:
         """Where Prometheus finds the metrics of this process, if they are served."""
@@ -429,11 +433,12 @@ class Runtime:
         if config.metrics is not None and self._metrics_server is None:
             from logweir.telemetry.server import MetricsServer  # noqa: PLC0415 - only who serves pays for it
 
-            self._metrics_server = MetricsServer(self._fresh_metrics)
+            self._metrics_server = MetricsServer(self._fresh_metrics, self.metrics)
 
     def _serve_metrics(self) -> None:
         if self._metrics_server is not None:
-            self._metrics_server.follow(self._pipeline.config.metrics)
+            config = self._pipeline.config
+            self._metrics_server.follow(config.metrics, config.data_dir / "metrics")
 
     def _fresh_metrics(self) -> Metrics:
         """The counts after a look at the dead letters, which other processes write too; blocks."""

@@ -20,9 +20,9 @@ class DeadLettersConfig(StrictModel):
 
 
 class MetricsConfig(StrictModel):
-    """Where each process serves its metrics to Prometheus."""
+    """Where the process, or all of a service as one, serve their metrics to Prometheus."""
 
     port: int = Field(ge=0, le=65_535)
-    """The port; 0 takes a free one, which is reported."""
+    """The port, of all processes with the same data_dir; 0 takes a free one for each, which is reported."""
     host: str = Field(default="127.0.0.1", min_length=1)
     """The address to listen at; `0.0.0.0` lets other machines read the metrics."""

@@ -235,6 +235,7 @@ class Metrics:
             logged while others were captured, too deep one inside the other.
         enrich_errors: Failures of functions named under ``enrich``.
         brokers: Of a worker, what the brokers hold of its sinks, by sink.
+        processes: Of how many living processes these are the counts; 1, unless they were asked for at a port.
     """
 
     sinks: dict[str, SinkMetrics]
@@ -246,3 +247,4 @@ class Metrics:
     left_out: int = 0
     enrich_errors: int = 0
     brokers: Mapping[str, BrokerMetrics] = field(default_factory=dict)
+    processes: int = 1

@@ -141,6 +141,9 @@ class MetricsCollector(Collector):
         if metrics is None:
             return
         yield InfoMetricFamily("logweir_build", "This version of logweir.", {"version": _VERSION})
+        yield GaugeMetricFamily(
+            "logweir_processes", "Living processes of which these are the metrics.", value=metrics.processes
+        )
         for name, (text, count) in _UNSINKED.items():
             yield CounterMetricFamily(f"logweir_{name}", text, value=count(metrics))
         yield from _of_sinks(metrics.sinks)

@@ -1,4 +1,7 @@
-"""Serving metrics to Prometheus: one small HTTP server in a thread of its own, for each process.
+"""Serving metrics to Prometheus: one small HTTP server in a thread of its own.
+
+Processes that are given the same port and directory serve as one: the first listens and answers for all, the
+others count into the directory, and one of them listens when the first has ended.
 
 Beside them `/live` and `/ready` say to a supervisor whether the process answers, and whether no sink is down.
 
@@ -15,17 +18,22 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from logweir.delivery.counters import SinkState
+from logweir.delivery.spool.ownership import FileLock
 from logweir.diagnostics import logger, report
 from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.settings.operations import MetricsConfig
 from logweir.telemetry.model import Metrics
 from logweir.telemetry.prometheus import expose
+from logweir.telemetry.shared import SharedCounts, give_back, take
 
 __all__ = ["MetricsServer"]
 
@@ -36,68 +44,153 @@ _PATIENCE = 5.0
 #: Requests that are answered at once; others are turned away.
 _AT_ONCE = 8
 _PAUSE = 0.1
+#: Seconds between two looks at whether somebody serves, and what has been counted.
+_INTERVAL = 1.0
+_TRIES = 3
 #: Seconds that a connection has to give up its place.
 _YIELDING = 1.0
 
 
 class MetricsServer:
-    """Serves the metrics of this process.
+    """Serves the metrics of this process, or of all that share a port with it.
 
     Args:
-        read: The metrics now; called in the server's threads.
+        read: The metrics of this process now; called in the server's threads.
+        glance: The same without a look at anything else, once a second; by default ``read``.
     """
 
-    def __init__(self, read: Callable[[], Metrics]) -> None:
+    def __init__(self, read: Callable[[], Metrics], glance: Callable[[], Metrics] | None = None) -> None:
         self._read = read
+        self._glance = glance or read
         self._lock = threading.RLock()
-        self._config: MetricsConfig | None = None
+        self._followed: tuple[MetricsConfig | None, Path | None] = (None, None)
         self._server: _Server | None = None
+        self._shared: SharedCounts | None = None
+        self._port: FileLock | None = None
+        self._ended = threading.Event()
+        # Where another process serves for this one; after a failure, that it was reported.
+        self._elsewhere: str | None = None
+        self._reported = False
 
     @property
     def url(self) -> str | None:
-        """Where the metrics are, if they are served."""
+        """Where the metrics are, if they are served, by this process or another one."""
         server = self._server
         if server is None:
-            return None
+            return self._elsewhere
         host, port = server.server_address[:2]
-        return f"http://{f'[{host!s}]' if ':' in str(host) else host!s}:{port}/metrics"
+        return _url(str(host), int(port))
 
-    def follow(self, config: MetricsConfig | None) -> None:
-        """Serve as configured; what is served already in this way goes on."""
+    def follow(self, config: MetricsConfig | None, directory: Path | None = None) -> None:
+        """Serve as configured; what is served already in this way goes on.
+
+        Args:
+            config: Where; None serves no more.
+            directory: Where processes that are given the same address count together; each serves for itself
+                by default, and where the port is any.
+        """
         with self._lock:
-            if config == self._config and (self._server is not None or config is None):
+            if (config, directory) == self._followed and (self.url is not None or config is None):
                 return
             self.stop()
-            self._config = config
-            if config is not None:
-                self._start(config)
+            self._followed = (config, directory)
+            if config is None:
+                return
+            if directory is None or not config.port:
+                self._listen(config)
+            else:
+                self._join(config, directory / quote(f"{config.host}-{config.port}", safe=""))
 
-    def _start(self, config: MetricsConfig) -> None:
+    def everything(self) -> Metrics:
+        """What all have counted that share a port; may wait for the disk.
+
+        Raises:
+            LogweirError: Another of these processes does not go on.
+        """
+        shared = self._shared
+        return self._read() if shared is None else shared.all(self._read())
+
+    def _join(self, config: MetricsConfig, directory: Path) -> None:
+        self._shared = SharedCounts(directory, self._glance)
+        self._ended = threading.Event()
+        self._serve_or_leave_it(config, directory)
+        self._start_thread(
+            "logweir-metrics-counts", partial(self._keep, self._shared, self._ended, config, directory)
+        )
+
+    def _keep(self, shared: SharedCounts, ended: threading.Event, config: MetricsConfig, place: Path) -> None:
+        """Count into the directory, and serve when nobody else does, until the end."""
+        while True:
+            try:
+                shared.publish()
+                with self._lock:
+                    if self._server is None and self._shared is shared:
+                        self._serve_or_leave_it(config, place)
+            except Exception as error:  # noqa: BLE001 - the next second it may be better
+                report("metrics.keep", "the metrics of several processes are not brought together: %r", error)
+            if ended.wait(_INTERVAL):
+                return
+
+    def _serve_or_leave_it(self, config: MetricsConfig, directory: Path) -> None:
         try:
-            server = _Server(config, self._read)
-        except OSError as error:
-            logger.warning(
-                "metrics are not served: %s:%d cannot be listened at (%s); the service goes on without, "
-                "choose another metrics.port",
-                config.host,
-                config.port,
-                error.strerror or error,
-            )
+            self._port = self._port or take(directory / "port")
+        except OSError:  # which is reported where the counts are written
+            self._listen(config)
             return
-        try:
-            threading.Thread(target=server.serve, name="logweir-metrics", daemon=True).start()
-        except RuntimeError:  # the interpreter is on its way out: nobody will ask any more
+        self._elsewhere = None if self._port else _url(config.host, config.port)
+        if self._port is not None:
+            self._listen(config)
+
+    def _listen(self, config: MetricsConfig) -> None:
+        for left in reversed(range(_TRIES if self._port and not self._reported else 1)):
+            try:
+                server = _Server(config, self.everything)
+                break
+            except OSError as error:
+                if left:  # the kernel lets go of a dead process' locks a moment before its sockets
+                    time.sleep(_PAUSE)
+                    continue
+                if not self._reported:
+                    self._reported = True
+                    logger.warning(
+                        "metrics are not served: %s:%d cannot be listened at (%s); the service goes on "
+                        "without, choose another metrics.port",
+                        config.host,
+                        config.port,
+                        error.strerror or error,
+                    )
+                return
+        if not self._start_thread("logweir-metrics", server.serve):
             server.end()
             return
         self._server = server
         logger.log(logging.INFO if config.port else logging.WARNING, "metrics are served at %s", self.url)
 
+    def _start_thread(self, name: str, work: Callable[[], None]) -> bool:
+        try:
+            threading.Thread(target=work, name=name, daemon=True).start()
+        except RuntimeError:  # the interpreter is on its way out: nobody will ask any more
+            return False
+        return True
+
     def stop(self) -> None:
-        """Stop serving; idempotent."""
+        """Stop serving, and leave what was counted to those who go on; idempotent."""
         with self._lock:
-            server, self._server, self._config = self._server, None, None
+            server, self._server = self._server, None
+            shared, self._shared = self._shared, None
+            port, self._port = self._port, None
+            self._followed, self._elsewhere, self._reported = (None, None), None, False
+            self._ended.set()
         if server is not None:
             server.end()
+        if shared is not None:
+            shared.end()
+        if port is not None:
+            give_back(port)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
 
 
 class _Server(ThreadingHTTPServer):

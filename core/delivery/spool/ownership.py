@@ -91,6 +91,13 @@ class FileLock:
             os.close(self._descriptor)
             _HELD.discard(self.database)
 
+    def disown(self) -> None:
+        """In a fork's child, let go of what is the parent's, but no database: to be taken when that ends."""
+        with _guard:
+            if self.database in _INHERITED:
+                _INHERITED.discard(self.database)
+                os.close(self._descriptor)
+
 
 def claim_new(directory: Path) -> FileLock:
     """Make the directory if need be, and take the ownership of a new name in it.

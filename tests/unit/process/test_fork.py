@@ -26,6 +26,7 @@ FROM_THE_GROUND_UP = [
     "SPOOLS",
     "LINES_TO_WORKERS",
     "METRICS_SOCKETS",
+    "METRICS_FILES",
     "SIGNALS",
     "RUNTIME",
 ]

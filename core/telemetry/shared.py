@@ -1,0 +1,255 @@
+"""The counts of several processes in one directory, so that any of them can answer for all.
+
+::
+
+    4711-9f3a2c1e.counts    what one process has counted, replaced about once a second
+    4711-9f3a2c1e.lock      locked while that process lives
+    ended.json              the counts of all that ended, and the names of files that are in them already
+    group.lock              locked while somebody reads what all have counted
+
+A process that ends, or is killed, leaves its file. Whoever reads next adds it to those that ended: first
+their sum is replaced, which also names the file, then the file is deleted, so that a reader who dies in
+between counts nothing twice. Whoever answers writes its own counts down before; so no answer shows what the
+next one, after a ``kill -9``, does not know. When nobody has lived for a minute, the counts begin anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from logweir.delivery.spool.ownership import FileLock
+from logweir.diagnostics import report
+from logweir.errors import LogweirError
+from logweir.process import fork
+from logweir.process.fork import Stage
+from logweir.telemetry.model import Metrics
+from logweir.telemetry.summing import NOTHING, counts_of, document_of, picture_of, summed
+
+__all__ = ["SharedCounts", "give_back", "take"]
+
+#: Seconds to wait for another process that reads; it needs milliseconds.
+_PATIENCE = 2.0
+_PAUSE = 0.002
+#: Seconds without a living process after which the counts begin anew.
+_FORGOTTEN_AFTER = 60.0
+
+# Held while files are open or the group is locked, so that a fork copies nothing half done.
+_busy = threading.RLock()
+#: What a fork's child must give up: it may take it itself when the parent has ended.
+_taken: set[FileLock] = set()
+
+
+class SharedCounts:
+    """This process among those that count into one directory.
+
+    Args:
+        directory: The directory, on a local file system.
+        read: What this process has counted up to now.
+    """
+
+    def __init__(self, directory: Path, read: Callable[[], Metrics]) -> None:
+        self._directory = directory
+        self._read = read
+        self._own: FileLock | None = None
+        self._written = ""
+        self._ended = False
+        fork.install()
+
+    def publish(self) -> None:
+        """Write down what this process has counted, if that has changed; reports what fails."""
+        here = self._read()
+        with _busy:
+            self._publish(here)
+
+    def all(self, here: Metrics) -> Metrics:
+        """What all have counted.
+
+        Args:
+            here: What this process has counted.
+
+        Raises:
+            LogweirError: Another process keeps the group locked.
+        """
+        with _busy:
+            if not self._publish(here):
+                return here
+            with self._alone():
+                others, ended = self._living_and_ended()
+        return summed([here, *others], ended)
+
+    def end(self) -> None:
+        """Leave the last counts to those who go on; idempotent."""
+        here = self._read()
+        with _busy:
+            try:
+                self._publish(here)
+            except LogweirError as error:
+                report("metrics.end", "what this process counted is in no metrics any more: %s", error)
+            self._ended = True
+            self._leave()
+
+    def _publish(self, here: Metrics) -> bool:
+        if self._ended:
+            return False
+        try:
+            own = self._own = self._own or self._join()
+            text = json.dumps(document_of(here))
+            if text != self._written:
+                _replace(own.database, text)
+                self._written = text
+            else:
+                os.utime(own.database)  # a sign of life
+        except OSError as error:
+            self._leave()
+            report(
+                "metrics.shared",
+                "metrics are those of this process alone: %s cannot be written (%s)",
+                self._directory,
+                error.strerror or error,
+            )
+            return False
+        return True
+
+    def _join(self) -> FileLock:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._alone():
+            self._forget_what_is_old()
+            self._living_and_ended()  # files do not pile up where nobody ever asks
+            while (own := take(self._directory / f"{os.getpid()}-{secrets.token_hex(4)}.counts")) is None:
+                pass
+            return own
+
+    def _leave(self) -> None:
+        own, self._own, self._written = self._own, None, ""
+        if own is not None:
+            give_back(own)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        deadline = time.monotonic() + _PATIENCE
+        while (lock := take(self._directory / "group")) is None:
+            if time.monotonic() > deadline:
+                raise LogweirError(
+                    f"{self._directory / 'group.lock'} is held by a process that does not go on"
+                )
+            time.sleep(_PAUSE)
+        try:
+            yield
+        finally:
+            give_back(lock)
+
+    def _living_and_ended(self) -> tuple[list[Metrics], Metrics]:
+        ended, added = self._read_ended()
+        living: list[Metrics] = []
+        dead: list[FileLock] = []
+        for path in sorted({found.with_suffix(".counts") for found in self._directory.glob("*-*.*")}):
+            lock = take(path)
+            if lock is not None:
+                dead.append(lock)
+            elif self._own is None or path != self._own.database:
+                living += _pictures(path)
+        new = [lock.database for lock in dead if lock.database.name not in added and lock.database.exists()]
+        if new:
+            ended = counts_of([ended, *(picture for path in new for picture in _pictures(path))])
+            for name in added:  # whose names the next line forgets
+                (self._directory / name).unlink(missing_ok=True)
+            self._write_ended(ended, [path.name for path in new])
+        for lock in dead:
+            lock.database.unlink(missing_ok=True)
+            give_back(lock)
+        return living, ended
+
+    def _read_ended(self) -> tuple[Metrics, list[str]]:
+        path = self._directory / "ended.json"
+        with suppress(FileNotFoundError):
+            try:
+                document = json.loads(path.read_text())
+                return picture_of(document["counts"]), list(document["added"])
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                report("metrics.ended", "the counts of processes that ended are lost: %s: %r", path, error)
+        return NOTHING, []
+
+    def _write_ended(self, counts: Metrics, added: list[str]) -> None:
+        _replace(self._directory / "ended.json", json.dumps({"counts": document_of(counts), "added": added}))
+
+    def _forget_what_is_old(self) -> None:
+        files = [*self._directory.glob("*.counts"), *self._directory.glob("ended.json")]
+        times = []
+        for path in files:
+            with suppress(FileNotFoundError):
+                times.append(path.stat().st_mtime)
+        if times and time.time() - max(times) > _FORGOTTEN_AFTER and not self._anybody():
+            for path in files:
+                path.unlink(missing_ok=True)
+
+    def _anybody(self) -> bool:
+        for path in self._directory.glob("*.counts"):
+            lock = take(path)
+            if lock is None:
+                return True
+            give_back(lock)
+        return False
+
+
+def take(path: Path) -> FileLock | None:
+    """Take a lock that no fork's child keeps from being taken; None while somebody has it.
+
+    Raises:
+        OSError: The directory cannot be made or written.
+    """
+    with _busy:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = FileLock.take(path)
+        if lock is not None:
+            _taken.add(lock)
+        return lock
+
+
+def give_back(lock: FileLock) -> None:
+    """Let others take it."""
+    with _busy:
+        lock.release()
+        _taken.discard(lock)
+
+
+def _pictures(path: Path) -> list[Metrics]:
+    """The picture in a file; none if there is no such file, or if it is damaged."""
+    with suppress(FileNotFoundError):
+        try:
+            return [picture_of(json.loads(path.read_text()))]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            report("metrics.damaged", "the counts of a process are lost: %s: %r", path, error)
+    return []
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(text)
+    unfinished.replace(path)
+
+
+def _after_fork_in_parent() -> None:
+    _busy.release()
+
+
+def _after_fork_in_child() -> None:
+    global _busy  # noqa: PLW0603 - a lock must not be shared with another process
+    _busy = threading.RLock()
+    for lock in _taken:
+        lock.disown()
+    _taken.clear()
+
+
+fork.register(
+    Stage.METRICS_FILES,
+    before=lambda: _busy.acquire(),  # noqa: PLW0108 - the lock of the moment
+    in_parent=_after_fork_in_parent,
+    in_child=_after_fork_in_child,
+)
