@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -28,7 +29,8 @@ async def in_thread(work: Callable[[], T]) -> T:
 def on_event_loop() -> bool:
     """Whether the caller runs on an event loop, which nothing may block."""
     try:
-        asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         return False
-    return True
+    # Where gevent makes threads greenlets of one thread, asyncio finds there the loop of another one of them.
+    return getattr(loop, "_thread_id", None) in {None, threading.get_ident()}
