@@ -28,9 +28,10 @@ from logweir.capture.ordinary import (
     keep,
 )
 from logweir.capture.snapshot import Snapshotter
+from logweir.capture.truncation import ENTRY_COST
 from logweir.context.binding import merge_context
 from logweir.context.identity import identity, origin_of
-from logweir.context.trace import active_ids
+from logweir.context.trace import FLAGS, current_span
 from logweir.event import Event, Kind, new_event_id, uuid7
 
 __all__ = ["ByHead", "Capture", "KindOf", "TakeExplicit"]
@@ -45,6 +46,7 @@ ByHead = Callable[[str, str, str | None], tuple[frozenset[str] | None, Kind]]
 
 #: Bytes that every event takes beside its name and fields.
 _OVERHEAD = 200
+_COST_OF_FLAGS = ENTRY_COST + len(FLAGS)
 _ID_TYPES = frozenset({str, int, bytes, UUID})
 #: Of a place that is kept: the most fields, and the longest name; and how often it is walked before that.
 _MOST_NAMES, _LONGEST_KEPT_NAME, _ENOUGH_WALKS = 64, 128, 4
@@ -141,7 +143,7 @@ class Capture:
                 else:
                     span_id = span_id or value
             elif of_name == SPAN:
-                active = active_ids()
+                active = current_span()
             elif of_name and said not in merged and (value is not ... or said in identity.get()):
                 if of_name < WALKED or value is ...:
                     return self._in_general(text, name, fields, level, kind, time_ns, event_id, bound)
@@ -150,7 +152,10 @@ class Capture:
                 walked = walked or of_name < 0 or of_value < 0
                 cost += of_name + of_value
         if active is not None and not IDS & bound.values.keys():
-            trace_id, span_id = active  # before what is bound, which may be the request's around the span
+            # Before what is bound, which may be the request's around the span.
+            trace_id, span_id, flags = active
+            merged.setdefault(FLAGS, flags)
+            cost += _COST_OF_FLAGS
         if kind is None:
             kind = of_head
             if asked is None or not merged.keys().isdisjoint(asked):
@@ -264,8 +269,9 @@ def _take_context(fields: dict[str, Any], static: Mapping[str, Any]) -> None:
     """Add what is bound; the ids of OpenTelemetry's current span count before those that are bound."""
     for name, value in static.items():
         fields.setdefault(name, value)
-    if IDS.isdisjoint(fields) and (active := active_ids()) is not None:
-        fields["trace_id"], fields["span_id"] = active
+    if IDS.isdisjoint(fields) and (active := current_span()) is not None:
+        fields["trace_id"], fields["span_id"], flags = active
+        fields.setdefault(FLAGS, flags)
     merge_context(fields)
 
 

@@ -23,11 +23,12 @@ from logweir.context.identity import bound_values
 from logweir.diagnostics import report
 
 __all__ = [
+    "FLAGS",
     "SPAN_VARIABLE",
     "TraceParent",
-    "active_ids",
     "active_span",
     "begin_trace",
+    "current_span",
     "current_trace_id",
     "current_traceparent",
     "new_span_id",
@@ -43,6 +44,8 @@ _TRACEPARENT = re.compile(
 _SAMPLED = 0x01
 _RANDOM = 0x02
 trace_flags: ContextVar[int] = ContextVar("logweir_trace_flags", default=_SAMPLED)
+#: The field of an event that has the flags of OpenTelemetry's current span.
+FLAGS = "trace_flags"
 #: What OpenTelemetry calls the context variable that holds its current span, among others.
 SPAN_VARIABLE = "current_context"
 
@@ -103,21 +106,16 @@ def new_span_id() -> str:
 
 def active_span() -> TraceParent | None:
     """OpenTelemetry's current span; None where there is none, or its API is not imported."""
-    found = _current_span()
+    found = current_span()
     return None if found is None else TraceParent(*found)
-
-
-def active_ids() -> tuple[str, str] | None:
-    """The ids of :func:`active_span`; for each event, and therefore faster."""
-    found = _current_span()
-    return None if found is None else found[:2]
 
 
 #: What was read last, and of what: several events in a row belong to one span.
 _last_span: tuple[object, tuple[str, str, int] | None] = (None, None)
 
 
-def _current_span() -> tuple[str, str, int] | None:
+def current_span() -> tuple[str, str, int] | None:
+    """The ids and flags of :func:`active_span`; for each event, and therefore faster."""
     global _last_span  # noqa: PLW0603 - one assignment; an answer that another thread replaces is found again
     # Another thread may be in the middle of importing it, so that the function is not there yet.
     find: Any = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
@@ -140,7 +138,7 @@ def _current_span() -> tuple[str, str, int] | None:
 
 def current_trace_id() -> str | None:
     """The trace id that events carry here: that of OpenTelemetry's current span, or the one that is bound."""
-    active = active_ids()
+    active = current_span()
     if active is not None:
         return active[0]
     trace_id = bound_values().get("trace_id")

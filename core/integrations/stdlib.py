@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from logweir.capture.message import add_field, formatted, text_of
+from logweir.context.trace import FLAGS
 from logweir.diagnostics import LOGGER_NAME, report
 from logweir.event import LEVELS, known_level, nearest_level
 from logweir.integrations.chain_end import routed_by_its_chain
@@ -257,6 +258,8 @@ def _take_span(fields: dict[str, Any]) -> None:
     trace_id, span_id = fields.get("otelTraceID"), fields.get("otelSpanID")
     if trace_id and span_id and trace_id != "0" and "trace_id" not in fields and "span_id" not in fields:
         fields["trace_id"], fields["span_id"] = fields.pop("otelTraceID"), fields.pop("otelSpanID")
+        if type(fields.get("otelTraceSampled")) is bool:
+            fields.setdefault(FLAGS, int(fields.pop("otelTraceSampled")))
 
 
 def _bound_by_loguru(record: logging.LogRecord, given: dict[str, Any]) -> dict[str, Any]:

@@ -23,9 +23,12 @@ __all__ = ["ID", "KIND", "log_record", "request_of"]
 ID, KIND = "logweir.id", "logweir.kind"
 SPAN_ID, TRACE_ID = "logweir.span_id", "logweir.trace_id"
 _OURS = {ID, KIND, SPAN_ID, TRACE_ID}
+#: The field with the flags of OpenTelemetry's span.
+FLAGS = "trace_flags"
 #: By the standard's data model: the first number of each range.
 _SEVERITY = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21}
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
+_W3C_FLAGS = range(2**8)
 _INTS = range(-(2**63), 2**63)
 #: Deeper values are sent as JSON: receivers read 100 messages one inside the other, and a level takes three.
 _DEEPEST = 24
@@ -85,6 +88,9 @@ def log_record(event: Event) -> LogRecord:
     # The standard's ids have one length; others, such as an application's own, are attributes.
     if trace_id is not None:
         record.trace_id = trace_id
+        flags = attributes.get(FLAGS)
+        if type(flags) is int and flags in _W3C_FLAGS:
+            record.flags = attributes.pop(FLAGS)
     elif event.trace_id is not None:
         attributes[TRACE_ID] = event.trace_id
     if span_id is not None:

@@ -106,6 +106,29 @@ def test_an_event_carries_the_ids_of_the_current_span_and_none_when_it_has_ended
 
 
 @pytest.mark.parametrize("road", ROADS)
+def test_an_event_carries_the_flags_of_the_current_span_as_a_field(road: str, captured: Captured) -> None:
+    for _ in range(3):
+        for tracer in (TRACER, UNSAMPLED):
+            with tracer.start_as_current_span("current") as span:
+                ROADS[road]()
+            assert captured.events[-1].fields["trace_flags"] == int(span.get_span_context().trace_flags)
+        ROADS[road]()
+        assert "trace_flags" not in captured.events[-1].fields
+
+
+def test_flags_that_a_call_gives_are_its_own_and_rules_see_those_of_the_span() -> None:
+    rule = {"kind": "audit", "match": {"field": {"name": "trace_flags", "in": [1, 3]}}}
+    with capture(classify=[rule]) as captured:
+        logweir.configure_structlog()
+        with TRACER.start_as_current_span("current"):
+            for _ in range(2):
+                logweir.get_logger().info("x", trace_flags="mine")
+                logweir.get_logger().info("y")
+        assert [event.fields for event in captured.tracing] == [{"trace_flags": "mine"}] * 2
+        assert [event.name for event in captured.audit] == ["y"] * 2
+
+
+@pytest.mark.parametrize("road", ROADS)
 def test_the_current_span_wins_over_the_context_and_a_call_over_the_span(
     road: str, captured: Captured
 ) -> None:
@@ -251,7 +274,7 @@ def test_ids_that_opentelemetry_has_put_on_a_record_count_behind_a_queue(capture
     logweir.Handler().handle(logging.makeLogRecord({**record, "otelTraceID": "0", "otelSpanID": "0"}))
     first, second = captured.events
     assert ids_of(first) == (f"{7:032x}", f"{8:016x}")
-    assert first.fields == {"logger": "shop", "otelTraceSampled": True, "otelServiceName": "s"}
+    assert first.fields == {"logger": "shop", "trace_flags": 1, "otelServiceName": "s"}
     assert ids_of(second) == (None, None)
 
 

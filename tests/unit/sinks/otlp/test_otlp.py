@@ -54,6 +54,16 @@ def test_a_record_has_the_severity_body_ids_and_attributes_of_its_event(level: s
     assert events_in(request) == [same(event)]
 
 
+def test_the_flags_of_a_trace_are_the_records_and_others_an_attribute() -> None:
+    record = log_record(make_event("a", {"trace_flags": 1}))
+    assert (record.flags, [each.key for each in record.attributes]) == (1, ["logweir.id", "logweir.kind"])
+    for fields in ({"trace_flags": 256}, {"trace_flags": True}, {"trace_flags": "1"}):
+        record = log_record(make_event("a", fields))
+        assert (record.flags, record.attributes[0].key) == (0, "trace_flags")
+    without_trace = msgspec.structs.replace(make_event("a", {"trace_flags": 1}), trace_id=None)
+    assert log_record(without_trace).flags == 0
+
+
 def test_records_are_grouped_by_resource_and_by_logger() -> None:
     events = [
         make_event("a", logger="shop"),
