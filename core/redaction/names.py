@@ -67,9 +67,14 @@ class Names:
             return self.may_name(text) is not None
         if any(stem in text for stem in table.stems_with_digits):
             return True
-        return table.may_be_secret(words) is not None and (
-            len(words) > _LARGE_VOCABULARY or table.is_spelled(words)
-        )
+        lowered = words.lower()
+        if table.may_be_secret(lowered) is None:
+            return False
+        if len(words) > _LARGE_VOCABULARY or table.is_spelled(lowered):
+            return True
+        # What is left are terms of one stem, which no sign divides: `pin` is none in `shipping`.
+        stemmed = (word for word in words.split() if table.may_be_secret(word.lower()))
+        return any(any(self._spelled(words_of(word))) for word in stemmed)
 
     def rule_of(self, name: str) -> str:
         """Return the rule by which a name is secret, such as ``name: api key``; empty for a harmless one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from itertools import groupby, pairwise
 
@@ -81,14 +81,14 @@ class Table:
         self.may_be_secret = _any_of(stem for stem in stems if stem.isascii()).search
         self.stems_with_digits = [stem for stem in stems if stem.isascii() and not stem.isalpha()]
         self._spellings = [
-            [word for word in words if word.isalpha()]
+            [part for word in words for part in _parts(word, stems)]
             for words, _ in secret
-            if all(word.isascii() for word in words)
+            if all(word.isascii() for word in words) and (len(words) > 1 or words[0] not in stems)
         ]
         self.folded_may_be_secret = _any_of(stems).search
 
     def is_spelled(self, words: str) -> bool:
-        """Return whether all words of some secret term are in a vocabulary, which has no digits."""
+        """Return whether a vocabulary has all words of some secret term that is more than one stem."""
         return any(all(word in words for word in term) for term in self._spellings)
 
     def ends_in(self, word: str) -> Term | None:
@@ -127,6 +127,14 @@ def _stems(split: list[list[str]]) -> list[str]:
 
     stems = {max(words, key=rank) for words in split}
     return sorted(stem for stem in stems if not any(other in stem for other in stems - {stem}))
+
+
+def _parts(word: str, stems: Collection[str]) -> list[str]:
+    """Return what of a term's word is in each text that has it: a compound may be written as words."""
+    stem = next((stem for stem in stems if stem in word), word)
+    if not word.isalpha():
+        return []
+    return [word] if stem == word else [word[:_SHORTEST_STEM], stem, word[-_SHORTEST_STEM:]]
 
 
 def _any_of(stems: Iterable[str]) -> re.Pattern[str]:

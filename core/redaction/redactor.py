@@ -15,7 +15,6 @@ from logweir.redaction.names import NAME_GROUPS, Names, Secrecy, words_of
 from logweir.redaction.paths import PathNode
 from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, nameless, probe_of
 from logweir.redaction.scan import Exhausted, Scan, cost_of_probe
-from logweir.redaction.vocabulary import LONG_TEXT, vocabulary
 
 __all__ = ["UNMASKED", "Redactor"]
 
@@ -113,13 +112,14 @@ class Redactor:
         # Colours stand between a name and its value: a text that has a secret is stored without them.
         plain = _COLOUR.sub("", text) if "\x1b" in text or "\\" in text else text
         scan.pay(_OF_TEXT + (len(plain) >> 1))
-        scan.words = vocabulary(plain) if len(plain) >= LONG_TEXT else None
+        scan.read(plain)
         # Of a long text it costs half of what searching does, and there is nearly always a sign.
         if len(plain) <= _LONG and plain.isascii() and not scan.names(plain):
             scan.pay(cost_of_probe(plain))
             if self._nameless(plain) is None:
                 return text
-        scan.pay(_OF_PATTERNS + _OF_SIGN * len(plain))
+        # A word of the vocabulary is asked for many others.
+        scan.pay(_OF_PATTERNS + (2 * len(plain) if scan.words is None else len(plain) + 3 * len(scan.words)))
         masked = plain
         for pattern in self._patterns:
             masked = pattern.redact(masked, scan)
@@ -129,7 +129,7 @@ class Redactor:
 
 
 #: What it costs to search a text at all, and each of its characters.
-_OF_TEXT, _OF_PATTERNS, _OF_SIGN = 40, 400, 2
+_OF_TEXT, _OF_PATTERNS = 40, 400
 _LONG = 2048
 #: How often a text is searched again that had a secret.
 _ROUNDS = 4

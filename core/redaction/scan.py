@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from logweir.redaction.names import Secrecy
+from logweir.redaction.vocabulary import LONG_TEXT, vocabulary
 
 __all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan", "cost_of_probe"]
 
@@ -72,10 +73,20 @@ class Scan:
     Attributes:
         left: What it may cost yet.
         explains: Whether anybody wants to know the rules.
-        words: The vocabulary of the text, also of one that was masked since; ``None`` of a short one.
+        words: The vocabulary of the text in lower case, masked or not; ``None`` of a short one.
     """
 
-    __slots__ = ("_found", "_may_be_named", "_named", "explains", "left", "may_name", "secrecy", "words")
+    __slots__ = (
+        "_found",
+        "_may_be_named",
+        "_named",
+        "_vocabulary",
+        "explains",
+        "left",
+        "may_name",
+        "secrecy",
+        "words",
+    )
 
     def __init__(
         self,
@@ -89,6 +100,7 @@ class Scan:
         self.left = left
         self.may_name = may_name
         self.words: str | None = None
+        self._vocabulary = ""
         self._may_be_named = may_be_named
         self._found = found
         self.explains = found is not None
@@ -97,10 +109,16 @@ class Scan:
     def names(self, text: str) -> bool:
         """Return whether a text may hold the name of a secret; asked again for the same, it is known."""
         if self._named[0] is not text:
-            words = self.words
-            named = bool(self.may_name(text)) if words is None else self._may_be_named(text, words)
-            self._named = text, named
+            if self.words is None:
+                self._named = text, bool(self.may_name(text))
+            else:
+                self._named = text, self._may_be_named(text, self._vocabulary)
         return self._named[1]
+
+    def read(self, text: str) -> None:
+        """Make the vocabulary of the text that is searched next, if it is long."""
+        self._vocabulary = vocabulary(text) if len(text) >= LONG_TEXT else ""
+        self.words = self._vocabulary.lower() if len(text) >= LONG_TEXT else None
 
     def may_hold(self, part: str) -> bool:
         """Return whether the text may hold something with this part, see ``vocabulary.part_of``."""

@@ -74,7 +74,7 @@ _SIGNS_BEFORE = [
     *(f"{quote} {word} " for quote in "\"'`" for word in ("for", "in", "of")),
 ]
 
-_WORDS_OF_A_LOOK = 2
+_WORDS_OF_A_LOOK, _OF_STATING = 2, 20
 SENTENCE_PROBES = (
     ("Nn", r"(?<=[iI][Nn]) as [\w.@-]{1,64}:"),
     ("Ww", r"(?<=(?i:pass)[Ww])(?i:(?:or)?d)[\s]"),
@@ -90,6 +90,7 @@ SENTENCE_PROBES = (
 def mask_sentences(text: str, scan: Scan) -> str:
     """Mask the secrets that sentences name."""
     if _may_state(text, scan):
+        scan.pay(len(text))
         text = _STATED.sub(lambda match: _stated(match, scan), text)
     for _ in range((text.count("assword") + text.count("ASSWORD")) // _WORDS_OF_A_LOOK):
         scan.look()
@@ -107,7 +108,9 @@ def _may_state(text: str, scan: Scan) -> bool:
     if not names:
         return False
     lowered = text.lower()
-    return any(f"{name} " in lowered for name in names)
+    count = sum(lowered.count(f"{name} ") for name in names)
+    scan.pay(_OF_STATING * count)
+    return count > 0
 
 
 def _stated(match: re.Match[str], scan: Scan) -> str:

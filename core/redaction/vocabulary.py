@@ -14,11 +14,11 @@ __all__ = ["LONG_TEXT", "part_of", "vocabulary"]
 LONG_TEXT = 2048
 
 _LETTERS = re.compile(r"[A-Za-z]+")
-_ONLY_LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for code in range(256))  # noqa: PLR2004 - ASCII
+_ONLY_LETTERS = bytes(code if chr(code).isalpha() and code < 128 else 32 for code in range(256))  # noqa: PLR2004 - ASCII
 
 
 def vocabulary(text: str) -> str:
-    """Return the different words of ASCII letters in a text, in lower case, with blanks between."""
+    """Return the different words of ASCII letters in a text, with blanks between."""
     if not text.isascii():
         text = text.lower()  # the sign of Kelvin becomes a letter of ASCII
     words = text.encode("ascii", "replace").translate(_ONLY_LETTERS).split()
