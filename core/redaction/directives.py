@@ -33,7 +33,12 @@ _LINE = re.compile(
 #: What both begin with: the end of a name and a blank, in lower case. They are tried only around such a place.
 _NAME_ENDS = re.compile(rf"(?:{_LASTS})(?=[\"']?,?[ \t])")
 _BACKWARDS = re.compile(r"[\w.\-/:@$]{0,128}+")
-_LEAD, _OF_NAME = 400, 600
+#: One of these is in each text in which `_VERBED` finds something.
+_VERBS = (
+    *("set", "put", "add", "config", "env", "arg", "define", "write", "export", "update", "upsert", "let"),
+    *("edit", "param", "header", "var", "option"),
+)
+_LEAD, _OF_NAME, _OF_VERBED = 400, 200, 1000
 _SIMPLE = frozenset(
     """
     password passwords passwd passphrase pass pwd pw secret token key auth psk code credential credentials pin
@@ -92,8 +97,9 @@ def mask_settings(text: str, scan: Scan) -> str:
 def mask_directives(text: str, scan: Scan) -> str:
     """Mask the values of names that stand behind them."""
     parts, done = [], 0
-    for end in _ends_of_names(text, scan):
-        match = _directive(text, done, end) if end > done else None
+    verbed = any(map(scan.may_hold, _VERBS))
+    for end in _ends_of_names(text, scan, _OF_VERBED if verbed else _OF_NAME):
+        match = _directive(text, done, end, verbed=verbed) if end > done else None
         if match is None:
             continue
         scan.look()
@@ -107,27 +113,29 @@ def mask_directives(text: str, scan: Scan) -> str:
     return "".join([*parts, text[done:]]) if parts else text
 
 
-def _ends_of_names(text: str, scan: Scan) -> list[int]:
-    """Return where secret names end that have a blank behind them."""
+def _ends_of_names(text: str, scan: Scan, cost: int) -> list[int]:
+    """Return where secret names end that have a blank behind them; what is done there costs so much each."""
     ends = []
     for found in _NAME_ENDS.finditer(lowered(text)):
         scan.pay(OF_MATCH)
         end = found.end()
         backwards = _BACKWARDS.match(text[max(0, end - _LONGEST_NAME) : end][::-1])
         if backwards and scan.secrecy(backwards.group()[::-1]):
-            scan.pay(_OF_NAME)
+            scan.pay(cost)
             ends.append(end)
     return ends
 
 
-def _directive(text: str, done: int, end: int) -> re.Match[str] | None:
+def _directive(text: str, done: int, end: int, *, verbed: bool) -> re.Match[str] | None:
     """Return what stands around a name that ends here, if it is behind a verb, or alone on its line."""
-    for match in _VERBED.finditer(text, max(done, end - _LEAD), end + _BLANKS):
-        if match.end(1) == end:
-            return match
-    written = text.rfind("\\n", done, end)
-    line = max(text.rfind("\n", done, end) + 1, written + 2 if written >= 0 else 0)
-    alone = _LINE.match(text, line)
+    if verbed:
+        for match in _VERBED.finditer(text, max(done, end - _LEAD), end + _BLANKS):
+            if match.end(1) == end:
+                return match
+    near = max(done, end - _LONGEST_LINE)
+    written = text.rfind("\\n", near, end)
+    line = max(text.rfind("\n", near, end) + 1, written + 2 if written >= 0 else 0)
+    alone = _LINE.match(text, line) if line or end <= _LONGEST_LINE else None
     return alone if alone is not None and alone.end(1) == end else None
 
 
@@ -145,4 +153,5 @@ def _is_prose(match: re.Match[str], secrecy: Secrecy) -> bool:
 
 _LONGEST = 64
 _LONGEST_NAME = 128
+_LONGEST_LINE = 256  # of one up to where its name ends
 _BLANKS = 12  # and quotes, behind a name

@@ -11,7 +11,7 @@ import binascii
 import re
 from collections.abc import Iterable
 
-from logweir.redaction.scan import MASK, OF_MATCH, Scan
+from logweir.redaction.scan import MASK, Scan
 from logweir.redaction.text_places import lowered
 from logweir.redaction.vocabulary import part_of
 
@@ -41,6 +41,7 @@ _WORDS = (
 _ANY_WORD = re.compile("|".join(_WORDS))
 _PARTS = {word: part_of(word) for word in _WORDS}
 _SHORT = 512
+_OF_WORD, _OF_SCHEME = 12, 90
 _PARAMETER = re.compile(
     r"[a-zA-Z](?<!\w\w)(?i:(?<=r)esponse|(?<=n)once|(?<=c)nonce|(?<=m)ac|(?<=s)ignature|(?<=o)auth_(?:token|signature)"
     r"|(?<=t)oken)=(\"?)(?!\*\*\*)[^\s\",]+",
@@ -82,7 +83,7 @@ def _places_of(words: Iterable[str], text: str, scan: Scan) -> list[int]:
         if not scan.may_hold(_PARTS[word]):
             continue
         count = lower.count(word)
-        scan.pay(count * OF_MATCH)
+        scan.pay(count * _OF_WORD)
         at = -1
         for _ in range(count):
             at = lower.find(word, at + 1)
@@ -97,7 +98,7 @@ def mask_schemes(text: str, scan: Scan) -> str:
         match = _SCHEME.match(text, at) if at >= read else None
         if match is None:
             continue
-        scan.look()
+        scan.pay(_OF_SCHEME)
         read = match.end()
         start, end = match.span("value")
         if match["value"].startswith(MASK):

@@ -94,7 +94,7 @@ ISSUER_PROBES = (
 _SIGNS = re.compile(r"[\w.+~|/!=:$%*@,-]", re.ASCII)
 _RUNS = bytes(120 if _SIGNS.match(chr(code)) else 32 for code in range(256))
 _SHORTEST = b"x" * 16
-_OF_PLACE = 30
+_OF_PLACE, _USUAL = 30, 64
 
 
 def _places(text: str, start: int, end: int) -> Iterator[int]:
@@ -116,7 +116,7 @@ def mask_issuers(text: str, scan: Scan) -> str:
         end = runs.find(b" ", start)
         end = len(text) if end < 0 else end
         for at in _places(text, start, end):
-            scan.pay(_OF_PLACE)
+            scan.pay(_OF_PLACE + max(0, end - at - _USUAL))
             pattern = _LONG_TOKEN if end - at >= _LONG else _TOKEN
             match = pattern.match(text, at, end) if at >= done else None
             if match is not None:

@@ -113,7 +113,7 @@ def _written_out(prefixes: list[str]) -> list[str]:
     return result
 
 
-_OF_A_SIGN, _OF_A_DASH = 2, 6
+_OF_A_SIGN, _OF_A_DASH = 3, 6
 _TOKEN = re.compile(_alternatives(), re.ASCII)
 #: The sign that ends a prefix, and what follows, roughly: enough to tell a token from an ordinary word, a UUID or
 #: an address.

@@ -52,7 +52,7 @@ _HOLDS = frozenset(
 )
 _COUNTED, _OF_A_SIGN = "=:<%\uff1a\uff1d", 8
 _LEAD = 80
-_OF_A_NAME, _OF_A_SECRET = 10, 20
+_OF_A_NAME, _OF_A_SECRET = 10, 60
 _OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z|\bpam_\w{1,16}\(\Z")
 _VISIBILITY = re.compile(r"(?:\"[\w\\]{1,64}\":)?(?:[\w\\]{1,64}:)?(?:protected|private)\]")
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
@@ -127,7 +127,7 @@ def mask_assignments(text: str, scan: Scan) -> str:
     if not text.isascii() or scan.names(text):
         searches = _SEARCHES
         # Each sign is looked at, whatever stands before it.
-        scan.pay(_OF_A_SIGN * sum(map(text.count, _COUNTED)))
+        scan.pay(len(text) + _OF_A_SIGN * sum(map(text.count, _COUNTED)))
     for search in searches:
         text = search(text, scan)
     return text

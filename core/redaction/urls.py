@@ -65,7 +65,7 @@ _PROXY = re.compile(
     r"(//)[^\s@/\"'<>]{6,4096}(?=@|[\s\"'<>#]|\Z)|(?<=otpauth-migration:)(//offline\?data=)[^\s\"'<>]{8,4096})",
     re.ASCII,
 )
-_OF_PLACE = 30
+_OF_PLACE, _OF_PARAMETER = 30, 60
 _CODE_LENGTH = 12  # an authorization code of OAuth is longer than an error's code
 _WEBHOOK = re.compile(
     r"((?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d+/)?webhooks"
@@ -95,6 +95,7 @@ def mask_urls(text: str, scan: Scan) -> str:
     if "=" in text and ("?" in text or "&" in text or "#" in text):
         text = _PARAMETER.sub(lambda match: _parameter(match, scan), text)
     if "/" in text:
+        scan.pay(text.count("/"))
         text = _LINK.sub(lambda match: f"{match[1]}{scan.found('url: link')}", text)
     if "://" in text:
         text = _PROXY.sub(lambda match: f":{match[1] or match[2]}{scan.found('url: key')}", text)
@@ -111,7 +112,7 @@ def _userinfo(match: re.Match[str], scan: Scan) -> str:
 
 
 def _parameter(match: re.Match[str], scan: Scan) -> str:
-    scan.pay(_OF_PLACE)
+    scan.pay(_OF_PARAMETER)
     sign, name, value = match.groups()
     plain = unquote(name)
     compact = plain.replace("-", "").replace("_", "").lower()
