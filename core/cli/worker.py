@@ -142,7 +142,7 @@ def _keep(
 
 
 def _part(share: str | None) -> Share | None:
-    """Which of several processes this is, as :func:`_keep` tells it."""
+    """Which of several processes this is, as :func:`_keep` says it."""
     if share is None:
         return None
     number, of = map(int, share.split("/"))

@@ -250,7 +250,7 @@ def _collections(note: _Note) -> dict[str, Any]:
     """The keys of the members that relationships got and lost."""
     found = dict[str, Any]()
     for relationship in note.tracked.collections(note.state.mapper):
-        # A collection that is not loaded has what was added to it and removed, if that can be told.
+        # A collection that is not loaded has what was added to it and removed, if that is known.
         history = note.state.get_history(relationship.key, _AS_IT_IS)
         added, removed = list[Any](history.added or ()), list[Any](history.deleted or ())
         if note.operation == "delete":

@@ -39,7 +39,7 @@ initial.broker.registration.timeout.ms=60000
 class Kafka(ServerKind):
     """One node, which creates no topic by itself; with ``auth`` clients log in by PLAIN or SCRAM-SHA-256.
 
-    Arguments are settings, ``name=value``. ``via=PORT:ADVERTISED`` adds a listener on a port that tells its
+    Arguments are settings, ``name=value``. ``via=PORT:ADVERTISED`` adds a listener on a port that advertises its
     clients to come to another one, where a proxy may be.
     """
 
@@ -82,13 +82,13 @@ class Kafka(ServerKind):
         more = []
         for argument in options.args:
             if argument.startswith("via="):
-                own, told = argument.removeprefix("via=").split(":")
-                listeners["VIA"] = (int(own), int(told))
+                own, advertised = argument.removeprefix("via=").split(":")
+                listeners["VIA"] = (int(own), int(advertised))
             else:
                 more.append(argument)
         here = "127.0.0.1"
         bound = [f"{name}://{here}:{own}" for name, (own, _) in listeners.items()]
-        told_clients = [f"{name}://{here}:{told}" for name, (_, told) in listeners.items()]
+        advertised_clients = [f"{name}://{here}:{advertised}" for name, (_, advertised) in listeners.items()]
         protocols = dict.fromkeys([*listeners, "CONTROLLER"], "PLAINTEXT")
         if options.auth:
             protocols["CLIENT"] = "SASL_PLAINTEXT"
@@ -97,7 +97,7 @@ class Kafka(ServerKind):
             f"log.dirs={data}/logs",
             f"controller.quorum.voters=1@{here}:{controller}",
             f"listeners={','.join([*bound, f'CONTROLLER://{here}:{controller}'])}",
-            f"advertised.listeners={','.join(told_clients)}",
+            f"advertised.listeners={','.join(advertised_clients)}",
             f"listener.security.protocol.map={','.join(f'{name}:{kind}' for name, kind in protocols.items())}",
             *(_AUTH if options.auth else ()),
             *more,

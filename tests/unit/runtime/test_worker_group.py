@@ -1,4 +1,4 @@
-"""A parent keeps its processes running: real ones, that end as they are told."""
+"""A parent keeps its processes running: real ones, that end as they are made to."""
 
 import os
 import signal
