@@ -15,8 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from redis.exceptions import ResponseError
-
 from logweir.delivery.brokers import redis_letters
 from logweir.delivery.brokers.contract import (
     Broker,
@@ -30,6 +28,15 @@ from logweir.delivery.brokers.contract import (
     Place,
     partition_of,
 )
+from logweir.delivery.brokers.redis_answers import (
+    MOST_IDS,
+    START,
+    by_partition,
+    entries_of,
+    ids_of,
+    state_of,
+    without_group,
+)
 from logweir.delivery.brokers.redis_client import Client, Command
 from logweir.delivery.brokers.redis_cluster import ClusterClient
 from logweir.delivery.brokers.redis_health import health_of
@@ -40,13 +47,8 @@ from logweir.settings.delivery import QueueConfig
 
 __all__ = ["RedisBroker"]
 
-#: The most ids in one call of a script, whose stack is bounded.
-_MOST_IDS = 1000
 #: A consumer that holds nothing is forgotten after so many claim times of silence.
 _FORGOTTEN_AFTER = 10
-_START = "0-0"
-#: The names and values of an entry, as it is written.
-_FIELDS = 4
 
 
 class RedisBroker(Broker):
@@ -65,7 +67,7 @@ class RedisBroker(Broker):
         self._numbers = {stream.encode(): number for number, stream in enumerate(self._streams)}
         self._claim_after = int(config.claim_after * 1000)
         self._client: Client | None = None
-        self._cursors = [_START] * config.partitions
+        self._cursors = [START] * config.partitions
         self._claims_next = 0
         # Leased beyond what was asked for, as where there are more partitions than that.
         self._spare: list[Entry] = []
@@ -198,14 +200,11 @@ class RedisBroker(Broker):
             answer, missing = await self._redis.read(group, streams, timeout)
         if missing:
             await self._restore_groups()
-        return {
-            name.decode(): [entry for raw in items if (entry := self._entry(self._numbers[name], raw))]
-            for name, items in answer
-        }
+        return {name.decode(): entries_of(self._numbers[name], items) for name, items in answer}
 
     async def _restore_groups(self) -> None:
         made = await self._make_groups()
-        self._cursors = [_START] * len(self._streams)
+        self._cursors = [START] * len(self._streams)
         report(
             f"{self._place.sink}.group",
             "sink %r: the consumer group %r was gone in %d of %d streams of Redis; it is made anew, and "
@@ -214,24 +213,6 @@ class RedisBroker(Broker):
             self._config.group,
             len(made),
             len(self._streams),
-        )
-
-    @staticmethod
-    def _entry(partition: int, raw: Any, deliveries: int = 1) -> Entry | None:
-        """The entry, unless it was deleted meanwhile or is none of ours."""
-        position, fields = raw
-        if not fields:
-            return None
-        if fields[0] == b"v" and len(fields) == _FIELDS:  # as it is written, in place of a search
-            return Entry(partition, position.decode(), fields[3], int(fields[1]), deliveries)
-        named = dict(zip(fields[::2], fields[1::2], strict=False))
-        version = named.get(b"v", b"")
-        return Entry(
-            partition,
-            position.decode(),
-            named.get(b"e", b""),
-            int(version) if version.isdigit() else 0,
-            deliveries,
         )
 
     async def claim(self, limit: int) -> list[Entry]:
@@ -250,7 +231,7 @@ class RedisBroker(Broker):
             share = max(1, room // len(asked))
             answers = self._redis.sound(
                 [
-                    _without_group(each)
+                    without_group(each)
                     for each in await self._redis.many([self._autoclaim(n, share) for n in asked])
                 ]
             )
@@ -258,9 +239,9 @@ class RedisBroker(Broker):
             for number, (cursor, items, *deleted) in zip(asked, answers, strict=True):
                 self._cursors[number] = cursor.decode()
                 lost += len(deleted[0]) if deleted else 0
-                entries += [entry for raw in items if (entry := self._entry(number, raw, 2))]
+                entries += entries_of(number, items, 2)
             self._report_missing(lost)
-            unseen += [number for number in asked if self._cursors[number] != _START]
+            unseen += [number for number in asked if self._cursors[number] != START]
         self._claims_next = unseen[0] if unseen else 0
         return entries
 
@@ -290,17 +271,17 @@ class RedisBroker(Broker):
         """The entries with the numbers of their deliveries, which XAUTOCLAIM does not say."""
         if not entries:
             return entries
-        by_partition = _by_partition(entries)
+        parts = by_partition(entries)
         answers = await self._redis.many(
             [
                 ("XPENDING", self._streams[number], self._config.group, part[0].position, part[-1].position,
                  10 * len(part), self._place.consumer)
-                for number, part in by_partition.items()
+                for number, part in parts.items()
             ]
         )  # fmt: skip
         deliveries = {
             (number, position.decode()): count
-            for number, answer in zip(by_partition, answers, strict=True)
+            for number, answer in zip(parts, answers, strict=True)
             for position, _, _, count in ([] if isinstance(answer, Exception) else answer)
         }
         return [
@@ -332,15 +313,15 @@ class RedisBroker(Broker):
         commands = [
             ("XCLAIM", self._streams[number], self._config.group, self._place.consumer, 0, *ids,
              "IDLE", milliseconds, "JUSTID")
-            for number, ids in _ids(entries)
+            for number, ids in ids_of(entries)
         ]  # fmt: skip
         if commands:
-            self._redis.sound([_without_group(answer) for answer in await self._redis.many(commands)])
+            self._redis.sound([without_group(answer) for answer in await self._redis.many(commands)])
 
     async def settle(self, entries: Sequence[Entry]) -> None:
         """See :meth:`Broker.settle`."""
         group = self._config.group
-        calls = [(SETTLE, self._keys(number), group, " ".join(ids)) for number, ids in _ids(entries)]
+        calls = [(SETTLE, self._keys(number), group, " ".join(ids)) for number, ids in ids_of(entries)]
         if calls:
             self._redis.sound(await self._redis.scripts(calls))
 
@@ -352,7 +333,7 @@ class RedisBroker(Broker):
         (seconds, _), *answers = self._redis.sound(
             [*await self._redis.many([("TIME",)]), *await self._redis.scripts(calls)]
         )
-        return [_state(number, answer, int(seconds)) for number, answer in enumerate(answers)]
+        return [state_of(number, answer, int(seconds)) for number, answer in enumerate(answers)]
 
     async def consumers(self) -> list[ConsumerState]:
         """See :meth:`Broker.consumers`."""
@@ -415,7 +396,7 @@ class RedisBroker(Broker):
         for number, stream in enumerate(self._streams):
             start = "-"
             while start:
-                asked = ("XPENDING", stream, self._config.group, start, "+", _MOST_IDS, self._place.consumer)
+                asked = ("XPENDING", stream, self._config.group, start, "+", MOST_IDS, self._place.consumer)
                 (rows,) = self._redis.sound(await self._redis.many([asked]))
                 await self.release([Entry(number, position.decode(), b"", 0) for position, *_ in rows])
                 start = f"({rows[-1][0].decode()}" if rows else ""
@@ -424,30 +405,3 @@ class RedisBroker(Broker):
 
 _NO_TAGS = str.maketrans("{} ", "___")
 _NO_SPACES = str.maketrans(" \n\t", "___")
-
-
-def _by_partition(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
-    found: dict[int, list[Entry]] = {}
-    for entry in entries:
-        found.setdefault(entry.partition, []).append(entry)
-    return found
-
-
-def _ids(entries: Iterable[Entry]) -> Iterable[tuple[int, list[str]]]:
-    """The partition and the positions of each call, none of which has too many."""
-    for number, part in _by_partition(entries).items():
-        for start in range(0, len(part), _MOST_IDS):
-            yield number, [entry.position for entry in part[start : start + _MOST_IDS]]
-
-
-def _without_group(answer: Any) -> Any:
-    """The answer, which is empty where there is no group: whoever leases next makes it anew."""
-    gone = isinstance(answer, ResponseError) and "NOGROUP" in str(answer)
-    return (_START.encode(), ()) if gone else answer
-
-
-def _state(number: int, answer: Sequence[Any], now: int) -> PartitionState:
-    length, pending, consumers, first, added, settled = answer
-    oldest = max(0.0, now - int(first.split(b"-")[0]) / 1000) if first else 0.0
-    missing = max(0, added - length - settled)
-    return PartitionState(number, max(0, length - pending), pending, oldest, consumers, missing)

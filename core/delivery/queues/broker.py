@@ -22,7 +22,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from logweir.delivery.brokers.contract import FORMAT_VERSION, Broker, Entry, PartitionState
 from logweir.delivery.dead_letters import DeadLetter, LetterBox
@@ -53,14 +53,6 @@ _SHARES = 4
 _BOUNDLESS = 2**62
 _Key = tuple[int, str]
 _T = TypeVar("_T")
-
-
-class _Held(NamedTuple):
-    """An entry in hand: its event, its size, and since when (monotonic)."""
-
-    entry: Entry
-    size: int
-    since: float
 
 
 class BrokerQueue(EventQueue):
@@ -102,11 +94,14 @@ class BrokerQueue(EventQueue):
         self._clock = clock
         bounds = QueueConfig(type="memory", max_events=_BOUNDLESS, max_bytes=_BOUNDLESS)
         self._inner = MemoryQueue(bounds, "block", wake, clock=clock)
-        self._held: dict[_Key, _Held] = {}
+        self._held: dict[_Key, Entry] = {}
         self._size = 0
+        # Of those, what others may have by now: it is no longer shown to be held.
+        self._not_ours: set[_Key] = set()
         # Of what the workers have: where each event came from, by its id().
         self._entries: dict[int, Entry] = {}
         self._done: list[Entry] = []
+        self._done_size = 0
         self._settled = asyncio.Event()
         self._changed = asyncio.Event()
         self._closed = False
@@ -114,8 +109,6 @@ class BrokerQueue(EventQueue):
         self._ending = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._is_open = False
-        # What is older than this is no longer ours to hold.
-        self._ours_since = clock()
         self._shown = clock()
         self._claimed = 0
         self._missing = 0
@@ -156,13 +149,15 @@ class BrokerQueue(EventQueue):
     def settle(self, lease: Lease, unsettled: Sequence[Event] = (), put_off: Sequence[PutOff] = ()) -> None:
         """See :meth:`EventQueue.settle`."""
         self._inner.settle(lease, unsettled, put_off)
+        done = lease.events
         if unsettled or put_off:
             kept = {id(event) for event in unsettled}
             kept.update(id(event) for item in put_off for event, _ in item.attempts)
-            done = [id(event) for event in lease.events if id(event) not in kept]
-        else:
-            done = list(map(id, lease.events))
-        self._done += [self._entries.pop(number) for number in done]
+            done = [event for event in done if id(event) not in kept]
+        # Lists, and no calls of ours for each event: this is done for every one that is delivered.
+        take = self._entries.pop
+        self._done += [take(id(event)) for event in done]
+        self._done_size += sum([event.size for event in done])
         self._settled.set()
 
     # -- the broker ---------------------------------------------------------------------------------
@@ -192,11 +187,12 @@ class BrokerQueue(EventQueue):
 
     async def _take_in(self, entries: Sequence[Entry]) -> None:
         """Put what was leased before the workers."""
-        now = self._clock()
         letters: list[tuple[DeadLetter, Entry]] = []
+        events: list[Event] = []
+        held, entry_of = self._held, self._entries
         for entry in entries:
-            key = entry.partition, entry.position
-            if key in self._held:  # it is here already, and was not shown to be in time
+            key = entry[:2]
+            if key in held:  # it is here already, and was not shown to be in time
                 continue
             if entry.version > FORMAT_VERSION:
                 self._leave_to_newer(entry)
@@ -206,10 +202,11 @@ class BrokerQueue(EventQueue):
             except Exception as error:  # noqa: BLE001 - whatever is in a body, those behind it go on
                 letters.append((self._letter(entry, error), entry))
                 continue
-            self._held[key] = _Held(entry, event.size, now)
-            self._size += event.size
-            self._entries[id(event)] = entry
-            self._inner.put(event)
+            held[key] = entry
+            entry_of[id(event)] = entry
+            events.append(event)
+        self._size += sum([event.size for event in events])
+        self._inner.put_all(events)
         if letters:
             await self._give_up(letters)
 
@@ -246,12 +243,15 @@ class BrokerQueue(EventQueue):
         while True:
             await self._settled.wait()
             self._settled.clear()
-            done = list(self._done)
+            done, size = list(self._done), self._done_size
             await self._patiently(partial(self._broker.settle, done))
             del self._done[: len(done)]
-            for entry in done:
-                held = self._held.pop((entry.partition, entry.position), None)
-                self._size -= held.size if held else 0
+            self._done_size -= size
+            self._size -= size
+            keys = [entry[:2] for entry in done]
+            for key in keys:
+                self._held.pop(key, None)
+            self._not_ours.difference_update(keys)
             self._changed.set()
 
     async def _hold(self) -> None:
@@ -262,7 +262,7 @@ class BrokerQueue(EventQueue):
             await asyncio.sleep(pause)
             now = self._clock()
             if now - self._shown > self._claim_after:
-                self._ours_since = now
+                self._not_ours.update(self._held)
                 report(
                     f"{self._sink}.silent",
                     "sink %r: this worker was silent for %.0f s, longer than claim_after; others may deliver "
@@ -270,7 +270,7 @@ class BrokerQueue(EventQueue):
                     self._sink,
                     now - self._shown,
                 )
-            mine = [held.entry for held in self._held.values() if held.since >= self._ours_since]
+            mine = [entry for key, entry in self._held.items() if key not in self._not_ours]
             try:
                 await self._open()
                 await self._broker.hold(mine)
@@ -354,8 +354,8 @@ class BrokerQueue(EventQueue):
             try:
                 async with asyncio.timeout(_LAST_SETTLING):
                     await self._broker.settle(self._done)
-                    settled = {(entry.partition, entry.position) for entry in self._done}
-                    left = [held.entry for key, held in self._held.items() if key not in settled]
+                    settled = {entry[:2] for entry in self._done}
+                    left = [entry for key, entry in self._held.items() if key not in settled]
                     await self._broker.release(left)
             except (SinkError, TimeoutError) as error:
                 report(f"{self._sink}.end", "sink %r: what it held comes again: %s", self._sink, error)

@@ -100,6 +100,22 @@ class MemoryQueue(BoundedQueue):
             self._wake_as_promised()
         return _ACCEPTED
 
+    def put_all(self, events: Sequence[Event]) -> None:
+        """Put events beyond any bound, for who has bounds of its own; a closed queue takes none."""
+        if not events:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            depth = len(self._events)
+            self._events.extend(events)
+            self._size += sum([event.size for event in events])
+            if not depth:
+                self._since = self._clock()
+            must_wake = self._note_append(depth + len(events) - 1)
+        if must_wake:
+            self._wake_as_promised()
+
     def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
         """See :meth:`BoundedQueue._offer`."""
         with self._lock:

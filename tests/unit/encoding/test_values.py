@@ -126,13 +126,31 @@ def test_a_time_beyond_the_calendar_becomes_its_nearest_end(ns):
         ("1970-01-01 00:00:01", 1_000_000_000),
         ("1970-01-01T01:00:00.5+01:00", 500_000_000),
         ("1970-01-01T00:00:00.1234567899z", 123_456_789),
+        ("1970-01-01T00:00:01.000000007Z", 1_000_000_007),
+        ("1970-01-01 00:00:01.000000007Z", 1_000_000_007),
+        ("1970-01-01t00:00:01.000000007Z", 1_000_000_007),
+        ("1970-01-01T00:00:01,000000007Z", 1_000_000_007),
     ],
 )
 def test_a_time_is_parsed_with_any_offset_and_fraction(text, expected):
     assert parse_time(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "noon", "2026-13-01T00:00:00Z", "2026-01-01", "x" * 1000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "noon",
+        "2026-13-01T00:00:00Z",
+        "2026-01-01",
+        "x" * 1000,
+        "2026-13-01T00:00:00.000000000Z",
+        "2026-W01-1T00:00:00.000000000Z",
+        "2026-01-01T00:00:00.00000000\u0663Z",
+        "2026-01-01T00:00:00.+00000000Z",
+        "2026-01-01T00:00:0\u0663.000000000Z",
+    ],
+)
 def test_what_is_not_a_time_is_refused_with_a_value_error(text):
     with pytest.raises(ValueError):
         parse_time(text)
