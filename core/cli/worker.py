@@ -122,10 +122,9 @@ def _keep(
     refuse_what_cannot_work(settings, names, forward=forward)
     command = [sys.executable, "-m", "logweir", "worker", "-c", config]
     command += [part for name in wanted for part in ("--sink", name)] + ["--forward"] * forward
+    if metrics is not None:  # one of them serves it for all
+        command += ["--metrics-port", str(metrics.port), "--metrics-host", metrics.host]
     commands = [[*command, "--share", f"{number}/{processes}"] for number in range(processes)]
-    if metrics is not None:
-        for number, each in enumerate(commands):
-            each += ["--metrics-port", str(metrics.port + number), "--metrics-host", metrics.host]
     group = WorkerGroup(commands, _say)
     with Signals([signal.SIGCHLD]) as signals:
         _say(f"worker {os.getpid()} keeps {processes} processes for {', '.join(names)}")

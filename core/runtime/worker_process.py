@@ -117,7 +117,7 @@ class WorkerProcess:
         mask_with(masked)
         refuse_what_cannot_work(self.config, self._names(self.config), forward=self._forward)
         self._loop_thread.start()
-        self._server.follow(self._served)
+        self._server.follow(self._served, self.config.data_dir / "metrics-of-workers")
 
     def _on_loop_thread_start(self) -> None:
         for task in self._background:

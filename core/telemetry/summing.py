@@ -1,20 +1,22 @@
 """The pictures of several processes as one, and a picture as a document in JSON and back.
 
 What is counted up is added, also of processes that have ended; what is a state is that of the living: queues
-are added, of ages the largest counts, of states the worst.
+are added, of ages the largest counts, of states the worst. All read the same brokers: the latest reading of
+each is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from functools import reduce
 from typing import Any
 
+from logweir.delivery.brokers.contract import PartitionState
 from logweir.delivery.counters import SinkState
 from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Distribution
 from logweir.delivery.queue import DropReason
-from logweir.telemetry.model import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
 
 __all__ = ["NOTHING", "counts_of", "document_of", "picture_of", "summed"]
 
@@ -58,7 +60,12 @@ def _beside(one: Metrics, other: Metrics) -> Metrics:
         else one.sinks.get(name) or other.sinks[name]
         for name in names
     }
-    return replace(_counted_on(one, other), sinks=sinks)
+    return replace(_counted_on(one, other), sinks=sinks, brokers=_latest(one.brokers, other.brokers))
+
+
+def _latest(one: Mapping[str, BrokerMetrics], other: Mapping[str, BrokerMetrics]) -> dict[str, BrokerMetrics]:
+    readings = sorted([*one.items(), *other.items()], key=lambda reading: -reading[1].age)
+    return dict(readings)
 
 
 def _sinks_beside(one: SinkMetrics, other: SinkMetrics) -> SinkMetrics:
@@ -91,7 +98,14 @@ def picture_of(document: dict[str, Any]) -> Metrics:
     plain = {name: document[name] for name in (*_COUNTED, "processes") if name in document}
     letters = DeadLetterMetrics(**_known(DeadLetterMetrics, document.get("dead_letters", {})))
     sinks = {name: _sink_of(sink) for name, sink in document["sinks"].items()}
-    return Metrics(sinks=sinks, dead_letters=letters, **plain)
+    brokers = {name: _broker_of(broker) for name, broker in document.get("brokers", {}).items()}
+    return Metrics(sinks=sinks, dead_letters=letters, brokers=brokers, **plain)
+
+
+def _broker_of(document: dict[str, Any]) -> BrokerMetrics:
+    values = _known(BrokerMetrics, document)
+    partitions = [PartitionState(**_known(PartitionState, one)) for one in document.get("partitions", ())]
+    return BrokerMetrics(**{**values, "partitions": tuple(partitions)})
 
 
 def _sink_of(document: dict[str, Any]) -> SinkMetrics:

@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 
 import logweir
+from logweir.cli.metrics_client import Picture, look, url_of
+from logweir.errors import LogweirError
 from servers import Server
+from servers.machine import free_port
 from support.elsewhere import said, start_worker
 from support.waiting import eventually
 
@@ -28,6 +31,7 @@ class Site:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
+        self.port = free_port()
         self.config: dict[str, Any] = {
             "service": f"shop-{time.time_ns()}",
             "data_dir": str(folder / "data"),
@@ -64,6 +68,12 @@ class Site:
         expected = [f"action.{each:03}" for each in range(number)]
         eventually(lambda: self.stored() == expected, 60, found=lambda: (self.stored(), said(self.folder)))
 
+    def metrics(self) -> Picture:
+        """What the workers serve at their port."""
+        with contextlib.suppress(LogweirError):
+            return look(url_of("127.0.0.1", self.port))
+        return Picture(0.0, {}, {}, ())
+
     def workers(self) -> list[int]:
         """The workers that have begun, in order."""
         return [int(pid) for pid in WORKERS.findall(said(self.folder))]
@@ -83,7 +93,7 @@ def site(tmp_path: Path, redis: Server) -> Site:
 
 @pytest.fixture
 def parent(site: Site) -> Iterator[subprocess.Popen[str]]:
-    process = start_worker(site.folder, "--processes", "2")
+    process = start_worker(site.folder, "--processes", "2", "--metrics-port", str(site.port))
     try:
         eventually(lambda: len(site.workers()) == 2, 60, found=lambda: said(site.folder))
         yield process
@@ -98,6 +108,9 @@ def test_a_worker_that_is_killed_is_started_again_and_signals_are_passed_on(
 ) -> None:
     site.log(0, 50)
     site.until_stored(50)
+    eventually(lambda: site.metrics().value("events_stored_total", "store") == 50, 60)
+    assert site.metrics().value("processes") == 2
+    assert site.metrics().most("broker_consumers", "store") == 2
     os.kill(killed := site.workers()[0], signal.SIGKILL)
     eventually(lambda: len(site.workers()) == 3, 60, found=lambda: said(site.folder))
     assert f"worker {killed} " in said(site.folder)
@@ -106,6 +119,7 @@ def test_a_worker_that_is_killed_is_started_again_and_signals_are_passed_on(
     eventually(lambda: said(site.folder).count("was read again") == 2, 60, found=lambda: said(site.folder))
     site.log(50, 100)
     site.until_stored(100)
+    eventually(lambda: site.metrics().value("processes") == 2, 60)
     parent.send_signal(signal.SIGTERM)
     assert parent.wait(60) == 0, said(site.folder)
     assert not any(map(lives, site.workers()))

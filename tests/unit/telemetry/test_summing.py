@@ -5,10 +5,11 @@ from dataclasses import fields
 
 import pytest
 
+from logweir.delivery.brokers.contract import LetterTotals, PartitionState
 from logweir.delivery.counters import SinkState
 from logweir.delivery.histogram import BATCH_SIZES, Histogram
 from logweir.delivery.queue import DropReason
-from logweir.telemetry.model import DeadLetterMetrics, Metrics, SinkMetrics
+from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
 from logweir.telemetry.summing import counts_of, document_of, picture_of, summed
 
 
@@ -27,7 +28,11 @@ def picture(number: int, state: SinkState = SinkState.HEALTHY) -> Metrics:
         last_error=f"error {number}",
     )
     letters = DeadLetterMetrics({"out": number}, number, 1.0, {"out": number})
-    return Metrics({"out": sink}, unrouted=number, sampled=number, dead_letters=letters)
+    held = [PartitionState(0, number, 2, 0.5, 3), PartitionState(1, number, 2, 0.5, 3, 4)]
+    broker = BrokerMetrics.of(held, LetterTotals(number, 10), age=float(number))
+    return Metrics(
+        {"out": sink}, unrouted=number, sampled=number, dead_letters=letters, brokers={"out": broker}
+    )
 
 
 def test_counts_are_added_of_states_the_worst_counts_and_what_all_share_counts_once() -> None:
@@ -39,6 +44,12 @@ def test_counts_are_added_of_states_the_worst_counts_and_what_all_share_counts_o
     assert (sink.batch_sizes.count, sink.batch_sizes.total) == (4, 10.0)
     assert (all_of_them.unrouted, all_of_them.sampled, all_of_them.processes) == (10, 10, 3)
     assert (all_of_them.dead_letters.waiting, all_of_them.dead_letters.expired) == ({"out": 1}, {"out": 10})
+
+
+def test_of_a_broker_that_all_read_the_latest_reading_is_taken() -> None:
+    together = summed([picture(3), picture(1), picture(2)], counts_of([picture(4)]))
+    assert together.brokers == picture(1).brokers
+    assert together.brokers["out"].lag == 2
 
 
 def test_every_count_of_the_process_is_added() -> None:
