@@ -370,6 +370,10 @@ async def test_the_rights_that_the_page_names_are_enough(own_server: OwnServers,
     assert len(await lease_all(broker, 10 - len(entries[:5]))) == 10 - len(entries[:5])
     assert sum(state.lag + state.pending + state.missing for state in await broker.states()) == 0
     assert (await broker.health()).durability == "a confirmed event is on Redis's disk."
+    assert [consumer.name for consumer in await broker.consumers()] == ["a"]
+    await broker.keep_letters([b"one", b"two"])
+    assert (await broker.letter_totals()).count == 2
+    assert await broker.remove_letters([letter.position for letter in await broker.letters()]) == 2
     await broker.close()
     admin.close()
     user.client.close()

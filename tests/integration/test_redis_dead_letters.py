@@ -1,5 +1,6 @@
 """Dead letters of workers behind Redis: seen, replayed and dropped from every host."""
 
+import asyncio
 import json
 import sys
 import threading
@@ -15,6 +16,8 @@ from typer.testing import CliRunner, Result
 import logweir
 from logweir.cli.app import app
 from logweir.config.loading import load_config
+from logweir.config.sinks import context_of
+from logweir.delivery.brokers.making import make_broker, place_of
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.event import Event
 from logweir.runtime.worker_process import WorkerProcess
@@ -35,7 +38,7 @@ class Refuses(MemorySink):
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         self.asked.set()
         while not self.turn.is_set():
-            await self.sleep()
+            await asyncio.sleep(0.01)
         bad = {index: "too long" for index, event in enumerate(batch) if event.name == "bad"}
         bad = {} if Refuses.cured else bad
         self.stored.extend(event.name for index, event in enumerate(batch) if index not in bad)
@@ -191,3 +194,47 @@ def test_a_worker_counts_what_its_broker_holds(tmp_path: Path, redis: Server) ->
         Refuses.turn.set()
         eventually(lambda: process.metrics().brokers["store"].letters == 1)
         eventually(lambda: process.metrics().brokers["store"].pending == 0)
+
+
+def test_a_letter_that_was_kept_twice_is_one_and_what_is_no_letter_stays(
+    tmp_path: Path, redis: Server
+) -> None:
+    hosts = Hosts(tmp_path, redis.url)
+    with hosts.worker():
+        hosts.log("bad")
+        eventually(lambda: len(hosts.letters()) == 1)
+    [letter] = hosts.letters()
+
+    config = load_config(hosts.routing("operator"))
+    sink = config.sinks["store"]
+
+    async def keep_more() -> int:
+        broker = make_broker(sink.queue, place_of(sink.type, context_of("store", config)))
+        await broker.open()
+        # As a worker that died after it kept the letter, and before it had settled the event.
+        await broker.keep_letters([each.body for each in await broker.letters()] + [b"no letter"])
+        number = (await broker.letter_totals()).count
+        await broker.close()
+        return number
+
+    assert asyncio.run(keep_more()) == 3
+    assert hosts.letters() == [letter]
+    assert "letters in its broker that this release cannot read: 1" in hosts.dlq("list").stderr
+    assert "letters dropped: 1" in hosts.dlq("drop", letter["id"], "--yes").output
+    assert hosts.letters() == []
+
+
+def test_a_letter_that_another_sink_refuses_stays_with_the_new_reason(tmp_path: Path, redis: Server) -> None:
+    hosts = Hosts(tmp_path, redis.url)
+    hosts._config["sinks"]["other"] = {"type": f"{__name__}:Refuses", "retry": {"timeout": "5s"}}
+    with hosts.worker():
+        hosts.log("bad")
+        eventually(lambda: len(hosts.letters()) == 1)
+    [letter] = hosts.letters()
+    assert hosts.dlq("replay", letter["id"], "--to", "other").exit_code == 1
+    [again] = hosts.letters()
+    assert (again["id"], again["attempts"]) == (letter["id"], 2)
+    assert again["reason"] == "sink 'other': too long"
+    Refuses.cured = True
+    assert hosts.dlq("replay", letter["id"], "--to", "other").exit_code == 0
+    assert hosts.letters() == []
