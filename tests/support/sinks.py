@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from logweir.errors import SinkUnavailable
@@ -103,3 +104,17 @@ class Nonsense(Sink[Any]):
 
     async def write(self, batch: Sequence[Event]) -> Any:
         return None
+
+
+class RefusesBad(MemorySink):
+    """Refuses what is called ``bad``, and appends the names of all else to the file ``stored.txt``."""
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        good = [event.name for event in batch if event.name != "bad"]
+        await asyncio.to_thread(_append, "".join(f"{name}\n" for name in good))
+        return WriteResult(rejected={i: "too long" for i, event in enumerate(batch) if event.name == "bad"})
+
+
+def _append(text: str) -> None:
+    with Path("stored.txt").open("a") as file:
+        file.write(text)
