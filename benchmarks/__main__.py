@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from logweir.benchmarks import audit_chain, dead_sink, durable, hostile, producer, router, run, starting
+from logweir.benchmarks import (
+    audit_chain,
+    dead_sink,
+    durable,
+    elsewhere,
+    hostile,
+    producer,
+    router,
+    run,
+    starting,
+)
 from logweir.benchmarks.measure import Report, environment
 
 _ALL: dict[str, Any] = {
@@ -17,6 +27,7 @@ _ALL: dict[str, Any] = {
     "router": router.measure,
     "run": run.measure,
     "durable": durable.measure,
+    "elsewhere": elsewhere.measure,
     "dead-sink": dead_sink.measure,
     "audit-chain": audit_chain.measure,
     "starting": starting.measure,
@@ -32,6 +43,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "router": {"calls": 300, "runs": 2},
     "run": {"events": 2000, "runs": 1},
     "durable": {"seconds": 0.05, "runs": 2},
+    "elsewhere": {"seconds": 0.1, "runs": 1, "callers": (8,)},
     "audit-chain": {"batches": 2, "batch": 100, "runs": 1},
     "starting": {"runs": 1},
     "hostile-calls": {"turns": 1, "every": 10},

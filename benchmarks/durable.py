@@ -31,7 +31,7 @@ from logweir.event import Event, Kind, new_event_id
 from logweir.runtime import current as runtime
 from logweir.settings.delivery import QueueConfig
 
-__all__ = ["measure"]
+__all__ = ["folder_on", "measure", "quantile"]
 
 _CALLERS = (1, 8, 64)
 #: What is to be reached, in ratio to a commit for each event.
@@ -73,12 +73,12 @@ def measure(*, seconds: float = 0.3, runs: int = 25, directory: Path | None = No
     delays: dict[tuple[str, float], list[float]] = defaultdict(list)
     for turn in range(runs + 1):
         for name, (contender, callers) in contenders.items():
-            with _folder(directory) as folder:
+            with folder_on(directory) as folder:
                 run = contender(folder, callers, seconds)
             if turn:
                 rates[name].append(run.rate)
                 for share in (0.5, 0.99):
-                    delays[name, share].append(_quantile(run.latencies, share) * 1000)
+                    delays[name, share].append(quantile(run.latencies, share) * 1000)
     series = []
     for name in contenders:
         series.append(Series(name, "events/s", rates[name]))
@@ -103,13 +103,14 @@ def _ratio(rates: dict[str, list[float]], ours: str, theirs: str) -> Series:
     return Series(ours, "events/s", rates[ours]).ratio(Series("commit each", "events/s", rates[theirs]))
 
 
-def _quantile(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
     """The value that this share of the values does not exceed."""
     return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 @contextmanager
-def _folder(directory: Path | None) -> Iterator[Path]:
+def folder_on(directory: Path | None) -> Iterator[Path]:
+    """A folder for one turn on a disk; the working directory's by default."""
     with tempfile.TemporaryDirectory(prefix=".durable-", dir=directory or Path.cwd()) as folder:
         yield Path(folder)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from logweir.benchmarks import audit_chain, dead_sink, durable, producer, router, run, sinks_cpu
+from logweir.benchmarks import audit_chain, dead_sink, durable, elsewhere, producer, router, run, sinks_cpu
 from logweir.benchmarks.measure import Bar, Report, Series, take_turns
 
 
@@ -18,6 +18,7 @@ from logweir.benchmarks.measure import Bar, Report, Series, take_turns
         (router.measure, {"calls": 50, "runs": 1}),
         (run.measure, {"events": 200, "runs": 1}),
         (durable.measure, {"seconds": 0.2, "runs": 1}),
+        (elsewhere.measure, {"seconds": 0.05, "runs": 1, "callers": (2,)}),
         (audit_chain.measure, {"batches": 1, "batch": 50, "runs": 1}),
         (dead_sink.measure, {"seconds": 1.5, "rate": 30_000}),
     ],
