@@ -78,6 +78,10 @@ def publisher(folder: Path, number: int, rate: float = 0) -> Iterator[subprocess
             pipe.close()
 
 
+def processor_time(pids: list[int]) -> float:
+    return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
+
+
 def begin(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     process.stdin.write("\n")
@@ -119,7 +123,7 @@ def costs(folder: Path, config: dict[str, Any], streams: Streams) -> dict[str, f
 def test_two_workers_catch_up_with_a_backlog_in_the_time_that_the_model_gives(
     tmp_path: Path, own_server: Callable[..., Any]
 ) -> None:
-    server = own_server("redis")
+    server = own_server("redis", args=["--appendfsync", "everysec"])  # the model knows no disk
     queue = {"type": "redis", "url": server.url, "partitions": 8, "stream": "model"}
     store = {"type": "null", "queue": queue, "batch": {"max_events": BATCH, "linger": 0}}
     config = {
@@ -131,7 +135,7 @@ def test_two_workers_catch_up_with_a_backlog_in_the_time_that_the_model_gives(
     streams = Streams(config)
     try:
         found = costs(tmp_path, config, streams)
-        rate = 0.3 * CORES / sum(found.values())
+        rate = 0.1 * CORES / sum(found.values())
         fleet = Fleet(hosts=1, rate=rate, workers=2, store=0.0, overhead=0.0, cores=CORES, **found)
         fleet = replace(fleet, seconds=3 * fleet.catching_up(BACKLOG))
         with publisher(tmp_path, BACKLOG) as process:
@@ -142,15 +146,20 @@ def test_two_workers_catch_up_with_a_backlog_in_the_time_that_the_model_gives(
             consumers(tmp_path, config, 2) as workers,
         ):
             workers.wait_until_ready()
+            pids = [process.pid, *(each.pid for each in workers.processes), server.pids[0]]
             begin(process)
-            waiting, began = streams.waiting(), time.monotonic()
+            waiting, began, spent = streams.waiting(), time.monotonic(), processor_time(pids)
             eventually(lambda: streams.waiting() < rate, 240, pause=0.02)
-            seconds = time.monotonic() - began
+            seconds, spent = time.monotonic() - began, processor_time(pids) - spent
             end_of(process)
             workers.stop()
-        expected = simulate(replace(fleet, waiting=waiting)).caught_up
+        # On a machine that others use too, all takes as much longer as it gives us less; alone it gives us nearly all.
+        given = spent / (seconds * CORES)
+        slower = replace(fleet, waiting=waiting, **{name: cost / given for name, cost in found.items()})
+        expected = simulate(slower).caught_up
         said = ", ".join(f"{name} {1e6 * cost:.1f} µs" for name, cost in found.items())
-        said += f"; {waiting:,} wait, {rate:,.0f}/s: {seconds:.2f} s measured, {expected:.2f} s in the model"
+        said += f"; {waiting:,} wait, {rate:,.0f}/s, {given:.0%} of {CORES} cores: "
+        said += f"{seconds:.2f} s measured, {expected:.2f} s in the model"
         os.write(1, f"{said}\n".encode())
         assert expected == pytest.approx(seconds, rel=0.2), said
     finally:
