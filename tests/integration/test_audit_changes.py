@@ -1,9 +1,11 @@
 """What changed: audit events of mapped rows, in the transaction that changes them, on SQLite."""
 
+import sqlite3
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +33,7 @@ import logweir
 from logweir.context import bind
 from logweir.errors import AuditError, ConfigError, LogweirError, NotRunning
 from logweir.integrations.sqlalchemy import audit_changes, history, history_sync
+from logweir.integrations.sqlalchemy.statements import _shown
 from logweir.sinks.sql.table import audit_table
 from support.ledger_models import (
     Account,
@@ -278,12 +281,15 @@ def test_relationships_say_which_keys_came_and_went(engine: Engine) -> None:
     collections = [each.collections for each in history_sync(Account, 1)]
     first, second = {"ledger": "a", "number": 1}, {"ledger": "a", "number": 2}
     assert collections == [
-        {"tags": {"added": [1], "removed": []}, "entries": {"added": [first], "removed": []}},
-        {"tags": {"added": [2], "removed": [1]}, "entries": {"added": [second], "removed": []}},
+        {"tags": {"added": [{"id": 1}], "removed": []}, "entries": {"added": [first], "removed": []}},
+        {
+            "tags": {"added": [{"id": 2}], "removed": [{"id": 1}]},
+            "entries": {"added": [second], "removed": []},
+        },
         {"entries": {"added": [], "removed": [first]}},
-        {"tags": {"added": [], "removed": [2]}},
-        {"tags": {"added": [1], "removed": []}},
-        {"tags": {"added": [], "removed": [1]}},
+        {"tags": {"added": [], "removed": [{"id": 2}]}},
+        {"tags": {"added": [{"id": 1}], "removed": []}},
+        {"tags": {"added": [], "removed": [{"id": 1}]}},
     ]
     assert [each.operation for each in history_sync(Entry, ("a", 1))] == ["insert", "delete"]
     assert [each.operation for each in history_sync(Entry, ("a", 2))] == ["insert", "delete"]  # by cascade
@@ -302,7 +308,10 @@ def test_links_that_are_removed_from_the_side_that_is_not_audited_are_reported(e
     removed, added = events(engine)[1:]
     assert (removed["operation"], removed["rows"]) == ("statement", 1)
     assert removed["executed"].startswith("DELETE FROM chg_account_tags")
-    assert (added["key"], added["collections"]) == ({"id": 2}, {"tags": {"added": [1], "removed": []}})
+    assert (added["key"], added["collections"]) == (
+        {"id": 2},
+        {"tags": {"added": [{"id": 1}], "removed": []}},
+    )
 
 
 def test_a_key_that_changes_is_followed_back(engine: Engine) -> None:
@@ -541,6 +550,85 @@ def test_a_hook_that_changes_rows_inside_a_flush_is_not_silent(engine: Engine) -
     finally:
         event.remove(Entry, "after_insert", hook)
     assert [each["operation"] for each in events(engine)] == ["insert", "statement", "insert"]
+
+
+def test_what_it_costs_is_what_the_page_says(engine: Engine) -> None:
+    sent: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: sent.append(given[2].split()[0]))
+
+    def cost(*expected: str) -> None:
+        assert sent == ["BEGIN", *expected]
+        sent.clear()
+
+    with Session(engine) as session:
+        account = Account(id=1, owner="ann")
+        session.add_all([account, Entry(ledger="a", number=1)])
+        session.commit()
+        cost(*["INSERT"] * 4)
+        assert account.owner == "ann"
+        account.owner = "bob"
+        session.commit()
+        cost("SELECT", "UPDATE", "INSERT")  # the SELECT is of the session, here and in the next two
+        session.get_one(Entry, ("a", 1)).amount = 5
+        session.commit()
+        cost("SELECT", "UPDATE", "INSERT")
+        entry = session.get_one(Entry, ("a", 1))
+        session.expire(entry)
+        entry.amount = 6
+        session.commit()
+        # The first UPDATE is of no row, the lock of SQLite; the SELECT behind ours, of the key, is the session's.
+        cost("SELECT", "UPDATE", "SELECT", "SELECT", "UPDATE", "INSERT")
+        session.execute(update(Entry).values(amount=7))
+        session.commit()
+        cost("UPDATE", "SELECT", "UPDATE", "SELECT", "INSERT")
+        session.execute(delete(Entry))
+        session.commit()
+        cost("UPDATE", "SELECT", "DELETE", "INSERT")
+        session.add(Plain(id=1))
+        session.commit()
+        cost("INSERT")
+
+
+def test_nobody_writes_between_the_values_before_and_the_statement(tmp_path: Path, engine: Engine) -> None:
+    path = tmp_path / "bank.db"
+    refused: list[str] = []
+
+    def write_meanwhile(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        if statement.startswith("SELECT") and "amount" in statement:
+            with closing(sqlite3.connect(path, timeout=0)) as other:
+                try:
+                    other.execute("UPDATE chg_entries SET amount = 9")
+                except sqlite3.OperationalError as error:
+                    refused.append(str(error))
+
+    plain = create_engine(f"sqlite:///{path}")  # the driver as it is, which reads outside of transactions
+    event.listen(plain, "after_cursor_execute", write_meanwhile)
+    try:
+        with Session(plain) as session:
+            session.add(Entry(ledger="a", number=1, amount=1))
+            session.commit()
+            session.execute(update(Entry).values(amount=Entry.amount + 1))
+            session.commit()
+    finally:
+        plain.dispose()
+    assert refused == ["database is locked"] * 2  # between the rows before and the statement, and behind it
+    assert [each.after["amount"] for each in history_sync(Entry, ("a", 1))] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "statement", "shown"),
+    [
+        ("sqlite", "UPDATE t SET a = 'it''s', \"b\" = 'x'", "UPDATE t SET a = '?', \"b\" = '?'"),
+        ("mysql", "UPDATE t SET a = \"it's\", b = 'x'", "UPDATE t SET a = '?', b = '?'"),
+        ("postgresql", "UPDATE t SET a = $q$it's$q$, b = $$x$$", "UPDATE t SET a = '?', b = '?'"),
+        ("mysql", "UPDATE t SET a = 'it\\'s', b = 'x'", "UPDATE t SET a = '?' …"),
+        ("postgresql", "UPDATE t SET a = 'secret", "UPDATE t SET a = '?'"),
+        ("sqlite", "UPDATE t SET a = ? WHERE b = 1", "UPDATE t SET a = ? WHERE b = 1"),
+        ("sqlite", "UPDATE t SET " + "a" * 3000, "UPDATE t SET " + "a" * 1987 + " …"),
+    ],
+)
+def test_a_statement_is_shown_without_its_texts(dialect: str, statement: str, shown: str) -> None:
+    assert _shown(statement, dialect) == shown
 
 
 class Own(DeclarativeBase):

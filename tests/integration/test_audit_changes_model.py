@@ -46,8 +46,8 @@ def replayed(changes: list[dict[str, Any]]) -> tuple[Rows, Links]:
         if change["operation"] != "delete":
             rows[key] = before | change["after"]
         tags = change.get("collections", {}).get("tags", {"added": [], "removed": []})
-        links |= {(key[1], tag) for tag in tags["added"]}
-        links -= {(key[1], tag) for tag in tags["removed"]}
+        links |= {(key[1], tag["id"]) for tag in tags["added"]}
+        links -= {(key[1], tag["id"]) for tag in tags["removed"]}
     return rows, links
 
 

@@ -147,12 +147,12 @@ async def check(number: int) -> None:
     created = added.after.pop("created")
     assert created
     assert added.after == {"id": number, "owner": "ann", "balance": "5.50", "version": 7}
-    assert added.collections == {"tags": {"added": [1], "removed": []}}
+    assert added.collections == {"tags": {"added": [{"id": 1}], "removed": []}}
     assert (renamed.before, renamed.after) == (
         {"owner": "ann", "version": 7},
         {"owner": "eve", "version": 8},
     )
-    assert renamed.collections == {"tags": {"added": [], "removed": [1]}}
+    assert renamed.collections == {"tags": {"added": [], "removed": [{"id": 1}]}}
     assert (doubled.before, doubled.after) == ({"balance": "5.50"}, {"balance": "11.00"})
     assert (last.before, last.after) == ({"owner": "eve"}, {"owner": "dan"})
     bob = await history(Account, number + 1)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Delete, Insert, Table, Update, select, tuple_
+from sqlalchemy import BindParameter, Connection, Delete, Insert, Table, Update, select, tuple_
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Mapper, ORMExecuteState
 
 from logweir.integrations.sqlalchemy.tracked import Tracked, find, key_names
-from logweir.integrations.sqlalchemy.values import differ
+from logweir.integrations.sqlalchemy.values import differ, take_lock
 from logweir.integrations.sqlalchemy.writing import RowChange
 
 __all__ = ["Capture", "plan", "rows_of"]
@@ -28,18 +28,21 @@ def plan(tracked: Tracked, state: ORMExecuteState) -> Capture | None:
     statement: Any = state.statement
     mapper = state.bind_mapper
     if mapper is not None:
-        names = (*key_names(mapper), *tracked.names(mapper))
+        own = find(mapper)
+        if own is None:
+            return None
+        names = (*key_names(mapper), *own.names(mapper))
         columns = {name: getattr(mapper.class_, name) for name in names}
-        return Capture(tracked, mapper, columns, state) if find(mapper) is tracked else None
+        return Capture(own, mapper, columns, state)
     # A statement of the table: what the class inherits from other tables is not in it.
     mapper = _class_of(tracked, statement.table)
     if mapper is None:
         return None
-    own = {mapper.get_property_by_column(column).key: column for column in statement.table.primary_key}
+    columns = {mapper.get_property_by_column(column).key: column for column in statement.table.primary_key}
     for name in tracked.names(mapper):
         if mapper.columns[name].table is statement.table:
-            own[name] = mapper.columns[name]
-    return Capture(tracked, mapper, own, state)
+            columns[name] = mapper.columns[name]
+    return Capture(tracked, mapper, columns, state)
 
 
 def _class_of(tracked: Tracked, table: Table) -> Mapper[Any] | None:
@@ -56,6 +59,7 @@ class Capture:
         state: The statement.
 
     Attributes:
+        tracked: What was asked for its class.
         why: Why single rows are not known; None if they are.
         rows: How many rows were changed, where single ones are not known, if that is.
         statement: The statement.
@@ -67,7 +71,7 @@ class Capture:
         self.statement: Any = state.statement
         self.why: str | None = None
         self.rows: int | None = None
-        self._tracked = tracked
+        self.tracked = tracked
         self._mapper = mapper
         self._columns = columns
         self._state = state
@@ -79,21 +83,28 @@ class Capture:
     def look_before(self) -> None:
         """Read the rows that the statement will change, and lock them as it will."""
         statement, many = self.statement, isinstance(self._state.parameters, Sequence)
-        if self._tracked.max_rows == 0:
+        if not isinstance(statement, Insert) and self.tracked.max_rows:
+            take_lock(self._connection(), statement.table)
+        if self.tracked.max_rows == 0:
             self.why = "max_rows is 0"
         elif isinstance(statement, Insert):
             self.why = _doubts(statement)
-        elif many and (statement.whereclause is not None or isinstance(statement, Delete)):
+        elif many and not self._is_by_key():
             self.why = "it was executed for several sets of parameters"
         elif many:
             keys = _keys_in(self._state.parameters, self._key)
-            if keys is None or len(keys) > self._tracked.max_rows:
+            if keys is None or len(keys) > self.tracked.max_rows:
                 self._too_many()
             else:
                 self._before = self._read(keys, lock=True)
         else:
             found = self._select(statement.whereclause)
             self._before = {} if found is None else found
+
+    def _is_by_key(self) -> bool:
+        """Whether it is an UPDATE of the ORM whose sets of values have their keys with them."""
+        of_class = self._state.bind_mapper is not None and isinstance(self.statement, Update)
+        return of_class and self.statement.whereclause is None
 
     def look_after(self, result: Any) -> None:
         """Read what the statement has left, and see whether it is what was to be expected."""
@@ -115,6 +126,9 @@ class Capture:
             for key in self._after:
                 del self._before[key]
             self._after = {}
+
+    def _connection(self) -> Connection:
+        return self._state.session.connection(bind_arguments=dict(self._state.bind_arguments))
 
     def changes(self) -> Iterator[RowChange]:
         """What happened to each row; nothing for those that are as they were."""
@@ -140,7 +154,7 @@ class Capture:
         return {name: row[name] for name in self._names if name in row}
 
     def _too_many(self) -> None:
-        self.why = f"it may change more than {self._tracked.max_rows} rows"
+        self.why = f"it may change more than {self.tracked.max_rows} rows"
 
     def _look_after_insert(self, result: Any) -> None:
         given = self._given()
@@ -151,7 +165,7 @@ class Capture:
             self.rows = len(given or keys or ()) or None
         if keys is None:
             self.why = "the keys of the new rows are not known"
-        elif len(keys) > self._tracked.max_rows:
+        elif len(keys) > self.tracked.max_rows:
             self._too_many()
         else:
             self._after = self._read(keys)
@@ -167,7 +181,7 @@ class Capture:
         return [row for rows in several for row in rows] or None
 
     def _select(self, where: Any) -> Rows | None:
-        most = self._tracked.max_rows
+        most = self.tracked.max_rows
         statement = select(*self._columns.values()).limit(most + 1).with_for_update()
         found = self._rows(statement if where is None else statement.where(where), self._state.parameters)
         if len(found) > most:
@@ -189,7 +203,10 @@ class Capture:
 
     def _rows(self, statement: Any, parameters: Any = None) -> Rows:
         """Read rows where the statement will be executed, and after what the session has pending."""
-        options = {"autoflush": self._state.execution_options.get("autoflush", True)}
+        given = self._state.execution_options
+        options = {"autoflush": given.get("autoflush", True)}
+        if "schema_translate_map" in given:
+            options["schema_translate_map"] = given["schema_translate_map"]
         result = self._state.session.execute(
             statement,
             dict(parameters or {}),

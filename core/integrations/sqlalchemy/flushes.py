@@ -274,5 +274,5 @@ def _keys(members: Any) -> list[Any]:
             continue
         state: InstanceState[Any] = inspect(member)
         key = key_of(state)
-        keys.append(key[0] if len(key) == 1 else dict(zip(key_names(state.mapper), key, strict=False)))
+        keys.append(dict(zip(key_names(state.mapper), key, strict=False)))
     return keys

@@ -28,12 +28,14 @@ __all__ = ["listen"]
 _recorded: ContextVar[list[str] | None] = ContextVar("logweir_statement_recorded", default=None)
 
 _LONGEST_STATEMENT = 2000
+_QUOTES_TEXTS = frozenset({"mysql", "mariadb"})
 _READS = re.compile(r"[\s(]*(?:select|show|explain|pragma|describe)\b", re.IGNORECASE)
 _CHANGES = re.compile(
     r"\b(?:insert|replace|merge|(?<!for )(?<!for no key )update|delete|truncate|load\s+data|copy)\b",
     re.IGNORECASE,
 )
-_LITERAL = re.compile(r"'(?:[^'\\]|''|\\.)*'")
+#: Texts, in MySQL's double quotes and PostgreSQL's dollars too.
+_LITERAL = re.compile(r"""'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|(\$\w*\$).*?(?:\1|$)""", re.DOTALL)
 
 
 def listen(sessions: type[Session], engines: type[Engine]) -> None:
@@ -51,6 +53,7 @@ def _execute(state: ORMExecuteState) -> Any:
     capture = plan(tracked, state)
     if capture is None:
         return None  # it is reported when it was executed
+    tracked = capture.tracked
     capture.look_before()
     sent = list[str]()
     token = _recorded.set(sent)
@@ -72,7 +75,14 @@ def _write(
         for change in capture.changes():
             write_change(tracked, connection, session, change)
     elif capture.rows != 0:
-        write_statement(tracked, connection, session, _shown(statement), capture.rows, capture.why)
+        write_statement(
+            tracked,
+            connection,
+            session,
+            _shown(statement, connection.dialect.name),
+            capture.rows,
+            capture.why,
+        )
 
 
 def _executed(
@@ -88,7 +98,7 @@ def _executed(
     rows = rows_of(result)
     if rows is None and isinstance(statement, Insert):
         rows = len(several) or None
-    text = _shown(getattr(result.context, "statement", None) or str(statement))
+    text = _shown(getattr(result.context, "statement", None) or str(statement), connection.dialect.name)
     if flush is not None and is_secondary(statement.table):
         if not isinstance(statement, Update):
             count = len(several) if rows is None else rows
@@ -113,7 +123,8 @@ def _executed_as_text(
     if rows == 0:
         return
     for tracked in watched_in(statement):
-        _report(tracked, connection, _shown(statement), rows if rows > 0 else None)
+        text = _shown(statement, connection.dialect.name)
+        _report(tracked, connection, text, rows if rows > 0 else None)
 
 
 def _report(tracked: Tracked, connection: Connection, text: str, rows: int | None) -> None:
@@ -121,7 +132,16 @@ def _report(tracked: Tracked, connection: Connection, text: str, rows: int | Non
         write_statement(tracked, connection, None, text, rows, "it was not executed by the unit of work")
 
 
-def _shown(statement: str) -> str:
+def _shown(statement: str, dialect: str) -> str:
     """The statement without the texts in it, which may be anybody's."""
-    text = _LITERAL.sub("'?'", statement)
+    if "\\" in statement:  # only the server knows what it means, and so where a text ends
+        statement, quote, _ = statement.partition("'")
+        text = f"{statement}'?' …" if quote else statement
+    else:
+        text = _LITERAL.sub(lambda found: _without_text(found[0], dialect), statement)
     return text if len(text) <= _LONGEST_STATEMENT else f"{text[:_LONGEST_STATEMENT]} …"
+
+
+def _without_text(found: str, dialect: str) -> str:
+    """Elsewhere than in MySQL and MariaDB, what stands in double quotes is a name."""
+    return found if found.startswith('"') and dialect not in _QUOTES_TEXTS else "'?'"

@@ -8,14 +8,14 @@ from enum import Enum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, false, select, update
 from sqlalchemy.orm import InstanceState, Mapper
 
 from logweir.integrations.sqlalchemy.tracked import key_names, root_table
 from logweir.redaction.scan import MASK
 from logweir.runtime.runtime import Runtime
 
-__all__ = ["as_written", "differ", "key_of", "read_row", "resource_of"]
+__all__ = ["as_written", "differ", "key_of", "read_row", "resource_of", "take_lock"]
 
 _LONGEST_RESOURCE = 255  # as the column has it
 _LONGEST_BYTES = 1024
@@ -71,6 +71,16 @@ def differ(mapper: Mapper[Any], name: str, before: Any, after: Any) -> bool:
         return True
 
 
+def take_lock(connection: Connection, table: Any) -> None:
+    """Let nobody write between a read and the statement behind it, where FOR UPDATE means nothing.
+
+    Without it, SQLite's driver reads outside of a transaction, and one that has read may not write any more.
+    """
+    if connection.dialect.name == "sqlite":
+        column = next(iter(table.primary_key or table.columns))
+        connection.execute(update(table).where(false()).values({column: column}))
+
+
 def read_row(
     connection: Connection,
     mapper: Mapper[Any],
@@ -96,5 +106,7 @@ def read_row(
         .select_from(mapper.persist_selectable)
         .where(and_(*(column == value for column, value in zip(mapper.primary_key, key, strict=True))))
     )
+    if lock:
+        take_lock(connection, mapper.local_table)
     row = connection.execute(statement.with_for_update() if lock else statement).first()
     return {} if row is None else dict(zip(wanted, row, strict=True))
