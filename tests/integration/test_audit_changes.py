@@ -40,11 +40,14 @@ from support.ledger_models import (
     Base,
     Colour,
     Entry,
+    Folder,
     Guest,
     Manager,
+    Paper,
     Person,
     Plain,
     Quiet,
+    Remark,
     Tag,
     account_tags,
 )
@@ -312,6 +315,31 @@ def test_links_that_are_removed_from_the_side_that_is_not_audited_are_reported(e
         {"id": 2},
         {"tags": {"added": [{"id": 1}], "removed": []}},
     )
+
+
+def test_what_the_database_deletes_by_its_foreign_keys_is_recorded(engine: Engine) -> None:
+    engine.dispose()
+    event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA foreign_keys=ON"))
+    with Session(engine) as session:
+        session.add(Folder(id=1, papers=[Paper(id=1, remarks=[Remark(id=1)]), Paper(id=2)]))
+        session.add(Folder(id=2, papers=[Paper(id=number) for number in range(10, 14)]))
+        session.commit()
+        session.delete(session.get_one(Folder, 1))
+        session.commit()
+        session.delete(session.get_one(Folder, 2))
+        session.commit()
+        assert session.scalars(select(Paper)).all() == []
+    found = events(engine)[-6:]
+    assert [(each["model"], each["operation"]) for each in found] == [
+        ("Folder", "delete"),
+        ("Paper", "delete"),
+        ("Remark", "update"),
+        ("Paper", "delete"),
+        ("Folder", "delete"),
+        ("Paper", "statement"),  # they are more than three
+    ]
+    assert (found[1]["key"], found[1]["before"]) == ({"id": 1}, {"id": 1, "folder_id": 1})
+    assert (found[2]["before"], found[2]["after"]) == ({"paper_id": 1}, {"paper_id": None})
 
 
 def test_a_key_that_changes_is_followed_back(engine: Engine) -> None:

@@ -76,6 +76,31 @@ class Entry(Base):
     account: Mapped[Account | None] = relationship(back_populates="entries")
 
 
+class Folder(Base):
+    """Whose papers the database deletes."""
+
+    __tablename__ = "chg_folders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    papers: Mapped[list[Paper]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+
+
+class Paper(Base):
+    """Whose notes, too, the database deletes; it has no more than its foreign key to say so."""
+
+    __tablename__ = "chg_papers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    folder_id: Mapped[int] = mapped_column(ForeignKey("chg_folders.id", ondelete="CASCADE"))
+    remarks: Mapped[list[Remark]] = relationship(passive_deletes=True)
+
+
+class Remark(Base):
+    """Which stays without its paper."""
+
+    __tablename__ = "chg_remarks"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    paper_id: Mapped[int | None] = mapped_column(ForeignKey("chg_papers.id", ondelete="SET NULL"))
+
+
 class Person(Base):
     """The root of a hierarchy: a table for each class, and one class without."""
 
@@ -122,3 +147,6 @@ audit_changes(Account, exclude=["secret_note"], max_rows=50)
 audit_changes(Entry, load_before=True)
 audit_changes(Person)
 audit_changes(Quiet, on_error="report", load_before=True, actor=lambda session: "the quiet one")
+audit_changes(Folder)
+audit_changes(Paper, max_rows=3)
+audit_changes(Remark)

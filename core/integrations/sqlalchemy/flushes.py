@@ -16,6 +16,7 @@ from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import InstanceState, Mapper, Session, UOWTransaction
 from sqlalchemy.orm.base import PassiveFlag
 
+from logweir.integrations.sqlalchemy.cascades import Member, members_of, write_member
 from logweir.integrations.sqlalchemy.links import Link, LinkStatement, link_of, unnoted
 from logweir.integrations.sqlalchemy.tracked import Tracked, find, key_names
 from logweir.integrations.sqlalchemy.values import differ, key_of, read_row
@@ -65,6 +66,7 @@ class _Note:
         given: The names of the values that were set.
         connection: Where it was written; None until then.
         links: What it got and lost in many-to-many relationships.
+        members: The rows that the database may delete with it.
     """
 
     state: InstanceState[Any]
@@ -74,6 +76,7 @@ class _Note:
     given: frozenset[str] = frozenset()
     connection: Connection | None = None
     links: list[Link | None] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
 
 
 def listen(model: type[Any]) -> None:
@@ -107,11 +110,23 @@ def _end(session: Session, work: UOWTransaction) -> None:
         change = _CHANGES[note.operation](session, notes, note, note.connection)
         if change is not None:
             write_change(note.tracked, note.connection, session, change)
+    _write_members(session, notes)
     links = [link for note in notes.values() for link in note.links if link is not None]
     for flush in _flushes.get():
         for each in unnoted(flush.links, links) if flush.work is work else ():
             write_statement(each.tracked, each.connection, session, each.text, each.rows, _UNNOTED)
     _flushes.set(tuple(flush for flush in _flushes.get() if flush.work is not work))
+
+
+def _write_members(session: Session, notes: dict[InstanceState[Any], _Note]) -> None:
+    """Write what the database has deleted with the objects of a flush, and the flush itself has not."""
+    known = {(state.mapper.base_mapper, tuple(state.identity or ())) for state in notes}
+    for note in notes.values():
+        if note.connection is None:
+            continue
+        for member in note.members:
+            if (member.mapper.base_mapper, member.key) not in known:
+                write_member(note.connection, session, member)
 
 
 def _forget(session: Session, _transaction: Any) -> None:
@@ -152,6 +167,9 @@ def _before_delete(_mapper: Mapper[Any], connection: Connection, target: Any) ->
     if tracked.load_before and unseen:
         before |= read_row(connection, state.mapper, state.identity or (), unseen, lock=True)
     _note(target, "delete", before)
+    if (note := _notes_of(state).get(state)) is not None:
+        key = dict(zip(key_names(state.mapper), state.identity or (), strict=False))
+        note.members = list(members_of(connection, state.mapper, {**state.dict, **before, **key}))
 
 
 _BEFORE = {"insert": _before_insert, "update": _before_update, "delete": _before_delete}
@@ -159,9 +177,12 @@ _BEFORE = {"insert": _before_insert, "update": _before_update, "delete": _before
 
 def _written(_mapper: Mapper[Any], connection: Connection, target: Any) -> None:
     state: InstanceState[Any] = inspect(target)
-    notes = state.session.info.get(_NOTES, {}) if state.session is not None else {}
-    if (note := notes.get(state)) is not None:
+    if (note := _notes_of(state).get(state)) is not None:
         note.connection = connection
+
+
+def _notes_of(state: InstanceState[Any]) -> dict[InstanceState[Any], _Note]:
+    return state.session.info.get(_NOTES, {}) if state.session is not None else {}
 
 
 def _values_before(state: InstanceState[Any], tracked: Tracked) -> tuple[dict[str, Any], list[str]]:
