@@ -164,6 +164,17 @@ async def check(number: int) -> None:
     assert (new.operation, new.after["owner"], new.after["version"]) == ("insert", "n", 7)
 
 
+async def test_a_table_that_is_emptied_is_not_silent(engine: AsyncEngine) -> None:
+    async with AsyncSession(engine) as session, session.begin():
+        session.add(Account(id=1, owner="ann"))
+    async with engine.begin() as connection:
+        await connection.execute(text(f"DELETE FROM {NAME}_links"))
+        await connection.execute(text(f"TRUNCATE TABLE {NAME}_links"))
+    async with engine.connect() as connection:
+        query = text(f"SELECT action FROM {NAME}_audit ORDER BY id")
+        assert list(await connection.scalars(query)) == ["accounts.insert", "accounts.statement"]
+
+
 CHAINED = pytest.mark.parametrize(
     "options", [{}, {"audit": {"chain": True}}], indirect=True, ids=["plain", "chain"]
 )

@@ -34,6 +34,7 @@ _CHANGES = re.compile(
     r"\b(?:insert|replace|merge|(?<!for )(?<!for no key )update|delete|truncate|load\s+data|copy)\b",
     re.IGNORECASE,
 )
+_EMPTIES = re.compile(r"\btruncate\b", re.IGNORECASE)  # which counts no rows
 #: Texts, in MySQL's double quotes and PostgreSQL's dollars too.
 _LITERAL = re.compile(r"""'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|(\$\w*\$).*?(?:\1|$)""", re.DOTALL)
 
@@ -120,11 +121,10 @@ def _executed_as_text(
     if _READS.match(statement) or _CHANGES.search(_LITERAL.sub("", statement)) is None:
         return
     rows = getattr(cursor, "rowcount", -1)
-    if rows == 0:
+    if rows == 0 and _EMPTIES.search(statement) is None:
         return
     for tracked in watched_in(statement):
-        text = _shown(statement, connection.dialect.name)
-        _report(tracked, connection, text, rows if rows > 0 else None)
+        _report(tracked, connection, _shown(statement, connection.dialect.name), rows if rows > 0 else None)
 
 
 def _report(tracked: Tracked, connection: Connection, text: str, rows: int | None) -> None:
