@@ -12,7 +12,7 @@ import re
 from contextvars import ContextVar
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Engine, Insert, TextClause, Update, event
+from sqlalchemy import Connection, Engine, Insert, TextClause, Update, UpdateBase, event
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from logweir.integrations.sqlalchemy import flushes
@@ -49,7 +49,7 @@ def listen(sessions: type[Session], engines: type[Engine]) -> None:
 def _execute(state: ORMExecuteState) -> Any:
     """Execute a statement of a session's, and look at the rows of an audited class before and after."""
     statement = state.statement
-    if not isinstance(statement, Insert | Update | Delete) or (tracked := watched(statement.table)) is None:
+    if not isinstance(statement, UpdateBase) or (tracked := watched(statement.table)) is None:
         return None
     capture = plan(tracked, state)
     if capture is None:
@@ -90,7 +90,7 @@ def _executed(
     connection: Connection, statement: Any, several: Any, _single: Any, options: Any, result: Any
 ) -> None:
     """Report a statement that changed an audited table, and that nobody else records."""
-    if not isinstance(statement, Insert | Update | Delete) or (tracked := watched(statement.table)) is None:
+    if not isinstance(statement, UpdateBase) or (tracked := watched(statement.table)) is None:
         return
     flush = flushes.current()
     # A flush's own statements come from the mapper's cache, or link objects.
