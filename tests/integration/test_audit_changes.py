@@ -37,17 +37,21 @@ from logweir.integrations.sqlalchemy.statements import _shown
 from logweir.sinks.sql.table import audit_table
 from support.ledger_models import (
     Account,
+    Badge,
     Base,
     Colour,
+    Draft,
     Entry,
     Folder,
     Guest,
     Manager,
+    Node,
     Paper,
     Person,
     Plain,
     Quiet,
     Remark,
+    Scrap,
     Tag,
     account_tags,
 )
@@ -315,6 +319,29 @@ def test_links_that_are_removed_from_the_side_that_is_not_audited_are_reported(e
         {"id": 2},
         {"tags": {"added": [{"id": 1}], "removed": []}},
     )
+
+
+def test_relationships_of_every_kind_are_recorded(engine: Engine) -> None:
+    with Session(engine) as session:
+        node, scrap, draft, badge = Node(id=1), Scrap(id=1), Draft(id=1), Badge(code_token="tok-1")
+        session.add_all([node, scrap, draft, badge])
+        session.commit()
+        node.notes.add(scrap)
+        node.drafts.append(draft)
+        session.commit()
+        node.badge = badge  # what was there before is not loaded
+        session.commit()
+        node.favourite = node
+        session.commit()
+        node.favourite = None
+        session.commit()
+    changes = history_sync(Node, 1)[1:]
+    assert [(each.before, each.after, each.collections) for each in changes] == [
+        ({}, {}, {name: {"added": [{"id": 1}], "removed": []} for name in ("drafts", "notes")}),
+        ({}, {}, {"badge": {"added": [{"code_token": "***"}], "removed": []}}),  # a secret by its name
+        ({"favourite_id": None}, {"favourite_id": 1}, {}),
+        ({"favourite_id": 1}, {"favourite_id": None}, {}),
+    ]
 
 
 def test_what_the_database_deletes_by_its_foreign_keys_is_recorded(engine: Engine) -> None:

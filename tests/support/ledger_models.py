@@ -10,7 +10,14 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, ForeignKey, Integer, LargeBinary, Numeric, String, Table, func
 from sqlalchemy.ext.mutable import MutableDict
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    DynamicMapped,
+    Mapped,
+    WriteOnlyMapped,
+    mapped_column,
+    relationship,
+)
 
 from logweir.integrations.sqlalchemy import audit_changes
 
@@ -101,6 +108,42 @@ class Remark(Base):
     paper_id: Mapped[int | None] = mapped_column(ForeignKey("chg_papers.id", ondelete="SET NULL"))
 
 
+class Node(Base):
+    """In a tree, with a favourite that is set by a second statement, and one badge."""
+
+    __tablename__ = "chg_nodes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    favourite_id: Mapped[int | None] = mapped_column(ForeignKey("chg_nodes.id"))
+    favourite: Mapped[Node | None] = relationship(remote_side="Node.id", post_update=True)
+    badge: Mapped[Badge | None] = relationship()
+    notes: WriteOnlyMapped[Scrap] = relationship(passive_deletes=True)
+    drafts: DynamicMapped[Draft] = relationship()
+
+
+class Badge(Base):
+    """Of one node."""
+
+    __tablename__ = "chg_badges"
+    code_token: Mapped[str] = mapped_column(String(20), primary_key=True)
+    node_id: Mapped[int | None] = mapped_column(ForeignKey("chg_nodes.id"))
+
+
+class Scrap(Base):
+    """In a collection that is only written."""
+
+    __tablename__ = "chg_scraps"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    node_id: Mapped[int | None] = mapped_column(ForeignKey("chg_nodes.id"))
+
+
+class Draft(Base):
+    """In a dynamic collection."""
+
+    __tablename__ = "chg_drafts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    node_id: Mapped[int | None] = mapped_column(ForeignKey("chg_nodes.id"))
+
+
 class Person(Base):
     """The root of a hierarchy: a table for each class, and one class without."""
 
@@ -150,3 +193,4 @@ audit_changes(Quiet, on_error="report", load_before=True, actor=lambda session: 
 audit_changes(Folder)
 audit_changes(Paper, max_rows=3)
 audit_changes(Remark)
+audit_changes(Node, load_before=True)

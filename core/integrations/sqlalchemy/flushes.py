@@ -65,6 +65,7 @@ class _Note:
         before: The values it had, as far as they are known.
         given: The names of the values that were set.
         connection: Where it was written; None until then.
+        alone: The members that relationships to one got, whose history the flush may lose.
         links: What it got and lost in many-to-many relationships.
         members: The rows that the database may delete with it.
     """
@@ -75,6 +76,7 @@ class _Note:
     before: dict[str, Any]
     given: frozenset[str] = frozenset()
     connection: Connection | None = None
+    alone: dict[str, Any] = field(default_factory=dict)
     links: list[Link | None] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
 
@@ -137,8 +139,12 @@ def _forget(session: Session, _transaction: Any) -> None:
 def _note(target: Any, operation: str, before: dict[str, Any], given: frozenset[str] = frozenset()) -> None:
     state: InstanceState[Any] = inspect(target)
     tracked, session = find(state.mapper), state.session
-    if tracked is not None and session is not None:
-        session.info.setdefault(_NOTES, {})[state] = _Note(state, tracked, operation, before, given)
+    if tracked is None or session is None:
+        return
+    note = session.info.setdefault(_NOTES, {})[state] = _Note(state, tracked, operation, before, given)
+    for relationship in tracked.collections(state.mapper):
+        if not relationship.uselist and (added := state.attrs[relationship.key].history.added):
+            note.alone[relationship.key] = added
 
 
 def _before_insert(_mapper: Mapper[Any], _connection: Connection, target: Any) -> None:
@@ -153,7 +159,12 @@ def _before_update(_mapper: Mapper[Any], connection: Connection, target: Any) ->
     before, unseen = _values_before(state, tracked)
     changed = [name for name in unseen if state.attrs[name].history.added]
     if tracked.load_before:
-        wanted = [name for name in unseen if name in changed or _is_set_by_updates(state.mapper, name)]
+        late = _set_late(state.mapper)
+        wanted = [
+            name
+            for name in unseen
+            if name in changed or name in late or _is_set_by_updates(state.mapper, name)
+        ]
         before |= read_row(connection, state.mapper, state.identity or (), wanted, lock=True)
     _note(target, "update", before, frozenset(changed))
 
@@ -233,6 +244,16 @@ def _is_generated(mapper: Mapper[Any], name: str) -> bool:
     )
 
 
+def _set_late(mapper: Mapper[Any]) -> set[str]:
+    """The foreign keys that a second statement sets, of relationships with ``post_update``."""
+    return {
+        mapper.get_property_by_column(column).key
+        for relationship in mapper.relationships
+        if relationship.post_update and relationship.direction.name == "MANYTOONE"
+        for column in relationship.local_columns
+    }
+
+
 def _is_set_by_updates(mapper: Mapper[Any], name: str) -> bool:
     return mapper.columns[name].onupdate is not None
 
@@ -250,7 +271,7 @@ def _updated(_session: Session, _notes: Any, note: _Note, connection: Connection
         if name in note.before:
             if differ(mapper, name, note.before[name], value):
                 before[name], after[name] = note.before[name], value
-        elif name in note.given or _is_set_by_updates(mapper, name):
+        elif name in note.given or _is_set_by_updates(mapper, name) or note.state.attrs[name].history.added:
             after[name] = value
     collections = _collections(note)
     renamed = old_key if old_key != key else None
@@ -273,7 +294,8 @@ def _collections(note: _Note) -> dict[str, Any]:
     for relationship in note.tracked.collections(note.state.mapper):
         # A collection that is not loaded has what was added to it and removed, if that is known.
         history = note.state.get_history(relationship.key, _AS_IT_IS)
-        added, removed = list[Any](history.added or ()), list[Any](history.deleted or ())
+        added = list[Any](history.added or note.alone.get(relationship.key, ()))
+        removed = list[Any](history.deleted or ())
         if note.operation == "delete":
             if relationship.secondary is None:  # what becomes of its members is their own change
                 continue
