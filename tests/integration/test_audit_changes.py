@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, with_loader_criteria
 
 import logweir
 from logweir.context import bind
@@ -501,6 +501,21 @@ def test_a_statement_of_too_many_rows_is_reported_with_their_number(engine: Engi
         session.commit()
     assert [(each["operation"], each["rows"]) for each in events(engine)] == [("statement", 51)] * 3
     assert "more than 50 rows" in events(engine)[1]["reason"]
+
+
+def test_a_statement_that_changes_other_rows_than_were_read_is_reported(engine: Engine) -> None:
+    with Session(engine) as session:
+        session.execute(insert(Account), [{"id": 1, "owner": "ann"}, {"id": 2, "owner": "bob"}])
+        only_ann = with_loader_criteria(Account, Account.owner == "ann")
+        session.execute(update(Account).values(note="x").options(only_ann))
+        # With RETURNING, no driver counts the rows: those that are still there were not deleted.
+        gone = session.scalars(delete(Account).options(only_ann).returning(Account.id)).all()
+        session.commit()
+    assert gone == [1]
+    reported, deleted = events(engine)[2:]
+    assert (reported["operation"], reported["rows"]) == ("statement", 1)
+    assert reported["reason"] == "it changed other rows than were read before it"
+    assert (deleted["operation"], deleted["key"]) == ("delete", {"id": 1})
 
 
 def test_an_upsert_is_reported(engine: Engine) -> None:

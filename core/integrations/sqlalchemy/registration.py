@@ -71,6 +71,11 @@ def audit_changes(
     _check(model, wanted, {"actor": actor, "max_rows": max_rows})
     tracked.add(wanted)
     flushes.listen(model)
+    _listen_once()
+
+
+def _listen_once() -> None:
+    """Hear what all sessions and engines do, from the first audited class on."""
     if not _hears:
         _hears.append(None)
         event.listen(Mapper, "after_configured", tracked.forget_tables)
