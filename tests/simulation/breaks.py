@@ -166,7 +166,13 @@ def the_committer_clears_its_flag_after_it_has_looked_for_work() -> Iterator[Non
         finally:
             self._nudged = False
 
-    with patch.object(Committer, "_attend", late):
+    gather = Committer._gather
+
+    def gather_late(self: Any) -> None:
+        gather(self)
+        self._nudged = True
+
+    with patch.object(Committer, "_attend", late), patch.object(Committer, "_gather", gather_late):
         yield
 
 

@@ -80,6 +80,9 @@ class Committer:
     Args:
         spool: The spool.
         threaded: Whether there is a thread at all.
+
+    Attributes:
+        gathers: Whether the thread waits for company for what is staged; who is in a hurry ends it.
     """
 
     def __init__(self, spool: Committable, *, threaded: bool) -> None:
@@ -88,8 +91,7 @@ class Committer:
         # The one queue of the standard library whose put may interrupt a put of the same thread.
         self._wakeups: SimpleQueue[None] = SimpleQueue()
         self._nudged = self._nudged_for_removals = False
-        # Whether the thread waits for company for what is staged; who is in a hurry ends it.
-        self._gathers = False
+        self.gathers = False
         # Whether the last commit failed, whoever tried it.
         self._failing = False
         # An entry for each call between the flag and the wake-up: see `ensure_awake`.
@@ -100,20 +102,15 @@ class Committer:
         self._thread: threading.Thread | None = None
         self._starters: set[int] = set()
 
-    def nudge(self, *, hurries: bool = True) -> None:
-        """Something is staged; from any thread, without waiting.
-
-        Args:
-            hurries: Whether it is to be committed now, and not when it has company.
-        """
+    def nudge(self) -> None:
+        """Something is staged, and is not to wait for company; from any thread, without waiting."""
         # A flag without a lock, for every put comes by here. It is cleared before the thread looks for work,
         # so a race costs a wake-up too many and never one too few. While the thread gathers it is set: a put
         # that hurries needs a wake-up all the same, and a race there costs it no more than the gathering.
-        if (not self._nudged or (hurries and self._gathers)) and self._threaded:
+        if (not self._nudged or self.gathers) and self._threaded:
             self._promised.append(None)
             self._nudged = True
-            if hurries:
-                self._gathers = False
+            self.gathers = False
             try:
                 self._wake()
             finally:
@@ -145,16 +142,16 @@ class Committer:
         It was on its way from the staging to the wake-up, in the nudge or not even there.
         """
         if self._threaded and (
-            self._promised or self._gathers or (not self._nudged and self._spool.has_staged)
+            self._promised or self.gathers or (not self._nudged and self._spool.has_staged)
         ):
-            self._gathers = False
+            self.gathers = False
             self._wake()
 
     def nudge_for_removals(self) -> None:
         """A deletion waits; from any thread, without waiting."""
         if not self._nudged_for_removals and self._threaded:
             self._nudged_for_removals = True
-            if not self._gathers:  # after which the thread looks for them anyway
+            if not self.gathers:  # after which the thread looks for them anyway
                 self._wake()
 
     def stop(self) -> None:
@@ -258,17 +255,17 @@ class Committer:
     def _gather(self) -> None:
         """Wait for company for what is staged, until somebody is in a hurry or the time is up."""
         # Both before the look whether anybody waits: who stages later finds them.
-        self._nudged = self._gathers = True
+        self._nudged = self.gathers = True
         deadline = time.monotonic() + GATHERING
         while (
-            self._gathers
+            self.gathers
             and self._spool.may_gather
             and not self._stopping.is_set()
             and (left := deadline - time.monotonic()) > 0
         ):
             with suppress(Empty):
                 self._wakeups.get(timeout=left)
-        self._nudged = self._gathers = False
+        self._nudged = self.gathers = False
 
     def _collect_removals(self) -> None:
         """Wait for company, until something is staged or the time is up."""

@@ -154,8 +154,10 @@ class Spool:
 
     def nudge(self, *, waits: bool = False, hurries: bool = True) -> None:
         """Let the committer know: something is staged; who ``waits`` within :class:`leading` commits it."""
+        if self._committer.gathers and not hurries and not self._staging.is_much:
+            return  # the committer finds it when it has gathered
         if not (waits and leading.kept and leading.keep(self._committer)):
-            self._committer.nudge(hurries=hurries or self._staging.is_much)
+            self._committer.nudge()
 
     def ensure_awake(self) -> None:
         """See :meth:`Committer.ensure_awake`; a caller that leads commits all that is staged by itself."""

@@ -145,13 +145,10 @@ def gathering(spool: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     spool.gathers = True
 
 
-def stage_three_at_leisure(spool: Played, committer: Committer) -> None:
-    for _ in range(3):
-        spool.staged += 1
-        committer.nudge(hurries=False)
-    eventually(lambda: committer._gathers)
-    spool.staged += 1
-    committer.nudge(hurries=False)
+def stage_at_leisure(spool: Played, committer: Committer) -> None:
+    stage(spool, committer)
+    eventually(lambda: committer.gathers)
+    spool.staged += 3
     assert spool.commits == []
 
 
@@ -160,7 +157,7 @@ def test_what_nobody_waits_for_gathers_company_until_somebody_is_in_a_hurry(
     spool: Played, committer: Committer
 ) -> None:
     for times in (1, 2):
-        stage_three_at_leisure(spool, committer)
+        stage_at_leisure(spool, committer)
         stage(spool, committer)
         eventually(lambda times=times: spool.rests == times)
         assert spool.commits == [(5, 0)]
@@ -171,7 +168,7 @@ def test_what_nobody_waits_for_gathers_company_until_somebody_is_in_a_hurry(
 def test_who_asks_for_all_that_is_on_its_way_does_not_wait_for_company(
     spool: Played, committer: Committer
 ) -> None:
-    stage_three_at_leisure(spool, committer)
+    stage_at_leisure(spool, committer)
     committer.ensure_awake()
     eventually(lambda: spool.rests)
     assert spool.commits == [(4, 0)]
@@ -183,14 +180,14 @@ def test_who_waited_before_the_committer_looked_ends_the_gathering(
 ) -> None:
     spool.waiting = True
     spool.staged += 1
-    committer.nudge(hurries=False)
+    committer.nudge()
     eventually(lambda: spool.rests)
     assert spool.commits == [(1, 0)]
 
 
 @pytest.mark.usefixtures("gathering")
 def test_a_stop_ends_the_gathering(spool: Played, committer: Committer) -> None:
-    stage_three_at_leisure(spool, committer)
+    stage_at_leisure(spool, committer)
     (thread,) = threads_of(spool)
     committer.stop()
     assert not thread.is_alive()
@@ -202,7 +199,7 @@ def test_what_has_gathered_long_enough_is_committed(
     monkeypatch.setattr(module, "GATHERING", 0.02)
     spool.gathers = True
     spool.staged += 1
-    committer.nudge(hurries=False)
+    committer.nudge()
     eventually(lambda: spool.rests)
     assert spool.commits == [(1, 0)]
 

@@ -25,7 +25,7 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spool]:
 def put_at_leisure(spool: Spool, queue: DiskQueue, count: int = 3) -> None:
     for _ in range(count):
         queue.put(make_event())
-    eventually(lambda: spool._committer._gathers)
+    eventually(lambda: spool._committer.gathers)
     queue.put(make_event())
     assert spool.path is None  # which the first commit makes
     assert spool.backlog("sink").available == 0
