@@ -4,7 +4,8 @@ Each contender logs the same event with four fields below two context variables,
 holds, while its consumer drains to nowhere. The bursts are timed by the wall clock of the calling thread:
 what the caller waits is what counts. The bare structlog call does less than anybody needs (context, level and
 timestamp, and an append to a deque) and shows what remains. Like is measured against like: a logger as
-``get_logger`` returns it, and one that carries three values.
+``get_logger`` returns it, and one that carries three values. The first one is measured twice more: with three
+static fields (``fields`` of routing.yaml), and with a function that adds one (``enrich``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from logweir.benchmarks.measure import Bar, Report, take_turns
 from logweir.integrations.structlog import configure_structlog, get_logger
 from logweir.runtime import current as runtime
 
-__all__ = ["measure"]
+__all__ = ["add_release", "measure"]
 
 _CONFIG = {
     "service": "bench",
@@ -43,6 +44,11 @@ _CONFIG = {
         {"name": "rest", "match": {"kind": "tracing"}, "to": ["nowhere"]},
     ],
 }
+#: What is added to every event, in the rows that show what that costs.
+_FIELDS = {"fields": {"host": "web-3", "version": "1.4.2", "region": "eu-central-1"}}
+_ENRICH = {"enrich": ["logweir.benchmarks.producer:add_release"]}
+#: Calls after a change of the configuration that do not count.
+_WARMING = 200
 #: What a bound logger carries.
 _BOUND = {"user": "u-81726", "tenant": "acme-corp", "path": "/orders"}
 _CONTEXT = {"request_id": "req-8f14e45f", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
@@ -61,10 +67,12 @@ def measure(*, calls: int = 10_000, runs: int = 15) -> Report:
             ("structlog alone, to a deque, bound", bare(**_BOUND)),
             ("stdlib QueueHandler", handler),
             ("loguru enqueue=True", loguru),
+            ("logweir, unbound, with three static fields", ours(_FIELDS)),
+            ("logweir, unbound, with one enricher", ours(_ENRICH)),
         ]
         series = take_turns(contenders, runs, "µs/call")
     structlog.contextvars.clear_contextvars()
-    unbound, bare_unbound, bound, bare_bound, stdlib, _ = series
+    unbound, bare_unbound, bound, bare_bound, stdlib, *_ = series
     return Report(
         "Producer: one log call with four fields and a bound context",
         series,
@@ -78,6 +86,12 @@ def measure(*, calls: int = 10_000, runs: int = 15) -> Report:
     )
 
 
+def add_release(_logger: Any, _level: str, event_dict: dict[str, Any]) -> dict[str, Any]:
+    """Add a field, as the smallest enricher does."""
+    event_dict["release"] = "2026.11"
+    return event_dict
+
+
 def _timed(call: Callable[[], object], calls: int) -> float:
     started = time.perf_counter()
     for _ in range(calls):
@@ -88,18 +102,26 @@ def _timed(call: Callable[[], object], calls: int) -> float:
 @contextmanager
 def _logweir(calls: int) -> Iterator[Callable[..., Callable[[], float]]]:
     folder = tempfile.TemporaryDirectory()
-    running = runtime.start({**_CONFIG, "data_dir": folder.name}, handle_signals=False)
+    base = {**_CONFIG, "data_dir": folder.name}
+    running = runtime.start(base, handle_signals=False)
     configure_structlog()
+    in_force: dict[str, Any] = {}
 
-    def contender(**bound: Any) -> Callable[[], float]:
+    def contender(added: dict[str, Any] | None = None, **bound: Any) -> Callable[[], float]:
         log = get_logger("bench")
         if bound:
             log = log.bind(**bound)
 
+        def call() -> None:
+            log.info("order.placed", order_id=17, user_id=5, amount=12.5, currency="EUR")
+
         def run() -> float:
-            figure = _timed(
-                lambda: log.info("order.placed", order_id=17, user_id=5, amount=12.5, currency="EUR"), calls
-            )
+            if in_force != (added or {}):
+                in_force.clear()
+                in_force.update(added or {})
+                running.reload({**base, **in_force})
+                _timed(call, _WARMING)
+            figure = _timed(call, calls)
             running.flush()
             return figure
 

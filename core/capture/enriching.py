@@ -16,7 +16,7 @@ from structlog import DropEvent
 
 from logweir.capture.capture import Capture
 from logweir.capture.message import add_field
-from logweir.capture.ordinary import NOTHING_BOUND, Bound
+from logweir.capture.ordinary import NOTHING_BOUND, Bound, named
 from logweir.diagnostics import report
 from logweir.event import Event, Kind
 
@@ -106,4 +106,9 @@ class EnrichingCapture(Capture):
     ) -> Event:
         """Return the event of one call, see :class:`Capture`."""
         fields = self.enrichers(name, bound.all_fields(fields), level)
-        return super().__call__(name, fields, level, kind, time_ns, event_id)
+        logger, by = fields.get("logger"), NOTHING_BOUND
+        if type(logger) is str and logger is bound.logger:
+            # Carried as before, for a field of a call that has this name is looked at anew each time.
+            del fields["logger"]
+            by = named(logger)
+        return super().__call__(name, fields, level, kind, time_ns, event_id, by)

@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 import logweir
+from logweir.capture.capture import Capture
 from logweir.capture.enriching import Enrichers
 from logweir.context.binding import bind
 from logweir.errors import ConfigError
@@ -196,3 +197,22 @@ def test_values_of_the_context_do_not_hide_what_the_call_says_to_an_enricher() -
     with logging_under(enrich=["shop_logs:add_tenant"]) as captured, bind(user="bob"):
         logweir.get_logger().info("x", a=1)
         assert captured.events[0].fields == {"a": 1, "tenant": "acme", "user": "bob"}
+
+
+def test_an_enriched_call_of_a_named_logger_is_looked_at_once_and_not_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = {"kind": "audit", "match": {"logger": "shop*"}}
+    with logging_under(enrich=["shop_logs:add_tenant"], classify=[rule]) as captured:
+        log = logweir.get_logger("shop.orders")
+        for _ in range(5):
+            log.info("x", a=1)
+        in_general = Capture._in_general
+        monkeypatch.setattr(Capture, "_in_general", None)  # nothing ordinary comes here
+        log.info("x", a=1)
+        monkeypatch.setattr(Capture, "_in_general", in_general)
+        assert [event.fields for event in captured.audit] == [
+            {"logger": "shop.orders", "a": 1, "tenant": "acme"}
+        ] * 6
+        log.info("x", a=1, logger="mine")
+        assert captured.events[-1].fields == {"logger": "mine", "a": 1, "tenant": "acme"}
