@@ -30,6 +30,7 @@ from logweir.delivery.spool.ownership import FileLock
 from logweir.diagnostics import logger, report
 from logweir.process import fork
 from logweir.process.fork import Stage
+from logweir.process.threads import on_event_loop
 from logweir.settings.operations import MetricsConfig
 from logweir.telemetry.model import Metrics
 from logweir.telemetry.prometheus import expose
@@ -113,7 +114,8 @@ class MetricsServer:
     def _join(self, config: MetricsConfig, directory: Path) -> None:
         self._shared = SharedCounts(directory, self._glance)
         self._ended = threading.Event()
-        self._serve_or_leave_it(config, directory)
+        if not on_event_loop():  # which does not touch the disk; the thread does the same a moment later
+            self._serve_or_leave_it(config, directory)
         self._start_thread(
             "logweir-metrics-counts", partial(self._keep, self._shared, self._ended, config, directory)
         )
@@ -122,10 +124,10 @@ class MetricsServer:
         """Count into the directory, and serve when nobody else does, until the end."""
         while True:
             try:
-                shared.publish()
                 with self._lock:
                     if self._server is None and self._shared is shared:
                         self._serve_or_leave_it(config, place)
+                shared.publish()
             except Exception as error:  # noqa: BLE001 - the next second it may be better
                 report("metrics.keep", "the metrics of several processes are not brought together: %r", error)
             if ended.wait(_INTERVAL):

@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from logweir.delivery.spool.ownership import FileLock
-from logweir.diagnostics import report
+from logweir.diagnostics import logger, report
 from logweir.errors import LogweirError
 from logweir.process import fork
 from logweir.process.fork import Stage
@@ -59,7 +59,7 @@ class SharedCounts:
         self._read = read
         self._own: FileLock | None = None
         self._written = ""
-        self._ended = False
+        self._ended = self._failing = False
         fork.install()
 
     def publish(self) -> None:
@@ -108,13 +108,15 @@ class SharedCounts:
                 os.utime(own.database)  # a sign of life
         except OSError as error:
             self._leave()
-            report(
-                "metrics.shared",
-                "metrics are those of this process alone: %s cannot be written (%s)",
-                self._directory,
-                error.strerror or error,
-            )
+            if not self._failing:  # once: it is tried again each second
+                self._failing = True
+                logger.warning(
+                    "metrics are those of this process alone: %s cannot be written (%s)",
+                    self._directory,
+                    error.strerror or error,
+                )
             return False
+        self._failing = False
         return True
 
     def _join(self) -> FileLock:

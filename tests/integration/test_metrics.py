@@ -252,6 +252,16 @@ def test_a_port_in_use_is_reported_and_the_service_goes_on(
     assert runtime.metrics_url == f"http://127.0.0.1:{port}/metrics"
 
 
+async def test_on_an_event_loop_nothing_of_the_metrics_touches_the_disk(gated: dict[str, Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    Gated.gate.set()
+    async with logweir.running({**gated, "metrics": {"port": port}}) as runtime:
+        url = f"http://127.0.0.1:{port}/metrics"
+        await asyncio.to_thread(lambda: eventually(lambda: runtime.metrics_url == url))
+        assert (await asyncio.to_thread(scraped, url))["processes"] == 1
+
+
 def test_a_reload_moves_stops_and_starts_the_server(gated: dict[str, Any]) -> None:
     runtime = logweir.start(gated)
     first = runtime.metrics_url

@@ -116,8 +116,9 @@ def test_a_directory_that_cannot_be_made_leaves_the_process_its_own_counts(
 ) -> None:
     (tmp_path / "file").touch()
     one = SharedCounts(tmp_path / "file" / "metrics", lambda: counting(1))
-    assert one.all(counting(1)).unrouted == 1
-    assert "metrics are those of this process alone" in caplog.text
+    for _ in range(3):
+        assert one.all(counting(1)).unrouted == 1
+    assert caplog.text.count("metrics are those of this process alone") == 1
     one.end()
 
 
