@@ -1,4 +1,4 @@
-"""The keys of a queue that goes over a broker: `queue: {type: redis, …}`.
+"""The keys of a queue that goes over a broker: `queue: {type: redis, …}` or `queue: {type: kafka, …}`.
 
 They stand beside the keys of every queue, which bound the local queue between the callers and the forwarder.
 """
@@ -10,19 +10,20 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from logweir.settings import redis_urls
+from logweir.settings.kafka import KafkaKeys
 from logweir.settings.units import Seconds
 
 __all__ = ["BROKERS", "BrokerKeys", "LocalQueue", "missing_extra"]
 
 #: The types of queues that go over a broker.
-BROKERS = frozenset({"redis"})
+BROKERS = frozenset({"redis", "kafka"})
 LocalQueue = Literal["disk", "memory", "none"]
 
 #: By type: the extra, and the package that it brings.
-_NEEDS = {"redis": ("redis", "redis")}
+_NEEDS = {"redis": ("redis", "redis"), "kafka": ("kafka", "aiokafka")}
 _STREAM = re.compile(r"[A-Za-z0-9._:-]+")
 
 
@@ -33,7 +34,7 @@ def missing_extra(kind: str | None) -> str | None:
     return extra if package and find_spec(package) is None else None
 
 
-class BrokerKeys(BaseModel):
+class BrokerKeys(KafkaKeys):
     """Where the broker is, and how its messages are shared."""
 
     model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
@@ -45,13 +46,15 @@ class BrokerKeys(BaseModel):
     """Whether `url` names a node of a Redis Cluster, any of them, from which the others are learnt. The
     partitions are spread over the nodes."""
     stream: str | None = None
-    """The name under which the broker keeps the events; by default `logweir:SERVICE:ENV:SINK`. Each partition
-    is a stream `{NAME:NUMBER}`. Letters, digits, `.`, `_`, `:` and `-`."""
+    """With `type: redis`, the name under which it keeps the events; by default `logweir:SERVICE:ENV:SINK`.
+    Each partition is a stream `{NAME:NUMBER}`. Letters, digits, `.`, `_`, `:` and `-`."""
     group: str = Field(default="logweir", min_length=1)
-    """The consumer group in which the workers share the events."""
+    """The consumer group in which the workers share the events. With `type: kafka`, whose groups are those of
+    all topics, it is by default the topic's name."""
     partitions: int = Field(default=8, ge=1, le=1024)
-    """Into how many streams the events are spread, those of one trace into one; the same in every process. It
-    may be raised, and lowered only when what would fall out is empty."""
+    """Into how many streams, or partitions of the topic, the events are spread, those of one trace into one;
+    the same in every process. It may be raised, and with `type: redis` lowered only when what would fall out
+    is empty."""
     local: LocalQueue | None = None
     """What stands between the callers and the broker: `disk` keeps events in the spool until the broker has
     confirmed them, so that `durable` means on this disk; `memory` spills to disk unless `when_full` says
@@ -87,11 +90,17 @@ class BrokerKeys(BaseModel):
         kind: str | None = getattr(self, "type", None)
         given = sorted(self.model_fields_set & set(BrokerKeys.model_fields))
         if kind not in BROKERS:
-            keys = ", ".join(given)
-            verb = "belongs" if len(given) == 1 else "belong"
             return (
-                f"{keys} {verb} to a queue over a broker; add type: redis, or remove them" if given else None
+                f"{_belong(given)} to a queue over a broker; add type: redis, or remove them"
+                if given
+                else None
             )
+        others = [key for key in given if key in (_OF_KAFKA if kind == "redis" else _OF_REDIS)]
+        if others:
+            other = "kafka" if kind == "redis" else "redis"
+            return f"{_belong(others)} to a queue of type: {other}, and this one is of type: {kind}"
+        if kind == "kafka":
+            return None if self.brokers else "type: kafka needs brokers, such as [kafka-1:9092, kafka-2:9092]"
         if not self.url:
             return "type: redis needs url, such as redis://host:6379/0"
         if self.cluster and self.wait_replicas:
@@ -100,3 +109,11 @@ class BrokerKeys(BaseModel):
                 "set min-replicas-to-write on the nodes"
             )
         return redis_urls.problem_of(self.url, cluster=True) if self.cluster else None
+
+
+_OF_KAFKA = frozenset(KafkaKeys.model_fields)
+_OF_REDIS = frozenset({"url", "cluster", "stream", "maxlen", "wait_replicas", "wait_timeout"})
+
+
+def _belong(keys: list[str]) -> str:
+    return f"{', '.join(keys)} {'belongs' if len(keys) == 1 else 'belong'}"

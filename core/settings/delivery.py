@@ -5,12 +5,12 @@ Defaults are the recommended production values.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from logweir.settings.brokers import BROKERS, BrokerKeys
+from logweir.settings.strict import StrictModel, directory_of
 from logweir.settings.units import ByteSize, Seconds
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "directory_of",
 ]
 
-QueueType = Literal["memory", "disk", "redis"]
+QueueType = Literal["memory", "disk", "redis", "kafka"]
 Deliver = Literal["here", "elsewhere"]
 WhenFull = Literal["block", "drop_newest", "drop_oldest", "spill"]
 
@@ -41,33 +41,13 @@ _MEMORY = Bounds(50_000, 256 * 2**20)
 _DISK = Bounds(1_000_000, 2**30)
 
 
-class StrictModel(BaseModel):
-    """The base of all configuration: unknown keys are refused and values never change."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
-    )
-
-    @field_validator("*")
-    @classmethod
-    def _paths_begin_beside_the_file(cls, value: Any, info: ValidationInfo) -> Any:
-        """Keys that are paths, of users' own sinks too, mean the same wherever the file is read from."""
-        return directory_of(info) / value if isinstance(value, Path) else value
-
-
-def directory_of(info: ValidationInfo) -> Path:
-    """Where relative paths of this configuration begin: beside its file, or here if it is none."""
-    directory: Path = (info.context or {}).get("directory", Path())
-    return directory
-
-
 class QueueConfig(BrokerKeys, StrictModel):
     """The bounded queue between the callers and a sink's workers."""
 
     type: QueueType | None = None
     """Where events wait: `disk` survives the process and the power, `memory` is fastest and dies with the
-    process. `redis` forwards them to a broker, and `logweir worker` delivers them. By default `disk` where an
-    audit route feeds the sink, otherwise `memory`."""
+    process. `redis` and `kafka` forward them to a broker, and `logweir worker` delivers them. By default
+    `disk` where an audit route feeds the sink, otherwise `memory`."""
     max_events: int | None = Field(default=None, ge=1)
     """The most events that may wait; by default 50,000 in memory and 1,000,000 on disk."""
     max_bytes: ByteSize | None = Field(default=None, ge=1024)

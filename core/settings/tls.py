@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from logweir.settings.delivery import StrictModel
+from logweir.settings.strict import StrictModel
 
 __all__ = ["DatabaseTlsConfig", "TlsConfig"]
 

@@ -174,7 +174,12 @@ class BrokerContract:
     async def test_consumers_share_what_there_is(self, place: Place) -> None:
         async with self.opened(place, "a") as one, self.opened(place, "b") as other:
             await publish(one, 400)
-            found = [*await one.lease(100, 1.0), *await other.lease(1_000, 1.0), *await one.lease(1_000, 0.0)]
+            first = await one.lease(100, 1.0)
+            found = [
+                *first,
+                *(entry for part in await lease_both(other, one, 400 - len(first)) for entry in part),
+            ]
+            found += [*await one.lease(1_000, 0.0), *await other.lease(1_000, 0.0)]
             assert len({(entry.partition, entry.position) for entry in found}) == len(found) == 400
 
     async def test_many_publish_at_once(self, place: Place) -> None:
@@ -210,11 +215,12 @@ class BrokerContract:
 
     async def test_settling_again_or_what_others_hold_is_no_error(self, place: Place) -> None:
         async with self.opened(place, "a") as one, self.opened(place, "b") as other:
-            await publish(one, 10)
-            entries = await lease_all(one, 10)
+            await publish(one, 40)
+            entries, others = await lease_both(one, other, 40)
             await other.settle(entries[:5])
+            await one.settle([*others, *entries])
             await one.settle(entries)
-            await one.settle(entries)
+            await other.settle(others)
             assert sum(state.pending for state in await one.states()) == 0
 
     async def test_what_a_dead_consumer_had_is_claimed_and_counted(self, place: Place) -> None:
@@ -231,30 +237,34 @@ class BrokerContract:
 
     async def test_what_a_living_consumer_holds_is_not_claimed(self, place: Place) -> None:
         async with self.opened(place, "a") as one, self.opened(place, "b") as other:
-            await publish(one, 10)
-            entries = await lease_all(one, 10)
+            await publish(one, 40)
+            entries, _ = await lease_both(one, other, 40)
             for _ in range(8):
                 await asyncio.sleep(self.claim_after / 4)
                 await one.hold(entries[:5])
-                taken = await other.claim(10)
+                taken = [*await other.claim(10), *await one.claim(10)]
                 assert not {entry.body for entry in taken} & {entry.body for entry in entries[:5]}
 
     async def test_holding_what_is_settled_does_not_bring_it_back(self, place: Place) -> None:
         async with self.opened(place, "a") as one, self.opened(place, "b") as other:
-            await publish(one, 10)
-            entries = await lease_all(one, 10)
-            await one.settle(entries)
-            await one.hold(entries)
-            await one.release(entries)
-            assert await other.claim(10) == []
-            assert await other.lease(10, 0.0) == []
+            await publish(one, 40)
+            for each, entries in zip((one, other), await lease_both(one, other, 40), strict=True):
+                await each.settle(entries)
+                await each.hold(entries)
+                await each.release(entries)
+            for each in (one, other):
+                assert await each.claim(10) == []
+                assert await each.lease(10, 0.0) == []
 
     async def test_what_is_released_is_claimed_at_once(self, place: Place) -> None:
         async with self.opened(place, "a") as one, self.opened(place, "b") as other:
-            await publish(one, 30)
-            entries = await lease_all(one, 30)
-            await one.release(entries[10:])
-            assert {entry.body for entry in await other.claim(100)} == {entry.body for entry in entries[10:]}
+            await publish(one, 60)
+            entries, _ = await lease_both(one, other, 60)
+            await one.hold(entries[:5])
+            await one.release(entries[5:])
+            # Who has their partition may be the one to claim, or anybody.
+            taken = [*await other.claim(100), *await one.claim(100)]
+            assert {entry.body for entry in taken} == {entry.body for entry in entries[5:]}
 
     @pytest.mark.parametrize("limit", [1, 7])
     async def test_a_claim_has_no_more_than_was_asked_for_of_whatever_partition(
@@ -262,15 +272,17 @@ class BrokerContract:
     ) -> None:
         async with self.opened(place, "a") as one, self.opened(place, "b") as other:
             await publish(one, 30)
-            await one.release(await lease_all(one, 30))
+            for each, entries in zip((one, other), await lease_both(one, other, 30), strict=True):
+                await each.release(entries)
             taken: set[bytes] = set()
             deadline = time.monotonic() + _PATIENCE
             while len(taken) < 30:
                 assert time.monotonic() < deadline, f"{len(taken)} of 30 came"
-                entries = await other.claim(limit)
-                assert len(entries) <= limit
-                taken |= {entry.body for entry in entries}
-                await other.settle(entries)
+                for each in (other, one):
+                    entries = await each.claim(limit)
+                    assert len(entries) <= limit
+                    taken |= {entry.body for entry in entries}
+                    await each.settle(entries)
 
     # -- being looked at, and being disturbed -------------------------------------------------------
 
@@ -375,9 +387,10 @@ class BrokerContract:
                 deadline = time.monotonic() + _PATIENCE
                 while len(found) < 5:  # some may be leased by the call that was cancelled
                     assert time.monotonic() < deadline, "what a cancelled call had leased is lost"
-                    taken = [*await other.lease(10, 0.0), *await other.claim(10)]
-                    found |= {entry.body for entry in taken}
-                    await other.settle(taken)
+                    for each in (other, one):
+                        taken = [*await each.lease(10, 0.0), *await each.claim(10)]
+                        found |= {entry.body for entry in taken}
+                        await each.settle(taken)
                 if whole:
                     break
 
@@ -392,6 +405,22 @@ async def publish(broker: Broker, number: int) -> Sequence[Message]:
 async def lease_all(broker: Broker, number: int) -> list[Entry]:
     """Lease so many."""
     return await _gather(lambda left: broker.lease(left, 0.1), number)
+
+
+async def lease_both(one: Broker, other: Broker, number: int) -> tuple[list[Entry], list[Entry]]:
+    """Lease so many from two, each of which has whatever it can have; the first has some."""
+    found: tuple[list[Entry], list[Entry]] = ([], [])
+
+    async def take(left: int) -> list[Entry]:
+        entries = await one.lease(left, 0.1)
+        found[0].extend(entries)
+        more = await other.lease(left - len(entries), 0.1) if len(entries) < left else []
+        found[1].extend(more)
+        return [*entries, *more]
+
+    await _gather(take, number)
+    assert len(found[0]) > 5, "the first was given next to nothing"
+    return found
 
 
 async def claim_all(broker: Broker, number: int) -> list[Entry]:

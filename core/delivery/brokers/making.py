@@ -22,6 +22,10 @@ def make_broker(config: QueueConfig, place: Place) -> Broker:
         MissingDependency: Its client is not installed.
     """
     require_client(config)
+    if config.type == "kafka":
+        from logweir.delivery.brokers.kafka import KafkaBroker  # noqa: PLC0415 - as below
+
+        return KafkaBroker(config, place)
     from logweir.delivery.brokers.redis import RedisBroker  # noqa: PLC0415 - who has no broker has no client
 
     return RedisBroker(config, place)

@@ -1,0 +1,150 @@
+"""How a topic and its group stand: what waits, what is leased, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from logweir.delivery.brokers.contract import PartitionState
+from logweir.delivery.brokers.kafka_client import ANSWER, Client
+from logweir.delivery.brokers.kafka_group import Group
+from logweir.delivery.brokers.kafka_progress import Committed
+from logweir.delivery.brokers.kafka_topic import Topic
+
+__all__ = ["States"]
+
+#: How long the first messages may take to be read for their times; what did not come has age 0.
+_READING = 2.0
+
+
+class _Asked(NamedTuple):
+    """What Kafka says at one moment, by partition, and how many consumers there are."""
+
+    notes: dict[int, Committed]
+    starts: dict[int, int]
+    ends: dict[int, int]
+    consumers: int
+
+
+class States:
+    """Asks Kafka, and knows what is in the hands of the group's member here.
+
+    Args:
+        client: Makes clients.
+        topic: Whose state it is.
+        group: This process's member of the group, whether it has joined or not.
+    """
+
+    def __init__(self, client: Client, topic: Topic, group: Group) -> None:
+        self._client = client
+        self._topic = topic
+        self._group = group
+        self._reader: AIOKafkaConsumer | None = None
+        self._reading = asyncio.Lock()
+        # By partition, the offset of a message and its time.
+        self._times: dict[int, tuple[int, float]] = {}
+
+    async def now(self) -> list[PartitionState]:
+        """See :meth:`Broker.states`."""
+        async with self._reading:
+            asked = await self._ask()
+            stands: dict[int, tuple[int, int, int]] = {}
+            first: dict[int, int] = {}
+            for number, end in asked.ends.items():
+                start = asked.starts[number]
+                known = asked.notes.get(number, Committed(start, start)).without(start)
+                part = self._group.parts.get(number)
+                if part is not None:
+                    known = part.now().without(start)
+                stands[number] = max(0, end - max(known.given, start)), known.pending(), known.missing
+                if end > known.offset:
+                    first[number] = known.offset
+            ages = await self._ages(first)
+        return [
+            PartitionState(number, lag, pending, ages.get(number, 0.0), asked.consumers, missing)
+            for number, (lag, pending, missing) in sorted(stands.items())
+        ]
+
+    async def _ask(self) -> _Asked:
+        async with self._client.admin() as admin:
+            found = await self._topic.described(admin)
+            numbers = [each["partition"] for each in found["partitions"]] if found else []
+            places = [TopicPartition(self._topic.name, number) for number in numbers]
+            noted = (
+                await admin.list_consumer_group_offsets(self._topic.group, partitions=places)
+                if places
+                else {}
+            )
+            described = await admin.describe_consumer_groups([self._topic.group])
+        reader = await self._started()
+        with self._client.errors():
+            async with asyncio.timeout(ANSWER):
+                starts = await reader.beginning_offsets(places) if places else {}
+                ends = await reader.end_offsets(places) if places else {}
+        notes = {
+            place.partition: Committed.read(note.offset, note.metadata or "")
+            for place, note in noted.items()
+            if note.offset >= 0
+        }
+        return _Asked(notes, _by_number(starts), _by_number(ends), _members(described))
+
+    async def _started(self) -> AIOKafkaConsumer:
+        if self._reader is None:
+            reader = await self._client.consumer()
+            await self._client.start(reader)
+            self._reader = reader
+        return self._reader
+
+    async def _ages(self, first: dict[int, int]) -> dict[int, float]:
+        """The age of the first message that is not settled, by partition."""
+        now = time.time()
+        times: dict[int, float] = {}
+        unknown: dict[int, int] = {}
+        for number, offset in first.items():
+            part = self._group.parts.get(number)
+            oldest = part.oldest() if part is not None else None
+            known = self._times.get(number)
+            if oldest is not None:
+                times[number] = oldest.time
+            elif known is not None and known[0] == offset:
+                times[number] = known[1]
+            else:
+                unknown[number] = offset
+        if unknown:
+            found = await self._read(unknown)
+            self._times |= {number: (unknown[number], moment) for number, moment in found.items()}
+            times |= found
+        return {number: max(0.0, now - moment) for number, moment in times.items()}
+
+    async def _read(self, first: dict[int, int]) -> dict[int, float]:
+        """The times of messages."""
+        reader = await self._started()
+        times: dict[int, float] = {}
+        deadline = time.monotonic() + _READING
+        with self._client.errors():
+            reader.assign([TopicPartition(self._topic.name, number) for number in first])
+            for number, offset in first.items():
+                reader.seek(TopicPartition(self._topic.name, number), offset)
+            while len(times) < len(first) and time.monotonic() < deadline:
+                for place, records in (await reader.getmany(timeout_ms=200)).items():
+                    times.setdefault(place.partition, records[0].timestamp / 1000)
+                    reader.pause(place)
+        return times
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await self._client.close(reader)
+
+
+def _by_number(offsets: dict[TopicPartition, int]) -> dict[int, int]:
+    return {place.partition: offset for place, offset in offsets.items()}
+
+
+def _members(described: Any) -> int:
+    """How many consumers a group has, from what Kafka says of it."""
+    return sum(len(group["members"]) for answer in described for group in answer.to_object()["groups"])

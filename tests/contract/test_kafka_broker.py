@@ -1,0 +1,26 @@
+"""The contract of brokers, on a real Apache Kafka."""
+
+import pytest
+
+from logweir.delivery.brokers.contract import Broker, Place
+from logweir.delivery.brokers.kafka import KafkaBroker
+from logweir.settings.delivery import QueueConfig
+from logweir.testing import BrokerContract
+from servers import Server
+from support.kafka import brokers
+
+
+class TestKafka(BrokerContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, kafka: Server) -> None:
+        self.url = kafka.url
+
+    def make_broker(self, place: Place) -> Broker:
+        queue = QueueConfig(
+            type="kafka",
+            brokers=brokers(self.url),
+            partitions=self.partitions,
+            claim_after=self.claim_after,
+            replication=1,
+        )
+        return KafkaBroker(queue, place)
