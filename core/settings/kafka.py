@@ -46,9 +46,7 @@ class KafkaKeys(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
 
-    brokers: tuple[Annotated[str, AfterValidator(_is_an_address)], ...] | None = Field(
-        default=None, min_length=1
-    )
+    brokers: tuple[Annotated[str, AfterValidator(_is_an_address)], ...] | None = None
     """With `type: kafka`, some of its brokers, `host:port` each; they name the others."""
     topic: Annotated[str, AfterValidator(_is_a_topic)] | None = None
     """With `type: kafka`, the topic that keeps the events; by default `logweir.SERVICE.ENV.SINK`. Letters,

@@ -75,6 +75,10 @@ class Consumers:
                 assert process.stdout.readline() == "ready\n", self.log
                 self._ready.add(process.pid)
 
+    def add(self) -> None:
+        """Start one more."""
+        self.processes.append(self._start())
+
     def kill(self, number: int) -> None:
         """Kill one at once, and start another in its place."""
         process = self.processes[number]

@@ -6,9 +6,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
-__all__ = ["brokers", "create_topic", "delete_topic", "end_offsets", "records", "run", "send"]
+__all__ = [
+    "brokers",
+    "create_topic",
+    "delete_records",
+    "delete_topic",
+    "end_offsets",
+    "records",
+    "run",
+    "send",
+]
 
 
 def brokers(url: str) -> list[str]:
@@ -47,6 +56,17 @@ async def delete_topic(url: str, topic: str) -> None:
     try:
         await client.start()
         await client.delete_topics([topic])
+    finally:
+        await client.close()
+
+
+async def delete_records(url: str, topic: str, before: dict[int, int]) -> None:
+    """Remove what is before these offsets, as retention does."""
+    client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
+    try:
+        await client.start()
+        due = {TopicPartition(topic, number): RecordsToDelete(offset) for number, offset in before.items()}
+        await client.delete_records(due)
     finally:
         await client.close()
 

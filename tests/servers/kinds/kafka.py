@@ -39,8 +39,8 @@ initial.broker.registration.timeout.ms=60000
 class Kafka(ServerKind):
     """One node, which creates no topic by itself; with ``auth`` clients log in by PLAIN or SCRAM-SHA-256.
 
-    Arguments are settings, ``name=value``. ``via=PORT:ADVERTISED`` adds a listener on a port that advertises its
-    clients to come to another one, where a proxy may be.
+    Arguments are settings, ``name=value``. Each ``via=PORT:ADVERTISED`` adds a listener on a port that sends its
+    clients to another one, where a proxy may be.
     """
 
     name: ClassVar[str] = "kafka"
@@ -83,7 +83,7 @@ class Kafka(ServerKind):
         for argument in options.args:
             if argument.startswith("via="):
                 own, advertised = argument.removeprefix("via=").split(":")
-                listeners["VIA"] = (int(own), int(advertised))
+                listeners[f"VIA{len(listeners)}"] = (int(own), int(advertised))
             else:
                 more.append(argument)
         here = "127.0.0.1"

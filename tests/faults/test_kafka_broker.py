@@ -1,0 +1,304 @@
+"""Events that go over Kafka, under faults: nothing that was accepted is lost, and nothing is stored twice."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logweir.config.loading import load_config
+from logweir.config.models import RoutingConfig
+from logweir.delivery.brokers.contract import Message, Place
+from logweir.delivery.brokers.kafka import KafkaBroker
+from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.runtime.runtime import Runtime
+from logweir.settings.delivery import QueueConfig
+from servers import FaultProxy, Server, machine
+from support import kafka as look
+from support.burst import Burst
+from support.consumers import Consumers, consumers
+from support.waiting import eventually
+
+pytestmark = pytest.mark.busy
+
+LONG = os.environ.get("LOGWEIR_SOAK") == "long"
+TIMES = 50 if LONG else 3
+OwnServers = Callable[..., Any]
+
+
+def routing(folder: Path, url: str, **queue: Any) -> dict[str, Any]:
+    """A routing.yaml whose one sink is SQLite behind Kafka."""
+    over = {"type": "kafka", "brokers": look.brokers(url), "partitions": 6, "replication": 1}
+    store = {
+        "type": "sqlite",
+        "url": f"sqlite+aiosqlite:///{folder}/store.db",
+        "provision": True,
+        "queue": {**over, "claim_after": 2.0, **queue},
+        "batch": {"max_events": 200, "linger": "10ms"},
+        "retry": {"initial": "50ms", "max": "300ms", "timeout": "3s"},
+    }
+    return {
+        "service": f"test-{time.time_ns()}",
+        "data_dir": str(folder / "data"),
+        "drain_timeout": "30s",
+        "sinks": {"store": store},
+        "routes": [{"name": "all", "to": ["store"]}],
+    }
+
+
+@contextmanager
+def burst(config: dict[str, Any], rate: int = 1000) -> Iterator[Burst]:
+    """A burst into the broker; at the end all of it is there."""
+    runtime = Runtime(RoutingConfig.model_validate(load_config(config)))
+    runtime.start()
+    try:
+        with Burst(runtime, rate) as running:
+            running.until_more_is_stored(200)
+            yield running
+        assert runtime.stop(60), running.metrics
+        metrics = running.metrics
+        assert metrics.stored + metrics.duplicate == metrics.accepted == running.sent, metrics
+    finally:
+        runtime.stop(1)
+
+
+def stored(folder: Path) -> list[int]:
+    """The numbers that are in the store."""
+    with contextlib.closing(sqlite3.connect(folder / "store.db", timeout=10)) as database:
+        try:
+            rows = database.execute("SELECT json_extract(extra_info, '$.number') FROM audit_log").fetchall()
+        except sqlite3.OperationalError:
+            return []
+    return sorted(number for (number,) in rows)
+
+
+def expect_all_once(folder: Path, sent: int, workers: Consumers) -> None:
+    eventually(
+        lambda: len(stored(folder)) >= sent,
+        90,
+        pause=0.1,
+        found=lambda: (len(stored(folder)), sent, workers.log),
+    )
+    assert stored(folder) == list(range(sent))
+
+
+# -- processes -----------------------------------------------------------------------------------------
+
+
+def test_workers_that_are_killed_added_and_stand_still_lose_and_repeat_nothing(
+    tmp_path: Path, kafka: Server
+) -> None:
+    generator = random.Random(16)
+    config = routing(tmp_path, kafka.url)
+    with consumers(tmp_path, config, 2) as workers:
+        workers.wait_until_ready()
+        with burst(config) as running:
+            workers.add()  # a rebalance under load
+            for _ in range(TIMES):
+                running.until_more_is_stored(generator.randrange(100, 800))
+                workers.kill(generator.randrange(3))
+            workers.wait_until_ready()
+            workers.processes[0].send_signal(signal.SIGSTOP)
+            before = len(stored(tmp_path))
+            # At a thousand a second, longer than the claim time: the others have its partitions by now.
+            running.until_more_is_stored(4000)
+            eventually(lambda: len(stored(tmp_path)) > before + 500, 60)
+            workers.processes[0].send_signal(signal.SIGCONT)
+        expect_all_once(tmp_path, running.sent, workers)
+        workers.stop()
+
+
+def test_a_kafka_that_is_killed_loses_nothing_of_what_it_confirmed(
+    tmp_path: Path, own_server: OwnServers
+) -> None:
+    server = own_server("kafka")
+    config = routing(tmp_path, server.url)
+    with consumers(tmp_path, config, 2) as workers:
+        workers.wait_until_ready()
+        with burst(config, rate=300) as running:
+            for _ in range(TIMES):
+                server.kill()
+                running.until_it_fails(1)  # and the application serves
+                server.start()
+                running.until_more_is_stored(300)
+        expect_all_once(tmp_path, running.sent, workers)
+        workers.stop()
+
+
+def test_a_cut_network_on_either_side_loses_and_repeats_nothing(
+    tmp_path: Path, own_server: OwnServers
+) -> None:
+    ports = machine.free_port(), machine.free_port()
+    before, behind = proxies = [FaultProxy(f"kafka://127.0.0.1:{port}") for port in ports]
+    try:
+        own_server(
+            "kafka", args=[f"via={port}:{each.port}" for port, each in zip(ports, proxies, strict=True)]
+        )
+        config = routing(tmp_path, before.url)
+        other = routing(tmp_path, behind.url) | {"service": config["service"]}
+        with consumers(tmp_path, other, 2) as workers:
+            workers.wait_until_ready()
+            with burst(config, rate=300) as running:
+                for harm in ("reset", "refuse", "hang"):
+                    getattr(before, harm)()
+                    running.until_it_fails(1)
+                    before.clear()
+                    running.until_more_is_stored(200)
+                for harm in ("reset", "refuse", "hang"):
+                    getattr(behind, harm)()
+                    running.until_more_is_stored(500)
+                    behind.clear()
+            expect_all_once(tmp_path, running.sent, workers)
+            workers.stop()
+    finally:
+        for each in proxies:
+            each.close()
+
+
+# -- what somebody does to the topic -------------------------------------------------------------------
+
+
+class Parts:
+    """A place, and brokers for it."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        self.url = url
+        self.place = Place(f"sink-{time.time_ns()}", owner="test", consumer="a")
+        self.topic = f"logweir.app.dev.{self.place.sink}"
+        over = {"type": "kafka", "brokers": look.brokers(url), "partitions": 2, "replication": 1}
+        self._settings = {**over, "claim_after": 1.0, **settings}
+
+    def broker(self, **settings: Any) -> KafkaBroker:
+        return KafkaBroker(QueueConfig(**{**self._settings, **settings}), self.place)
+
+
+@contextlib.asynccontextmanager
+async def opened(broker: KafkaBroker) -> Any:
+    try:
+        await broker.open()
+        yield broker
+    finally:
+        await broker.close()
+
+
+async def publish(broker: KafkaBroker, number: int) -> None:
+    assert not await broker.publish([Message(f"{item}", f"{item}".encode()) for item in range(number)])
+
+
+async def lease_all(broker: KafkaBroker, number: int) -> list[bytes]:
+    found: list[bytes] = []
+    async with asyncio.timeout(30):
+        while len(found) < number:
+            entries = [*await broker.lease(number, 0.1), *await broker.claim(number)]
+            found += [entry.body for entry in entries]
+            await broker.settle(entries)
+    return found
+
+
+@pytest.fixture
+def parts(kafka: Server) -> Parts:
+    return Parts(kafka.url)
+
+
+async def test_a_topic_with_fewer_partitions_is_given_more_and_loses_nothing(parts: Parts) -> None:
+    await look.create_topic(parts.url, parts.topic, 1)
+    async with opened(parts.broker(partitions=1)) as broker:
+        await publish(broker, 10)
+    async with opened(parts.broker(partitions=3)) as broker:
+        await publish(broker, 30)
+        assert len(await lease_all(broker, 40)) == 40
+        assert [state.partition for state in await broker.states()] == [0, 1, 2]
+    async with opened(parts.broker(partitions=2)) as broker:  # what is in the third is delivered too
+        await publish(broker, 10)
+        assert len(await lease_all(broker, 10)) == 10
+
+
+async def test_a_deleted_topic_is_made_anew(parts: Parts) -> None:
+    async with opened(parts.broker(partitions=1)) as broker:
+        await publish(broker, 3)
+        assert len(await lease_all(broker, 3)) == 3
+        await look.delete_topic(parts.url, parts.topic)
+        async with asyncio.timeout(60):
+            while True:  # the first attempts find that it is gone
+                try:
+                    if not await broker.publish([Message("a", b"new")]):
+                        break
+                except SinkUnavailable:
+                    continue
+    async with opened(parts.broker(partitions=1)) as broker:
+        assert await lease_all(broker, 1) == [b"new"]
+
+
+async def test_what_was_removed_before_it_was_delivered_is_counted_and_the_rest_goes_on(
+    parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(parts.broker(partitions=1)) as broker:
+        await publish(broker, 40)
+        await broker.settle(await broker.lease(10, 5.0))
+    await look.delete_records(parts.url, parts.topic, {0: 28})
+    with caplog.at_level(logging.WARNING, "logweir"):
+        async with opened(parts.broker(partitions=1)) as broker:
+            assert len(await lease_all(broker, 12)) == 12
+            assert [(state.lag, state.pending, state.missing) for state in await broker.states()] == [
+                (0, 0, 18)
+            ]
+    assert "18 events were removed from Kafka before they were settled" in caplog.text
+
+
+async def test_what_is_settled_is_deleted_where_the_topic_keeps_everything(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logweir.delivery.brokers.kafka._DELETING", 0.0)
+    async with opened(parts.broker(partitions=1)) as broker:
+        await publish(broker, 20)
+        entries = await broker.lease(20, 5.0)
+        await broker.settle([*entries[:10], *entries[15:]])
+        await broker.hold(entries)
+        left = await look.records(parts.url, parts.topic)
+        assert [record.value for record in left] == [f"{number}".encode() for number in range(10, 20)]
+        assert [state.missing for state in await broker.states()] == [0]
+
+
+async def test_fragments_that_do_not_fit_beside_the_offset_come_again_and_nothing_is_lost(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logweir.delivery.brokers.kafka_progress._LONGEST", 60)
+    async with opened(parts.broker(partitions=1)) as broker:
+        await publish(broker, 100)
+        entries = await broker.lease(100, 5.0)
+        await broker.settle(entries[::2])
+    async with opened(parts.broker(partitions=1)) as broker:
+        again = await lease_all(broker, 50)
+        assert {entry.body for entry in entries[1::2]} <= set(again)
+
+
+async def test_a_password_is_in_no_message(own_server: OwnServers) -> None:
+    server = await asyncio.to_thread(own_server, "kafka", auth=True)
+    for mechanism in ("plain", "scram-sha-256"):
+        sasl = {"mechanism": mechanism, "username": "u", "password": "p"}
+        right = Parts(server.url, sasl=sasl)
+        async with opened(right.broker()) as broker:
+            await publish(broker, 3)
+            assert len(await lease_all(broker, 3)) == 3
+            health = await broker.health()
+            assert health.status == "degraded"
+            assert any("sasl is plain without tls" in text for text in health.warnings) == (
+                mechanism == "plain"
+            )
+        wrong = Parts(server.url, sasl={**sasl, "password": "hush-hush-hush"})
+        with pytest.raises(SinkRejected) as refusal:
+            await wrong.broker().open()
+        assert "hush" not in str(refusal.value)
+        health = await wrong.broker().health()
+        assert health.status == "down"
+        assert "hush" not in health.detail
+        assert "hush" not in repr(wrong.broker()._config)
