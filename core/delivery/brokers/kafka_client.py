@@ -124,7 +124,7 @@ class Client:
         return AIOKafkaConsumer(
             **await self.options(),
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",
             max_partition_fetch_bytes=_MESSAGE,
             fetch_max_bytes=_FETCH,
             **options,

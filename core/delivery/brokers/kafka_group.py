@@ -188,18 +188,23 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             noted = await admin.list_consumer_group_offsets(self._name, partitions=places)
         with self._client.errors():
             starts = await consumer.beginning_offsets(places)
+            ends = await consumer.end_offsets(places)
         if now != self._round:  # they moved meanwhile
             return
         for place in places:
-            number, start = place.partition, starts[place]
-            note = noted.get(place)
+            number, start, note = place.partition, starts[place], noted.get(place)
             known = Committed(start, start)
-            if note is not None and note.offset >= 0:
+            in_hand, late = self._in_hand.pop(number, {}), self._settled_late.pop(number, ())
+            new = note is None or note.offset < 0
+            if not new:
                 known = Committed.read(note.offset, note.metadata or "")
+                new = known.given > ends[place]
+            if new:  # perhaps the topic was made anew, and by these numbers there is something else
+                in_hand, known = {}, Committed(start, start, (), known.missing)
             found = known.without(start)
             self._report_missing(found.missing - known.missing)
-            part = Progress(found, self._in_hand.pop(number, {}))
-            for offset in self._settled_late.pop(number, ()):
+            part = Progress(found, in_hand)
+            for offset in late:
                 part.settle(offset)
             self._parts[number] = part
             self._noted[number] = known
@@ -250,9 +255,10 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 async with asyncio.timeout(timeout + ANSWER):
                     found = await consumer.getmany(*places, timeout_ms=int(timeout * 1000), max_records=limit)
-            except errors.OffsetOutOfRangeError:
-                self._unread |= self._parts.keys()  # somebody deleted what we stood at: begin anew
-                self._again_from_the_commit()
+            except errors.NoOffsetForPartitionError:  # as before we said where to begin
+                return [], False
+            except errors.OffsetOutOfRangeError:  # somebody deleted what we stood at
+                self._begin_anew()
                 return [], False
         entries: list[Entry] = []
         for place, records in found.items():
@@ -261,10 +267,11 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
                 entries += self._take(place.partition, part, records)
         return entries, bool(found)
 
-    def _again_from_the_commit(self) -> None:
-        unread = set(self._unread)
+    def _begin_anew(self) -> None:
+        """Read all that is ours again from the commit."""
+        numbers = self._unread | self._parts.keys()
         self._forget()
-        self._unread = unread
+        self._unread = numbers
         self._assigned.set()
 
     def _take(self, number: int, part: Progress, records: Sequence[Any]) -> list[Entry]:
