@@ -301,14 +301,17 @@ class BrokerContract:
 
     async def test_the_consumers_are_known_with_what_they_hold(self, place: Place) -> None:
         async with self.opened(place, "a") as one, self.opened(place, "b") as other:
-            await publish(one, 20)
-            entries = [*await lease_all(one, 10), *await lease_all(other, 5)]
+            await publish(one, 40)
+            leased = await lease_both(one, other, 30)
+            for each, entries in zip((one, other), leased, strict=True):
+                await each.hold(entries)
             consumers = await one.consumers()
             # A broker may have leased ahead.
-            assert len(entries) <= sum(each.pending for each in consumers) <= 20
-            assert all(each.name for each in consumers)
-            assert all(each.idle is None or 0 <= each.idle < _PATIENCE for each in consumers)
-            await one.settle(entries)
+            assert sum(map(len, leased)) <= sum(state.pending for state in consumers) <= 40
+            assert all(state.name for state in consumers)
+            assert all(state.idle is None or 0 <= state.idle < _PATIENCE for state in consumers)
+            for each, entries in zip((one, other), leased, strict=True):
+                await each.settle(entries)
 
     # -- dead letters -------------------------------------------------------------------------------
 

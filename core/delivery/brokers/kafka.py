@@ -14,10 +14,21 @@ from collections.abc import Mapping, Sequence
 from aiokafka import TopicPartition, errors
 from aiokafka.admin import RecordsToDelete
 
-from logweir.delivery.brokers.contract import Broker, BrokerHealth, Entry, Message, PartitionState, Place
+from logweir.delivery.brokers.contract import (
+    Broker,
+    BrokerHealth,
+    ConsumerState,
+    Entry,
+    KeptLetter,
+    LetterTotals,
+    Message,
+    PartitionState,
+    Place,
+)
 from logweir.delivery.brokers.kafka_client import Client
 from logweir.delivery.brokers.kafka_group import Group
 from logweir.delivery.brokers.kafka_health import health_of
+from logweir.delivery.brokers.kafka_letters import Letters
 from logweir.delivery.brokers.kafka_publisher import Publisher
 from logweir.delivery.brokers.kafka_states import States
 from logweir.delivery.brokers.kafka_topic import Topic
@@ -46,7 +57,8 @@ class KafkaBroker(Broker):
         self._client = Client(config, f"logweir-{place.sink}".translate(_NO_SPACES))
         self._topic = Topic(config, place, self._client)
         self._publisher = Publisher(self._client, self._topic.name, config.partitions)
-        self._group = Group(self._client, place.sink, self._topic.name, self._topic.group, config.claim_after)
+        self._group = Group(self._client, place, self._topic.name, self._topic.group, config.claim_after)
+        self._letters = Letters(self._client, self._topic)
         self._states = States(self._client, self._topic, self._group)
         self._prepared = False
         self._deleted: dict[int, int] = {}
@@ -88,6 +100,7 @@ class KafkaBroker(Broker):
         """See :meth:`Broker.hold`; that this consumer lives, its heart shows to Kafka by itself."""
         self._group.check()
         self._group.show(entries, time.monotonic())
+        await self._group.note()
         await self._delete_settled()
 
     async def release(self, entries: Sequence[Entry]) -> None:
@@ -124,6 +137,26 @@ class KafkaBroker(Broker):
         """See :meth:`Broker.states`."""
         return await self._states.now()
 
+    async def consumers(self) -> list[ConsumerState]:
+        """See :meth:`Broker.consumers`; Kafka does not say when it last heard of one."""
+        return await self._states.consumers()
+
+    async def keep_letters(self, bodies: Sequence[bytes]) -> None:
+        """See :meth:`Broker.keep_letters`."""
+        await self._letters.keep(bodies)
+
+    async def letters(self, after: str = "", limit: int = 1000) -> list[KeptLetter]:
+        """See :meth:`Broker.letters`."""
+        return await self._letters.page(after, limit)
+
+    async def remove_letters(self, positions: Sequence[str]) -> int:
+        """See :meth:`Broker.remove_letters`."""
+        return await self._letters.remove(positions)
+
+    async def letter_totals(self) -> LetterTotals:
+        """See :meth:`Broker.letter_totals`."""
+        return await self._letters.totals()
+
     async def health(self) -> BrokerHealth:
         """See :meth:`Broker.health`."""
         return await health_of(self._client, self._topic, self._config)
@@ -132,5 +165,6 @@ class KafkaBroker(Broker):
         """See :meth:`Broker.close`."""
         self._prepared = False
         await self._publisher.close()
+        await self._letters.close()
         await self._group.stop()
         await self._states.close()

@@ -122,12 +122,11 @@ class Client:
     async def consumer(self, **options: Any) -> AIOKafkaConsumer:
         """A consumer that is not started: :meth:`start` it, and stop it whatever becomes of that."""
         return AIOKafkaConsumer(
-            **await self.options(),
+            **{**await self.options(), **options},
             enable_auto_commit=False,
             auto_offset_reset="none",
             max_partition_fetch_bytes=_MESSAGE,
             fetch_max_bytes=_FETCH,
-            **options,
         )
 
     async def start(self, consumer: AIOKafkaConsumer, patience: float = ANSWER) -> None:

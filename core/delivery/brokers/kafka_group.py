@@ -17,7 +17,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition, errors
 
-from logweir.delivery.brokers.contract import Entry
+from logweir.delivery.brokers.contract import Entry, Place
 from logweir.delivery.brokers.kafka_client import ANSWER, Client
 from logweir.delivery.brokers.kafka_progress import Committed, Given, Progress
 from logweir.delivery.brokers.kafka_publisher import VERSION_HEADER
@@ -42,15 +42,16 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
 
     Args:
         client: Makes the consumer.
-        sink: The sink's name.
+        place: The sink's name, and ours.
         topic: What is consumed.
         name: The group's name.
         claim_after: The session timeout, in seconds.
     """
 
-    def __init__(self, client: Client, sink: str, topic: str, name: str, claim_after: float) -> None:
+    def __init__(self, client: Client, place: Place, topic: str, name: str, claim_after: float) -> None:
         self._client = client
-        self._sink = sink
+        self._member = place.consumer
+        self._sink = place.sink
         self._topic = topic
         self._name = name
         self._claim_after = claim_after
@@ -84,6 +85,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
             beat = min(_HEARTBEAT, self._claim_after / 4)
             consumer = await self._client.consumer(
+                client_id=self._member,
                 group_id=self._name,
                 session_timeout_ms=int(self._claim_after * 1000),
                 rebalance_timeout_ms=int(max(self._claim_after, 2 * _LONGEST_GRACE) * 1000),
@@ -393,6 +395,11 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
                 if parts.get(number) is self._parts.get(number):
                     self._noted[number] = note
             return True
+
+    async def note(self) -> None:
+        """Commit how far messages are handed out, for whoever takes over."""
+        if self._consumer is not None:
+            await self._commit(self._consumer, dict(self._parts))
 
     def committed(self) -> dict[int, int]:
         """Before which offsets everything is settled, as it is noted."""

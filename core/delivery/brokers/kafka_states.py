@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.coordinator.protocol import ConsumerProtocol
 
-from logweir.delivery.brokers.contract import PartitionState
+from logweir.delivery.brokers.contract import ConsumerState, PartitionState
 from logweir.delivery.brokers.kafka_client import ANSWER, Client
 from logweir.delivery.brokers.kafka_group import Group
 from logweir.delivery.brokers.kafka_progress import Committed
@@ -21,12 +23,12 @@ _READING = 2.0
 
 
 class _Asked(NamedTuple):
-    """What Kafka says at one moment, by partition, and how many consumers there are."""
+    """What Kafka says at one moment, by partition, and which partitions each consumer has."""
 
     notes: dict[int, Committed]
     starts: dict[int, int]
     ends: dict[int, int]
-    consumers: int
+    members: dict[str, Sequence[int]]
 
 
 class States:
@@ -49,6 +51,18 @@ class States:
 
     async def now(self) -> list[PartitionState]:
         """See :meth:`Broker.states`."""
+        return (await self._look())[0]
+
+    async def consumers(self) -> list[ConsumerState]:
+        """See :meth:`Broker.consumers`."""
+        states, members = await self._look()
+        pending = {state.partition: state.pending for state in states}
+        return [
+            ConsumerState(name, sum(pending.get(number, 0) for number in numbers))
+            for name, numbers in sorted(members.items())
+        ]
+
+    async def _look(self) -> tuple[list[PartitionState], dict[str, Sequence[int]]]:
         async with self._reading:
             asked = await self._ask()
             stands: dict[int, tuple[int, int, int]] = {}
@@ -63,10 +77,11 @@ class States:
                 if end > known.offset:
                     first[number] = known.offset
             ages = await self._ages(first)
-        return [
-            PartitionState(number, lag, pending, ages.get(number, 0.0), asked.consumers, missing)
+        states = [
+            PartitionState(number, lag, pending, ages.get(number, 0.0), len(asked.members), missing)
             for number, (lag, pending, missing) in sorted(stands.items())
         ]
+        return states, asked.members
 
     async def _ask(self) -> _Asked:
         async with self._client.admin() as admin:
@@ -145,6 +160,15 @@ def _by_number(offsets: dict[TopicPartition, int]) -> dict[int, int]:
     return {place.partition: offset for place, offset in offsets.items()}
 
 
-def _members(described: Any) -> int:
-    """How many consumers a group has, from what Kafka says of it."""
-    return sum(len(group["members"]) for answer in described for group in answer.to_object()["groups"])
+def _members(described: Any) -> dict[str, Sequence[int]]:
+    """The consumers of a group and their partitions, from what Kafka says of it."""
+    members: dict[str, Sequence[int]] = {}
+    for answer in described:
+        for group in answer.to_object()["groups"]:
+            for member in group["members"]:
+                numbers: list[int] = []
+                if member["member_assignment"]:  # empty while partitions move
+                    assignment = ConsumerProtocol.ASSIGNMENT.decode(member["member_assignment"])
+                    numbers = [place.partition for place in assignment.partitions()]
+                members[member["client_id"]] = numbers
+    return members

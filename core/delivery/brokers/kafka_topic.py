@@ -69,7 +69,7 @@ class Topic:
         declared = self._config.partitions
         found = await self.described(admin)
         if found is None:
-            await self._create(admin)
+            await self._create(admin, self.name, self._config.partitions, {"cleanup.policy": "delete"})
         elif len(found["partitions"]) < declared:
             await self._widen(admin, len(found["partitions"]))
         deadline = asyncio.get_running_loop().time() + ANSWER
@@ -81,27 +81,44 @@ class Topic:
                 raise SinkUnavailable(f"Kafka: the topic {self.name!r} was made and is not seen yet")
             await asyncio.sleep(0.05)
 
-    async def described(self, admin: AIOKafkaAdminClient) -> dict[str, Any] | None:
-        """What Kafka says of the topic; None if there is none."""
-        [found] = await admin.describe_topics([self.name])
+    async def described(self, admin: AIOKafkaAdminClient, name: str = "") -> dict[str, Any] | None:
+        """What Kafka says of the topic, or of another one; None if there is none."""
+        [found] = await admin.describe_topics([name or self.name])
         error = errors.for_code(found["error_code"])
         if error is errors.UnknownTopicOrPartitionError:
             return None
         if error is not errors.NoError and error is not errors.LeaderNotAvailableError:
-            raise error(f"the topic {self.name!r}: {error.description}")
+            raise error(f"the topic {name or self.name!r}: {error.description}")
         answer: dict[str, Any] = found
         return answer
 
-    async def _create(self, admin: AIOKafkaAdminClient) -> None:
+    async def make_compacted(self, name: str) -> None:
+        """Make a topic of one partition that keeps the last message of each key for ever.
+
+        Raises:
+            SinkUnavailable: Kafka cannot be reached, or does not let us; both may pass.
+        """
+        try:
+            async with self._client.admin() as admin:
+                await self._create(admin, name, 1, {"cleanup.policy": "compact"})
+                async with asyncio.timeout(ANSWER):
+                    while await self.described(admin, name) is None:  # noqa: ASYNC110 - Kafka has no event
+                        await asyncio.sleep(0.05)
+        except SinkRejected as error:
+            raise SinkUnavailable(str(error)) from None
+
+    async def _create(
+        self, admin: AIOKafkaAdminClient, name: str, partitions: int, more: dict[str, str]
+    ) -> None:
         config = self._config
         settings = {
-            "cleanup.policy": "delete",
             "retention.ms": str(int(config.retention * 1000)) if config.retention else "-1",
             "retention.bytes": "-1",
             "min.insync.replicas": "2" if config.replication >= _REPLICAS_FOR_TWO else "1",
             "unclean.leader.election.enable": "false",
+            **more,
         }
-        topic = NewTopic(self.name, config.partitions, config.replication, topic_configs=settings)
+        topic = NewTopic(name, partitions, config.replication, topic_configs=settings)
         answer = await admin.create_topics([topic])
         [(_, code, *words)] = answer.topic_errors
         error = errors.for_code(code)
@@ -110,15 +127,15 @@ class Topic:
         said = next((word for word in words if word), "") or error.description
         if error is errors.InvalidReplicationFactorError:
             raise SinkRejected(
-                f"Kafka cannot create the topic {self.name!r} with replication: {config.replication} "
+                f"Kafka cannot create the topic {name!r} with replication: {config.replication} "
                 f"({said}); lower replication, or add brokers"
             )
         if error in (errors.TopicAuthorizationFailedError, errors.ClusterAuthorizationFailedError):
             raise SinkRejected(
-                f"there is no topic {self.name!r} in Kafka, and we may not create it; create it with "
-                f"{config.partitions} partitions, or allow it"
+                f"there is no topic {name!r} in Kafka, and we may not create it; create it with "
+                f"{partitions} partitions, or allow it"
             )
-        raise error(f"the topic {self.name!r} cannot be created: {said}")
+        raise error(f"the topic {name!r} cannot be created: {said}")
 
     async def _widen(self, admin: AIOKafkaAdminClient, there: int) -> None:
         declared = self._config.partitions
