@@ -34,7 +34,7 @@ _ALL: dict[str, Any] = {
     "hostile-calls": hostile.measure,
 }
 #: These need a server (each module names the variable with its URL) and a driver: only when named.
-_BACKENDS = ("broker", "elasticsearch", "loki", "mongodb", "mysql", "sinks-cpu")
+_BACKENDS = ("broker", "elasticsearch", "kafka", "loki", "mongodb", "mysql", "sinks-cpu")
 #: Only when named, for it needs a web framework and some minutes.
 _APPLICATION = "app"
 _NAMES = (*_ALL, *_BACKENDS, _APPLICATION)
@@ -49,6 +49,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "hostile-calls": {"turns": 1, "every": 10},
     "dead-sink": {"seconds": 3.0, "rate": 20_000},
     "broker": {"events": 2000, "runs": 1},
+    "kafka": {"events": 2000, "runs": 1},
     "mongodb": {"events": 2000, "runs": 1},
     "elasticsearch": {"events": 2000, "runs": 1},
     "loki": {"events": 2000, "runs": 1},

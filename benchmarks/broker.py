@@ -34,15 +34,28 @@ from logweir.encoding.events import encode_event
 from logweir.runtime.from_broker import channel_from_broker
 from logweir.runtime.pipeline import Surroundings
 
-__all__ = ["ENVIRONMENT_VARIABLE", "measure"]
+__all__ = [
+    "BATCH",
+    "DELIVERING",
+    "ENVIRONMENT_VARIABLE",
+    "FORWARDING",
+    "PARTITIONS",
+    "Run",
+    "compare",
+    "deliver",
+    "fill",
+    "forward",
+    "measure",
+    "server_of",
+]
 
 #: Names the server to measure.
 ENVIRONMENT_VARIABLE = "LOGWEIR_BENCH_REDIS_URL"
 
 _DEFAULT_URL = "redis://127.0.0.1:6379/0"
-_BATCH = 500
-_PARTITIONS = 8
-_FORWARDING, _DELIVERING = 0.9, 0.7
+BATCH = 500
+PARTITIONS = 8
+FORWARDING, DELIVERING = 0.9, 0.7
 
 
 def measure(*, events: int = 20_000, runs: int = 5, url: str | None = None) -> Report:
@@ -55,15 +68,15 @@ def measure(*, events: int = 20_000, runs: int = 5, url: str | None = None) -> R
     """
     import_module("logweir.delivery.brokers.redis")  # here, and not in the middle of a run
     address = url or os.environ.get(ENVIRONMENT_VARIABLE, _DEFAULT_URL)
-    report = Report(f"Redis: batches of {_BATCH:,} over {_PARTITIONS} streams, {events:,} events a run")
-    _compare(
-        report, "forwarder", _forward, "XADD in pipelines", _bare_xadd, _FORWARDING, (address, events, runs)
-    )
-    _compare(
-        report, "worker, null sink", _deliver, "XREADGROUP, XACK, XDEL", _bare_read, _DELIVERING,
-        (address, events, runs),
-    )  # fmt: skip
-    report.notes.append(asyncio.run(_server(_config(address))))
+    report = Report(f"Redis: batches of {BATCH:,} over {PARTITIONS} streams, {events:,} events a run")
+
+    def configure() -> RoutingConfig:
+        return _config(address)
+
+    load = configure, events, runs
+    compare(report, "forwarder", _forward, "XADD in pipelines", _bare_xadd, FORWARDING, load)
+    compare(report, "worker, null sink", _deliver, "XREADGROUP, XACK, XDEL", _bare_read, DELIVERING, load)
+    report.notes.append(asyncio.run(server_of(configure())))
     report.notes.append("What a confirmation means is the server's setting, the same for both.")
     return report
 
@@ -71,14 +84,31 @@ def measure(*, events: int = 20_000, runs: int = 5, url: str | None = None) -> R
 Run = Callable[[RoutingConfig, int], Awaitable[float]]
 
 
-def _compare(
-    report: Report, name: str, run: Run, bare: str, run_bare: Run, bar: float, load: tuple[str, int, int]
+def compare(
+    report: Report,
+    name: str,
+    run: Run,
+    bare: str,
+    run_bare: Run,
+    bar: float,
+    load: tuple[Callable[[], RoutingConfig], int, int],
 ) -> None:
-    address, events, runs = load
+    """Add two contenders to a report, which take turns.
+
+    Args:
+        report: Where to.
+        name: What we are called.
+        run: One run of ours; returns its seconds.
+        bare: What the bare client is called.
+        run_bare: One run of it.
+        bar: The ratio to reach.
+        load: What makes the configuration of one run; how many events it has, and how many runs.
+    """
+    configure, events, runs = load
     series = take_turns(
         [
-            (name, lambda: asyncio.run(_rate(run, _config(address), events))),
-            (bare, lambda: asyncio.run(_rate(run_bare, _config(address), events))),
+            (name, lambda: asyncio.run(_rate(run, configure(), events))),
+            (bare, lambda: asyncio.run(_rate(run_bare, configure(), events))),
         ],
         runs,
         "events/s",
@@ -92,8 +122,8 @@ async def _rate(run: Run, config: RoutingConfig, events: int) -> float:
 
 
 def _config(url: str) -> RoutingConfig:
-    queue = {"type": "redis", "url": url, "partitions": _PARTITIONS, "stream": f"bench-{uuid4().hex}"}
-    sink = {"type": "null", "queue": queue, "batch": {"max_events": _BATCH, "linger": 0}}
+    queue = {"type": "redis", "url": url, "partitions": PARTITIONS, "stream": f"bench-{uuid4().hex}"}
+    sink = {"type": "null", "queue": queue, "batch": {"max_events": BATCH, "linger": 0}}
     routes = [{"name": "all", "to": ["out"]}]
     return load_config({"sinks": {"out": sink}, "routes": routes, "data_dir": tempfile.mkdtemp()})
 
@@ -104,15 +134,21 @@ def _forwarder(config: RoutingConfig) -> Forwarder:
 
 
 async def _forward(config: RoutingConfig, events: int) -> float:
+    spent = await forward(config, events)
+    await _remove(config)
+    return spent
+
+
+async def forward(config: RoutingConfig, events: int) -> float:
+    """Write batches into a forwarder; returns the seconds."""
     forwarder = _forwarder(config)
     await forwarder.open()
     load = order_events(events)
     started = time.perf_counter()
-    for first in range(0, events, _BATCH):
-        await forwarder.write(load[first : first + _BATCH])
+    for first in range(0, events, BATCH):
+        await forwarder.write(load[first : first + BATCH])
     spent = time.perf_counter() - started
     await forwarder.close()
-    await _remove(config)
     return spent
 
 
@@ -122,10 +158,10 @@ async def _bare_xadd(config: RoutingConfig, events: int) -> float:
     load = [(event.trace_id or event.id, encode_event(event)) for event in order_events(events)]
     streams = _streams(config)
     started = time.perf_counter()
-    for first in range(0, events, _BATCH):
+    for first in range(0, events, BATCH):
         pipeline = client.pipeline(transaction=False)
-        for key, body in load[first : first + _BATCH]:
-            pipeline.xadd(streams[partition_of(key, _PARTITIONS)], {"v": 1, "e": body})
+        for key, body in load[first : first + BATCH]:
+            pipeline.xadd(streams[partition_of(key, PARTITIONS)], {"v": 1, "e": body})
         await pipeline.execute()
     spent = time.perf_counter() - started
     await client.aclose()
@@ -134,7 +170,14 @@ async def _bare_xadd(config: RoutingConfig, events: int) -> float:
 
 
 async def _deliver(config: RoutingConfig, events: int) -> float:
-    await _fill(config, events)
+    spent = await deliver(config, events)
+    await _remove(config)
+    return spent
+
+
+async def deliver(config: RoutingConfig, events: int) -> float:
+    """Deliver by the channel of a worker process; returns the seconds."""
+    await fill(config, events)
     loop = asyncio.get_running_loop()
 
     def wake(callback: Callable[[], None]) -> None:
@@ -147,7 +190,6 @@ async def _deliver(config: RoutingConfig, events: int) -> float:
     await _until_settled(channel, events)
     spent = time.perf_counter() - started
     await channel.finish(10)
-    await _remove(config)
     return spent
 
 
@@ -158,7 +200,7 @@ async def _until_settled(channel: Channel, events: int) -> None:
 
 
 async def _bare_read(config: RoutingConfig, events: int) -> float:
-    await _fill(config, events)
+    await fill(config, events)
     client = _client(config)
     streams = _streams(config)
     await client.ping()
@@ -166,7 +208,7 @@ async def _bare_read(config: RoutingConfig, events: int) -> float:
     left = events
     started = time.perf_counter()
     while left:
-        found = await client.xreadgroup("logweir", "bare", asked, count=_BATCH // _PARTITIONS)
+        found = await client.xreadgroup("logweir", "bare", asked, count=BATCH // PARTITIONS)
         pipeline = client.pipeline(transaction=False)
         for stream, entries in found:
             ids = [position for position, _ in entries]
@@ -180,20 +222,21 @@ async def _bare_read(config: RoutingConfig, events: int) -> float:
     return spent
 
 
-async def _fill(config: RoutingConfig, events: int) -> None:
+async def fill(config: RoutingConfig, events: int) -> None:
+    """Publish what is to be delivered."""
     sink = config.sinks["out"]
     broker = make_broker(sink.queue, place_of(sink.type, context_of("out", config)))
     await broker.open()
     load = order_events(events)
-    for first in range(0, events, _BATCH):
-        part = load[first : first + _BATCH]
+    for first in range(0, events, BATCH):
+        part = load[first : first + BATCH]
         await broker.publish([Message(event.trace_id or event.id, encode_event(event)) for event in part])
     await broker.close()
 
 
 def _streams(config: RoutingConfig) -> list[str]:
     name = config.sinks["out"].queue.stream
-    return [f"{{{name}:{number}}}" for number in range(_PARTITIONS)]
+    return [f"{{{name}:{number}}}" for number in range(PARTITIONS)]
 
 
 def _client(config: RoutingConfig) -> Any:
@@ -208,7 +251,8 @@ async def _remove(config: RoutingConfig) -> None:
     await client.aclose()
 
 
-async def _server(config: RoutingConfig) -> str:
+async def server_of(config: RoutingConfig) -> str:
+    """What answered, and what its confirmation means."""
     forwarder = _forwarder(config)
     health = await forwarder.check()
     return f"The server that answered: {health.server}; {health.detail}."

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from logweir.benchmarks import broker, elasticsearch, loki, mongodb, sinks_cpu
+from logweir.benchmarks import broker, elasticsearch, kafka, loki, mongodb, sinks_cpu
 from logweir.benchmarks.measure import Report
 from servers import Server
 
@@ -17,8 +17,9 @@ from servers import Server
         ("loki", loki.measure, 4),
         ("mongodb", mongodb.measure, 4),
         ("redis", broker.measure, 2),
+        ("kafka", kafka.measure, 2),
     ],
-    ids=["elasticsearch", "loki", "mongodb", "redis"],
+    ids=["elasticsearch", "loki", "mongodb", "redis", "kafka"],
 )
 def test_the_sink_is_measured_beside_the_client(
     server: str, measure: Callable[..., Report], bars: int, request: pytest.FixtureRequest

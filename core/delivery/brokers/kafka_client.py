@@ -121,13 +121,13 @@ class Client:
 
     async def consumer(self, **options: Any) -> AIOKafkaConsumer:
         """A consumer that is not started: :meth:`start` it, and stop it whatever becomes of that."""
-        return AIOKafkaConsumer(
-            **{**await self.options(), **options},
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            max_partition_fetch_bytes=_MESSAGE,
-            fetch_max_bytes=_FETCH,
-        )
+        defaults: dict[str, Any] = {
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "max_partition_fetch_bytes": _MESSAGE,
+            "fetch_max_bytes": _FETCH,
+        }
+        return AIOKafkaConsumer(**{**await self.options(), **defaults, **options})
 
     async def start(self, consumer: AIOKafkaConsumer, patience: float = ANSWER) -> None:
         """Start a consumer; one that fails is stopped.

@@ -17,7 +17,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition, errors
 
-from logweir.delivery.brokers.contract import Entry, Place
+from logweir.delivery.brokers.contract import FORMAT_VERSION, Entry, Place
 from logweir.delivery.brokers.kafka_client import ANSWER, Client
 from logweir.delivery.brokers.kafka_progress import Committed, Given, Progress
 from logweir.delivery.brokers.kafka_publisher import VERSION_HEADER
@@ -279,6 +279,15 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
     def _take(self, number: int, part: Progress, records: Sequence[Any]) -> list[Entry]:
         now = time.monotonic()
         fresh: list[Entry] = []
+        pending = part.pending
+        if part.is_up_to_date:  # as it mostly is: nothing is skipped, and nothing was handed out before
+            for record in records:
+                offset = record.offset
+                entry = Entry(number, str(offset), record.value or b"", _version(record.headers), 1)
+                pending[offset] = Given(entry, now, record.timestamp)
+                fresh.append(entry)
+            part.position = records[-1].offset + 1
+            return fresh
         for record in records:
             offset = record.offset
             again = part.read(offset)
@@ -291,7 +300,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._again.append(entry)
             else:
                 fresh.append(entry)
-            part.pending[offset] = Given(entry, _FOREVER if again else now, record.timestamp / 1000)
+            pending[offset] = Given(entry, _FOREVER if again else now, record.timestamp)
         return fresh
 
     async def claim(self, limit: int) -> list[Entry]:
@@ -407,9 +416,12 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 _FOREVER = float("inf")
+_THIS_VERSION = VERSION_HEADER, str(FORMAT_VERSION).encode()
 
 
 def _version(headers: Sequence[tuple[str, bytes]]) -> int:
+    if len(headers) == 1 and headers[0] == _THIS_VERSION:  # as it is written, in place of a search
+        return FORMAT_VERSION
     for name, value in headers:
         if name == VERSION_HEADER:
             return int(value) if value.isdigit() else 0

@@ -86,7 +86,7 @@ def _pair(offset: int, part: str) -> _Range:
 
 @dataclass(slots=True)
 class Given:
-    """A message that is handed out: when it was shown to be in living hands (monotonic), and its time (s)."""
+    """A message that is handed out: since when it is in living hands (monotonic), and its time (ms)."""
 
     entry: Entry
     since: float
@@ -123,6 +123,11 @@ class Progress:
     def catches_up(self) -> bool:
         """Whether what is read next was handed out before."""
         return self.position < self._before.given
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether all that is read from now on is new here and was not handed out before."""
+        return not self.ours and self.position >= self._before.given
 
     def _is_open(self, offset: int) -> bool:
         """Whether it was not settled when we began."""

@@ -108,7 +108,8 @@ class States:
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._reader is None:
-            reader = await self._client.consumer()
+            # Of each partition a batch at a time: only the first message of it is looked at.
+            reader = await self._client.consumer(max_partition_fetch_bytes=1)
             await self._client.start(reader)
             self._reader = reader
         return self._reader
@@ -123,7 +124,7 @@ class States:
             oldest = part.oldest() if part is not None else None
             known = self._times.get(number)
             if oldest is not None:
-                times[number] = oldest.time
+                times[number] = oldest.time / 1000
             elif known is not None and known[0] == offset:
                 times[number] = known[1]
             else:
@@ -143,10 +144,13 @@ class States:
             reader.assign([TopicPartition(self._topic.name, number) for number in first])
             for number, offset in first.items():
                 reader.seek(TopicPartition(self._topic.name, number), offset)
-            while len(times) < len(first) and time.monotonic() < deadline:
-                for place, records in (await reader.getmany(timeout_ms=200)).items():
-                    times.setdefault(place.partition, records[0].timestamp / 1000)
-                    reader.pause(place)
+            for number in first:
+                left = max(0.0, deadline - time.monotonic())
+                place = TopicPartition(self._topic.name, number)
+                found = await reader.getmany(place, timeout_ms=int(left * 1000), max_records=1)
+                for record in found.get(place, ()):
+                    times[number] = record.timestamp / 1000
+            reader.unsubscribe()  # nothing is fetched ahead
         return times
 
     async def close(self) -> None:
