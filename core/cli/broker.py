@@ -80,7 +80,10 @@ def _names(config: RoutingConfig, wanted: list[str]) -> list[str]:
         if require_sink(name, config) not in behind:
             raise typer.BadParameter(f"sink {name!r} is not behind a broker")
     if not behind:
-        raise typer.BadParameter("no sink is behind a broker; queue: {type: redis, url: …} puts one there")
+        raise typer.BadParameter(
+            "no sink is behind a broker; queue: {type: redis, url: …}, or {type: kafka, brokers: […]}, puts "
+            "one there"
+        )
     return wanted or behind
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from aiokafka import TopicPartition, errors
+from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from logweir.delivery.brokers.contract import (
@@ -32,7 +32,8 @@ from logweir.delivery.brokers.kafka_letters import Letters
 from logweir.delivery.brokers.kafka_publisher import Publisher
 from logweir.delivery.brokers.kafka_states import States
 from logweir.delivery.brokers.kafka_topic import Topic
-from logweir.errors import SinkUnavailable
+from logweir.diagnostics import report
+from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.settings.delivery import QueueConfig
 
 __all__ = ["KafkaBroker"]
@@ -129,7 +130,15 @@ class KafkaBroker(Broker):
                 await admin.delete_records(due)
         except SinkUnavailable:
             return  # the next time
-        except errors.KafkaError:
+        except SinkRejected as error:
+            self._may_delete = False
+            report(
+                f"{self._place.sink}.delete",
+                "sink %r: what is delivered cannot be deleted from the topic %r, which grows: %s",
+                self._place.sink,
+                self._topic.name,
+                error,
+            )
             return
         self._deleted |= {place.partition: records.before_offset for place, records in due.items()}
 
