@@ -117,14 +117,17 @@ def test_workers_that_are_killed_added_and_stand_still_lose_and_repeat_nothing(
         workers.stop()
 
 
-def test_a_kafka_that_is_killed_loses_nothing_of_what_it_confirmed(
+def test_a_kafka_that_is_full_or_killed_loses_nothing_of_what_it_confirmed(
     tmp_path: Path, own_server: OwnServers
 ) -> None:
-    server = own_server("kafka")
+    server = own_server("kafka", size="400m")
     config = routing(tmp_path, server.url)
     with consumers(tmp_path, config, 2) as workers:
         workers.wait_until_ready()
         with burst(config, rate=300) as running:
+            server.fill_disk()  # which stops it
+            running.until_it_fails(1)
+            server.free_disk()
             for _ in range(TIMES):
                 server.kill()
                 running.until_it_fails(1)  # and the application serves

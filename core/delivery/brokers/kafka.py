@@ -78,8 +78,11 @@ class KafkaBroker(Broker):
         """See :meth:`Broker.publish`."""
         if not batch:
             return {}
-        if not self._prepared:  # the topic was gone at the last attempt
-            await self.open()
+        if not self._prepared:  # perhaps the topic was gone at the last attempt
+            try:
+                await self.open()
+            except SinkRejected as error:  # no event is at fault for that: it is tried again
+                raise SinkUnavailable(str(error)) from None
         try:
             refused = await self._publisher.publish(batch)
         except SinkUnavailable:

@@ -34,6 +34,8 @@ _GRACE, _LONGEST_GRACE = 0.25, 3.0
 #: With so many messages of the dead waiting to be claimed, no more of them are read.
 _MOST_AGAIN = 5000
 _HEARTBEAT = 3.0
+#: The length of a commit's text where Kafka refuses longer ones (`offset.metadata.max.bytes`).
+_SHORT = 100
 _Offsets = dict[int, Given]
 
 
@@ -68,6 +70,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         self._again: list[Entry] = []
         self._spare: list[Entry] = []
         self._commits = asyncio.Lock()
+        self._longest: int | None = None
         self._settled = asyncio.Event()
         self._opening = asyncio.Lock()
 
@@ -391,7 +394,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             if not notes:
                 return True
             offsets = {
-                TopicPartition(self._topic, number): (note.offset, note.text())
+                TopicPartition(self._topic, number): (note.offset, note.text(self._longest))
                 for number, note in notes.items()
             }
             with self._client.errors():
@@ -400,6 +403,11 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
                         await consumer.commit(offsets)
                 except (errors.CommitFailedError, errors.IllegalStateError):
                     return False
+                except (
+                    errors.OffsetMetadataTooLargeError
+                ):  # this Kafka's bound is lower: the next one is shorter
+                    self._longest = _SHORT
+                    raise
             for number, note in notes.items():
                 if parts.get(number) is self._parts.get(number):
                     self._noted[number] = note

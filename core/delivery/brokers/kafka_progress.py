@@ -51,15 +51,16 @@ class Committed(NamedTuple):
         except ValueError:
             return cls(offset, offset)
 
-    def text(self) -> str:
-        """What to note beside the number."""
+    def text(self, longest: int | None = None) -> str:
+        """What to note beside the number, in about so many characters at most."""
+        bound = longest or _LONGEST
         head = f"{_MARK};{self.given - self.offset};{self.missing};"
         parts: list[str] = []
         size = len(head)
         for start, end in self.unsettled:
             part = f"{start - self.offset}-{end - self.offset}"
             size += len(part) + 1
-            if size > _LONGEST - 2 * len(part):  # the rest counts as not settled at all
+            if size > bound - 2 * len(part):  # the rest counts as not settled at all
                 parts.append(f"{start - self.offset}-{self.given - self.offset}")
                 break
             parts.append(part)
