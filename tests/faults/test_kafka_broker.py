@@ -28,9 +28,9 @@ from support.burst import Burst
 from support.consumers import Consumers, consumers
 from support.waiting import eventually
 
-pytestmark = pytest.mark.busy
-
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
+pytestmark = [pytest.mark.busy, pytest.mark.timeout(3600 if LONG else 300)]
+
 TIMES = 50 if LONG else 3
 OwnServers = Callable[..., Any]
 
@@ -94,6 +94,7 @@ def expect_all_once(folder: Path, sent: int, workers: Consumers) -> None:
 # -- processes -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_workers_that_are_killed_added_and_stand_still_lose_and_repeat_nothing(
     tmp_path: Path, kafka: Server
 ) -> None:
@@ -117,6 +118,7 @@ def test_workers_that_are_killed_added_and_stand_still_lose_and_repeat_nothing(
         workers.stop()
 
 
+@pytest.mark.soak
 def test_a_kafka_that_is_full_or_killed_loses_nothing_of_what_it_confirmed(
     tmp_path: Path, own_server: OwnServers
 ) -> None:

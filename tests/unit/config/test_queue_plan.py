@@ -19,6 +19,8 @@ def load(*routes: dict[str, Any], **queues: dict[str, Any]) -> Any:
 
 
 REDIS = {"type": "redis", "url": "redis://:hush-hush@host"}
+KAFKA = {"type": "kafka", "brokers": ["kafka-1:9092"]}
+SASL = {"username": "app", "password": "hush-hush"}
 TRACING = {"name": "t", "match": {"kind": "tracing"}, "to": ["b"]}
 
 
@@ -55,6 +57,14 @@ def test_events_for_a_broker_wait_on_disk_for_audit_and_in_memory_with_room_on_d
         ({**REDIS, "stream": "a{b}"}, "a stream's name has letters"),
         ({**REDIS, "local": "none", "when_full": "spill"}, "needs local: memory"),
         ({"type": "redis", "url": "http://:hush-hush@host"}, "a url of Redis is redis://"),
+        ({"type": "kafka"}, "type: kafka needs brokers"),
+        ({"type": "kafka", "brokers": []}, "type: kafka needs brokers"),
+        ({"type": "kafka", "brokers": ["app:hush-hush@kafka:9092"]}, "a broker of Kafka is host:port"),
+        ({**KAFKA, "wait_replicas": 1}, "wait_replicas belongs to a queue of type: redis"),
+        ({**REDIS, "topic": "t", "sasl": SASL}, "sasl, topic belong to a queue of type: kafka"),
+        ({**KAFKA, "topic": "a topic"}, "a topic's name has at most 200 letters"),
+        ({**KAFKA, "sasl": SASL | {"mechanism": "gssapi"}}, "'gssapi'"),
+        ({**KAFKA, "replication": 0}, "replication must be at least 1, not 0"),
     ],
 )
 def test_keys_of_a_broker_that_cannot_be_meant_are_refused_without_its_password(
@@ -75,12 +85,13 @@ def test_waiting_for_a_sink_behind_a_broker_is_refused() -> None:
     load_config({"sinks": sinks, "routes": routes, "audit": {"acknowledge": "durable"}})
 
 
+@pytest.mark.parametrize("queue", [REDIS, KAFKA], ids=["redis", "kafka"])
 def test_a_broker_whose_client_is_not_installed_is_refused_with_the_command_to_type(
-    monkeypatch: pytest.MonkeyPatch,
+    queue: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("logweir.config.checks.missing_extra", lambda kind: kind)
-    with pytest.raises(ConfigError, match=r"type: pip install 'logweir\[redis\]'") as refusal:
-        load_config({"sinks": {"b": {"type": "memory", "queue": REDIS}}, "routes": [TRACING]})
+    with pytest.raises(ConfigError, match=rf"type: pip install 'logweir\[{queue['type']}\]'") as refusal:
+        load_config({"sinks": {"b": {"type": "memory", "queue": queue}}, "routes": [TRACING]})
     assert [problem.path for problem in refusal.value.problems] == ["sinks.b.queue.type"]
 
 
