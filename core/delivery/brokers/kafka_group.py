@@ -34,6 +34,8 @@ _GRACE, _LONGEST_GRACE = 0.25, 3.0
 #: With so many messages of the dead waiting to be claimed, no more of them are read.
 _MOST_AGAIN = 5000
 _HEARTBEAT = 3.0
+#: How often one without partitions looks whether it has some, in seconds.
+_IDLE = 0.1
 #: The length of a commit's text where Kafka refuses longer ones (`offset.metadata.max.bytes`).
 _SHORT = 100
 _Offsets = dict[int, Given]
@@ -234,27 +236,36 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         """See :meth:`Broker.lease`."""
         deadline = time.monotonic() + timeout
         entries, self._spare = self._spare[:limit], self._spare[limit:]
-        while len(entries) < limit:
-            left = max(0.0, deadline - time.monotonic()) if not entries else 0.0
-            consumer = await self._ready(left)
-            if consumer is None:
-                break
-            found, read = await self._poll(consumer, limit - len(entries), left, self._readable())
-            entries += found
-            if not read and (entries or time.monotonic() >= deadline):
-                break
+        now = self._round
+        try:
+            while len(entries) < limit:
+                left = max(0.0, deadline - time.monotonic()) if not entries else 0.0
+                consumer = await self._ready(left)
+                if consumer is None:
+                    break
+                found, read = await self._poll(consumer, limit - len(entries), left, self._readable())
+                entries += found
+                if not read and (entries or time.monotonic() >= deadline):
+                    break
+        except BaseException:
+            if now == self._round:  # else they are claimed after the claim time, wherever they are
+                self._spare = entries + self._spare
+            raise
         return entries
 
     def _readable(self) -> list[int]:
         """The partitions to read from; where too much of the dead waits already, no more of that."""
         if len(self._again) < _MOST_AGAIN:
-            return []
+            return list(self._parts)
         return [number for number, part in self._parts.items() if not part.catches_up]
 
     async def _poll(
         self, consumer: AIOKafkaConsumer, limit: int, timeout: float, numbers: Sequence[int]
     ) -> tuple[list[Entry], bool]:
         """Read at most so many: those to hand out, and whether any were read."""
+        if not numbers:  # there is nothing for us, or enough of the dead to claim first
+            await asyncio.sleep(min(timeout, _IDLE))
+            return [], False
         places = [TopicPartition(self._topic, number) for number in numbers]
         with self._client.errors():
             try:
