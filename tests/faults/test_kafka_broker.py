@@ -26,6 +26,7 @@ from servers import FaultProxy, Server, machine
 from support import kafka as look
 from support.burst import Burst
 from support.consumers import Consumers, consumers
+from support.tls import make_certificate, tls_relay
 from support.waiting import eventually
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
@@ -285,12 +286,25 @@ async def test_fragments_that_do_not_fit_beside_the_offset_come_again_and_nothin
         expected, found = {entry.body for entry in entries[1::2]}, set[bytes]()
         async with asyncio.timeout(30):
             while not expected <= found:
-                found |= set(await lease_all(broker, 1))
+                entries = [*await broker.lease(100, 0.1), *await broker.claim(100)]
+                found |= {entry.body for entry in entries}
+                await broker.settle(entries)
     assert len(found) > len(expected), "it did fit"
 
 
-async def test_a_password_is_in_no_message(own_server: OwnServers) -> None:
-    server = await asyncio.to_thread(own_server, "kafka", auth=True)
+async def test_logins_and_encryption_and_a_password_is_in_no_message(
+    own_server: OwnServers, tmp_path: Path
+) -> None:
+    certificate, key = make_certificate(tmp_path)
+    plain = machine.free_port()
+    with tls_relay("127.0.0.1", plain, certificate, key) as port:
+        server = await asyncio.to_thread(own_server, "kafka", auth=True, args=[f"via={plain}:{port}"])
+        encrypted = f"kafka://127.0.0.1:{port}"
+        async with opened(Parts(encrypted, tls={"ca": certificate}).broker()) as broker:
+            await publish(broker, 3)
+            assert len(await lease_all(broker, 3)) == 3
+        with pytest.raises(SinkRejected, match="certificate verify failed"):
+            await Parts(encrypted, tls={}).broker().open()
     for mechanism in ("plain", "scram-sha-256"):
         sasl = {"mechanism": mechanism, "username": "u", "password": "p"}
         right = Parts(server.url, sasl=sasl)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -221,7 +222,7 @@ class Client:
                 f"Kafka does not allow claim_after: {self._config.claim_after:g}s; it must lie within its "
                 "group.min.session.timeout.ms (6 s by default) and group.max.session.timeout.ms"
             ) from None
-        except _REFUSALS as error:
+        except (*_REFUSALS, ssl.SSLCertVerificationError) as error:
             raise SinkRejected(self.reason(error)) from None
         except (errors.KafkaError, errors.ConsumerStoppedError, OSError, AssertionError) as error:
             # The client asserts what may change under it, such as that a partition is assigned.
