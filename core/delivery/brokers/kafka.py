@@ -101,7 +101,7 @@ class KafkaBroker(Broker):
         return await self._group.claim(limit)
 
     async def hold(self, entries: Sequence[Entry]) -> None:
-        """See :meth:`Broker.hold`; that this consumer lives, its heart shows to Kafka by itself."""
+        """See :meth:`Broker.hold`; the client sends heartbeats by itself."""
         self._group.check()
         self._group.show(entries, time.monotonic())
         await self._group.note()

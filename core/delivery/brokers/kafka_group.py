@@ -26,7 +26,7 @@ from logweir.errors import SinkUnavailable
 
 __all__ = ["Group"]
 
-#: Kafka moves partitions from who is silent; our heart beats on the loop that does the work.
+#: No limit between two polls: the loop that does the work sends the heartbeats too.
 _NEVER_MS = 2**31 - 1
 #: How long what is in hand may take to be settled when partitions are taken away: this part of the claim
 #: time, and so many seconds at most.
