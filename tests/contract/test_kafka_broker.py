@@ -11,6 +11,9 @@ from support.kafka import brokers
 
 
 class TestKafka(BrokerContract):
+    # The session timeout of its groups: on a busy machine the server itself is silent for a second.
+    claim_after = 2.0
+
     @pytest.fixture(autouse=True)
     def _server(self, kafka: Server) -> None:
         self.url = kafka.url
