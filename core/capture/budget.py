@@ -16,7 +16,7 @@ from logweir.encoding.cuts import is_cut, joined, kept_ends
 from logweir.encoding.values import clean_text
 from logweir.redaction.names import Secrecy
 from logweir.redaction.redactor import Redactor
-from logweir.redaction.scan import WORK, Scan, cost_of_probe
+from logweir.redaction.scan import WORK, Exhausted, Scan, cost_of_probe
 
 __all__ = [
     "OF_CONTAINER",
@@ -35,15 +35,20 @@ OF_ENTRY = 16
 OF_OBJECT = 80
 OF_SECRET = 60
 OF_NEW_NAME = 300
-_OF_LETTER, _LONGEST_NAME = 3, 1024
+_OF_LETTER, _LONGEST_NAME = 5, 1024
 #: How far beyond its cut a long text is searched for secrets.
 SEAM = 4096
 
 _WRITTEN = 2  # times the size of an event are written at most, before the final cut
 _OF_SEARCHED = 3  # what a character costs about that is searched
+_CHEAPEST = 2  # how many characters are probed for one unit
 _DEAREST = 8  # what a character costs at most that is probed
-_OF_TEXT = 40
+_OF_TEXT = 80
 _SHORT = 256  # a text that is never cut for what the call has cost
+_DEAREST_SEARCH = 24  # what a character costs at most that is searched, if it is not judged by pieces before
+_SEAM_OF_A_START = 512  # where no end is kept, whose beginning may be the half of a secret
+_NEAR_A_CUT = 256  # what a cut may make a secret of that was none
+_SPARE = 4  # the part that is left, because pieces only tell about what a text costs
 
 
 class BoundedTexts:
@@ -126,19 +131,44 @@ class BoundedTexts:
         return self._redactor.secrecy(name)
 
     def _redacted(self, text: str) -> str:
+        return self._searched(text) if self._is_suspicious(text) else text
+
+    def _is_suspicious(self, text: str) -> bool:
+        """Probe a text whether it must be searched."""
         if len(text) < self._redactor.shortest:
-            return text
+            return False
         found = self._redactor.suspicious(text)
         if found is None:
             self._work += cost_of_probe(text)
-            return text
+            return False
         if isinstance(found, re.Match):
             self._work += cost_of_probe(text[: found.end()])
+        return True
+
+    def _searched(self, text: str) -> str:
         scan = self._scan
         try:
             return self._redactor.searched(text, scan)
         finally:
             self._work = self._work_room - scan.left
+
+    def _searchable(self, text: str) -> int:
+        """Return how much of a suspicious text can be paid for: all, or the part that is kept of it."""
+        scan = self._scan
+        if len(text) * _DEAREST_SEARCH <= scan.left:
+            return len(text)
+        try:
+            cost = self._redactor.estimated(text, scan)
+        except Exhausted:
+            return 0
+        finally:
+            self._work = self._work_room - scan.left
+        if cost <= scan.left:
+            return len(text)
+        paid = len(text) * scan.left // cost
+        paid -= paid // _SPARE
+        both = paid - 2 * SEAM
+        return both if both > SEAM else max(0, paid - _SEAM_OF_A_START - _NEAR_A_CUT)
 
     def _bounded_text(self, text: str, lost: int = 0) -> str:
         """Return the text cleaned, redacted and cut: in this order, so that no half of a secret remains.
@@ -152,30 +182,56 @@ class BoundedTexts:
         if len(text) > _SHORT:
             longest = min(longest, self._affordable(text, longest))
         if not lost and (len(text) <= longest + SEAM or is_cut(text, longest)):
-            text = self._redacted(clean_text(text))
+            text = clean_text(text)
+            if self._is_suspicious(text):
+                searchable = self._searchable(text)
+                if _SHORT <= searchable < len(text):
+                    self.spent = True
+                    return self._cut(text, min(longest, searchable), 0, dear=True)
+                text = self._searched(text)
             if len(text) <= longest or is_cut(text, longest):
                 return text
+        return self._cut(text, longest, lost)
+
+    def _cut(self, text: str, longest: int, lost: int, *, dear: bool = False) -> str:
+        """Return the beginning and the end of a text, redacted, with the mark of what is missing between.
+
+        Args:
+            text: The text.
+            longest: How many characters are kept.
+            lost: How many characters are missing already.
+            dear: Whether the search for secrets at the seams is what the text is cut for.
+        """
         self.cut = True
         if longest <= 0:
             return joined("", len(text) + lost, "")
         # Further than it is kept, for a secret may lie across the cut; but not all, for it may be huge.
-        head, tail = kept_ends(text, longest)
-        start = self._redacted(clean_text(text[: head + SEAM]))[:head]
+        only_start = dear and longest <= SEAM
+        head, tail = (longest, 0) if only_start else kept_ends(text, longest)
+        seam = _SEAM_OF_A_START if only_start else SEAM
+        start = self._redacted(clean_text(text[: head + seam]))[:head]
         end = self._redacted(clean_text(text[-tail - SEAM :]))[-tail:] if tail else ""
+        if dear:
+            # Within a word, the mark of the cut would be read as a part of a value behind a name.
+            start = start[: max(start.rfind(" "), start.rfind("\n"), head - _NEAR_A_CUT) + 1]
+            end = end[end.find("\n", 0, _NEAR_A_CUT) + 1 :]
         # Again, so that the snapshot of this snapshot is equal to it: cutting may have made a secret of what
         # was none, such as a number that is now short enough for a card's.
+        if self._redacted(start[-_NEAR_A_CUT:]) != start[-_NEAR_A_CUT:]:
+            start = self._redacted(start)[:head]
+        if self._redacted(end[:_NEAR_A_CUT]) != end[:_NEAR_A_CUT]:
+            end = self._redacted(end)[-tail:]
         return joined(
-            self._redacted(start)[:head],
-            len(text) - longest + lost,
-            self._redacted(end)[-tail:] if tail else "",
+            start, len(text) - len(start) - len(end) + lost if dear else len(text) - longest + lost, end
         )
 
     def _affordable(self, text: str, longest: int) -> int:
         """Return how many characters of a text there is room and time for."""
         room = max(_SHORT, self._room - self.size)
         work = self._work_room - self._work
-        kept = min(longest, room)
+        kept = min(longest, room, max(_SHORT, work * _CHEAPEST))
         searched = min(len(text), kept + SEAM)
+        self._work += searched >> 3
         if len(text) > kept + SEAM:
             # Both ends are probed, and perhaps searched, with their seams, and once more when they are cut.
             cost = 2 * self._cost_of_ends(text, searched)
@@ -184,7 +240,8 @@ class BoundedTexts:
             if cost > work:
                 cost = cost_of_probe(text)
         if cost <= work:
-            return room
+            self.spent = self.spent or kept < min(longest, room, len(text))
+            return kept
         self.spent = True
         return max(0, min(room, work * searched // max(cost, 2 * cost_of_probe(text[:searched])) - SEAM))
 
@@ -192,6 +249,8 @@ class BoundedTexts:
         """Return about what so many characters of a text take, shared out among its ends."""
         start, end = text[: searched - searched // 2], text[len(text) - searched // 2 :]
         cost = cost_of_probe(start) + cost_of_probe(end)
-        if any(self._redactor.suspicious(part) is not None for part in (start, end)):
+        if 2 * cost > self._work_room - self._work:
+            return cost  # there is not enough for the probes alone
+        if any(self._is_suspicious(part) for part in (start, end)):
             cost += _OF_SEARCHED * searched
         return cost

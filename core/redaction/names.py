@@ -23,7 +23,7 @@ _SHORT_TERM = 3
 _LONGEST_NAME = 1024
 _SHORTEST_PARTICIPLE = 5
 #: Beyond it, asking for each term costs more than it saves.
-_LARGE_VOCABULARY = 2048
+_LARGE_VOCABULARY = 1024
 #: Vault's AppRole writes ``secret_id`` for a secret; Secrets Manager and others ``secretId`` for its name.
 _NAME_OF_A_SECRET = ("secretId", "SecretId")
 #: Where a shell is, and was; only in capitals, for ``pwd`` is a password.
@@ -70,7 +70,7 @@ class Names:
         lowered = words.lower()
         if table.may_be_secret(lowered) is None:
             return False
-        if len(words) > _LARGE_VOCABULARY or table.is_spelled(lowered):
+        if len(words) > _LARGE_VOCABULARY or table.is_spelled(words):
             return True
         # What is left are terms of one stem, which no sign divides: `pin` is none in `shipping`.
         stemmed = (word for word in words.split() if table.may_be_secret(word.lower()))

@@ -81,15 +81,31 @@ class Table:
         self.may_be_secret = _any_of(stem for stem in stems if stem.isascii()).search
         self.stems_with_digits = [stem for stem in stems if stem.isascii() and not stem.isalpha()]
         self._spellings = [
-            [part for word in words for part in _parts(word, stems)]
+            (sorted((part for word in words for part in _parts(word, stems)), key=len), words)
             for words, _ in secret
             if all(word.isascii() for word in words) and (len(words) > 1 or words[0] not in stems)
         ]
         self.folded_may_be_secret = _any_of(stems).search
 
-    def is_spelled(self, words: str) -> bool:
-        """Return whether a vocabulary has all words of some secret term that is more than one stem."""
-        return any(all(word in words for word in term) for term in self._spellings)
+    def is_spelled(self, vocabulary: str) -> bool:
+        """Return whether a vocabulary may spell some secret term that is more than one stem."""
+        lowered = vocabulary.lower()
+        found = [
+            words
+            for parts, words in self._spellings
+            # The longest is the rarest.
+            if parts[-1] in lowered and all(part in lowered for part in parts)
+        ]
+        if not found:
+            return False
+        # Parts of other words are none: `connect upstream` is no connection string.
+        whole = {word for run in vocabulary.split() for word in words_of(run)}
+        return any(
+            len(words) == 1
+            or "".join(words) in lowered
+            or any(word in whole or f"{word}s" in whole for word in words)
+            for words in found
+        )
 
     def ends_in(self, word: str) -> Term | None:
         """Return the term that a word ends in, as ``userpassword`` does."""

@@ -118,24 +118,57 @@ class Redactor:
             scan.pay(cost_of_probe(plain))
             if self._nameless(plain) is None:
                 return text
-        # A word of the vocabulary is asked for many others.
-        scan.pay(_OF_PATTERNS + (2 * len(plain) if scan.words is None else len(plain) + 3 * len(scan.words)))
-        masked = plain
-        for pattern in self._patterns:
-            masked = pattern.redact(masked, scan)
-        for custom in self._custom:
-            masked = custom.sub(partial(_mask_unless_empty, scan), masked)
+        scan.pay(_cost_of_reading(plain, scan))
+        masked = self._by_patterns(plain, scan)
         return text if masked == plain else masked
+
+    def _by_patterns(self, text: str, scan: Scan) -> str:
+        for pattern in self._patterns:
+            text = pattern.redact(text, scan)
+        for custom in self._custom:
+            text = custom.sub(partial(_mask_unless_empty, scan), text)
+        return text
+
+    def estimated(self, text: str, scan: Scan) -> int:
+        """Return about what it costs to search a long text, judged by some pieces of it, which are paid for.
+
+        Raises:
+            Exhausted: There is not even enough left for these.
+        """
+        scan.pay(_OF_TEXT + (len(text) >> 2))
+        scan.read(text)
+        cost = (len(text) >> 1) + _cost_of_reading(text, scan)
+        named = not text.isascii() or scan.names(text)
+        if scan.words is not None and len(scan.words) > len(text) // _PIECES:
+            scan.words = None  # to ask these for each piece would cost more than to search it
+        before, length, rounds = scan.left, max(_PIECE, len(text) // _PART), 1
+        for number in range(_PIECES):
+            start = number * (len(text) - length) // (_PIECES - 1)
+            piece = text[start : start + length]
+            scan.assume(piece, named=named)
+            if self._by_patterns(piece, scan) != piece:
+                rounds = 2
+        searched = (before - scan.left) * len(text) // (_PIECES * length)
+        return rounds * (searched + cost)
 
 
 #: What it costs to search a text at all, and each of its characters.
 _OF_TEXT, _OF_PATTERNS = 40, 400
 _LONG = 2048
+#: The pieces by which a long text is judged, and the least part of it that each is.
+_PIECES, _PIECE, _PART = 3, 256, 64
 #: How often a text is searched again that had a secret.
 _ROUNDS = 4
 
 #: The signs by which terminals change colours, as they are and as written in JSON, Python and shells.
 _COLOUR = re.compile(r"(?:\x1b|\\{1,8}+(?:u001[bB]|x1[bB]|033|e))\[[0-9;]{0,16}+m")
+
+
+def _cost_of_reading(text: str, scan: Scan) -> int:
+    if scan.words is None:
+        return _OF_PATTERNS + 2 * len(text)
+    # A long text's words are asked instead of it; those of random signs are as long as it is.
+    return _OF_PATTERNS + len(text) + 2 * len(scan.words)
 
 
 def _mask_unless_empty(scan: Scan, match: re.Match[str]) -> str:

@@ -18,10 +18,12 @@ __all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan",
 
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
-#: What one call may cost, in units of some 40 nanoseconds of a quiet processor: some fifteen milliseconds.
-WORK = 380_000
+#: What one call may cost, in units of some 40 nanoseconds of a quiet processor: some ten milliseconds.
+WORK = 270_000
 #: What a closer look costs, which reads a name or a value in Python.
 OF_LOOK = 60
+#: What it costs to ask a vocabulary for all terms.
+_OF_TERMS = 4000
 #: What it costs that a pattern finds something, or begins to match.
 OF_MATCH = 4
 
@@ -108,12 +110,17 @@ class Scan:
 
     def names(self, text: str) -> bool:
         """Return whether a text may hold the name of a secret; asked again for the same, it is known."""
-        if self._named[0] is not text:
+        if self._named[0] != text:
             if self.words is None:
                 self._named = text, bool(self.may_name(text))
             else:
+                self.pay(_OF_TERMS)
                 self._named = text, self._may_be_named(text, self._vocabulary)
         return self._named[1]
+
+    def assume(self, text: str, *, named: bool) -> None:
+        """Let a text hold the name of a secret, or none, whatever it holds."""
+        self._named = text, named
 
     def read(self, text: str) -> None:
         """Make the vocabulary of the text that is searched next, if it is long."""

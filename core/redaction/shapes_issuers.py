@@ -94,7 +94,7 @@ ISSUER_PROBES = (
 _SIGNS = re.compile(r"[\w.+~|/!=:$%*@,-]", re.ASCII)
 _RUNS = bytes(120 if _SIGNS.match(chr(code)) else 32 for code in range(256))
 _SHORTEST = b"x" * 16
-_OF_PLACE, _USUAL = 30, 64
+_OF_PLACE, _OF_LONG_PLACE, _USUAL = 30, 45, 64
 
 
 def _places(text: str, start: int, end: int) -> Iterator[int]:
@@ -115,9 +115,11 @@ def mask_issuers(text: str, scan: Scan) -> str:
     while start >= 0:
         end = runs.find(b" ", start)
         end = len(text) if end < 0 else end
+        scan.pay(max(0, end - start - _USUAL))
         for at in _places(text, start, end):
-            scan.pay(_OF_PLACE + max(0, end - at - _USUAL))
-            pattern = _LONG_TOKEN if end - at >= _LONG else _TOKEN
+            long = end - at >= _LONG
+            scan.pay(_OF_LONG_PLACE if long else _OF_PLACE)
+            pattern = _LONG_TOKEN if long else _TOKEN
             match = pattern.match(text, at, end) if at >= done else None
             if match is not None:
                 parts += [text[done:at], scan.found("shape: token")]

@@ -16,6 +16,7 @@ from logweir.redaction.text_values import secret_span
 
 __all__ = ["judged", "mask_behind", "value_behind"]
 
+_OF_A_NAME = 20
 _Reader = Callable[[re.Match[str], Secrecy, Scan], "Span | None"]
 
 
@@ -23,6 +24,9 @@ def judged(names: Iterable[str], scan: Scan) -> dict[str, Secrecy]:
     """Return the secret ones among names, and how secret they are."""
     verdicts: dict[str, Secrecy] = {}
     for name in set(names):
+        scan.pay(_OF_A_NAME)
+        if name.isascii() and not scan.may_name(name):
+            continue
         scan.look()
         secrecy = scan.secrecy(name)
         if secrecy is not Secrecy.HARMLESS:

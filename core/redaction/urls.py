@@ -65,7 +65,7 @@ _PROXY = re.compile(
     r"(//)[^\s@/\"'<>]{6,4096}(?=@|[\s\"'<>#]|\Z)|(?<=otpauth-migration:)(//offline\?data=)[^\s\"'<>]{8,4096})",
     re.ASCII,
 )
-_OF_PLACE, _OF_PARAMETER = 30, 60
+_OF_PLACE, _OF_PARAMETER = 30, 45
 _CODE_LENGTH = 12  # an authorization code of OAuth is longer than an error's code
 _WEBHOOK = re.compile(
     r"((?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d+/)?webhooks"
@@ -123,4 +123,5 @@ def _parameter(match: re.Match[str], scan: Scan) -> str:
         secrecy = Secrecy.SECRET
     if value == MASK or is_kept(value, secrecy):
         return match.group()
+    scan.pay(_OF_PARAMETER)
     return f"{sign}{name}={scan.found(f'url: {plain}')}"

@@ -131,3 +131,27 @@ def test_c10_a_text_that_is_too_dear_to_be_looked_at_is_cut_before_that(sign):
     assert len(once["t"]) < 32_768
     assert once["logweir_truncated"] is True
     assert snapshot(once)[0] == once
+
+
+_DENSE = {
+    "settings": " ".join(f"token{number}=value{number}" for number in range(3000)),
+    "lines": "\n".join(f"api_key_{number}: value{number}" for number in range(2500)),
+    "passwords": "password=hunter2 " * 3500,
+}
+
+
+@pytest.mark.parametrize("text", _DENSE.values(), ids=_DENSE)
+def test_c10_a_text_that_is_too_dear_to_be_searched_is_cut_to_what_can_be_paid(text):
+    stored = Snapshotter(RedactConfig().redactor())({"t": text})[0]
+
+    assert stored["logweir_truncated"] is True
+    assert len(stored["t"]) > 1000
+    assert "truncated" in stored["t"]
+    assert "value" not in stored["t"]
+    assert "hunter2" not in stored["t"]
+
+
+def test_c10_a_long_list_of_harmless_settings_is_stored_as_it_is():
+    fields = {"t": " ".join(f"key{number}=value{number}" for number in range(4000))[:65_536]}
+
+    assert Snapshotter(RedactConfig().redactor())(fields)[0] == fields
