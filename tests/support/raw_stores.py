@@ -68,7 +68,7 @@ def _line(labels: dict[str, str], line: str) -> Stored:
 def in_victorialogs(url: str, job: str) -> list[Stored]:
     """Every entry of a job, once for each id: what is sent again is kept again there."""
     rows = {row["id"]: row for row in victorialogs.in_job(job, url)}
-    return [Stored(row["id"], row["kind"], row["event"], row["trace_id"], str(row)) for row in rows.values()]
+    return [Stored(row["id"], row["kind"], row["_msg"], row["trace_id"], str(row)) for row in rows.values()]
 
 
 def in_elasticsearch(url: str, index: str) -> list[Stored]:

@@ -11,7 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 import logweir.sinks.file.sink
-import logweir.sinks.sql.sink  # noqa: F401 - nor the code
+import logweir.sinks.sql.sink
+import logweir.telemetry.server  # noqa: F401 - nor the code
 from logweir.cli.app import app
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
