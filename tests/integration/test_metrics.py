@@ -330,6 +330,42 @@ def test_a_forked_child_serves_its_own_counts_and_gives_back_the_port(gated: dic
     assert scraped(parents)["events_stored_total"] == 5
 
 
+def test_a_forked_child_counts_with_its_parent_at_one_port_and_in_mounted_applications(
+    gated: dict[str, Any],
+) -> None:
+    Gated.gate.set()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    runtime = logweir.start({**gated, "metrics": {"port": port}})
+    for _ in range(5):
+        runtime.emit("e", {})
+    assert runtime.flush()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            runtime.emit("e", {})
+            assert runtime.flush()
+            os.read(reading, 1)
+            runtime.stop(1.0)
+        finally:
+            os._exit(0)
+
+    def mounted() -> str:
+        return b"".join(wsgi_app({}, lambda *_: None)).decode()  # type: ignore[arg-type, return-value]
+
+    eventually(lambda: "logweir_processes 2.0" in mounted())
+    eventually(lambda: 'logweir_events_stored_total{sink="out"} 6.0' in mounted())
+    assert scraped(runtime.metrics_url)["events_stored_total"] == 6
+    assert runtime.metrics().sinks["out"].stored == 5
+    os.write(writing, b"x")
+    os.waitpid(child, 0)
+    found = scraped(runtime.metrics_url)
+    assert (found["events_stored_total"], found["processes"]) == (6, 1)
+    os.close(reading)
+    os.close(writing)
+
+
 def test_the_port_of_a_killed_parent_is_free_while_its_child_lives(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

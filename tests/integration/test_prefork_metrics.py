@@ -32,22 +32,29 @@ data_dir: data
 metrics: {{port: {port}}}
 sinks:
   out: {{type: file, path: out.jsonl, batch: {{linger: 20ms}}}}
+  lines: {{type: file, path: lines.jsonl, batch: {{linger: 20ms}}}}
   audit: {{type: sqlite, url: "sqlite+aiosqlite:///audit.db", table: audit_log, provision: true, batch: {{linger: 20ms}}}}
 routes:
   - {{name: audit, match: {{kind: audit}}, to: [audit]}}
-  - {{name: all, to: [out]}}
+  - {{name: calls, match: {{event: ["call", "of the master"]}}, to: [out]}}
+  - {{name: lines, to: [lines]}}
 """
 
 WSGI = """\
+import logging
 import os
 import logweir
+from logweir.integrations.stdlib import install_stdlib
 
+logging.basicConfig(format="ROOT %(message)s", level="INFO")
+install_stdlib()
 logweir.configure_structlog()
 log = logweir.get_logger("web")
 
 def calls():
     for number in range(3):
         log.info("call", number=number)
+    logging.getLogger("shop").info("a line of the application")
     logweir.audit_sync("asked", acknowledge="durable")
     return str(os.getpid()).encode()
 
@@ -169,8 +176,8 @@ def rows(directory: Path) -> int:
         return int(database.execute("SELECT count(*) FROM audit_log").fetchone()[0])
 
 
-def lines_of(directory: Path) -> int:
-    return (directory / "out.jsonl").read_text().count("\n")
+def lines_of(path: Path, of: str = "") -> int:
+    return sum(of in line for line in path.read_text().splitlines())
 
 
 def holder_of(url: str, among: set[int]) -> int:
@@ -196,7 +203,10 @@ def sums_are_the_truth(service: Service, directory: Path, besides: int = 0) -> N
     service.sees(lambda seen: seen.value("events_accepted_total", "audit") == asked)
     service.sees(lambda seen: seen.value("events_stored_total", "audit") == asked)
     service.sees(lambda seen: seen.value("queue_events", "out") + seen.value("queue_events", "audit") == 0)
-    assert (lines_of(directory), rows(directory)) == (CALLS * asked + besides, asked)
+    assert (lines_of(directory / "out.jsonl"), rows(directory)) == (CALLS * asked + besides, asked)
+    line = "a line of the application"
+    eventually(lambda: lines_of(directory / "lines.jsonl", line) == asked)
+    eventually(lambda: sum(line in printed for printed in service.lines) == asked)
 
 
 def gunicorn(directory: Path, *options: str, web: str = WSGI) -> AbstractContextManager[Service]:
