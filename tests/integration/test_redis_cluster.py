@@ -1,7 +1,11 @@
 """A sink whose events go over a real Redis Cluster of three nodes."""
 
 import asyncio
+import contextlib
 import json
+import logging
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,6 +100,26 @@ def test_a_cluster_whose_nodes_die_and_come_back_loses_nothing(
         log(range(600, 700))
         eventually(lambda: stored(tmp_path) == list(range(700)), 60, found=lambda: said(tmp_path))
     assert terminate(worker) == 0
+
+
+async def test_a_node_that_dies_is_reported_while_the_others_deliver(
+    own_server: OwnServers, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_server("redis_cluster")
+    queue = QueueConfig(type="redis", url=server.url, cluster=True, partitions=8)
+    broker = RedisBroker(queue, Place("a", owner="test", consumer="a"))
+    await broker.open()
+    assert not await broker.publish([Message(f"{item}", b"x") for item in range(80)])
+    os.kill(server.pids[1], signal.SIGKILL)
+    found = 0
+    with caplog.at_level(logging.WARNING, "logweir"):
+        async with asyncio.timeout(60):
+            while "partitions do not answer" not in caplog.text:
+                with contextlib.suppress(SinkUnavailable):
+                    found += len(await broker.lease(1, 0.1))
+                    assert not await broker.publish([Message("again", b"x")])
+    assert found > 0
+    await broker.close()
 
 
 # -- what a cluster is not ------------------------------------------------------------------------------

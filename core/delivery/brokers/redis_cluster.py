@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 
 from logweir.delivery.brokers.redis_client import ANSWER, CONNECTION, Client, Command
 from logweir.delivery.brokers.redis_scripts import ALL
+from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 
 __all__ = ["ClusterClient"]
@@ -84,11 +85,17 @@ class ClusterClient(Client):
         while True:
             answers = await self.many(commands)
             found = [part for answer in answers if isinstance(answer, list) for part in answer]
-            missing = any("NOGROUP" in str(answer) for answer in answers if isinstance(answer, Exception))
-            if (
-                not found and not missing
+            failed = [answer for answer in answers if isinstance(answer, Exception)]
+            missing = any("NOGROUP" in str(error) for error in failed)
+            if not found and not missing:
+                self.sound(failed)
+            elif (
+                failed and not missing
             ):  # what one node handed out is not forgotten for the failure of another
-                self.sound([answer for answer in answers if isinstance(answer, Exception)])
+                said = self.reason(failed[0])
+                report(
+                    "redis.cluster", "%d of %d partitions do not answer: %s", len(failed), len(answers), said
+                )
             if found or missing or (left := end - loop.time()) <= 0:
                 return found, missing
             await asyncio.sleep(min(pause, left))
