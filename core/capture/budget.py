@@ -32,7 +32,7 @@ __all__ = [
 #: What things cost, in the units of :data:`logweir.redaction.scan.WORK`.
 OF_CONTAINER = 60
 OF_ENTRY = 16
-OF_OBJECT = 80
+OF_OBJECT = 120
 OF_SECRET = 60
 OF_NEW_NAME = 300
 _OF_LETTER, _LONGEST_NAME = 5, 1024
@@ -43,7 +43,7 @@ _WRITTEN = 2  # times the size of an event are written at most, before the final
 _OF_SEARCHED = 3  # what a character costs about that is searched
 _CHEAPEST = 2  # how many characters are probed for one unit
 _DEAREST = 8  # what a character costs at most that is probed
-_OF_TEXT = 80
+_OF_TEXT = 90
 _SHORT = 256  # a text that is never cut for what the call has cost
 _DEAREST_SEARCH = 24  # what a character costs at most that is searched, if it is not judged by pieces before
 _SEAM_OF_A_START = 512  # where no end is kept, whose beginning may be the half of a secret

@@ -168,7 +168,7 @@ def _cost_of_reading(text: str, scan: Scan) -> int:
     if scan.words is None:
         return _OF_PATTERNS + 2 * len(text)
     # A long text's words are asked instead of it; those of random signs are as long as it is.
-    return _OF_PATTERNS + len(text) + 2 * len(scan.words)
+    return _OF_PATTERNS + len(text) * (1 if text.isascii() else 2) + 2 * len(scan.words)
 
 
 def _mask_unless_empty(scan: Scan, match: re.Match[str]) -> str:
