@@ -22,7 +22,7 @@ from logweir.delivery.brokers.kafka_client import ANSWER, Client
 from logweir.delivery.brokers.kafka_progress import Committed, Given, Progress
 from logweir.delivery.brokers.kafka_publisher import VERSION_HEADER
 from logweir.diagnostics import report
-from logweir.errors import SinkUnavailable
+from logweir.errors import SinkError, SinkUnavailable
 
 __all__ = ["Group"]
 
@@ -113,7 +113,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         try:
             await self._commit(consumer, self._parts)
-        except SinkUnavailable:
+        except SinkError:
             pass  # what was handed out comes again, and what was settled is absorbed by its id
         finally:
             self._forget()
@@ -147,10 +147,12 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         except TimeoutError:
             pass
         try:
-            await self._commit(consumer, parts)
-        except SinkUnavailable as error:
-            report(f"{self._sink}.commit", "sink %r: %s", self._sink, error)
-        self._forget()
+            async with asyncio.timeout(grace + 1.0):  # the others wait for us, and then do without
+                await self._commit(consumer, parts)
+        except (SinkError, TimeoutError) as error:
+            report(f"{self._sink}.commit", "sink %r: what is settled may come again: %s", self._sink, error)
+        finally:
+            self._forget()
 
     def _give_back_unclaimed(self) -> None:
         """What was read and is in nobody's hands is read again by whoever has the partition then."""
