@@ -17,10 +17,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition, errors
 
-from logweir.delivery.brokers.contract import FORMAT_VERSION, Entry, Place
+from logweir.delivery.brokers.contract import Entry, Place
 from logweir.delivery.brokers.kafka_client import ANSWER, Client
 from logweir.delivery.brokers.kafka_progress import Committed, Given, Progress
-from logweir.delivery.brokers.kafka_publisher import VERSION_HEADER
+from logweir.delivery.brokers.kafka_publisher import version_of
 from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkUnavailable
 
@@ -75,6 +75,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         self._longest: int | None = None
         self._settled = asyncio.Event()
         self._opening = asyncio.Lock()
+        self._reading: asyncio.Future[None] | None = None
 
     @property
     def parts(self) -> dict[int, Progress]:
@@ -108,6 +109,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def stop(self) -> None:
         """Commit what is known and leave."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading], timeout=ANSWER)
         consumer, self._consumer = self._consumer, None
         if consumer is None:
             return
@@ -183,8 +186,10 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             except TimeoutError:
                 return None
         if self._unread:
-            async with self._opening:
-                await self._read_commits(consumer)
+            # A connection that is cut short in its making is closed by nobody: a cancelled call leaves it be.
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.ensure_future(self._read_commits(consumer))
+            await asyncio.shield(self._reading)
         return None if self._unread else consumer
 
     async def _read_commits(self, consumer: AIOKafkaConsumer) -> None:
@@ -299,7 +304,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         if part.is_up_to_date:  # as it mostly is: nothing is skipped, and nothing was handed out before
             for record in records:
                 offset = record.offset
-                entry = Entry(number, str(offset), record.value or b"", _version(record.headers), 1)
+                entry = Entry(number, str(offset), record.value or b"", version_of(record.headers), 1)
                 pending[offset] = Given(entry, now, record.timestamp)
                 fresh.append(entry)
             part.position = records[-1].offset + 1
@@ -310,7 +315,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             if again is None:
                 continue
             entry = Entry(
-                number, str(offset), record.value or b"", _version(record.headers), 2 if again else 1
+                number, str(offset), record.value or b"", version_of(record.headers), 2 if again else 1
             )
             if again:
                 self._again.append(entry)
@@ -437,13 +442,3 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 _FOREVER = float("inf")
-_THIS_VERSION = VERSION_HEADER, str(FORMAT_VERSION).encode()
-
-
-def _version(headers: Sequence[tuple[str, bytes]]) -> int:
-    if len(headers) == 1 and headers[0] == _THIS_VERSION:  # as it is written, in place of a search
-        return FORMAT_VERSION
-    for name, value in headers:
-        if name == VERSION_HEADER:
-            return int(value) if value.isdigit() else 0
-    return 0

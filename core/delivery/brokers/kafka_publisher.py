@@ -14,11 +14,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, errors
 
-from logweir.delivery.brokers.contract import Message, partition_of
+from logweir.delivery.brokers.contract import FORMAT_VERSION, Message, partition_of
 from logweir.delivery.brokers.kafka_client import ANSWER, Client
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 
-__all__ = ["VERSION_HEADER", "Publisher"]
+__all__ = ["VERSION_HEADER", "Publisher", "version_of"]
 
 #: The header of a message that says how its body is to be read.
 VERSION_HEADER = "v"
@@ -137,3 +137,16 @@ class Publisher:
                 self._give_up(self._producer)
         if self._closing:
             await asyncio.wait(list(self._closing))
+
+
+_THIS_VERSION = VERSION_HEADER, str(FORMAT_VERSION).encode()
+
+
+def version_of(headers: Sequence[tuple[str, bytes]]) -> int:
+    """The version that the headers of a message say; 0 if none."""
+    if len(headers) == 1 and headers[0] == _THIS_VERSION:  # as it is written, in place of a search
+        return FORMAT_VERSION
+    for name, value in headers:
+        if name == VERSION_HEADER:
+            return int(value) if value.isdigit() else 0
+    return 0
