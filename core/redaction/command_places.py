@@ -14,7 +14,7 @@ from logweir.redaction.scan import Scan
 
 __all__ = ["COMMAND_PROBES", "mask_command_places"]
 
-_ENDS = r"(?=[\"')\]]*+(?:\s*+(?:\Z|[\r\n|;&<>])|[\"')\]]|\\n))"
+_ENDS = r"(?=[\"')\]]*+(?:[ \t]*+(?:\Z|[\r\n|;&<>])|[\"')\]]|\\n))"
 _OPTIONS = rf"(?:{B}-{{1,2}}[\w-]{{1,32}}+(?:=\S{{1,128}}+)?)*"
 _READERS = r"(?:sudo -S|--?password-stdin|--stdin|chpasswd|smbpasswd|--with-token|cryptsetup|kinit|passphrase-fd|-passin stdin|pass(?:word)?-file[= ]-|login --?stdin|su -c|su\b)"
 _WINDOWS = (

@@ -34,3 +34,8 @@ def _masked(text):
 def test_an_option_gives_its_value_away_by_its_name_or_its_program(text, expected):
     assert _masked(text) == expected
     assert _masked(expected) == expected
+
+
+@pytest.mark.parametrize("command", ["htpasswd -b .htpasswd bob", "vault login"])
+def test_a_secret_that_ends_its_line_is_masked_whatever_the_next_line_says(command):
+    assert _masked(f"{command} hunter2\nnext line") == f"{command} ***\nnext line"
