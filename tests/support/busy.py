@@ -1,6 +1,7 @@
 """``make busy``: tests again and again on a machine that has other work, as a shared runner of CI has.
 
-What is given after ``--`` goes to pytest; by default the tests that depend on time are run.
+What is given after ``--`` goes to pytest; by default the tests that depend on time are run, in two processes as
+``make test`` runs them all.
 """
 
 import os
@@ -14,6 +15,7 @@ import typer
 
 __all__ = ["load"]
 
+_DEFAULT = ["-m", "busy", "--numprocesses", "2", "--dist", "loadfile"]
 #: Works without an end, and ends when its parent does, however that came about.
 _SPIN = """
 import os, sys
@@ -47,7 +49,7 @@ def main(
     with load(processes):
         for number in range(1, times + 1):
             typer.echo(f"-- {number} of {times}, beside {processes} processes", err=True)
-            command = [sys.executable, "-m", "pytest", *(arguments or ["-m", "busy"])]
+            command = [sys.executable, "-m", "pytest", *(arguments or _DEFAULT)]
             code = subprocess.run(command, check=False).returncode
             if code:
                 raise typer.Exit(code)
