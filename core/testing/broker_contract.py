@@ -7,8 +7,7 @@
             return MyBroker(url, place, partitions=self.partitions, claim_after=self.claim_after)
 
 Each test has a place of its own; in one test ``make_broker`` is called for several consumers of it. The tests
-are
-asynchronous: run them with pytest-asyncio in ``auto`` mode, or with anyio.
+are asynchronous: run them with pytest-asyncio in ``auto`` mode, or with anyio.
 """
 
 from __future__ import annotations

@@ -23,10 +23,12 @@ from logweir.sinks.sql.dialects.sqlite import Sqlite
 from logweir.sinks.sql.sqlite_file import read_only_url
 from logweir.sinks.sql.verdicts import is_locked
 
-__all__ = ["PAGE", "Transaction", "connect", "database_of"]
+__all__ = ["OF_A_SINK", "PAGE", "Transaction", "connect", "database_of"]
 
 #: Begins a transaction whose errors are a sink's.
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+#: The execution option of a sink's own connections, which change nothing of the application's.
+OF_A_SINK = "logweir_sink"
 #: Rows fetched at once when searching and verifying, and ids deleted at once when pruning.
 PAGE = 1000
 
@@ -110,6 +112,7 @@ def _create(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
         pool_reset_on_return=None,  # every transaction is ended where it is begun; this saves a round trip
         connect_args=dict(database_of(url).connect_arguments(config)),
         json_deserializer=msgspec.json.decode,
+        execution_options={OF_A_SINK: True},
         **options,
     )
 

@@ -236,3 +236,22 @@ async def test_a_prepared_transaction_is_audited_with_its_rows(engine: AsyncEngi
     await in_thread(run)
     assert len(await history(Account, 1)) == 1
     assert await history(Account, 2) == []
+
+
+async def test_what_the_sinks_themselves_write_is_not_looked_at(engine: AsyncEngine) -> None:
+    for number in range(3):
+        await logweir.audit(f"UPDATE {Account.__tablename__} SET owner = 'x'", number=number)
+    assert await logweir.aflush(30)
+    found = logweir.metrics().sinks["audit_db"]
+    assert (found.stored, found.failures, found.last_error) == (3, 0, "")
+
+
+async def test_a_statement_as_bytes_is_reported_as_one_of_text_is(engine: AsyncEngine) -> None:
+    if engine.dialect.name != "mysql":
+        pytest.skip("its driver takes text alone")
+    async with engine.begin() as connection:
+        statement = f"INSERT INTO {Account.__tablename__} (owner) VALUES ('ann')".encode()
+        await connection.exec_driver_sql(statement)  # type: ignore[arg-type]
+    async with engine.connect() as connection:
+        names = (await connection.execute(text(f"SELECT action FROM {NAME}_audit"))).scalars().all()
+    assert names == ["accounts.statement"]

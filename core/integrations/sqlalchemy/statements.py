@@ -21,6 +21,7 @@ from logweir.integrations.sqlalchemy.failures import not_to_be_committed
 from logweir.integrations.sqlalchemy.links import LinkStatement
 from logweir.integrations.sqlalchemy.tracked import Tracked, is_secondary, watched, watched_in
 from logweir.integrations.sqlalchemy.writing import write_change, write_statement
+from logweir.sinks.sql.client import OF_A_SINK
 
 __all__ = ["listen"]
 
@@ -109,9 +110,13 @@ def _executed(
 
 
 def _executed_as_text(
-    connection: Connection, cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
+    connection: Connection, cursor: Any, statement: str | bytes, _parameters: Any, context: Any, _many: bool
 ) -> None:
     """Report a text that may have changed an audited table: it has the table's name and a verb of change."""
+    if OF_A_SINK in connection.get_execution_options():  # events, which may be of statements and of megabytes
+        return
+    if isinstance(statement, bytes):  # as drivers of MySQL take it
+        statement = statement.decode(errors="replace")
     if (sent := _recorded.get()) is not None and flushes.current() is None:
         sent.append(statement)
         return
