@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
@@ -244,6 +245,15 @@ async def test_what_the_sinks_themselves_write_is_not_looked_at(engine: AsyncEng
     assert await logweir.aflush(30)
     found = logweir.metrics().sinks["audit_db"]
     assert (found.stored, found.failures, found.last_error) == (3, 0, "")
+
+
+async def test_a_transaction_whose_connection_broke_ends_as_it_did_before(engine: AsyncEngine) -> None:
+    slow = "SELECT pg_sleep(20)" if engine.dialect.name == "postgresql" else "SELECT sleep(20)"
+    with pytest.raises(TimeoutError):
+        async with engine.begin() as connection, asyncio.timeout(0.5):
+            await connection.exec_driver_sql(slow)
+    async with engine.begin() as connection:
+        assert (await connection.exec_driver_sql("SELECT 1")).scalar_one() == 1
 
 
 async def test_a_statement_as_bytes_is_reported_as_one_of_text_is(engine: AsyncEngine) -> None:

@@ -39,14 +39,16 @@ def not_to_be_committed(connection: Connection) -> Iterator[None]:
 
 
 def _refuse(connection: Connection, *_others: Any) -> None:
-    if _MARK in connection.info:
+    if not connection.invalidated and _MARK in connection.info:
         raise AuditError("this transaction has changed what could not be audited; roll it back")
 
 
 def _forget(connection: Connection, *_others: Any) -> None:
-    connection.info.pop(_MARK, None)
+    # The marks of a connection that broke went with it, and asking for them would have it made anew.
+    if not connection.invalidated:
+        connection.info.pop(_MARK, None)
 
 
 def _forget_savepoint(connection: Connection, *_others: Any) -> None:
-    if connection.info.get(_MARK):
+    if not connection.invalidated and connection.info.get(_MARK):
         _forget(connection)
