@@ -36,6 +36,8 @@ _MOST_AGAIN = 5000
 _HEARTBEAT = 3.0
 #: How often one without partitions looks whether it has some, in seconds.
 _IDLE = 0.1
+#: How long a call waits at least for something: who asks again at once leaves the client no time to fetch.
+_LEAST_WAIT = 0.002
 #: The length of a commit's text where Kafka refuses longer ones (`offset.metadata.max.bytes`).
 _SHORT = 100
 _Offsets = dict[int, Given]
@@ -246,7 +248,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         now = self._round
         try:
             while len(entries) < limit:
-                left = max(0.0, deadline - time.monotonic()) if not entries else 0.0
+                left = max(_LEAST_WAIT, deadline - time.monotonic()) if not entries else 0.0
                 consumer = await self._ready(left)
                 if consumer is None:
                     break
