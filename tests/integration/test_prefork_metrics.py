@@ -212,7 +212,17 @@ def sums_are_the_truth(service: Service, directory: Path, besides: int = 0) -> N
 def gunicorn(directory: Path, *options: str, web: str = WSGI) -> AbstractContextManager[Service]:
     if web == WSGI:
         (directory / "gunicorn.conf.py").write_text(IN_EACH_WORKER)
-    command = "gunicorn", "web:application", "--workers", "4", "--bind", "127.0.0.1:0", *options
+    command = (
+        "gunicorn",
+        "web:application",
+        "--workers",
+        "4",
+        "--bind",
+        "127.0.0.1:0",
+        "--graceful-timeout",
+        "5",
+        *options,
+    )
     return serving(directory, *command, mark="Listening at: ", web=web)
 
 
@@ -265,7 +275,7 @@ def test_counts_never_go_backwards_while_workers_are_recycled_under_load(tmp_pat
         service.until_all_four_answer()
         watching = watcher.submit(watch, service)
         try:
-            answered_by = service.ask(64)
+            answered_by = service.ask(96)
         finally:
             over.set()
         watching.result()
