@@ -16,6 +16,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from logweir.event import Event
+from logweir.sinks.shared.documents import SEVERITY
 
 __all__ = ["ID", "KIND", "log_record", "request_of"]
 
@@ -25,8 +26,6 @@ SPAN_ID, TRACE_ID = "logweir.span_id", "logweir.trace_id"
 _OURS = {ID, KIND, SPAN_ID, TRACE_ID}
 #: The field with the flags of OpenTelemetry's span.
 FLAGS = "trace_flags"
-#: By the standard's data model: the first number of each range.
-_SEVERITY = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21}
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
 _W3C_FLAGS = range(2**8)
 _INTS = range(-(2**63), 2**63)
@@ -75,7 +74,7 @@ def log_record(event: Event) -> LogRecord:
     record = LogRecord(
         time_unix_nano=max(event.time, 0),
         observed_time_unix_nano=max(event.time, 0),
-        severity_number=_SEVERITY.get(event.level, 0),  # type: ignore[arg-type]
+        severity_number=SEVERITY.get(event.level, 0),  # type: ignore[arg-type]
         severity_text=event.level,
     )
     record.body.string_value = event.name

@@ -16,7 +16,7 @@ from logweir.encoding.events import event_to_dict
 from logweir.encoding.times import format_time
 from logweir.event import Event
 
-__all__ = ["STANDARD_NAMES", "Documents", "Form", "check_rename", "documents"]
+__all__ = ["SEVERITY", "STANDARD_NAMES", "Documents", "Form", "check_rename", "documents"]
 
 Form = Literal["nested", "flat", "ecs", "otel"]
 Document = dict[str, Any]
@@ -27,7 +27,7 @@ Documents = Callable[[Event], Document]
 _OWN = ("id", "time", "kind", "level", "event", "service", "env", "trace_id", "span_id", "fields")
 _ECS_VERSION = "8.11.0"
 #: By OpenTelemetry's data model: the first number of each range.
-_SEVERITY = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21}
+SEVERITY = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21}
 
 
 class _Standard(NamedTuple):
@@ -146,7 +146,7 @@ def _otel(event: Event) -> Document:
     document: Document = {
         "timestamp": format_time(event.time),
         "severity_text": event.level,
-        "severity_number": _SEVERITY.get(event.level, 0),
+        "severity_number": SEVERITY.get(event.level, 0),
         "body": event.name,
         "resource": {"service.name": event.service, "deployment.environment.name": event.env},
         "attributes": attributes,
