@@ -6,26 +6,21 @@ import logging
 import os
 import random
 import signal
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from logweir.config.loading import load_config
-from logweir.config.models import RoutingConfig
 from logweir.delivery.brokers.contract import Message, Place
 from logweir.delivery.brokers.kafka import KafkaBroker
 from logweir.errors import SinkRejected, SinkUnavailable
-from logweir.runtime.runtime import Runtime
 from logweir.settings.delivery import QueueConfig
 from servers import FaultProxy, Server, machine
 from support import kafka as look
-from support.burst import Burst
-from support.consumers import Consumers, consumers
+from support.behind_a_broker import burst, expect_all_once, routing_behind, stored
+from support.consumers import consumers
 from support.tls import make_certificate, tls_relay
 from support.waiting import eventually
 
@@ -39,57 +34,7 @@ OwnServers = Callable[..., Any]
 def routing(folder: Path, url: str, **queue: Any) -> dict[str, Any]:
     """A routing.yaml whose one sink is SQLite behind Kafka."""
     over = {"type": "kafka", "brokers": look.brokers(url), "partitions": 6, "replication": 1}
-    store = {
-        "type": "sqlite",
-        "url": f"sqlite+aiosqlite:///{folder}/store.db",
-        "provision": True,
-        "queue": {**over, "claim_after": 2.0, **queue},
-        "batch": {"max_events": 200, "linger": "10ms"},
-        "retry": {"initial": "50ms", "max": "300ms", "timeout": "3s"},
-    }
-    return {
-        "service": f"test-{time.time_ns()}",
-        "data_dir": str(folder / "data"),
-        "drain_timeout": "30s",
-        "sinks": {"store": store},
-        "routes": [{"name": "all", "to": ["store"]}],
-    }
-
-
-@contextmanager
-def burst(config: dict[str, Any], rate: int = 1000) -> Iterator[Burst]:
-    """A burst into the broker; at the end all of it is there."""
-    runtime = Runtime(RoutingConfig.model_validate(load_config(config)))
-    runtime.start()
-    try:
-        with Burst(runtime, rate) as running:
-            running.until_more_is_stored(200)
-            yield running
-        assert runtime.stop(60), running.metrics
-        metrics = running.metrics
-        assert metrics.stored + metrics.duplicate == metrics.accepted == running.sent, metrics
-    finally:
-        runtime.stop(1)
-
-
-def stored(folder: Path) -> list[int]:
-    """The numbers that are in the store."""
-    with contextlib.closing(sqlite3.connect(folder / "store.db", timeout=10)) as database:
-        try:
-            rows = database.execute("SELECT json_extract(extra_info, '$.number') FROM audit_log").fetchall()
-        except sqlite3.OperationalError:
-            return []
-    return sorted(number for (number,) in rows)
-
-
-def expect_all_once(folder: Path, sent: int, workers: Consumers) -> None:
-    eventually(
-        lambda: len(stored(folder)) >= sent,
-        90,
-        pause=0.1,
-        found=lambda: (len(stored(folder)), sent, workers.log),
-    )
-    assert stored(folder) == list(range(sent))
+    return routing_behind({**over, "claim_after": 2.0, **queue}, folder)
 
 
 # -- processes -----------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,17 +17,14 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from logweir.config.loading import load_config
-from logweir.config.models import RoutingConfig
 from logweir.delivery.brokers.contract import Message, Place
 from logweir.delivery.brokers.redis import RedisBroker
 from logweir.errors import SinkRejected, SinkUnavailable
-from logweir.runtime.runtime import Runtime
 from logweir.settings.delivery import QueueConfig
 from logweir.testing.conduct import cancelled_at
 from servers import FaultProxy, Server
-from support.burst import Burst
-from support.consumers import Consumers, consumers
+from support.behind_a_broker import burst, expect_all_once, routing_behind, stored
+from support.consumers import consumers
 from support.waiting import eventually
 
 pytestmark = pytest.mark.busy
@@ -40,57 +36,7 @@ Proxies = Callable[[Server], FaultProxy]
 
 def routing(folder: Path, url: str, **queue: Any) -> dict[str, Any]:
     """A routing.yaml whose one sink is SQLite behind Redis."""
-    store = {
-        "type": "sqlite",
-        "url": f"sqlite+aiosqlite:///{folder}/store.db",
-        "provision": True,
-        "queue": {"type": "redis", "url": url, "partitions": 4, "claim_after": 1.0, **queue},
-        "batch": {"max_events": 200, "linger": "10ms"},
-        "retry": {"initial": "50ms", "max": "300ms", "timeout": "3s"},
-    }
-    return {
-        "service": f"test-{time.time_ns()}",
-        "data_dir": str(folder / "data"),
-        "drain_timeout": "30s",
-        "sinks": {"store": store},
-        "routes": [{"name": "all", "to": ["store"]}],
-    }
-
-
-@contextmanager
-def burst(config: dict[str, Any], rate: int = 1000) -> Iterator[Burst]:
-    """A burst into the broker; at the end all of it is there."""
-    runtime = Runtime(RoutingConfig.model_validate(load_config(config)))
-    runtime.start()
-    try:
-        with Burst(runtime, rate) as running:
-            running.until_more_is_stored(200)
-            yield running
-        assert runtime.stop(60), running.metrics
-        metrics = running.metrics
-        assert metrics.stored + metrics.duplicate == metrics.accepted == running.sent, metrics
-    finally:
-        runtime.stop(1)
-
-
-def stored(folder: Path) -> list[int]:
-    """The numbers that are in the store."""
-    with sqlite3.connect(folder / "store.db", timeout=10) as database:
-        try:
-            rows = database.execute("SELECT json_extract(extra_info, '$.number') FROM audit_log").fetchall()
-        except sqlite3.OperationalError:
-            return []
-    return sorted(number for (number,) in rows)
-
-
-def expect_all_once(folder: Path, sent: int, workers: Consumers) -> None:
-    eventually(
-        lambda: len(stored(folder)) >= sent,
-        60,
-        pause=0.1,
-        found=lambda: (len(stored(folder)), sent, workers.log),
-    )
-    assert stored(folder) == list(range(sent))
+    return routing_behind({"type": "redis", "url": url, "partitions": 4, "claim_after": 1.0, **queue}, folder)
 
 
 # -- processes -----------------------------------------------------------------------------------------

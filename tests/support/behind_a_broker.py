@@ -1,0 +1,74 @@
+"""A store of SQLite behind a broker: its routing.yaml, a burst into it, and what is there at the end."""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from logweir.config.loading import load_config
+from logweir.config.models import RoutingConfig
+from logweir.runtime.runtime import Runtime
+from support.burst import Burst
+from support.consumers import Consumers
+from support.waiting import eventually
+
+__all__ = ["burst", "expect_all_once", "routing_behind", "stored"]
+
+
+def routing_behind(queue: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A routing.yaml whose one sink is SQLite behind this queue."""
+    store = {
+        "type": "sqlite",
+        "url": f"sqlite+aiosqlite:///{folder}/store.db",
+        "provision": True,
+        "queue": queue,
+        "batch": {"max_events": 200, "linger": "10ms"},
+        "retry": {"initial": "50ms", "max": "300ms", "timeout": "3s"},
+    }
+    return {
+        "service": f"test-{time.time_ns()}",
+        "data_dir": str(folder / "data"),
+        "drain_timeout": "30s",
+        "sinks": {"store": store},
+        "routes": [{"name": "all", "to": ["store"]}],
+    }
+
+
+@contextmanager
+def burst(config: dict[str, Any], rate: int = 1000) -> Iterator[Burst]:
+    """A burst into the broker; at the end all of it is there."""
+    runtime = Runtime(RoutingConfig.model_validate(load_config(config)))
+    runtime.start()
+    try:
+        with Burst(runtime, rate) as running:
+            running.until_more_is_stored(200)
+            yield running
+        assert runtime.stop(60), running.metrics
+        metrics = running.metrics
+        assert metrics.stored + metrics.duplicate == metrics.accepted == running.sent, metrics
+    finally:
+        runtime.stop(1)
+
+
+def stored(folder: Path) -> list[int]:
+    """The numbers that are in the store."""
+    with contextlib.closing(sqlite3.connect(folder / "store.db", timeout=10)) as database:
+        try:
+            rows = database.execute("SELECT json_extract(extra_info, '$.number') FROM audit_log").fetchall()
+        except sqlite3.OperationalError:
+            return []
+    return sorted(number for (number,) in rows)
+
+
+def expect_all_once(folder: Path, sent: int, workers: Consumers) -> None:
+    """See that each number is in the store once, as soon as there are so many."""
+    eventually(
+        lambda: len(stored(folder)) >= sent,
+        90,
+        pause=0.1,
+        found=lambda: (len(stored(folder)), sent, workers.log),
+    )
+    assert stored(folder) == list(range(sent))
