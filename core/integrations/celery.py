@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 from logweir.auditing.outcomes import name_outcome
 from logweir.context.binding import enter_unit, scope
@@ -56,6 +57,7 @@ def install(*, carry: Collection[str] = ("user_id",), stdlib: bool = True, task_
     tasks = _Tasks(frozenset(carry), task_log)
     connections: dict[Any, Any] = {
         signals.before_task_publish: tasks.publish,
+        signals.task_received: tasks.receive,
         signals.task_prerun: tasks.begin,
         signals.task_failure: tasks.fail,
         signals.task_postrun: tasks.end,
@@ -93,6 +95,8 @@ class _Tasks:
     def __init__(self, carry: frozenset[str], task_log: bool) -> None:
         self._carry = carry
         self._task_log = task_log
+        # What the main process of a worker has given to a pool; Celery drops each at its end.
+        self._received: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
     def publish(self, headers: Any = None, **_others: Any) -> None:
         """Write the sender's trace and values into a message; a retry is sent by the task itself."""
@@ -101,6 +105,11 @@ class _Tasks:
         bound = bound_values()
         values = {name: _portable(bound[name]) for name in self._carry if bound.get(name) is not None}
         headers[HEADER] = {**inject(), **({"values": values} if values else {})}
+
+    def receive(self, request: Any = None, **_others: Any) -> None:
+        """Know the message of a task whose process may be killed."""
+        if request is not None:
+            self._received[request.id] = request
 
     def begin(self, task: Any, task_id: str, **_others: Any) -> None:
         """Enter the unit of work, with what the message says."""
@@ -123,11 +132,11 @@ class _Tasks:
         if running and running[-1].task_id == task_id:
             running[-1].error = exception
         elif self._task_log:
-            request = sender.request
+            received = self._received.get(task_id)
+            message: dict[str, Any] = received.request_dict if received is not None else {}
             with scope():
-                # Celery has the message at hand where a process was lost, and not where a task took too long.
-                _enter(sender, task_id, getattr(request, HEADER, None) if request.id == task_id else None)
-                _log(_Execution(task_id, None, scope(), exception), "FAILURE", request.retries)
+                _enter(sender, task_id, message.get(HEADER))
+                _log(_Execution(task_id, None, scope(), exception), "FAILURE", message.get("retries"))
 
     def end(self, task: Any, task_id: str, state: str | None = None, **_others: Any) -> None:
         """Log how it went, and leave the unit of work."""

@@ -32,7 +32,7 @@ drain_timeout: 20s
 """
 
 SHOP = """
-import logging, os
+import logging, os, threading
 import logweir
 from celery import Celery, chain, chord
 from celery.utils.log import get_task_logger
@@ -81,6 +81,10 @@ def refund(order):
 @app.task
 def dies():
     os.kill(os.getpid(), 9)
+
+@app.task(time_limit=1)
+def hangs():
+    threading.Event().wait()
 
 @app.task
 def leaky():
@@ -239,11 +243,14 @@ def test_eager_tasks_are_spans_of_their_callers_trace(tmp_path: Path) -> None:
     assert events["outside"][0].trace_id is None
 
 
-def test_a_task_whose_process_is_killed_is_logged_as_failed_with_its_trace(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("task", "error"), [("dies", "WorkerLostError"), ("hangs", "TimeLimitExceeded")])
+def test_a_task_whose_process_is_killed_is_logged_as_failed_with_its_trace(
+    tmp_path: Path, task: str, error: str
+) -> None:
     code = f"""
     from shop import *
     with logweir.context.extract({{"traceparent": "00-{TRACE}-00f067aa0ba902b7-01"}}, user_id=7):
-        lost = dies.delay()
+        lost = {task}.delay()
     try:
         lost.get(timeout=90)
     except Exception as error:
@@ -251,13 +258,16 @@ def test_a_task_whose_process_is_killed_is_logged_as_failed_with_its_trace(tmp_p
     """
     with worker(tmp_path, "--concurrency", "1", "--pool", "prefork") as printed:
         status, out, errors = run_program(tmp_path, code, config=CONFIG, timeout=110)
-        assert (status, out) == (0, "WorkerLostError\n"), errors + printed.read_text()
-    (event,) = by_name(stored(tmp_path))["celery.task"]
+        assert (status, out) == (0, f"{error}\n"), errors + printed.read_text()
+    # A process that took too long is asked to end first, and may log its own end, which has no state.
+    events = by_name(stored(tmp_path))["celery.task"]
+    assert {event.trace_id for event in events} == {TRACE}
+    (event,) = [event for event in events if event.fields["task_state"]]
     fields = event.fields
     assert (event.trace_id, event.level, fields["user_id"], fields["task_name"]) == (
         TRACE,
         "error",
         7,
-        "shop.dies",
+        f"shop.{task}",
     )
-    assert (fields["task_state"], fields["error_type"]) == ("FAILURE", "WorkerLostError")
+    assert (fields["task_state"], fields["error_type"]) == ("FAILURE", error)
