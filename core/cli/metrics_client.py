@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from http.client import HTTPException
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -70,7 +71,7 @@ def look(url: str) -> Picture:
     try:
         with urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310 - its scheme was checked
             text = answer.read().decode("utf-8", "replace")
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise LogweirError(
             f"no metrics at {url} ({reason}); is the process running, with metrics: {{port: …}}?"

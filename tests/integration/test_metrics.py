@@ -508,6 +508,26 @@ def test_what_answers_something_else_is_said_to(gated: dict[str, Any]) -> None:
     assert "are not the metrics of logweir" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "answer", [b"5.7.44 a database\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nlogweir_", b""]
+)
+def test_top_says_so_where_an_answer_is_cut_short_or_is_no_http(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        result = top("--once", "--url", f"http://127.0.0.1:{server.getsockname()[1]}/metrics")
+        thread.join()
+    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+    assert "no metrics at" in result.stderr
+
+
 def test_nothing_is_said_about_a_server_that_starts_well(
     gated: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
