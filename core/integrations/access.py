@@ -12,6 +12,12 @@ __all__ = ["is_usual_close", "log_access", "says_client_left"]
 _SERVER_ERROR = 500
 #: Closed by the client because it was done, because its page was left, or without a word.
 _USUAL_CLOSES = frozenset({1000, 1001, 1005})
+#: By name, so that no framework is imported for it.
+_SAY_CLIENT_LEFT = {
+    ("starlette.requests", "ClientDisconnect"),
+    ("django.http.request", "UnreadablePostError"),
+    ("django.core.exceptions", "RequestAborted"),
+}
 _NANOS_PER_MS = 1_000_000
 
 
@@ -62,11 +68,8 @@ def is_usual_close(error: BaseException, websocket_code: int | None) -> bool:
 
 
 def says_client_left(error: BaseException | None) -> bool:
-    """Whether an error says no more than that the client has left; Starlette's and FastAPI's does."""
-    return any(
-        parent.__name__ == "ClientDisconnect" and parent.__module__ == "starlette.requests"
-        for parent in type(error).__mro__
-    )
+    """Whether an error says no more than that the client has left, as some of the frameworks' do."""
+    return any((parent.__module__, parent.__name__) in _SAY_CLIENT_LEFT for parent in type(error).__mro__)
 
 
 def _says_closed(error: BaseException, websocket_code: int | None) -> bool:

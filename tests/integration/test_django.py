@@ -1,6 +1,7 @@
 """Django: its requests, commands and logins carry their trace, by its own test clients and in processes of its own."""
 
 import asyncio
+import io
 import logging
 import logging.config
 import sys
@@ -48,6 +49,10 @@ async def fails_async(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("boom")
 
 
+def upload(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(len(request.body)))
+
+
 def pieces() -> Iterator[bytes]:
     log.info("piece")
     yield b"piece"
@@ -83,7 +88,7 @@ def urls() -> types.ModuleType:
     module = types.ModuleType("django_urls_of_the_tests")
     module.urlpatterns = [  # type: ignore[attr-defined]
         path(view.__name__, view)
-        for view in (work, work_async, fails, fails_async, stream, stream_async, log_in, log_out)
+        for view in (work, work_async, fails, fails_async, upload, stream, stream_async, log_in, log_out)
     ]
     return module
 
@@ -292,3 +297,17 @@ def test_a_management_command_has_a_trace_and_is_delivered_at_its_end(tmp_path: 
     assert {event.fields["command"] for event in found.values()} == {"restock"}
     (trace,) = {event.trace_id for event in found.values()}
     assert trace is not None
+
+
+def test_an_upload_that_is_broken_off_is_no_error_of_the_application(captured: Captured) -> None:
+    class Gone(io.BytesIO):
+        def read(self, _size: int | None = -1) -> bytes:
+            raise OSError("the client is gone")
+
+    answer = client(raise_request_exception=False).generic(
+        "POST", "/upload", b"1234", **{"wsgi.input": Gone()}
+    )
+    assert answer.status_code == 500
+    access = events(captured)["http.request"]
+    assert (access.level, access.fields["client_disconnected"]) == ("warning", True)
+    assert "error_type" not in access.fields

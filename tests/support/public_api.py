@@ -24,6 +24,7 @@ PUBLIC = (
     "logweir.testing",
     "logweir.testing.*",
     "logweir.integrations.*",
+    "logweir.integrations.django",
     "logweir.integrations.sqlalchemy",
 )
 
