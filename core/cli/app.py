@@ -1,15 +1,17 @@
 """The command ``logweir``: its sub-commands, and how errors reach a person.
 
 Wrong input ends with exit code 2, a failed run with 1; both with one clear message on stderr and no
-traceback. With ``LOGWEIR_TRACEBACK=1`` in the environment, an error that nobody foresaw is shown in full.
+traceback. A reader of our output that has seen enough (``| head``) is no failure. With
+``LOGWEIR_TRACEBACK=1`` in the environment, an error that nobody foresaw is shown in full.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import select
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,6 +25,7 @@ __all__ = ["app", "main"]
 
 _WRONG_INPUT = 2
 _FAILED = 1
+_HELP = {"help_option_names": ["-h", "--help"]}
 
 
 #: The commands in the order of the help: where each is, and what it is for, as its own help says. A command
@@ -108,11 +111,24 @@ class _Commands(TyperGroup):
         except (ConfigError, MissingDependency) as error:
             _print_error(_message(error))
             raise typer.Exit(_WRONG_INPUT) from None
-        except BrokenPipeError:
-            raise  # whoever read our output has seen enough; typer ends quietly
         except (LogweirError, OSError) as error:
+            if isinstance(error, BrokenPipeError) and _nobody_reads(sys.stdout):
+                # Whoever read our output has seen enough. What is buffered goes nowhere when Python ends.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit from None
             _print_error(str(error))
             raise typer.Exit(_FAILED) from None
+
+
+def _nobody_reads(stream: Any) -> bool:
+    """Whether a stream is a pipe or socket whose other end is closed, which a sink's connection is not."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # a test's, or closed
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return bool(poll.poll(0))
 
 
 def _imported(place: str) -> Any:
@@ -121,7 +137,7 @@ def _imported(place: str) -> Any:
     found = getattr(importlib.import_module(f"logweir.cli.{module}"), name)
     if isinstance(found, typer.Typer):
         return typer.main.get_command(found)
-    alone = typer.Typer(add_completion=False)
+    alone = typer.Typer(add_completion=False, context_settings=_HELP)
     alone.command()(found)
     return typer.main.get_command(alone)
 
@@ -130,13 +146,26 @@ app = typer.Typer(
     name="logweir",
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings=_HELP,
     pretty_exceptions_enable=False,
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import, and seldom asked
+
+        typer.echo(f"logweir {version('logweir')}, Python {sys.version.partition(' ')[0]}")
+        raise typer.Exit
+
+
 @app.callback()
-def _logweir() -> None:
+def _logweir(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
     """Route structured logs: audit and tracing, each to the store that suits it."""
 
 

@@ -20,6 +20,7 @@ from logweir.benchmarks.suite.recommend import Recommendation
 from logweir.benchmarks.suite.results import Results
 from logweir.benchmarks.suite.rivals import LOOPBACK, rival_types
 from logweir.benchmarks.suite.rivals.match import play_all
+from logweir.cli.screen import Screen
 
 __all__ = ["bench"]
 
@@ -58,7 +59,7 @@ def run(
         measuring = runner.resume(folder, specs)
     else:
         measuring = runner.begin(folder, specs, PROFILES[profile], events=events, seed=seed)
-    console = Console()
+    console = Screen()
     _show_run(_go(measuring, console), folder, console)
 
 
@@ -119,7 +120,7 @@ def rivals(
     if not specs:
         raise typer.BadParameter("nothing to measure; leave out --no-embedded, or give --backend")
     stores.mkdir(parents=True, exist_ok=True)
-    console = Console()
+    console = Screen()
     with console.status("") as status:
         match = play_all(folder, specs, PROFILES[profile], events=events, seed=seed, progress=status.update)
         results = asyncio.run(match)
@@ -136,7 +137,7 @@ def report(
     _write_page(results, folder / "report.html")
     if text is not None:
         text.write_text(markdown.render(results), encoding="utf-8")
-    terminal.show(results, Console())
+    terminal.show(results, Screen())
 
 
 @bench.command("compare")
@@ -145,7 +146,7 @@ def compare(
     after: Annotated[Path, typer.Argument(help="Of another run.")],
 ) -> None:
     """Compare two runs, row by row."""
-    terminal.show_comparison(_load(before), _load(after), Console())
+    terminal.show_comparison(_load(before), _load(after), Screen())
 
 
 @bench.command("recommend")
@@ -161,7 +162,7 @@ def recommend_backends(
     results = _load(folder)
     wanted = load_needs(needs) if needs else Needs()
     recommendations = recommend.recommend(wanted, results)
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     for item in recommendations:
         _show_recommendation(item, console)
     if output is not None:

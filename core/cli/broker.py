@@ -15,6 +15,7 @@ from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable, sized
+from logweir.cli.screen import Screen
 from logweir.cli.sinks import require_sink
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -62,7 +63,7 @@ def status(
     settings = load_config(config)
     names = _names(settings, sink or [])
     statuses = asyncio.run(broker_statuses(settings, names, timeout))
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     for each in statuses:
         if as_lines:
             typer.echo(_as_json(each, max_lag))

@@ -15,6 +15,7 @@ from rich.text import Text
 from logweir.cli.dead_letter_tables import kept
 from logweir.cli.metrics_client import look, url_of
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.screen import Screen
 from logweir.config.checks import find_doubts
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -48,7 +49,7 @@ def check(
 ) -> None:
     """Validate routing.yaml and probe every sink."""
     settings = load_config(config)
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     count = f"{_counted(len(settings.sinks), 'sink')}, {_counted(len(settings.routes), 'route')}"
     console.print(Text(f"{config} is valid: {count}"), soft_wrap=True)
     for doubt in find_doubts(settings):

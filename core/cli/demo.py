@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from logweir.cli.screen import Screen
 from logweir.config.loading import load_config
 from logweir.context.trace import new_trace_id
 from logweir.errors import LogweirError, MissingDependency
@@ -39,7 +39,7 @@ _CONCURRENCY = 32
 _STOP_SECONDS = 30.0
 _SECRETS = ("4111111111111111", "hunter2-of-the-demo")
 
-console = Console()
+console = Screen()
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from logweir.cli.dead_letter_options import JsonOption, LimitOption, with_select
 from logweir.cli.dead_letter_tables import as_json, described, kept, listed
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
+from logweir.cli.screen import Screen
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import Selection
@@ -57,7 +58,7 @@ def list_letters(
             for letter in found:
                 typer.echo(as_json(letter))
             return
-        console = Console(highlight=False)
+        console = Screen(highlight=False)
         if found:
             console.print(listed(found))
         if (count := letters.count(selection)) > len(found):
@@ -74,7 +75,7 @@ def show(
     """Show a dead letter with all that is in it."""
     settings = load_config(config)
     selection = Selection(ids=(letter_id,))
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     with _letters(settings, selection) as letters:
         for letter in letters.read(selection):
             if as_lines:
@@ -240,7 +241,7 @@ def _outcome_as_json(outcome: Outcome) -> str:
 
 
 def _report(outcome: Outcome, letters: AllDeadLetters) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     sinks = list(dict.fromkeys([*outcome.stored, *outcome.refused, *outcome.waiting, *outcome.homeless]))
     if sinks:
         found = Table("sink")

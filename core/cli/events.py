@@ -9,10 +9,10 @@ import json
 from collections.abc import Sequence
 
 import msgspec
-from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.printable import json_printable, printable
+from logweir.cli.screen import Screen
 from logweir.encoding.events import event_to_dict
 from logweir.encoding.times import format_time
 from logweir.event import Event
@@ -44,7 +44,7 @@ def as_line(event: Event, sinks: Sequence[str]) -> Text:
 
 def echo(line: Text) -> None:
     """Print a line as it is, however wide the terminal is."""
-    Console(soft_wrap=True, highlight=False).print(line)
+    Screen(soft_wrap=True, highlight=False).print(line)
 
 
 def _value(value: object) -> str:

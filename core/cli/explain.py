@@ -15,6 +15,7 @@ from rich.text import Text
 from logweir.cli.event_argument import parsed_event
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
+from logweir.cli.screen import Screen
 from logweir.config import strategies
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -45,7 +46,7 @@ def explain(
     """Say where an event goes, and why; what is stored of it is shown by ``logweir redact``."""
     settings = load_config(config)
     trial = Trial(settings)
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     for parsed in _given(event):
         fields, own = parsed.fields, parsed.own
         outcome = trial(

@@ -55,15 +55,15 @@ def query(
     )
     if not limit:
         silent: dict[str, str] = {}
-        asyncio.run(_show_all(stream_each(settings, wanted, names, silent), json=json))
-        _end(silent)
+        any_shown = asyncio.run(_show_all(stream_each(settings, wanted, names, silent), json=json))
+        _end_of_search(any_shown, names, silent, json=json)
         return
     answers = asyncio.run(search_each(settings, wanted, names))
     found = merged(answers.found)
     _show(found[:limit], json=json)
     if len(found) >= limit and not json:
         _remark(f"the first {limit:,} events are shown; --limit shows more")
-    _end(answers.silent)
+    _end_of_search(bool(found), names, answers.silent, json=json)
 
 
 def trace(
@@ -78,15 +78,28 @@ def trace(
     found = merged(answers.found)
     _show(found, json=json)
     if not found:
-        asked = [name for name in names if name not in answers.silent]
-        _remark(f"no event of trace {trace_id} in {', '.join(asked) or 'any sink'}")
+        _remark(f"no event of trace {trace_id} in {_answering(names, answers.silent)}")
     _end(answers.silent)
 
 
-async def _show_all(found: AsyncGenerator[Sighting, None], *, json: bool) -> None:
+async def _show_all(found: AsyncGenerator[Sighting, None], *, json: bool) -> bool:
+    """Print as it comes; whether there was any."""
+    any_shown = False
     async with aclosing(found) as items:
         async for item in items:
             _show([item], json=json)
+            any_shown = True
+    return any_shown
+
+
+def _end_of_search(any_shown: bool, names: Sequence[str], silent: Mapping[str, str], *, json: bool) -> None:
+    if not any_shown and not json:
+        _remark(f"no event matches in {_answering(names, silent)}")
+    _end(silent)
+
+
+def _answering(names: Sequence[str], silent: Mapping[str, str]) -> str:
+    return ", ".join(name for name in names if name not in silent) or "any sink"
 
 
 def _show(found: Sequence[Sighting], *, json: bool) -> None:

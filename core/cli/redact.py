@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from logweir.capture.asking import snapshotter_of
 from logweir.cli.event_argument import parsed_event
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
+from logweir.cli.screen import Screen
 from logweir.config.loading import load_config
 from logweir.redaction.scan import Masked
 
@@ -43,7 +43,7 @@ def redact(
         found = [{"path": place.path, "rule": place.rule} for place in masked]
         typer.echo(_json({"event": clean, "fields": stored, "masked": found}))
         return
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(
         Text(printable(clean) if text else _json({"event": clean, "fields": stored}, indent=2)),
         soft_wrap=True,

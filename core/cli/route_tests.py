@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.junit import junit_xml
 from logweir.cli.printable import printable
 from logweir.cli.route_checks import CaseResult, check_cases, has_labels
+from logweir.cli.screen import Screen
 from logweir.config.loading import load_config
 from logweir.config.route_tests import TestFile, load_route_tests
 
@@ -39,7 +39,7 @@ def check_routes(
     """Test the routes: what becomes of given events, beside what is expected; nothing is stored."""
     read = [load_route_tests(path) for path in files or [Path("routes.test.yaml")]]
     results = {file.path: _checked(file, config) for file in read}
-    console = Console(highlight=False, soft_wrap=True)
+    console = Screen(highlight=False, soft_wrap=True)
     reports = {}
     for path, cases in results.items():
         for case in cases:

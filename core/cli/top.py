@@ -10,13 +10,14 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from logweir.cli.metrics_client import Picture, SinkRow, look, url_of
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
+from logweir.cli.screen import Screen
 from logweir.cli.top_table import shown
 from logweir.config.loading import load_config
 from logweir.errors import LogweirError
@@ -40,7 +41,7 @@ def top(
         time.sleep(interval)
         _print(before, look(place), as_lines=as_lines)
         return
-    with contextlib.suppress(KeyboardInterrupt), Live(console=Console(), auto_refresh=False) as live:
+    with contextlib.suppress(KeyboardInterrupt), Live(console=Screen(), auto_refresh=False) as live:
         _watch(place, before, interval, live)
 
 
@@ -49,7 +50,7 @@ def _print(before: Picture, now: Picture, *, as_lines: bool) -> None:
         for name in now.sinks:
             typer.echo(json.dumps(asdict(SinkRow.between(name, before, now))))
     else:
-        console = Console(highlight=False)
+        console = Screen(highlight=False)
         console.print(shown(before, now, console.width))
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
 from logweir.cli.progress import ReportProgress, progress_bar
+from logweir.cli.screen import Screen
 from logweir.cli.sinks import require_ability
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -81,7 +81,7 @@ def _chosen(sink: str | None, config: RoutingConfig) -> list[str]:
 
 async def _verify(name: str, config: RoutingConfig, save: Path | None, known: Path | None) -> bool:
     """Verify one sink and say what was found; whether it is sound."""
-    console, tally, found = Console(soft_wrap=True, highlight=False), Tally(), 0
+    console, tally, found = Screen(soft_wrap=True, highlight=False), Tally(), 0
     saved = await in_thread(lambda: open_saved_heads(known, name)) if known is not None else None
     with progress_bar() as report:
         async with opened(name, config, read_only=True) as target:

@@ -1,8 +1,10 @@
 """The command line as a person meets it: wrong input gives one clear message and exit code 2."""
 
 import json
+import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,60 @@ def test_the_list_of_commands_is_written_without_importing_them() -> None:
 
     assert "explain" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "command", [[name] for name in application.COMMANDS] + [["dlq", "list"], ["bench", "run"]]
+)
+def test_every_command_has_a_short_option_for_its_help(command: list[str]) -> None:
+    short, long = run(*command, "-h"), run(*command, "--help")
+    assert (short.exit_code, short.stdout) == (0, long.stdout)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run("--version").stdout.split(",")[0] == f"logweir {version('logweir')}"
+
+
+def test_a_shell_completes_commands_and_their_options() -> None:
+    def complete(line: str) -> set[str]:
+        environment = {
+            **os.environ,
+            "_LOGWEIR_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(line.count(" ")),
+        }
+        program = [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv = ['logweir']; from logweir.cli.app import main; main()",
+        ]
+        return set(
+            subprocess.run(
+                program, env=environment, capture_output=True, text=True, check=False
+            ).stdout.split()
+        )
+
+    assert complete("logweir ver") == {"verify"}
+    assert "--trace-id" in complete("logweir query --tr")
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    Path("routing.yaml").write_text(GOOD.replace("{type: memory}", "{type: file, path: a.jsonl}"))
+    Path("a.log").write_text("".join(f'{{"event": "x", "kind": "audit", "n": {n}}}\n' for n in range(3_000)))
+    assert run("run", "a.log").exit_code == 0
+    command = [sys.executable, "-c", "from logweir.cli.app import main; main()", "query", "--limit", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.wait(60), process.stderr.read()) == (0, "")
+
+
+def test_a_connection_that_broke_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_source: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("logweir.cli.check.load_config", fail)
+    result = run("check")
+    assert (result.exit_code, result.stderr) == (1, "logweir: [Errno 32] Broken pipe\n")
