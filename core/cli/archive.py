@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.printable import counted
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_sink
 from logweir.cli.times import MOMENT_HELP, moment
@@ -92,8 +93,8 @@ def restore(
     with progress_bar() as report:
         summary = asyncio.run(work(report))
     typer.echo(
-        f"{to}: {summary.restored:,} rows restored, {summary.present:,} there already, "
-        f"from {_counted(summary.files, 'file')} of {_counted(summary.days, 'day')}"
+        f"{to}: {counted(summary.restored, 'row')} restored, {summary.present:,} there already, "
+        f"from {counted(summary.files, 'file')} of {counted(summary.days, 'day')}"
     )
     if not _without_problems(summary):
         raise typer.Exit(1)
@@ -165,11 +166,12 @@ def _do(config: RoutingConfig, job: retention.Job, now: datetime, *, patient: bo
         _report_problem(f"sink {job.sink!r}: {error}")
         return False
     if job.rule.archive is None:
-        typer.echo(f"{job.sink}: {summary.deleted:,} rows deleted")
+        typer.echo(f"{job.sink}: {counted(summary.deleted, 'row')} deleted")
     else:
         typer.echo(
-            f"{job.sink}: {summary.archived:,} rows of {_counted(summary.days, 'day')} archived in "
-            f"{_counted(summary.files, 'file')} at {job.rule.archive}, {summary.deleted:,} rows deleted"
+            f"{job.sink}: {counted(summary.archived, 'row')} of {counted(summary.days, 'day')} archived in "
+            f"{counted(summary.files, 'file')} at {job.rule.archive}, "
+            f"{counted(summary.deleted, 'row')} deleted"
         )
     return _without_problems(summary)
 
@@ -191,7 +193,3 @@ def _without_problems(summary: Summary) -> bool:
 def _report_problem(problem: str) -> None:
     text = Text("problem: ", style="bold red").append(problem, style="default not bold")
     Console(stderr=True, soft_wrap=True, highlight=False).print(text)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -15,6 +15,7 @@ from rich.text import Text
 from logweir.cli.dead_letter_tables import kept
 from logweir.cli.metrics_client import look, url_of
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.printable import counted
 from logweir.cli.screen import Screen
 from logweir.config.checks import find_doubts
 from logweir.config.loading import load_config
@@ -50,7 +51,7 @@ def check(
     """Validate routing.yaml and probe every sink."""
     settings = load_config(config)
     console = Screen(highlight=False)
-    count = f"{_counted(len(settings.sinks), 'sink')}, {_counted(len(settings.routes), 'route')}"
+    count = f"{counted(len(settings.sinks), 'sink')}, {counted(len(settings.routes), 'route')}"
     console.print(Text(f"{config} is valid: {count}"), soft_wrap=True)
     for doubt in find_doubts(settings):
         console.print(Text("warning: ", style="yellow").append(doubt), soft_wrap=True)
@@ -79,10 +80,6 @@ def _show_dead_letters(config: RoutingConfig, console: Console) -> bool:
     return True
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _set_aside(config: RoutingConfig) -> list[str]:
     """What a running process has set aside, if one serves its metrics where the file says."""
     if config.metrics is None or not config.metrics.port:
@@ -93,7 +90,7 @@ def _set_aside(config: RoutingConfig) -> list[str]:
         return []  # no process runs, and that is no fault of the file
     waiting = {sink: running.value("queue_set_aside_events", sink) for sink in running.sinks}
     return [
-        f"sink {sink!r} has put off {_counted(round(count), 'event')} of the running process: set aside "
+        f"sink {sink!r} has put off {counted(round(count), 'event')} of the running process: set aside "
         "while others pass; its log says why"
         for sink, count in waiting.items()
         if count

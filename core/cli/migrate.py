@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import printable
+from logweir.cli.printable import counted, printable
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.cli.times import MOMENT_HELP, moment
@@ -57,9 +57,9 @@ def migrate(
     with progress_bar() as report:
         moved = asyncio.run(_move(settings, wanted, place, report))
     if moved.resumed:
-        typer.echo(f"went on after {moved.resumed:,} events of an earlier run")
+        typer.echo(f"went on after {counted(moved.resumed, 'event')} of an earlier run")
     typer.echo(
-        f"{source} to {target}: {moved.copied:,} events copied, {moved.present:,} there already; "
+        f"{source} to {target}: {counted(moved.copied, 'event')} copied, {moved.present:,} there already; "
         f"{moved.verified:,} of {source} found in {target}"
     )
     _report_refused(moved)

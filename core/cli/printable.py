@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-__all__ = ["json_printable", "printable", "sized", "utc"]
+__all__ = ["counted", "json_printable", "printable", "sized", "utc"]
 
 _KIB = 1024
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: 1 event, 2,000 events."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import printable
+from logweir.cli.printable import counted, printable
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.screen import Screen
 from logweir.cli.sinks import require_ability
@@ -174,6 +174,7 @@ def _place(finding: Finding) -> list[str]:
 
 
 def _summary(name: str, tally: Tally, found: int) -> str:
-    verdict = "sound" if not found else "1 finding" if found == 1 else f"{found:,} findings"
-    before = f"; {tally.unlinked:,} rows are from before chaining" if tally.unlinked else ""
-    return f"{name}: {tally.rows:,} rows of {tally.writers:,} chains verified{before}: {verdict}"
+    verdict = counted(found, "finding") if found else "sound"
+    before = f"; {counted(tally.unlinked, 'row')} from before chaining" if tally.unlinked else ""
+    verified = f"{counted(tally.rows, 'row')} of {counted(tally.writers, 'chain')} verified"
+    return f"{name}: {verified}{before}: {verdict}"
