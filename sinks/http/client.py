@@ -14,7 +14,7 @@ from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.encode import Request
 from logweir.sinks.http.verdicts import Answer
 from logweir.sinks.shared.credentials import bearer_header, login_of
-from logweir.sinks.shared.http_client import beginning_of, make_http_client
+from logweir.sinks.shared.http_client import HttpPool, beginning_of, make_http_client
 from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["HttpClient"]
@@ -35,14 +35,14 @@ class HttpClient:
         http: The pool.
     """
 
-    def __init__(self, config: HttpConfig, http: httpx.AsyncClient) -> None:
+    def __init__(self, config: HttpConfig, http: HttpPool) -> None:
         self._http = http
         self._method = config.method
         self._url = config.url.get_secret_value()
         self._secrets = [secret.encode() for secret in config.secrets()]
 
     @classmethod
-    async def make(cls, config: HttpConfig, workers: int) -> HttpClient:
+    async def make(cls, config: HttpConfig, workers: int) -> HttpPool:
         """Make the pool, in a thread because it reads certificates; nothing is sent yet.
 
         Raises:
@@ -99,7 +99,7 @@ class HttpClient:
         return said
 
 
-def _pool(config: HttpConfig, workers: int) -> httpx.AsyncClient:
+def _pool(config: HttpConfig, workers: int) -> HttpPool:
     single = config.format == "single"
     at_once = workers * (config.concurrency if single else 1)
     own = {name: value.get_secret_value() for name, value in config.headers.items()}

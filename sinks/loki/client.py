@@ -22,7 +22,7 @@ from logweir.sinks.loki.push_body import json_body, json_part, protobuf_body
 from logweir.sinks.loki.verdicts import Answer, is_too_large, read_answer, unreachable
 from logweir.sinks.loki.writing import AT_ONCE
 from logweir.sinks.shared.credentials import bearer_header, login_of
-from logweir.sinks.shared.http_client import make_http_client
+from logweir.sinks.shared.http_client import HttpPool, make_http_client
 from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["LokiClient"]
@@ -58,7 +58,7 @@ class LokiClient:
         http: The pool.
     """
 
-    def __init__(self, config: LokiConfig, http: httpx.AsyncClient) -> None:
+    def __init__(self, config: LokiConfig, http: HttpPool) -> None:
         self._http = http
         self._part_of, self._body_of, self._headers = _BODIES[config.encoding]
         # Whole and parsed: of a path, httpx would make it anew for each request.
@@ -156,7 +156,7 @@ def _decoded(content: bytes) -> Any:
         return None
 
 
-def _pool(config: LokiConfig, workers: int) -> httpx.AsyncClient:
+def _pool(config: LokiConfig, workers: int) -> HttpPool:
     """Make the pool, in a thread: certificates are read from files."""
     headers = _HINTS | ({"X-Scope-OrgID": config.tenant} if config.tenant else {})
     own = {name.lower(): value.get_secret_value() for name, value in config.headers.items()}

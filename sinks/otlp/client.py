@@ -11,7 +11,7 @@ from logweir.redaction.scan import MASK
 from logweir.sinks.otlp.config import OtlpConfig
 from logweir.sinks.otlp.verdicts import Answer
 from logweir.sinks.shared.credentials import bearer_header, login_of
-from logweir.sinks.shared.http_client import beginning_of, make_http_client
+from logweir.sinks.shared.http_client import HttpPool, beginning_of, make_http_client
 from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["OtlpClient"]
@@ -34,7 +34,7 @@ class OtlpClient:
         http: The pool.
     """
 
-    def __init__(self, config: OtlpConfig, http: httpx.AsyncClient) -> None:
+    def __init__(self, config: OtlpConfig, http: HttpPool) -> None:
         self._http = http
         self._url = config.url
         self._headers = {"Content-Encoding": "gzip"} if config.gzip else {}
@@ -82,7 +82,7 @@ class OtlpClient:
         return said
 
 
-def _pool(config: OtlpConfig, workers: int) -> httpx.AsyncClient:
+def _pool(config: OtlpConfig, workers: int) -> HttpPool:
     own = {name: value.get_secret_value() for name, value in config.headers.items()}
     return make_http_client(
         login=login_of(config.username, config.password),

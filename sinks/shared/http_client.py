@@ -1,13 +1,84 @@
-"""The pool of connections of a sink that speaks HTTP through httpx."""
+"""The pool of connections of a sink that speaks HTTP through httpx.
+
+A request that is cancelled, as each is whose write takes too long, may take its place in httpx's pool with
+it for ever. When all are gone, every request waits in vain, and the sink would be down until the process
+ends. So a pool is left for a new one when a request was torn out of it, and closed after the others' end.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 
-__all__ = ["beginning_of", "make_http_client"]
+__all__ = ["HttpPool", "beginning_of", "make_http_client"]
+
+
+class HttpPool:
+    """Requests over a pool of connections, which is made anew when it may have lost some of them.
+
+    Args:
+        make: Makes a pool; nothing is sent by it.
+    """
+
+    def __init__(self, make: Callable[[], httpx.AsyncClient]) -> None:
+        self._make = make
+        self._pool = _Pool(make())
+        self._closings = set[asyncio.Task[None]]()
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: str | httpx.URL, **options: Any
+    ) -> AsyncIterator[httpx.Response]:
+        """Send a request; its answer is read within the context. Options and errors are those of httpx."""
+        async with self._used() as client, client.stream(method, url, **options) as response:
+            yield response
+
+    async def request(self, method: str, url: str | httpx.URL, **options: Any) -> httpx.Response:
+        """Send a request and read the whole answer. Options and errors are those of httpx."""
+        async with self._used() as client:
+            return await client.request(method, url, **options)
+
+    async def aclose(self) -> None:
+        """Close the connections, those of former pools too."""
+        await self._pool.client.aclose()
+        if self._closings:
+            await asyncio.wait(self._closings)
+
+    @asynccontextmanager
+    async def _used(self) -> AsyncIterator[httpx.AsyncClient]:
+        pool = self._pool
+        pool.requests += 1
+        try:
+            yield pool.client
+        except httpx.PoolTimeout:  # there are as many connections as requests at once: some are lost
+            self._leave(pool)
+            raise
+        except Exception:
+            raise
+        except BaseException:  # cancelled
+            self._leave(pool)
+            raise
+        finally:
+            pool.requests -= 1
+            if pool is not self._pool and not pool.requests:
+                closing = asyncio.create_task(pool.client.aclose())
+                self._closings.add(closing)
+                closing.add_done_callback(self._closings.discard)
+
+    def _leave(self, pool: _Pool) -> None:
+        if pool is self._pool:
+            self._pool = _Pool(self._make())
+
+
+class _Pool:
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.requests = 0
 
 
 def make_http_client(
@@ -18,7 +89,7 @@ def make_http_client(
     timeout: float,
     connections: int,
     base_url: str = "",
-) -> httpx.AsyncClient:
+) -> HttpPool:
     """Make a pool; nothing is sent yet.
 
     Redirects are not followed: a POST that is redirected becomes a GET, and its events are lost under a 200.
@@ -31,16 +102,20 @@ def make_http_client(
         connections: The most connections at once; all of them are kept open.
         base_url: What the paths of requests are relative to.
     """
-    return httpx.AsyncClient(
-        base_url=base_url,
-        headers=headers,
-        auth=login,
-        # Not True: httpx would read the authorities of certifi, which takes time and serves nobody.
-        verify=False if trust is None else trust,
-        timeout=timeout,
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        follow_redirects=False,
-    )
+
+    def make() -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=base_url,
+            headers=headers,
+            auth=login,
+            # Not True: httpx would read the authorities of certifi, which takes time and serves nobody.
+            verify=False if trust is None else trust,
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            follow_redirects=False,
+        )
+
+    return HttpPool(make)
 
 
 async def beginning_of(response: httpx.Response, most: int) -> bytes:
