@@ -155,8 +155,8 @@ def _do(config: RoutingConfig, job: retention.Job, now: datetime, *, patient: bo
     """Do one rule and say what was done; whether all went well."""
     try:
         with progress_bar() as report:
-            counted = "archived" if job.rule.archive else "deleted"
-            summary = asyncio.run(retention.apply(config, job, now, _progress(report, counted)))
+            shown = "archived" if job.rule.archive else "deleted"
+            summary = asyncio.run(retention.apply(config, job, now, _progress(report, shown)))
     except Busy as error:
         typer.echo(str(error), err=True)
         return patient
@@ -176,10 +176,10 @@ def _do(config: RoutingConfig, job: retention.Job, now: datetime, *, patient: bo
     return _without_problems(summary)
 
 
-def _progress(report: ReportProgress, counted: str) -> Progress:
+def _progress(report: ReportProgress, shown: str) -> Progress:
     return Progress(
         lambda what, share, summary: report(
-            what, share, f"{getattr(summary, counted):,} {counted}, {summary.deleted:,} deleted"
+            what, share, f"{getattr(summary, shown):,} {shown}, {summary.deleted:,} deleted"
         )
     )
 

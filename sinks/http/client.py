@@ -42,7 +42,7 @@ class HttpClient:
         self._secrets = [secret.encode() for secret in config.secrets()]
 
     @classmethod
-    async def make(cls, config: HttpConfig, workers: int) -> HttpPool:
+    async def make(cls, config: HttpConfig, workers: int) -> HttpClient:
         """Make the pool, in a thread because it reads certificates; nothing is sent yet.
 
         Raises:
