@@ -385,7 +385,7 @@ def test_a_rolling_upgrade_loses_nothing_whichever_side_is_newer(
         asyncio.run(publish(1, range(150, 200)))  # and one that is older
         eventually(lambda: stored() == list(range(200)), 60, found=(tmp_path / "newer.txt").read_text)
         host.end(old)
-        eventually(lambda: waiting(config) == 0, 30)
+        eventually(lambda: waiting(config) == 0)
     finally:
         newer.terminate()
         assert newer.wait(60) == 0

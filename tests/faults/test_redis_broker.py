@@ -76,8 +76,8 @@ def test_a_worker_that_stood_still_for_longer_than_the_claim_time_repeats_nothin
     with consumers(tmp_path, config, 2) as workers:
         workers.wait_until_ready()
         with burst(config) as running:
-            eventually(lambda: stands_still(workers.processes[0], tmp_path), 30)
-            eventually(lambda: len(stored(tmp_path)) > 300, 30)
+            eventually(lambda: stands_still(workers.processes[0], tmp_path))
+            eventually(lambda: len(stored(tmp_path)) > 300)
             running.until_more_is_stored(2500)  # at a thousand a second: longer than the claim time
             workers.processes[0].send_signal(signal.SIGCONT)
         expect_all_once(tmp_path, running.sent, workers)

@@ -151,7 +151,7 @@ def test_logweir_worker_delivers_what_the_application_forwards(tmp_path: Path, k
             assert logweir.flush(30)
         expected = [f"action.{number:03}" for number in range(300)]
         eventually(lambda: stored(tmp_path) == expected, 60, found=lambda: (stored(tmp_path), said(tmp_path)))
-        eventually(lambda: status(tmp_path)["lag"] == status(tmp_path)["pending"] == 0, 30)
+        eventually(lambda: status(tmp_path)["lag"] == status(tmp_path)["pending"] == 0)
         assert [len(status(tmp_path)["consumers"]), status(tmp_path)["missing"]] == [2, 0]
     finally:
         for process in workers:

@@ -80,7 +80,7 @@ def test_a_worker_delivers_what_goes_over_a_cluster_while_slots_move(
         log(range(400, 600))
         assert logweir.flush(30)
         eventually(lambda: stored(tmp_path) == list(range(600)), 60, found=lambda: said(tmp_path))
-        eventually(lambda: sum(cluster.xlen(name) for name in streams) == 0, 30)
+        eventually(lambda: sum(cluster.xlen(name) for name in streams) == 0)
     assert terminate(worker) == 0
 
 

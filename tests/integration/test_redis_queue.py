@@ -160,7 +160,7 @@ def test_logweir_worker_delivers_what_the_application_forwards(tmp_path: Path, r
             assert logweir.flush(30)
         expected = [f"action.{number:03}" for number in range(300)]
         eventually(lambda: stored(tmp_path) == expected, 60, found=lambda: (stored(tmp_path), said(tmp_path)))
-        eventually(lambda: in_redis(config, redis.url) == [], 30)
+        eventually(lambda: in_redis(config, redis.url) == [])
     finally:
         for process in workers:
             process.terminate()

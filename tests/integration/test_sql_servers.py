@@ -365,10 +365,10 @@ async def test_the_pool_never_has_more_connections_than_workers(place: Place) ->
 @pytest.mark.busy
 async def test_a_row_lock_held_by_another_ends_the_wait_in_time(place: Place) -> None:
     event = make_event()
-    sink = place.sink(retry={"timeout": "1s"}, statement_timeout="20s")
+    sink = place.sink(retry={"timeout": "4s"}, statement_timeout="60s")
     async with opened(sink), opened(place.sink()) as other, other._opened().connect() as connection:
         await connection.run_sync(other.record_in, event)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             with pytest.raises(SinkUnavailable, match=r"(?i)lock"):
                 await sink.write([event])
         await connection.rollback()

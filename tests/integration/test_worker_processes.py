@@ -141,7 +141,7 @@ def test_a_second_signal_ends_all_at_once(site: Site, parent: subprocess.Popen[s
             parent.wait(1)
         parent.send_signal(signal.SIGTERM)
         assert parent.wait(30) == -signal.SIGTERM
-        eventually(lambda: not any(map(lives, site.workers())), 30, found=lambda: said(site.folder))
+        eventually(lambda: not any(map(lives, site.workers())), found=lambda: said(site.folder))
 
 
 def test_more_processes_than_sinks_on_the_disk_are_refused(tmp_path: Path) -> None:

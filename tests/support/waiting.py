@@ -8,7 +8,7 @@ __all__ = ["eventually"]
 
 def eventually(
     condition: Callable[[], object],
-    seconds: float = 30.0,
+    seconds: float = 60.0,
     *,
     pause: float = 0.01,
     found: Callable[[], object] = lambda: "it did not come about",

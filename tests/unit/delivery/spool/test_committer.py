@@ -219,7 +219,7 @@ def test_deletions_alone_wait_for_company(
     assert spool.commits == [(1, 3)]
     # Who woke it meanwhile has not used up the wake-up of the next.
     stage(spool, committer)
-    eventually(lambda: len(spool.commits) == 2, 10.0)
+    eventually(lambda: len(spool.commits) == 2)
 
 
 @pytest.mark.parametrize("waits_for", ["something", "company", "the disk"])
@@ -422,7 +422,7 @@ def test_a_call_that_interrupts_a_nudge_before_its_wake_up_wakes_the_thread_itse
                 self.interrupts = False
                 committer.nudge()  # does nothing: somebody is about to
                 committer.ensure_awake()
-                eventually(lambda: spool.commits, 10.0)
+                eventually(lambda: spool.commits)
             super().put(item, block, timeout)
 
     committer._wakeups = Interrupted()
