@@ -6,6 +6,7 @@ credentials or the index is tried again, because the next event would fare no be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
@@ -23,8 +24,29 @@ __all__ = ["Verdict", "failure", "item_verdict"]
 _LONGEST = 500
 #: How a `document_parsing_exception` (early 8.x: `mapper_parsing_exception`) names the field to blame.
 _UNINDEXABLE = "field [fields] of type [flattened]"
-#: Item errors with a client's status that are the index's fault and may pass, not the event's.
-_OF_THE_INDEX = {"index_closed_exception", "cluster_block_exception", "security_exception"}
+#: What Elasticsearch 8 answers with 400 to a document that it cannot take: these, and nothing else, are held
+#: against an event. Any other 400 speaks of the index or the cluster, and passes once an operator saw to it.
+_OF_THE_DOCUMENT = {
+    "document_parsing_exception",
+    "mapper_parsing_exception",  # its name before 8.7
+    "strict_dynamic_mapping_exception",
+    "x_content_parse_exception",
+    "parsing_exception",
+    "max_bytes_length_exceeded_exception",
+}
+#: `illegal_argument_exception` is said of both. Of a document: a value that Lucene has no room for, fields
+#: beyond the limits of the mapping, or another type than the mapping has. Not of it: a pipeline that is
+#: missing, an alias without an index to write to.
+_ARGUMENT_OF_THE_DOCUMENT = re.compile(
+    r"immense|is too large|limit of |mapper \[|can't merge|cannot be changed from|object mapping|nested",
+    re.IGNORECASE,
+)
+#: What it answers to a whole request that it cannot take; the first is said of ids.
+_OF_THE_REQUEST = {
+    "action_request_validation_exception",
+    "search_phase_execution_exception",
+    "parse_exception",
+}
 
 
 class Verdict(Enum):
@@ -45,10 +67,13 @@ def item_verdict(item: Mapping[str, Any]) -> tuple[Verdict, str]:
     its own would have had, and an ``error`` with the type of the server's exception:
 
     - ``create`` of an id that is there: 409, ``version_conflict_engine_exception``;
-    - a document that the mapping refuses: 400, ``document_parsing_exception`` or
-      ``illegal_argument_exception``;
-    - an index that is closed (400), read only or above the flood stage of its disk (403, 429
-      ``cluster_block_exception``), or not ours to write to (403, ``security_exception``);
+    - a document that the mapping refuses: 400, ``document_parsing_exception``, or an
+      ``illegal_argument_exception`` about a field;
+    - an index that is closed (400), that cannot be made because the cluster has all the shards it may
+      have (400, ``validation_exception``), whose ingest pipeline is missing, whose alias has nothing to write to
+      (400, ``illegal_argument_exception``);
+    - an index that is read only or above the flood stage of its disk (403, 429 ``cluster_block_exception``),
+      or not ours to write to (403, ``security_exception``);
     - a node with a full queue: 429, ``es_rejected_execution_exception``; a shard that is not there: 503,
       ``unavailable_shards_exception``.
     """
@@ -59,11 +84,17 @@ def item_verdict(item: Mapping[str, Any]) -> tuple[Verdict, str]:
     kind, reason = error.get("type", ""), _reason(error) or f"status {status}"
     if status == HTTPStatus.CONFLICT and kind in {"", "version_conflict_engine_exception"}:
         return Verdict.DUPLICATE, ""
-    if status == HTTPStatus.BAD_REQUEST and kind not in _OF_THE_INDEX:
+    if status == HTTPStatus.BAD_REQUEST and _is_of_the_document(kind, reason):
         return Verdict.UNINDEXABLE if _UNINDEXABLE in reason else Verdict.REJECTED, reason
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Verdict.REJECTED, reason
     return Verdict.RETRY, reason
+
+
+def _is_of_the_document(kind: str, reason: str) -> bool:
+    if kind == "illegal_argument_exception":
+        return _ARGUMENT_OF_THE_DOCUMENT.search(reason) is not None
+    return kind in _OF_THE_DOCUMENT
 
 
 def failure(error: Exception) -> SinkError:
@@ -93,11 +124,17 @@ def _refusal(error: ApiError) -> SinkError:
         return SinkUnavailable(f"the server refuses the credentials or the privilege; {message}")
     if meaning is Meaning.TOO_LARGE:
         return SinkRejected(f"larger than the server takes (http.max_content_length); {message}")
-    # A proxy may answer 400 to anything; only what Elasticsearch itself says is held against the events.
-    if status == HTTPStatus.BAD_REQUEST and isinstance(details, dict):
+    # A proxy may answer 400 to anything; only what Elasticsearch itself says of what it was sent is held
+    # against the events.
+    if status == HTTPStatus.BAD_REQUEST and isinstance(details, dict) and _is_of_the_request(details):
         return SinkRejected(message)
     wait = seconds_to_wait(error.meta.headers.get("retry-after"), dates=False)
     return SinkUnavailable(message, retry_after=wait)
+
+
+def _is_of_the_request(error: Mapping[str, Any]) -> bool:
+    kind = str(error.get("type", ""))
+    return kind in _OF_THE_REQUEST or _is_of_the_document(kind, _reason(error))
 
 
 def _reason(error: Mapping[str, Any]) -> str:

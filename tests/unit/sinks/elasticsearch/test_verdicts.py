@@ -28,7 +28,15 @@ def error(kind: str, reason: str = "why", **more: Any) -> dict[str, Any]:
         ({"status": 404, "error": error("index_not_found_exception")}, Verdict.RETRY),
         ({"status": 400, "error": error("index_closed_exception")}, Verdict.RETRY),
         ({"status": 400, "error": error("document_parsing_exception")}, Verdict.REJECTED),
-        ({"status": 400, "error": error("illegal_argument_exception")}, Verdict.REJECTED),
+        (
+            {"status": 400, "error": error("illegal_argument_exception", "one immense term in field")},
+            Verdict.REJECTED,
+        ),
+        (
+            {"status": 400, "error": error("illegal_argument_exception", "no write index is defined")},
+            Verdict.RETRY,
+        ),
+        ({"status": 400, "error": error("validation_exception")}, Verdict.RETRY),
         ({"status": 413}, Verdict.REJECTED),
         (
             {
@@ -65,6 +73,8 @@ def test_a_request_that_elasticsearch_itself_refuses_is_rejected_but_not_one_tha
     said = {"error": error("action_request_validation_exception", "id is too long")}
     assert isinstance(failure(answered(400, said)), SinkRejected)
     assert "id is too long" in str(failure(answered(400, said)))
+    unknown = {"error": error("media_type_header_exception", "Invalid media-type value")}
+    assert isinstance(failure(answered(400, unknown)), SinkUnavailable)
     assert isinstance(failure(answered(400, "<html>Bad Request</html>")), SinkUnavailable)
     assert isinstance(failure(answered(413)), SinkRejected)
 

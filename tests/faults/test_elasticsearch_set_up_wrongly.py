@@ -1,0 +1,115 @@
+"""Elasticsearch that is full, or only half set up: what it answers then is nobody's event's fault."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from logweir.sinks.elasticsearch.config import ElasticsearchConfig
+from logweir.sinks.elasticsearch.sink import ElasticsearchSink
+from logweir.testing.contract import make_event
+from support.elastic import Elastic
+
+DAY = "2026.01.01"
+TIME = 1_767_225_600 * 10**9
+
+
+@pytest.fixture
+def store(elasticsearch: Any) -> Iterator[Elastic]:
+    """An index, or several, of a name of their own on the session's server."""
+    store = Elastic(elasticsearch.url, f"wrong-{uuid4().hex[:12]}")
+    yield store
+    store.remove()
+
+
+@asynccontextmanager
+async def opened(url: str, name: str, **more: Any) -> AsyncIterator[ElasticsearchSink]:
+    settings = {"url": url, "index": name, "layout": "daily", "provision": True, "replicas": 0, **more}
+    sink = ElasticsearchSink(ElasticsearchConfig.model_validate(settings))
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+def of_the_index(settings: dict[str, Any]) -> Callable[[Elastic, bool], None]:
+    """Set what is wrong, and take it back."""
+
+    def change(store: Elastic, wrong: bool) -> None:
+        values = {key: value if wrong else None for key, value in settings.items()}
+        store.ask("PUT", f"/{store.name}-{DAY}/_settings", {"index": values})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("said", "change"),
+    [
+        ("pipeline with id [absent] does not exist", of_the_index({"default_pipeline": "absent"})),
+        ("pipeline with id [absent] does not exist", of_the_index({"final_pipeline": "absent"})),
+        ("flood-stage watermark", of_the_index({"blocks.read_only_allow_delete": True})),
+        ("index read-only", of_the_index({"blocks.read_only": True})),
+        ("index write", of_the_index({"blocks.write": True})),
+    ],
+    ids=["default pipeline", "final pipeline", "flood stage", "read only", "write block"],
+)
+async def test_b1_what_an_index_refuses_to_every_event_waits_and_no_event_is_a_dead_letter(
+    elasticsearch: Any, store: Elastic, said: str, change: Callable[[Elastic, bool], None]
+) -> None:
+    async with opened(elasticsearch.url, store.name) as sink:
+        await sink.write([make_event("first", time_ns=TIME)])
+        change(store, True)
+        later = [make_event("later", time_ns=TIME + 1), make_event("last", time_ns=TIME + 2)]
+        result = await sink.write(later)
+        assert (result.retry, result.rejected) == ({0, 1}, {})
+        assert said in result.retry_reason
+        change(store, False)
+        result = await sink.write(later)
+        assert (result.retry, result.rejected) == (frozenset(), {})
+    assert len(store.ids()) == 3
+
+
+async def test_b1_an_alias_without_an_index_to_write_to_is_not_the_events_fault(
+    elasticsearch: Any, store: Elastic
+) -> None:
+    async with opened(elasticsearch.url, store.name) as sink:
+        for number in (1, 2):  # somebody's own indexes behind the name that our day has
+            store.ask("PUT", f"/own-{number}-{store.name}", {"aliases": {f"{store.name}-{DAY}": {}}})
+        result = await sink.write([make_event(time_ns=TIME)])
+        assert (result.retry, result.rejected) == ({0}, {})
+        assert "no write index" in result.retry_reason
+    for number in (1, 2):
+        store.ask("DELETE", f"/own-{number}-{store.name}")
+
+
+async def test_b1_a_cluster_that_has_all_its_shards_takes_what_waited_once_it_may_have_more(
+    own_server: Any,
+) -> None:
+    server = own_server("elasticsearch")
+    with closing(Elastic(server.url, "wrong")) as store:
+        async with opened(server.url, "wrong") as sink:
+            await sink.write([make_event("fits", time_ns=TIME)])
+            store.ask("PUT", "/_cluster/settings", {"persistent": {"cluster.max_shards_per_node": 1}})
+            tomorrow = make_event("of the next day", time_ns=TIME + 86_400 * 10**9)
+            result = await sink.write([make_event("of the same day", time_ns=TIME), tomorrow])
+            assert (result.retry, result.rejected) == ({1}, {})
+            assert "maximum normal shards open" in result.retry_reason
+            store.ask("PUT", "/_cluster/settings", {"persistent": {"cluster.max_shards_per_node": None}})
+            assert not (await sink.write([tomorrow])).retry
+        assert len(store.ids()) == 3
+
+
+async def test_b1_a_value_that_the_mapping_refuses_is_still_rejected_with_the_reason(
+    elasticsearch: Any, store: Elastic
+) -> None:
+    mapping = {"mappings": {"properties": {"fields": {"properties": {"size": {"type": "keyword"}}}}}}
+    async with opened(elasticsearch.url, store.name) as sink:
+        store.ask("DELETE", f"/_index_template/{store.name}")
+        store.ask("PUT", f"/{store.name}-{DAY}", {**mapping, "aliases": {store.name: {}}})
+        result = await sink.write([make_event(time_ns=TIME, size="x" * 40_000), make_event(time_ns=TIME)])
+        assert result.rejected.keys() == {0}
+        assert "failed to parse field" in result.rejected[0]
+        assert not result.retry
