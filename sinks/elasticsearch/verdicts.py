@@ -70,8 +70,8 @@ def item_verdict(item: Mapping[str, Any]) -> tuple[Verdict, str]:
     - a document that the mapping refuses: 400, ``document_parsing_exception``, or an
       ``illegal_argument_exception`` about a field;
     - an index that is closed (400), that cannot be made because the cluster has all the shards it may
-      have (400, ``validation_exception``), whose ingest pipeline is missing, whose alias has nothing to write to
-      (400, ``illegal_argument_exception``);
+      have (400, ``validation_exception``), whose ingest pipeline is missing or whose alias has no index to
+      write to (400, ``illegal_argument_exception``);
     - an index that is read only or above the flood stage of its disk (403, 429 ``cluster_block_exception``),
       or not ours to write to (403, ``security_exception``);
     - a node with a full queue: 429, ``es_rejected_execution_exception``; a shard that is not there: 503,

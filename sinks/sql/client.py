@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import event as events
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -21,7 +21,7 @@ from logweir.sinks.sql.dialects.mysql import MariaDb, MySql
 from logweir.sinks.sql.dialects.postgresql import PostgreSql
 from logweir.sinks.sql.dialects.sqlite import Sqlite
 from logweir.sinks.sql.sqlite_file import read_only_url
-from logweir.sinks.sql.verdicts import is_locked
+from logweir.sinks.sql.verdicts import is_locked, is_useless
 
 __all__ = ["OF_A_SINK", "PAGE", "Transaction", "connect", "database_of"]
 
@@ -95,6 +95,7 @@ async def _answers_as_mariadb(engine: AsyncEngine, config: SqlConfig) -> bool:
 async def _make(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
     """Make an engine; its driver is imported and certificates are read in a thread."""
     engine = await asyncio.to_thread(_create, config, url, connections)
+    events.listen(engine.sync_engine, "handle_error", _leave_useless_connections)
     if isinstance(config, SqliteConfig):
         _set_pragmas(engine, int(config.busy_timeout * 1000), writes=url.query.get("mode") != "ro")
     return engine
@@ -115,6 +116,15 @@ def _create(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
         execution_options={OF_A_SINK: True},
         **options,
     )
+
+
+def _leave_useless_connections(context: ExceptionContext) -> None:
+    """Count an error for a lost connection, upon which the whole pool is left.
+
+    After a failover each of its connections leads to the server that is read only now.
+    """
+    if is_useless(context.original_exception):
+        context.is_disconnect = True
 
 
 def _set_pragmas(engine: AsyncEngine, busy_milliseconds: int, *, writes: bool) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from logweir.diagnostics import report
@@ -31,7 +32,7 @@ from logweir.sinks.sql.chain.writing import Writers, insert_alone, require_links
 from logweir.sinks.sql.client import PAGE, connect, database_of
 from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
 from logweir.sinks.sql.dialects.contract import Database
-from logweir.sinks.sql.health import condition_of
+from logweir.sinks.sql.health import Needs, condition_of
 from logweir.sinks.sql.outbox import (
     claim_outbox,
     clear_outbox,
@@ -47,7 +48,7 @@ from logweir.sinks.sql.schema import Schema, script_of
 from logweir.sinks.sql.shielded import Shielded
 from logweir.sinks.sql.sqlite_file import Place, SqliteFile
 from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
-from logweir.sinks.sql.verdicts import DuplicateKey, ReadOnlyFile, TableMissing, as_sink_errors
+from logweir.sinks.sql.verdicts import DuplicateKey, ReadOnlyFile, TableMissing, as_sink_errors, lacks_right
 from logweir.sinks.sql.writing import Insertion, write_in_parts
 from logweir.sinks.tamper_evidence import Epoch, Finding, Head, Tally, summary_of
 
@@ -185,7 +186,11 @@ class SqlSink(Sink[SqlConfig]):
                 await self._open_anew(self._place)
             with as_sink_errors():
                 async with asyncio.timeout(self._patience):
-                    return await condition_of(self._opened(), self._table, self._schema, self._database)
+                    outbox = self._outbox if self.keeps_outbox else None
+                    needs = Needs(self.config.retention is not None, outbox)
+                    return await condition_of(
+                        self._opened(), self._table, self._schema, self._database, needs
+                    )
         except SinkError as error:
             return Health(HealthStatus.DOWN, str(error))
 
@@ -206,8 +211,11 @@ class SqlSink(Sink[SqlConfig]):
         except TableMissing:
             if not self.config.provision:
                 raise
-        with as_sink_errors():
-            await self._prepare(self._opened())
+        try:
+            with as_sink_errors():
+                await self._prepare(self._opened())
+        except SinkRejected as error:  # the table is another now: an operator's matter, and not the events'
+            raise SinkUnavailable(str(error)) from None
         return await self._store_together(batch)
 
     async def _store_together(self, batch: Sequence[Event]) -> set[int]:
@@ -360,7 +368,12 @@ class SqlSink(Sink[SqlConfig]):
         """A transaction that ends in time, and whose errors are ours."""
         with as_sink_errors():
             async with asyncio.timeout(self._patience), self._opened().begin() as connection:
-                yield connection
+                try:
+                    yield connection
+                except DBAPIError as error:
+                    if lacks_right(error):
+                        await connection.invalidate()
+                    raise
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Write; where a cancellation in the middle would do harm, it does not reach the work."""

@@ -26,6 +26,8 @@ __all__ = [
     "TableMissing",
     "as_sink_errors",
     "is_locked",
+    "is_useless",
+    "lacks_right",
     "verdict",
 ]
 
@@ -35,7 +37,7 @@ class DuplicateKey(SinkRejected):
 
 
 class TableMissing(SinkUnavailable):
-    """The table is gone; with ``provision: true`` it can be made anew."""
+    """The table, or a column of it, is gone; with ``provision: true`` it can be made anew."""
 
 
 class ReadOnlyFile(SinkUnavailable):
@@ -43,22 +45,19 @@ class ReadOnlyFile(SinkUnavailable):
 
 
 class RowsMustWait(SinkUnavailable):
-    """There is no place yet for some rows, and there is for others: a partition is missing."""
+    """There is no place yet for some rows, and there is for others: a partition, or a letter, is missing."""
 
 
 #: MySQL and MariaDB: what a row is to blame for. Source: MySQL 8.0 Error Message Reference, "Server Error
 #: Message Reference", whose names these are; MariaDB documentation, "MariaDB Error Code Reference", for 4025.
 _MYSQL_ROW_FAULTS = {
     1048,  # ER_BAD_NULL_ERROR
-    1054,  # ER_BAD_FIELD_ERROR: unknown column
-    1136,  # ER_WRONG_VALUE_COUNT_ON_ROW
     1153,  # ER_NET_PACKET_TOO_LARGE: larger than max_allowed_packet
     1216,  # ER_NO_REFERENCED_ROW: foreign key
     1264,  # ER_WARN_DATA_OUT_OF_RANGE
     1265,  # WARN_DATA_TRUNCATED
     1292,  # ER_TRUNCATED_WRONG_VALUE
-    1364,  # ER_NO_DEFAULT_FOR_FIELD
-    1366,  # ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: incorrect string, or number
+    1366,  # ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: an incorrect number; letters are another matter, see below
     1406,  # ER_DATA_TOO_LONG
     1452,  # ER_NO_REFERENCED_ROW_2: foreign key
     1644,  # ER_SIGNAL_EXCEPTION: a trigger's SIGNAL
@@ -70,8 +69,30 @@ _MYSQL_ROW_FAULTS = {
     4025,  # ER_CONSTRAINT_FAILED (MariaDB): check constraint
 }
 _MYSQL_DUPLICATE = {1062, 1586}  # ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
-_MYSQL_TABLE_MISSING = {1146}  # ER_NO_SUCH_TABLE
+_MYSQL_TABLE_MISSING = {1146, 1054}  # ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR: unknown column
 _MYSQL_NO_PARTITION = {1526, 1591}  # ER_NO_PARTITION_FOR_GIVEN_VALUE, and its _SILENT
+#: MySQL and MariaDB: the character set of a column lacks a letter. It is said by the code of a wrong number.
+_MYSQL_NO_LETTER = "Incorrect string value"
+_NO_LETTER_ADVICE = "; the column's character set lacks a letter: convert the table to utf8mb4, the row waits"
+#: MySQL and MariaDB: a connection that will be told the same for ever, whoever writes, while a new one may
+#: reach another server or another state of this one.
+_MYSQL_USELESS = {
+    1290,  # ER_OPTION_PREVENTS_STATEMENT: --read-only, --super-read-only
+    1792,  # ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: the session began on a server that was read only
+    1820,  # ER_MUST_CHANGE_PASSWORD: it expired
+    1836,  # ER_READ_ONLY_MODE
+    1047,  # ER_UNKNOWN_COM_ERROR: a node of Galera that is not part of the cluster
+    3032,  # ER_SERVER_OFFLINE_MODE
+    3100,  # ER_RUN_HOOK_ERROR: a member that left its replication group
+}
+#: MySQL and MariaDB: a missing right. One that holds for a whole database, or for all, belongs to the login:
+#: an open connection does not get it when it is granted.
+_MYSQL_NO_RIGHT = {
+    1044,  # ER_DBACCESS_DENIED_ERROR
+    1142,  # ER_TABLEACCESS_DENIED_ERROR
+    1143,  # ER_COLUMNACCESS_DENIED_ERROR
+    1227,  # ER_SPECIFIC_ACCESS_DENIED_ERROR
+}
 #: MySQL and MariaDB: syntax that their parser refuses, which is our fault, and nobody's row or server.
 _MYSQL_UNKNOWN = {1064, 1149}  # ER_PARSE_ERROR, ER_SYNTAX_ERROR
 
@@ -82,15 +103,16 @@ _POSTGRESQL = {
     "22": SinkRejected,  # data exceptions
     "23": SinkRejected,  # integrity
     "23505": DuplicateKey,  # unique_violation
-    "42703": SinkRejected,  # undefined_column
-    "42804": SinkRejected,  # datatype_mismatch
+    "22P05": RowsMustWait,  # untranslatable_character: the database's encoding lacks it
+    "42703": TableMissing,  # undefined_column
     "54": SinkRejected,  # program limits, such as the size of an index row
     "P0001": SinkRejected,  # raise_exception: a trigger's RAISE
     "42P01": TableMissing,  # undefined_table
-    "42501": SinkUnavailable,  # insufficient_privilege: an operator grants it
-    "42": SinkError,  # syntax, which is our fault
-    "0A": SinkError,  # feature not supported
+    "42601": SinkError,  # syntax_error, which is our fault
 }
+#: PostgreSQL: the same for its connections; `26000` and `42P05` are what prepared statements meet behind a
+#: pooler that gives each transaction another connection of its own.
+_POSTGRESQL_USELESS = {"25006", "26000", "42P05"}
 
 #: PostgreSQL says it as a check violation (23514), and only its words differ from those of a constraint.
 _POSTGRESQL_NO_PARTITION = "no partition of relation"
@@ -98,11 +120,9 @@ _POSTGRESQL_NO_PARTITION = "no partition of relation"
 #: What SQLite says when a row itself is at fault, though it says so by an operational error. Its driver gives
 #: words where others give codes. Source: SQLite documentation, "Limits In SQLite" (SQLITE_LIMIT_LENGTH and
 #: SQLITE_LIMIT_VARIABLE_NUMBER) and "Result and Error Codes" (SQLITE_CONSTRAINT_UNIQUE, SQLITE_ERROR).
-_SQLITE_ROW_FAULTS = re.compile(
-    r"string or blob too big|too many sql variables|has no column named", re.IGNORECASE
-)
+_SQLITE_ROW_FAULTS = re.compile(r"string or blob too big|too many sql variables", re.IGNORECASE)
 _SQLITE_DUPLICATE = "UNIQUE constraint failed"
-_SQLITE_TABLE_MISSING = "no such table"
+_SQLITE_TABLE_MISSING = re.compile("no such table|has no column named")
 _SQLITE_LOCKED = "database is locked"  # SQLITE_BUSY
 _SQLITE_READ_ONLY = "attempt to write a readonly database"  # SQLITE_READONLY, and its READONLY_DBMOVED
 
@@ -144,6 +164,20 @@ def verdict(error: Exception) -> SinkError:
     return SinkError(message)
 
 
+def is_useless(error: BaseException) -> bool:
+    """Whether the connection is of no use any more, though the server keeps it open: a driver's error."""
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str):
+        return state in _POSTGRESQL_USELESS
+    return bool(error.args) and error.args[0] in _MYSQL_USELESS
+
+
+def lacks_right(error: DBAPIError) -> bool:
+    """Whether a right is missing that only a new connection would have once it is granted."""
+    arguments = error.orig.args if error.orig is not None else ()
+    return bool(arguments) and arguments[0] in _MYSQL_NO_RIGHT
+
+
 def is_locked(error: OperationalError) -> bool:
     """Whether another process has the SQLite file for itself just now."""
     return _SQLITE_LOCKED in str(error.orig)
@@ -158,11 +192,13 @@ def _verdict_of(error: DBAPIError) -> type[SinkError]:
         return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2], SinkUnavailable)
     arguments = original.args if original is not None else ()
     if arguments and isinstance(arguments[0], int):
-        return _mysql_verdict(arguments[0])
+        return _mysql_verdict(arguments[0], str(arguments[1:]))
     return _verdict_by_class(error)
 
 
-def _mysql_verdict(code: int) -> type[SinkError]:
+def _mysql_verdict(code: int, words: str) -> type[SinkError]:
+    if _MYSQL_NO_LETTER in words:
+        return RowsMustWait
     for codes, kind in (
         (_MYSQL_DUPLICATE, DuplicateKey),
         (_MYSQL_TABLE_MISSING, TableMissing),
@@ -186,7 +222,7 @@ def _verdict_by_class(error: DBAPIError) -> type[SinkError]:
         return SinkRejected  # asyncpg could not put the values into the statement
     if isinstance(error, OperationalError) and _SQLITE_ROW_FAULTS.search(message):
         return SinkRejected
-    if isinstance(error, OperationalError) and _SQLITE_TABLE_MISSING in message:
+    if isinstance(error, OperationalError) and _SQLITE_TABLE_MISSING.search(message):
         return TableMissing
     if isinstance(error, OperationalError) and _SQLITE_READ_ONLY in message:
         return ReadOnlyFile
@@ -208,4 +244,6 @@ def _message(error: Exception) -> str:
         text = str(original)
     lines = text.splitlines()
     words = _QUOTED_VALUE.sub(rf"\1 {MASK}", lines[0]) if lines and lines[0] else type(original).__name__
+    if _MYSQL_NO_LETTER in words:
+        return words + _NO_LETTER_ADVICE
     return f"{words}: {_SQLITE_DAMAGED_ADVICE}" if _SQLITE_DAMAGED.search(words) else words

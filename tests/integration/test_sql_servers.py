@@ -273,14 +273,6 @@ async def test_one_bad_row_is_rejected_and_the_rest_is_stored(place: Place) -> N
         assert await names(sink) == expected
 
 
-async def test_a_column_that_is_gone_rejects_instead_of_blocking(place: Place) -> None:
-    async with opened(place.sink()) as sink:
-        await place.run("ALTER TABLE TABLE_ DROP COLUMN status")
-        result = await sink.write([make_event(), make_event()])
-        assert len(result.rejected) == 2
-        assert all("status" in reason for reason in result.rejected.values())
-
-
 async def test_a_unique_key_of_ones_own_is_no_duplicate_event(place: Place) -> None:
     async with opened(place.sink()) as sink:
         await place.run("CREATE UNIQUE INDEX u_TABLE_ ON TABLE_ (resource)")

@@ -95,6 +95,11 @@ class FaultProxy:
         """Let everything that a client sends wait, so that each request takes that much longer."""
         self._do(self._set(latency=seconds))
 
+    def lead_to(self, url: str) -> None:
+        """Take new connections to another server, as a failover does; open ones stay where they are."""
+        parts = urlsplit(url)
+        self._target = (parts.hostname or "", parts.port or 0)
+
     def reset(self) -> None:
         """Reset open connections, and each new one as soon as it is accepted."""
         self._do(self._go(_Way.RESETTING))

@@ -46,6 +46,10 @@ class Database(ABC):
         """Return the most bytes of a statement, where the server hangs up on a larger one."""
         return None
 
+    def narrow_encoding(self, connection: Connection, table: Table) -> str:
+        """Say which part of the table has an encoding without all of Unicode; empty if all have it."""
+        return ""
+
     def json_text_of(self, document: Column[Any]) -> ColumnElement[str]:
         """The JSON of a column as text, which is not read as JSON on its way."""
         return type_coerce(document, Text)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     collate,
     func,
     literal,
+    text,
     type_coerce,
 )
 
@@ -43,6 +44,14 @@ _SESSION = (
 )
 #: How long to wait for another process that creates or migrates the table.
 _LOCK_SECONDS = 10
+#: Columns that never hold other letters than ASCII has.
+_PLAIN = {"id", "kind", "level", "trace_id", "span_id"}
+_CHARACTER_SETS = text(
+    "SELECT column_name, character_set_name FROM information_schema.columns"
+    " WHERE table_name = :table AND table_schema = COALESCE(:schema, DATABASE())"
+    " AND character_set_name NOT LIKE 'utf8mb4' AND character_set_name NOT LIKE 'utf16%'"
+    " AND character_set_name NOT IN ('utf32', 'gb18030', 'binary')"
+)
 
 
 class MySql(Database):
@@ -86,6 +95,12 @@ class MySql(Database):
     def packet_limit(self, connection: Connection) -> int | None:
         """Return the server's ``max_allowed_packet``."""
         return int(connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
+
+    def narrow_encoding(self, connection: Connection, table: Table) -> str:
+        """Of the columns, each of which may have a character set of its own; ids have plain letters."""
+        rows = connection.execute(_CHARACTER_SETS, {"table": table.name, "schema": table.schema})
+        narrow = {name: charset for name, charset in rows if name in table.c and name not in _PLAIN}
+        return ", ".join(f"the column {name} is {charset}" for name, charset in sorted(narrow.items()))
 
     def text_equals(self, column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
         """Trailing spaces count, which ``utf8mb4_bin`` by itself would pass over."""

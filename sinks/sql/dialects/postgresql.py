@@ -30,6 +30,9 @@ from logweir.sinks.sql.dialects.contract import Database, json_text
 
 __all__ = ["PostgreSql"]
 
+#: Encodings that hold all of Unicode; SQL_ASCII keeps any bytes as they are.
+_WIDE = {"UTF8", "SQL_ASCII", "GB18030"}
+
 
 class PostgreSql(Database):
     """PostgreSQL's own words."""
@@ -63,6 +66,11 @@ class PostgreSql(Database):
         """Hold an advisory lock until the transaction ends: DDL is part of it."""
         connection.scalar(func.pg_advisory_xact_lock(zlib.crc32(f"logweir.{table}".encode())).select())
         yield
+
+    def narrow_encoding(self, connection: Connection, table: Table) -> str:
+        """Of the database as a whole."""
+        encoding = str(connection.exec_driver_sql("SHOW server_encoding").scalar_one())
+        return "" if encoding in _WIDE else f"the database's encoding is {encoding}"
 
     def json_text_of(self, document: Column[Any]) -> ColumnElement[str]:
         """The driver would read it."""

@@ -16,7 +16,15 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
-from logweir.sinks.sql.verdicts import _SQLITE_DAMAGED_ADVICE, DuplicateKey, TableMissing, verdict
+from logweir.sinks.sql.verdicts import (
+    _NO_LETTER_ADVICE,
+    _SQLITE_DAMAGED_ADVICE,
+    DuplicateKey,
+    RowsMustWait,
+    TableMissing,
+    is_useless,
+    verdict,
+)
 
 STATEMENT = "INSERT INTO audit_log VALUES ('a secret value')"
 
@@ -32,6 +40,7 @@ def operational(message: str) -> OperationalError:
         (operational("database or disk is full"), SinkUnavailable("database or disk is full")),
         (operational("disk I/O error"), SinkUnavailable("disk I/O error")),
         (operational("no such table: audit_log"), TableMissing("no such table: audit_log")),
+        (operational("table a has no column named b"), TableMissing("table a has no column named b")),
         (operational("string or blob too big"), SinkRejected("string or blob too big")),
         (
             DatabaseError(STATEMENT, None, sqlite3.DatabaseError("file is not a database")),
@@ -68,7 +77,7 @@ def mysql(code: int, message: str = "words") -> DBAPIError:
     return OperationalError(STATEMENT, None, pymysql.err.OperationalError(code, message))
 
 
-@pytest.mark.parametrize("code", [1406, 1054, 1153, 1264, 1366, 1048, 3140, 3157, 3819, 4025, 1452, 1644])
+@pytest.mark.parametrize("code", [1406, 1153, 1264, 1366, 1048, 3140, 3157, 3819, 4025, 1452, 1644])
 def test_mysql_blames_the_row(code: int) -> None:
     found = verdict(mysql(code))
     assert (type(found), str(found)) == (SinkRejected, f"words ({code})")
@@ -104,7 +113,14 @@ def test_mysql_asks_to_wait(code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"), [(1062, DuplicateKey), (1146, TableMissing), (1064, SinkError)]
+    ("code", "expected"),
+    [
+        (1062, DuplicateKey),
+        (1146, TableMissing),
+        (1054, TableMissing),
+        (1364, SinkUnavailable),
+        (1064, SinkError),
+    ],
 )
 def test_mysql_says_more_than_yes_or_no(code: int, expected: type[SinkError]) -> None:
     assert type(verdict(mysql(code))) is expected
@@ -126,7 +142,11 @@ class Postgres(Exception):
         ("23502", SinkRejected),  # not null
         ("23503", SinkRejected),  # foreign key
         ("23514", SinkRejected),  # check
-        ("42703", SinkRejected),  # unknown column
+        ("22P05", RowsMustWait),  # a letter that the database's encoding lacks
+        ("42703", TableMissing),  # unknown column
+        ("42804", SinkUnavailable),  # a column of another type
+        ("42883", SinkUnavailable),  # a trigger's function is gone
+        ("0A000", SinkUnavailable),
         ("54000", SinkRejected),  # an index row too large
         ("P0001", SinkRejected),  # a trigger
         ("23505", DuplicateKey),
@@ -161,7 +181,7 @@ def test_postgresql_speaks_by_sqlstate(state: str | None, expected: type[SinkErr
         ),
         (
             "Incorrect string value: '\\xF0 secret' for column 'c' at row 1",
-            "Incorrect string value: *** for column 'c' at row 1",
+            f"Incorrect string value: *** for column 'c' at row 1{_NO_LETTER_ADVICE}",
         ),
         (
             "Incorrect integer value: 'it's secret' for column 'c'",
@@ -184,3 +204,16 @@ def test_what_nobody_knows_is_left_to_the_worker() -> None:
 def test_a_wait_that_ran_out_says_so() -> None:
     found = verdict(TimeoutError())
     assert (type(found), str(found)) == (SinkUnavailable, "the database did not answer in time")
+
+
+@pytest.mark.parametrize("code", [1290, 1792, 1836, 1820, 3032])
+def test_b2_a_connection_that_will_always_be_refused_is_of_no_use(code: int) -> None:
+    assert is_useless(pymysql.err.OperationalError(code, "words"))
+    assert not is_useless(pymysql.err.OperationalError(1213, "deadlock"))
+
+
+@pytest.mark.parametrize("state", ["25006", "26000", "42P05"])
+def test_b2_so_is_one_of_postgresqls(state: str) -> None:
+    assert is_useless(Postgres(state))
+    assert not is_useless(Postgres("40P01"))
+    assert not is_useless(Postgres(None))
