@@ -11,9 +11,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from logweir.settings.delivery import bounded_wait
 from logweir.sinks.results import WriteResult
 
-__all__ = ["sound"]
+__all__ = ["sound", "wait_of"]
 
 _ALL_STORED = WriteResult.all_stored()
 
@@ -44,6 +45,14 @@ def sound(result: object, size: int) -> WriteResult:
     )
 
 
+def wait_of(value: Any) -> float | None:
+    """Return the wait that a sink's error asks for, bounded; None if it asks for none, or for no number."""
+    try:
+        return _seconds(value)
+    except TypeError:
+        return None
+
+
 def _indexes(name: str, verdict: Any) -> list[int]:
     # By the exact type: True is the index 1 in every other respect.
     indexes = list(verdict) if isinstance(verdict, Iterable) else None
@@ -71,4 +80,4 @@ def _seconds(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"the sink's 'retry_after' is {type(value).__name__}, no finite number of seconds")
-    return max(0.0, float(value))
+    return bounded_wait(float(value))

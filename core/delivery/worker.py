@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from logweir.delivery.answer_check import sound
+from logweir.delivery.answer_check import sound, wait_of
 from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import DeadLetter, LetterBox
@@ -185,7 +185,7 @@ class Worker:
         except TimeoutError:
             failure = _Failure(f"no answer within {self._retry.timeout:g} s")
         except SinkUnavailable as error:
-            failure = _Failure(str(error), retry_after=error.retry_after)
+            failure = _Failure(str(error), retry_after=wait_of(error.retry_after))
         except SinkRejected as error:
             failure = _Failure(str(error), transient=False)
         except Exception as error:  # noqa: BLE001 - a custom sink may raise anything; the event must survive it

@@ -14,6 +14,7 @@ from logweir.settings.strict import StrictModel, directory_of
 from logweir.settings.units import ByteSize, Seconds
 
 __all__ = [
+    "LONGEST_WAIT",
     "BatchConfig",
     "Bounds",
     "Deliver",
@@ -22,6 +23,7 @@ __all__ = [
     "RetryConfig",
     "StrictModel",
     "WhenFull",
+    "bounded_wait",
     "directory_of",
 ]
 
@@ -35,6 +37,15 @@ class Bounds(NamedTuple):
 
     events: int
     size: int
+
+
+#: The longest that a backend's own wish to wait is followed, seconds.
+LONGEST_WAIT = 300.0
+
+
+def bounded_wait(seconds: float) -> float:
+    """Return how long to wait for a backend that asks for so many seconds: never for ever."""
+    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 _MEMORY = Bounds(50_000, 256 * 2**20)

@@ -128,7 +128,7 @@ def _refusal(error: ApiError) -> SinkError:
     # against the events.
     if status == HTTPStatus.BAD_REQUEST and isinstance(details, dict) and _is_of_the_request(details):
         return SinkRejected(message)
-    wait = seconds_to_wait(error.meta.headers.get("retry-after"), dates=False)
+    wait = seconds_to_wait(error.meta.headers.get("retry-after"))
     return SinkUnavailable(message, retry_after=wait)
 
 

@@ -120,8 +120,7 @@ def read_answer(status: int, text: str, headers: Mapping[str, str], now: datetim
     if status in _PARTIAL and (refusals := list(_refusals(text))):
         return Answer(Outcome.REFUSED, reason, refusals)
     failure = Throttled if status == HTTPStatus.TOO_MANY_REQUESTS else SinkUnavailable
-    # Loki sends whole seconds; gateways in front of it may send a date.
-    wait = seconds_to_wait(headers.get("retry-after"), now, fractions=False)
+    wait = seconds_to_wait(headers.get("retry-after"), now)
     raise failure(_explained(status, reason), retry_after=wait)
 
 

@@ -149,6 +149,16 @@ async def test_back_off_never_undercuts_what_the_server_asked(tmp_path: Path) ->
     assert bench.sleeps[0] >= 7.0
 
 
+@pytest.mark.parametrize(("asked", "at_least"), [(1e300, 300.0), (float("inf"), 0.0), ("soon", 0.0)])
+async def test_b5_a_sink_that_asks_to_wait_for_ever_is_tried_again_within_minutes(
+    tmp_path: Path, asked: Any, at_least: float
+) -> None:
+    bench = Bench(failing(1, SinkUnavailable("busy", retry_after=asked)), tmp_path)
+    await bench.deliver("a")
+    assert bench.sink.stored == ["a"]
+    assert at_least <= bench.sleeps[0] <= at_least + 31
+
+
 async def test_only_the_events_to_retry_are_sent_again_in_their_order(tmp_path: Path) -> None:
     answers = [WriteResult(retry=frozenset({0, 2})), WriteResult()]
     bench = Bench(lambda _batch: answers.pop(0), tmp_path)
