@@ -18,7 +18,7 @@ import msgspec
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.results import WriteResult
-from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
+from logweir.sinks.shared.http_verdicts import Meaning, is_about_the_address, meaning_of
 from logweir.sinks.shared.retry_after import seconds_to_wait
 
 __all__ = ["Answer", "FailedOnIt", "result_of"]
@@ -82,6 +82,8 @@ def result_of(answer: Answer, events: Sequence[Event], *, now: datetime | None =
         raise SinkUnavailable(f"the server refuses us access; fix the credentials: it {said}")
     if meaning is Meaning.REDIRECTED:
         raise SinkUnavailable(f"redirects are not followed; fix the url: the server {said}")
+    if meaning is Meaning.NOT_SERVED or (meaning is Meaning.REFUSED and is_about_the_address(said)):
+        raise SinkUnavailable(f"what is sent is not looked at; fix the url or the account: the server {said}")
     if meaning in _FINAL:
         hint = "; send less at once: batch.max_bytes" if meaning is Meaning.TOO_LARGE else ""
         raise SinkRejected(f"the server {said}{hint}")

@@ -18,7 +18,7 @@ from http import HTTPStatus
 
 from logweir.errors import SinkUnavailable
 from logweir.sinks.loki.encode import Entry
-from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
+from logweir.sinks.shared.http_verdicts import Meaning, is_about_the_address, meaning_of
 from logweir.sinks.shared.retry_after import seconds_to_wait
 
 __all__ = ["Answer", "Fault", "Outcome", "Refusal", "Throttled", "is_too_large", "read_answer", "unreachable"]
@@ -115,7 +115,7 @@ def read_answer(status: int, text: str, headers: Mapping[str, str], now: datetim
         return Answer(Outcome.TOO_LARGE, reason, [Refusal(Fault.LINE_TOO_LONG, reason, _nothing)])
     # 400 is final for the entries it is about (Loki's page on request validation: not retryable), and for no
     # others.
-    if status == HTTPStatus.BAD_REQUEST and not any(words in text for words in _NOT_THE_ENTRIES):
+    if status == HTTPStatus.BAD_REQUEST and not _is_about_us(text):
         return Answer(Outcome.REFUSED, reason, list(_refusals(text)))
     if status in _PARTIAL and (refusals := list(_refusals(text))):
         return Answer(Outcome.REFUSED, reason, refusals)
@@ -127,6 +127,12 @@ def read_answer(status: int, text: str, headers: Mapping[str, str], now: datetim
 def is_too_large(status: int, text: str) -> bool:
     """Whether a request, or the answer to it, is larger than Loki's messages may be."""
     return meaning_of(status) is Meaning.TOO_LARGE or any(words in text for words in _TOO_LARGE)
+
+
+def _is_about_us(text: str) -> bool:
+    """Whether a 400 is about the tenant, the request's form or a gateway, and not about what was sent."""
+    lowered = text.lower()
+    return is_about_the_address(text) or any(words in lowered for words in _NOT_THE_ENTRIES)
 
 
 def unreachable(error: Exception) -> SinkUnavailable:
@@ -154,7 +160,17 @@ def _explained(status: int, reason: str) -> str:
 
 #: 400s that only a change of the configuration ends: the events wait for it (enforced labels, blocked
 #: ingestion, and what a Loki with `auth_enabled` says to a push without a tenant).
-_NOT_THE_ENTRIES = ("missing required labels", "ingestion blocked for user", "no org id")
+_NOT_THE_ENTRIES = (
+    "missing required labels",
+    "ingestion blocked for user",
+    "no org id",
+    "multiple org ids",
+    "tenant id is",
+    "tenant id contains",
+    "tenant id '",
+    "content type",
+    "content-type",
+)
 
 #: gRPC between Loki's processes (`grpc_server_max_recv_msg_size`, 4 MiB), passed on under several statuses.
 _TOO_LARGE = ("received message larger than max", "message size too large", "trying to send message larger")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 
 from logweir.errors import SinkUnavailable
@@ -61,9 +61,30 @@ class RequestSize:
 
 @dataclass(slots=True)
 class _Verdicts(BatchVerdicts):
-    """Verdicts so far, and the first failure: it is raised if Loki answered to nothing else."""
+    """Verdicts so far, and the first failure: it is raised if Loki answered to nothing else.
+
+    Attributes:
+        failure: The first failure.
+        unexplained: Index to words of entries that were refused in words that nobody knows.
+        stored: Whether Loki took some entries.
+    """
 
     failure: SinkUnavailable | None = None
+    unexplained: dict[int, str] = field(default_factory=dict)
+    stored: bool = False
+
+    def explain(self) -> None:
+        """Hold words that nobody knows against entries if others were taken.
+
+        If none was, they may be about all: the entries wait, and others pass.
+        """
+        if self.unexplained:
+            self.answered = True
+            if self.stored:
+                self.rejected.update(self.unexplained)
+            else:
+                self.retry.update(self.unexplained)
+                self.retry_reason = next(iter(self.unexplained.values()))
 
     def put_off(self, error: SinkUnavailable, parts: Iterable[Sequence[Entry]]) -> None:
         """Note that these are to be sent again."""
@@ -96,6 +117,7 @@ async def store(
             await _store_stream(stream, push, find_remedy, size, verdicts)
 
     await _together(send_streams, len(parts))
+    verdicts.explain()
     if verdicts.failure is not None and not verdicts.answered:
         raise verdicts.failure
     return verdicts.result()
@@ -127,7 +149,7 @@ async def _store_stream(
             return
         if answer.outcome is Outcome.STORED:
             size.grow()
-            verdicts.answered = True
+            verdicts.answered = verdicts.stored = True
         else:
             waiting += _resolve(group, answer, find_remedy, verdicts)
 
@@ -144,8 +166,7 @@ def _resolve(
             return [group[middle:], group[:middle]]
         blamed = {0: answer.refusals[0]} if answer.refusals else {}
     if not blamed:
-        verdicts.answered = True
-        verdicts.rejected[group[0].index] = answer.reason
+        verdicts.unexplained[group[0].index] = answer.reason
         return []
     changed = []
     for position, refusal in blamed.items():

@@ -1,7 +1,9 @@
 """From what the driver raises to what the worker should do. Pure; the only place that knows error codes.
 
-Codes stand in :mod:`logweir.sinks.mongodb.server_codes`. A code that nobody knows here becomes a plain
-:class:`SinkError`: the worker takes it for a passing fault, three times, and then splits the batch.
+Codes stand in :mod:`logweir.sinks.mongodb.server_codes`. A document is at fault for codes that speak of
+documents, and for no others: one that nobody knows here speaks of the server. An error without a code, or
+with one that means anything, becomes a plain :class:`SinkError`: the worker takes it for a passing fault,
+three times, and then splits the batch.
 """
 
 from __future__ import annotations
@@ -98,11 +100,18 @@ _FORM = {
     ServerCode.InvalidDBRef,
     ServerCode.EmptyFieldName,
     ServerCode.DottedFieldName,
+    ServerCode.InvalidBSONType,
+    ServerCode.NonConformantBSON,
 }
 #: The documents are at fault, not the server: wrong form, wrong value, too large.
 _DOCUMENTS = _FORM | {
     ServerCode.FailedToParse,
     ServerCode.TypeMismatch,
+    ServerCode.InvalidIdField,
+    ServerCode.ShardKeyNotFound,
+    ServerCode.ImmutableField,
+    ServerCode.CannotIndexParallelArrays,
+    ServerCode.GeoKeysNotExtracted,
     ServerCode.DocumentValidationFailure,
     ServerCode.BSONObjectTooLarge,
     ServerCode.KeyTooLong,
@@ -114,7 +123,8 @@ _UNSPECIFIC = {ServerCode.InternalError, ServerCode.UnknownError}
 #: The words of Go's network errors and of PostgreSQL (FerretDB hands both on).
 _AWAY = re.compile(
     r"\bEOF\b|connect|broken pipe|reset by peer|closed|terminat|time(?:d )?out|too many clients|"
-    r"database system is|shutting down|recovery mode|no space left|could not extend",
+    r"database system is|shutting down|recovery mode|no space left|could not extend|read-?only|"
+    r"permission denied|quota|disk full|out of memory|password|certificate",
     re.IGNORECASE,
 )
 #: Labels by which a server says itself that trying again may help (MongoDB driver specifications, "Retryable
@@ -164,13 +174,13 @@ def _sort_in(entry: Mapping[str, Any], index: int, failures: Failures) -> None:
     reason = _reason(str(entry.get("errmsg", "")), code)
     if code in _DUPLICATE and _is_about_id(entry):
         failures.duplicate.add(index)
-    elif code in _REFUSED_ACCESS or _passes(code, reason):
-        failures.retry.add(index)
-        failures.retry_reason = reason
     elif code in _FORM:
         failures.misshapen[index] = reason
-    else:
+    elif code in _DOCUMENTS or code in _DUPLICATE or (code in _UNSPECIFIC and not _passes(code, reason)):
         failures.rejected[index] = reason
+    else:
+        failures.retry.add(index)
+        failures.retry_reason = reason
 
 
 def _is_about_id(entry: Mapping[str, Any]) -> bool:
@@ -211,7 +221,8 @@ def _verdict_by_code(error: OperationFailure, message: str) -> SinkError:
         return SinkUnavailable(message)
     if error.code in _DOCUMENTS:
         return SinkRejected(message)
-    return SinkError(message)
+    # A code that is not known here speaks of the server: what documents can be refused for is known.
+    return SinkError(message) if error.code in _UNSPECIFIC or error.code is None else SinkUnavailable(message)
 
 
 def _passes(code: Any, message: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -17,15 +16,13 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 
 from logweir.errors import SinkRejected, SinkUnavailable
-from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
+from logweir.sinks.shared.http_verdicts import Meaning, is_about_the_address, meaning_of
 from logweir.sinks.shared.retry_after import seconds_to_wait
 
 __all__ = ["Answer", "refused_of"]
 
 _EXCERPT = 200
 _FINAL = {Meaning.CONFLICT, Meaning.TOO_LARGE, Meaning.REFUSED}
-#: The address is wrong, and not what was sent.
-_WRONG_ADDRESS = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def refused_of(answer: Answer, *, now: datetime | None = None) -> tuple[int, str
         raise SinkUnavailable(f"the receiver refuses us access; fix the credentials: it {said}")
     if meaning is Meaning.REDIRECTED:
         raise SinkUnavailable(f"redirects are not followed; fix the url: the receiver {said}")
-    if answer.status in _WRONG_ADDRESS:
+    if meaning is Meaning.NOT_SERVED or (meaning is Meaning.REFUSED and is_about_the_address(said)):
         raise SinkUnavailable(f"no OTLP is received at this address; fix the url: it {said}")
     if meaning in _FINAL:
         hint = "; send less at once: batch.max_bytes" if meaning is Meaning.TOO_LARGE else ""

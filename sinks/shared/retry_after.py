@@ -1,8 +1,8 @@
 """How long a server asks us to wait: the header ``Retry-After``, read in one way for all sinks. Pure.
 
-RFC 9110, section 10.2.3, has two forms: whole seconds, or a date of HTTP. Fractions are taken as well; what is
-no time to wait (``nan``, a negative number, words) asks for nothing. A wait is bounded, whatever is said: a
-clock that is wrong there, or a quota that ends next month, must not park a sink until nobody knows why.
+RFC 9110, section 10.2.3, has two forms: whole seconds, or a date of HTTP. Fractions are taken as well; what
+is no time to wait (``nan``, a negative number, words) asks for nothing. A wait is bounded, whatever is said:
+a clock that is wrong there, or a quota that ends next month, must not park a sink until nobody knows why.
 """
 
 from __future__ import annotations

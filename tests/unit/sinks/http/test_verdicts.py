@@ -21,10 +21,29 @@ def test_what_may_pass_or_be_fixed_is_tried_again(status: int) -> None:
         result_of(Answer(status), [make_event()])
 
 
-@pytest.mark.parametrize("status", [400, 404, 405, 410, 411, 413, 415, 422, 431])
-def test_other_4xx_are_refusals_with_the_servers_words(status: int) -> None:
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_what_was_sent_is_refused_with_the_servers_words(status: int) -> None:
     with pytest.raises(SinkRejected, match=f"{status} Bad: no such field"):
         result_of(Answer(status, "Bad", body=b"no such\n field"), [make_event(), make_event()])
+
+
+@pytest.mark.parametrize("status", [402, 404, 405, 410, 411, 415, 421, 423, 431, 451])
+def test_b1_an_address_or_an_account_that_is_not_served_costs_no_event(status: int) -> None:
+    with pytest.raises(SinkUnavailable, match=f"fix the url or the account: the server answered {status}"):
+        result_of(Answer(status), [make_event()])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"<center>The plain HTTP request was sent to HTTPS port</center><hr><center>nginx</center>",
+        b"<center>No required SSL certificate was sent</center>",
+        b"Client sent an HTTP request to an HTTPS server.\n",
+    ],
+)
+def test_b1_a_gateways_400_that_is_about_the_connection_costs_no_event(said: bytes) -> None:
+    with pytest.raises(SinkUnavailable, match="fix the url"):
+        result_of(Answer(400, "Bad Request", body=said), [make_event(), make_event()])
 
 
 def test_a_conflict_is_a_duplicate_where_it_can_only_be_about_one_event() -> None:

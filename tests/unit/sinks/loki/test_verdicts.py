@@ -57,6 +57,22 @@ def test_wrong_credentials_say_what_to_check_and_lose_nothing() -> None:
         read(401, "no org id")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no org id",
+        "multiple org IDs present",
+        "tenant ID contains unsupported character ' '",
+        "unsupported content type: application/xml",
+        "The plain HTTP request was sent to HTTPS port",
+        "Client sent an HTTP request to an HTTPS server.",
+    ],
+)
+def test_b1_a_400_about_the_tenant_or_the_connection_is_not_about_the_entries(said: str) -> None:
+    with pytest.raises(SinkUnavailable):
+        read(400, said)
+
+
 def test_retry_after_is_seconds_or_a_date() -> None:
     later = (NOW + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
     for text, seconds in (("7", 7.0), (later, 90.0), ("soon", None), ("", None)):

@@ -87,6 +87,24 @@ def test_each_document_has_its_own_verdict() -> None:
     assert list(failures.misshapen) == [4]
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (371, "User writes blocked"),
+        (8000, "you are over your space quota"),
+        (20, "not allowed while the server is read only"),
+        (4711, "who knows"),
+        (1, "cannot execute INSERT in a read-only transaction"),
+    ],
+)
+def test_b1_what_the_server_or_the_account_is_to_blame_for_waits_document_by_document(
+    code: int, said: str
+) -> None:
+    failures = Failures()
+    failures.add_bulk(bulk_error(entry(0, code, said)), [0])
+    assert (failures.retry, failures.rejected) == ({0}, {})
+
+
 def test_what_the_majority_has_not_confirmed_is_sent_again() -> None:
     failures = failures_of(bulk_error(entry(0, 11000, MONGODBS), entry(1, 121, "no"), concern=True), 4)
     assert failures.retry == {0, 2, 3}
@@ -119,6 +137,11 @@ def test_no_document_has_two_verdicts_and_indexes_are_the_batchs(codes: list[int
         OperationFailure("interrupted at shutdown", 11600),
         OperationFailure("the database system is in recovery mode", 1),
         OperationFailure("busy", 4711, {"errorLabels": ["RetryableWriteError"]}),
+        OperationFailure("who knows", 4711),
+        OperationFailure("User writes blocked", 371),
+        OperationFailure("you are over your space quota, using 513 MB of 512 MB", 8000),
+        OperationFailure("cannot execute INSERT in a read-only transaction", 1),
+        CursorNotFound("gone", 43),
         ConfigurationError("no such auth mechanism"),
         ConnectionResetError("reset"),
     ],
@@ -141,9 +164,7 @@ def test_documents_at_fault_are_refused(error: Exception) -> None:
     assert type(verdict(error)) is SinkRejected
 
 
-@pytest.mark.parametrize(
-    "error", [OperationFailure("who knows", 4711), OperationFailure("bug", 1), CursorNotFound("gone", 43)]
-)
+@pytest.mark.parametrize("error", [OperationFailure("bug", 1), OperationFailure("no code")])
 def test_what_nobody_knows_is_neither_tried_for_ever_nor_refused_at_once(error: Exception) -> None:
     assert type(verdict(error)) is SinkError
 

@@ -14,7 +14,8 @@ from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
         (Meaning.CONFLICT, [409]),
         (Meaning.TOO_LARGE, [413]),
         (Meaning.LATER, [408, 425, 429]),
-        (Meaning.REFUSED, [400, 404, 405, 410, 411, 415, 422, 431, 499]),
+        (Meaning.REFUSED, [400, 422]),
+        (Meaning.NOT_SERVED, [402, 404, 405, 410, 411, 415, 421, 423, 431, 451, 499]),
         (Meaning.FAILED, [100, 199, 500, 502, 503, 504, 599, 600, 0]),
     ],
 )
