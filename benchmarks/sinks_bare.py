@@ -50,7 +50,7 @@ def _rows(_sink: Any, batch: Sequence[Event]) -> Any:
 
 @asynccontextmanager
 async def _postgresql(sink: Any) -> AsyncIterator[Write]:
-    import asyncpg  # type: ignore[import-untyped] # noqa: PLC0415
+    import asyncpg  # noqa: PLC0415
 
     url = sink.config.address.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(url)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import event as events
+from sqlalchemy import func, select
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -96,6 +97,9 @@ async def _make(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
     """Make an engine; its driver is imported and certificates are read in a thread."""
     engine = await asyncio.to_thread(_create, config, url, connections)
     events.listen(engine.sync_engine, "handle_error", _leave_useless_connections)
+    if settings := database_of(url).settings_of_transactions(config):
+        statement = select(*(func.set_config(name, value, True) for name, value in settings.items()))
+        events.listen(engine.sync_engine, "begin", lambda connection: connection.execute(statement))
     if isinstance(config, SqliteConfig):
         _set_pragmas(engine, int(config.busy_timeout * 1000), writes=url.query.get("mode") != "ro")
     return engine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
@@ -16,8 +17,15 @@ from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_behind_password, check_once
 from logweir.sinks.sql.own_model import find_table
 
-__all__ = ["MysqlConfig", "PostgresqlConfig", "ServerConfig", "SqlConfig", "SqliteConfig"]
+__all__ = ["MysqlConfig", "PostgresqlConfig", "ServerConfig", "SqlConfig", "SqliteConfig", "numbers_in"]
 
+#: Of asyncpg's connect().
+_NUMBERS: dict[str, Callable[[str], int | float]] = {
+    "statement_cache_size": int,
+    "max_cached_statement_lifetime": int,
+    "max_cacheable_statement_size": int,
+    "command_timeout": float,
+}
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
 
 
@@ -27,6 +35,22 @@ def _checked_url(value: SecretStr) -> SecretStr:
     except (ArgumentError, ValueError):
         raise ValueError("not a database URL; write one such as sqlite+aiosqlite:///audit.db") from None
     return value
+
+
+def numbers_in(url: URL) -> dict[str, int | float]:
+    """Return the options of asyncpg in a URL that are numbers, which SQLAlchemy would hand on as texts.
+
+    Raises:
+        ValueError: One is none.
+    """
+    found: dict[str, int | float] = {}
+    for name, convert in _NUMBERS.items():
+        if (text := url.query.get(name)) is not None:
+            try:
+                found[name] = convert(str(text))
+            except ValueError:
+                raise ValueError(f"the option {name} in the url is a number, such as ?{name}=0") from None
+    return found
 
 
 class SqlConfig(SinkConfig):
@@ -168,3 +192,18 @@ class PostgresqlConfig(ServerConfig):
     type: str = "postgresql"
     url: SecretStr
     """`postgresql+asyncpg://user:password@host:5432/database`"""
+    pooler: bool = False
+    """Whether a pooler stands before the server that gives each transaction another connection, such as
+    PgBouncer in transaction mode: then nothing is left on a connection, and none is asked for at its start.
+    `?statement_cache_size=0` in the url says the same."""
+
+    @field_validator("url")
+    @classmethod
+    def _numbers_in_the_url_are_numbers(cls, value: SecretStr) -> SecretStr:
+        numbers_in(make_url(value.get_secret_value()))
+        return value
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether nothing may be left on a connection."""
+        return self.pooler or numbers_in(self.address).get("statement_cache_size") == 0

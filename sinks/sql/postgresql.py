@@ -1,6 +1,6 @@
 """The sink ``postgresql``. Importing it shows whether the driver is there."""
 
-import asyncpg  # type: ignore[import-untyped]  # noqa: F401
+import asyncpg  # noqa: F401
 
 from logweir.sinks.sql.config import PostgresqlConfig
 from logweir.sinks.sql.sink import SqlSink

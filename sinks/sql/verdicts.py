@@ -114,6 +114,10 @@ _POSTGRESQL = {
 #: pooler that gives each transaction another connection of its own.
 _POSTGRESQL_USELESS = {"25006", "26000", "42P05"}
 
+#: What a pooler in transaction mode answers to a client that does not know of it.
+_POOLER = re.compile(r"unsupported startup parameter|prepared statement .* (?:does not exist|already exists)")
+_POOLER_ADVICE = "; is there a pooler such as PgBouncer before the server? Set pooler: true"
+
 #: PostgreSQL says it as a check violation (23514), and only its words differ from those of a constraint.
 _POSTGRESQL_NO_PARTITION = "no partition of relation"
 
@@ -246,4 +250,6 @@ def _message(error: Exception) -> str:
     words = _QUOTED_VALUE.sub(rf"\1 {MASK}", lines[0]) if lines and lines[0] else type(original).__name__
     if _MYSQL_NO_LETTER in words:
         return words + _NO_LETTER_ADVICE
+    if _POOLER.search(words):
+        return words + _POOLER_ADVICE
     return f"{words}: {_SQLITE_DAMAGED_ADVICE}" if _SQLITE_DAMAGED.search(words) else words

@@ -111,6 +111,7 @@ def _shared_server(name: str) -> Any:
 mysql = _shared_server("mysql")
 mariadb = _shared_server("mariadb")
 postgresql = _shared_server("postgresql")
+pgbouncer = _shared_server("pgbouncer")
 mongodb = _shared_server("mongodb")
 elasticsearch = _shared_server("elasticsearch")
 loki = _shared_server("loki")

@@ -38,6 +38,10 @@ class Database(ABC):
         """Return what the driver is given at each connection; reads the files of TLS."""
         return {}
 
+    def settings_of_transactions(self, config: SqlConfig) -> Mapping[str, str]:
+        """Return the settings that each transaction begins with."""
+        return {}
+
     def schema_lock(self, connection: Connection, table: str) -> AbstractContextManager[None]:
         """Keep other processes from changing the same table meanwhile."""
         return nullcontext()

@@ -25,13 +25,50 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from logweir.sinks.shared.tls import tls_context
-from logweir.sinks.sql.config import ServerConfig, SqlConfig
+from logweir.sinks.sql.config import PostgresqlConfig, ServerConfig, SqlConfig, numbers_in
 from logweir.sinks.sql.dialects.contract import Database, json_text
 
 __all__ = ["PostgreSql"]
 
 #: Encodings that hold all of Unicode; SQL_ASCII keeps any bytes as they are.
 _WIDE = {"UTF8", "SQL_ASCII", "GB18030"}
+
+
+def _is_pooled(config: ServerConfig) -> bool:
+    return isinstance(config, PostgresqlConfig) and config.is_pooled
+
+
+def _limits(config: ServerConfig) -> dict[str, str]:
+    milliseconds = str(int(config.statement_timeout * 1000))
+    return {
+        "statement_timeout": milliseconds,
+        "lock_timeout": str(int(min(config.statement_timeout, config.retry.timeout) * 1000)),
+        "idle_in_transaction_session_timeout": milliseconds,
+    }
+
+
+def _leaving_nothing_behind() -> dict[str, Any]:
+    """What asyncpg and SQLAlchemy are told where each transaction may have another connection.
+
+    Statements have no name, so that none is looked for, or met, on a connection where it was not made.
+    """
+    from asyncpg import Connection as DriverConnection  # noqa: PLC0415 - an extra, needed by this alone
+
+    class Pooled(DriverConnection):  # type: ignore[misc]
+        """Learns the types it needs in a transaction: a question and its answer on one connection."""
+
+        __slots__ = ()
+
+        async def set_type_codec(self, *arguments: Any, **options: Any) -> None:
+            async with self.transaction():
+                await super().set_type_codec(*arguments, **options)
+
+    return {
+        "connection_class": Pooled,
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": str,  # which returns an empty name
+    }
 
 
 class PostgreSql(Database):
@@ -46,20 +83,22 @@ class PostgreSql(Database):
         """In UTC, with statements and lock waits that the server ends itself."""
         if not isinstance(config, ServerConfig):
             return {}
-        milliseconds = str(int(config.statement_timeout * 1000))
         arguments: dict[str, Any] = {
             "timeout": config.connect_timeout,
-            "server_settings": {
-                "application_name": "logweir",
-                "timezone": "UTC",
-                "statement_timeout": milliseconds,
-                "lock_timeout": str(int(min(config.statement_timeout, config.retry.timeout) * 1000)),
-                "idle_in_transaction_session_timeout": milliseconds,
-            },
+            "server_settings": {"application_name": "logweir", "timezone": "UTC"},
+            **numbers_in(config.address),
         }
+        if _is_pooled(config):
+            arguments |= _leaving_nothing_behind()
+        else:
+            arguments["server_settings"] |= _limits(config)
         if config.tls is not None:
             arguments["ssl"] = tls_context(config.tls)
         return arguments
+
+    def settings_of_transactions(self, config: SqlConfig) -> Mapping[str, str]:
+        """Behind a pooler, the limits that a connection has from its start elsewhere."""
+        return _limits(config) if isinstance(config, ServerConfig) and _is_pooled(config) else {}
 
     @contextmanager
     def schema_lock(self, connection: Connection, table: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ from servers.kinds.loki import Loki
 from servers.kinds.mariadb import MariaDB
 from servers.kinds.mongodb import MongoDB
 from servers.kinds.mysql import MySQL
+from servers.kinds.pgbouncer import PgBouncer
 from servers.kinds.postgresql import PostgreSQL
 from servers.kinds.redis import Redis
 from servers.kinds.redis_cluster import RedisCluster
@@ -20,6 +21,7 @@ KINDS: dict[str, ServerKind] = {
         MySQL(),
         MariaDB(),
         PostgreSQL(),
+        PgBouncer(),
         MongoDB(),
         Elasticsearch(),
         Loki(),
