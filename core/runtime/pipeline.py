@@ -6,7 +6,8 @@ force, and takes over the channels whose settings did not change, with all that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,11 +36,12 @@ from logweir.redaction.reasons import masked
 from logweir.routing.classifier import Classifier, take_explicit
 from logweir.routing.router import Router
 from logweir.settings.delivery import QueueConfig
+from logweir.settings.tls_files import contents_of_files
 from logweir.sinks import registry
 from logweir.sinks.contract import Sink, SinkConfig, SinkContext
 from logweir.sinks.threaded import as_async
 
-__all__ = ["Pipeline", "Surroundings", "assemble", "capture_of", "queues_of"]
+__all__ = ["Pipeline", "Surroundings", "assemble", "capture_of", "files_of_sinks", "queues_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Pipeline:
         router: Finds the channels of an event.
         channels: By sink name.
         store: What is behind all queues on disk; reloads keep it while ``data_dir`` stays.
+        files: By sink name, what stood in the files of its TLS; one that is renewed makes a new channel.
     """
 
     config: RoutingConfig
@@ -76,6 +79,7 @@ class Pipeline:
     router: Router[Channel]
     channels: dict[str, Channel]
     store: Spool
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def dead_letters(self) -> DeadLetters:
@@ -83,13 +87,20 @@ class Pipeline:
         return self.store.dead_letters
 
 
-def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | None = None) -> Pipeline:
+def assemble(
+    config: RoutingConfig,
+    around: Surroundings,
+    previous: Pipeline | None = None,
+    files: Mapping[str, tuple[str, ...]] | None = None,
+) -> Pipeline:
     """Make the parts of a configuration.
 
-    Channels of ``previous`` whose settings did not change are taken over with all that they hold.
+    Channels of ``previous`` whose settings, and whose ``files`` of TLS, did not change are taken over with
+    all that they hold.
     """
+    files = files_of_sinks(config) if files is None else files
     if previous is not None and _share_spool(config, previous.config):
-        store, kept = previous.store, _unchanged(config, previous)
+        store, kept = previous.store, _unchanged(config, previous, files)
     else:
         store, kept = Spool(queues_of(config), DeadLetters(config.data_dir)), {}
     channels = {
@@ -98,9 +109,13 @@ def assemble(config: RoutingConfig, around: Surroundings, previous: Pipeline | N
     }
     classifier = Classifier(config.classify)
     mask_with(masked)
-    return Pipeline(
-        config, classifier, capture_of(config, classifier), Router(config.routes, channels), channels, store
-    )
+    router, capture = Router(config.routes, channels), capture_of(config, classifier)
+    return Pipeline(config, classifier, capture, router, channels, store, files)
+
+
+def files_of_sinks(config: RoutingConfig) -> dict[str, tuple[str, ...]]:
+    """Read what stands in the files of TLS, by sink name; blocks."""
+    return {name: contents_of_files(sink) for name, sink in config.sinks.items()}
 
 
 def capture_of(config: RoutingConfig, classifier: Classifier) -> Capture:
@@ -133,7 +148,9 @@ def _share_spool(config: RoutingConfig, before: RoutingConfig) -> bool:
     )
 
 
-def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
+def _unchanged(
+    config: RoutingConfig, previous: Pipeline, files: Mapping[str, tuple[str, ...]]
+) -> dict[str, Channel]:
     before = previous.config
     return {
         name: channel
@@ -141,6 +158,7 @@ def _unchanged(config: RoutingConfig, previous: Pipeline) -> dict[str, Channel]:
         if config.sinks.get(name) == channel.config
         and context_of(name, config) == context_of(name, before)
         and plan_queue(name, config) == plan_queue(name, before)
+        and files[name] == previous.files.get(name)
     }
 
 

@@ -23,7 +23,7 @@ from logweir.event import Event
 from logweir.process.lasting import LastingTask
 from logweir.process.threads import in_thread
 from logweir.runtime.fan_out import FanOut
-from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, queues_of
+from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, files_of_sinks, queues_of
 from logweir.telemetry.model import SinkMetrics
 
 __all__ = ["Reload"]
@@ -113,8 +113,9 @@ class Reload:
 
         Where its data directory is another one, :meth:`note_former` comes first.
         """
+        files = await in_thread(lambda: files_of_sinks(config))
         old = self._fan_out.pipeline
-        new = assemble(config, self._around, old)
+        new = assemble(config, self._around, old, files)
         # Those taken over run already, and starting them again does nothing.
         for channel in new.channels.values():
             channel.start()

@@ -108,10 +108,12 @@ class BrokerKeys(KafkaKeys):
                 "wait_replicas is not possible with cluster: true, where each node has replicas of its own; "
                 "set min-replicas-to-write on the nodes"
             )
+        if problem := redis_urls.problem_of_tls(self.url, self.tls):
+            return problem
         return redis_urls.problem_of(self.url, cluster=True) if self.cluster else None
 
 
-_OF_KAFKA = frozenset(KafkaKeys.model_fields)
+_OF_KAFKA = frozenset(KafkaKeys.model_fields) - {"tls"}
 _OF_REDIS = frozenset({"url", "cluster", "stream", "maxlen", "wait_replicas", "wait_timeout"})
 
 

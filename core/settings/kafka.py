@@ -59,6 +59,7 @@ class KafkaKeys(BaseModel):
     """How long Kafka keeps the events of a topic that is created here, delivered or not. By default without
     end; workers then delete what they have delivered."""
     tls: TlsConfig | None = None
-    """With `type: kafka`, encryption between us and the brokers; `tls: {}` trusts what the system trusts."""
+    """Encryption between us and the broker; `tls: {}` trusts what the system trusts. With `type: redis` the
+    url is `rediss://` then."""
     sasl: SaslConfig | None = None
     """With `type: kafka`, how we log in: `{mechanism: scram-sha-512, username: …, password: …}`."""

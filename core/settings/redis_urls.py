@@ -6,9 +6,11 @@ The client itself takes any option and fails with it at its first connection, in
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-__all__ = ["files_of", "problem_of"]
+from logweir.settings.tls import TlsConfig
+
+__all__ = ["files_of", "problem_of", "problem_of_tls", "with_tls"]
 
 #: Behind the host at most the number of a database: a path may be what follows a ``/`` in a password.
 _URL = re.compile(r"rediss?://[^/?#\s]+(?:/\d*)?(?:[?#].*)?|unix://.+", re.DOTALL)
@@ -65,6 +67,30 @@ def _problem_of_option(
     if name == "db" and not value.isdigit():
         return "db is the number of a database"
     return None
+
+
+def problem_of_tls(url: str, tls: TlsConfig | None) -> str | None:
+    """Why `tls` cannot be had with a url; None if it can."""
+    if tls is None:
+        return None
+    if not url.startswith("rediss://"):
+        return "tls is for rediss://, which is Redis over TLS"
+    if any(name.startswith("ssl_") for name, _ in parse_qsl(urlsplit(url).query)):
+        return "the url has options of TLS, and so has tls; keep one of them"
+    return None
+
+
+def with_tls(url: str, tls: TlsConfig | None) -> str:
+    """Return the url with what `tls` says, in the words of the client."""
+    if tls is None:
+        return url
+    files = zip(_FILES, (tls.ca, tls.certificate, tls.key), strict=True)
+    options = {name: str(path) for name, path in files if path is not None}
+    options["ssl_cert_reqs"] = "required" if tls.verify else "none"
+    options["ssl_check_hostname"] = str(tls.verify is True).lower()
+    parts = urlsplit(url)
+    query = "&".join(part for part in (parts.query, urlencode(options)) if part)
+    return urlunsplit(parts._replace(query=query))
 
 
 def files_of(url: str) -> str:

@@ -1,55 +1,82 @@
-"""TLS as routing.yaml says it: whom to trust, and how we identify ourselves.
+"""TLS as routing.yaml says it, for every sink and broker: whom to trust, and how we identify ourselves.
 
-Two models, because two kinds of sink were given different keys: servers of HTTP have ``certificate``, and
-``verify`` is a switch; databases have ``cert``, and ``verify`` has a third value. Both are read by
-``logweir.sinks.shared.tls``. Elasticsearch's flat keys (``ca``, ``verify_tls``, ``client_certificate``) go to
-its own client, and MongoDB's are options of its url.
+The settings become a context in :mod:`logweir.sinks.shared.tls`. Of MongoDB and Redis they are options of the
+url, as their drivers name them.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
+from logweir.diagnostics import report
 from logweir.settings.strict import StrictModel
 
-__all__ = ["DatabaseTlsConfig", "TlsConfig"]
+__all__ = ["TlsConfig", "in_one_room", "in_one_spelling"]
 
 
 class TlsConfig(StrictModel):
-    """How an `https` server is verified, and how we identify ourselves to it."""
-
-    ca: Path | None = None
-    """A file of certificate authorities to trust instead of the system's."""
-    certificate: Path | None = None
-    """Our own certificate (PEM), where the server asks for one."""
-    key: Path | None = None
-    """The private key of our certificate, if it is in a file of its own."""
-    verify: bool = True
-    """Whether the server's certificate is verified; `false` is for experiments alone."""
-
-
-class DatabaseTlsConfig(StrictModel):
-    """Encryption between the sink and its server; `tls: {}` trusts what the system trusts."""
+    """Encryption between us and a server; `tls: {}` trusts what the system trusts."""
 
     ca: Path | None = None
     """The certificates (PEM) that may have signed the server's; the system's own by default."""
-    cert: Path | None = None
-    """The client's certificate (PEM), where the server asks for one."""
+    certificate: Path | None = None
+    """Our own certificate (PEM), where the server asks for one."""
     key: Path | None = None
-    """The private key (PEM) of `cert`, if it is not in the same file."""
+    """The private key (PEM) of `certificate`, if it is not in the same file."""
     verify: bool | Literal["ca"] = True
-    """`true` verifies the server's certificate and name, `ca` the certificate alone, `false` nothing."""
+    """`true` verifies the server's certificate and name, `ca` the certificate alone, `false` nothing; that is
+    for experiments."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cert_is_an_earlier_spelling(cls, value: Any) -> Any:
+        return in_one_spelling(value, {"cert": "certificate"}, "tls")
 
     @model_validator(mode="after")
-    def _key_has_its_certificate(self) -> DatabaseTlsConfig:
-        if self.key is not None and self.cert is None:
-            raise ValueError("key belongs to cert; give both")
+    def _key_has_its_certificate(self) -> TlsConfig:
+        if self.key is not None and self.certificate is None:
+            raise ValueError("key belongs to certificate; give both")
         return self
 
-    @property
-    def certificate(self) -> Path | None:
-        """The client's certificate, by the name that :class:`TlsConfig` has for it."""
-        return self.cert
+
+def in_one_spelling(given: Any, earlier: dict[str, str], where: str) -> Any:
+    """Return settings with keys in today's spelling; earlier ones are noted on the logger ``logweir``.
+
+    Args:
+        given: What routing.yaml says; anything but a mapping is returned as it is.
+        earlier: Key of before to key of today.
+        where: Their place, for the note.
+
+    Raises:
+        ValueError: Something is said in both spellings.
+    """
+    if not isinstance(given, dict) or not earlier.keys() & given.keys():
+        return given
+    renamed = dict(given)
+    for before, today in earlier.items():
+        if before not in renamed:
+            continue
+        if today in renamed:
+            raise ValueError(f"{before} is an earlier spelling of {today}; keep one of them")
+        renamed[today] = renamed.pop(before)
+        report(f"spelling.{where}.{before}", "%s: %s is now spelt %s; both are taken", where, before, today)
+    return renamed
+
+
+def in_one_room(given: Any, flat: dict[str, str], where: str) -> Any:
+    """Return settings whose earlier, flat keys of TLS stand under ``tls``; as :func:`in_one_spelling` does.
+
+    Raises:
+        ValueError: There are both.
+    """
+    if not isinstance(given, dict) or not flat.keys() & given.keys():
+        return given
+    before = ", ".join(sorted(flat.keys() & given.keys()))
+    if "tls" in given:
+        raise ValueError(f"{before} are earlier spellings of what tls says; keep tls")
+    report(f"spelling.{where}.{before}", "%s: %s now stand under tls; both are taken", where, before)
+    inside = {flat[key]: value for key, value in given.items() if key in flat}
+    return {**{key: value for key, value in given.items() if key not in flat}, "tls": inside}

@@ -24,6 +24,7 @@ from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.verdicts import failure
 from logweir.sinks.shared.credentials import login_of
+from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["Answer", "ElasticsearchClient", "FastJson", "packed"]
 
@@ -161,15 +162,7 @@ def _options(config: ElasticsearchConfig, workers: int) -> dict[str, Any]:
     if login is not None:
         options["basic_auth"] = login
     if config.url[0].startswith("https:"):
-        options["verify_certs"] = config.verify_tls
-        options["ssl_show_warn"] = False
-        for name, path in (
-            ("ca_certs", config.ca),
-            ("client_cert", config.client_certificate),
-            ("client_key", config.client_key),
-        ):
-            if path is not None:
-                options[name] = str(path)
+        options["ssl_context"] = tls_context(config.tls)
     return options
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic import (
 )
 
 from logweir.settings.delivery import StrictModel
+from logweir.settings.tls import TlsConfig, in_one_room
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
 from logweir.sinks.contract import SinkConfig
@@ -26,6 +26,8 @@ from logweir.sinks.shared.credentials import check_login
 __all__ = ["ElasticsearchConfig", "LifecycleConfig"]
 
 _DAY = 86400.0
+#: TLS as it was spelt before it had a key of its own.
+_FLAT_TLS = {"ca": "ca", "verify_tls": "verify", "client_certificate": "certificate", "client_key": "key"}
 _INDEX = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 
 
@@ -101,18 +103,17 @@ class ElasticsearchConfig(SinkConfig):
     """Basic authentication, with `username`."""
     api_key: SecretStr | None = None
     """An API key as Elasticsearch shows it, encoded."""
-    ca: Path | None = None
-    """A file with the certificates of the authorities to trust; by default those of certifi."""
-    verify_tls: bool = True
-    """Whether the nodes' certificates are verified."""
-    client_certificate: Path | None = None
-    """A certificate (and key) in PEM form that the sink presents."""
-    client_key: Path | None = None
-    """The key of `client_certificate`, if it is in a file of its own."""
+    tls: TlsConfig = TlsConfig()
+    """For `https` urls."""
     compress: bool = True
     """Whether requests are sent as gzip."""
     max_request_bytes: ByteSize | None = Field(default=None, ge=1024)
     """The most bytes in one request, before compression; by default `http.max_content_length`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tls_was_spelt_flat(cls, value: Any) -> Any:
+        return in_one_room(value, _FLAT_TLS, "elasticsearch")
 
     @field_validator("index")
     @classmethod
@@ -129,8 +130,6 @@ class ElasticsearchConfig(SinkConfig):
         check_login(self.username, self.password)
         if self.username is not None and self.api_key is not None:
             raise ValueError("set either api_key or username and password")
-        if self.client_key is not None and self.client_certificate is None:
-            raise ValueError("client_key needs client_certificate")
         if len(set(self.url)) != len(self.url):
             raise ValueError("url names a node twice")
         if len({urlsplit(node).scheme for node in self.url}) != 1:

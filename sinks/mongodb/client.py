@@ -9,6 +9,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient, WriteConcern
 
+from logweir.settings.tls import TlsConfig
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.mongodb.config import MongoConfig
 from logweir.sinks.mongodb.server import Server
@@ -108,4 +109,18 @@ def _options(config: MongoConfig, context: SinkContext) -> dict[str, Any]:
         options["username"] = config.username
     if config.password is not None:
         options["password"] = config.password.get_secret_value()
+    options |= _of_tls(config.tls)
     return {name: value for name, value in options.items() if name.lower() not in given}
+
+
+def _of_tls(tls: TlsConfig | None) -> dict[str, Any]:
+    if tls is None:
+        return {}
+    options: dict[str, Any] = {"tls": True}
+    if tls.ca is not None:
+        options["tlsCAFile"] = str(tls.ca)
+    if tls.certificate is not None:
+        options["tlsCertificateKeyFile"] = str(tls.certificate)
+    if tls.verify is not True:  # the driver takes one of the two
+        options["tlsAllowInvalidHostnames" if tls.verify == "ca" else "tlsAllowInvalidCertificates"] = True
+    return options

@@ -14,6 +14,7 @@ from pymongo.uri_parser import parse_uri
 
 from logweir.event import Kind
 from logweir.settings.delivery import StrictModel
+from logweir.settings.tls import TlsConfig
 from logweir.settings.units import Seconds
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_behind_password, check_once
@@ -54,6 +55,8 @@ class MongoConfig(SinkConfig):
     """The user, if the url names none; taken as it is, without %XX."""
     password: SecretStr | None = None
     """The password, if the url has none; taken as it is, without %XX."""
+    tls: TlsConfig | None = None
+    """Encryption, where the url does not say it; `certificate` holds the key as well."""
     driver: Literal["motor", "pymongo"] = "motor"
     """The client: `motor`, or `pymongo` for PyMongo's own asynchronous client, which succeeds it."""
     database: str | None = None
@@ -140,6 +143,16 @@ class MongoConfig(SinkConfig):
             raise ValueError(
                 "a time-series collection has one ttl: give audit and tracing the same, or each a sink"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_said_once(self) -> MongoConfig:
+        if self.tls is None:
+            return self
+        if any(name.startswith(("tls", "ssl")) for name in self.url_options):
+            raise ValueError("the url has options of TLS, and so has tls; keep one of them")
+        if self.tls.key is not None:
+            raise ValueError("the driver of MongoDB takes certificate and key in one file: put both into it")
         return self
 
     @property

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from logweir.settings.delivery import directory_of
-from logweir.settings.tls import DatabaseTlsConfig
+from logweir.settings.tls import TlsConfig
 from logweir.settings.units import FileMode, Seconds
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_behind_password, check_once
@@ -142,7 +142,7 @@ class ServerConfig(SqlConfig):
     statement_timeout: Seconds = Field(default=30.0, ge=1.0)
     """How long one statement may take; the server is asked to end it too, and its waits for locks sooner: by
     `retry.timeout`."""
-    tls: DatabaseTlsConfig | None = None
+    tls: TlsConfig | None = None
     """Encryption; by default what the server and the driver agree on."""
 
     @field_validator("url")

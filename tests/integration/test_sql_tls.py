@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from logweir.errors import SinkUnavailable
-from logweir.settings.tls import DatabaseTlsConfig
+from logweir.settings.tls import TlsConfig
 from logweir.testing.contract import make_event
 from servers import Server
 from support.sql import make_sink, names, opened, table_name
@@ -42,5 +42,5 @@ async def test_a_certificate_that_cannot_be_read_is_reported(mysql: Server, tmp_
 
 
 def test_a_key_needs_its_certificate(tmp_path: Any) -> None:
-    with pytest.raises(ValidationError, match="key belongs to cert"):
-        DatabaseTlsConfig(key=tmp_path / "key.pem")
+    with pytest.raises(ValidationError, match="key belongs to certificate"):
+        TlsConfig(key=tmp_path / "key.pem")

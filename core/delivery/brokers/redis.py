@@ -44,6 +44,7 @@ from logweir.delivery.brokers.redis_scripts import CONSUMERS, GROUP, PUBLISH, SE
 from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.settings.delivery import QueueConfig
+from logweir.settings.redis_urls import with_tls
 
 __all__ = ["RedisBroker"]
 
@@ -94,7 +95,8 @@ class RedisBroker(Broker):
         await self._make_groups()
 
     def _make_client(self, name: str) -> Client:
-        return (ClusterClient if self._config.cluster else Client)(self._config.url or "", name)
+        url = with_tls(self._config.url or "", self._config.tls)
+        return (ClusterClient if self._config.cluster else Client)(url, name)
 
     async def _compare(self) -> None:
         """Compare what every process must say alike with what is noted there; note it for the others."""

@@ -38,3 +38,26 @@ def test_a_sink_has_the_queue_that_its_configuration_says(
     assert logweir.stop(0.05)
     assert list(Path(".logweir/queues").glob("*.db"))
     misbehaving.healed.set()
+
+
+def test_b4_a_reload_leaves_a_sink_whose_certificate_was_renewed_on_disk_and_keeps_the_others(
+    tmp_path: Path,
+) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text("old")
+    encrypted = {"type": "loki", "url": "https://127.0.0.1:9", "tls": {"ca": str(ca)}}
+    config: dict[str, Any] = {
+        "sinks": {"logs": encrypted, "out": {"type": "null"}},
+        "routes": [{"name": "all", "to": ["logs", "out"]}],
+        "drain_timeout": 0,
+    }
+    runtime = logweir.start(config)
+    before = dict(runtime._pipeline.channels)
+    runtime.reload(config)
+    assert runtime._pipeline.channels == before
+    ca.write_text("new")
+    runtime.reload(config)
+    after = runtime._pipeline.channels
+    assert after["logs"] is not before["logs"]
+    assert after["out"] is before["out"]
+    logweir.stop(1)

@@ -24,7 +24,7 @@ from logweir.sinks.elasticsearch.sink import ElasticsearchSink
         ({"index": "-app"}, "is no index name"),
         ({"username": "u"}, "belong together"),
         ({"username": "u", "password": "p", "api_key": "k"}, "either api_key or username"),
-        ({"client_key": "k.pem"}, "needs client_certificate"),
+        ({"client_key": "k.pem"}, "key belongs to certificate"),
         ({"lifecycle": {"warm_after": "9d", "delete_after": "7d"}}, "longer than the one before"),
         ({"layout": "daily", "lifecycle": {"warm_after": "9d"}}, "needs a data stream"),
     ],
