@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from logweir.config.models import RoutingConfig
@@ -23,7 +23,7 @@ from logweir.event import Event
 from logweir.process.lasting import LastingTask
 from logweir.process.threads import in_thread
 from logweir.runtime.fan_out import FanOut
-from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, files_of_sinks, queues_of
+from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, queues_of
 from logweir.telemetry.model import SinkMetrics
 
 __all__ = ["Reload"]
@@ -108,12 +108,17 @@ class Reload:
                 letters.path,
             )
 
-    async def replace(self, config: RoutingConfig) -> None:
+    async def replace(
+        self, config: RoutingConfig, files: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
         """Put the pipeline of a configuration in force; what it replaces retires in the background.
 
         Where its data directory is another one, :meth:`note_former` comes first.
+
+        Args:
+            config: The configuration.
+            files: What stands in the files of its TLS, which were read outside of the loop.
         """
-        files = await in_thread(lambda: files_of_sinks(config))
         old = self._fan_out.pipeline
         new = assemble(config, self._around, old, files)
         # Those taken over run already, and starting them again does nothing.

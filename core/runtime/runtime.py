@@ -41,7 +41,7 @@ from logweir.runtime.explicit_rows import ExplicitRows
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.feedback import Feedback
 from logweir.runtime.late_lines import LateLines
-from logweir.runtime.pipeline import Pipeline, Surroundings, assemble
+from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, files_of_sinks
 from logweir.runtime.reload import Reload
 from logweir.sinks.contract import Transactional
 from logweir.stores.archive.schedule import RetentionSchedule
@@ -401,7 +401,8 @@ class Runtime:
             # Durable before anything changes: from then on a crash may leave events in both directories.
             self._reload.note_former(new_config)
             # On the loop, to which the channels belong. It does no IO and so needs no timeout.
-            self._loop_thread.run(self._reload.replace(new_config), timeout=None)
+            files = files_of_sinks(new_config)
+            self._loop_thread.run(self._reload.replace(new_config, files), timeout=None)
             self._import_metrics_server(new_config)
             self._serve_metrics()
 

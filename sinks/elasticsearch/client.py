@@ -22,6 +22,7 @@ from elasticsearch.serializer import JsonSerializer
 
 from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
+from logweir.sinks.elasticsearch.through_proxies import node_class_for
 from logweir.sinks.elasticsearch.verdicts import failure
 from logweir.sinks.shared.credentials import login_of
 from logweir.sinks.shared.tls import tls_context
@@ -149,6 +150,7 @@ def _options(config: ElasticsearchConfig, workers: int) -> dict[str, Any]:
     """The client's own options; ``None`` is its word for a default that is not to be set."""
     options: dict[str, Any] = {
         "hosts": [_with_port(node) for node in config.url],
+        "node_class": node_class_for(config.proxy),
         "serializers": {JsonSerializer.mimetype: FastJson()},
         "connections_per_node": workers + _READERS,
         "max_retries": len(config.url) - 1,

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from logweir.settings.delivery import StrictModel
+from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig, in_one_room
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
@@ -105,6 +106,9 @@ class ElasticsearchConfig(SinkConfig):
     """An API key as Elasticsearch shows it, encoded."""
     tls: TlsConfig = TlsConfig()
     """For `https` urls."""
+    proxy: ProxySetting | None = None
+    """The proxy to go through, such as `http://proxy:3128`, or `none`; by default what `HTTPS_PROXY`,
+    `HTTP_PROXY` and `NO_PROXY` of the environment say. This host itself is never reached through one."""
     compress: bool = True
     """Whether requests are sent as gzip."""
     max_request_bytes: ByteSize | None = Field(default=None, ge=1024)

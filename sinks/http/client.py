@@ -109,4 +109,5 @@ def _pool(config: HttpConfig, workers: int) -> HttpPool:
         trust=tls_context(config.tls),
         timeout=config.retry.timeout * (_ONE_REQUEST if single else 1.0),
         connections=at_once + 1,  # `check` takes none of the workers'
+        proxy=config.proxy,
     )

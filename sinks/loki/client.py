@@ -167,6 +167,7 @@ def _pool(config: LokiConfig, workers: int) -> HttpPool:
         trust=_trust(config.tls) if config.url.startswith("https:") else None,
         timeout=config.retry.timeout,
         connections=workers * AT_ONCE + _READERS,
+        proxy=config.proxy,
     )
 
 

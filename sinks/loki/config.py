@@ -9,6 +9,7 @@ from urllib.parse import urlunsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from logweir.settings.delivery import StrictModel
+from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
@@ -93,6 +94,9 @@ class LokiConfig(SinkConfig):
     shown."""
     tls: TlsConfig = TlsConfig()
     """For an `https` url."""
+    proxy: ProxySetting | None = None
+    """The proxy to go through, such as `http://proxy:3128`, or `none`; by default what `HTTPS_PROXY`,
+    `HTTP_PROXY` and `NO_PROXY` of the environment say. This host itself is never reached through one."""
     max_request_bytes: ByteSize = Field(default=3 * 2**20, ge=1024)
     """The most bytes (before compression) in one request: Loki takes messages of up to 4 MiB by default."""
     lookback: Seconds = Field(default=30 * _DAY, gt=0)

@@ -90,4 +90,5 @@ def _pool(config: OtlpConfig, workers: int) -> HttpPool:
         trust=tls_context(config.tls),
         timeout=config.retry.timeout,
         connections=workers + 1,  # `check` takes none of the workers'
+        proxy=config.proxy,
     )

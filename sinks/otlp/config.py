@@ -6,6 +6,7 @@ from urllib.parse import urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
@@ -37,6 +38,9 @@ class OtlpConfig(SinkConfig):
     """For bearer authentication."""
     tls: TlsConfig = TlsConfig()
     """For an `https` url."""
+    proxy: ProxySetting | None = None
+    """The proxy to go through, such as `http://proxy:3128`, or `none`; by default what `HTTPS_PROXY`,
+    `HTTP_PROXY` and `NO_PROXY` of the environment say. This host itself is never reached through one."""
     gzip: bool = True
     """Whether requests are compressed."""
 

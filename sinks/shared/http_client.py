@@ -14,6 +14,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
+
+from logweir.sinks.shared.proxies import proxy_for
 
 __all__ = ["HttpPool", "beginning_of", "make_http_client"]
 
@@ -89,6 +92,7 @@ def make_http_client(
     timeout: float,
     connections: int,
     base_url: str = "",
+    proxy: SecretStr | None = None,
 ) -> HttpPool:
     """Make a pool; nothing is sent yet.
 
@@ -101,21 +105,52 @@ def make_http_client(
         timeout: Seconds that connecting, sending and each part of the answer may take.
         connections: The most connections at once; all of them are kept open.
         base_url: What the paths of requests are relative to.
+        proxy: What the sink's configuration says of a proxy; None for what the environment says.
     """
+    # Not True: httpx would read the authorities of certifi, which takes time and serves nobody.
+    verify = False if trust is None else trust
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
 
     def make() -> httpx.AsyncClient:
         return httpx.AsyncClient(
             base_url=base_url,
             headers=headers,
             auth=login,
-            # Not True: httpx would read the authorities of certifi, which takes time and serves nobody.
-            verify=False if trust is None else trust,
+            transport=_Routed(verify, limits, proxy),
             timeout=timeout,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             follow_redirects=False,
+            trust_env=False,  # which would take a password out of ~/.netrc, too
         )
 
     return HttpPool(make)
+
+
+class _Routed(httpx.AsyncBaseTransport):
+    """Sends each request directly, or through the proxy of its address."""
+
+    def __init__(self, verify: ssl.SSLContext | bool, limits: httpx.Limits, proxy: SecretStr | None) -> None:
+        self._verify, self._limits, self._setting = verify, limits, proxy
+        self._ways: dict[tuple[str, str, int | None], str | None] = {}
+        self._transports: dict[str | None, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """See :meth:`httpx.AsyncBaseTransport.handle_async_request`."""
+        place = request.url.scheme, request.url.host, request.url.port
+        if place not in self._ways:
+            self._ways[place] = proxy_for(str(request.url), self._setting)
+        return await self._by(self._ways[place]).handle_async_request(request)
+
+    def _by(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
+        if proxy not in self._transports:
+            self._transports[proxy] = httpx.AsyncHTTPTransport(
+                verify=self._verify, limits=self._limits, trust_env=False, proxy=proxy
+            )
+        return self._transports[proxy]
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        for transport in self._transports.values():
+            await transport.aclose()
 
 
 async def beginning_of(response: httpx.Response, most: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +41,15 @@ class _Renewing(ssl.SSLContext):
         """Take the settings."""
         self._tls = tls
         self._files = [path for path in (tls.ca, tls.certificate, tls.key) if path is not None]
-        self._protocols: Sequence[str] = ()
+        self._protocols: list[str] = []
         self._state = _state_of(self._files)
         _set_up(self, tls)
         self._current: ssl.SSLContext | None = None
 
-    def set_alpn_protocols(self, alpn_protocols: Sequence[str]) -> None:
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         """See :meth:`ssl.SSLContext.set_alpn_protocols`."""
         self._protocols = list(alpn_protocols)
-        super().set_alpn_protocols(list(alpn_protocols))
+        super().set_alpn_protocols(self._protocols)
 
     def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
         """Begin a connection, by the files as they are now."""
@@ -58,7 +58,7 @@ class _Renewing(ssl.SSLContext):
         if self._current is None:
             return super().wrap_bio(*arguments, **options)
         if self._protocols:
-            self._current.set_alpn_protocols(list(self._protocols))
+            self._current.set_alpn_protocols(self._protocols)
         return self._current.wrap_bio(*arguments, **options)
 
     def _renew(self, state: _State) -> None:
