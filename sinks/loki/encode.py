@@ -18,7 +18,7 @@ from logweir.encoding.fields import MISSING, look_up
 from logweir.encoding.times import format_time, parse_time
 from logweir.event import Event, Kind
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.shorten import shorten
+from logweir.sinks.shared.shorten import shorten
 
 __all__ = ["Encoder", "Entry", "Form", "Stream", "quoted", "to_event"]
 
