@@ -96,6 +96,8 @@ class _BaseSink(ABC, Generic[ConfigT]):
 
     #: The pydantic model of the sink's options.
     Config: ClassVar[type[SinkConfig]] = SinkConfig
+    #: Whether the store has an event id once, however often it is written; False is *at least once*.
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, config: ConfigT, context: SinkContext | None = None) -> None:
         self.config = config

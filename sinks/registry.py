@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from logweir.errors import MissingDependency
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
 
-__all__ = ["SinkClass", "known_types", "options_of", "register_sink", "resolve"]
+__all__ = ["SinkClass", "is_idempotent", "known_types", "options_of", "register_sink", "resolve"]
 
 SinkClass = type[Sink[Any]] | type[SyncSink[Any]]
 SinkT = TypeVar("SinkT", bound=SinkClass)
@@ -36,6 +36,7 @@ _BUILT_IN = {
     "postgresql": "logweir.sinks.sql.postgresql:PostgresqlSink",
     "sqlite": "logweir.sinks.sql.sink:SqlSink",
     "stdout": "logweir.sinks.stdout:StdoutSink",
+    "victorialogs": "logweir.sinks.victorialogs.sink:VictoriaLogsSink",
 }
 #: Where the options of a built-in sink stand by themselves: reading them needs no driver.
 _OPTIONS = {
@@ -45,6 +46,7 @@ _OPTIONS = {
     "mysql": "logweir.sinks.sql.config:MysqlConfig",
     "postgresql": "logweir.sinks.sql.config:PostgresqlConfig",
     "sqlite": "logweir.sinks.sql.config:SqliteConfig",
+    "victorialogs": "logweir.sinks.victorialogs.config:VictoriaLogsConfig",
 }
 _registered: dict[str, SinkClass] = {}
 
@@ -103,6 +105,14 @@ def options_of(name: str) -> type[SinkConfig]:
         options: type[SinkConfig] = getattr(import_module(module_name), class_name)
         return options
     return resolve(name).Config
+
+
+def is_idempotent(name: str) -> bool:
+    """Whether the sinks of a type store an event id once; True where its class cannot be loaded here."""
+    try:
+        return resolve(name).idempotent
+    except (LookupError, MissingDependency):
+        return True
 
 
 def _load(path: str, name: str) -> SinkClass:

@@ -13,6 +13,7 @@ from logweir.config.yaml_document import Path
 from logweir.event import Kind
 from logweir.settings.brokers import missing_extra
 from logweir.sinks.contract import SinkConfig
+from logweir.sinks.registry import is_idempotent
 
 __all__ = ["RouteAt", "find_contradictions", "find_doubts", "find_unkept_promises"]
 
@@ -67,6 +68,12 @@ def find_doubts(config: RoutingConfig) -> list[str]:
         for name, sink in config.sinks.items()
         if name in audited
         and ("memory" in {sink.queue.type, sink.queue.local} or sink.queue.when_full == "spill")
+    ]
+    doubts += [
+        f"audit events go to the sink {name!r}, whose store keeps an event twice that is sent twice (at "
+        "least once); send audit to a store that knows ids"
+        for name, sink in config.sinks.items()
+        if name in audited and not is_idempotent(sink.type)
     ]
     used = {name for route in config.routes for name in route.to}
     doubts += [f"no route sends to the sink {name!r}" for name in config.sinks if name not in used]

@@ -12,7 +12,7 @@ _MODULE = "github.com/VictoriaMetrics/VictoriaLogs"
 
 
 class VictoriaLogs(ServerKind):
-    """One process; keeps events of any time, since it drops others without a word."""
+    """One process; keeps events of any time and length, since it drops others without a word; may delete."""
 
     name: ClassVar[str] = "victorialogs"
 
@@ -28,7 +28,8 @@ class VictoriaLogs(ServerKind):
         """As in ServerKind."""
         argv = [
             str(self._program()), f"-storageDataPath={data}", f"-httpListenAddr=127.0.0.1:{port}",
-            "-retentionPeriod=100y", "-futureRetention=100y", *options.args,
+            "-retentionPeriod=100y", "-futureRetention=100y", "-delete.enable", "-insert.maxLineSizeBytes=2MB",
+            *options.args,
         ]  # fmt: skip
         return [Program(argv, lambda: readiness.http(port, "/health"))]
 

@@ -52,6 +52,19 @@ def test_doubts_are_reported_and_are_no_errors() -> None:
     ]
 
 
+def test_audit_in_a_store_that_does_not_know_ids_is_doubted() -> None:
+    lines = {"type": "victorialogs", "url": "http://victorialogs:9428", "queue": {"type": "disk"}}
+    sinks = {**SINKS, "lines": lines}
+    twice = [
+        "audit events go to the sink 'lines', whose store keeps an event twice that is sent twice (at least once); "
+        "send audit to a store that knows ids"
+    ]
+    for match, doubts in (({}, twice), ({"kind": "tracing"}, [])):
+        routes = [{"name": "lines", "match": match, "to": ["lines"]}]
+        config = load_config({"sinks": sinks, "routes": routes})
+        assert [doubt for doubt in find_doubts(config) if "at least once" in doubt] == doubts
+
+
 def test_a_configuration_that_takes_everything_raises_no_doubt() -> None:
     shipped = Path(__file__).parents[3] / "routing.yaml"
     assert find_doubts(load_config(shipped)) == []

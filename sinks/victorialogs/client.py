@@ -1,0 +1,222 @@
+"""VictoriaLogs' HTTP interface: one request, one answer. Errors of httpx end here, and our secrets too."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import cramjam
+import httpx
+import msgspec
+
+from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.redaction.scan import MASK
+from logweir.sinks.shared.credentials import bearer_header, login_of
+from logweir.sinks.shared.http_client import beginning_of, make_http_client
+from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
+from logweir.sinks.shared.tls import tls_context
+from logweir.sinks.victorialogs.config import VictoriaLogsConfig
+from logweir.sinks.victorialogs.limits import UNSEEN, Flags, flags_of
+from logweir.sinks.victorialogs.verdicts import Answer, said_by
+
+__all__ = ["Row", "VictoriaLogsClient"]
+
+Row = dict[str, str]
+
+#: As much of an answer is read where nothing or a reason is expected.
+_MOST_READ = 2**16
+_MOST_OF_A_PAGE = 4 * 2**20
+#: Higher levels cost much more time than they save bytes.
+_GZIP_LEVEL = 1
+# Compressed, a small answer could unpack to more than anybody wants to read: `identity`. As a form, the body
+# would be taken for the arguments of the request, and nothing would be stored.
+_HEADERS = {"User-Agent": "logweir", "Accept-Encoding": "identity"}
+_LINES = {"Content-Type": "application/x-ndjson"}
+#: Seconds for a query; the server's own bound is `-search.maxQueryDuration`.
+_QUERY_TIMEOUT = 60.0
+#: Connections beyond those of the workers, for searches and checks.
+_READERS = 2
+
+_decode_row = msgspec.json.Decoder(Row).decode
+_decode = msgspec.json.decode
+
+
+class VictoriaLogsClient:
+    """A pool of connections to one VictoriaLogs.
+
+    Args:
+        config: The sink's options.
+        http: The pool.
+    """
+
+    def __init__(self, config: VictoriaLogsConfig, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._url = config.url
+        message = "event" if config.message_field is None else f"fields.{config.message_field},event"
+        arguments = {
+            "_stream_fields": ",".join([*config.static_fields, *config.stream_fields]),
+            "_time_field": "_time",
+            "_msg_field": message,
+        }
+        # Whole and parsed: of a path, httpx would make it anew for each request.
+        self._push_url = httpx.URL(f"{config.url}/insert/jsonline", params=arguments)
+        self._gzip = config.gzip
+        self._push_headers = _LINES | ({"Content-Encoding": "gzip"} if config.gzip else {})
+        self._query_timeout = max(_QUERY_TIMEOUT, config.retry.timeout)
+        self._retention = config.retention_period
+        self._secrets = [secret.encode() for secret in config.secrets()]
+
+    @classmethod
+    async def make(cls, config: VictoriaLogsConfig, workers: int) -> VictoriaLogsClient:
+        """Make the pool, in a thread because it reads certificates; nothing is sent yet.
+
+        Raises:
+            SinkUnavailable: A certificate cannot be read.
+        """
+        try:
+            return cls(config, await asyncio.to_thread(_pool, config, workers))
+        except OSError as error:
+            raise SinkUnavailable(f"a file of tls cannot be used: {error}") from None
+
+    async def close(self) -> None:
+        """Close the connections, in the loop that made them."""
+        await self._http.aclose()
+
+    async def push(self, body: bytes) -> Answer:
+        """Send lines, compressed if the options say so.
+
+        Raises:
+            SinkUnavailable: There was no answer; they may be sent again.
+        """
+        if self._gzip:  # compressing a batch would hold up the loop
+            body = bytes(await asyncio.to_thread(cramjam.gzip.compress, body, _GZIP_LEVEL))
+        began = time.monotonic()
+        async with self._asking("POST", self._push_url, content=body, headers=self._push_headers) as response:
+            answer = await self._answer(response)
+        return Answer(answer.status, answer.reason, answer.retry_after, answer.text, time.monotonic() - began)
+
+    async def flags(self) -> Flags:
+        """What the server was started with, as far as it shows.
+
+        Raises:
+            SinkUnavailable: There was no answer.
+        """
+        async with self._asking("GET", f"{self._url}/flags") as response:
+            page = (await beginning_of(response, _MOST_OF_A_PAGE)).decode(errors="replace")
+            shown = response.status_code == HTTPStatus.OK and "-" in page and "=" in page
+        if not shown:
+            return Flags(retention=self._retention) if self._retention else UNSEEN
+        return flags_of(page, self._retention)
+
+    async def page(self, path: str) -> str:
+        """One of the server's own pages; empty where it does not show it.
+
+        Raises:
+            SinkUnavailable: There was no answer.
+        """
+        async with self._asking("GET", self._url + path) as response:
+            page = await beginning_of(response, _MOST_OF_A_PAGE)
+            return page.decode(errors="replace") if response.status_code == HTTPStatus.OK else ""
+
+    async def rows(self, query: str) -> AsyncIterator[Row]:
+        """Yield the rows that a query of LogsQL finds, as they come.
+
+        Raises:
+            SinkUnavailable: It cannot be asked now, or the answer broke off.
+            SinkRejected: It refuses the query.
+        """
+        url, form = f"{self._url}/select/logsql/query", {"query": query}
+        async with self._asking("POST", url, data=form, timeout=self._query_timeout) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise _refusal_of(await self._answer(response))
+            async for line in _lines(response.aiter_bytes()):
+                yield _row(line)
+
+    async def ask(self, path: str, form: Mapping[str, str]) -> Any:
+        """Ask for something that is answered by one JSON value.
+
+        Raises:
+            SinkUnavailable: It cannot be asked now.
+            SinkRejected: It refuses.
+        """
+        async with self._asking("POST", self._url + path, data=dict(form)) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise _refusal_of(await self._answer(response))
+            content = await beginning_of(response, _MOST_OF_A_PAGE)
+        try:
+            return _decode(content)
+        except ValueError:
+            raise _not_its_answer() from None
+
+    @asynccontextmanager
+    async def _asking(
+        self, method: str, url: str | httpx.URL, **content: Any
+    ) -> AsyncIterator[httpx.Response]:
+        """Send a request; what httpx raises becomes what a worker understands."""
+        try:
+            async with self._http.stream(method, url, **content) as response:
+                yield response
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            said = self._masked(f"{type(error).__name__}: {error}".encode())
+            raise SinkUnavailable(f"no answer from VictoriaLogs: {said}") from None
+
+    async def _answer(self, response: httpx.Response) -> Answer:
+        return Answer(
+            response.status_code,
+            response.reason_phrase,
+            response.headers.get("Retry-After"),
+            self._masked(await beginning_of(response, _MOST_READ)),
+        )
+
+    def _masked(self, said: bytes) -> str:
+        """What was said without our secrets, which a server may have sent back."""
+        for secret in self._secrets:
+            said = said.replace(secret, MASK.encode())
+        return said.decode(errors="replace")
+
+
+async def _lines(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Split at line feeds alone: httpx splits at all that Unicode calls a line break."""
+    rest = b""
+    async for part in parts:
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            if line:
+                yield line
+    if rest:
+        yield rest
+
+
+def _row(line: bytes) -> Row:
+    try:
+        return _decode_row(line)
+    except ValueError:
+        raise _not_its_answer() from None
+
+
+def _not_its_answer() -> SinkUnavailable:
+    return SinkUnavailable("the answer is not one of VictoriaLogs'; is the url that of a VictoriaLogs?")
+
+
+def _refusal_of(answer: Answer) -> SinkUnavailable | SinkRejected:
+    """What an answer to a question means that is no answer to it."""
+    if meaning_of(answer.status) in {Meaning.LATER, Meaning.FAILED}:
+        return SinkUnavailable(said_by(answer))
+    return SinkRejected(said_by(answer))
+
+
+def _pool(config: VictoriaLogsConfig, workers: int) -> httpx.AsyncClient:
+    """Make the pool, in a thread: certificates are read from files."""
+    tenant = {"AccountID": str(config.account_id), "ProjectID": str(config.project_id)}
+    own = {name: value.get_secret_value() for name, value in config.headers.items()}
+    return make_http_client(
+        login=login_of(config.username, config.password),
+        headers=_HEADERS | tenant | own | bearer_header(config.bearer_token),
+        trust=tls_context(config.tls) if config.url.startswith("https:") else None,
+        timeout=config.retry.timeout,
+        connections=workers + _READERS,
+    )
