@@ -22,8 +22,6 @@ __all__ = ["ColumnGuard", "Shaper", "column_of", "fields_of"]
 
 #: The longest name of a column, in bytes.
 _LONGEST = 128
-#: Columns of one event; the server's `-insert.maxFieldsPerLine` is 1,000, and some are not fields.
-_MOST_OF_AN_EVENT = 900
 _DEEPEST = 64
 #: Structures remembered at once; more are no loss but time.
 _MOST_PLANS = 10_000
@@ -88,6 +86,13 @@ class Shaper:
     def __init__(self, guard: ColumnGuard) -> None:
         self._guard = guard
         self._plans: dict[tuple[Any, ...], str] = {}
+        self._most = 0
+
+    def bound(self, most: int) -> None:
+        """From now on, write no more fields of one event as columns than this."""
+        if most != self._most:
+            self._most = most
+            self._plans.clear()
 
     def written(self, fields: dict[str, Any]) -> Written:
         """The fields and their shape. The way of flat fields is the hot path."""
@@ -119,7 +124,7 @@ class Shaper:
         return _encode(fields).decode(), ""
 
     def _fits(self, names: set[str]) -> bool:
-        if len(names) > _MOST_OF_AN_EVENT or "" in names:
+        if len(names) > self._most or "" in names:
             return False
         if any(len(column_of(name).encode()) > _LONGEST for name in names):
             return False

@@ -17,12 +17,15 @@ from logweir.encoding.times import format_time, parse_time
 from logweir.event import Event, Kind
 from logweir.sinks.shared.shorten import shorten
 from logweir.sinks.victorialogs.columns import ColumnGuard, Shaper, column_of, fields_of
+from logweir.sinks.victorialogs.config import COLUMNS
 from logweir.sinks.victorialogs.limits import Limits
 
 __all__ = ["Encoder", "Line", "event_of"]
 
 #: From here on VictoriaLogs takes a number for nanoseconds; smaller ones for a larger unit.
 _SURELY_NANOSECONDS = 10**17
+#: Columns that are no fields, and the time.
+_OTHER_COLUMNS = len(COLUMNS) + 1
 #: The bytes by which a line is cut further each time that it is still too long.
 _STEP = 256
 #: An event is cut no further than to this; what is still too long is refused.
@@ -71,7 +74,8 @@ class Encoder:
     """
 
     def __init__(self, static: Mapping[str, str], guard: ColumnGuard) -> None:
-        self._written = Shaper(guard).written
+        self._shaper = Shaper(guard)
+        self._static = len(static)
         #: What every line begins with: the fixed columns.
         self._head = _encode_json(dict(static))[:-1] + b","
 
@@ -86,6 +90,7 @@ class Encoder:
             limits: What the server takes.
             refused: Gets the events that cannot be written, by index, each with the reason.
         """
+        self._shaper.bound(limits.most_columns - _OTHER_COLUMNS - self._static)
         oldest, newest = limits.oldest, limits.newest
         longest = limits.longest_line
         for index, event in enumerate(batch, first):
@@ -103,7 +108,7 @@ class Encoder:
             yield Line(index, text)
 
     def _text(self, event: Event) -> bytes:
-        fields, shape = self._written(event.fields)
+        fields, shape = self._shaper.written(event.fields)
         time = event.time if event.time >= _SURELY_NANOSECONDS else _stamp(event.time)
         line = _Line(
             time, event.name, event.id, event.kind, event.level, event.service, event.env,

@@ -31,6 +31,7 @@ _UNITS = {
 #: A duration without a unit is months, of the length that VictoriaMetrics gives them.
 _MONTH = 31 * 86_400.0
 _LONGEST_LINE = 256 * 1024
+_MOST_COLUMNS = 1000
 #: An entry above 2 MiB is dropped whatever the flag says; names of columns count, in the longer form.
 _LONGEST_ENTRY = 2 * 2**20 - 64 * 1024
 _ALWAYS = 2**63
@@ -46,6 +47,7 @@ class Flags:
         future: Seconds that an event may lie ahead; None if not known.
         backfill: Seconds that an event may come late; None for as long as it is kept.
         longest_line: Bytes.
+        most_columns: Of one entry.
         queue_wait: Seconds that a request may wait for its turn; then it is answered 200 and not stored.
         deletes: Whether entries can be deleted; None if not known.
     """
@@ -55,6 +57,7 @@ class Flags:
     future: float | None = None
     backfill: float | None = None
     longest_line: int = _LONGEST_LINE
+    most_columns: int = _MOST_COLUMNS
     queue_wait: float = 60.0
     deletes: bool | None = None
 
@@ -68,12 +71,14 @@ class Limits:
 
     Attributes:
         longest_line: Bytes of a line.
+        most_columns: Of one entry.
         oldest: The earliest time, nanoseconds.
         newest: The latest time.
         flags: Where they come from.
     """
 
     longest_line: int = _LONGEST_LINE
+    most_columns: int = _MOST_COLUMNS
     oldest: int = -_ALWAYS
     newest: int = _ALWAYS
     flags: Flags = field(default=UNSEEN)
@@ -108,6 +113,9 @@ def flags_of(page: str, retention: float | None = None) -> Flags:
         seen=True,
         retention=retention,
         longest_line=longest or _LONGEST_LINE,
+        most_columns=int(said["insert.maxFieldsPerLine"])
+        if "insert.maxFieldsPerLine" in said
+        else _MOST_COLUMNS,
         queue_wait=_seconds(said, "insert.maxQueueDuration", 60.0),
         deletes=said.get("delete.enable") == "true",
     )
@@ -133,7 +141,7 @@ def limits_at(flags: Flags, now: int) -> Limits:
     if flags.future is not None:
         newest = ((now - _CLOCKS_DIFFER + int(flags.future * _SECOND)) // _DAY + 1) * _DAY - 1
     longest = min(flags.longest_line, _LONGEST_ENTRY) - 1  # its line break counts
-    return Limits(longest, oldest, newest, flags)
+    return Limits(longest, flags.most_columns, oldest, newest, flags)
 
 
 def _seconds(said: Mapping[str, str], name: str, default: float) -> float:

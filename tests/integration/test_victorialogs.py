@@ -1,0 +1,326 @@
+"""What the VictoriaLogs sink promises beyond the contract, on the real server."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.event import Event, Kind, new_event_id
+from logweir.sinks.contract import Query, SinkContext
+from logweir.sinks.results import HealthStatus
+from logweir.sinks.victorialogs.config import VictoriaLogsConfig
+from logweir.sinks.victorialogs.sink import VictoriaLogsSink
+from logweir.testing.contract import AWKWARD_FIELDS, assert_law, make_event
+from servers import FaultProxy, Server
+from servers.server import OwnServer
+from support import victorialogs as store
+
+DAY = 86_400 * 10**9
+MOMENT = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 10**9
+#: What a server has that was started with nothing but an address.
+DEFAULTS = [
+    "-retentionPeriod=7d",
+    "-futureRetention=2d",
+    "-insert.maxLineSizeBytes=262144",
+    "-delete.enable=false",
+]
+
+OwnServers = Callable[..., OwnServer]
+
+
+@asynccontextmanager
+async def opened(url: str, **options: Any) -> AsyncIterator[VictoriaLogsSink]:
+    options = {"static_fields": {"job": new_event_id()}, "retry": {"timeout": 60}, **options}
+    sink = VictoriaLogsSink(
+        VictoriaLogsConfig.model_validate({"url": url, **options}), SinkContext(name="logs", workers=2)
+    )
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+def show(url: str) -> None:
+    """Have the server show what it took; by itself it does within a second."""
+    httpx.get(f"{url}/internal/force_flush", timeout=60).raise_for_status()
+
+
+async def found(sink: VictoriaLogsSink, **query: Any) -> list[Event]:
+    await asyncio.to_thread(show, sink.config.url)
+    return await shown(sink, **query)
+
+
+async def shown(sink: VictoriaLogsSink, **query: Any) -> list[Event]:
+    return [event async for event in sink.search(Query(**{"limit": None, **query}))]
+
+
+def ids(events: Sequence[Event]) -> list[str]:
+    return [event.id for event in events]
+
+
+def selector(sink: VictoriaLogsSink) -> str:
+    return f'{{job="{sink.config.static_fields["job"]}"}}'
+
+
+# -- reading --------------------------------------------------------------------------------------------
+
+
+async def test_what_was_sent_twice_is_kept_twice_and_shown_once(victorialogs: Server) -> None:
+    batch = [make_event(number=number, time_ns=MOMENT + number // 3) for number in range(30)]
+    async with opened(victorialogs.url) as sink:
+        await sink.write(batch)
+        await sink.write(batch[::-1])
+        expected = sorted(batch, key=lambda event: (event.time, event.id))
+        assert ids(await found(sink)) == ids(expected)
+        assert ids(await found(sink, newest_first=True)) == ids(expected[::-1])
+        assert ids(await found(sink, limit=7)) == ids(expected[:7])
+        rows = store.rows(victorialogs.url, f"{selector(sink)} | stats count() n, count_uniq(id) ids")
+        assert (rows[0]["n"], rows[0]["ids"]) == ("60", "30")
+
+
+async def test_a_search_reads_page_after_page_through_many_events_of_one_nanosecond(
+    victorialogs: Server,
+) -> None:
+    batch = [make_event(number=number, time_ns=MOMENT + (number > 900)) for number in range(1_300)]
+    async with opened(victorialogs.url) as sink:
+        await sink.write(batch)
+        expected = sorted(batch, key=lambda event: (event.time, event.id))
+        assert ids(await found(sink)) == ids(expected)
+        assert ids(await found(sink, newest_first=True)) == ids(expected[::-1])
+
+
+async def test_nothing_that_is_searched_for_is_taken_for_logsql(victorialogs: Server) -> None:
+    hostile = [
+        '" or *',
+        "') | delete id",
+        "a\\",
+        '\\"',
+        "*",
+        "x\ny",
+        "`",
+        "| stats count()",
+        '{job=~".*"}',
+        "\u2028",
+        "ß 🎉",
+    ]
+    batch = [make_event(text, {text: text, "id": text}, time_ns=MOMENT + n) for n, text in enumerate(hostile)]
+    async with opened(victorialogs.url) as sink, opened(victorialogs.url) as other:
+        await other.write([make_event("somebody else's")])
+        await sink.write(batch)
+        assert len(await found(sink)) == len(batch)
+        for event, text in zip(batch, hostile, strict=True):
+            for query in ({"name": text}, {"fields": {text: text}}, {"fields": {"id": text}}):
+                assert ids(await shown(sink, **query)) == [event.id], query
+            assert event.id in ids(await shown(sink, text=text))
+            for query in ({"trace_id": text}, {"ids": frozenset({text})}):
+                assert await shown(sink, **query) == [], query
+        assert len(await shown(other)) == 1
+
+
+async def test_a_text_is_found_in_names_and_values_of_any_type(victorialogs: Server) -> None:
+    batch = [
+        make_event("fund.refund", note="The quick brown fox", inner={"deep": ["Jumps over"]}),
+        make_event("Payment was declined", code=5.1e-06),
+        make_event("odd", {"": "in one column"}),
+    ]
+    async with opened(victorialogs.url) as sink:
+        await sink.write(batch)
+        for text, names in {
+            "quick brown": ["fund.refund"],
+            "brown quick": [],
+            "Jumps": ["fund.refund"],
+            "was declined": ["Payment was declined"],
+            "5.1e-6": ["Payment was declined"],
+            "one col": ["odd"],
+            '"code":5.1e-6': ["Payment was declined"],
+            "deep": ["fund.refund"],
+        }.items():
+            assert [event.name for event in await found(sink, text=text)] == names, text
+
+
+async def test_entries_of_others_in_the_stream_are_passed_over(victorialogs: Server) -> None:
+    async with opened(victorialogs.url) as sink:
+        await sink.write([make_event()])
+        line = {"_time": str(time.time_ns()), "_msg": "somebody else's", **sink.config.static_fields}
+        url = f"{victorialogs.url}/insert/jsonline?_stream_fields=job"
+        async with httpx.AsyncClient() as client:
+            (await client.post(url, json=line)).raise_for_status()
+        assert len(store.rows(victorialogs.url, selector(sink))) == 2
+        assert len(await found(sink)) == 1
+
+
+async def test_events_are_counted_by_hour_and_level(victorialogs: Server) -> None:
+    batch = [make_event(time_ns=MOMENT + number * DAY // 48) for number in range(4)]
+    async with opened(victorialogs.url) as sink:
+        await sink.write(batch)
+        await sink.write(batch[:1])
+        await found(sink)
+        query = f"{selector(sink)} | stats by (_time:1h, level) count_uniq(id) as events | sort by (_time)"
+        rows = store.rows(victorialogs.url, query)
+        assert [(row["level"], row["events"]) for row in rows] == [("info", "2"), ("info", "2")]
+
+
+async def test_tenants_do_not_see_each_other(victorialogs: Server) -> None:
+    job = {"job": new_event_id()}
+    tenants = [{}, {"account_id": 1}, {"project_id": 1}, {"account_id": 2**32 - 1, "project_id": 2**32 - 1}]
+    for tenant in tenants:
+        async with opened(victorialogs.url, static_fields=job, **tenant) as sink:
+            assert await found(sink) == []
+            await sink.write([make_event()])
+            assert len(await found(sink)) == 1
+
+
+async def test_a_field_is_the_message_where_the_options_say_so(victorialogs: Server) -> None:
+    batch = [
+        make_event("a", note="What happened"),
+        make_event("b"),
+        make_event("c", note=7),
+        make_event("d", AWKWARD_FIELDS, note="in one column"),
+    ]
+    async with opened(victorialogs.url, message_field="note") as sink:
+        await sink.write(batch)
+        assert [event.fields for event in await found(sink)] == [event.fields for event in batch]
+        assert ids(await found(sink, fields={"note": "What happened"})) == ids(batch[:1])
+        assert ids(await found(sink, fields={"note": 7})) == ids(batch[2:3])
+        assert [ids(await found(sink, name=name)) for name in "abcd"] == [[event.id] for event in batch]
+        rows = store.rows(victorialogs.url, f"{selector(sink)} | sort by (_time)")
+        assert [row["_msg"] for row in rows] == ["What happened", "b", "7", "d"]
+
+
+# -- what the server would drop without a word ----------------------------------------------------------
+
+
+async def test_no_event_is_lost_to_names_that_are_too_many_together(victorialogs: Server) -> None:
+    """VictoriaLogs drops what makes a block of a stream exceed 2,000 names, whoever's names they are."""
+    batch = [
+        make_event("x", {f"user_{number}_{part}": number for part in range(3)}) for number in range(1_000)
+    ]
+    async with opened(victorialogs.url) as sink:
+        assert_law(await sink.write(batch), 1_000)
+        assert ids(await found(sink)) == ids(batch)
+        assert ids(await found(sink, fields={"user_999_2": 999})) == ids(batch[-1:])
+
+
+async def test_events_beyond_the_retention_are_rejected_with_the_flag_and_the_others_are_there(
+    own_server: OwnServers, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_server("victorialogs", args=DEFAULTS)
+    now = time.time_ns()
+    times = [0, now - 9 * DAY, now - 6 * DAY, now, now + 36 * 3600 * 10**9, now + 4 * DAY]
+    batch = [make_event(time_ns=moment) for moment in times]
+    async with opened(server.url) as sink:
+        result = await sink.write(batch)
+        assert set(result.rejected) == {0, 1, 5}
+        assert "-retentionPeriod, 7 days" in result.rejected[1]
+        assert "-futureRetention, 2 days" in result.rejected[5]
+        assert ids(await found(sink)) == ids([batch[2], batch[3], batch[4]])
+        assert "-retentionPeriod" in caplog.text
+        assert dropped(server) == 0
+        health = await sink.check()
+        assert health.status is HealthStatus.OK
+        assert "keeps 7 days; takes 2 days ahead; deletes nothing" in health.detail
+        assert "at least once" in health.detail
+
+        long = make_event(body="ß" * 400_000, user="ann")
+        assert_law(await sink.write([long, make_event()]), 2)
+        (cut,) = await found(sink, ids=frozenset({long.id}))
+        assert (cut.fields["user"], cut.fields["logweir_truncated"]) == ("ann", True)
+        assert 100_000 < len(cut.fields["body"].encode()) < 262_144
+
+        for deletion in (sink.delete([long.id]), sink.prune(datetime.now(UTC))):
+            with pytest.raises(SinkRejected, match=re.escape("start it with -delete.enable")):
+                await deletion
+    async with opened(server.url, retention={"after": "7d"}) as sink:
+        assert (await sink.check()).status is HealthStatus.DEGRADED
+
+
+def dropped(server: Server) -> float:
+    metrics = httpx.get(f"{server.url}/metrics", timeout=60).text
+    return sum(
+        float(line.split()[-1])
+        for line in metrics.splitlines()
+        if line.startswith(("vl_rows_dropped_total", "vl_too_long_lines_skipped_total"))
+    )
+
+
+async def test_a_server_that_was_started_anew_with_a_longer_retention_is_believed(
+    own_server: OwnServers,
+) -> None:
+    server = own_server("victorialogs", args=DEFAULTS)
+    clock = time.time_ns()
+    old = make_event(time_ns=clock - 9 * DAY)
+    job = {"static_fields": {"job": new_event_id()}}
+    sink = VictoriaLogsSink(VictoriaLogsConfig.model_validate({"url": server.url, **job}), now=lambda: clock)
+    await sink.open()
+    try:
+        assert set((await sink.write([old])).rejected) == {0}
+        server.stop()
+        server._programs[0].argv.append("-retentionPeriod=30d")
+        server.start()
+        clock += 11 * 10**9
+        assert_law(await sink.write([old]), 1)
+    finally:
+        await sink.close()
+
+
+async def test_a_server_that_shows_nothing_is_degraded_and_a_wrong_login_costs_no_event(
+    own_server: OwnServers, proxy: Callable[[Server], FaultProxy]
+) -> None:
+    secret = "hunter2-hunter2"
+    args = [
+        "-httpAuth.username=app",
+        f"-httpAuth.password={secret}",
+        "-flagsAuthKey=other",
+        "-metricsAuthKey=other",
+    ]
+    server = own_server("victorialogs", args=args)
+    login = {"username": "app", "password": secret}
+    async with opened(server.url, **login) as sink:
+        assert_law(await sink.write([make_event(time_ns=0)]), 1)
+        health = await sink.check()
+        assert health.status is HealthStatus.DEGRADED
+        assert "state retention_period" in health.detail
+    async with opened(server.url, **login, retention_period="7d") as sink:
+        assert set((await sink.write([make_event(time_ns=0)])).rejected) == {0}
+        assert (await sink.check()).status is HealthStatus.OK
+    async with opened(server.url, username="app", password="wrong-wrong") as sink:
+        with pytest.raises(SinkUnavailable, match="check username and password") as raised:
+            await sink.write([make_event()])
+        assert "wrong-wrong" not in str(raised.value)
+        assert (await sink.check()).status is HealthStatus.DOWN
+
+
+async def test_an_answer_that_took_as_long_as_the_server_waits_counts_as_none(
+    own_server: OwnServers, proxy: Callable[[Server], FaultProxy]
+) -> None:
+    server = own_server("victorialogs", args=["-insert.maxQueueDuration=200ms"])
+    fault = proxy(server)
+    async with opened(fault.url) as sink:
+        fault.latency(0.3)
+        with pytest.raises(SinkUnavailable, match="maxQueueDuration"):
+            await sink.write([make_event()])
+
+
+async def test_pruning_leaves_the_other_kind_and_what_is_newer(victorialogs: Server) -> None:
+    batch = [
+        make_event(time_ns=MOMENT + number // 2, kind=Kind.AUDIT if number % 2 else Kind.TRACING)
+        for number in range(8)
+    ]
+    async with opened(victorialogs.url) as sink:
+        await sink.write(batch)
+        await sink.write(batch)
+        await found(sink)
+        before = datetime.fromtimestamp(MOMENT / 10**9, UTC) + timedelta(microseconds=1)
+        assert await sink.prune(before, kind=Kind.AUDIT, limit=3) == 3
+        assert len(await found(sink, kind=Kind.AUDIT)) == 1
+        assert len(await found(sink, kind=Kind.TRACING)) == 4
+        assert await sink.prune(before) == 5
+        assert await found(sink) == []
