@@ -7,6 +7,7 @@ What it writes was made beforehand, of the same events and into the same place a
 from __future__ import annotations
 
 import asyncio
+import gzip
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
@@ -121,6 +122,26 @@ async def _loki(sink: Any) -> AsyncIterator[Write]:
         yield write
 
 
+def _columns(sink: Any, batch: Sequence[Event]) -> Any:
+    from logweir.sinks.victorialogs.limits import Limits  # noqa: PLC0415
+
+    return [line.text for line in sink._encoder.lines(batch, 0, Limits(), {})]  # noqa: SLF001 - the very lines
+
+
+@asynccontextmanager
+async def _victorialogs(sink: Any) -> AsyncIterator[Write]:
+    fields = ",".join([*sink.config.static_fields, *sink.config.stream_fields])
+    path = f"{sink.config.url}/insert/jsonline?_stream_fields={fields}&_msg_field=event"
+    headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+    async with httpx.AsyncClient(headers=headers, timeout=60) as client:
+
+        async def write(lines: Any) -> None:
+            body = gzip.compress(b"\n".join(lines), 1)
+            (await client.post(path, content=body)).raise_for_status()
+
+        yield write
+
+
 def _operations(_sink: Any, batch: Sequence[Event]) -> Any:
     from logweir.benchmarks.elasticsearch import operations_of  # noqa: PLC0415
 
@@ -187,6 +208,7 @@ BARE = {
     "mysql": Bare(_rows, _mysql, _drop_table),
     "sqlite": Bare(_rows, _sqlite, _leave),
     "loki": Bare(_lines, _loki, _leave),
+    "victorialogs": Bare(_columns, _victorialogs, _leave),
     "elasticsearch": Bare(_operations, _elasticsearch, _delete_indexes),
     "mongodb": Bare(_documents, _mongodb, _drop_collection),
     "file": Bare(lambda _sink, batch: [encode_event(event) for event in batch], _file, _leave),

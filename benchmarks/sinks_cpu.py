@@ -46,6 +46,10 @@ _SERVERS: Mapping[str, tuple[str, Callable[[str, str], Options]]] = {
         "LOGWEIR_BENCH_LOKI_URL",
         lambda url, name: {"type": "loki", "url": url, "static_labels": {"job": name}, "encoding": "json"},
     ),
+    "VictoriaLogs": (
+        "LOGWEIR_BENCH_VICTORIALOGS_URL",
+        lambda url, name: {"type": "victorialogs", "url": url, "static_fields": {"job": name}},
+    ),
     "Elasticsearch, gzip": (
         "LOGWEIR_BENCH_ELASTICSEARCH_URL",
         lambda url, name: _elasticsearch(url, name, compress=True),

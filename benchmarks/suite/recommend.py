@@ -23,7 +23,16 @@ __all__ = ["Candidate", "Recommendation", "recommend", "rule_of_thumb"]
 _RELATIONAL = frozenset({"sqlite", "mysql", "postgresql"})
 _EMBEDDED = frozenset({"sqlite", "file"})
 #: What operating a backend takes: 0 nothing, 1 one server, 2 a server and its tuning, 3 a cluster.
-_BURDEN = {"sqlite": 0, "file": 0, "mysql": 1, "postgresql": 1, "loki": 2, "mongodb": 2, "elasticsearch": 3}
+_BURDEN = {
+    "sqlite": 0,
+    "file": 0,
+    "mysql": 1,
+    "postgresql": 1,
+    "loki": 2,
+    "victorialogs": 2,
+    "mongodb": 2,
+    "elasticsearch": 3,
+}
 _BUDGET = {"none": 0, "low": 1, "medium": 2, "high": 3}
 #: The exponents that a rate may have: stores take events more slowly as they grow, but never much.
 _FALLING = (-0.5, 0.0)

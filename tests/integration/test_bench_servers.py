@@ -13,7 +13,9 @@ from servers import Server
 from support import victorialogs as store
 
 
-@pytest.mark.parametrize("name", ["elasticsearch", "real_loki", "mariadb", "mongodb", "mysql", "postgresql"])
+@pytest.mark.parametrize(
+    "name", ["elasticsearch", "real_loki", "mariadb", "mongodb", "mysql", "postgresql", "victorialogs"]
+)
 async def test_a_server_answers_every_question_rightly_and_loses_nothing(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -38,6 +38,7 @@ def test_the_sink_is_measured_beside_the_client(
         ("postgresql", ["PostgreSQL"]),
         ("mysql", ["MySQL"]),
         ("loki", ["Loki, protobuf", "Loki, JSON"]),
+        ("victorialogs", ["VictoriaLogs"]),
         ("elasticsearch", ["Elasticsearch, gzip", "Elasticsearch, plain"]),
         ("mongodb", ["MongoDB, motor", "MongoDB, PyMongo"]),
     ],

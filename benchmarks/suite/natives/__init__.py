@@ -17,6 +17,7 @@ _CLASSES = {
     "mysql": "relational:MysqlNative",
     "postgresql": "relational:PostgresqlNative",
     "sqlite": "sqlite:SqliteNative",
+    "victorialogs": "logsql:LogsqlNative",
 }
 
 #: A backend of type ``loki`` whose URL ends so is VictoriaLogs, which has Loki's push API there alone.
