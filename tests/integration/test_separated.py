@@ -149,8 +149,36 @@ def test_moving_tracing_from_loki_to_elasticsearch_changes_routing_yaml_alone(
     assert_all_there("audit", stores.audit(), together.answers)
 
 
-def test_the_files_before_and_after_a_move_differ_in_one_sink_alone(stores: Stores) -> None:
-    one, other = (load_config(EXAMPLES / name) for name in ("loki.yaml", "elasticsearch.yaml"))
+@pytest.mark.timeout(240)
+def test_victorialogs_stands_in_for_loki_and_is_read_back(
+    stores: Stores, victorialogs: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores.loki = victorialogs
+    monkeypatch.setenv("VICTORIALOGS_URL", victorialogs.url)
+    monkeypatch.setenv("LOG_JOB", stores.name)
+    with order_service(tmp_path, EXAMPLES / "victorialogs.yaml", stores.environment) as service:
+        driven = service.drive(200)
+        service.stop()
+    assert_exactly("tracing", stores.tracing("logs"), driven)
+    assert_all_there("audit", stores.audit(), driven.answers)
+    trace_id = next(one.trace_id for one in driven.answers if (one.job, one.status) == ("order", 201))
+    query = Query(trace_id=trace_id, limit=None)
+    timeline = merged(asyncio.run(search_all(load_config(EXAMPLES / "victorialogs.yaml"), query)))
+    assert [(item.event.name, item.sinks) for item in timeline] == [
+        ("order.received", ("logs",)),
+        ("payment.requested", ("audit_db",)),
+        ("order.placed", ("logs",)),
+        ("fund.charge", ("audit_db",)),
+        ("http.request", ("logs",)),
+    ]
+
+
+@pytest.mark.parametrize("after", ["elasticsearch.yaml", "victorialogs.yaml"])
+def test_the_files_before_and_after_a_move_differ_in_one_sink_alone(
+    stores: Stores, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VICTORIALOGS_URL", "http://victorialogs:9428")
+    one, other = (load_config(EXAMPLES / name) for name in ("loki.yaml", after))
     assert one.model_copy(update={"sinks": {}}) == other.model_copy(update={"sinks": {}})
     assert one.sinks.keys() == other.sinks.keys()
     assert [name for name in one.sinks if one.sinks[name] != other.sinks[name]] == ["logs"]
