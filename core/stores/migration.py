@@ -227,12 +227,14 @@ class _Move:
     async def _verify(self, events: list[Event]) -> None:
         wanted = {event.id: event for event in events if event.id not in self.moved.rejected}
         asked = len(wanted)
+        # Who keeps an event twice that comes twice is first given time to show what it has.
+        copying = 0 if self._target.itself.idempotent else _QUESTIONS // 2
         for question in range(_QUESTIONS):
             if question:
                 await self._sleep(_PAUSE)
             for event_id in await self._present(wanted):
                 wanted.pop(event_id, None)
-            if question == 0 and wanted:
+            if question == copying and wanted:
                 await self._write(list(wanted.values()))
                 wanted = {key: event for key, event in wanted.items() if key not in self.moved.rejected}
             if not wanted:

@@ -6,11 +6,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+import logweir
+from logweir.cli.app import app
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.contract import Query, SinkContext
@@ -144,6 +148,25 @@ async def test_a_text_is_found_in_names_and_values_of_any_type(victorialogs: Ser
             "deep": ["fund.refund"],
         }.items():
             assert [event.name for event in await found(sink, text=text)] == names, text
+
+
+def test_what_is_migrated_is_copied_once_though_the_store_shows_it_late(
+    victorialogs: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = new_event_id()
+    target = f"{{type: victorialogs, url: '{victorialogs.url}', static_fields: {{job: {job}}}}}"
+    sinks = f"sinks: {{old: {{type: file, path: old.jsonl}}, new: {target}}}"
+    Path("routing.yaml").write_text(f"{sinks}\nroutes: [{{name: all, to: [old]}}]\n")
+    with logweir.running("routing.yaml") as runtime:
+        for number in range(300):
+            runtime.emit("order.placed", {"number": number})
+    done = CliRunner().invoke(app, ["migrate", "--from", "old", "--to", "new"])
+    assert done.exit_code == 0, done.output
+    (counted,) = store.rows(victorialogs.url, f'{{job="{job}"}} | stats count() n, count_uniq(id) ids')
+    assert counted == {"n": "300", "ids": "300"}
+    found = CliRunner().invoke(app, ["query", "--sink", "new", "--field", "number=7", "--json"])
+    assert found.stdout.count("\n") == 1
 
 
 async def test_entries_of_others_in_the_stream_are_passed_over(victorialogs: Server) -> None:
