@@ -111,6 +111,9 @@ class VictoriaLogsConfig(SinkConfig):
     @classmethod
     def _headers_can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         check_headers(value, _OURS)
+        for name in value:
+            if name.lower().startswith("vl-"):  # VL-Debug and VL-Ignore-Fields lose events without a word
+                raise ValueError(f"the header {name} would change what is stored; leave it out")
         return value
 
     @field_validator("message_field")

@@ -73,7 +73,8 @@ class VictoriaLogsSink(Sink[VictoriaLogsConfig]):
         if self._client is None:
             self._client = await VictoriaLogsClient.make(self.config, self.context.workers)
             self._looked = None
-        await self._look(self._client, 0)
+        if not self.context.read_only:
+            await self._look(self._client, 0)
 
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""

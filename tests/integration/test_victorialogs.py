@@ -326,10 +326,23 @@ async def test_an_answer_that_took_as_long_as_the_server_waits_counts_as_none(
 ) -> None:
     server = own_server("victorialogs", args=["-insert.maxQueueDuration=200ms"])
     fault = proxy(server)
-    async with opened(fault.url) as sink:
+    async with opened(fault.url, retry={"timeout": 5}) as sink:
         fault.latency(0.3)
         with pytest.raises(SinkUnavailable, match="maxQueueDuration"):
             await sink.write([make_event()])
+
+
+async def test_a_server_that_takes_few_fields_of_an_event_loses_none(own_server: OwnServers) -> None:
+    server = own_server("victorialogs", args=["-insert.maxFieldsPerLine=30"])
+    batch = [
+        make_event("x", {f"field_{number}": number for number in range(count)}, time_ns=MOMENT + count)
+        for count in (5, 15, 17, 20, 30, 40)
+    ]
+    async with opened(server.url) as sink:
+        assert_law(await sink.write(batch), len(batch))
+        assert [event.fields for event in await found(sink)] == [event.fields for event in batch]
+        assert dropped(server) == 0
+        assert "deletes nothing" not in (await sink.check()).detail
 
 
 async def test_pruning_leaves_the_other_kind_and_what_is_newer(victorialogs: Server) -> None:

@@ -24,6 +24,7 @@ def test_the_url_is_that_of_the_server(url: str) -> None:
         ({"project_id": 2**32}, "less than or equal to 4294967295"),
         ({"headers": {"AccountID": "7"}}, "the sink's own"),
         ({"headers": {"a b": "7"}}, "no name of a header"),
+        ({"headers": {"VL-Debug": "1"}}, "would change what is stored"),
         ({"username": "u"}, "belong together"),
         ({"bearer_token": "t", "headers": {"Authorization": "x"}}, "several ways"),
         ({"stream_fields": ["trace_id"]}, "'env', 'service', 'level' or 'kind'"),
