@@ -77,9 +77,8 @@ def _texts_of(value: Any) -> Iterator[str]:
         yield "true" if value else "false"
     elif isinstance(value, int | float):
         try:
-            yield from {
-                _encode(number).decode() for number in (value, int(value), float(value)) if number == value
-            }
+            numbers = (value, int(value), float(value), -float(value))  # -0.0 equals 0
+            yield from {_encode(number).decode() for number in numbers if number == value}
         except (OverflowError, ValueError):
             yield _encode(value).decode()
 

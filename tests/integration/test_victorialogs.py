@@ -25,6 +25,7 @@ from logweir.testing.contract import AWKWARD_FIELDS, assert_law, make_event
 from servers import FaultProxy, Server
 from servers.server import OwnServer
 from support import victorialogs as store
+from support.tls import make_certificate, tls_relay
 
 DAY = 86_400 * 10**9
 MOMENT = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 10**9
@@ -127,6 +128,52 @@ async def test_nothing_that_is_searched_for_is_taken_for_logsql(victorialogs: Se
             for query in ({"trace_id": text}, {"ids": frozenset({text})}):
                 assert await shown(sink, **query) == [], query
         assert len(await shown(other)) == 1
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["007", "7", "0", "-0", "+1", "1_000"],
+        ["1.0", "1", "1.50", "-0.0", "1e5", "0x10", "1e400", "5e-324", "NaN", "inf"],
+        [
+            "2026-01-01T00:00:00Z",
+            "2026-01-01T00:00:00.000Z",
+            "2026-02-30T00:00:00Z",
+            "1970-01-01T00:00:00.1+01:00",
+        ],
+        ["10.0.0.1", "010.0.0.1", "10.0.0.256", "::1"],
+        ["1KB", "1KiB", "1024B", "10s", "10000ms", "1h0m0s"],
+        ["true", "false", "null", "-", " ", "a ", "\t", "\u0000", "\u2028", "\r\n", "ß", "\ufeff"],
+        [0, -1, 255, 256, 2**32, 2**53 + 1, 2**63 - 1, -(2**63)],
+        [0.0, -0.0, 0.1, 1.0, 1e16, 1e22, 5e-324, 1.7976931348623157e308, 2.5],
+    ],
+    ids=["integers", "numbers", "times", "addresses", "quantities", "words", "int", "float"],
+)
+async def test_what_the_store_packs_as_numbers_or_times_comes_back_sign_by_sign(
+    victorialogs: Server, texts: list[Any]
+) -> None:
+    """It looks at the values of a column in a block and stores those of one kind packed."""
+    batch = [make_event("x", value=text, time_ns=MOMENT + number) for number, text in enumerate(texts * 3)]
+    async with opened(victorialogs.url) as sink:
+        await sink.write(batch)
+        assert [repr(event.fields["value"]) for event in await found(sink)] == list(map(repr, texts * 3))
+        for text in texts:
+            wanted = [event.id for event in batch if event.fields["value"] == text]
+            assert ids([one async for one in sink.search(Query(fields={"value": text}))]) == wanted, text
+
+
+async def test_a_server_is_verified_as_the_options_say(victorialogs: Server, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    with tls_relay(victorialogs.host, victorialogs.port, certificate, key) as port:
+        url = f"https://127.0.0.1:{port}"
+        async with opened(url, tls={"ca": certificate}) as sink:
+            assert_law(await sink.write([make_event()]), 1)
+        async with opened(url) as sink:
+            with pytest.raises(SinkUnavailable, match="certificate verify failed"):
+                await sink.write([make_event()])
+        with pytest.raises(SinkUnavailable, match="a file of tls cannot be used"):
+            async with opened(url, tls={"ca": tmp_path / "absent.pem"}):
+                pass
 
 
 async def test_a_text_is_found_in_names_and_values_of_any_type(victorialogs: Server) -> None:

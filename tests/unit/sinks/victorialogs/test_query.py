@@ -38,7 +38,7 @@ def test_a_query_is_narrowed_down_in_logsql(query: Query, expected: str) -> None
 
 @pytest.mark.parametrize(
     ("value", "texts"),
-    [(5, {"5", "5.0"}), (5.0, {"5", "5.0"}), (5.5, {"5.5"}), (10**16, {"10000000000000000", "1e16"}), (0, {"0", "0.0"})],
+    [(5, {"5", "5.0"}), (5.0, {"5", "5.0"}), (5.5, {"5.5"}), (10**16, {"10000000000000000", "1e16"}), (0, {"0", "0.0", "-0.0"})],
 )  # fmt: skip
 def test_a_number_is_asked_for_in_each_way_that_it_may_stand_there(value: float, texts: set[str]) -> None:
     asked = filter_of(Query(fields={"n": value}), {"job": "x"}, None)
