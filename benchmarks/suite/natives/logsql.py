@@ -32,7 +32,8 @@ class LogsqlNative(Native):
     """Streams with a field of their own for each store; nothing is deleted."""
 
     def _job(self, store: str) -> str:
-        return f"bench-{self.spec.run}-{store}"
+        # Not the job of the sink `loki`, which may be measured on the same server.
+        return f"bench-lines-{self.spec.run}-{store}"
 
     def sink_settings(self, store: str) -> dict[str, Any]:
         """See :meth:`Native.sink_settings`."""
