@@ -20,7 +20,7 @@ from logweir.sinks.shared.http_client import beginning_of, make_http_client
 from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
 from logweir.sinks.shared.tls import tls_context
 from logweir.sinks.victorialogs.config import VictoriaLogsConfig
-from logweir.sinks.victorialogs.limits import UNSEEN, Flags, flags_of
+from logweir.sinks.victorialogs.limits import Flags, flags_of, is_page_of_flags
 from logweir.sinks.victorialogs.verdicts import Answer, said_by
 
 __all__ = ["Row", "VictoriaLogsClient"]
@@ -107,10 +107,8 @@ class VictoriaLogsClient:
         """
         async with self._asking("GET", f"{self._url}/flags") as response:
             page = (await beginning_of(response, _MOST_OF_A_PAGE)).decode(errors="replace")
-            shown = response.status_code == HTTPStatus.OK and "-" in page and "=" in page
-        if not shown:
-            return Flags(retention=self._retention) if self._retention else UNSEEN
-        return flags_of(page, self._retention)
+            is_shown = response.status_code == HTTPStatus.OK and is_page_of_flags(page)
+        return flags_of(page, self._retention) if is_shown else Flags(retention=self._retention)
 
     async def page(self, path: str) -> str:
         """One of the server's own pages; empty where it does not show it.

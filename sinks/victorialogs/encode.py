@@ -101,6 +101,11 @@ class Encoder:
                 text = self._text(event)
                 if len(text) > longest:
                     text = self._shortened(event, longest)
+                    if len(text) > longest:
+                        refused[index] = (
+                            f"it is longer than the {longest} bytes that VictoriaLogs takes of a line"
+                        )
+                        continue
             except (TypeError, ValueError) as error:
                 reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
                 refused[index] = f"it cannot be written as JSON: {reason}"
@@ -119,14 +124,13 @@ class Encoder:
         return self._head + _encode_json(line)[1:]
 
     def _shortened(self, event: Event, longest: int) -> bytes:
-        """The line of an event that is cut until it fits; the cut is marked in it."""
+        """The line of an event that is cut until it fits, if it can be; the cut is marked in it."""
         room = longest - _STEP
-        while room >= _SHORTEST_LINE:
+        while True:
             text = self._text(shorten(event, room))
-            if len(text) <= longest:
-                return text
             room -= max(len(text) - longest, _STEP)
-        raise ValueError(f"its line is longer than the {longest} bytes that the server takes")
+            if len(text) <= longest or room < _SHORTEST_LINE:
+                return text
 
 
 def _stamp(time: int) -> str:

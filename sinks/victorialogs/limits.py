@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from logweir.settings.units import parse_size
 
-__all__ = ["UNSEEN", "Flags", "Limits", "flags_of", "limits_at"]
+__all__ = ["UNSEEN", "Flags", "Limits", "flags_of", "is_page_of_flags", "limits_at"]
 
 _SECOND = 10**9
 _DAY = 86_400 * _SECOND
@@ -96,6 +96,11 @@ class Limits:
             f"it lies further ahead than VictoriaLogs takes (-futureRetention, {_days(self.flags.future)}) "
             "and would be dropped without a word; correct the clock, or set it wider, and replay"
         )
+
+
+def is_page_of_flags(page: str) -> bool:
+    """Whether this is the page ``/flags``; it is empty where none was set."""
+    return not page.strip() or _FLAG.match(page) is not None
 
 
 def flags_of(page: str, retention: float | None = None) -> Flags:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from logweir.sinks.victorialogs.limits import UNSEEN, Flags, flags_of, limits_at
+from logweir.sinks.victorialogs.limits import UNSEEN, Flags, flags_of, is_page_of_flags, limits_at
 
 DAY = 86_400 * 10**9
 #: 2026-11-26T18:00:00Z
@@ -56,6 +56,19 @@ def test_a_bound_of_what_comes_late_counts_to_the_nanosecond() -> None:
     limits = limits_at(flags_of('-maxBackfillAge="1h"'), NOW)
     assert limits.oldest == NOW - 3600 * 10**9 + 60 * 10**9
     assert "-maxBackfillAge" in limits.refusal_of(NOW - DAY)
+
+
+@pytest.mark.parametrize(
+    ("page", "is_it"),
+    [
+        ("", True),
+        ('-httpListenAddr=":9428"\n', True),
+        ('<html><a href="-x">sign in</a></html>', False),
+        ('{"status":"error"}', False),
+    ],
+)
+def test_the_page_of_somebody_else_is_not_taken_for_flags(page: str, is_it: bool) -> None:
+    assert is_page_of_flags(page) is is_it
 
 
 def test_a_server_that_shows_nothing_is_sent_any_time_and_lines_of_the_default_length() -> None:
