@@ -16,7 +16,7 @@ import msgspec
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.redaction.scan import MASK
 from logweir.sinks.shared.credentials import bearer_header, login_of
-from logweir.sinks.shared.http_client import beginning_of, make_http_client
+from logweir.sinks.shared.http_client import HttpPool, beginning_of, make_http_client
 from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
 from logweir.sinks.shared.tls import tls_context
 from logweir.sinks.victorialogs.config import VictoriaLogsConfig
@@ -53,7 +53,7 @@ class VictoriaLogsClient:
         http: The pool.
     """
 
-    def __init__(self, config: VictoriaLogsConfig, http: httpx.AsyncClient) -> None:
+    def __init__(self, config: VictoriaLogsConfig, http: HttpPool) -> None:
         self._http = http
         self._url = config.url
         message = "event" if config.message_field is None else f"fields.{config.message_field},event"
@@ -207,7 +207,7 @@ def _refusal_of(answer: Answer) -> SinkUnavailable | SinkRejected:
     return SinkRejected(said_by(answer))
 
 
-def _pool(config: VictoriaLogsConfig, workers: int) -> httpx.AsyncClient:
+def _pool(config: VictoriaLogsConfig, workers: int) -> HttpPool:
     """Make the pool, in a thread: certificates are read from files."""
     tenant = {"AccountID": str(config.account_id), "ProjectID": str(config.project_id)}
     own = {name: value.get_secret_value() for name, value in config.headers.items()}

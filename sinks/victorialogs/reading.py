@@ -72,21 +72,21 @@ class Search:
         size = _FIRST_PAGE if self.query.limit is None else min(_FIRST_PAGE, self.query.limit + 1)
         last: int | None = None
         while True:
-            count = weight = 0
-            async for row in self.ask(self._page((start, end), skipped, size)):
+            # Whole: an answer that is left in the middle costs its connection.
+            page = [row async for row in self.ask(self._page((start, end), skipped, size))]
+            for row in page:
                 stamp = parse_time(row["_time"])
                 skipped = skipped + 1 if stamp == last else 1
                 last = stamp
-                count += 1
-                weight += sum(map(len, row.values()))
                 yield stamp, row
-            if count < size or last is None:
+            if len(page) < size or last is None:
                 return
             if self.query.newest_first:
                 end = last + 1
             else:
                 start = last
-            size = max(1, min(_LARGEST_PAGE, size * _GROWTH, _PAGE_BYTES * count // max(1, weight)))
+            weight = sum(len(text) for row in page for text in row.values())
+            size = max(1, min(_LARGEST_PAGE, size * _GROWTH, _PAGE_BYTES * len(page) // weight))
 
     def _page(self, span: Span, skipped: int, size: int) -> str:
         order = " desc" if self.query.newest_first else ""
