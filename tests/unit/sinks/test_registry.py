@@ -22,6 +22,13 @@ def test_built_in_sinks_are_found_by_name() -> None:
     assert {"file", "memory", "null", "sqlite", "stdout"} <= set(registry.known_types())
 
 
+def test_a_type_says_whether_its_store_knows_ids_and_is_not_doubted_where_it_cannot_be_loaded() -> None:
+    assert registry.is_idempotent("sqlite")
+    assert not registry.is_idempotent("victorialogs")
+    assert registry.is_idempotent("nowhere")
+    assert registry.is_idempotent("absent_package.module:Sink")
+
+
 def test_a_registered_class_is_found_and_its_name_is_its_own() -> None:
     @registry.register_sink("mine")
     class Mine(NullSink):

@@ -29,6 +29,7 @@ class SyslogSink(logweir.Sink[SyslogConfig]):
     """Sends events to a syslog server over TCP."""
 
     Config = SyslogConfig
+    idempotent = False  # syslog has no ids
 
     def __init__(self, config: SyslogConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
