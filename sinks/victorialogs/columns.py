@@ -197,7 +197,8 @@ def _restored(
             fields[name] = ""
         else:
             text = row.get("_msg", "") if column == message_column else row.get(column)
-            if text is None or code not in _BACK:
-                raise ValueError(f"the column {column!r} is missing, or its shape is unknown")
-            fields[name] = _BACK[code](text)
+            if code not in _BACK:
+                raise ValueError(f"the shape {code!r} of {column!r} is not one of ours")
+            # A number that is none (NaN is `null` in JSON) is no column.
+            fields[name] = None if text is None else _BACK[code](text)
     return fields

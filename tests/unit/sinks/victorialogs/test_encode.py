@@ -143,6 +143,12 @@ def test_an_attribute_that_is_empty_is_not_one_that_is_absent(lost: str) -> None
     assert bare(event_of(stored(line_of(event)))) == bare(event)
 
 
+def test_a_number_that_is_none_costs_itself_alone() -> None:
+    found = event_of(stored(line_of(make_event(a=float("nan"), b=1))))
+    assert found is not None
+    assert found.fields == {"a": None, "b": 1}
+
+
 def test_an_event_without_a_trace_comes_back_without_one() -> None:
     event = Event("x", NOW, Kind.AUDIT, "error", "x", "s", "e", None, None, {})
     assert bare(event_of(stored(line_of(event)))) == event
@@ -186,7 +192,7 @@ def test_a_text_that_is_no_unicode_is_refused_alone() -> None:
     [
         {"_time": "2026-01-01T00:00:00Z", "_msg": "somebody else's"},
         {"_time": "2026-01-01T00:00:00Z", "_msg": "x", "id": "x", "kind": "odd"},
-        {"_time": "2026-01-01T00:00:00Z", "_msg": "x", "id": "x", "kind": "audit", "shape": '{"a":"i"}'},
+        {"_time": "2026-01-01T00:00:00Z", "_msg": "x", "id": "x", "kind": "audit", "shape": '{"a":"z"}'},
         {"_time": "2026-01-01T00:00:00Z", "_msg": "x", "id": "x", "kind": "audit", "fields": "[]"},
     ],
 )
