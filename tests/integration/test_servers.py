@@ -23,7 +23,9 @@ from servers.server import OwnServer
 from support import kafka, victorialogs
 from support.waiting import eventually
 
-ALL = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "loki", "victorialogs", "redis", "kafka"]
+ALL = [
+    "mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "opensearch", "loki", "victorialogs", "redis", "kafka",
+]  # fmt: skip
 
 
 def sql(server: Server, *statements: str) -> Any:
@@ -60,7 +62,7 @@ def put_one(server: Server) -> None:
     if server.name == "mongodb":
         with MongoClient[dict[str, Any]](server.url) as client:
             client.t.smoke.insert_one({"_id": 1})
-    elif server.name == "elasticsearch":
+    elif server.name in {"elasticsearch", "opensearch"}:
         httpx.put(f"{server.url}/smoke/_doc/1", json={"n": 1}, timeout=30).raise_for_status()
     elif server.name in {"loki", "victorialogs"}:
         line = [str(time.time_ns()), "smoke"]
@@ -85,7 +87,7 @@ def count(server: Server, timeout: float = 10) -> int:
             server.url, socketTimeoutMS=int(timeout * 1000), serverSelectionTimeoutMS=int(timeout * 1000)
         ) as client:
             return client.t.smoke.count_documents({})
-    if server.name == "elasticsearch":
+    if server.name in {"elasticsearch", "opensearch"}:
         httpx.post(f"{server.url}/smoke/_refresh", timeout=timeout).raise_for_status()
         return int(httpx.get(f"{server.url}/smoke/_count", timeout=timeout).json()["count"])
     if server.name == "loki":

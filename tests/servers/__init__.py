@@ -1,8 +1,9 @@
 """Real servers for tests, and the faults that are done to them.
 
 A test asks for the fixture of a server (``mysql``, ``mariadb``, ``postgresql``, ``mongodb``,
-``elasticsearch``, ``loki``, ``victorialogs``, ``pgbouncer``, ``redis``, ``redis_cluster``, ``kafka``: one for the whole session), or for one of its own
-(``own_server("mysql")``) when it will kill, pause or fill it; ``proxy(server)`` puts a FaultProxy in front of either.
+``elasticsearch``, ``opensearch``, ``loki``, ``victorialogs``, ``pgbouncer``, ``redis``, ``redis_cluster``, ``kafka``:
+one for the whole session), or for one of its own (``own_server("mysql")``) when it will kill, pause or fill it;
+``proxy(server)`` puts a FaultProxy in front of either.
 
 Where a server comes from, in this order: the URL in ``LOGWEIR_TEST_<NAME>_URL``, what is installed on the
 machine, a recipe that installs it (``make servers`` does this beforehand). The server of Loki may not be

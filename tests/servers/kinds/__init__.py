@@ -7,6 +7,7 @@ from servers.kinds.loki import Loki
 from servers.kinds.mariadb import MariaDB
 from servers.kinds.mongodb import MongoDB
 from servers.kinds.mysql import MySQL
+from servers.kinds.opensearch import OpenSearch
 from servers.kinds.pgbouncer import PgBouncer
 from servers.kinds.postgresql import PostgreSQL
 from servers.kinds.redis import Redis
@@ -24,6 +25,7 @@ KINDS: dict[str, ServerKind] = {
         PgBouncer(),
         MongoDB(),
         Elasticsearch(),
+        OpenSearch(),
         Loki(),
         VictoriaLogs(),
         Redis(),

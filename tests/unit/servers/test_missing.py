@@ -104,7 +104,7 @@ def test_who_is_not_root_learns_what_needs_root(name: str, monkeypatch: pytest.M
         KINDS[name].prepare()
 
 
-@pytest.mark.parametrize("name", ["mariadb", "elasticsearch"])
+@pytest.mark.parametrize("name", ["mariadb", "elasticsearch", "opensearch"])
 def test_other_systems_learn_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "program", lambda *_: None)
     with pytest.raises(

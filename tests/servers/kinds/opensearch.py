@@ -1,0 +1,40 @@
+"""OpenSearch: the real server with scripts, reindexing and analysis, from its Maven packages."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from servers import machine
+from servers.kinds import readiness
+from servers.kinds.contract import Options, ServerKind
+from servers.server import Program
+
+_HEAP = "512m"
+_QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # half the processor time until it is ready
+
+
+class OpenSearch(ServerKind):
+    """One node with data streams, painless and delete-by-query; without security and ISM."""
+
+    name: ClassVar[str] = "opensearch"
+
+    def prepare(self) -> str:
+        """As in ServerKind."""
+        machine.need({"javac": "default-jdk-headless", "mvn": "maven", "cmp": "diffutils"})
+        directory = machine.recipe(self.name, "opensearch/setup.sh")
+        jar = next((directory / "lib").glob("opensearch-[0-9]*.jar"))
+        return jar.stem.replace("opensearch-", "OpenSearch ")
+
+    def programs(self, data: Path, port: int, options: Options) -> list[Program]:
+        """As in ServerKind."""
+        home = machine.cache_directory(self.name)
+        argv = [
+            machine.program("java") or "java", f"-Xms{_HEAP}", f"-Xmx{_HEAP}",
+            *(_QUICK_START if options.brief else ()),
+            "-cp", f"{home}/classes:{home}/lib/*", "OsServer",
+            f"{home}/home", str(data), str(port), *options.args,
+        ]  # fmt: skip
+        return [Program(argv, lambda: readiness.http(port, "/_cluster/health"))]
+
+    def url(self, port: int, options: Options) -> str:
+        """As in ServerKind."""
+        return f"http://127.0.0.1:{port}"
