@@ -32,7 +32,7 @@ from logweir.cli.run_lines import LineReader
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.integrations.log_lines import LineFormat
+from logweir.integrations.log_lines import LineFormat, LineParser
 from logweir.runtime import current as runtime
 from logweir.runtime.current import Runtime
 from logweir.stores.checkpoints import Checkpoints
@@ -53,7 +53,14 @@ def run(
         list[str] | None, typer.Argument(help="Files of JSON lines or plain lines; - is stdin.")
     ] = None,
     config: ConfigOption = ROUTING_FILE,
-    line_format: Annotated[LineFormat, typer.Option("--format", help="How lines are read.")] = "auto",
+    line_format: Annotated[
+        LineFormat | None,
+        typer.Option(
+            "--format",
+            help="Who wrote the lines; by default `input.format` of routing.yaml, or `auto`, which "
+            "recognises each line.",
+        ),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for sinks that take nothing.")] = 60.0,
     checkpoint: Annotated[
         Path | None,
@@ -73,7 +80,12 @@ def run(
         _claim(names, checkpoints)
         running = runtime.start(settings)
         reader = LineReader(
-            running, DeadLetters(settings.data_dir), line_format, checkpoints, interruption, timeout
+            running,
+            DeadLetters(settings.data_dir),
+            lambda: LineParser(line_format or settings.input.format, settings.input),
+            checkpoints,
+            interruption,
+            timeout,
         )
         complete = _work(reader, names, running, interruption, timeout, console)
     metrics = running.metrics()
@@ -82,7 +94,8 @@ def run(
         console.print(f"logweir: {escape(note)}", soft_wrap=True)
     if interruption.asked is not None:
         _end_by(interruption.asked)
-    if not complete or any(sink.dropped for sink in metrics.sinks.values()):
+    nothing_fits = reader.malformed and not reader.read
+    if not complete or nothing_fits or any(sink.dropped for sink in metrics.sinks.values()):
         raise typer.Exit(1)
 
 

@@ -7,7 +7,7 @@ at a signal all of it is handed on first, and what no queue takes in time become
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ from msgspec import structs
 from logweir.cli.interruption import Interrupted, Interruption
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.event import Event
-from logweir.integrations.log_lines import LineFormat, parse_line
+from logweir.integrations.log_lines import LineParser, Parsed
 from logweir.runtime.current import Runtime
 from logweir.stores.checkpoints import Checkpoint, Checkpoints, Mark
 from logweir.stores.low_water import LowWater
@@ -39,7 +39,7 @@ class LineReader:
     Args:
         running: Takes the events.
         dead_letters: Take lines that cannot be read.
-        line_format: How lines are read.
+        parser: Makes what reads the lines of a file.
         checkpoints: Of files.
         interruption: Ends reading.
         patience: Seconds that a sink may take nothing.
@@ -56,7 +56,7 @@ class LineReader:
         self,
         running: Runtime,
         dead_letters: DeadLetters,
-        line_format: LineFormat,
+        parser: Callable[[], LineParser],
         checkpoints: Checkpoints,
         interruption: Interruption,
         patience: float,
@@ -65,7 +65,8 @@ class LineReader:
         self._emit = running.emit
         self._redact = running.redact
         self._dead_letters = dead_letters
-        self._format = line_format
+        self._new_parser = parser
+        self._parse = parser()
         self._checkpoints = checkpoints
         self._interruption = interruption
         self._patience = patience
@@ -82,6 +83,7 @@ class LineReader:
     def read_pipe(self, name: str, stream: BinaryIO, advance: Callable[[int], object]) -> None:
         """Read a stream to its end, or to a signal."""
         number = 0
+        self._parse = self._new_parser()
         for lines in _lines_of_pipe(stream, self._interruption):
             taken = 0
             try:
@@ -96,6 +98,7 @@ class LineReader:
                 self.given_up += len(lines) - taken
             number += len(lines)
             advance(sum(map(len, lines)))
+        self._hand_on(self._parse.end(), None, 0)
         self._flush_dead_letters()
 
     def read_file(self, name: str, advance: Callable[[int], object]) -> None:
@@ -111,6 +114,7 @@ class LineReader:
                 self.notes.append(checkpoint.note)
             self.skipped += checkpoint.lines
             self.low_water.follow(checkpoint)
+            self._parse = self._new_parser()
             advance(checkpoint.offset)
             try:
                 with self._interruption.patience(_HAND_OVER):
@@ -124,8 +128,9 @@ class LineReader:
         position, number, stored = checkpoint.begun, checkpoint.lines, checkpoint.offset
         number -= position < stored  # the last line had no end yet, and may have grown
         stream.seek(position)
-        low_water, interruption = self.low_water, self._interruption
-        done: tuple[int, int, bytes] | None = None
+        low_water, interruption, parser = self.low_water, self._interruption, self._parse
+        line = b""
+        done: tuple[int, int, bytes] | None = None  # a Mark, which costs more to make
         pending = 0
         try:
             for line in stream:
@@ -134,45 +139,54 @@ class LineReader:
                 position += len(line)
                 if end > stored:
                     self._take(f"{name}:{number}", line, checkpoint, end)
-                done = position, number, line
+                if not parser.begun:  # what is begun is read again as a whole
+                    done = position, number, line
                 pending += len(line)
                 if not number % _MARKED or pending >= _STEP:
-                    self._mark(checkpoint, Mark(*done))
+                    self._mark(checkpoint, done)
                     advance(pending)
                     if low_water.passed(_MARKED, pending):
                         low_water.wait(self._patience, lambda: interruption.asked is not None)
                     pending = 0
                 if interruption.asked is not None:
                     break
+            else:
+                self._hand_on(parser.end(), checkpoint, position)
+                if line:
+                    done = position, number, line
         finally:
             self._flush_dead_letters()
-            if done is not None:
-                self._mark(checkpoint, Mark(*done))
+            self._mark(checkpoint, done)
             advance(pending)
         if low_water.passed(number % _MARKED, pending):  # of many small files, too
             low_water.wait(self._patience, lambda: interruption.asked is not None)
 
-    def _mark(self, checkpoint: Checkpoint, mark: Mark) -> None:
+    def _mark(self, checkpoint: Checkpoint, mark: tuple[int, int, bytes] | None) -> None:
         """Let the checkpoint follow up to here, once the dead letters of the lines before are kept."""
-        if not self._letters:
-            checkpoint.read = mark
+        if mark is not None and not self._letters:
+            checkpoint.read = Mark(*mark)
 
     def _take(self, place: str, line: bytes, checkpoint: Checkpoint | None, end: int) -> None:
         try:
-            parsed = parse_line(line, self._format)
+            found = self._parse(line)
         except ValueError as error:
             self.malformed += 1
             self._set_aside(place, str(error), line, checkpoint.line_id(end) if checkpoint else None)
             return
-        if parsed is None:
-            return
-        if parsed.own is not None:
-            self._again(parsed.own)
-            self.read += 1
-            return
-        event_id = None if checkpoint is None else checkpoint.event_id(end, parsed.time_ns)
-        self._emit(parsed.name, parsed.fields, level=parsed.level, time_ns=parsed.time_ns, event_id=event_id)
-        self.read += 1  # last: an interrupted hand-over is none
+        self._hand_on(found, checkpoint, end)
+
+    def _hand_on(self, found: Sequence[Parsed], checkpoint: Checkpoint | None, end: int) -> None:
+        """Emit what a line holds; a place inside the line belongs to each of its events."""
+        for parsed in found:
+            if parsed.own is not None:
+                self._again(parsed.own)
+            else:
+                event_id = None if checkpoint is None else checkpoint.event_id(end, parsed.time_ns)
+                self._emit(
+                    parsed.name, parsed.fields, level=parsed.level, time_ns=parsed.time_ns, event_id=event_id
+                )
+            end -= 1
+            self.read += 1  # last: an interrupted hand-over is none
 
     def _again(self, own: Event) -> None:
         """Hand on an event that logweir wrote: redacted by the rules of now, and the same in all else."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
+from logweir.config.input import InputConfig
 from logweir.config.levels import COMPARISONS, split_level
 from logweir.config.redact import RedactConfig
 from logweir.config.user_modules import find_function
@@ -26,6 +27,7 @@ __all__ = [
     "AuditConfig",
     "ClassifyRule",
     "FieldMatch",
+    "InputConfig",
     "LimitsConfig",
     "MatchConfig",
     "RedactConfig",
@@ -224,6 +226,8 @@ class RoutingConfig(StrictModel):
     enrich: list[str] = Field(default_factory=list)
     """Dotted paths (`package.module:function`) of functions that add fields to every event: processors of
     structlog's, which get `None`, the level and the event dict, and return it."""
+    input: InputConfig = Field(default_factory=InputConfig)
+    """How `logweir run` reads lines of other loggers."""
     audit: AuditConfig = Field(default_factory=AuditConfig)
     """What audit calls wait for, and whether tampering with their rows shows."""
     dead_letters: DeadLettersConfig = Field(default_factory=DeadLettersConfig)

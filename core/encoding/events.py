@@ -33,9 +33,14 @@ class _WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     fields: dict[str, Any]
 
 
+class _WholeEvent(_WireEvent, forbid_unknown_fields=True, gc=False):
+    """An event beside which nothing else stands."""
+
+
 _encode_wire = msgspec.json.Encoder().encode
 _encode_wires = msgspec.json.Encoder().encode_lines
 _decode_wire = msgspec.json.Decoder(_WireEvent).decode
+_decode_whole = msgspec.json.Decoder(_WholeEvent).decode
 
 
 def encode_event(event: Event) -> bytes:
@@ -67,18 +72,21 @@ def _wire_of(event: Event) -> _WireEvent:
     )
 
 
-def decode_event(data: bytes, *, time: int | None = None, size: int | None = None) -> Event:
+def decode_event(
+    data: bytes, *, time: int | None = None, size: int | None = None, whole: bool = False
+) -> Event:
     """Return the event that :func:`encode_event` wrote.
 
     Args:
         data: What was written.
         time: The event's time, where it is known from beside ``data``; reading its text costs most of all.
         size: Its size, where that is known; by default the length of ``data``.
+        whole: Whether a key that no event has makes it something else.
 
     Raises:
         ValueError: If ``data`` is not such an object; the message names the key.
     """
-    wire = _decode_wire(data)
+    wire = _decode_whole(data) if whole else _decode_wire(data)
     return Event(
         wire.id,
         parse_time(wire.time) if time is None else time,

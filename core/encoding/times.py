@@ -15,8 +15,8 @@ __all__ = ["format_time", "parse_time"]
 _NANOS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
-#: Of a time as :func:`format_time` writes it.
-_OWN_LENGTH = 30
+#: Of a time as :func:`format_time` writes it, and of one with a single digit behind the second.
+_OWN_LENGTH, _SHORTEST, _DIGITS = 30, 22, 9
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01T00:00:00Z
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII)
@@ -62,12 +62,12 @@ def parse_time(text: str) -> int:
     Raises:
         ValueError: If the text is not such a time.
     """
-    # As we write it ourselves: a burst has few seconds, of which each is read once.
-    if len(text) == _OWN_LENGTH and text[19] == "." and text[29] == "Z":
-        nanos = text[20:29]
-        if nanos.isdecimal() and nanos.isascii():
+    # As we write it ourselves, and most others: a burst has few seconds, of which each is read once.
+    if _SHORTEST <= len(text) <= _OWN_LENGTH and text[19] == "." and text[-1] == "Z":
+        fraction = text[20:-1]
+        if fraction.isdecimal() and fraction.isascii():
             try:
-                return _nanos_of_second(text[:19]) + int(nanos)
+                return _nanos_of_second(text[:19]) + int(fraction.ljust(_DIGITS, "0"))
             except ValueError:
                 return _parse(text)  # which says it of the whole text
     return _parse(text)
