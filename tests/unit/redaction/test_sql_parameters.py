@@ -2,6 +2,7 @@
 
 import pytest
 
+from logweir.redaction.redactor import Redactor
 from logweir.redaction.sql_parameters import mask_sql_parameters
 from logweir.redaction.texts import mask_assignments
 from support.secrecies import a_scan
@@ -33,3 +34,10 @@ def _masked(text):
 def test_parameters_rows_and_passwords_of_statements_are_masked(text, expected):
     assert _masked(text) == expected
     assert _masked(expected) == expected
+
+
+def test_arguments_behind_a_statement_are_seen_where_they_hold_no_text():
+    assert (
+        Redactor().redact_text('"SELECT a FROM b WHERE c = ?", (4711,)')
+        == '"SELECT a FROM b WHERE c = ?", ***'
+    )
