@@ -21,9 +21,13 @@ from logweir.redaction.scan import WORK, Exhausted, Scan, cost_of_probe
 __all__ = [
     "OF_CONTAINER",
     "OF_ENTRY",
+    "OF_MEMBER",
     "OF_NEW_NAME",
     "OF_OBJECT",
+    "OF_PLAIN",
+    "OF_PLAIN_TEXT",
     "OF_SECRET",
+    "OF_SIGNS",
     "SEAM",
     "WORK",
     "BoundedTexts",
@@ -32,20 +36,26 @@ __all__ = [
 #: What things cost, in the units of :data:`logweir.redaction.scan.WORK`.
 OF_CONTAINER = 60
 OF_ENTRY = 16
-OF_OBJECT = 120
-OF_SECRET = 60
+OF_OBJECT = 220
+#: What was taken from a container that is no list.
+OF_MEMBER = 14
+#: A number or the like in a list; a short text there, and one with a sign.
+OF_PLAIN, OF_PLAIN_TEXT, OF_SIGNS = 8, 22, 40
+OF_SECRET = 95
 OF_NEW_NAME = 300
-_OF_LETTER, _LONGEST_NAME = 5, 1024
+_OF_LETTER, _OF_LONG_LETTER, _LONG_NAME, _LONGEST_NAME = 5, 10, 64, 1024
 #: How far beyond its cut a long text is searched for secrets.
 SEAM = 4096
 
 _WRITTEN = 2  # times the size of an event are written at most, before the final cut
 _OF_SEARCHED = 3  # what a character costs about that is searched
+_READ = 3  # that part of its characters is what it costs to judge a text, as a power of two
 _CHEAPEST = 2  # how many characters are probed for one unit
 _DEAREST = 8  # what a character costs at most that is probed
 _OF_TEXT = 90
 _SHORT = 256  # a text that is never cut for what the call has cost
 _DEAREST_SEARCH = 24  # what a character costs at most that is searched, if it is not judged by pieces before
+_DEAREST_SIGN = 1100  # what one costs behind which a secret stands
 _SEAM_OF_A_START = 512  # where no end is kept, whose beginning may be the half of a secret
 _NEAR_A_CUT = 256  # what a cut may make a secret of that was none
 _SPARE = 4  # the part that is left, because pieces only tell about what a text costs
@@ -127,8 +137,19 @@ class BoundedTexts:
 
     def _judged(self, name: str) -> Secrecy:
         """Judge what may be a name; it is paid for, since it may be a new one."""
-        self._work += OF_NEW_NAME + _OF_LETTER * min(len(name), _LONGEST_NAME)
+        length = min(len(name), _LONGEST_NAME)
+        self._work += OF_NEW_NAME + _OF_LETTER * length + _OF_LONG_LETTER * max(0, length - _LONG_NAME)
         return self._redactor.secrecy(name)
+
+    def _is_plain(self, text: str) -> bool:
+        """Whether a short text is stored as it is, as most are; to search it would cost ten times as much."""
+        if not text.isascii() or self._work > self._work_room or len(text) > self._limits.max_string:
+            return False
+        self._work += OF_PLAIN_TEXT + OF_ENTRY + len(text)
+        if self._redactor.suspicious(text) is None:
+            return True
+        self._work += OF_SIGNS + len(text)
+        return self._redactor.means_none(text)
 
     def _redacted(self, text: str) -> str:
         return self._searched(text) if self._is_suspicious(text) else text
@@ -155,7 +176,8 @@ class BoundedTexts:
     def _searchable(self, text: str) -> int:
         """Return how much of a suspicious text can be paid for: all, or the part that is kept of it."""
         scan = self._scan
-        if len(text) * _DEAREST_SEARCH <= scan.left:
+        signs = text.count("=") + text.count(":")
+        if len(text) * _DEAREST_SEARCH <= scan.left and signs * _DEAREST_SIGN <= scan.left:
             return len(text)
         try:
             cost = self._redactor.estimated(text, scan)
@@ -231,7 +253,7 @@ class BoundedTexts:
         work = self._work_room - self._work
         kept = min(longest, room, max(_SHORT, work * _CHEAPEST))
         searched = min(len(text), kept + SEAM)
-        self._work += searched >> 3
+        self._work += searched >> _READ
         if len(text) > kept + SEAM:
             # Both ends are probed, and perhaps searched, with their seams, and once more when they are cut.
             cost = 2 * self._cost_of_ends(text, searched)
@@ -243,10 +265,13 @@ class BoundedTexts:
             self.spent = self.spent or kept < min(longest, room, len(text))
             return kept
         self.spent = True
-        return max(0, min(room, work * searched // max(cost, 2 * cost_of_probe(text[:searched])) - SEAM))
+        if searched == len(text):
+            cost *= 2  # for its ends will be probed once more
+        return max(0, min(room, work * searched // cost - SEAM))
 
     def _cost_of_ends(self, text: str, searched: int) -> int:
         """Return about what so many characters of a text take, shared out among its ends."""
+        self._work += searched >> _READ
         start, end = text[: searched - searched // 2], text[len(text) - searched // 2 :]
         cost = cost_of_probe(start) + cost_of_probe(end)
         if 2 * cost > self._work_room - self._work:

@@ -17,14 +17,15 @@ import msgspec
 from logweir.capture.budget import (
     OF_CONTAINER,
     OF_ENTRY,
+    OF_MEMBER,
     OF_NEW_NAME,
     OF_OBJECT,
     OF_SECRET,
     SEAM,
-    BoundedTexts,
 )
 from logweir.capture.halves import joined_halves
 from logweir.capture.known_names import Known
+from logweir.capture.lists import SMALL_INT, SMALL_TEXT, Lists
 from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, TRUNCATED_FIELD, is_item_mark
 from logweir.config.models import LimitsConfig
 from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
@@ -37,7 +38,6 @@ from logweir.redaction.pairs import (
     credentials_in,
     is_value_key,
     name_of_pair,
-    option_name,
     private_members,
     secret_label,
 )
@@ -51,16 +51,13 @@ __all__ = ["CYCLE", "MAX_DEPTH", "SMALL_INT", "Walk", "json_text"]
 CYCLE = "<cycle>"
 #: What stands for a container that is nested too deeply.
 MAX_DEPTH = "<max depth>"
-#: Card numbers have more digits.
-SMALL_INT = 10**12
 
 NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
 _KNOWN_NAME_LENGTH = 64
-_SMALL_TEXT, _OF_BYTE = 64, 2
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 
 
-class Walk(BoundedTexts):
+class Walk(Lists):
     """What one walk has met, and how much it has written.
 
     Args:
@@ -120,7 +117,12 @@ class Walk(BoundedTexts):
         self._work += OF_OBJECT
         left = max(0, self._work_room - self._work)
         items = min(self._limits.max_items, left // 8 + 1)
-        return encode_value(value, items, min(self._limits.max_string, left) + SEAM)
+        plain = encode_value(value, items, min(self._limits.max_string, left) + SEAM)
+        if type(plain) is list:
+            self._work += OF_MEMBER * len(plain)  # which may have been sorted
+        elif type(plain) is str:
+            self._work += len(plain)  # which may be the digits of a number
+        return plain
 
     def _part(self, part: Any, depth: int) -> Any:
         """Take what a step of encoding returned."""
@@ -226,66 +228,6 @@ class Walk(BoundedTexts):
         walked = self._items(items, total, depth, Secrecy.CREDENTIAL, name)
         # Counted as they are stored: what is no text yet, such as a Decimal, becomes one.
         return self._mask_named(name) if sum(type(item) is str for item in walked) > 1 else walked
-
-    def _items(
-        self,
-        items: Sequence[Any],
-        total: int,
-        depth: int,
-        under: Secrecy = Secrecy.HARMLESS,
-        name: str = "",
-    ) -> list[Any]:
-        result: list[Any] = []
-        append, shortest, option = result.append, self._redactor.shortest, None
-        size = counted = self.size
-        room = min(self._room, size + self._work_room - self._work)
-        suspicious, small = self._redactor.suspicious, min(_SMALL_TEXT, self._limits.max_string)
-        depth += 1
-        for item in self._each(items[: self._fitting(total)]):
-            size += ITEM_COST
-            kind = type(item)
-            if not under and option is None:
-                # What is plain and small is copied without a call, as the snapshot does with fields.
-                if kind is str and size <= room:
-                    length = len(item)
-                    if (
-                        item.isascii()
-                        and item[:1] != "-"
-                        and (length < shortest or (length < small and suspicious(item) is None))
-                    ):
-                        append(item)
-                        size += length
-                        continue
-                elif item is None or kind is bool or (kind is int and -SMALL_INT < item < SMALL_INT):
-                    append(item)
-                    continue
-            self.size = size
-            self._work += _OF_BYTE * (size - counted)  # what was copied meanwhile: a byte takes two units
-            # Far beyond what an event may have: the final cut will share out what there is already.
-            if self._is_full() and not (len(result) == total - 1 and is_item_mark(item)):
-                break
-            if option is not None and not option_name(item):
-                append(self.secret(item, *option, depth))
-            elif under:
-                append(self.secret(item, under, name, depth))
-            else:
-                append(self.value(item, depth))
-            option = self._option(item) if kind is str and not under else None
-            size = counted = self.size
-        self.size = size
-        self._work += _OF_BYTE * (size - counted)
-        if len(result) < total:
-            self.size += ITEM_COST
-            append(self._cut_mark(total - len(result)))
-        return result
-
-    def _option(self, item: str) -> tuple[Secrecy, str] | None:
-        name = option_name(item)
-        secrecy = self._judged(name) if name else Secrecy.HARMLESS
-        return (secrecy, name) if name and secrecy else None
-
-    def _each(self, items: Sequence[Any]) -> Iterable[Any]:
-        return items
 
     def entries(
         self,
@@ -430,6 +372,9 @@ class Walk(BoundedTexts):
             self._known.add(name, plain=not is_value_key(name, changes=True))
 
     def _text(self, text: str) -> str:
+        if len(text) < SMALL_TEXT and self._is_plain(text):
+            self.size += len(text)
+            return text
         return self._written(self._bounded_text(text))
 
 

@@ -20,6 +20,7 @@ CONFIGURED = "configuration"
 _SHORTEST_STEM = 3
 _MOST_PARTS = 4
 _TABLES = 16
+_LONGEST_TAIL = len("value")
 
 _ACRONYM = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_A_WORD = re.compile(r"[\W_]+|(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
@@ -72,6 +73,7 @@ class Table:
         self._endings = {"".join(words_of(term.text)): term for term in endings}
         longest_first = sorted(map(re.escape, self._endings), key=len, reverse=True)
         tails = r"(?:s|hash|value|text)?\Z"
+        self._reach = max(map(len, longest_first), default=0) + _LONGEST_TAIL
         self._ending = re.compile(f"({'|'.join(longest_first)}){tails}" if self._endings else r"(?!)")
         secret = [(words, term) for words, term in split if term.secrecy is not Secrecy.HARMLESS]
         for words, term in secret:
@@ -109,7 +111,7 @@ class Table:
 
     def ends_in(self, word: str) -> Term | None:
         """Return the term that a word ends in, as ``userpassword`` does."""
-        match = self._ending.search(word)
+        match = self._ending.search(word, max(0, len(word) - self._reach))
         return self._endings[match[1]] if match else None
 
 

@@ -93,6 +93,12 @@ class Redactor:
             return text
         return self.searched(text, scan or self.scan())
 
+    def means_none(self, text: str) -> bool:
+        """Return whether a short suspicious ASCII text surely holds no secret: nothing in it names one."""
+        if "\\" in text or "\x1b" in text:
+            return False  # what is hidden so is seen by a search
+        return self.names.may_name(text) is None and self._nameless(text) is None
+
     def searched(self, text: str, scan: Scan) -> str:
         """Return a text that is suspicious without its secrets; ``***`` if it asks for too much."""
         try:
@@ -141,22 +147,28 @@ class Redactor:
         named = not text.isascii() or scan.names(text)
         if scan.words is not None and len(scan.words) > len(text) // _PIECES:
             scan.words = None  # to ask these for each piece would cost more than to search it
-        before, length, rounds = scan.left, max(_PIECE, len(text) // _PART), 1
+        length, masks, paid = max(_PIECE, len(text) // _PART), False, 0
         for number in range(_PIECES):
-            start = number * (len(text) - length) // (_PIECES - 1)
+            scan.pay(_OF_PATTERNS + 2 * length)
+            start, before = number * (len(text) - length) // (_PIECES - 1), scan.left
             piece = text[start : start + length]
             scan.assume(piece, named=named)
-            if self._by_patterns(piece, scan) != piece:
-                rounds = 2
-        searched = (before - scan.left) * len(text) // (_PIECES * length)
-        return rounds * (searched + cost)
+            masks = self._by_patterns(piece, scan) != piece or masks
+            paid += before - scan.left
+            if paid > scan.left // _DEAR:
+                break  # one piece says enough, and what is left is needed
+        searched = paid * len(text) // ((number + 1) * length)
+        # Again, if something was masked; then what is masked already costs less.
+        return 2 * cost + searched + (searched >> 1) if masks else cost + searched
 
 
 #: What it costs to search a text at all, and each of its characters.
-_OF_TEXT, _OF_PATTERNS = 40, 400
+_OF_TEXT, _OF_PATTERNS = 40, 480
 _LONG = 2048
 #: The pieces by which a long text is judged, and the least part of it that each is.
 _PIECES, _PIECE, _PART = 3, 256, 64
+#: What part of the account a piece takes that says enough.
+_DEAR = 8
 #: How often a text is searched again that had a secret.
 _ROUNDS = 4
 

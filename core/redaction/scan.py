@@ -19,9 +19,9 @@ __all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan",
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
 #: What one call may cost, in units of some 40 nanoseconds of a quiet processor: some ten milliseconds.
-WORK = 270_000
+WORK = 255_000
 #: What a closer look costs, which reads a name or a value in Python.
-OF_LOOK = 60
+OF_LOOK = 90
 #: What it costs to ask a vocabulary for all terms.
 _OF_TERMS = 4000
 #: What it costs that a pattern finds something, or begins to match.
@@ -42,7 +42,7 @@ class Masked:
 
 
 #: What probes stop at, and what they look at there: in many directions, or in some.
-_DEAR, _OTHERS = b"-/.(:phks", b"'\"?#&[%$*!|\\_~@0123456789ABGHJKNPRSTWbcgntw"
+_DEAR, _OTHERS = b"-/.(:phks", b">'\"?#&[%$*!|\\_~@0123456789ABGHJKNPRSTWbcgntw"
 _OF_DEAR, _OF_OTHER = 14, 6
 _SHORT = 64
 

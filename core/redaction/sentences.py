@@ -73,6 +73,7 @@ _SIGNS_BEFORE = [
     "reference chain: ",
     *(f"{quote} {word} " for quote in "\"'`" for word in ("for", "in", "of")),
 ]
+_ANY_NAME = re.compile(rf"(?i:{'|'.join(_NAMES_THAT_STATE)}) ")
 
 _WORDS_OF_A_LOOK, _OF_STATING = 2, 20
 SENTENCE_PROBES = (
@@ -96,7 +97,9 @@ def mask_sentences(text: str, scan: Scan) -> str:
         scan.look()
     if scan.secrecy("password"):
         text = mask_places(text, _PLACES, scan, said=True)
-    if any(sign in text for sign in _SIGNS_BEFORE):
+    if ("' " in text or '" ' in text or "` " in text or "chain: " in text) and any(
+        sign in text for sign in _SIGNS_BEFORE
+    ):
         text = _BEFORE.sub(lambda match: _before(match, scan), text)
     if "argument -" in text:
         text = _ARGUMENT.sub(lambda match: _argued(match, scan), text)
@@ -104,6 +107,8 @@ def mask_sentences(text: str, scan: Scan) -> str:
 
 
 def _may_state(text: str, scan: Scan) -> bool:
+    if scan.words is None and not _ANY_NAME.search(text):
+        return False
     names = [name for name in _NAMES_THAT_STATE if scan.may_hold(name)]
     if not names:
         return False

@@ -94,7 +94,7 @@ ISSUER_PROBES = (
 _SIGNS = re.compile(r"[\w.+~|/!=:$%*@,-]", re.ASCII)
 _RUNS = bytes(120 if _SIGNS.match(chr(code)) else 32 for code in range(256))
 _SHORTEST = b"x" * 16
-_OF_PLACE, _OF_LONG_PLACE, _USUAL = 30, 45, 64
+_OF_KNOWN, _OF_PLACE, _OF_LONG_PLACE, _USUAL = 15, 30, 45, 64
 
 
 def _places(text: str, start: int, end: int) -> Iterator[int]:
@@ -111,10 +111,17 @@ def mask_issuers(text: str, scan: Scan) -> str:
     # Most texts have hardly any word so long, and the bytes that say so are made and searched in no time.
     runs = text.encode("ascii", "replace").translate(_RUNS)
     parts, done = [], 0
+    harmless: set[str] = set()
     start = runs.find(_SHORTEST)
     while start >= 0:
         end = runs.find(b" ", start)
         end = len(text) if end < 0 else end
+        run = text[max(0, start - 1) : end]
+        if run in harmless:  # a log repeats its paths, hosts and programs
+            scan.pay(_OF_KNOWN)
+            start = runs.find(_SHORTEST, end)
+            continue
+        harmless.add(run)
         scan.pay(max(0, end - start - _USUAL))
         for at in _places(text, start, end):
             long = end - at >= _LONG
@@ -122,6 +129,7 @@ def mask_issuers(text: str, scan: Scan) -> str:
             pattern = _LONG_TOKEN if long else _TOKEN
             match = pattern.match(text, at, end) if at >= done else None
             if match is not None:
+                harmless.discard(run)
                 parts += [text[done:at], scan.found("shape: token")]
                 done = match.end()
         start = runs.find(_SHORTEST, end)

@@ -111,6 +111,8 @@ def _mask_beside(text: str, scan: Scan) -> str:
     keys = [
         (len(text) - key.start(), len(text) - key.end(), key[1][::-1]) for key in _KEY.finditer(backwards)
     ]
+    if not keys:
+        return text
     values = [(start, at) for at, start, key in reversed(keys) if key in _IS_VALUE]
     changes = {at for at, _, key in keys if key in _IS_CHANGE}
     named = [

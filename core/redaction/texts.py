@@ -18,6 +18,7 @@ from logweir.redaction.documents import mask_documents
 from logweir.redaction.halves import mask_halves
 from logweir.redaction.logins import mask_logins
 from logweir.redaction.names import Secrecy
+from logweir.redaction.prose import is_hidden_at
 from logweir.redaction.scan import Scan
 from logweir.redaction.sentences import mask_sentences
 from logweir.redaction.tables import mask_tables
@@ -52,7 +53,7 @@ _HOLDS = frozenset(
 )
 _COUNTED, _OF_A_SIGN = "=:<%\uff1a\uff1d", 8
 _LEAD = 80
-_OF_A_NAME, _OF_A_SECRET = 10, 60
+_OF_NAMES, _OF_A_NAME, _OF_A_VERDICT, _OF_A_SECRET = 250, 10, 100, 90
 _OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z|\bpam_\w{1,16}\(\Z")
 _VISIBILITY = re.compile(r"(?:\"[\w\\]{1,64}\":)?(?:[\w\\]{1,64}:)?(?:protected|private)\]")
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
@@ -127,7 +128,7 @@ def mask_assignments(text: str, scan: Scan) -> str:
     if not text.isascii() or scan.names(text):
         searches = _SEARCHES
         # Each sign is looked at, whatever stands before it.
-        scan.pay(len(text) + _OF_A_SIGN * sum(map(text.count, _COUNTED)))
+        scan.pay(_OF_NAMES + len(text) + _OF_A_SIGN * sum(map(text.count, _COUNTED)))
     for search in searches:
         text = search(text, scan)
     return text
@@ -140,7 +141,7 @@ def _secret_names(names: Iterable[str], scan: Scan) -> dict[str, tuple[Secrecy, 
         scan.pay(_OF_A_NAME)
         # Most names of a text are new, and nearly all of those hold no part of a secret's.
         if not name.isascii() or scan.may_name(name[::-1]):
-            scan.look()
+            scan.pay(_OF_A_VERDICT)
             verdict = _verdict(name, scan)
             if verdict[0]:
                 secret[name] = verdict
@@ -162,6 +163,8 @@ def _mask_signed(text: str, scan: Scan) -> str:
     for at, start, (secrecy, name) in reversed(signed):
         if at < done:
             continue
+        if is_hidden_at(text, at + (text[at : at + 1] == " ")):
+            continue  # a text with a secret is searched again
         scan.look()
         begin = text.find(name, start, at)
         if name == "PASS" and text.endswith("--- ", 0, begin):

@@ -13,7 +13,7 @@ from logweir.config.redact import RedactConfig
 from logweir.redaction.redactor import Redactor
 from logweir.redaction.scan import OF_LOOK, WORK, Exhausted, Scan
 
-_MOST_CALLS = 280_000
+_MOST_CALLS = 100_000
 _HOSTILE = [*hostile_events()]
 _EVERY = 7  # of those of repeated texts; counting takes long
 
@@ -149,6 +149,22 @@ def test_c10_a_text_that_is_too_dear_to_be_searched_is_cut_to_what_can_be_paid(t
     assert "truncated" in stored["t"]
     assert "value" not in stored["t"]
     assert "hunter2" not in stored["t"]
+
+
+@pytest.mark.parametrize("count", [300, 400])
+def test_c10_a_text_of_hundreds_of_secrets_is_cut_to_what_can_be_paid_and_not_masked_as_a_whole(count):
+    text = " ".join(f"token{number}=value{number}" for number in range(count))
+    stored = Snapshotter(RedactConfig().redactor())({"t": text})[0]
+
+    assert stored["t"].startswith("token0=*** token1=***")
+    assert "value" not in stored["t"]
+    assert stored["logweir_truncated"] is True
+
+
+def test_c10_short_texts_with_a_sign_are_stored_as_they_are_by_the_thousand():
+    fields = {"l": [f"order {number}: paid by bob" for number in range(2000)]}
+
+    assert Snapshotter(RedactConfig().redactor())(fields)[0] == fields
 
 
 def test_c10_a_long_list_of_harmless_settings_is_stored_as_it_is():
