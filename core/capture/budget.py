@@ -50,12 +50,14 @@ SEAM = 4096
 _WRITTEN = 2  # times the size of an event are written at most, before the final cut
 _OF_SEARCHED = 3  # what a character costs about that is searched
 _READ = 3  # that part of its characters is what it costs to judge a text, as a power of two
+_READ_TWICE = 4
 _CHEAPEST = 2  # how many characters are probed for one unit
 _DEAREST = 8  # what a character costs at most that is probed
 _OF_TEXT = 90
 _SHORT = 256  # a text that is never cut for what the call has cost
 _DEAREST_SEARCH = 24  # what a character costs at most that is searched, if it is not judged by pieces before
 _DEAREST_SIGN = 1100  # what one costs behind which a secret stands
+_OF_ANY_SEARCH = 8000  # what a search of a long text takes beside what each character of it costs
 _SEAM_OF_A_START = 512  # where no end is kept, whose beginning may be the half of a secret
 _NEAR_A_CUT = 256  # what a cut may make a secret of that was none
 _SPARE = 4  # the part that is left, because pieces only tell about what a text costs
@@ -187,7 +189,7 @@ class BoundedTexts:
             self._work = self._work_room - scan.left
         if cost <= scan.left:
             return len(text)
-        paid = len(text) * scan.left // cost
+        paid = len(text) * (scan.left - min(_OF_ANY_SEARCH, scan.left // _SPARE)) // cost
         paid -= paid // _SPARE
         both = paid - 2 * SEAM
         return both if both > SEAM else max(0, paid - _SEAM_OF_A_START - _NEAR_A_CUT)
@@ -255,6 +257,7 @@ class BoundedTexts:
         searched = min(len(text), kept + SEAM)
         self._work += searched >> _READ
         if len(text) > kept + SEAM:
+            self._work += searched >> _READ_TWICE
             # Both ends are probed, and perhaps searched, with their seams, and once more when they are cut.
             cost = 2 * self._cost_of_ends(text, searched)
         else:
@@ -271,7 +274,6 @@ class BoundedTexts:
 
     def _cost_of_ends(self, text: str, searched: int) -> int:
         """Return about what so many characters of a text take, shared out among its ends."""
-        self._work += searched >> _READ
         start, end = text[: searched - searched // 2], text[len(text) - searched // 2 :]
         cost = cost_of_probe(start) + cost_of_probe(end)
         if 2 * cost > self._work_room - self._work:

@@ -54,6 +54,8 @@ MAX_DEPTH = "<max depth>"
 
 NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
 _KNOWN_NAME_LENGTH = 64
+_READ = 5  # that part of its characters is what it costs to make a text, as a power of two
+_DIGITS = 5000  # that a number has at most, and that cost as much as a search
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 
 
@@ -121,7 +123,7 @@ class Walk(Lists):
         if type(plain) is list:
             self._work += OF_MEMBER * len(plain)  # which may have been sorted
         elif type(plain) is str:
-            self._work += len(plain)  # which may be the digits of a number
+            self._work += min(len(plain), _DIGITS) + (len(plain) >> _READ)  # which may be those of a number
         return plain
 
     def _part(self, part: Any, depth: int) -> Any:

@@ -143,30 +143,38 @@ class Redactor:
         """
         scan.pay(_OF_TEXT + (len(text) >> 2))
         scan.read(text)
-        cost = (len(text) >> 1) + _cost_of_reading(text, scan)
+        cost = _OF_READING + (len(text) >> 1) + _cost_of_reading(text, scan)
         named = not text.isascii() or scan.names(text)
         if scan.words is not None and len(scan.words) > len(text) // _PIECES:
             scan.words = None  # to ask these for each piece would cost more than to search it
-        length, masks, paid = max(_PIECE, len(text) // _PART), False, 0
+        scan.assume("", named=named)
+        before = scan.left
+        self._by_patterns("", scan)
+        length, masks, paid, of_any = max(_PIECE, len(text) // _PART), False, 0, before - scan.left
         for number in range(_PIECES):
             scan.pay(_OF_PATTERNS + 2 * length)
             start, before = number * (len(text) - length) // (_PIECES - 1), scan.left
             piece = text[start : start + length]
             scan.assume(piece, named=named)
-            masks = self._by_patterns(piece, scan) != piece or masks
-            paid += before - scan.left
+            masked = self._by_patterns(piece, scan)
+            if masked != piece:  # a text with a secret is searched once more
+                masks = True
+                scan.assume(masked, named=named)
+                self._by_patterns(masked, scan)
+            paid += max(0, before - scan.left - of_any)
             if paid > scan.left // _DEAR:
                 break  # one piece says enough, and what is left is needed
         searched = paid * len(text) // ((number + 1) * length)
-        # Again, if something was masked; then what is masked already costs less.
-        return 2 * cost + searched + (searched >> 1) if masks else cost + searched
+        return searched + (2 if masks else 1) * (cost + of_any)
 
 
 #: What it costs to search a text at all, and each of its characters.
 _OF_TEXT, _OF_PATTERNS = 40, 480
 _LONG = 2048
 #: The pieces by which a long text is judged, and the least part of it that each is.
-_PIECES, _PIECE, _PART = 3, 256, 64
+_PIECES, _PIECE, _PART = 3, 256, 128
+#: What it costs to read a long text beside each of its characters.
+_OF_READING = 5000
 #: What part of the account a piece takes that says enough.
 _DEAR = 8
 #: How often a text is searched again that had a secret.
