@@ -46,7 +46,7 @@ _SIGN_PROBES = (
     ("&", "lt;[A-Za-z]"),
     ("<", "[A-Za-z]"),
     ("Ww", r"(?<=(?i:pass)[Ww])(?i:(?:or)?d)['\"\s]"),
-    ("'\"", r"\\?, ?[bBuU]?\\?['\"]|(?<=\w,['\"])|(?<=\w, ['\"])"),
+    ("'\"", r"\\?, ?[bBuU]?\\{0,16}['\"]|(?<=\w,['\"])|(?<=\w, ['\"])"),
 )
 #: What secrets stand behind that have no name of a secret beside them.
 _NAMELESS_PROBES = (

@@ -168,11 +168,13 @@ def _end_of_escaped(text: str, at: int, quote: str, escapes: int, scan: Scan) ->
     """Return where a quoted text within quoted texts ends.
 
     Each level doubles the backslashes and adds one: a quote closes if it has as many as the opening one, or
-    so many more that they stand for whole backslashes of the value; with fewer an outer text ends.
+    so many more that they stand for whole backslashes of the value; with fewer an outer text ends. Python's
+    repr of JSON doubles the backslash of a quote in a value and not the quote's own: a word follows that one.
     """
     for found in _ESCAPED_QUOTE[quote].finditer(text, at):
         run = found.end() - found.start() - 1
-        if run < escapes or run % (2 * (escapes + 1)) == escapes:
+        ends = run < escapes or run % (2 * (escapes + 1)) == escapes
+        if ends and not (run > escapes and text[found.end() : found.end() + 1].isalnum()):
             return found.end() - 1 - min(run, escapes)
         scan.look()
     return -1

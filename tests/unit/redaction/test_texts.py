@@ -1,5 +1,8 @@
 """Names with a sign in texts, and where the value behind them ends."""
 
+import json
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -265,3 +268,32 @@ def test_r10_the_name_of_a_secret_in_an_address_is_no_assignment():
 )  # fmt: skip
 def test_a_text_is_looked_at_whatever_form_it_has(text):
     assert _default.suspicious(text) is not None
+
+
+_QUOTED_IN = {
+    "dumps": json.dumps,
+    "repr": repr,
+    "field": lambda text: json.dumps({"msg": text, "n": 1}),
+    "said": lambda text: f'said "{text}" to bob',
+    "body": lambda text: f"body='{text}' x",
+}
+_QUOTED = {
+    "json": lambda secret: json.dumps({"user": "bob", "password": secret, "n": 1}),
+    "dict": lambda secret: repr({"password": secret, "user": "bob"}),
+    "pair": lambda secret: json.dumps(["password", secret]),
+}
+
+
+@pytest.mark.parametrize("inner", _QUOTED)
+@pytest.mark.parametrize("outer", [*product(_QUOTED_IN, repeat=2)], ids="-".join)
+def test_r3_a_quoted_secret_within_quoted_texts_is_masked_as_a_whole(inner, outer):
+    redactor = Redactor()
+    for secret in ("Hunter2Zk9", "Hun ter2Zk9", 'Hun"ter2Zk9', "Hun'ter2Zk9", "Hun\\ter2Zk9", "Hun,ter2}Zk9"):
+        text = _QUOTED[inner](secret)
+        for name in outer:
+            text = _QUOTED_IN[name](text)
+        masked = redactor.redact_text(text)
+
+        assert "Hun" not in masked
+        assert "Zk9" not in masked
+        assert redactor.redact_text(masked) == masked
