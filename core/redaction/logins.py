@@ -17,6 +17,7 @@ _MECHANISM = r"(?:PLAIN|LOGIN|XOAUTH2|OAUTHBEARER|CRAM-MD5|DIGEST-MD5|SCRAM-SHA-
 _BASE64 = r"(?P<b1>[A-Za-z0-9+/_-]{8,}+={0,2})"
 #: Where a command begins: a line, a quote, a prompt, an arrow, or behind who says it.
 _BEGINS = r"(?:(?<![^\n\r\"'`(>:])|(?<=[>:(\]] )|(?<=\\n)|(?<=\\r)|(?<=@\w )|(?<=@\w\w\w ))"
+_CRLF = r"(?:\\r\\n|\r\n)"
 _USER = r"(?:[\w.@-]{1,64}+[ \t]+)?"
 
 _LOGINS = places(
@@ -36,7 +37,11 @@ _LOGINS = places(
             "AUTH",
             r"AUTH[\"'],?[ ](?:[bu]?[\"'][\w.@-]{1,64}[\"'],?[ ](?=[bu]?[\"']))?[bu]?[\"'](?P<b1>[^\"'\s]{1,512}+)[\"']",
         ),
-        ("AUTH", r"AUTH(?:\\r\\n|\r\n)\$\d{1,4}(?:\\r\\n|\r\n)(?P<b1>[^\s\\]{1,512}+)"),
+        # as it is sent; where two words follow, the first is the user
+        (
+            "AUTH",
+            rf"AUTH{_CRLF}(?:\$\d{{1,4}}{_CRLF}[^\s\\]{{1,128}}+{_CRLF}(?=\$))?\$\d{{1,4}}{_CRLF}(?P<b1>[^\s\\]{{1,512}}+)",
+        ),
         ("LOGIN", rf"(?<![\w-])[A-Z]{{0,8}}\d{{1,8}} LOGIN[ ](?:\"[^\"]{{1,128}}\"|\S{{1,128}}+)[ ]{VALUE}"),
         ("APOP", r"APOP \S{1,128}+ (?P<b1>[0-9a-f]{32})"),
         # the answer of SMTP to "Password:" in base64

@@ -47,6 +47,7 @@ _SECRET = examples(
     ('AUTH', 'default', '⟦⟧')
     [b'AUTH', b'⟦⟧']
     *2\r\n$4\r\nAUTH\r\n$14\r\n⟦sT5Q5-_3v8W83B⟧\r\n
+    *3\r\n$4\r\nAUTH\r\n$3\r\nbob\r\n$14\r\n⟦sT5Q5-_3v8W83B⟧\r\n
     HELLO 3 AUTH default ⟦⟧ SETNAME app
     CONFIG SET requirepass ⟦⟧
     CONFIG SET masterauth ⟦⟧
