@@ -40,6 +40,7 @@ _RANDOM = r"(?P<b1>(?=\S{0,63}\d)(?=\S{0,63}[A-Za-z])[^\s\"'`<>]{7,127}[^\s\"'`<
 _PLACES = places(
     [
         (": ", rf"[pP](?i:ass(?:word|phrase))(?: [\w@.()'\[\]/%-]{{1,64}}){{1,10}} ?(?<!user)(?<!host)(?<!from)(?<!reason)(?<!error)(?<!id)(?<! ip)(?<!at): {_RANDOM}"),
+        (": ", r"[pP](?<!ailed .)(?<!nvalid .)(?<!rong .)(?<!ncorrect .)(?<!ad .)(?i:ass(?:word|phrase|code)) for (?:[\w-]{1,32} ){0,3}(?:\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|\S{1,200}?)(?: is)?: (?P<b1>(?=\S{0,63}\d)(?=\S{0,63}[A-Za-z])[^\s\"'`<>,;]{6,128})(?=[\"']?\s*$)"),
         (":\n", rf"[pP](?i:ass(?:word|phrase))[^\n:=]{{0,160}}:\n{{1,2}}[ \t]*{_RANDOM}[ \t]*$"),
         ("assword", rf"New value: {_RANDOM}"),
         ("PASSWORD ", r"(?<!\w)PASSWORD [\w-]{1,64} = (?P<b1>\S{1,256}+)"),

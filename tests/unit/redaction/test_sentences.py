@@ -3,6 +3,7 @@
 import pytest
 
 from logweir.redaction.names import Secrecy
+from logweir.redaction.redactor import Redactor
 from logweir.redaction.scan import Scan
 from logweir.redaction.texts import mask_assignments
 from support.secrecies import a_scan
@@ -33,3 +34,15 @@ def test_a_password_is_harmless_where_names_say_so():
     text = "password is hunter2"
 
     assert mask_assignments(text, Scan(lambda _: Secrecy.HARMLESS)) == text
+
+
+@pytest.mark.parametrize(
+    "whose",
+    ["bob", "user bob", "'bob'", '"bob"', "https://bob@github.com", "'https://bob@github.com'", "key /home/bob/.ssh/id", "admin user"],
+)  # fmt: skip
+def test_what_is_typed_at_a_prompt_is_masked(whose):
+    redactor = Redactor()
+
+    assert redactor.redact_text(f"Password for {whose}: hunter2") == f"Password for {whose}: ***"
+    for said in ("expired", "must be changed", "3 attempts left", "none"):
+        assert redactor.redact_text(f"Password for {whose}: {said}") == f"Password for {whose}: {said}"
