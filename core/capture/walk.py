@@ -161,7 +161,8 @@ class Walk(Lists):
             if plain is None or kind is bool:
                 return plain
             if kind in _SCALARS:
-                return self.value(plain, depth) if is_kept(plain, secrecy) else self._mask_named(name)
+                kept = is_kept(plain, secrecy) or is_item_mark(plain)
+                return self.value(plain, depth) if kept else self._mask_named(name)
             if kind in _CONTAINERS and not plain:
                 return self.value(plain, depth)
             # A strong name's container is not even read.

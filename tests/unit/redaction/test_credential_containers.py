@@ -3,6 +3,7 @@
 import pytest
 
 from logweir.capture.snapshot import Snapshotter
+from logweir.config.models import LimitsConfig
 from logweir.redaction.reasons import masked
 from logweir.redaction.redactor import Redactor
 
@@ -175,3 +176,14 @@ def test_r9_the_passwords_of_keytool_are_secret(name):
     assert masked(f"-{name.lower()} {_S}") == f"-{name.lower()} ***"
     assert masked(f"ran x -{name.lower()} {_S}") == f"ran x -{name.lower()} ***"
     assert masked(f"{name}={_S}") == f"{name}=***"
+
+
+@pytest.mark.parametrize("name", ["TOKENS", "token", "auth", "session"])
+@pytest.mark.parametrize(
+    "value", [{"": None, "0": None, "00": None}, {"a": 1, "b": True, "c": None}, [None, 1, 2], [1, 2, {}]]
+)
+def test_what_was_cut_under_a_credentials_name_is_no_credential_the_second_time(name, value):
+    snapshot = Snapshotter(Redactor(), LimitsConfig(max_items=2))
+    once = snapshot({name: value})[0]
+
+    assert snapshot(once)[0] == once
