@@ -32,6 +32,7 @@ from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
 from logweir.encoding.values import encode_value, unprintable
 from logweir.redaction.argument_lists import is_command, masked_arguments
 from logweir.redaction.halves import MOST_HALVES, SECOND_HALVES
+from logweir.redaction.header_lists import is_header_list, is_secret_header
 from logweir.redaction.names import Secrecy
 from logweir.redaction.pairs import (
     LABELS,
@@ -210,6 +211,8 @@ class Walk(Lists):
                 return self._items(masked_arguments(container, self._redacted), total, depth)
             if total == 2 and (pair := self._pair(container, depth)):  # noqa: PLR2004 - a pair
                 return pair
+            if is_header_list(container):
+                container = self._labelled(container)
             return self._items(container, total, depth)
         finally:
             # The path and not all that was met: an object that is logged twice, side by side, is no cycle.
@@ -225,6 +228,15 @@ class Walk(Lists):
         self.size += 2 * ITEM_COST
         first = self.value(container[0], depth + 1)
         return [first, self.secret(container[1], secrecy, name, depth + 1)]
+
+    def _labelled(self, headers: Sequence[Any]) -> list[Any]:
+        """Give the values of secret headers their names."""
+        self._work += OF_ENTRY * len(headers)
+        labelled = [*headers]
+        for at in range(0, len(headers), 2):
+            if is_secret_header(headers[at]):
+                labelled[at + 1] = Labelled((headers[at],), headers[at + 1])
+        return labelled
 
     def _credentials(self, items: Sequence[Any], total: int, depth: int, name: str) -> Any:
         """Walk a list under a credential's name: texts in it are credentials, two or more are as a whole."""

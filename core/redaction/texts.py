@@ -16,6 +16,7 @@ from logweir.redaction.command_lines import mask_command_lines
 from logweir.redaction.directives import mask_directives, mask_settings
 from logweir.redaction.documents import mask_documents
 from logweir.redaction.halves import mask_halves
+from logweir.redaction.header_lists import mask_header_lists
 from logweir.redaction.logins import mask_logins
 from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_hidden_at
@@ -189,6 +190,7 @@ _SEARCHES = (
     mask_directives,
     mask_calls,
     mask_pairs,
+    mask_header_lists,
     mask_halves,
     mask_elements,
     mask_encoded,
