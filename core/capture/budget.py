@@ -36,14 +36,14 @@ __all__ = [
 #: What things cost, in the units of :data:`logweir.redaction.scan.WORK`.
 OF_CONTAINER = 60
 OF_ENTRY = 16
-OF_OBJECT = 220
+OF_OBJECT = 250
 #: What was taken from a container that is no list.
 OF_MEMBER = 14
 #: A number or the like in a list; a short text there, and one with a sign.
 OF_PLAIN, OF_PLAIN_TEXT, OF_SIGNS = 8, 22, 40
 OF_SECRET = 95
 OF_NEW_NAME = 300
-_OF_LETTER, _OF_LONG_LETTER, _LONG_NAME, _LONGEST_NAME = 5, 10, 64, 1024
+_OF_LETTER, _OF_LONG_LETTER, _LONG_NAME, _LONGEST_NAME = 5, 18, 64, 1024
 #: How far beyond its cut a long text is searched for secrets.
 SEAM = 4096
 

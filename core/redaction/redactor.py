@@ -117,7 +117,7 @@ class Redactor:
     def _searched_once(self, text: str, scan: Scan) -> str:
         # Colours stand between a name and its value: a text that has a secret is stored without them.
         plain = _COLOUR.sub("", text) if "\x1b" in text or "\\" in text else text
-        scan.pay(_OF_TEXT + (len(plain) >> 1))
+        scan.pay(_OF_TEXT + (len(plain) >> 2))
         scan.read(plain)
         # Of a long text it costs half of what searching does, and there is nearly always a sign.
         if len(plain) <= _LONG and plain.isascii() and not scan.names(plain):
@@ -141,7 +141,6 @@ class Redactor:
         Raises:
             Exhausted: There is not even enough left for these.
         """
-        scan.pay(_OF_TEXT + (len(text) >> 2))
         scan.read(text)
         cost = _OF_READING + (len(text) >> 1) + _cost_of_reading(text, scan)
         named = not text.isascii() or scan.names(text)
@@ -169,7 +168,7 @@ class Redactor:
 
 
 #: What it costs to search a text at all, and each of its characters.
-_OF_TEXT, _OF_PATTERNS = 40, 480
+_OF_TEXT, _OF_PATTERNS = 50, 500
 _LONG = 2048
 #: The pieces by which a long text is judged, and the least part of it that each is.
 _PIECES, _PIECE, _PART = 3, 256, 128

@@ -19,9 +19,11 @@ __all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan",
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
 #: What one call may cost, in units of some 40 nanoseconds of a quiet processor: some ten milliseconds.
-WORK = 255_000
+WORK = 240_000
 #: What a closer look costs, which reads a name or a value in Python.
 OF_LOOK = 90
+#: What it costs to make a vocabulary: for any text, and the part of its characters as a power of two.
+_OF_TEXT, _OF_READING = 400, 2
 #: What it costs to ask a vocabulary for all terms.
 _OF_TERMS = 4000
 #: What it costs that a pattern finds something, or begins to match.
@@ -82,6 +84,7 @@ class Scan:
         "_found",
         "_may_be_named",
         "_named",
+        "_read",
         "_vocabulary",
         "explains",
         "left",
@@ -102,7 +105,7 @@ class Scan:
         self.left = left
         self.may_name = may_name
         self.words: str | None = None
-        self._vocabulary = ""
+        self._read = self._vocabulary = ""
         self._may_be_named = may_be_named
         self._found = found
         self.explains = found is not None
@@ -123,9 +126,15 @@ class Scan:
         self._named = text, named
 
     def read(self, text: str) -> None:
-        """Make the vocabulary of the text that is searched next, if it is long."""
-        self._vocabulary = vocabulary(text) if len(text) >= LONG_TEXT else ""
-        self.words = self._vocabulary.lower() if len(text) >= LONG_TEXT else None
+        """Make the vocabulary of the text that is searched next, if it is long; that of the same is known."""
+        if len(text) < LONG_TEXT:
+            self.words = None
+            return
+        self.pay(_OF_TEXT)
+        if self._read != text:
+            self.pay(len(text) >> _OF_READING)
+            self._read, self._vocabulary = text, vocabulary(text)
+        self.words = self._vocabulary.lower()
 
     def may_hold(self, part: str) -> bool:
         """Return whether the text may hold something with this part, see ``vocabulary.part_of``."""
