@@ -19,27 +19,32 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from logweir.benchmarks.app import contenders
-from logweir.benchmarks.app.cases import BASELINE, SINKS, Case, cases
+from logweir.benchmarks.app import brokers, contenders
+from logweir.benchmarks.app.cases import BASELINE, REFERENCE, SINKS, Case, cases
 from logweir.benchmarks.app.load import Latencies, Plan
 from logweir.benchmarks.app.report import AppReport, Figures, make_report
 
 __all__ = ["VARIABLES", "measure"]
 
 #: Name the servers to measure; without one, Loki's protocol is answered by a double that costs nothing.
-VARIABLES = {"mysql": "LOGWEIR_BENCH_MYSQL_URL", "loki": "LOGWEIR_BENCH_LOKI_URL"}
+VARIABLES = {
+    "mysql": "LOGWEIR_BENCH_MYSQL_URL",
+    "loki": "LOGWEIR_BENCH_LOKI_URL",
+    "redis": "LOGWEIR_BENCH_REDIS_URL",
+    "kafka": "LOGWEIR_BENCH_KAFKA",
+}
 #: What each request waits at a store that is slow, in seconds.
 _SLOWNESS = 0.25
 _WARM_UP = 0.5
-_PLACES = [
-    "brokers (redis, kafka): not available yet",
-]
+#: What a worker says when it has begun.
+_READY = (b"delivers to", b"forwards for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ def measure(
     rivals: Collection[str] = contenders.NAMES,
     unpinned: bool = True,
     urls: Mapping[str, str] | None = None,
+    over: Collection[str] = brokers.BROKERS,
+    only: str = "*",
 ) -> AppReport:
     """Measure every case in every turn.
 
@@ -68,7 +75,9 @@ def measure(
         sinks: Which of logweir's sinks.
         rivals: Which of the others; with those that all are compared with.
         unpinned: Whether some are measured without a core of their own too.
-        urls: Of the stores, by the type of the sink; by default what the environment says.
+        urls: Of the stores and brokers, by the type of the sink or queue; by default of the environment.
+        over: Which brokers.
+        only: Names of cases, as patterns of files are; with those that all are compared with.
     """
     given = {sink: os.environ[name] for sink, name in VARIABLES.items() if name in os.environ}
     stores = dict(given if urls is None else urls)
@@ -86,14 +95,26 @@ def measure(
             stack.callback(lambda: asyncio.run(_drop(stores["mysql"], table)))
         elif "mysql" in sinks:
             notes.append(f"not measured: mysql, {VARIABLES['mysql']} names no server")
-        todo = list(cases(sinks, rivals, stores, table, unpinned=unpinned and two))
+        notes += _without(over, stores)
+        named = cases(sinks, rivals, stores, table, unpinned=unpinned and two, over=over)
+        todo = [case for case in named if case.name in (BASELINE, REFERENCE) or fnmatch(case.name, only)]
         capacity = _capacity(ground, next(case for case in todo if case.name == BASELINE))
         figures: dict[str, list[Figures]] = {case.name: [] for case in todo}
         for _ in range(turns):
             for case in todo:
                 figures[case.name].append(_run(ground, case, capacity))
-    notes += [*_PLACES, "" if two else "only one core: the load and the store share it with the service"]
-    return make_report(figures, todo, capacity, [note for note in notes if note])
+    if not two:
+        notes.append("only one core: the load and the store share it with the service")
+    return make_report(figures, todo, capacity, notes)
+
+
+def _without(over: Collection[str], urls: Mapping[str, str]) -> Iterator[str]:
+    """What is not measured of brokers."""
+    for broker in over:
+        if broker not in urls:
+            yield f"not measured: {broker}, {VARIABLES[broker]} names no server"
+        elif not brokers.is_relayed(broker):
+            yield f"not measured: {broker} dead and slow, {brokers.VIA} names no listener for a relay"
 
 
 def _capacity(ground: _Ground, case: Case) -> float:
@@ -102,7 +123,12 @@ def _capacity(ground: _Ground, case: Case) -> float:
 
 
 def _run(ground: _Ground, case: Case, capacity: float | None) -> Figures:
-    with _relay(ground, case) as (reached, end_store), _service(ground, reached) as port:
+    with (
+        _folder(case) as folder,
+        _relay(ground, case) as (reached, end_store),
+        _workers(ground, reached, options := _options(reached, folder), folder),
+        _service(ground, reached, options, folder) as port,
+    ):
         _load(ground, port, _WARM_UP, 0)
         saturated = _load(ground, port, max(0.2, ground.seconds / 4), 0)
         saturation = saturated.requests / saturated.seconds
@@ -118,6 +144,20 @@ def _run(ground: _Ground, case: Case, capacity: float | None) -> Figures:
         return Figures(saturation, fifth, half, used / fifth.requests * 1e6)
 
 
+def _options(case: Case, folder: str) -> dict[str, Any]:
+    text = json.dumps(dict(case.options)).replace("{folder}", folder).replace("{run}", Path(folder).name)
+    return dict(json.loads(text))
+
+
+@contextmanager
+def _folder(case: Case) -> Iterator[str]:
+    """Where the service may write; at the end it is gone, with what the run left in a broker."""
+    with tempfile.TemporaryDirectory(prefix="logweir-bench-", ignore_cleanup_errors=True) as folder:
+        yield folder
+        if case.broker:
+            brokers.clean(_options(case, folder)["queue"])
+
+
 @contextmanager
 def _relay(ground: _Ground, case: Case) -> Iterator[tuple[Case, Any]]:
     """Where the store of a case is reached, and what kills it."""
@@ -126,38 +166,56 @@ def _relay(ground: _Ground, case: Case) -> Iterator[tuple[Case, Any]]:
         return
     host, port = case.address()
     to = {"host": host, "port": port, "latency": _SLOWNESS if case.state == "slow" else 0.0}
-    with _process("stores", {"core": ground.store_core, "relay_to": to}) as (relay, process):
+    content = {"core": ground.store_core, "relay_to": to, "port": case.relay_port}
+    with _process("stores", content) as (relay, process):
         yield case.at(relay), process.kill
 
 
 @contextmanager
-def _service(ground: _Ground, case: Case) -> Iterator[int]:
-    with tempfile.TemporaryDirectory(prefix="logweir-bench-", ignore_cleanup_errors=True) as folder:
-        options = json.loads(json.dumps(dict(case.options)).replace("{folder}", folder))
-        content = {
-            "contender": case.contender,
-            "options": options,
-            "folder": folder,
-            "core": ground.service_core if case.pinned else None,
-        }
-        with _worker(ground, case, folder, options), _process("service", content) as (port, process):
-            _await_answer(port, process)
-            yield port
+def _service(ground: _Ground, case: Case, options: dict[str, Any], folder: str) -> Iterator[int]:
+    content = {
+        "contender": case.contender,
+        "options": options,
+        "folder": folder,
+        "core": ground.service_core if case.pinned else None,
+    }
+    with _process("service", content) as (port, process):
+        _await_answer(port, process)
+        yield port
 
 
 @contextmanager
-def _worker(ground: _Ground, case: Case, folder: str, options: dict[str, Any]) -> Iterator[None]:
-    """The process that delivers, where the service does not; on the core of the store."""
-    if not case.is_elsewhere:
-        yield
-        return
+def _workers(ground: _Ground, case: Case, options: dict[str, Any], folder: str) -> Iterator[None]:
+    """The processes that deliver, and forward, where the service does not; on the core of the store."""
     file = Path(folder) / "routing.yaml"
     file.write_text(json.dumps(contenders.routing(Path(folder), options)))
-    command = [sys.executable, "-m", "logweir", "worker", "--config", str(file)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own command
+    wanted: list[list[str]] = []
+    if case.is_elsewhere or case.broker:
+        wanted.append([])
+    if case.is_elsewhere and case.broker:
+        wanted.append(["--forward"])
+    with ExitStack() as stack:
+        for arguments in wanted:
+            stack.enter_context(_worker(ground, str(file), arguments))
+        yield
+
+
+@contextmanager
+def _worker(ground: _Ground, file: str, arguments: list[str]) -> Iterator[None]:
+    """A worker process, which has begun."""
+    command = [sys.executable, "-m", "logweir", "worker", "--config", file, *arguments]
+    with (
+        tempfile.NamedTemporaryFile() as said,
+        subprocess.Popen(command, stderr=said) as process,  # noqa: S603 - our own command
+    ):
         if ground.store_core is not None:
             os.sched_setaffinity(process.pid, {ground.store_core})
         try:
+            deadline = time.monotonic() + 60
+            while not any(word in Path(said.name).read_bytes() for word in _READY):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"a worker did not begin: {Path(said.name).read_text()[-2000:]}")
+                time.sleep(0.05)
             yield
         finally:
             process.kill()

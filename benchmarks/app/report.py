@@ -15,7 +15,7 @@ from logweir.benchmarks.measure import Bar, Report, Series
 __all__ = ["AppReport", "Figures", "make_report"]
 
 #: Processor time above no logging, as a multiple of structlog's: only where it is a target.
-_PROCESSOR_BARS = {"file": 1.0, "mysql": 1.6, "loki": 1.6}
+_PROCESSOR_BARS = {"file": 1.0, "mysql": 1.6, "loki": 1.6, "redis": 2.0}
 _P99_BAR, _P99_BAR_ELSEWHERE = 1.25, 1.1
 
 
@@ -112,7 +112,8 @@ def _compare(report: AppReport, figures: Mapping[str, Sequence[Figures]], case: 
             (own.processor - nothing.processor) / max(1.0, their.processor - nothing.processor)
             for own, their, nothing in zip(mine, theirs, none, strict=True)
         ]
-        limit = 1.0 if case.is_elsewhere else _PROCESSOR_BARS.get(str(case.options.get("type")))
+        kind = case.broker or str(case.options.get("type"))
+        limit = 1.0 if case.is_elsewhere else _PROCESSOR_BARS.get(kind)
         ratios.append((Series(f"{case.name} / structlog, processor above none", "×", values), limit))
     for series, bar in ratios:
         if bar is not None and case.contender == "logweir":

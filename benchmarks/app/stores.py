@@ -59,7 +59,7 @@ async def main(content: dict[str, Any]) -> None:
         os.sched_setaffinity(0, {content["core"]})
     to = content.get("relay_to")
     serve = _Relay(to["host"], to["port"], to["latency"]) if to else _take_all
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=_CHUNK)
+    server = await asyncio.start_server(serve, "127.0.0.1", content.get("port", 0), limit=_CHUNK)
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)  # noqa: T201 - what is read
     await server.serve_forever()
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from logweir.benchmarks import broker, elasticsearch, kafka, loki, mongodb, sinks_cpu
+from logweir.benchmarks.app import measuring as app
 from logweir.benchmarks.measure import Report
 from servers import Server
 
@@ -51,3 +52,20 @@ def test_the_processor_time_of_a_sink_is_measured_beside_its_driver(
     series = sinks_cpu.measure(events=200, runs=1, only=tuple(sinks)).series
     assert [item.name for item in series[::3]] == [f"{name}: the sink" for name in sinks]
     assert all(value > 0 for item in series for value in item.values)
+
+
+@pytest.mark.timeout(300)
+def test_an_application_is_measured_behind_brokers(redis: Server, kafka: Server) -> None:
+    cases = ["over redis, dead", "over redis, forwarded elsewhere, dead", "over kafka"]
+    report = app.measure(
+        seconds=0.2,
+        turns=1,
+        sinks=["file"],
+        rivals=[],
+        unpinned=False,
+        urls={"redis": redis.url, "kafka": kafka.url},
+        only="*over *[ad]",  # each takes seconds: these go every way of the others
+    )
+    found = {series.name.partition(" | ")[0]: series.values for series in report.series}
+    assert list(found)[2:] == [f"logweir to file {case}" for case in cases]
+    assert all(value > 0 for series in report.series for value in series.values)

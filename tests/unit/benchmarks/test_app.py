@@ -6,9 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 from rich.console import Console
 
+from logweir.benchmarks.app import brokers
 from logweir.benchmarks.app.cases import Case, cases
 from logweir.benchmarks.app.load import Latencies, Plan, percentile, perform
 from logweir.benchmarks.app.measuring import measure
@@ -88,6 +91,8 @@ def test_stores_that_nobody_named_are_left_out_and_those_that_are_there_die_and_
         "logweir to loki, slow",
         "logweir to file, elsewhere",
         "logweir to loki, elsewhere",
+        "logweir to loki, elsewhere, dead",
+        "logweir to loki, elsewhere, slow",
         "logweir to file, unpinned",
         "logweir to loki, unpinned",
     ]
@@ -98,6 +103,50 @@ def test_a_relay_takes_the_place_of_the_store_in_its_url() -> None:
     case = Case("a", "logweir", {"type": "mysql", "url": "mysql+aiomysql://u:p@db/x"})
     assert case.address() == ("db", 3306)
     assert case.at(1234).options["url"] == "mysql+aiomysql://u:p@127.0.0.1:1234/x"
+
+
+def test_a_broker_stands_before_mysql_and_dies_and_is_slow_where_a_relay_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    urls = {"mysql": "mysql+aiomysql://u:p@db/x", "redis": "redis://:p@r:6380/1", "kafka": "k:9092"}
+
+    def behind(broker: str) -> list[Case]:
+        made = cases(["file", "mysql"], [], urls, "t", unpinned=False, over=[broker])
+        return [case for case in made if case.broker]
+
+    redis = behind("redis")
+    assert [case.name for case in redis] == [
+        f"logweir to mysql over redis{where}{state}"
+        for where in ("", ", forwarded elsewhere")
+        for state in ("", ", dead", ", slow")
+    ]
+    assert redis[1].address() == ("r", 6380)
+    assert redis[1].at(7).options["queue"]["url"] == "redis://:p@127.0.0.1:7/1"
+    assert redis[1].at(7).options["url"] == urls["mysql"]
+    monkeypatch.delenv(brokers.VIA, raising=False)
+    assert [case.state for case in behind("kafka")] == ["alive", "alive"]
+    monkeypatch.setenv(brokers.VIA, "9192:9193")
+    kafka = behind("kafka")
+    assert [case.state for case in kafka] == ["alive", "dead", "slow"] * 2
+    assert (kafka[1].address(), kafka[1].relay_port) == (("127.0.0.1", 9192), 9193)
+    assert kafka[1].at(9193).options["queue"]["brokers"] == ["127.0.0.1:9193"]
+
+
+def test_a_forwarder_in_the_service_has_a_bar_of_its_own_and_that_of_kafka_none() -> None:
+    load = Latencies(100, 1.0, 1.0, 2.0, 3.0, 4.0, 0.1)
+    queues: dict[str, dict[str, Any]] = {
+        "redis": {"type": "redis"},
+        "kafka": {"type": "kafka"},
+        "both": {"type": "redis", "deliver": "elsewhere"},
+    }
+    todo = [Case("none", "none"), Case("structlog", "structlog")]
+    todo += [Case(name, "logweir", {"type": "mysql", "queue": queue}) for name, queue in queues.items()]
+    report = make_report({case.name: [Figures(9.0, load, load, 1.0)] for case in todo}, todo, 1000.0, [])
+    assert {bar.series.name: bar.limit for bar in report.bars if "processor" in bar.series.name} == {
+        "redis / structlog, processor above none": 2.0,
+        "both / structlog, processor above none": 1.0,
+    }
+    assert "kafka / structlog, processor above none" in {series.name for series in report.ratios}
 
 
 def test_processor_time_is_compared_above_no_logging_turn_by_turn() -> None:
@@ -133,7 +182,7 @@ def test_a_service_is_measured_with_each_way_of_logging(tmp_path: Path) -> None:
         "logweir to file, elsewhere / none, p99 at half",
         "logweir to file, elsewhere / structlog, processor above none",
     ]
-    assert any("brokers" in note for note in report.notes)
+    assert [note.partition(",")[0] for note in report.notes] == ["not measured: redis", "not measured: kafka"]
     report.show(Console(quiet=True))
     report.save(tmp_path, "app")
     assert "logweir to file | p99 at half" in (tmp_path / "app.json").read_text()
