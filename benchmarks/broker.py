@@ -2,7 +2,9 @@
 
 Forwarding: the forwarder's writes of batches of events (encoding included), and a loop of pipelined XADDs of
 the same bytes into as many streams. Delivering: the channel of a worker process into a sink that does
-nothing, and a loop of XREADGROUP, XACK and XDEL over the same streams. Each run has streams of its own.
+nothing, and a loop of XREADGROUP, XACK and XDEL over the same streams. Each run has streams of its own. What
+is delivered is timed from the first batch on, for a start is not what a loop costs. Both run in one process,
+whose garbage is collected as that of `logweir worker` is.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from logweir.delivery.queues.broker import BrokerQueue
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.worker import Clock
 from logweir.encoding.events import encode_event
+from logweir.process.garbage import keep_what_is_there
 from logweir.runtime.from_broker import channel_from_broker
 from logweir.runtime.pipeline import Surroundings
 
@@ -176,8 +179,9 @@ async def _deliver(config: RoutingConfig, events: int) -> float:
 
 
 async def deliver(config: RoutingConfig, events: int) -> float:
-    """Deliver by the channel of a worker process; returns the seconds."""
+    """Deliver by the channel of a worker process; returns the seconds, all batches as the later."""
     await fill(config, events)
+    keep_what_is_there()
     loop = asyncio.get_running_loop()
 
     def wake(callback: Callable[[], None]) -> None:
@@ -185,12 +189,14 @@ async def deliver(config: RoutingConfig, events: int) -> float:
 
     around = Surroundings(wake, OpenReceipts(), Clock())
     channel = channel_from_broker("out", config, around, DeadLetters(Path(config.data_dir)))
-    started = time.perf_counter()
     channel.start()
+    while not channel.counters.stored:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    first, started = channel.counters.stored, time.perf_counter()
     await _until_settled(channel, events)
     spent = time.perf_counter() - started
     await channel.finish(10)
-    return spent
+    return spent * events / max(1, events - first)
 
 
 async def _until_settled(channel: Channel, events: int) -> None:
@@ -205,8 +211,7 @@ async def _bare_read(config: RoutingConfig, events: int) -> float:
     streams = _streams(config)
     await client.ping()
     asked = dict.fromkeys(streams, ">")
-    left = events
-    started = time.perf_counter()
+    left, first, started = events, 0, 0.0
     while left:
         found = await client.xreadgroup("logweir", "bare", asked, count=BATCH // PARTITIONS)
         pipeline = client.pipeline(transaction=False)
@@ -216,10 +221,12 @@ async def _bare_read(config: RoutingConfig, events: int) -> float:
             pipeline.xdel(stream, *ids)
             left -= len(ids)
         await pipeline.execute()
+        if not started:
+            first, started = events - left, time.perf_counter()
     spent = time.perf_counter() - started
     await client.aclose()
     await _remove(config)
-    return spent
+    return spent * events / max(1, events - first)
 
 
 async def fill(config: RoutingConfig, events: int) -> None:

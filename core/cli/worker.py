@@ -22,6 +22,7 @@ from logweir.cli.signals import Signals
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.errors import LogweirError
+from logweir.process.garbage import keep_what_is_there
 from logweir.runtime.worker_group import WorkerGroup
 from logweir.runtime.worker_process import WorkerProcess, refuse_what_cannot_work
 from logweir.runtime.worker_sinks import Share, divided, sinks_to_deliver
@@ -77,12 +78,12 @@ def worker(
         if part is not None:
             threading.Thread(target=_end_with_the_parent, daemon=True).start()
         process.start()
+        keep_what_is_there()
         _say(f"worker {os.getpid()} {'forwards for' if forward else 'delivers to'} {', '.join(names)}")
         while signals.next() == signal.SIGHUP:
             _reload(process, config)
-        delivered = process.stop()
-    if not delivered:
-        _say("what is not delivered stays in the spools")
+        if not process.stop():
+            _say("what is not delivered stays in the spools")
 
 
 def _reload(process: WorkerProcess, config: str) -> None:
