@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TYPES := .build/installed
+SPHINX := $(BIN)/python -m sphinx -c docs --doctree-dir .build/doctrees --quiet --fail-on-warning --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) api format bench bench-servers \
-	bench-engine lock clean
+.PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api format bench \
+	bench-servers bench-engine lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -35,7 +36,7 @@ soak: $(VENV)/.installed ## the soak tests in their long form
 mutants: $(VENV)/.installed ## break the code in small ways and see which tests notice (hours; goes on where it was); MUTANTS="routing"
 	PYTHONPATH=tests $(BIN)/python -m mutants $(MUTANTS)
 
-check: format-check lint types layers ## format, lint, strict types of the installed package, import layers
+check: format-check lint types layers docs ## format, lint, strict types of the installed package, import layers, the site
 
 format-check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
@@ -55,6 +56,12 @@ $(TYPES): $(VENV)/.installed
 	rm -rf $(TYPES) build
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target $(TYPES) .
 	rm -rf build
+
+docs: $(VENV)/.installed ## the site, into .build/site; a warning, a broken link or anchor fails
+	$(SPHINX) -b html . .build/site
+
+links: $(VENV)/.installed ## whether the links that lead out of the site still do (asks the network)
+	$(SPHINX) -b linkcheck . .build/links
 
 api: $(VENV)/.installed ## write the snapshot of the public API anew, after a change that is meant
 	PYTHONPATH=tests $(BIN)/python -m support.public_api

@@ -1,0 +1,125 @@
+"""The site made from the pages of the repository; ``make docs`` builds it, with warnings as errors.
+
+The sources are the repository itself, so that links to another page, to an example or to a file work in a
+forge and on the site alike. Pages are found by their folder: a new one needs no change here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pygments.lexers.special import TextLexer
+
+import logweir
+
+ROOT = Path(__file__).parents[1]
+
+project = "logweir"
+author = "The logweir maintainers"
+project_copyright = author
+version = release = logweir.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**",
+    "examples/**/README.md",
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+]
+nitpicky = True
+#: The types of others, whose documentation is not asked for while the site is built.
+nitpick_ignore_regex = [("py:.*", r"(?!logweir\.).*")]
+linkcheck_ignore = [r"https?://(127\.0\.0\.1|localhost|[\w-]+)(:\d+)?(/.*)?$"]  # those of examples
+linkcheck_timeout = 20
+
+# -- pages --------------------------------------------------------------------------------------------
+
+myst_heading_anchors = 4
+smartquotes = False
+
+# -- the Python API -----------------------------------------------------------------------------------
+
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+autodoc_typehints = "signature"
+default_role = "literal"  # descriptions of routing.yaml's keys are Markdown too
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+
+# -- looks --------------------------------------------------------------------------------------------
+
+html_theme = "furo"
+html_title = "logweir"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options: dict[str, Any] = {"navigation_with_keys": True}
+
+#: Below each caption its folder, and the pages that come first there or come from another caption's folder;
+#: all others follow by their names. A page beside these folders is in no tree, which is an error.
+NAVIGATION = {
+    "Start": ("docs", "start/* install* tutorial* *"),
+    "How-to": (
+        "docs/how-to",
+        """
+        fastapi django flask litestar wsgi celery stdlib-logging loguru structlog-chain log-files
+        threads-and-executors carry-a-trace opentelemetry audit-a-function explicit-service audit-changes
+        choose-a-backend relational-audit-store alembic mongodb elasticsearch loki otlp http-webhook files
+        custom-sink evolve deliver-elsewhere kafka *
+        """,
+    ),
+    "Reference": ("docs/reference", "routing configuration commands errors metrics *"),
+    "Python API": ("docs/reference/api", "logweir *"),
+    "Measured": ("docs/reference", "backends benchmarks rivals"),
+    "Explanation": ("docs/explanation", "architecture *"),
+    "Examples": ("examples", "**/README"),
+    "Project": ("", "CHANGELOG CONTRIBUTING SECURITY CODE_OF_CONDUCT"),
+}
+
+
+def navigation() -> dict[str, list[str]]:
+    """The pages below each caption, without their suffix; a page that is named goes before a pattern's."""
+    wanted = [
+        (caption, f"{folder}/{name}.md")
+        for caption, (folder, names) in NAVIGATION.items()
+        for name in names.split()
+    ]
+    named = {place: caption for caption, place in wanted if "*" not in place}
+    pages: dict[str, list[str]] = {caption: [] for caption in NAVIGATION}
+    for caption, place in wanted:
+        for path in sorted(ROOT.glob(place.lstrip("/"))):
+            page = path.relative_to(ROOT).with_suffix("").as_posix()
+            if page not in {root_doc, *pages[caption]} and named.get(f"{page}.md", caption) == caption:
+                pages[caption].append(page)
+    return pages
+
+
+def _add_navigation(_app: Any, page: str, source: list[str]) -> None:
+    """Let the first page hold the tree of all others, which a forge would show as code."""
+    if page != root_doc:
+        return
+    for caption, pages in navigation().items():
+        tree = "\n".join(
+            ["```{toctree}", ":hidden:", f":caption: {caption}", "", *(f"/{one}" for one in pages)]
+        )
+        source[0] += f"\n{tree}\n```\n"
+
+
+def _lead_to_first_page(app: Any, error: Exception | None) -> None:
+    """The pages lie below ``docs/``; whoever opens the site's root is sent there."""
+    if error is None and app.builder.name == "html":
+        target = "docs/index.html"
+        page = f'<!doctype html><meta http-equiv="refresh" content="0; url={target}">'
+        (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", _add_navigation)
+    app.connect("build-finished", _lead_to_first_page)
+    for language in ("mermaid", "logql"):  # which Pygments does not know
+        app.add_lexer(language, TextLexer)
