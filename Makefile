@@ -6,8 +6,8 @@ TYPES := .build/installed
 SPHINX := $(BIN)/python -m sphinx -c docs --doctree-dir .build/doctrees --quiet --fail-on-warning --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api format bench \
-	bench-servers bench-engine lock clean
+.PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api reference format \
+	bench bench-servers bench-engine lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ links: $(VENV)/.installed ## whether the links that lead out of the site still d
 
 api: $(VENV)/.installed ## write the snapshot of the public API anew, after a change that is meant
 	PYTHONPATH=tests $(BIN)/python -m support.public_api
+
+reference: $(VENV)/.installed ## write the pages of the reference that come from the code, after a change that is meant
+	PYTHONPATH=tests $(BIN)/python -m support.reference
 
 format: $(VENV)/.installed ## format the code and fix what the linter can
 	$(BIN)/ruff format .

@@ -4,14 +4,18 @@ The sources are the repository itself, so that links to another page, to an exam
 forge and on the site alike. Pages are found by their folder: a new one needs no change here.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
+import fastapi  # noqa: F401 - pydantic cannot build its models while Sphinx imports it
+from pydantic import BaseModel
 from pygments.lexers.special import TextLexer
 
 import logweir
 
 ROOT = Path(__file__).parents[1]
+logging.getLogger("alembic").setLevel(logging.WARNING)  # a package of the theme's shows what is logged
 
 project = "logweir"
 author = "The logweir maintainers"
@@ -29,21 +33,27 @@ include_patterns = [
     "SECURITY.md",
 ]
 nitpicky = True
-#: The types of others, whose documentation is not asked for while the site is built.
-nitpick_ignore_regex = [("py:.*", r"(?!logweir\.).*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!logweir\.).*"),  # the types of others, whose documentation is not asked for
+    ("py:.*", r"logweir\.(?!integrations\.|testing\.|sinks\.contract\.)\w+\..*"),  # what is not public
+    ("py:.*", r"logweir\..*\._\w+"),
+]
 linkcheck_ignore = [r"https?://(127\.0\.0\.1|localhost|[\w-]+)(:\d+)?(/.*)?$"]  # those of examples
 linkcheck_timeout = 20
 
 # -- pages --------------------------------------------------------------------------------------------
 
 myst_heading_anchors = 4
-smartquotes = False
+smartquotes_action = "D"  # dashes alone
 
 # -- the Python API -----------------------------------------------------------------------------------
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True}
+#: The field ``type`` would be taken for Python's own in every signature.
+autodoc_default_options = {"members": True, "exclude-members": "type, model_config", "show-inheritance": True}
 autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+add_module_names = False
 default_role = "literal"  # descriptions of routing.yaml's keys are Markdown too
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
@@ -117,8 +127,17 @@ def _lead_to_first_page(app: Any, error: Exception | None) -> None:
         (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
 
 
+def _shorten_models(_app: Any, _what: str, _name: str, found: Any, *_: Any) -> tuple[str, None] | None:
+    """Give a model of pydantic the names alone as its signature; the types of its fields stand below it."""
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        return None
+    required = [name for name, field in found.model_fields.items() if field.is_required()]
+    return f"({', '.join(['*', *required, '...'])})", None
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-signature", _shorten_models)
     app.connect("source-read", _add_navigation)
     app.connect("build-finished", _lead_to_first_page)
     for language in ("mermaid", "logql"):  # which Pygments does not know

@@ -11,7 +11,7 @@ from logweir.diagnostics import report
 
 __all__ = ["Finder", "Parameters", "find"]
 
-#: Where a value is found: the (dotted) name of an argument, or a function of the arguments by name.
+#: Where a value is found, by the (dotted) name of an argument, or a function of the arguments by name.
 Finder = str | Callable[[Mapping[str, Any]], Any]
 
 _BY_POSITION = frozenset({inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD})

@@ -50,7 +50,7 @@ class AuditRecord(BaseModel):
     user_id: Identifier = None
     """Who did it."""
     status: str = Field(default="success", min_length=1)
-    """How it ended: `success`, `failed`, or a word of your own."""
+    """How it ended, by `success`, `failed` or a word of your own."""
     resource: Identifier = None
     """What it was done to."""
     duration_ms: float | None = None
@@ -58,7 +58,7 @@ class AuditRecord(BaseModel):
     error_type: str | None = None
     """The class of the error, if it failed."""
     call_id: str | None = None
-    """Of a call that is recorded before it begins and when it has ended: the same in both records."""
+    """The same in both records of a call that is recorded before it begins and when it has ended."""
     extra_info: dict[str, Any] = Field(default_factory=dict)
     """Fields of names that are no keyword here, such as `timeout`; each becomes a field of the event. What
     the class declares may be given here, too, and is checked just so."""

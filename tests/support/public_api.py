@@ -149,10 +149,14 @@ class Listing:
         )
 
     def _unexported(self) -> str:
+        return UNEXPORTED + "".join(f"{line}\n" for each in sorted(self.named().values()) for line in each)
+
+    def named(self) -> dict[Definition, list[str]]:
+        """The types that no public module exports, of those that the lines so far name, with their own lines."""
         found: dict[Definition, list[str]] = {}
         while waiting := [each for each in self._named if each not in found and each not in first_paths()]:
             found.update({each: list(self._given(each)) for each in waiting})
-        return UNEXPORTED + "".join(f"{line}\n" for each in sorted(found.values()) for line in each)
+        return found
 
     def _given(self, definition: Definition) -> Iterator[str]:
         """The lines of a type that users are given; what its methods name leads no further."""

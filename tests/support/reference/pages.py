@@ -1,0 +1,14 @@
+"""All pages of the reference that come from the code."""
+
+from functools import cache
+
+from support.public_api import ROOT
+from support.reference import api
+
+FOLDER = ROOT / "docs" / "reference"
+
+
+@cache
+def pages() -> dict[str, str]:
+    """The text of each page, by its name below docs/reference."""
+    return {f"api/{name}": text for name, text in api.pages().items()}

@@ -1,0 +1,24 @@
+"""The pages of the reference that come from the code are current."""
+
+import difflib
+
+import pytest
+
+from support.reference.pages import FOLDER, pages
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_page_that_comes_from_the_code_is_current(name: str) -> None:
+    path = FOLDER / name
+    kept = path.read_text(encoding="utf-8") if path.exists() else ""
+    now = pages()[name]
+    if kept != now:
+        changes = difflib.unified_diff(
+            kept.splitlines(), now.splitlines(), str(path), "the code", n=0, lineterm=""
+        )
+        message = ["the page says something else than the code; type: make reference", *changes]
+        pytest.fail("\n".join(message), pytrace=False)
+
+
+def test_no_page_of_the_python_api_is_left_of_a_module_that_is_gone() -> None:
+    assert {f"api/{path.name}" for path in (FOLDER / "api").glob("*.md")} <= set(pages())
