@@ -36,7 +36,11 @@ __all__ = [
 
 
 class LogweirError(Exception):
-    """The base of all errors raised by logweir."""
+    """The base of all errors raised by logweir.
+
+    Raised itself where a call is out of place: twice, after the stop, from inside a sink, or for a sink that
+    cannot do it. The message says which call to make instead.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,14 @@ class ConfigProblem:
 
 
 class ConfigError(LogweirError):
-    """The configuration is wrong; every problem found is listed, one to a line."""
+    """The configuration is wrong; every problem found is listed, one to a line.
+
+    Nothing was started or changed: after a wrong reload the runtime goes on with what it had. Correct each
+    place, and ask ``logweir check`` before you start or reload again.
+
+    Attributes:
+        problems: What is wrong, each with its file, line, column and key.
+    """
 
     def __init__(self, problems: Sequence[ConfigProblem]) -> None:
         self.problems: tuple[ConfigProblem, ...] = tuple(problems)
@@ -75,7 +86,14 @@ class ConfigError(LogweirError):
 
 
 class MissingDependency(LogweirError):
-    """A sink's driver is not installed."""
+    """A driver or framework is not installed.
+
+    The message holds the command to type, such as ``pip install 'logweir[mysql]'``.
+
+    Attributes:
+        feature: What needs it.
+        extra: The extra of logweir that brings it.
+    """
 
     def __init__(self, feature: str, extra: str) -> None:
         self.feature = feature
@@ -90,23 +108,43 @@ class MissingDependency(LogweirError):
 
 
 class NotRunning(LogweirError):
-    """No runtime is running in this process; call ``logweir.start(...)`` first."""
+    """A call needs a runtime, and none is running in this process.
+
+    Call ``logweir.start(...)`` first, or open ``logweir.running(...)`` or the lifespan around it. What is
+    merely logged raises nothing.
+    """
 
 
 class AuditError(LogweirError):
-    """An audit event was not acknowledged at the level asked for."""
+    """An audit event was not acknowledged at the level asked for, or its arguments are wrong.
+
+    Let the business action fail with it, or undo it. The message says how far the event came: where it was
+    accepted it may still be stored, under the same id. Of an event that was not acknowledged, ``@audit_log``
+    raises it only with ``audit.on_failure: raise``.
+    """
 
 
 class ArchiveError(LogweirError):
-    """An archive cannot be written, read or verified; nothing that is not verified was deleted."""
+    """An archive cannot be written, read or verified; nothing that is not verified was deleted.
+
+    The message names the file. Repeat the command once its cause is gone: what is archived already is left
+    alone.
+    """
 
 
 class SinkError(LogweirError):
-    """A sink could not store a batch."""
+    """A sink could not store a batch.
+
+    Sinks raise it, and workers handle it: callers who log never meet it. A sink of your own raises one of
+    the two classes below.
+    """
 
 
 class SinkUnavailable(SinkError):
     """Nothing was stored and the same batch may succeed later.
+
+    The worker sends it again, with back-off. Operators see the sink's state and ``last_error``: they see to
+    the backend.
 
     Args:
         message: What the backend said, without secrets.
@@ -119,4 +157,8 @@ class SinkUnavailable(SinkError):
 
 
 class SinkRejected(SinkError):
-    """The batch as a whole will never be stored as it is; the worker splits it to find the culprit."""
+    """The batch as a whole will never be stored as it is; the worker splits it to find the culprit.
+
+    The culprit becomes a dead letter with the reason; ``logweir dlq`` shows it, and sends it again once the
+    cause is gone.
+    """

@@ -4,6 +4,7 @@ import difflib
 
 import pytest
 
+from support.reference.commands import EXIT_1, leaves
 from support.reference.pages import FOLDER, pages
 
 
@@ -22,3 +23,7 @@ def test_a_page_that_comes_from_the_code_is_current(name: str) -> None:
 
 def test_no_page_of_the_python_api_is_left_of_a_module_that_is_gone() -> None:
     assert {f"api/{path.name}" for path in (FOLDER / "api").glob("*.md")} <= set(pages())
+
+
+def test_exit_code_1_is_explained_of_commands_that_exist() -> None:
+    assert set(EXIT_1) <= {name for name, _ in leaves()}

@@ -3,7 +3,7 @@
 from functools import cache
 
 from support.public_api import ROOT
-from support.reference import api
+from support.reference import api, commands, errors
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -11,4 +11,8 @@ FOLDER = ROOT / "docs" / "reference"
 @cache
 def pages() -> dict[str, str]:
     """The text of each page, by its name below docs/reference."""
-    return {f"api/{name}": text for name, text in api.pages().items()}
+    return {
+        "commands.md": commands.page(),
+        "errors.md": errors.page(),
+        **{f"api/{name}": text for name, text in api.pages().items()},
+    }
