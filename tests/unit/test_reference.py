@@ -2,8 +2,10 @@
 
 import difflib
 
+import jsonschema
 import pytest
 
+from support.reference import configuration
 from support.reference.commands import EXIT_1, leaves
 from support.reference.pages import FOLDER, pages
 
@@ -27,3 +29,32 @@ def test_no_page_of_the_python_api_is_left_of_a_module_that_is_gone() -> None:
 
 def test_exit_code_1_is_explained_of_commands_that_exist() -> None:
     assert set(EXIT_1) <= {name for name, _ in leaves()}
+
+
+KEYS = [
+    (section, key, rule)
+    for section, rules in configuration.sections().items()
+    for key, rule in rules["properties"].items()
+]
+
+
+def test_every_key_has_a_default_that_shows_how_it_is_written_or_an_example() -> None:
+    bare = {
+        f"{section}: {key}"
+        for section, key, rule in KEYS
+        if rule.get("default") in (None, [], {}, "")
+        and "$defs" not in str(rule).replace("#/$defs/Variable", "")  # whose section has the examples
+        and configuration.example(section, key, rule) is None
+    }
+    assert not bare
+
+
+def test_every_example_is_what_the_schema_allows() -> None:
+    definitions = configuration.schema()["$defs"]
+    wrong = {
+        f"{section}: {key}: {shown!r}"
+        for section, key, rule in KEYS
+        if (shown := configuration.example(section, key, rule)) is not None
+        and not jsonschema.Draft202012Validator({**rule, "$defs": definitions}).is_valid(shown)
+    }
+    assert not wrong

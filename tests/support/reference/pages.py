@@ -3,7 +3,7 @@
 from functools import cache
 
 from support.public_api import ROOT
-from support.reference import api, commands, errors
+from support.reference import api, commands, configuration, errors
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -13,6 +13,7 @@ def pages() -> dict[str, str]:
     """The text of each page, by its name below docs/reference."""
     return {
         "commands.md": commands.page(),
+        "configuration.md": configuration.page(),
         "errors.md": errors.page(),
         **{f"api/{name}": text for name, text in api.pages().items()},
     }
