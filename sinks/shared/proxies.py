@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from pydantic import SecretStr
 
@@ -32,7 +32,7 @@ def proxy_for(url: str, setting: SecretStr | None) -> str | None:
         chosen = setting.get_secret_value()
         return None if chosen == NO_PROXY else chosen
     proxies = getproxies_environment()
-    if proxy_bypass_environment(f"{host}:{parts.port}" if parts.port else host, proxies):  # type: ignore[arg-type]
+    if proxy_bypass(f"{host}:{parts.port}" if parts.port else host, proxies):
         return None
     found = proxies.get(parts.scheme) or proxies.get("all")
     return found if not found or "://" in found else f"http://{found}"
