@@ -1,7 +1,7 @@
 """Lines of log files: from one line of JSON, or of text, to the arguments of ``Runtime.emit``.
 
 Pure, and on the hot path of ``logweir run``. What other loggers write is understood by the table of
-:mod:`logweir.integrations.line_formats`. A line that has the whole shape of an event as logweir's own
+``line_formats.py``. A line that has the whole shape of an event as logweir's own
 sinks write it is that event again, with its id.
 """
 
