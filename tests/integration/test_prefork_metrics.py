@@ -20,7 +20,7 @@ from logweir.cli import metrics_client
 from logweir.errors import LogweirError
 from support.waiting import eventually
 
-pytestmark = pytest.mark.busy
+pytestmark = [pytest.mark.busy, pytest.mark.timeout(600)]
 IN_THE_LONG_FORM = [
     pytest.mark.soak,
     pytest.mark.skipif(os.environ.get("LOGWEIR_SOAK") != "long", reason="others show the same in less time"),
@@ -115,7 +115,7 @@ class Service:
             found.update(self.ask(16))
             return len(found) >= 4
 
-        eventually(ask, 60)
+        eventually(ask, 120)
         return found
 
     def look(self) -> metrics_client.Picture | None:
@@ -124,7 +124,7 @@ class Service:
         return None
 
     def sees(self, holds: Callable[[metrics_client.Picture], bool]) -> None:
-        eventually(lambda: (seen := self.look()) is not None and holds(seen), 60, found=self.look)
+        eventually(lambda: (seen := self.look()) is not None and holds(seen), 120, found=self.look)
 
 
 @contextmanager
