@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from typing import Any
 
+from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.provisioning import Plan
+from logweir.sinks.elasticsearch.provisioning import Plan, see_template
+from logweir.sinks.elasticsearch.readiness import trouble_with_bulk, troubles_of_index
 from logweir.sinks.results import Health, HealthStatus
 
 __all__ = ["describe", "health_of"]
@@ -20,8 +23,19 @@ async def health_of(client: ElasticsearchClient, config: ElasticsearchConfig, de
         SinkError: It does not answer.
     """
     status, answer = await client.ask("GET", "/_cluster/health?filter_path=status,number_of_nodes")
-    color = answer["status"] if status == HTTPStatus.OK else None
-    return describe(config, decided, color, await _privileges(client, decided))
+    color = answer["status"] if status == HTTPStatus.OK and isinstance(answer, dict) else None
+    index = decided.layout.index_of(time.time_ns())
+    if trouble := await trouble_with_bulk(client.ask, index):
+        return Health(HealthStatus.DOWN, trouble, decided.server.name)
+    troubles = await troubles_of_index(client.ask, index)
+    try:
+        await see_template(client, decided)
+    except SinkRejected as error:
+        troubles.append(str(error))
+    found = describe(config, decided, color, await _privileges(client, decided))
+    if not troubles:
+        return found
+    return Health(HealthStatus.DEGRADED, "; ".join([*troubles, found.detail]), found.server)
 
 
 async def _privileges(client: ElasticsearchClient, decided: Plan) -> list[str]:

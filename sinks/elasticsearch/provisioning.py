@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from logweir.diagnostics import report
 from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
@@ -17,7 +18,7 @@ from logweir.sinks.elasticsearch.layout import Layout
 from logweir.sinks.elasticsearch.schema import MANAGED_BY, index_template, lifecycle_policy
 from logweir.sinks.elasticsearch.server import Server
 
-__all__ = ["Plan", "choose", "plan", "provision"]
+__all__ = ["Plan", "choose", "ensure_template", "plan", "provision", "see_template"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,27 @@ async def provision(client: ElasticsearchClient, config: ElasticsearchConfig, de
         SinkRejected: The template is missing and may not be created, or the server refuses it.
     """
     if not config.provision:
-        await _see_template(client, decided)
+        await see_template(client, decided)
         return
     if decided.ilm:
         await _put(client, f"/_ilm/policy/{config.index}", lifecycle_policy(config))
     template = index_template(config, decided.layout, ilm=decided.ilm)
     await _put(client, f"/_index_template/{config.index}", template)
+
+
+async def ensure_template(client: ElasticsearchClient, config: ElasticsearchConfig, decided: Plan) -> None:
+    """See that the template is still there; make it anew if that is allowed.
+
+    Raises:
+        SinkRejected: It is gone, and may not be made.
+    """
+    try:
+        await see_template(client, decided)
+    except SinkRejected:
+        if not config.provision:
+            raise
+        report(f"{config.index}.template", "the index template %s was gone; it is made anew", config.index)
+        await provision(client, config, decided)
 
 
 async def _put(client: ElasticsearchClient, target: str, body: dict[str, Any]) -> None:
@@ -106,7 +122,7 @@ def _is_ours(found: Any) -> bool:
     return all(one["policy"].get("_meta", {}).get("managed_by") == MANAGED_BY for one in found.values())
 
 
-async def _see_template(client: ElasticsearchClient, decided: Plan) -> None:
+async def see_template(client: ElasticsearchClient, decided: Plan) -> None:
     """Without a template the first event would make an index that grows a mapping of its own."""
     example = decided.layout.index_of(0)
     status, answer = await client.ask("POST", f"/_index_template/_simulate_index/{example}")

@@ -21,8 +21,9 @@ from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.encode import to_document
 from logweir.sinks.elasticsearch.health import health_of
 from logweir.sinks.elasticsearch.layout import Layout
-from logweir.sinks.elasticsearch.provisioning import Plan, plan, provision
+from logweir.sinks.elasticsearch.provisioning import Plan, ensure_template, plan, provision
 from logweir.sinks.elasticsearch.pruning import delete, prune
+from logweir.sinks.elasticsearch.readiness import TemplateWatch
 from logweir.sinks.elasticsearch.reading import find
 from logweir.sinks.elasticsearch.rollover import Rollovers
 from logweir.sinks.elasticsearch.schema import script
@@ -77,6 +78,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
             partial(to_document, full_text=self.config.full_text),
             min(max_bytes, server.max_bytes),
             self.context.name,
+            None if rollovers else TemplateWatch(partial(ensure_template, client, self.config, decided)),
         )
         self._opened = _Opened(client, decided, writer)
 

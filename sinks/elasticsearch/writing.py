@@ -17,6 +17,7 @@ from logweir.sinks.elasticsearch.bulk_body import Body, bodies
 from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.encode import Encoder, to_unindexed_document
 from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.elasticsearch.readiness import TemplateWatch
 from logweir.sinks.elasticsearch.rollover import Rollovers
 from logweir.sinks.elasticsearch.verdicts import Verdict, item_verdict
 from logweir.sinks.results import WriteResult
@@ -48,6 +49,7 @@ class BulkWriter:
         encoder: Makes the document of an event.
         max_bytes: The most bytes in one request.
         sink: The sink's name, for what is reported.
+        template: Sees that daily indexes get their template; None for a data stream, which keeps its own.
     """
 
     client: ElasticsearchClient
@@ -56,6 +58,7 @@ class BulkWriter:
     encoder: Encoder
     max_bytes: int
     sink: str
+    template: TemplateWatch | None = None
 
     async def store(self, batch: Sequence[Event]) -> WriteResult:
         """Send a batch.
@@ -97,6 +100,8 @@ class BulkWriter:
         report(f"{self.sink}.part", "sink %r: a part of a batch failed: %s", self.sink, error)
 
     async def _send(self, batch: Sequence[Event], body: Body, verdicts: _Verdicts) -> None:
+        if self.template is not None:
+            await self.template.before(body.index)
         wanted = _ANSWER if self.rollovers is None else _ANSWER_WITH_INDEX
         answer = await self.client.request("POST", f"/{body.index}/_bulk?{wanted}", body.data)
         items = [item["create"] for item in answer.get("items", [])]

@@ -7,8 +7,12 @@ from uuid import uuid4
 
 import pytest
 
+from logweir.errors import SinkUnavailable
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
+from logweir.sinks.elasticsearch.readiness import trouble_with_bulk
 from logweir.sinks.elasticsearch.sink import ElasticsearchSink
+from logweir.sinks.results import HealthStatus
 from logweir.testing.contract import make_event
 from support.elastic import Elastic
 
@@ -113,3 +117,66 @@ async def test_b1_a_value_that_the_mapping_refuses_is_still_rejected_with_the_re
         assert result.rejected.keys() == {0}
         assert "failed to parse field" in result.rejected[0]
         assert not result.retry
+
+
+# -- what check foresees, and what is gone while the sink writes ---------------------------------------------
+
+
+async def test_b7_a_template_that_was_deleted_is_made_anew_before_the_next_index_is(
+    elasticsearch: Any, store: Elastic
+) -> None:
+    async with opened(elasticsearch.url, store.name) as sink:
+        await sink.write([make_event("first", time_ns=TIME)])
+        store.ask("DELETE", f"/_index_template/{store.name}")
+        await sink.write([make_event("of the next day", time_ns=TIME + 86_400 * 10**9, size=1)])
+        await sink.write([make_event("of the next day", time_ns=TIME + 86_400 * 10**9, size="large")])
+        mapping = store.ask("GET", f"/{store.name}-2026.01.02/_mapping")
+        fields = mapping[f"{store.name}-2026.01.02"]["mappings"]["properties"]["fields"]
+        assert fields["type"] == "flattened"
+        assert (await sink.check()).status is HealthStatus.OK
+
+
+async def test_b7_without_provision_events_wait_for_a_template_that_was_deleted_and_check_says_so(
+    elasticsearch: Any, store: Elastic
+) -> None:
+    async with opened(elasticsearch.url, store.name):
+        pass
+    async with opened(elasticsearch.url, store.name, provision=False) as sink:
+        store.ask("DELETE", f"/_index_template/{store.name}")
+        with pytest.raises(SinkUnavailable, match="no index template"):
+            await sink.write([make_event(time_ns=TIME)])
+        health = await sink.check()
+        assert (health.status, "no index template" in health.detail) == (HealthStatus.DEGRADED, True)
+    assert not store.indexes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"index.blocks.read_only_allow_delete": True}, "is blocked (blocks.read_only_allow_delete)"),
+        ({"index.blocks.write": True}, "is blocked (blocks.write)"),
+        ({"index.default_pipeline": "absent"}, "the ingest pipeline absent"),
+    ],
+    ids=str,
+)
+async def test_b8_check_says_what_keeps_the_index_of_today_from_taking_writes(
+    elasticsearch: Any, store: Elastic, settings: dict[str, Any], said: str
+) -> None:
+    async with opened(elasticsearch.url, store.name) as sink:
+        await sink.write([make_event()])
+        (index,) = store.indexes()
+        store.ask("PUT", f"/{index}/_settings", settings)
+        health = await sink.check()
+        assert (health.status, said in health.detail) == (HealthStatus.DEGRADED, True), health
+        store.ask("PUT", f"/{index}/_settings", dict.fromkeys(settings))
+
+
+async def test_b8_check_is_not_content_where_every_write_gets_a_400(victorialogs: Any) -> None:
+    """Which speaks a part of Elasticsearch's API, and has no path for an index."""
+    url = f"{victorialogs.url}/insert/elasticsearch"
+    sink = ElasticsearchSink(ElasticsearchConfig.model_validate({"url": url, "layout": "daily"}))
+    client = await ElasticsearchClient.make(sink.config, 1)
+    try:
+        assert "unsupported path" in await trouble_with_bulk(client.ask, "app-logs")
+    finally:
+        await client.close()

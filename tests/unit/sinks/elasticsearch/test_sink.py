@@ -40,7 +40,7 @@ class _Stub(BaseHTTPRequestHandler):
             data = gzip.decompress(data)
         target = self.path.split("?")[0]
         self.seen.append(
-            (self.command, target, json.loads(data or b"null"), self.headers.get("authorization", ""))
+            (self.command, target, json.loads(data.strip() or b"null"), self.headers.get("authorization", ""))
         )
         status, body = self.answers.get(f"{self.command} {target}", (404, {}))
         content = json.dumps(body).encode()
@@ -66,6 +66,11 @@ def stub() -> Iterator[tuple[str, type[_Stub]]]:
         "GET /_xpack": (200, {"features": {"data_streams": HAS, "ilm": HAS}}),
         "PUT /_ilm/policy/app-logs": (200, {"acknowledged": True}),
         "PUT /_index_template/app-logs": (200, {"acknowledged": True}),
+        "POST /app-logs/_bulk": (400, {"error": error("action_request_validation_exception", "no requests")}),
+        "POST /_index_template/_simulate_index/app-logs": (
+            200,
+            {"template": {"mappings": {"properties": {"fields": {"type": "flattened"}}}}},
+        ),
         "GET /_cluster/health": (200, {"status": "green", "number_of_nodes": 2}),
         "POST /_security/user/_has_privileges": (200, {"index": {"app-logs": {"create_doc": True}}}),
     }
