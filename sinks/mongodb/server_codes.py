@@ -30,6 +30,7 @@ class ServerCode(IntEnum):
     IllegalOperation = 20
     InvalidBSON = 22
     LockTimeout = 24
+    NamespaceNotFound = 26
     LockBusy = 46
     NamespaceExists = 48
     MaxTimeMSExpired = 50

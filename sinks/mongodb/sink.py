@@ -24,6 +24,7 @@ from logweir.sinks.mongodb.reading import found_in, in_order
 from logweir.sinks.mongodb.schema import create_command, index_command, script
 from logweir.sinks.mongodb.server import server_of
 from logweir.sinks.mongodb.server_codes import ServerCode
+from logweir.sinks.mongodb.upkeep import Upkeep
 from logweir.sinks.mongodb.verdicts import as_sink_errors
 from logweir.sinks.mongodb.writing import Writing
 from logweir.sinks.query_match import limited
@@ -43,6 +44,7 @@ class MongoSink(Sink[MongoConfig]):
         super().__init__(config, context)
         self._writing = Writing(config)
         self._state: Connected | None = None
+        self._upkeep = Upkeep(config, self._provision)
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -106,7 +108,11 @@ class MongoSink(Sink[MongoConfig]):
 
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         """Store a batch in one unordered bulk; see :meth:`Sink.write`."""
-        return await self._writing.write(self._opened(), batch) if batch else WriteResult.all_stored()
+        if not batch:
+            return WriteResult.all_stored()
+        state = self._opened()
+        await self._upkeep.before_write(state.database)
+        return await self._writing.write(state, batch)
 
     # -- reading and pruning ------------------------------------------------------------------------
 
