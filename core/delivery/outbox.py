@@ -69,6 +69,7 @@ class OutboxRelay:
     async def _empty(self, channel: Channel) -> None:
         """Relay until the outbox is empty, or does not get emptier."""
         try:
+            await channel.opened_or_not()  # until then nothing can be said of its outbox
             while await self.once(channel) == _BATCH and not self._stopping.is_set():
                 pass
         except Exception as error:  # noqa: BLE001 - the sink is down, or whatever it raises: tried again

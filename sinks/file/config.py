@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from logweir.settings.delivery import StrictModel
 from logweir.settings.units import ByteSize, FileMode
 from logweir.sinks.contract import SinkConfig
 
 __all__ = ["FileConfig", "RotateConfig"]
+
+_STREAM = re.compile(r"/dev/(?:stdout|stderr|fd/\d+|tty)|/proc/(?:self|\d+)/fd/\d+")
 
 
 class RotateConfig(StrictModel):
@@ -40,3 +43,10 @@ class FileConfig(SinkConfig):
     """Rotation; by default one file grows without end."""
     fsync: bool = False
     """Whether each batch is forced to the disk before it counts as stored."""
+
+    @field_validator("path")
+    @classmethod
+    def _path_is_no_stream(cls, value: Path) -> Path:
+        if _STREAM.fullmatch(str(value)):
+            raise ValueError(f"{value} is a stream and no file: take a sink of type stdout, with its stream")
+        return value

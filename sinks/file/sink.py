@@ -109,6 +109,10 @@ class FileSink(SyncSink[FileConfig]):
 
     def _open_at(self, path: Path) -> None:
         """Open the file and its lock at a place that may be a new one; what is open there stays so."""
+        if path.exists() and not path.is_file():
+            raise SinkUnavailable(
+                f"{path} is no regular file; name another one, or take a sink of type stdout"
+            )
         if path != self._path:
             self._place(path)
             self._close_lock()

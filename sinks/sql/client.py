@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import event as events
 from sqlalchemy import func, select
-from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.engine import URL, Dialect, ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -97,6 +97,8 @@ async def _make(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
     """Make an engine; its driver is imported and certificates are read in a thread."""
     engine = await asyncio.to_thread(_create, config, url, connections)
     events.listen(engine.sync_engine, "handle_error", _leave_useless_connections)
+    if engine.dialect.has_terminate:
+        _let_go_of_lost_connections(engine.sync_engine.dialect)
     if settings := database_of(url).settings_of_transactions(config):
         statement = select(*(func.set_config(name, value, True) for name, value in settings.items()))
         events.listen(engine.sync_engine, "begin", lambda connection: connection.execute(statement))
@@ -120,6 +122,23 @@ def _create(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
         execution_options={OF_A_SINK: True},
         **options,
     )
+
+
+def _let_go_of_lost_connections(dialect: Dialect) -> None:
+    """Let go of a connection that the server ended, instead of taking leave of it.
+
+    A server ends what was idle for longer than its ``wait_timeout``. Taking leave of it then fails, and the
+    pool would put a traceback into the application's log, and keep the socket.
+    """
+    take_leave = dialect.do_close
+
+    def do_close(connection: Any) -> None:
+        try:
+            take_leave(connection)
+        except Exception:  # noqa: BLE001 - whatever it is, there is nobody to take leave of
+            dialect.do_terminate(connection)
+
+    dialect.do_close = do_close  # type: ignore[method-assign]
 
 
 def _leave_useless_connections(context: ExceptionContext) -> None:

@@ -1,5 +1,6 @@
 """Relational servers that are read only, or whose table is another now: nobody's event is at fault for it."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -202,3 +203,17 @@ async def in_autocommit(url: str, statement: str) -> None:
     async with engine.connect() as connection:
         await connection.execute(text(statement))
     await engine.dispose()
+
+
+async def test_b9_a_connection_that_was_idle_for_too_long_leaves_no_traceback_when_it_is_closed(
+    own_server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_server("mariadb", args=["--wait-timeout=1"])
+    async with opened(make_sink("mariadb", server.url, table_name())) as sink:
+        await sink.write([make_event("before")])
+        deadline = asyncio.get_running_loop().time() + 30
+        idle = "SELECT count(*) FROM information_schema.processlist WHERE command = 'Sleep'"
+        while (await run(server.url, idle))[0][0]:
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.1)  # the server's own clock, which we cannot await
+    assert not [record for record in caplog.records if record.name.startswith("sqlalchemy")]

@@ -205,6 +205,14 @@ async def test_without_the_outbox_nothing_is_relayed(engine: AsyncEngine, runnin
     assert relayed() == {}
 
 
+async def test_b9_a_start_says_nothing_of_an_outbox_where_all_is_well(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with logweir.running(config(tmp_path, outbox=True)) as runtime:
+        await runtime._relay.once(runtime._pipeline.channels["audit_db"])
+    assert "waits" not in caplog.text
+
+
 @with_outbox
 async def test_a_committed_row_is_relayed_to_the_other_sinks_of_its_route(engine: AsyncEngine) -> None:
     async with AsyncSession(engine) as session, session.begin():

@@ -1,12 +1,14 @@
 """The file sink: what it remembers, and what others may do to its file."""
 
 import fcntl
+import os
 import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
@@ -115,3 +117,18 @@ def test_what_is_not_open_cannot_serve(tmp_path: Path) -> None:
     with pytest.raises(SinkUnavailable, match="not open"):
         sink.write([make_event()])
     assert sink.check().status is HealthStatus.DOWN
+
+
+@pytest.mark.parametrize("stream", ["/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/2"])
+def test_b8_a_stream_is_refused_as_a_file_with_the_sink_that_it_is_for(stream: str) -> None:
+    with pytest.raises(ValidationError, match="take a sink of type stdout"):
+        FileConfig(path=Path(stream))
+
+
+def test_b8_what_is_no_regular_file_is_neither_written_nor_locked(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("fifo")
+    for name in ("fifo", "link"):
+        with pytest.raises(SinkUnavailable, match="no regular file"):
+            opened(tmp_path / name)
+    assert {path.name for path in tmp_path.iterdir()} == {"fifo", "link"}
