@@ -138,7 +138,7 @@ def _let_go_of_lost_connections(dialect: Dialect) -> None:
         except Exception:  # noqa: BLE001 - whatever it is, there is nobody to take leave of
             dialect.do_terminate(connection)
 
-    dialect.do_close = do_close  # type: ignore[method-assign]
+    dialect.do_close = do_close  # type: ignore[assignment,method-assign]
 
 
 def _leave_useless_connections(context: ExceptionContext) -> None:

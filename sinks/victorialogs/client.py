@@ -217,4 +217,5 @@ def _pool(config: VictoriaLogsConfig, workers: int) -> HttpPool:
         trust=tls_context(config.tls) if config.url.startswith("https:") else None,
         timeout=config.retry.timeout,
         connections=workers + _READERS,
+        proxy=config.proxy,
     )

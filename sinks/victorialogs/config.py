@@ -9,6 +9,7 @@ from urllib.parse import urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts, may_hold_credentials
@@ -76,6 +77,9 @@ class VictoriaLogsConfig(SinkConfig):
     """More headers; their values are never shown."""
     tls: TlsConfig = TlsConfig()
     """For an `https` url."""
+    proxy: ProxySetting | None = None
+    """The proxy to go through, such as `http://proxy:3128`, or `none`; by default what `HTTPS_PROXY`,
+    `HTTP_PROXY` and `NO_PROXY` of the environment say. This host itself is never reached through one."""
 
     @field_validator("url")
     @classmethod

@@ -50,6 +50,7 @@ SINKS: dict[str, dict[str, Any]] = {
     "mongodb": {"url": "mongodb://h/d"},
     "elasticsearch": {"url": "https://h:9200"},
     "loki": {"url": "https://h:3100"},
+    "victorialogs": {"url": "https://h:9428"},
     "http": {"url": "https://h/logs"},
     "otlp": {"url": "https://h:4318"},
 }
