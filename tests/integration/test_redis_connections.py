@@ -148,3 +148,22 @@ def test_such_an_option_ends_a_command_with_one_message_and_exit_code_2(tmp_path
     assert "ssl_verify is no option of a url of Redis" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "hush" not in done.stderr
+
+
+async def test_b2_after_a_failover_no_connection_to_the_redis_that_is_a_replica_now_is_kept(
+    own_server: OwnServers, proxy: Any
+) -> None:
+    old, new = own_server("redis"), own_server("redis")
+    address = proxy(old)
+    broker = broker_at(address.url)
+    await broker.open()
+    try:
+        assert not await broker.publish([Message("a", b"before")])
+        with Redis.from_url(old.url) as client:
+            await asyncio.to_thread(client.replicaof, new.host, new.port)
+        address.lead_to(new.url)
+        refused = await broker.publish([Message("a", b"refused")])
+        assert "READONLY" in refused[0] or "read only" in refused[0]
+        assert not await broker.publish([Message("a", b"after")])
+    finally:
+        await broker.close()

@@ -70,7 +70,11 @@ class Client:
         """
         with self._errors():
             async with asyncio.timeout(wait + ANSWER):
-                return await self._redis.execute_command(*command)
+                try:
+                    return await self._redis.execute_command(*command)
+                except exceptions.ReadOnlyError:
+                    await self._leave()
+                    raise
 
     async def many(self, commands: Sequence[Command], wait: float = 0.0) -> list[Any]:
         """Send commands together; an answer that is an error is returned in its place.
@@ -83,7 +87,17 @@ class Client:
             async with asyncio.timeout(wait + ANSWER):
                 pipeline = await self._pipeline(commands)
                 answers: list[Any] = await pipeline.execute(raise_on_error=False)
+                if any(isinstance(answer, exceptions.ReadOnlyError) for answer in answers):
+                    await self._leave()
                 return answers
+
+    async def _leave(self) -> None:
+        """Leave the connections to a Redis that is a replica now: a new one may reach the one that is not.
+
+        The client of a cluster learns by itself where its partitions are.
+        """
+        if isinstance(self._redis, Redis):
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
     async def _pipeline(self, commands: Sequence[Command]) -> Any:
         pipeline = self._redis.pipeline(transaction=False)
