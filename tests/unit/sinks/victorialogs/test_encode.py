@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logweir.encoding.times import format_time, parse_time
@@ -72,6 +72,7 @@ def bare(event: Event | None) -> Event:
     return msgspec.structs.replace(event, size=0)
 
 
+@settings(deadline=None)
 @given(FIELDS)
 def test_any_fields_come_back_as_they_were_in_value_and_type_and_order(fields: dict[str, Any]) -> None:
     found = event_of(stored(line_of(make_event("x", fields))))
@@ -79,6 +80,7 @@ def test_any_fields_come_back_as_they_were_in_value_and_type_and_order(fields: d
     assert repr(found.fields) == repr(fields)
 
 
+@settings(deadline=None)
 @given(FIELDS, st.sampled_from(["note", "a", "b.c"]))
 def test_a_field_that_is_the_message_comes_back_too(fields: dict[str, Any], message: str) -> None:
     event = make_event("x", {**fields, "note": "text", "a": 7})
@@ -86,6 +88,7 @@ def test_a_field_that_is_the_message_comes_back_too(fields: dict[str, Any], mess
     assert bare(found) == bare(event)
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_any_time_comes_back(time: int) -> None:
     line = line_of(make_event(time_ns=time))
