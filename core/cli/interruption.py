@@ -78,6 +78,11 @@ class Interruption:
             select.select([descriptor, *([self._heard] if self._before else [])], [], [])
         return self.asked is None
 
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until a signal asks for the end."""
+        if self.asked is None:
+            select.select([self._heard] if self._before else [], [], [], seconds)
+
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         if self.asked is not None:
             signal.signal(signum, signal.SIG_DFL)

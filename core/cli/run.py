@@ -7,9 +7,12 @@ is stored stands in a checkpoint: a run that was ended, by whatever, is simply b
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,10 +31,13 @@ from rich.table import Table
 
 from logweir.cli.interruption import Interrupted, Interruption
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.run_follow import Follower
+from logweir.cli.run_inputs import Input, Unreadable
 from logweir.cli.run_lines import LineReader
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters
+from logweir.errors import MissingDependency
 from logweir.integrations.log_lines import LineFormat, LineParser
 from logweir.runtime import current as runtime
 from logweir.runtime.current import Runtime
@@ -48,31 +54,48 @@ _AFTER_SIGNAL = 0.5
 _CTRL_C = 128 + signal.SIGINT
 
 
+_Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Files or named pipes of log lines, also compressed (gz, bz2, xz, zst) or in UTF-16; - is stdin."
+    ),
+]
+_Format = Annotated[
+    LineFormat | None,
+    typer.Option(
+        "--format",
+        help="Who wrote the lines; by default `input.format` of routing.yaml, or `auto`, which recognises "
+        "each line.",
+    ),
+]
+_Follow = Annotated[
+    bool, typer.Option("-f", "--follow", help="Go on with what is added to the files, until Ctrl-C.")
+]
+_FromStart = Annotated[
+    bool, typer.Option("--from-start", help="Read files from their beginnings, whatever is stored.")
+]
+_Checkpoint = Annotated[
+    Path | None,
+    typer.Option(help="Directory of the checkpoints of files; by default `checkpoints` in data_dir."),
+]
+
+
 def run(
-    files: Annotated[
-        list[str] | None, typer.Argument(help="Files of JSON lines or plain lines; - is stdin.")
-    ] = None,
+    files: _Files = None,
     config: ConfigOption = ROUTING_FILE,
-    line_format: Annotated[
-        LineFormat | None,
-        typer.Option(
-            "--format",
-            help="Who wrote the lines; by default `input.format` of routing.yaml, or `auto`, which "
-            "recognises each line.",
-        ),
-    ] = None,
+    line_format: _Format = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for sinks that take nothing.")] = 60.0,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="Directory of the checkpoints of files; by default `checkpoints` in data_dir."),
-    ] = None,
+    follow: _Follow = False,
+    from_start: _FromStart = False,
+    checkpoint: _Checkpoint = None,
 ) -> None:
     """Route the lines of files (or stdin) to the sinks of routing.yaml.
 
-    Begun again, it goes on in each file behind what is stored. A pipe has no checkpoint.
+    Begun again, it goes on in each file behind what is stored. A pipe has no checkpoint. Lines of pino, zap,
+    ECS, CloudTrail, journald, nginx and many others are understood: see --format.
     """
-    names = files or ["-"]
-    _require_files(names)
+    names = ["-" if _is_stdin(name) else name for name in files or ["-"]]
+    _require_files(names, follow=follow)
     settings = _patient(load_config(config))
     console = Console(stderr=True)
     checkpoints = Checkpoints(checkpoint or settings.data_dir / "checkpoints")
@@ -85,18 +108,30 @@ def run(
             lambda: LineParser(line_format or settings.input.format, settings.input),
             checkpoints,
             interruption,
-            timeout,
+            math.inf if follow else timeout,
+            from_start=from_start,
         )
-        complete = _work(reader, names, running, interruption, timeout, console)
-    metrics = running.metrics()
-    console.print(_summary(reader, metrics, interruption.asked))
+        follower = Follower(reader, names, interruption, partial(_say, console)) if follow else None
+        complete = _work(reader, names, running, interruption, timeout, console, follower)
+    _finish(reader, running.metrics(), interruption.asked, console, complete=complete)
+
+
+def _finish(
+    reader: LineReader, metrics: Metrics, ended_by: int | None, console: Console, *, complete: bool
+) -> None:
+    """Say what was done, and end with the code that says whether it was all."""
+    console.print(_summary(reader, metrics, ended_by))
     for note in reader.notes:
-        console.print(f"logweir: {escape(note)}", soft_wrap=True)
-    if interruption.asked is not None:
-        _end_by(interruption.asked)
+        _say(console, note)
+    if ended_by is not None:
+        _end_by(ended_by)
     nothing_fits = reader.malformed and not reader.read
-    if not complete or nothing_fits or any(sink.dropped for sink in metrics.sinks.values()):
+    if not complete or nothing_fits or reader.damaged or any(sink.dropped for sink in metrics.sinks.values()):
         raise typer.Exit(1)
+
+
+def _say(console: Console, note: str) -> None:
+    console.print(f"logweir: {escape(note)}", soft_wrap=True)
 
 
 def _work(
@@ -106,12 +141,16 @@ def _work(
     interruption: Interruption,
     timeout: float,
     console: Console,
+    follower: Follower | None,
 ) -> bool:
     """Read, wait for the sinks, stop; whether everything was stored."""
     delivered, drain = False, timeout
     reader.low_water.start()
     try:
-        delivered = _read_all(reader, names, interruption, console)
+        if follower is not None:
+            follower.run()
+        else:
+            delivered = _read_all(reader, names, interruption, console)
         if delivered:
             with interruption.patience(_AFTER_SIGNAL):
                 delivered = running.flush(timeout)
@@ -134,15 +173,15 @@ def _work(
 def _read_all(reader: LineReader, names: list[str], interruption: Interruption, console: Console) -> bool:
     """Read the files one after the other; whether it came to the end of the last."""
     with _progress(console) as progress:
-        total = sum(Path(name).stat().st_size for name in names if name != "-") or None
+        total = sum(Path(name).stat().st_size for name in names if _is_file(name)) or None
         task = progress.add_task("reading", total=total)
         for name in names:
             if interruption.asked is not None:
                 break
-            if name == "-":
-                reader.read_pipe(name, sys.stdin.buffer, lambda step: progress.advance(task, step))
-            else:
-                reader.read_file(name, lambda step: progress.advance(task, step))
+            try:
+                _read_one(reader, name, lambda step: progress.advance(task, step))
+            except (MissingDependency, Unreadable) as error:
+                raise typer.BadParameter(f"{name}: {error}") from None
     return interruption.asked is None
 
 
@@ -156,15 +195,50 @@ def _end_by(signum: int) -> None:
     os.kill(os.getpid(), signum)
 
 
-def _require_files(names: list[str]) -> None:
+def _read_one(reader: LineReader, name: str, advance: Callable[[int], object]) -> None:
+    if _is_file(name):
+        reader.read_file(name, advance)
+    elif name == "-":
+        reader.read_pipe(name, sys.stdin.buffer.fileno(), advance)
+    else:
+        # Opened without waiting for a writer, so that a signal is heard while there is none.
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.set_blocking(descriptor, True)
+            reader.read_pipe(name, descriptor, advance)
+        finally:
+            os.close(descriptor)
+
+
+def _is_stdin(name: str) -> bool:
+    """Whether this is the standard input by another name, and no file that could have a checkpoint."""
+    return name in {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"} and not _is_file(name)
+
+
+def _is_file(name: str) -> bool:
+    return name != "-" and Path(name).is_file()
+
+
+def _require_files(names: list[str], *, follow: bool) -> None:
+    """Refuse what cannot be read, before anything is."""
     for name in names:
-        if name != "-" and not Path(name).is_file():
+        path = Path(name)
+        if _is_file(name):
+            try:
+                Input(os.open(name, os.O_RDONLY | os.O_CLOEXEC)).close()
+            except (OSError, MissingDependency, Unreadable) as error:
+                raise typer.BadParameter(f"{name}: {error}") from None
+        elif follow and (name == "-" or path.exists() or not path.absolute().parent.is_dir()):
+            raise typer.BadParameter(
+                f"{name} cannot be followed; name a file (a pipe is read to its end anyway, without -f)"
+            )
+        elif not follow and name != "-" and (not path.exists() or path.is_dir() or path.is_socket()):
             raise typer.BadParameter(f"{name}: no such file; name a file of lines, or - for stdin")
 
 
 def _claim(names: list[str], checkpoints: Checkpoints) -> None:
     for name in names:
-        if name != "-" and not checkpoints.claim(Path(name).stat()):
+        if _is_file(name) and not checkpoints.claim(Path(name).stat()):
             raise typer.BadParameter(
                 f"{name}: another `logweir run` is reading it, with the same checkpoint; wait for its "
                 "end, or end it"

@@ -6,14 +6,14 @@ at a signal all of it is handed on first, and what no queue takes in time become
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import BinaryIO
 
 from msgspec import structs
 
 from logweir.cli.interruption import Interrupted, Interruption
+from logweir.cli.run_inputs import DAMAGED, Input, pipe
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.event import Event
 from logweir.integrations.log_lines import LineParser, Parsed
@@ -33,6 +33,56 @@ _LETTERS_AT_ONCE = 500
 _HAND_OVER = 1.0
 
 
+class Reading:
+    """A file on its way through the runtime.
+
+    Attributes:
+        name: What it was called when it was opened.
+        source: The open file.
+        checkpoint: How far it is stored.
+        parser: Reads its lines.
+        position: Where the next line begins.
+        number: How many lines are before it.
+        stored: Up to where lines were stored before.
+        last: The line before it.
+    """
+
+    def __init__(self, name: str, source: Input, checkpoint: Checkpoint, parser: LineParser) -> None:
+        self.name = name
+        self.source = source
+        self.checkpoint = checkpoint
+        self.parser = parser
+        self.position = checkpoint.begun
+        self.stored = checkpoint.offset
+        # The last line had no end yet, if it begins before that, and may have grown.
+        self.number = checkpoint.lines - (self.position < self.stored)
+        self.last = b""
+        self._held = b""
+
+    def lines(self, *, to_the_end: bool) -> Iterator[bytes]:
+        """The lines that are there; one without an end only where none will come."""
+        return iter(self.source.stream) if to_the_end and not self._held else self._whole_lines(to_the_end)
+
+    def _whole_lines(self, to_the_end: bool) -> Iterator[bytes]:
+        for part in self.source.stream:
+            line, self._held = self._held + part, b""
+            if not to_the_end and not line.endswith(b"\n"):
+                self._held = line
+                return
+            yield line
+        if to_the_end and (line := self.held()):
+            yield line
+
+    def held(self) -> bytes:
+        """The beginning of a line whose end has not come; from now on it is no longer kept."""
+        line, self._held = self._held, b""
+        return line
+
+    def close(self) -> None:
+        """Close the file."""
+        self.source.close()
+
+
 class LineReader:
     """Feeds lines to the runtime and keeps count.
 
@@ -42,13 +92,15 @@ class LineReader:
         parser: Makes what reads the lines of a file.
         checkpoints: Of files.
         interruption: Ends reading.
-        patience: Seconds that a sink may take nothing.
+        patience: Seconds that a sink may take nothing; without end where files are followed.
+        from_start: Whether files are read from their beginnings.
 
     Attributes:
         read: How many events were made.
         malformed: How many lines could not be read.
         given_up: How many lines of a pipe no queue took in time.
         skipped: How many lines of files were stored before.
+        damaged: How many files or pipes had compressed data that are damaged.
         notes: What is worth saying about the files.
     """
 
@@ -60,115 +112,203 @@ class LineReader:
         checkpoints: Checkpoints,
         interruption: Interruption,
         patience: float,
+        *,
+        from_start: bool = False,
     ) -> None:
         self._running = running
         self._emit = running.emit
         self._redact = running.redact
         self._dead_letters = dead_letters
         self._new_parser = parser
-        self._parse = parser()
         self._checkpoints = checkpoints
         self._interruption = interruption
         self._patience = patience
+        self._from_start = from_start
         self._letters: list[DeadLetter] = []
         self.low_water = LowWater(
-            checkpoints, running.flush, lambda: any(sink.dropped for sink in running.metrics().sinks.values())
+            checkpoints,
+            running.flush,
+            lambda: any(sink.dropped for sink in running.metrics().sinks.values()),
+            leaves=math.isinf(patience),
         )
         self.read = 0
         self.malformed = 0
         self.given_up = 0
         self.skipped = 0
+        self.damaged = 0
         self.notes: list[str] = []
 
-    def read_pipe(self, name: str, stream: BinaryIO, advance: Callable[[int], object]) -> None:
-        """Read a stream to its end, or to a signal."""
+    def read_pipe(self, name: str, descriptor: int, advance: Callable[[int], object]) -> None:
+        """Read a pipe to its end, or to a signal.
+
+        Raises:
+            MissingDependency: A package is needed to read it.
+            Unreadable: It is no log.
+        """
         number = 0
-        self._parse = self._new_parser()
-        for lines in _lines_of_pipe(stream, self._interruption):
-            taken = 0
-            try:
-                with self._interruption.patience(self._patience):
-                    for line in lines:
-                        self._take(f"{name}:{number + taken + 1}", line, None, 0)
-                        taken += 1
-            except Interrupted:
-                reason = "the run was ended while no queue took it"
-                for place, line in enumerate(lines[taken:], number + taken + 1):
-                    self._set_aside(f"{name}:{place}", reason, line)
-                self.given_up += len(lines) - taken
-            number += len(lines)
-            advance(sum(map(len, lines)))
-        self._hand_on(self._parse.end(), None, 0)
+        parser = self._new_parser()
+        read = pipe(lambda: self._next_of(descriptor))
+        try:
+            for lines in _lines_of(read):
+                number = self._take_all(name, parser, lines, number)
+                advance(sum(map(len, lines)))
+        except (*DAMAGED, OSError) as error:
+            if self._interruption.asked is None:  # else it ended early because we did
+                self._note_damage(name, error)
+        self._hand_on(parser.end(), None, 0)
         self._flush_dead_letters()
+
+    def _take_all(self, name: str, parser: LineParser, lines: list[bytes], number: int) -> int:
+        """Take lines of a pipe: at a signal all that were read, or they become dead letters."""
+        taken = 0
+        try:
+            with self._interruption.patience(self._patience):
+                for line in lines:
+                    self._take(parser, f"{name}:{number + taken + 1}", line, None, 0)
+                    taken += 1
+        except Interrupted:
+            reason = "the run was ended while no queue took it"
+            for place, line in enumerate(lines[taken:], number + taken + 1):
+                self._set_aside(f"{name}:{place}", reason, line)
+            self.given_up += len(lines) - taken
+        return number + len(lines)
+
+    def _next_of(self, descriptor: int) -> bytes:
+        return os.read(descriptor, _CHUNK) if self._interruption.wait_for_input(descriptor) else b""
 
     def read_file(self, name: str, advance: Callable[[int], object]) -> None:
         """Read a file from its checkpoint to its end, or to a signal.
 
         Raises:
             OSError: The file or its checkpoint cannot be read, or that not written.
+            MissingDependency: A package is needed to read it.
+            Unreadable: It is no log.
             Stalled: A sink has taken nothing for too long.
         """
-        with Path(name).open("rb") as stream:
-            checkpoint = self._checkpoints.open(name, stream.fileno())
-            if checkpoint.note:
-                self.notes.append(checkpoint.note)
-            self.skipped += checkpoint.lines
-            self.low_water.follow(checkpoint)
-            self._parse = self._new_parser()
-            advance(checkpoint.offset)
-            try:
-                with self._interruption.patience(_HAND_OVER):
-                    self._read_on(name, stream, checkpoint, advance)
-            except Interrupted:
-                pass  # the line is read again by the next run
+        reading = self.open(name)
+        advance(reading.position)
+        try:
+            with self._interruption.patience(_HAND_OVER):
+                self.read_on(reading, advance)
+        except Interrupted:
+            pass  # the line is read again by the next run
+        finally:
+            reading.close()
 
-    def _read_on(
-        self, name: str, stream: BinaryIO, checkpoint: Checkpoint, advance: Callable[[int], object]
-    ) -> None:
-        position, number, stored = checkpoint.begun, checkpoint.lines, checkpoint.offset
-        number -= position < stored  # the last line had no end yet, and may have grown
-        stream.seek(position)
-        low_water, interruption, parser = self.low_water, self._interruption, self._parse
+    def open(self, name: str) -> Reading:
+        """Open a file at its checkpoint.
+
+        Raises:
+            OSError: The file or its checkpoint cannot be read, or that not written.
+            MissingDependency: A package is needed to read it.
+            Unreadable: It is no log.
+        """
+        source = Input(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
+        try:
+            read_at = source.read_at if source.converted else None
+            checkpoint = self._checkpoints.open(name, source.descriptor, read_at, from_start=self._from_start)
+            source.seek(checkpoint.begun)
+        except BaseException:
+            source.close()
+            raise
+        if checkpoint.note:
+            self.notes.append(checkpoint.note)
+        self.skipped += checkpoint.lines
+        self.low_water.follow(checkpoint)
+        return Reading(name, source, checkpoint, self._new_parser())
+
+    def give_up(self, reading: Reading) -> None:
+        """Hand on what was read of a file whose content is gone, and close it."""
+        line = reading.held()
+        if line:
+            end = reading.position + len(line)
+            self._take(reading.parser, f"{reading.name}:{reading.number + 1}", line, reading.checkpoint, end)
+        self._hand_on(reading.parser.end(), reading.checkpoint, reading.position)
+        self._flush_dead_letters()
+        self.low_water.drop(reading.checkpoint)
+        reading.close()
+
+    def read_on(
+        self, reading: Reading, advance: Callable[[int], object] = lambda _: None, *, to_the_end: bool = True
+    ) -> bool:
+        """Read what a file has; whether that was anything.
+
+        Args:
+            reading: The file.
+            advance: Notes how many bytes were read.
+            to_the_end: Nothing more will come, so that a line without an end is one.
+
+        Raises:
+            OSError: As for :meth:`read_file`.
+            Stalled: As for :meth:`read_file`.
+        """
+        begun = reading.position
+        try:
+            self._read_on(reading, advance, to_the_end=to_the_end)
+        except (*DAMAGED, OSError) as error:
+            if not reading.source.compressed or getattr(error, "errno", None):
+                raise
+            self._note_damage(reading.name, error)
+            reading.checkpoint.complete = True
+        return reading.position > begun
+
+    def _read_on(self, reading: Reading, advance: Callable[[int], object], *, to_the_end: bool) -> None:
+        checkpoint, parser, name, stored = reading.checkpoint, reading.parser, reading.name, reading.stored
+        position, number = reading.position, reading.number
+        interruption = self._interruption
         line = b""
         done: tuple[int, int, bytes] | None = None  # a Mark, which costs more to make
-        pending = 0
+        pending, marked = 0, number
         try:
-            for line in stream:
+            for line in reading.lines(to_the_end=to_the_end):
                 number += 1
                 end = position + len(line.rstrip(b"\r\n"))
                 position += len(line)
                 if end > stored:
-                    self._take(f"{name}:{number}", line, checkpoint, end)
+                    self._take(parser, f"{name}:{number}", line, checkpoint, end)
                 if not parser.begun:  # what is begun is read again as a whole
                     done = position, number, line
                 pending += len(line)
                 if not number % _MARKED or pending >= _STEP:
                     self._mark(checkpoint, done)
                     advance(pending)
-                    if low_water.passed(_MARKED, pending):
-                        low_water.wait(self._patience, lambda: interruption.asked is not None)
-                    pending = 0
+                    self._stay_near(number - marked, pending)
+                    pending, marked = 0, number
                 if interruption.asked is not None:
                     break
             else:
-                self._hand_on(parser.end(), checkpoint, position)
-                if line:
-                    done = position, number, line
+                if to_the_end:
+                    self._hand_on(parser.end(), checkpoint, position)
+                    done = (position, number, line) if line else done
+                    checkpoint.complete = True
         finally:
             self._flush_dead_letters()
             self._mark(checkpoint, done)
+            reading.position, reading.number, reading.last = position, number, line or reading.last
             advance(pending)
-        if low_water.passed(number % _MARKED, pending):  # of many small files, too
-            low_water.wait(self._patience, lambda: interruption.asked is not None)
+        self._stay_near(number - marked, pending)  # of many small files, too
+
+    def _stay_near(self, lines: int, size: int) -> None:
+        """Wait while reading is too far ahead of what is settled."""
+        if self.low_water.passed(lines, size):
+            self.low_water.wait(self._patience, lambda: self._interruption.asked is not None)
+
+    def _note_damage(self, name: str, error: Exception) -> None:
+        self.damaged += 1
+        self.notes.append(
+            f"{name}: its compressed data are damaged or end early ({error}); what is before that was read"
+        )
 
     def _mark(self, checkpoint: Checkpoint, mark: tuple[int, int, bytes] | None) -> None:
         """Let the checkpoint follow up to here, once the dead letters of the lines before are kept."""
         if mark is not None and not self._letters:
             checkpoint.read = Mark(*mark)
 
-    def _take(self, place: str, line: bytes, checkpoint: Checkpoint | None, end: int) -> None:
+    def _take(
+        self, parser: LineParser, place: str, line: bytes, checkpoint: Checkpoint | None, end: int
+    ) -> None:
         try:
-            found = self._parse(line)
+            found = parser(line)
         except ValueError as error:
             self.malformed += 1
             self._set_aside(place, str(error), line, checkpoint.line_id(end) if checkpoint else None)
@@ -216,16 +356,20 @@ class LineReader:
             self._letters.clear()
 
 
-def _lines_of_pipe(stream: BinaryIO, interruption: Interruption) -> Iterator[list[bytes]]:
-    """The lines of a stream, as many as there are at a time; after a signal, the one that was begun."""
-    descriptor = stream.fileno()
+def _lines_of(read: Callable[[], bytes]) -> Iterator[list[bytes]]:
+    """The lines of a pipe, as many as there are at a time; after a signal, the one that was begun."""
     parts: list[bytes] = []
-    while interruption.wait_for_input(descriptor) and (chunk := os.read(descriptor, _CHUNK)):
-        first, *others = chunk.split(b"\n")
-        parts.append(first)
-        if others:
-            *whole, rest = others
-            yield [line + b"\n" for line in (b"".join(parts), *whole)]
-            parts = [rest]
+    try:
+        while chunk := read():
+            first, *others = chunk.split(b"\n")
+            parts.append(first)
+            if others:
+                *whole, rest = others
+                yield [line + b"\n" for line in (b"".join(parts), *whole)]
+                parts = [rest]
+    except DAMAGED:
+        if last := b"".join(parts):
+            yield [last]
+        raise
     if last := b"".join(parts):
         yield [last]

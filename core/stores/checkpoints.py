@@ -16,7 +16,9 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -28,6 +30,8 @@ from logweir.sinks.shared.sqlite_repair import corrupt_name
 
 __all__ = ["Checkpoint", "Checkpoints", "Mark"]
 
+#: Reads so many bytes at a place.
+ReadAt = Callable[[int, int], bytes]
 _HEAD = 1024
 _TAIL = 1024
 _VERSION = 1
@@ -79,6 +83,7 @@ class Checkpoint:
         settled: Up to where everything is settled.
         read: Up to where events were made; kept by whoever reads.
         note: What is worth saying about how the file was recognised; empty for the usual.
+        complete: Whether nothing more will be read from the file.
     """
 
     path: Path
@@ -86,6 +91,7 @@ class Checkpoint:
     read: Mark
     settled: Mark
     note: str = ""
+    complete: bool = False
     _base: int = 0
 
     def __post_init__(self) -> None:
@@ -156,8 +162,22 @@ class Checkpoints:
     def _path(self, status: os.stat_result) -> Path:
         return self._directory / f"{status.st_dev:x}-{status.st_ino:x}.json"
 
-    def open(self, name: str, descriptor: int) -> Checkpoint:
+    def release(self, checkpoint: Checkpoint) -> None:
+        """Leave a checkpoint to others."""
+        lock = self._locks.pop(checkpoint.path, None)
+        if lock is not None:
+            lock.release()
+
+    def open(
+        self, name: str, descriptor: int, read_at: ReadAt | None = None, *, from_start: bool = False
+    ) -> Checkpoint:
         """The checkpoint of an open file: what was saved for it, or a new one, which is saved at once.
+
+        Args:
+            name: What the file is called now.
+            descriptor: Of the file.
+            read_at: Reads the lines at a place, where they are not what stands in the file.
+            from_start: Begin anew; lines that were stored get the ids that they had.
 
         Raises:
             OSError: The checkpoint cannot be read or written, or another process has it.
@@ -167,11 +187,16 @@ class Checkpoints:
         if not self.claim(status):  # not seen at the start: the file came to its name since
             raise BlockingIOError(f"{name}: another run goes on with its checkpoint {path}")
         found, note = _load(path)
+        read = read_at or partial(_pread, descriptor)
         if found is not None:
-            changed = _what_changed(found, descriptor, status.st_size)
+            changed = _what_changed(found, read, None if read_at else status.st_size)
             if not changed:
                 found.name = name
-                _measure_head(found, descriptor)
+                _measure_head(found, read)
+                if from_start:
+                    found.offset = found.lines = found.last_start = found.tail_length = 0
+                    found.tail = ""
+                    _replace(path, found)
                 mark = Mark(found.offset, found.lines)
                 return Checkpoint(path, found, mark, mark, note and f"{name}: {note}")
             note = f"{name}: {changed}; it is read from its beginning"
@@ -182,9 +207,9 @@ class Checkpoints:
                 "its beginning, and lines of it may be stored once more"
             )
         generation = found.generation + 1 if found is not None else 0
-        token = _token(descriptor, status.st_ino, generation)
+        token = _token(read, status.st_ino, generation)
         saved = _Saved(_VERSION, name, time.time_ns() // _MS, generation, token, 0, "", 0, 0, 0, 0, "")
-        _measure_head(saved, descriptor)
+        _measure_head(saved, read)
         _replace(path, saved)  # before the first event: ids depend on what stands in it
         return Checkpoint(path, saved, Mark(), Mark(), note)
 
@@ -235,26 +260,30 @@ def _copies(text: bytes) -> list[bytes]:
     return [text + b" " + _digest(text).encode() + b"\n"] * 2
 
 
-def _what_changed(saved: _Saved, descriptor: int, size: int) -> str:
+def _pread(descriptor: int, length: int, offset: int) -> bytes:
+    return os.pread(descriptor, length, offset)
+
+
+def _what_changed(saved: _Saved, read: ReadAt, size: int | None) -> str:
     """Why this is not the file that the checkpoint is about; empty if it is."""
-    if size < saved.offset:
+    if size is not None and size < saved.offset:
         return f"it was truncated to {size:,} bytes, of which {saved.offset:,} had been stored"
-    if _digest(os.pread(descriptor, saved.head_length, 0)) != saved.head:
+    if _digest(read(saved.head_length, 0)) != saved.head:
         return "it is another file than the one read before, or was rewritten"
-    tail = os.pread(descriptor, saved.tail_length, saved.offset - saved.tail_length)
+    tail = read(saved.tail_length, saved.offset - saved.tail_length) if saved.tail_length else b""
     if _digest(tail) != saved.tail:
         return "it was rewritten since it was read"
     return ""
 
 
-def _measure_head(saved: _Saved, descriptor: int) -> None:
-    head = os.pread(descriptor, _HEAD, 0)
+def _measure_head(saved: _Saved, read: ReadAt) -> None:
+    head = read(_HEAD, 0)
     saved.head_length, saved.head = len(head), _digest(head)
 
 
-def _token(descriptor: int, inode: int, generation: int) -> str:
+def _token(read: ReadAt, inode: int, generation: int) -> str:
     """A number for this file, which it keeps while it grows."""
-    first_line = os.pread(descriptor, _HEAD, 0).split(b"\n", 1)[0]
+    first_line = read(_HEAD, 0).split(b"\n", 1)[0]
     seed = b"%d %d " % (inode, generation) + first_line
     return blake2b(seed, digest_size=9).hexdigest()
 

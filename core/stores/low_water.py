@@ -36,11 +36,19 @@ class LowWater:
         checkpoints: Where they are saved.
         flush: Waits until everything accepted so far is settled; False if the seconds ran out.
         lost: Whether an event was dropped: no checkpoint passes it, so that the next run reads it again.
+        leaves: Whether the checkpoint of a complete file is left to others: whoever follows files for months
+            comes by many.
     """
 
     def __init__(
-        self, checkpoints: Checkpoints, flush: Callable[[float], bool], lost: Callable[[], bool]
+        self,
+        checkpoints: Checkpoints,
+        flush: Callable[[float], bool],
+        lost: Callable[[], bool],
+        *,
+        leaves: bool = False,
     ) -> None:
+        self._leaves = leaves
         self._checkpoints = checkpoints
         self._flush = flush
         self._lost = lost
@@ -49,6 +57,7 @@ class LowWater:
         self._stopped = False
         self._frozen = False
         self._moved_at = time.monotonic()
+        self._saving = threading.Lock()
         self._wake = threading.Event()
         self._room = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="logweir-checkpoints", daemon=True)
@@ -61,9 +70,14 @@ class LowWater:
         self._thread.start()
 
     def follow(self, checkpoint: Checkpoint) -> None:
-        """Save this one too; the one before it is complete."""
+        """Save this one too."""
         with self._room:
             self._followed = [*self._followed, checkpoint]
+
+    def drop(self, checkpoint: Checkpoint) -> None:
+        """Save this one no more: what it is about is gone, and its file is another's from now on."""
+        with self._saving, self._room:
+            self._followed = [other for other in self._followed if other is not checkpoint]
 
     def passed(self, lines: int, size: int) -> bool:
         """Note that so much was read; whether reading is so far ahead that it must wait (:meth:`wait`)."""
@@ -140,17 +154,23 @@ class LowWater:
         if self._lost():
             self._frozen = True
         else:
-            for checkpoint, mark in zip(followed, marks, strict=True):
-                if mark is not checkpoint.settled:
-                    self._checkpoints.settle(checkpoint, mark)
-            for checkpoint in followed[:-1]:  # what is behind the last is complete: its mark was the last one
+            with self._saving:
+                for checkpoint, mark in zip(followed, marks, strict=True):
+                    if mark is not checkpoint.settled and self._follows(checkpoint):
+                        self._checkpoints.settle(checkpoint, mark)
+            for checkpoint in followed:
                 self._forget_if_done(checkpoint)
         self._let_go_on(lines, size)
 
+    def _follows(self, checkpoint: Checkpoint) -> bool:
+        return any(other is checkpoint for other in self._followed)
+
     def _forget_if_done(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.read is checkpoint.settled:
+        if checkpoint.complete and checkpoint.read is checkpoint.settled:
             with self._room:
                 self._followed = [other for other in self._followed if other is not checkpoint]
+            if self._leaves:
+                self._checkpoints.release(checkpoint)
 
     def _let_go_on(self, lines: int, size: int) -> None:
         self._moved_at = time.monotonic()

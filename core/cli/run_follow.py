@@ -1,0 +1,125 @@
+"""Following files for ``logweir run -f``: what is added to them, through rotations of both kinds.
+
+A file whose name was given to a new one is read on for a while: its writer may not know yet. A file that
+became shorter, or has other content before the place that was read, was truncated, and is read from its
+beginning.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from logweir.cli.interruption import Interrupted, Interruption
+from logweir.cli.run_lines import LineReader, Reading
+
+__all__ = ["Follower"]
+
+#: Seconds between two looks at files to which nothing was added.
+_PAUSE = 0.2
+#: Seconds for which a file is read on that lost its name, from the last line that came.
+_LEAVE = 10.0
+#: Seconds after a signal for the hand-over of a line that the file still has.
+_HAND_OVER = 1.0
+_COMPARED = 256
+
+
+class Follower:
+    """Reads what is added to files.
+
+    Args:
+        reader: Feeds the lines to the runtime.
+        names: Of the files; one that does not exist is waited for.
+        interruption: Ends it.
+        say: Reports what is worth saying about the files, at once.
+    """
+
+    def __init__(
+        self, reader: LineReader, names: list[str], interruption: Interruption, say: Callable[[str], None]
+    ) -> None:
+        self._reader = reader
+        self._say = say
+        self._names = list(dict.fromkeys(names))
+        self._interruption = interruption
+        self._open: dict[str, Reading] = {}
+        self._leaving: dict[Reading, float] = {}
+
+    def run(self) -> None:
+        """Read until a signal asks for the end.
+
+        Raises:
+            OSError: A file or its checkpoint cannot be read, or that not written.
+            MissingDependency: A package is needed to read one.
+            Unreadable: One is no log.
+        """
+        try:
+            with self._interruption.patience(_HAND_OVER):
+                while self._interruption.asked is None:
+                    if not self._look():
+                        self._interruption.wait(_PAUSE)
+        except Interrupted:
+            pass  # the line is read again by the next run
+        finally:
+            for reading in (*self._open.values(), *self._leaving):
+                reading.close()
+
+    def _look(self) -> bool:
+        """Read what there is; whether that was anything."""
+        found = [self._look_at(name) for name in self._names]
+        found += [self._look_after(reading) for reading in list(self._leaving)]
+        notes = self._reader.notes
+        while notes:
+            self._say(notes.pop(0))
+        return any(found)
+
+    def _look_at(self, name: str) -> bool:
+        reading = self._open.get(name)
+        if reading is None:
+            try:
+                reading = self._open[name] = self._reader.open(name)
+            except FileNotFoundError:
+                return False
+        elif _was_truncated(reading):
+            self._reader.give_up(self._open.pop(name))
+            return True
+        # Before the reading: what is added after it is not lost when the name is another's already.
+        replaced = _was_replaced(reading)
+        found = self._read(reading)
+        if replaced:
+            self._leaving[self._open.pop(name)] = time.monotonic()
+        return found or replaced
+
+    def _look_after(self, reading: Reading) -> bool:
+        if self._read(reading):
+            self._leaving[reading] = time.monotonic()
+            return True
+        if time.monotonic() - self._leaving[reading] > _LEAVE:
+            self._reader.read_on(reading)
+            del self._leaving[reading]
+            reading.close()
+        return False
+
+    def _read(self, reading: Reading) -> bool:
+        """Read what there is; what is compressed is complete."""
+        compressed = reading.source.compressed
+        done = compressed and reading.checkpoint.complete
+        return not done and self._reader.read_on(reading, to_the_end=compressed)
+
+
+def _was_replaced(reading: Reading) -> bool:
+    try:
+        now = os.stat(reading.name)  # noqa: PTH116 - a name, as it was given
+    except FileNotFoundError:
+        return False  # between two moves of a rotation
+    mine = os.fstat(reading.source.descriptor)
+    return (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino)
+
+
+def _was_truncated(reading: Reading) -> bool:
+    source = reading.source
+    size, consumed = os.fstat(source.descriptor).st_size, source.consumed
+    if size <= consumed or source.converted:
+        return size < consumed
+    last = reading.last[-_COMPARED:]
+    return os.pread(source.descriptor, len(last), reading.position - len(last)) != last
