@@ -34,10 +34,12 @@ from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.run_follow import Follower
 from logweir.cli.run_inputs import Input, Unreadable
 from logweir.cli.run_lines import LineReader
+from logweir.config.input import InputConfig
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.errors import MissingDependency
+from logweir.integrations.line_formats.continuations import Continuations
 from logweir.integrations.log_lines import LineFormat, LineParser
 from logweir.runtime import current as runtime
 from logweir.runtime.current import Runtime
@@ -110,6 +112,7 @@ def run(
             interruption,
             math.inf if follow else timeout,
             from_start=from_start,
+            continuations=partial(_continuations, settings.input),
         )
         follower = Follower(reader, names, interruption, partial(_say, console)) if follow else None
         complete = _work(reader, names, running, interruption, timeout, console, follower)
@@ -243,6 +246,11 @@ def _claim(names: list[str], checkpoints: Checkpoints) -> None:
                 f"{name}: another `logweir run` is reading it, with the same checkpoint; wait for its "
                 "end, or end it"
             )
+
+
+def _continuations(config: InputConfig) -> Continuations | None:
+    joins = config.multiline or config.multiline_start is not None
+    return Continuations(config.multiline_start) if joins else None
 
 
 def _patient(config: RoutingConfig) -> RoutingConfig:

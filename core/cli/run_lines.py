@@ -16,6 +16,7 @@ from logweir.cli.interruption import Interrupted, Interruption
 from logweir.cli.run_inputs import DAMAGED, Input, pipe
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.event import Event
+from logweir.integrations.line_formats.continuations import Continuations
 from logweir.integrations.log_lines import LineParser, Parsed
 from logweir.runtime.current import Runtime
 from logweir.stores.checkpoints import Checkpoint, Checkpoints, Mark
@@ -47,7 +48,14 @@ class Reading:
         last: The line before it.
     """
 
-    def __init__(self, name: str, source: Input, checkpoint: Checkpoint, parser: LineParser) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: Input,
+        checkpoint: Checkpoint,
+        parser: LineParser,
+        joins: Continuations | None,
+    ) -> None:
         self.name = name
         self.source = source
         self.checkpoint = checkpoint
@@ -58,10 +66,23 @@ class Reading:
         self.number = checkpoint.lines - (self.position < self.stored)
         self.last = b""
         self._held = b""
+        self._joins = joins
 
     def lines(self, *, to_the_end: bool) -> Iterator[bytes]:
         """The lines that are there; one without an end only where none will come."""
+        if self._joins is not None:
+            return self._events(self._joins, to_the_end)
         return iter(self.source.stream) if to_the_end and not self._held else self._whole_lines(to_the_end)
+
+    def _events(self, joins: Continuations, to_the_end: bool) -> Iterator[bytes]:
+        """Lines that belong together; the last ones only when nothing has come since the last look."""
+        idle = True
+        for line in self._whole_lines(to_the_end):
+            idle = False
+            if done := joins.add(line):
+                yield done
+        if joins and (idle or to_the_end):
+            yield joins.rest()
 
     def _whole_lines(self, to_the_end: bool) -> Iterator[bytes]:
         for part in self.source.stream:
@@ -70,13 +91,14 @@ class Reading:
                 self._held = line
                 return
             yield line
-        if to_the_end and (line := self.held()):
+        if to_the_end and self._held:
+            line, self._held = self._held, b""
             yield line
 
     def held(self) -> bytes:
         """The beginning of a line whose end has not come; from now on it is no longer kept."""
         line, self._held = self._held, b""
-        return line
+        return (self._joins.rest() if self._joins else b"") + line
 
     def close(self) -> None:
         """Close the file."""
@@ -94,6 +116,7 @@ class LineReader:
         interruption: Ends reading.
         patience: Seconds that a sink may take nothing; without end where files are followed.
         from_start: Whether files are read from their beginnings.
+        continuations: Makes what joins the lines of a file, where they are joined.
 
     Attributes:
         read: How many events were made.
@@ -114,6 +137,7 @@ class LineReader:
         patience: float,
         *,
         from_start: bool = False,
+        continuations: Callable[[], Continuations | None] = lambda: None,
     ) -> None:
         self._running = running
         self._emit = running.emit
@@ -124,6 +148,7 @@ class LineReader:
         self._interruption = interruption
         self._patience = patience
         self._from_start = from_start
+        self._continuations = continuations
         self._letters: list[DeadLetter] = []
         self.low_water = LowWater(
             checkpoints,
@@ -149,7 +174,7 @@ class LineReader:
         parser = self._new_parser()
         read = pipe(lambda: self._next_of(descriptor))
         try:
-            for lines in _lines_of(read):
+            for lines in _events_of(_lines_of(read), self._continuations()):
                 number = self._take_all(name, parser, lines, number)
                 advance(sum(map(len, lines)))
         except (*DAMAGED, OSError) as error:
@@ -215,7 +240,7 @@ class LineReader:
             self.notes.append(checkpoint.note)
         self.skipped += checkpoint.lines
         self.low_water.follow(checkpoint)
-        return Reading(name, source, checkpoint, self._new_parser())
+        return Reading(name, source, checkpoint, self._new_parser(), self._continuations())
 
     def give_up(self, reading: Reading) -> None:
         """Hand on what was read of a file whose content is gone, and close it."""
@@ -261,7 +286,7 @@ class LineReader:
         pending, marked = 0, number
         try:
             for line in reading.lines(to_the_end=to_the_end):
-                number += 1
+                number += line.count(b"\n") or 1
                 end = position + len(line.rstrip(b"\r\n"))
                 position += len(line)
                 if end > stored:
@@ -269,7 +294,7 @@ class LineReader:
                 if not parser.begun:  # what is begun is read again as a whole
                     done = position, number, line
                 pending += len(line)
-                if not number % _MARKED or pending >= _STEP:
+                if number - marked >= _MARKED or pending >= _STEP:
                     self._mark(checkpoint, done)
                     advance(pending)
                     self._stay_near(number - marked, pending)
@@ -354,6 +379,22 @@ class LineReader:
         if self._letters:
             self._dead_letters.add(self._letters)
             self._letters.clear()
+
+
+def _events_of(batches: Iterator[list[bytes]], joins: Continuations | None) -> Iterator[list[bytes]]:
+    """Lines of a pipe that belong together, if they are joined at all."""
+    if joins is None:
+        yield from batches
+        return
+    try:
+        for lines in batches:
+            yield list(joins.joined(iter(lines)))
+    except DAMAGED:
+        if joins:
+            yield [joins.rest()]
+        raise
+    if joins:
+        yield [joins.rest()]
 
 
 def _lines_of(read: Callable[[], bytes]) -> Iterator[list[bytes]]:

@@ -50,6 +50,11 @@ class InputConfig(StrictModel):
     """For lines of text: a regular expression for the whole line, whose named groups (`(?P<name>…)`) become
     fields; `time`, `level`, `message` and `trace_id` are understood by their names."""
 
+    multiline: bool = False
+    """Whether lines that go on with the one before, such as those of a traceback, are one event with it."""
+    multiline_start: str | None = None
+    """A regular expression for the beginning of each event's first line; all other lines go on with it."""
+
     @field_validator("levels")
     @classmethod
     def _levels_are_known(cls, value: dict[str, str]) -> dict[str, str]:
@@ -78,6 +83,16 @@ class InputConfig(StrictModel):
                 datetime.strptime(datetime.now(UTC).strftime(form), form)  # noqa: DTZ007 - only whether it can
             except (ValueError, re.error) as error:
                 raise ValueError(f"not a format of strptime: {error}") from None
+        return value
+
+    @field_validator("multiline_start")
+    @classmethod
+    def _start_compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value.encode())
+            except (re.error, OverflowError, RecursionError) as error:
+                raise ValueError(f"not a regular expression: {error}") from None
         return value
 
     @field_validator("regex")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -93,7 +94,11 @@ class LineParser:
             return ()
         if self._format == "json":
             return self._of_object(line)
-        return self._of_text(line.decode("utf-8", "backslashreplace"))
+        text, end, further = line.decode("utf-8", "backslashreplace").partition("\n")
+        found = self._of_text(text)
+        if end and found:  # the lines behind the first, where they were joined
+            found[-1].fields.setdefault("exception", further)
+        return found
 
     def end(self) -> Sequence[Parsed]:
         """The events whose end has not come, as far as they did."""
@@ -174,7 +179,7 @@ def _of_own(own: Event) -> Parsed:
     return Parsed(own.name, own.fields, own.level, own.time, own.id, own)
 
 
-_parsers: dict[LineFormat, LineParser] = {}
+_of_thread = threading.local()  # a parser remembers, which must not be what another thread reads
 
 
 def parse_line(line: bytes, line_format: LineFormat = "auto") -> Parsed | None:
@@ -189,9 +194,10 @@ def parse_line(line: bytes, line_format: LineFormat = "auto") -> Parsed | None:
     Raises:
         ValueError: The line cannot be read; the message says why.
     """
-    parser = _parsers.get(line_format)
+    parsers = _of_thread.__dict__
+    parser = parsers.get(line_format)
     if parser is None:
-        parser = _parsers[line_format] = LineParser(line_format)
+        parser = parsers[line_format] = LineParser(line_format)
     found = parser(line)
     if not found:
         found = parser.end()

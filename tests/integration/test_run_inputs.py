@@ -92,6 +92,29 @@ def test_f7_compressed_files_and_other_encodings_are_read_by_what_is_in_them_and
     assert f"{len(expected)} events read" in said
 
 
+def test_lines_of_one_event_are_joined_where_routing_yaml_says_so_and_a_followed_file_waits_for_the_last(
+    folder: Path,
+) -> None:
+    (folder / "routing.yaml").write_text(CONFIG + "input: {multiline: true}\n")
+    log = folder / "app.log"
+    log.write_bytes(b"ERROR no\nTraceback (most recent call last):\n  File 1\n")
+    process = start(folder, "-f", "app.log")
+    eventually(lambda: stored(folder) == ["ERROR no"], 60)
+    with log.open("ab") as writer:
+        writer.write(b"next\n  more\nlast\n")
+    eventually(lambda: stored(folder) == ["ERROR no", "next", "last"], 60)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    with log.open("ab") as writer:
+        writer.write(b"after\n  it\n")
+    code, said = run(folder, "app.log")
+    assert (code, "1 events read" in said, "6 lines stored before" in said) == (0, True, True), said
+    code, said = run(folder, "-", stdin=b"piped\n  more\nend")
+    assert (code, stored(folder)[3:]) == (0, ["after", "piped", "end"]), said
+    events = [decode_event(line) for line in (folder / "out.jsonl").read_bytes().splitlines()]
+    assert events[0].fields["exception"] == "Traceback (most recent call last):\n  File 1"
+
+
 def test_f7_what_is_damaged_or_no_log_is_reported(folder: Path) -> None:
     content = gzip.compress(lines(*(f"line {n} {os.urandom(9).hex()}" for n in range(5000))))
     (folder / "torn.log").write_bytes(content[:-2000])

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from logweir.config.input import InputConfig, LineFormat
 from logweir.encoding.events import encode_event
 from logweir.encoding.times import format_time
+from logweir.integrations.line_formats.continuations import Continuations
 from logweir.integrations.line_formats.table import PRESETS, Preset
 from logweir.integrations.log_lines import LineParser, Parsed
 from logweir.testing.contract import make_event
@@ -427,6 +428,58 @@ def test_an_expression_of_ones_own_reads_lines_of_text() -> None:
     assert parsed.time_ns == 1767323045 * 10**9
     assert (parsed.name, parsed.level, parsed.fields) == ("slow", "warning", {"user": "ann"})
     assert one(LineParser("auto", config)(b"other")).name == "other"
+
+
+TRACEBACK = b"""\
+2026-01-02 03:04:05 ERROR no
+Traceback (most recent call last):
+  File "a.py", line 1, in f
+
+During handling of the above exception, another exception occurred:
+
+app.errors.CardError: refused
+"""
+
+
+def test_lines_that_go_on_with_the_one_before_are_one_event_with_it() -> None:
+    printed = b'{\n  "msg": "over many lines",\n  "a": {}\n}\n'
+    single = b'{"msg": "alone"}\n'
+    text = (
+        TRACEBACK
+        + single
+        + printed
+        + single
+        + b"java.io.IOException: x\n\tat A.b(A.java:1)\nCaused by: y\nend\n"
+    )
+    joins = Continuations()
+    events = [*joins.joined(iter(text.splitlines(keepends=True))), joins.rest()]
+    assert events == [
+        TRACEBACK,
+        single,
+        printed,
+        single,
+        b"java.io.IOException: x\n\tat A.b(A.java:1)\nCaused by: y\n",
+        b"end\n",
+    ]
+    assert not joins
+    assert [one(LineParser()(event)).name for event in events] == [
+        "2026-01-02 03:04:05 ERROR no", "alone", "over many lines", "alone", "java.io.IOException: x", "end",
+    ]  # fmt: skip
+    parsed = one(LineParser()(events[0]))
+    assert parsed.level == "error"
+    assert parsed.fields["exception"].startswith("Traceback")
+    assert parsed.fields["exception"].endswith("CardError: refused")
+    own = Continuations(r"\d{4}-")
+    assert [*own.joined(iter([b"2026-a\n", b"b\n", b"2026-c\n"]))] == [b"2026-a\nb\n"]
+
+
+@given(
+    st.lists(st.sampled_from([b"a\n", b" b\n", b"{\n", b"}\n", b"{}\n", b"\n", b"Traceback\n"])),
+    st.booleans(),
+)
+def test_joining_lines_loses_none(lines: list[bytes], by_beginning: bool) -> None:
+    joins = Continuations("a" if by_beginning else None)
+    assert b"".join([*joins.joined(iter(lines)), joins.rest()]) == b"".join(lines)
 
 
 def test_syslog_without_a_year_is_of_the_year_that_has_just_been() -> None:
