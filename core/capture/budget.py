@@ -60,6 +60,7 @@ _DEAREST_SIGN = 1100  # what one costs behind which a secret stands
 _OF_ANY_SEARCH = 8000  # what a search of a long text takes beside what each character of it costs
 _SEAM_OF_A_START = 512  # where no end is kept, whose beginning may be the half of a secret
 _NEAR_A_CUT = 256  # what a cut may make a secret of that was none
+_DOUBT = 4  # the part of its cost that pieces of a text may not show, as a power of two
 _SPARE = 4  # the part that is left, because pieces only tell about what a text costs
 
 
@@ -187,7 +188,7 @@ class BoundedTexts:
             return 0
         finally:
             self._work = self._work_room - scan.left
-        if cost <= scan.left:
+        if cost + (cost >> _DOUBT) <= scan.left:
             return len(text)
         paid = len(text) * (scan.left - min(_OF_ANY_SEARCH, scan.left // _SPARE)) // cost
         paid -= paid // _SPARE

@@ -142,7 +142,7 @@ class Redactor:
             Exhausted: There is not even enough left for these.
         """
         scan.read(text)
-        cost = _OF_READING + (len(text) >> 1) + _cost_of_reading(text, scan)
+        cost = _OF_READING + (len(text) >> 2) + _cost_of_reading(text, scan)
         named = not text.isascii() or scan.names(text)
         if scan.words is not None and len(scan.words) > len(text) // _PIECES:
             scan.words = None  # to ask these for each piece would cost more than to search it
@@ -164,7 +164,8 @@ class Redactor:
             if paid > scan.left // _DEAR:
                 break  # one piece says enough, and what is left is needed
         searched = paid * len(text) // ((number + 1) * length)
-        return searched + (2 if masks else 1) * (cost + of_any)
+        # What is masked is read anew, and this text is not.
+        return searched + (2 * (cost + of_any) + (len(text) >> 2) if masks else cost + of_any)
 
 
 #: What it costs to search a text at all, and each of its characters.
