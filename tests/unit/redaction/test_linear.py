@@ -33,6 +33,8 @@ _PIECES = [
     "{password,", "(password . ", ':password "a', 's:8:"password";', "password || 'a", "IDENTIFIED BY ", "sp_addlogin 'a', ",
     "password='''", "password='a' -> 'b", "https://h/reset/a1", "/invite/", "a=1 password=2 ", "argument --password: invalid value: 'a",
     'variable "password" {', "secrets:\n a: b\n",
+    '"Host","x-api-key","a",', '["Host","', '"Host","cookie","a"b', "Password for a b: x1 ", "Password for 'a ", "Password for a",
+    "AUTH\\r\\n$3\\r\\na\\r\\n", 'token=\\"a\\\\\\"b', "? ', (",
 ]  # fmt: skip
 _PARTS = 8  # of the pieces, so that no test takes long
 _GROWTH = 3.0
