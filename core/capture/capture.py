@@ -188,6 +188,29 @@ class Capture:
         bound: Bound,
     ) -> Event:
         """Make an event whose fields must be walked, or mean something to us, such as its kind or an id."""
+        fields, kind = self._gathered(fields, kind, bound)
+        if kind is None:
+            kind = self._kind_of(level, name, fields)
+        trace_id, span_id = self._taken_id(fields, "trace_id"), self._taken_id(fields, "span_id")
+        clean, size = self.snapshot(fields)
+        return Event(
+            event_id or new_event_id(),
+            time_ns or time.time_ns(),
+            kind,
+            level,
+            text,
+            self._service,
+            self._env,
+            trace_id,
+            span_id,
+            clean,
+            size + len(text) + _OVERHEAD,
+        )
+
+    def _gathered(
+        self, fields: dict[str, Any], kind: Kind | None, bound: Bound
+    ) -> tuple[dict[str, Any], Kind | None]:
+        """Add what is bound to the fields of a call, and take out what they say about its kind."""
         # The order matters: what the call says about its kind wins over what its logger carries, and that
         # over the context; rules see the context too, and see fields as the caller passed them, because after
         # the snapshot a condition on a secret field could not hold.
@@ -209,28 +232,12 @@ class Capture:
             said = self._take_explicit(fields)  # in any case: `persist_db` must not become a field
             kind = kind or said
         fields.update(own)
-        if kind is None:
-            kind = self._kind_of(level, name, fields)
-        trace_id = fields.pop("trace_id", None)
-        if trace_id is not None and not is_plain_id(trace_id):
-            trace_id = self._id(fields, "trace_id", trace_id)
-        span_id = fields.pop("span_id", None)
-        if span_id is not None and not is_plain_id(span_id):
-            span_id = self._id(fields, "span_id", span_id)
-        clean, size = self.snapshot(fields)
-        return Event(
-            event_id or new_event_id(),
-            time_ns or time.time_ns(),
-            kind,
-            level,
-            text,
-            self._service,
-            self._env,
-            trace_id,
-            span_id,
-            clean,
-            size + len(text) + _OVERHEAD,
-        )
+        return fields, kind
+
+    def _taken_id(self, fields: dict[str, Any], name: str) -> str | None:
+        """Take an id of the trace out of the fields, as text."""
+        value = fields.pop(name, None)
+        return value if value is None or is_plain_id(value) else self._id(fields, name, value)
 
     def _id(self, fields: dict[str, Any], name: str, value: Any) -> str | None:
         """Return an unusual id as text; what is no id, or would have to be cut, stays a field."""

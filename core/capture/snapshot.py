@@ -69,10 +69,7 @@ class Snapshotter:
         return self._truncated
 
     def __call__(self, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
-        """Return a redacted, bounded copy of the fields in JSON's own types, and its size in bytes (about).
-
-        Never raises, whatever the fields hold.
-        """
+        """Return a redacted, bounded copy of the fields in JSON's own types, and about its size in bytes."""
         # Everything that the loop needs is a local: an attribute look-up for each field would show.
         known = self._known.plain.get
         suspicious = self.redactor.suspicious
