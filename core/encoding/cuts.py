@@ -13,7 +13,8 @@ __all__ = ["LONGEST_MARK", "cut_text", "is_cut", "joined", "kept_ends"]
 #: The most bytes of a mark.
 LONGEST_MARK = 48
 
-_MARK = re.compile(r"…\[truncated \d+ characters\](?:…|\Z)")
+#: What ends it is not taken, for it may begin another one.
+_MARK = re.compile(r"…\[truncated \d+ characters\](?=(…|\Z))")
 
 
 def kept_ends(text: str, room: int) -> tuple[int, int]:
@@ -40,4 +41,4 @@ def is_cut(text: str, longest: int) -> bool:
     """Whether this may be what an earlier cut left, which is longer than the limit by its mark."""
     if len(text) > longest + LONGEST_MARK:
         return False
-    return any(len(text) - len(mark.group()) <= longest for mark in _MARK.finditer(text))
+    return any(len(text) - len(mark.group() + mark[1]) <= longest for mark in _MARK.finditer(text))

@@ -553,6 +553,15 @@ def test_c5_a_secret_across_either_side_of_the_cut_leaves_no_half():
         assert "1111" not in _fields(_snapshotter(max_string=32), a=text + "\n" + "z" * 9000 + text)["a"]
 
 
+def test_c5_what_was_cut_behind_a_mark_is_not_cut_again():
+    snapshotter = _snapshotter(max_string=34)
+    stored = _fields(
+        snapshotter, a="0" * 9 + "…[truncated 1 characters]" + "4111" * 13 + "…[truncated 1 characters]" * 2
+    )
+
+    assert _fields(snapshotter, **stored) == stored
+
+
 @given(
     text=st.text("ab\n1… é", max_size=80) | st.from_regex(r"(4111|\n|…\[truncated 1 characters\]…?|x){0,30}"),
     longest=st.integers(16, 40),
