@@ -377,6 +377,14 @@ def test_the_function_of_ones_own_is_asked_and_guarded_as_the_page_says() -> Non
 # --- limits ------------------------------------------------------------------------------------------------
 
 
+def test_in_a_long_text_a_name_is_seen_that_is_divided_between_its_words() -> None:
+    snapshot = snapshotter_of(RedactConfig())
+    around = "alpha beta gamma delta. " * 100
+
+    for name in ("card_cid", "cardCid", "card-cid", "cardcid"):
+        assert snapshot.text(f"{around}{name}={S} {around}") == f"{around}{name}=*** {around}"
+
+
 def test_a_text_that_asks_for_more_looks_than_a_call_may_take_is_cut_or_masked_whole() -> None:
     snapshot = snapshotter_of(RedactConfig())
 
