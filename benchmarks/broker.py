@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from logweir.benchmarks.measure import Bar, Report, take_turns
@@ -43,6 +43,7 @@ __all__ = [
     "ENVIRONMENT_VARIABLE",
     "FORWARDING",
     "PARTITIONS",
+    "Load",
     "Run",
     "compare",
     "deliver",
@@ -76,15 +77,31 @@ def measure(*, events: int = 20_000, runs: int = 5, url: str | None = None) -> R
     def configure() -> RoutingConfig:
         return _config(address)
 
-    load = configure, events, runs
-    compare(report, "forwarder", _forward, "XADD in pipelines", _bare_xadd, FORWARDING, load)
-    compare(report, "worker, null sink", _deliver, "XREADGROUP, XACK, XDEL", _bare_read, DELIVERING, load)
+    load = Load(configure, events, runs, _remove)
+    compare(report, "forwarder", forward, "XADD in pipelines", _bare_xadd, FORWARDING, load)
+    compare(report, "worker, null sink", deliver, "XREADGROUP, XACK, XDEL", _bare_read, DELIVERING, load)
     report.notes.append(asyncio.run(server_of(configure())))
     report.notes.append("What a confirmation means is the server's setting, the same for both.")
     return report
 
 
 Run = Callable[[RoutingConfig, int], Awaitable[float]]
+
+
+class Load(NamedTuple):
+    """What all contenders do.
+
+    Attributes:
+        configure: Makes the configuration of one run.
+        events: How many a run has.
+        runs: How many runs.
+        remove: Removes what a run left in the broker.
+    """
+
+    configure: Callable[[], RoutingConfig]
+    events: int
+    runs: int
+    remove: Callable[[RoutingConfig], Awaitable[None]]
 
 
 def compare(
@@ -94,7 +111,7 @@ def compare(
     bare: str,
     run_bare: Run,
     bar: float,
-    load: tuple[Callable[[], RoutingConfig], int, int],
+    load: Load,
 ) -> None:
     """Add two contenders to a report, which take turns.
 
@@ -105,23 +122,26 @@ def compare(
         bare: What the bare client is called.
         run_bare: One run of it.
         bar: The ratio to reach.
-        load: What makes the configuration of one run; how many events it has, and how many runs.
+        load: What both do.
     """
-    configure, events, runs = load
     series = take_turns(
-        [
-            (name, lambda: asyncio.run(_rate(run, configure(), events))),
-            (bare, lambda: asyncio.run(_rate(run_bare, configure(), events))),
-        ],
-        runs,
+        [(name, lambda: _rate(run, load)), (bare, lambda: _rate(run_bare, load))],
+        load.runs,
         "events/s",
     )
     report.series += series
     report.bars.append(Bar(series[0].ratio(series[1]), bar, at_most=False))
 
 
-async def _rate(run: Run, config: RoutingConfig, events: int) -> float:
-    return events / await run(config, events)
+def _rate(run: Run, load: Load) -> float:
+    config = load.configure()
+
+    async def measured() -> float:
+        seconds = await run(config, load.events)
+        await load.remove(config)
+        return load.events / seconds
+
+    return asyncio.run(measured())
 
 
 def _config(url: str) -> RoutingConfig:
@@ -134,12 +154,6 @@ def _config(url: str) -> RoutingConfig:
 def _forwarder(config: RoutingConfig) -> Forwarder:
     sink = config.sinks["out"]
     return Forwarder(sink, make_broker(sink.queue, place_of(sink.type, context_of("out", config))))
-
-
-async def _forward(config: RoutingConfig, events: int) -> float:
-    spent = await forward(config, events)
-    await _remove(config)
-    return spent
 
 
 async def forward(config: RoutingConfig, events: int) -> float:
@@ -168,13 +182,6 @@ async def _bare_xadd(config: RoutingConfig, events: int) -> float:
         await pipeline.execute()
     spent = time.perf_counter() - started
     await client.aclose()
-    await _remove(config)
-    return spent
-
-
-async def _deliver(config: RoutingConfig, events: int) -> float:
-    spent = await deliver(config, events)
-    await _remove(config)
     return spent
 
 
@@ -225,7 +232,6 @@ async def _bare_read(config: RoutingConfig, events: int) -> float:
             first, started = events - left, time.perf_counter()
     spent = time.perf_counter() - started
     await client.aclose()
-    await _remove(config)
     return spent * events / max(1, events - first)
 
 

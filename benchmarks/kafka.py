@@ -22,6 +22,7 @@ from logweir.benchmarks.broker import (
     DELIVERING,
     FORWARDING,
     PARTITIONS,
+    Load,
     compare,
     deliver,
     fill,
@@ -59,9 +60,9 @@ def measure(*, events: int = 20_000, runs: int = 5, url: str | None = None) -> R
     def configure() -> RoutingConfig:
         return _config(address)
 
-    load = configure, events, runs
-    compare(report, "forwarder", _forward, "aiokafka, send()", _bare_send, FORWARDING, load)
-    compare(report, "worker, null sink", _deliver, "getmany(), commit()", _bare_read, DELIVERING, load)
+    load = Load(configure, events, runs, _remove)
+    compare(report, "forwarder", forward, "aiokafka, send()", _bare_send, FORWARDING, load)
+    compare(report, "worker, null sink", deliver, "getmany(), commit()", _bare_read, DELIVERING, load)
     report.notes.append(asyncio.run(server_of(configure())))
     report.notes.append("What a confirmation means is the server's setting, the same for both.")
     return report
@@ -73,18 +74,6 @@ def _config(address: str) -> RoutingConfig:
     sink = {"type": "null", "queue": queue, "batch": {"max_events": BATCH, "linger": 0}}
     routes = [{"name": "all", "to": ["out"]}]
     return load_config({"sinks": {"out": sink}, "routes": routes, "data_dir": tempfile.mkdtemp()})
-
-
-async def _forward(config: RoutingConfig, events: int) -> float:
-    spent = await forward(config, events)
-    await _remove(config)
-    return spent
-
-
-async def _deliver(config: RoutingConfig, events: int) -> float:
-    spent = await deliver(config, events)
-    await _remove(config)
-    return spent
 
 
 async def _bare_send(config: RoutingConfig, events: int) -> float:
@@ -105,7 +94,6 @@ async def _bare_send(config: RoutingConfig, events: int) -> float:
         await asyncio.gather(*sent)
     spent = time.perf_counter() - started
     await producer.stop()
-    await _remove(config)
     return spent
 
 
@@ -130,7 +118,6 @@ async def _bare_read(config: RoutingConfig, events: int) -> float:
             first, started = events - left, time.perf_counter()
     spent = time.perf_counter() - started
     await consumer.stop()
-    await _remove(config)
     return spent * events / max(1, events - first)
 
 
