@@ -1,12 +1,9 @@
 """A sink whose events go over Apache Kafka, as an application sees it."""
 
 import asyncio
-import contextlib
 import json
-import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,24 +16,19 @@ import logweir.auditing.record
 from logweir.cli.app import app
 from logweir.errors import AuditError
 from servers import Server
-from support.elsewhere import said, start_worker
+from support.behind_a_broker import audited_and_delivered, before_nothing, before_sqlite
 from support.kafka import brokers, create_topic, records, run
 from support.waiting import eventually
 
-#: Nothing answers there: only a worker process would ask.
-NOWHERE = "mysql+aiomysql://app:hush-hush-hush@127.0.0.1:9/app"
 OwnServers = Callable[..., Any]
 
 
+def over(server: str, /, **queue: Any) -> dict[str, Any]:
+    return {"type": "kafka", "brokers": brokers(server), "partitions": 2, "replication": 1, **queue}
+
+
 def routing(folder: Path, server: str, /, **queue: Any) -> dict[str, Any]:
-    over = {"type": "kafka", "brokers": brokers(server), "partitions": 2, "replication": 1}
-    store = {"type": "mysql", "url": NOWHERE, "queue": {**over, **queue}}
-    return {
-        "service": f"shop-{time.time_ns()}",
-        "data_dir": str(folder / "data"),
-        "sinks": {"store": store | {"batch": {"linger": 0}, "retry": {"max": "100ms", "timeout": "1s"}}},
-        "routes": [{"name": "all", "to": ["store"]}],
-    }
+    return before_nothing(over(server, **queue), folder)
 
 
 def in_kafka(config: dict[str, Any], url: str) -> list[Any]:
@@ -116,22 +108,7 @@ def test_wrong_keys_end_with_one_message_and_exit_code_2(tmp_path: Path) -> None
 
 
 def over_sqlite(folder: Path, server: str, **queue: Any) -> dict[str, Any]:
-    config = routing(folder, server, claim_after=2.0, **queue)
-    config["sinks"]["store"] |= {
-        "type": "sqlite",
-        "url": f"sqlite+aiosqlite:///{folder}/store.db",
-        "provision": True,
-    }
-    (folder / "routing.yaml").write_text(json.dumps(config))
-    return config
-
-
-def stored(folder: Path) -> list[str]:
-    with contextlib.closing(sqlite3.connect(folder / "store.db", timeout=10)) as database:
-        try:
-            return sorted(name for (name,) in database.execute("SELECT action FROM audit_log"))
-        except sqlite3.OperationalError:
-            return []
+    return before_sqlite(over(server, claim_after=2.0, **queue), folder)
 
 
 def status(folder: Path) -> dict[str, Any]:
@@ -141,23 +118,9 @@ def status(folder: Path) -> dict[str, Any]:
 
 
 def test_logweir_worker_delivers_what_the_application_forwards(tmp_path: Path, kafka: Server) -> None:
-    config = over_sqlite(tmp_path, kafka.url)
-    workers = []
-    try:
-        workers = [start_worker(tmp_path) for _ in range(2)]
-        with logweir.running(config):
-            for number in range(300):
-                logweir.audit_sync(f"action.{number:03}", user_id=7)
-            assert logweir.flush(30)
-        expected = [f"action.{number:03}" for number in range(300)]
-        eventually(lambda: stored(tmp_path) == expected, 60, found=lambda: (stored(tmp_path), said(tmp_path)))
+    with audited_and_delivered(over_sqlite(tmp_path, kafka.url), tmp_path):
         eventually(lambda: status(tmp_path)["lag"] == status(tmp_path)["pending"] == 0)
         assert [len(status(tmp_path)["consumers"]), status(tmp_path)["missing"]] == [2, 0]
-    finally:
-        for process in workers:
-            process.terminate()
-        ends = [process.wait(60) for process in workers]
-    assert ends == [0, 0], said(tmp_path)
 
 
 def end_of_a_worker(folder: Path) -> str:

@@ -1,12 +1,9 @@
 """A sink whose events go over Redis, as an application sees it."""
 
 import asyncio
-import contextlib
 import json
-import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,26 +17,18 @@ import logweir.auditing.record
 from logweir.cli.app import app
 from logweir.errors import AuditError
 from servers import Server
-from support.elsewhere import said, start_worker
+from support.behind_a_broker import audited_and_delivered, before_nothing, before_sqlite
 from support.waiting import eventually
 
-#: Nothing answers there: only a worker process would ask.
-NOWHERE = "mysql+aiomysql://app:hush-hush-hush@127.0.0.1:9/app"
 OwnServers = Callable[..., Any]
 
 
+def over(server: str, /, **queue: Any) -> dict[str, Any]:
+    return {"type": "redis", "url": server, "partitions": 2, **queue}
+
+
 def routing(folder: Path, server: str, /, **queue: Any) -> dict[str, Any]:
-    store = {
-        "type": "mysql",
-        "url": NOWHERE,
-        "queue": {"type": "redis", "url": server, "partitions": 2, **queue},
-    }
-    return {
-        "service": f"shop-{time.time_ns()}",
-        "data_dir": str(folder / "data"),
-        "sinks": {"store": store | {"batch": {"linger": 0}, "retry": {"max": "100ms", "timeout": "1s"}}},
-        "routes": [{"name": "all", "to": ["store"]}],
-    }
+    return before_nothing(over(server, **queue), folder)
 
 
 def in_redis(config: dict[str, Any], url: str) -> list[dict[str, Any]]:
@@ -132,40 +121,13 @@ def test_wrong_keys_end_with_one_message_and_exit_code_2(
 
 
 def over_sqlite(folder: Path, server: str, **queue: Any) -> dict[str, Any]:
-    config = routing(folder, server, claim_after=1.0, **queue)
-    config["sinks"]["store"] |= {
-        "type": "sqlite",
-        "url": f"sqlite+aiosqlite:///{folder}/store.db",
-        "provision": True,
-    }
-    (folder / "routing.yaml").write_text(json.dumps(config))
-    return config
-
-
-def stored(folder: Path) -> list[str]:
-    with contextlib.closing(sqlite3.connect(folder / "store.db", timeout=10)) as database:
-        try:
-            return sorted(name for (name,) in database.execute("SELECT action FROM audit_log"))
-        except sqlite3.OperationalError:
-            return []
+    return before_sqlite(over(server, claim_after=1.0, **queue), folder)
 
 
 def test_logweir_worker_delivers_what_the_application_forwards(tmp_path: Path, redis: Server) -> None:
     config = over_sqlite(tmp_path, redis.url)
-    try:
-        workers = [start_worker(tmp_path) for _ in range(2)]
-        with logweir.running(config):
-            for number in range(300):
-                logweir.audit_sync(f"action.{number:03}", user_id=7)
-            assert logweir.flush(30)
-        expected = [f"action.{number:03}" for number in range(300)]
-        eventually(lambda: stored(tmp_path) == expected, 60, found=lambda: (stored(tmp_path), said(tmp_path)))
+    with audited_and_delivered(config, tmp_path):
         eventually(lambda: in_redis(config, redis.url) == [])
-    finally:
-        for process in workers:
-            process.terminate()
-        ends = [process.wait(60) for process in workers]
-    assert ends == [0, 0], said(tmp_path)
 
 
 def test_a_worker_with_fewer_partitions_ends_with_exit_code_2(tmp_path: Path, redis: Server) -> None:

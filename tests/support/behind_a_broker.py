@@ -1,6 +1,7 @@
-"""A store of SQLite behind a broker: its routing.yaml, a burst into it, and what is there at the end."""
+"""A store behind a broker: its routing.yaml, a burst into it, and what is there at the end."""
 
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -8,14 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import logweir
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.runtime.runtime import Runtime
 from support.burst import Burst
 from support.consumers import Consumers
+from support.elsewhere import said, start_worker
 from support.waiting import eventually
 
-__all__ = ["burst", "expect_all_once", "routing_behind", "stored"]
+__all__ = [
+    "actions",
+    "audited_and_delivered",
+    "before_nothing",
+    "before_sqlite",
+    "burst",
+    "expect_all_once",
+    "routing_behind",
+    "stored",
+]
 
 
 def routing_behind(queue: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -72,3 +84,52 @@ def expect_all_once(folder: Path, sent: int, workers: Consumers) -> None:
         found=lambda: (len(stored(folder)), sent, workers.log),
     )
     assert stored(folder) == list(range(sent))
+
+
+def before_nothing(queue: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A routing.yaml whose one sink is behind this queue and is not there: only a worker would ask it."""
+    store = {"type": "mysql", "url": "mysql+aiomysql://app:hush-hush-hush@127.0.0.1:9/app", "queue": queue}
+    return {
+        "service": f"shop-{time.time_ns()}",
+        "data_dir": str(folder / "data"),
+        "sinks": {"store": store | {"batch": {"linger": 0}, "retry": {"max": "100ms", "timeout": "1s"}}},
+        "routes": [{"name": "all", "to": ["store"]}],
+    }
+
+
+def before_sqlite(queue: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same before SQLite; written for ``logweir worker`` too."""
+    config = before_nothing(queue, folder)
+    url = f"sqlite+aiosqlite:///{folder}/store.db"
+    config["sinks"]["store"] |= {"type": "sqlite", "url": url, "provision": True}
+    (folder / "routing.yaml").write_text(json.dumps(config))
+    return config
+
+
+def actions(folder: Path) -> list[str]:
+    """The actions that are in the store, in order of their names."""
+    with contextlib.closing(sqlite3.connect(folder / "store.db", timeout=10)) as database:
+        try:
+            return sorted(name for (name,) in database.execute("SELECT action FROM audit_log"))
+        except sqlite3.OperationalError:
+            return []
+
+
+@contextmanager
+def audited_and_delivered(config: dict[str, Any], folder: Path) -> Iterator[None]:
+    """Audit, and see two processes ``logweir worker`` deliver all of it; they end well at the end."""
+    workers = []
+    try:
+        workers += [start_worker(folder) for _ in range(2)]
+        expected = [f"action.{number:03}" for number in range(300)]
+        with logweir.running(config):
+            for action in expected:
+                logweir.audit_sync(action, user_id=7)
+            assert logweir.flush(30)
+        eventually(lambda: actions(folder) == expected, 60, found=lambda: (actions(folder), said(folder)))
+        yield
+    finally:
+        for process in workers:
+            process.terminate()
+        ends = [process.wait(60) for process in workers]
+    assert ends == [0, 0], said(folder)
