@@ -149,6 +149,14 @@ def test_keys_that_a_cluster_cannot_keep_are_refused(queue: dict[str, Any], mess
     assert "hush" not in str(refusal.value.errors(include_input=False))
 
 
+@pytest.mark.parametrize("command", ["check", "worker"])
+def test_wait_replicas_over_a_cluster_ends_with_exit_code_2(command: str, tmp_path: Path) -> None:
+    code, said_there = end_of(tmp_path, command, routing(tmp_path, "redis://127.0.0.1:9", wait_replicas=1))
+    assert code == 2
+    assert "set min-replicas-to-write on the nodes" in said_there
+    assert len(said_there.splitlines()) == 1
+
+
 def test_a_node_of_a_cluster_without_the_key_ends_a_worker_with_exit_code_2(
     tmp_path: Path, redis_cluster: Server
 ) -> None:
