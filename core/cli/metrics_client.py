@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -13,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from logweir.delivery.histogram import Distribution
 from logweir.errors import LogweirError
 
-__all__ = ["Picture", "SinkRow", "look", "url_of"]
+__all__ = ["Picture", "SinkRow", "look", "look_at_each", "url_of"]
 
 _TIMEOUT = 5.0
 #: Labels beside the sink, of which a metric has one at most.
@@ -67,15 +68,37 @@ def look(url: str) -> Picture:
     Raises:
         LogweirError: Nobody answers there, or not with logweir's metrics.
     """
+    return _picture(url, *_ask(url))
+
+
+def look_at_each(url: str) -> dict[str, Picture]:
+    """Read the metrics of each process that is behind them, by its id.
+
+    Raises:
+        LogweirError: As :func:`look` does; or the process is of a version that knows only the sum.
+    """
+    at, text = _ask(f"{url}?by=process")
+    nothing, *parts = re.split(r"^# process (\d+)\n", text, flags=re.MULTILINE)
+    if nothing or not parts:
+        raise LogweirError(
+            f"what {url} answers is not apart by processes; leave out --processes, or upgrade what runs there"
+        )
+    return {number: _picture(url, at, part) for number, part in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _ask(url: str) -> tuple[float, str]:
     at = time.monotonic()
     try:
         with urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310 - its scheme was checked
-            text = answer.read().decode("utf-8", "replace")
+            return at, answer.read().decode("utf-8", "replace")
     except (URLError, OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise LogweirError(
             f"no metrics at {url} ({reason}); is the process running, with metrics: {{port: …}}?"
         ) from None
+
+
+def _picture(url: str, at: float, text: str) -> Picture:
     try:
         picture = _read(at, text)
     except Exception:  # noqa: BLE001 - the parser raises whatever it meets

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
@@ -14,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from logweir.cli.metrics_client import Picture, SinkRow, look, url_of
+from logweir.cli.metrics_client import Picture, SinkRow, look, look_at_each, url_of
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
 from logweir.cli.screen import Screen
@@ -33,41 +34,68 @@ def top(
     interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Look over one interval, print it, and end.")] = False,
     as_lines: Annotated[bool, typer.Option("--json", help="As --once, in JSON, one sink to a line.")] = False,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="A row for each process too, where several serve together.")
+    ] = False,
 ) -> None:
     """Watch the sinks of a running process, or of all processes of a service."""
     place = _checked(url) if url is not None else _of_config(config)
-    before = look(place)
+    before = _Look.at(place, processes)
     if once or as_lines:
         time.sleep(interval)
-        _print(before, look(place), as_lines=as_lines)
+        _print(before, _Look.at(place, processes), as_lines=as_lines)
         return
     with contextlib.suppress(KeyboardInterrupt), Live(console=Screen(), auto_refresh=False) as live:
-        _watch(place, before, interval, live)
+        _watch(place, before, interval, live, processes=processes)
 
 
-def _print(before: Picture, now: Picture, *, as_lines: bool) -> None:
+class _Look(NamedTuple):
+    """All processes together, and each by its id, if that was asked for."""
+
+    all: Picture
+    each: Mapping[str, Picture]
+
+    @classmethod
+    def at(cls, place: str, processes: bool) -> _Look:
+        return cls(look(place), look_at_each(place) if processes else {})
+
+    def since(self, before: _Look) -> dict[str, tuple[Picture, Picture]]:
+        """Two looks at each process; one that is new has done nothing yet."""
+        return {process: (before.each.get(process, now), now) for process, now in self.each.items()}
+
+
+def _print(before: _Look, now: _Look, *, as_lines: bool) -> None:
     if as_lines:
-        for name in now.sinks:
-            typer.echo(json.dumps(asdict(SinkRow.between(name, before, now))))
+        for name in now.all.sinks:
+            typer.echo(json.dumps(asdict(SinkRow.between(name, before.all, now.all))))
+        for process, looks in now.since(before).items():
+            for name in looks[1].sinks:
+                row = asdict(SinkRow.between(name, *looks))
+                typer.echo(json.dumps({"process": int(process), **row}))
     else:
         console = Screen(highlight=False)
-        console.print(shown(before, now, console.width))
+        console.print(_table(before, now, console.width))
 
 
-def _watch(place: str, before: Picture, interval: float, live: Live) -> None:
+def _table(before: _Look, now: _Look, width: int) -> Group:
+    return shown(before.all, now.all, width, now.since(before))
+
+
+def _watch(place: str, before: _Look, interval: float, live: Live, *, processes: bool) -> None:
     """Look for ever; a process that is away is said to be, and may come back."""
     width = live.console.width
-    picture: RenderableType = shown(before, before, width)
+    picture: RenderableType = _table(before, before, width)
     while True:
         live.update(picture, refresh=True)
         time.sleep(interval)
         width = live.console.width
         try:
-            now = look(place)
+            now = _Look.at(place, processes)
         except LogweirError as error:
-            picture = Group(shown(before, before, width), Text(printable(str(error)), style="bold red"))
+            failure = Text(printable(str(error)), style="bold red")
+            picture = Group(_table(before, before, width), failure)
         else:
-            picture = shown(before, now, width)
+            picture = _table(before, now, width)
             before = now
 
 

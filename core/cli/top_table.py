@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Group
@@ -30,14 +30,29 @@ _GAP = 2
 _OLD_READING = 30.0
 
 
-def shown(before: Picture, now: Picture, width: int) -> Group:
-    """What happened between two looks, in ``width`` columns of a terminal."""
-    rows = [_cells(SinkRow.between(name, before, now)) for name in now.sinks]
+def shown(
+    before: Picture, now: Picture, width: int, each: Mapping[str, tuple[Picture, Picture]] | None = None
+) -> Group:
+    """What happened between two looks, in ``width`` columns of a terminal.
+
+    Args:
+        before: The first look, at all processes.
+        now: The second.
+        width: Of the terminal.
+        each: The same of each process, by its id, if there is to be a row for each.
+    """
+    rows = []
+    for name in now.sinks:
+        rows.append(_cells(SinkRow.between(name, before, now)))
+        for process, (earlier, later) in (each or {}).items():
+            if name in later.sinks:
+                rows.append(_cells(SinkRow.between(name, earlier, later), process))
     ages = {name: age for name in now.sinks if (age := now.age(name)) is not None}
-    columns = _fitting(rows, width, (*_WITH_WORDS, *(_OF_BROKERS if ages else ()), *_NUMBERS))
+    words = ("process", *_WITH_WORDS) if each else _WITH_WORDS
+    columns = _fitting(rows, width, (*words, *(_OF_BROKERS if ages else ()), *_NUMBERS))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
-        left = name in _WITH_WORDS
+        left = name in words
         # Names are broken rather than cut, where nothing else helps.
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "sink", overflow="fold")
     for row in rows:
@@ -71,9 +86,10 @@ def _fitting(rows: list[dict[str, Text]], width: int, names: Sequence[str]) -> l
     return columns
 
 
-def _cells(row: SinkRow) -> dict[str, Text]:
+def _cells(row: SinkRow, process: str = "all") -> dict[str, Text]:
     nearly_full = row.waiting >= row.limit * _NEARLY_FULL > 0
     return {
+        "process": Text(process),
         "sink": Text(printable(row.sink)),
         "state": Text(printable(row.state), style=_STYLES.get(row.state, "")),
         "lag": Text(f"{row.broker_lag:,.0f}"),

@@ -26,7 +26,7 @@ from logweir.delivery.histogram import Distribution
 from logweir.delivery.queue import DropReason
 from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
 
-__all__ = ["MetricsCollector", "expose"]
+__all__ = ["MetricsCollector", "expose", "expose_each"]
 
 _VERSION = version("logweir")
 
@@ -156,6 +156,16 @@ def expose(metrics: Metrics, accept: str = "") -> tuple[bytes, str]:
     """Return the metrics in the format that an ``Accept`` header asks for, and its content type."""
     encode, content_type = choose_encoder(accept)
     return encode(MetricsCollector(lambda: metrics)), content_type
+
+
+def expose_each(processes: Mapping[int, Metrics]) -> tuple[bytes, str]:
+    """Return the metrics of several processes one after the other, each behind ``# process`` and its id.
+
+    For ``logweir top``, which takes them apart again: no scraper expects a metric twice.
+    """
+    parts = {number: expose(metrics) for number, metrics in processes.items()}
+    content_type = next(iter(parts.values()))[1]
+    return b"".join(b"# process %d\n%b" % (number, body) for number, (body, _) in parts.items()), content_type
 
 
 def _of_sinks(sinks: dict[str, SinkMetrics]) -> Iterator[Metric]:

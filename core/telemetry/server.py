@@ -16,7 +16,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -33,12 +33,14 @@ from logweir.process.fork import Stage
 from logweir.process.threads import on_event_loop
 from logweir.settings.operations import MetricsConfig
 from logweir.telemetry.model import Metrics
-from logweir.telemetry.prometheus import expose
+from logweir.telemetry.prometheus import expose, expose_each
 from logweir.telemetry.shared import SharedCounts, give_back, take
 
 __all__ = ["MetricsServer"]
 
 _PATHS = {"/", "/metrics"}
+#: What asks for each process apart.
+_BY_PROCESS = "?by=process"
 _HEALTH_PATHS = {"/live", "/ready"}
 #: Seconds that a client may take for one request.
 _PATIENCE = 5.0
@@ -111,6 +113,11 @@ class MetricsServer:
         shared = self._shared
         return self._read() if shared is None else shared.all(self._read())
 
+    def of_each(self) -> dict[int, Metrics]:
+        """What each of them that lives has counted, by its process id; as :meth:`everything` otherwise."""
+        shared, here = self._shared, self._read()
+        return {os.getpid(): here} if shared is None else shared.each(here)
+
     def _join(self, config: MetricsConfig, directory: Path) -> None:
         self._shared = SharedCounts(directory, self._glance)
         self._ended = threading.Event()
@@ -146,7 +153,7 @@ class MetricsServer:
     def _listen(self, config: MetricsConfig) -> None:
         for left in reversed(range(_TRIES if self._port and not self._reported else 1)):
             try:
-                server = _Server(config, self.everything)
+                server = _Server(config, self.everything, self.of_each)
                 break
             except OSError as error:
                 if left:  # the kernel lets go of a dead process' locks a moment before its sockets
@@ -199,12 +206,15 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, config: MetricsConfig, read: Callable[[], Metrics]) -> None:
+    def __init__(
+        self, config: MetricsConfig, read: Callable[[], Metrics], of_each: Callable[[], Mapping[int, Metrics]]
+    ) -> None:
         family, *_, address = socket.getaddrinfo(
             config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         self.address_family = family
         self.read = read
+        self.of_each = of_each
         self._places = threading.BoundedSemaphore(_AT_ONCE)
         # Connections whose request has not come as a whole, the oldest first.
         self._asking: dict[Any, None] = {}
@@ -285,7 +295,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND, "the metrics are at /metrics")
             return
         try:
-            body, content_type = expose(self.server.read(), self.headers.get("Accept", ""))
+            if self.path.endswith(_BY_PROCESS):
+                body, content_type = expose_each(self.server.of_each())
+            else:
+                body, content_type = expose(self.server.read(), self.headers.get("Accept", ""))
         except Exception as error:  # noqa: BLE001 - whoever asks must learn that there is no answer
             report("metrics", "the metrics could not be read: %r", error)
             self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "the metrics could not be read")

@@ -82,7 +82,23 @@ class SharedCounts:
                 return here
             with self._alone():
                 others, ended = self._living_and_ended()
-        return summed([here, *others], ended)
+        return summed([here, *others.values()], ended)
+
+    def each(self, here: Metrics) -> dict[int, Metrics]:
+        """What each that lives has counted, by its process id; this process is the first.
+
+        Args:
+            here: What this process has counted.
+
+        Raises:
+            LogweirError: Another process keeps the group locked.
+        """
+        with _busy:
+            if not self._publish(here):
+                return {os.getpid(): here}
+            with self._alone():
+                others, _ = self._living_and_ended()
+        return {os.getpid(): here, **others}
 
     def end(self) -> None:
         """Leave the last counts to those who go on; idempotent."""
@@ -147,16 +163,16 @@ class SharedCounts:
         finally:
             give_back(lock)
 
-    def _living_and_ended(self) -> tuple[list[Metrics], Metrics]:
+    def _living_and_ended(self) -> tuple[dict[int, Metrics], Metrics]:
         ended, added = self._read_ended()
-        living: list[Metrics] = []
+        living: dict[int, Metrics] = {}
         dead: list[FileLock] = []
         for path in sorted({found.with_suffix(".counts") for found in self._directory.glob("*-*.*")}):
             lock = take(path)
             if lock is not None:
                 dead.append(lock)
             elif self._own is None or path != self._own.database:
-                living += _pictures(path)
+                living |= {int(path.name.partition("-")[0]): picture for picture in _pictures(path)}
         new = [lock.database for lock in dead if lock.database.name not in added and lock.database.exists()]
         if new:
             ended = counts_of([ended, *(picture for path in new for picture in _pictures(path))])

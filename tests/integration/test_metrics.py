@@ -1,6 +1,7 @@
 """Metrics against the ground truth: what was logged, what the sink has, what the test knows to be waiting."""
 
 import asyncio
+import json
 import logging
 import os
 import socket
@@ -448,6 +449,20 @@ def test_top_shows_each_sink_once(gated: dict[str, Any]) -> None:
     assert "1 events unrouted" in result.stdout
 
 
+def test_top_shows_each_process_on_request(gated: dict[str, Any]) -> None:
+    runtime = logweir.start(gated)
+    result = top("--processes", "--json", "--url", str(runtime.metrics_url))
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row.get("process"), row["sink"]) for row in rows] == [(None, "out"), (os.getpid(), "out")]
+    result = top("--processes", "--once", "--url", str(runtime.metrics_url))
+    assert [line.split()[0] for line in result.stdout.splitlines()][:3] == [
+        "process",
+        "all",
+        str(os.getpid()),
+    ]
+
+
 def test_top_measures_rates_and_latencies_between_two_looks() -> None:
     text = """
 logweir_events_stored_total{{sink="a"}} {stored}
@@ -494,6 +509,16 @@ def test_top_finds_the_port_in_the_file(gated: dict[str, Any]) -> None:
     result = top("--json")
     assert result.exit_code == 0, result.output
     assert '"sink": "out"' in result.stdout
+
+
+def test_a_version_that_knows_only_the_sum_is_said_to(
+    gated: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = logweir.start(gated)
+    monkeypatch.setattr("logweir.telemetry.server._BY_PROCESS", "?of=nobody")
+    result = top("--processes", "--once", "--url", str(runtime.metrics_url))
+    assert result.exit_code == 1
+    assert "leave out --processes" in " ".join(result.output.split())
 
 
 def test_what_answers_something_else_is_said_to(gated: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import logweir
-from logweir.cli.metrics_client import Picture, look, url_of
+from logweir.cli.metrics_client import Picture, look, look_at_each, url_of
 from logweir.errors import LogweirError
 from servers import Server
 from servers.machine import free_port
@@ -111,6 +111,9 @@ def test_a_worker_that_is_killed_is_started_again_and_signals_are_passed_on(
     eventually(lambda: site.metrics().value("events_stored_total", "store") == 50, 60)
     assert site.metrics().value("processes") == 2
     assert site.metrics().most("broker_consumers", "store") == 2
+    each = look_at_each(url_of("127.0.0.1", site.port))
+    assert sorted(each) == sorted(map(str, site.workers()))
+    assert sum(one.value("events_stored_total", "store") for one in each.values()) == 50
     os.kill(killed := site.workers()[0], signal.SIGKILL)
     eventually(lambda: len(site.workers()) == 3, 60, found=lambda: said(site.folder))
     assert f"worker {killed} " in said(site.folder)

@@ -1,5 +1,8 @@
 """``logweir top`` on terminals of any width."""
 
+import re
+from collections.abc import Mapping
+
 import pytest
 from rich.console import Console
 
@@ -53,8 +56,28 @@ def test_a_broker_that_is_silent_is_noted() -> None:
     assert "95 s since the broker of logs was read" in text
 
 
-def _printed(picture: Picture, width: int) -> str:
+@pytest.mark.parametrize("width", [60, 160])
+def test_each_process_has_a_row_below_that_of_all(width: int) -> None:
+    def stored(number: float, at: float) -> Picture:
+        return Picture(at, {**VALUES, ("events_stored_total", "logs", ""): number}, {}, ("logs",))
+
+    each = {"4711": (stored(0, 0.0), stored(30, 1.0)), "4712": (stored(0, 0.0), stored(70, 1.0))}
+    text = _printed(stored(0, 0.0), width, stored(100, 1.0), each)
+    assert max(map(len, text.splitlines())) <= width
+    head, *rows = [re.split("  +", line.strip()) for line in text.splitlines()]
+    assert head[:3] == ["process", "sink", "state"]
+    assert [row[:2] for row in rows] == [["all", "logs"], ["4711", "logs"], ["4712", "logs"]]
+    if width > 60:
+        assert [row[head.index("out/s")] for row in rows] == ["100", "30", "70"]
+
+
+def _printed(
+    picture: Picture,
+    width: int,
+    now: Picture | None = None,
+    each: Mapping[str, tuple[Picture, Picture]] | None = None,
+) -> str:
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
-        console.print(shown(picture, picture, width))
+        console.print(shown(picture, now or picture, width, each))
     return captured.get()

@@ -60,6 +60,16 @@ def test_what_a_killed_process_counted_stays_counted_once(tmp_path: Path) -> Non
     mine.end()
 
 
+def test_each_living_process_is_told_apart(tmp_path: Path) -> None:
+    mine = SharedCounts(tmp_path, lambda: counting(1))
+    with process(tmp_path, 10) as child, process(tmp_path, 100) as other:
+        found = {number: seen.unrouted for number, seen in mine.each(counting(2)).items()}
+        assert found == {os.getpid(): 2, child: 10, other: 100}
+        kill(child)
+        assert list(mine.each(counting(2))) == [os.getpid(), other]
+    mine.end()
+
+
 def test_what_has_ended_is_counted_on_by_who_comes_next(tmp_path: Path) -> None:
     for number in range(1, 4):
         one = SharedCounts(tmp_path, lambda: counting(1))
