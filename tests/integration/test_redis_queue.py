@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 import logweir
 import logweir.auditing.record
 from logweir.cli.app import app
+from logweir.delivery.queue import DropReason
 from logweir.errors import AuditError
+from logweir.telemetry.model import SinkMetrics
 from servers import Server
 from support.behind_a_broker import audited_and_delivered, before_nothing, before_sqlite
 from support.waiting import eventually
@@ -75,6 +77,34 @@ async def test_durable_is_acknowledged_on_disk_or_by_the_broker(
         await asyncio.to_thread(server.resume)
         assert await logweir.aflush(30)
     assert len(await asyncio.to_thread(in_redis, config, server.url)) >= 2
+
+
+@pytest.mark.parametrize("local", ["disk", "memory"])
+@pytest.mark.parametrize(
+    ("when_full", "reason"),
+    [
+        ("drop_newest", DropReason.QUEUE_FULL_NEWEST),
+        ("drop_oldest", DropReason.QUEUE_FULL_OLDEST),
+        ("block", DropReason.BLOCK_TIMEOUT),
+    ],
+)
+def test_while_redis_is_away_the_bound_of_the_local_queue_holds(
+    local: str, when_full: str, reason: DropReason, tmp_path: Path
+) -> None:
+    bound = {"local": local, "max_events": 10, "when_full": when_full, "block_timeout": "10ms"}
+    config = routing(tmp_path, "redis://127.0.0.1:9", **bound) | {"drain_timeout": "100ms"}
+    config["routes"][0]["match"] = {"kind": "tracing"}
+    with logweir.running(config) as runtime:
+        for number in range(40):
+            runtime.emit("e", {"number": number})
+
+        def sink() -> SinkMetrics:
+            return runtime.metrics().sinks["store"]
+
+        eventually(lambda: sink().dropped.get(reason, 0) >= 20, found=sink)
+        eventually(lambda: sink().queue_depth + sink().in_flight + sink().dropped[reason] == 40, found=sink)
+        assert (sink().queue_depth <= 10, [*sink().dropped]) == (True, [reason])
+        eventually(lambda: "Redis" in sink().last_error, found=sink)
 
 
 async def test_stored_is_refused_for_what_a_worker_delivers(tmp_path: Path, redis: Server) -> None:
