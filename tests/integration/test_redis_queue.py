@@ -107,6 +107,20 @@ def test_while_redis_is_away_the_bound_of_the_local_queue_holds(
         eventually(lambda: "Redis" in sink().last_error, found=sink)
 
 
+def test_an_intent_is_in_redis_before_the_call_where_there_is_no_disk(tmp_path: Path, redis: Server) -> None:
+    config = routing(tmp_path, redis.url, local="none")
+
+    @logweir.audit_log("fund.transfer", intent=True)
+    def transfer() -> list[str]:
+        return [event["fields"]["status"] for event in in_redis(config, redis.url)]
+
+    with logweir.running(config):
+        assert transfer() == ["started"]
+        assert logweir.flush(30)
+        found = in_redis(config, redis.url)
+    assert sorted(event["fields"]["status"] for event in found) == ["started", "success"]
+
+
 async def test_stored_is_refused_for_what_a_worker_delivers(tmp_path: Path, redis: Server) -> None:
     async with logweir.running(routing(tmp_path, redis.url)):
         with pytest.raises(AuditError, match="another process delivers to it and does not report back"):
