@@ -121,6 +121,20 @@ def test_an_intent_is_in_redis_before_the_call_where_there_is_no_disk(tmp_path: 
     assert sorted(event["fields"]["status"] for event in found) == ["started", "success"]
 
 
+async def test_what_the_outbox_relays_is_in_redis_once(tmp_path: Path, redis: Server) -> None:
+    config = routing(tmp_path, redis.url)
+    url = f"sqlite+aiosqlite:///{tmp_path}/bank.db"
+    config["sinks"]["bank"] = {"type": "sqlite", "url": url, "provision": True, "outbox": True}
+    config["routes"] = [{"name": "audit", "match": {"kind": "audit"}, "to": ["bank", "store"]}]
+    async with logweir.running(config):
+        service = logweir.LogService(sink="bank")
+        event = await service.create_audit_log(user_id=7, action="fund.transfer")
+        async with asyncio.timeout(30):
+            while not (found := await asyncio.to_thread(in_redis, config, redis.url)):
+                await asyncio.sleep(0.05)
+    assert [each["id"] for each in found] == [event.id]
+
+
 async def test_stored_is_refused_for_what_a_worker_delivers(tmp_path: Path, redis: Server) -> None:
     async with logweir.running(routing(tmp_path, redis.url)):
         with pytest.raises(AuditError, match="another process delivers to it and does not report back"):
