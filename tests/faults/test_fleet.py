@@ -1,6 +1,7 @@
 """A fleet under faults: an application, a broker and `logweir worker` processes, each of which dies at any moment.
 
-`make soak` runs the long forms: fifty kills of each, ten minutes of an outage and of a load (LOGWEIR_SOAK_SECONDS shortens both).
+`make soak` runs the long forms: fifty kills of each, ten minutes of an outage and of a load. One of them alone, and shortened:
+`LOGWEIR_SOAK=long LOGWEIR_SOAK_ROUNDS=5 LOGWEIR_SOAK_SECONDS=60 pytest -s tests/faults/test_fleet.py -k "whoever and redis-mysql"`.
 """
 
 import asyncio
@@ -11,10 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -26,10 +25,10 @@ from logweir.encoding.events import encode_event
 from logweir.event import Event, Kind, new_event_id
 from logweir.runtime.runtime import Runtime
 from logweir.settings.delivery import QueueConfig
-from support import durable, sql
+from support import durable
 from support.burst import Burst
 from support.elsewhere import said
-from support.fleet import BROKERS, Host, hosted, numbers_in, resident, routing
+from support.fleet import BROKERS, STORES, Host, a_store, hosted, numbers_in, resident, routing
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.busy, pytest.mark.soak]
@@ -161,24 +160,6 @@ def test_adding_and_killing_workers_under_a_load_loses_and_repeats_nothing(
 # -- kill -9 of everything -----------------------------------------------------------------------------
 
 
-@contextmanager
-def table(
-    request: pytest.FixtureRequest, store: str, folder: Path
-) -> Iterator[tuple[dict[str, Any], Callable[[], list[str]]]]:
-    """A sink into a table of its own, and what asks for the ids in it."""
-    if store == "sqlite":
-        own = {"type": "sqlite", "url": f"sqlite+aiosqlite:///{folder}/audit.db", "provision": True}
-        yield own, lambda: durable.stored(folder)
-        return
-    url, name = request.getfixturevalue(store).url, f"fleet_{uuid4().hex[:12]}"
-
-    def ids() -> list[str]:
-        return [str(row[0]) for row in asyncio.run(sql.run(url, f"SELECT id FROM {name}"))]
-
-    yield {"type": store, "url": url, "table": name, "provision": True}, ids
-    asyncio.run(sql.run(url, f"DROP TABLE IF EXISTS {name}"))
-
-
 class Callers:
     """An application with 32 callers that audit for ever; what it acknowledged is remembered over its deaths."""
 
@@ -215,12 +196,12 @@ class Callers:
         self._rest()
 
 
-@pytest.mark.timeout(3600 if LONG else 240)
+@pytest.mark.timeout(7200 if LONG else 240)
 @pytest.mark.parametrize(
     ("broker", "store"),
     [
         ("redis", "sqlite"),
-        *([("redis", "mysql"), ("redis", "postgresql"), ("kafka", "sqlite")] if LONG else []),
+        *([*(("redis", store) for store in STORES), ("kafka", "sqlite")] if LONG else []),
     ],
 )
 def test_whoever_is_killed_what_was_acknowledged_is_stored_once(
@@ -236,7 +217,8 @@ def test_whoever_is_killed_what_was_acknowledged_is_stored_once(
     harms = ["application", "worker", broker] * rounds
     chance.shuffle(harms)
     over, server = BROKERS[broker], own_server(broker)
-    with table(request, store, tmp_path) as (sink, ids):
+    url = "" if store == "sqlite" else request.getfixturevalue(store).url
+    with a_store(store, url, tmp_path) as (sink, ids):
         config = routing(tmp_path, over.queue(server.url), sink)
         for _ in range(3):
             host.add()

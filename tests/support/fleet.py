@@ -5,9 +5,10 @@ import json
 import sqlite3
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,13 +20,17 @@ from logweir.cli.metrics_client import look
 from logweir.config.loading import load_config
 from logweir.config.sinks import context_of
 from logweir.delivery.brokers.making import make_broker, place_of
+from logweir.sinks.mongodb.config import DEFAULT_DATABASE
 from servers import machine
-from support import kafka
+from support import durable, kafka, raw_stores, sql, victorialogs
+from support.elastic import Elastic
 from support.elsewhere import said, start_worker, terminate
 
-__all__ = ["BROKERS", "Host", "Over", "hosted", "numbers_in", "resident", "routing"]
+__all__ = ["BROKERS", "STORES", "Host", "Over", "a_store", "hosted", "numbers_in", "resident", "routing"]
 
 PARTITIONS = 8
+#: Beside SQLite, which needs no server.
+STORES = ("mysql", "postgresql", "mongodb", "elasticsearch", "victorialogs")
 
 
 class Over(ABC):
@@ -75,16 +80,24 @@ class _OverRedis(Over):
         return {"type": "redis", "url": url, "claim_after": 1.0, "stream": f"fleet-{uuid4().hex}"}
 
     def bodies(self, config: dict[str, Any]) -> list[list[bytes]]:
-        queue = config["sinks"]["store"]["queue"]
-        with Redis.from_url(queue["url"]) as client:
-            names = [f"{{{queue['stream']}:{number}}}" for number in range(PARTITIONS)]
-            return [[fields[b"e"] for _, fields in client.xrange(name)] for name in names]
+        with self._client(config) as client:
+            return [[fields[b"e"] for _, fields in client.xrange(name)] for name in self._streams(config)]
 
     def have_joined(self, config: dict[str, Any], number: int) -> bool:
         return True  # each takes from all, and is known from its first entry on
 
     def waiting(self, config: dict[str, Any]) -> int:
-        return sum(len(part) for part in self.bodies(config))  # what is settled is not there
+        with self._client(config) as client:  # what is settled is not there
+            return sum(client.xlen(name) for name in self._streams(config))
+
+    @staticmethod
+    def _client(config: dict[str, Any]) -> Redis:
+        return Redis.from_url(config["sinks"]["store"]["queue"]["url"])
+
+    @staticmethod
+    def _streams(config: dict[str, Any]) -> list[str]:
+        stream = config["sinks"]["store"]["queue"]["stream"]
+        return [f"{{{stream}:{number}}}" for number in range(PARTITIONS)]
 
 
 class _OverKafka(Over):
@@ -96,7 +109,7 @@ class _OverKafka(Over):
 
     def bodies(self, config: dict[str, Any]) -> list[list[bytes]]:
         queue = config["sinks"]["store"]["queue"]
-        found = kafka.run(kafka.records(f"kafka://{queue['brokers'][0]}", queue["topic"]), 120)
+        found = kafka.run(kafka.records(f"kafka://{queue['brokers'][0]}", queue["topic"]), 600)
         return [[r.value for r in found if r.partition == number] for number in range(PARTITIONS)]
 
 
@@ -121,6 +134,30 @@ def routing(folder: Path, queue: dict[str, Any], store: dict[str, Any] | None = 
     }
     (folder / "routing.yaml").write_text(json.dumps(config))
     return config
+
+
+@contextmanager
+def a_store(store: str, url: str, folder: Path) -> Iterator[tuple[dict[str, Any], Callable[[], list[str]]]]:
+    """A sink into a store that has nothing in it, and what asks for the ids that are there, as often as they are."""
+    name = f"fleet_{uuid4().hex[:12]}"
+    own: dict[str, Any] = {"type": store, "url": url, "provision": True}
+    if store == "sqlite":
+        yield own | {"url": f"sqlite+aiosqlite:///{folder}/audit.db"}, lambda: durable.stored(folder)
+    elif store == "mongodb":
+        found = partial(raw_stores.in_mongodb, url, DEFAULT_DATABASE, name)
+        yield own | {"collection": name}, lambda: [each.id for each in found()]
+        raw_stores.forget_mongodb(url, DEFAULT_DATABASE, name)
+    elif store == "elasticsearch":
+        elastic = Elastic(url, name)
+        yield own | {"index": name}, elastic.ids
+        elastic.remove()
+    elif store == "victorialogs":  # which keeps again what is sent again
+        keys = {"type": "loki", "url": victorialogs.push_url(url), "static_labels": {"job": name}}
+        yield keys, lambda: [each.id for each in raw_stores.in_victorialogs(url, name)]
+    else:
+        rows = partial(sql.run, url, f"SELECT id FROM {name}")
+        yield own | {"table": name}, lambda: [str(row[0]) for row in asyncio.run(rows())]
+        asyncio.run(sql.run(url, f"DROP TABLE IF EXISTS {name}"))
 
 
 def numbers_in(folder: Path) -> list[int]:

@@ -68,7 +68,10 @@ def _line(labels: dict[str, str], line: str) -> Stored:
 def in_victorialogs(url: str, job: str) -> list[Stored]:
     """Every entry of a job, once for each id: what is sent again is kept again there."""
     rows = {row["id"]: row for row in victorialogs.in_job(job, url)}
-    return [Stored(row["id"], row["kind"], row["_msg"], row["trace_id"], str(row)) for row in rows.values()]
+    return [
+        Stored(row["id"], row["kind"], row["_msg"], row.get("trace_id", ""), str(row))
+        for row in rows.values()
+    ]
 
 
 def in_elasticsearch(url: str, index: str) -> list[Stored]:
@@ -97,7 +100,7 @@ def in_mongodb(url: str, database: str, collection: str) -> list[Stored]:
     """Every document of a collection."""
     with pymongo.MongoClient[dict[str, Any]](url) as client:
         return [
-            Stored(one["_id"], one["kind"], one["name"], one["trace_id"], str(one))
+            Stored(one["_id"], one["kind"], one["name"], one.get("trace_id") or "", str(one))
             for one in client[database][collection].find()
         ]
 
