@@ -25,6 +25,7 @@ from pydantic import AfterValidator, Field
 
 from logweir.event import Event, Kind
 from logweir.settings.delivery import BatchConfig, QueueConfig, RetryConfig, StrictModel
+from logweir.settings.fallback import FallbackConfig
 from logweir.settings.one_or_many import OneOrMany
 from logweir.settings.retention import RetentionConfig, check_rules
 from logweir.sinks.results import Health, HealthStatus, WriteResult
@@ -59,6 +60,8 @@ class SinkConfig(StrictModel):
     """How events are grouped into writes."""
     retry: RetryConfig = Field(default_factory=RetryConfig)
     """How failed writes are repeated."""
+    fallback: FallbackConfig | None = None
+    """Where events go while the sink is down; by default they wait in its queue."""
     retention: Annotated[OneOrMany[RetentionConfig], AfterValidator(check_rules)] | None = None
     """How long the sink keeps its events, and where they are archived then; one rule, or one for each kind.
     By default it keeps them."""

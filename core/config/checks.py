@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from logweir.config.fallbacks import find_wrong_fallbacks
 from logweir.config.models import MatchConfig, RouteConfig, RoutingConfig
 from logweir.config.queue_plan import audit_routes, delivered_elsewhere
 from logweir.config.reachability import covering
@@ -36,6 +37,7 @@ def find_contradictions(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfi
         *_unreachable(routes),
         *_dropped_audit(routes, sinks),
         *_missing_clients(sinks),
+        *find_wrong_fallbacks(sinks),
     ]
 
 
@@ -76,7 +78,14 @@ def find_doubts(config: RoutingConfig) -> list[str]:
         if name in audited and not is_idempotent(sink.type)
     ]
     used = {name for route in config.routes for name in route.to}
+    used |= {sink.fallback.to for sink in config.sinks.values() if sink.fallback is not None}
     doubts += [f"no route sends to the sink {name!r}" for name in config.sinks if name not in used]
+    doubts += [
+        f"the sink {name!r} gives events up after {sink.retry.max_attempts} attempts, which may be before "
+        "its fallback gets them; remove retry.max_attempts"
+        for name, sink in config.sinks.items()
+        if sink.fallback is not None and sink.retry.max_attempts is not None
+    ]
     doubts += [
         f"redact.except: the name {name!r} is no secret's, so that this changes nothing"
         for name in config.redact.needless_exceptions()

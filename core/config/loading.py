@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from logweir.config import strategies
 from logweir.config import yaml_document as documents
 from logweir.config.checks import RouteAt, find_contradictions, find_unkept_promises
+from logweir.config.fallbacks import find_impossible_fallbacks
 from logweir.config.models import RouteConfig, RoutingConfig
 from logweir.config.pydantic_errors import Found, describe, shown
 from logweir.config.queue_plan import audit_routes
@@ -273,6 +274,7 @@ def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
         return [(("redact", "patterns"), problem.message) for problem in error.problems]
     return [
         *_unchained(config),
+        *find_impossible_fallbacks(config, registry.resolve),
         *(
             (("sinks", name, "retention"), f"{problem}; remove retention, or give the sink another type")
             for name, sink in config.sinks.items()

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from logweir.delivery.call_sink import call_sink
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.dead_letters import LetterBox
+from logweir.delivery.fallback.diverting import Diverting
+from logweir.delivery.fallback.returning import Returning
 from logweir.delivery.queue import EventQueue, QueueStatistics
 from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.retry import pause_before_retry
@@ -39,7 +41,7 @@ class Channel:
     Args:
         name: The sink's name in routing.yaml.
         config: The sink's settings.
-        sink: The sink, not yet opened.
+        sink: The sink, not yet opened; with a fallback, both as one.
         queue: The queue in front of it.
         left_on_disk: Where a queue in memory finds what an earlier process, or queue, left on disk.
         bounds: How much may wait in them.
@@ -64,12 +66,19 @@ class Channel:
     ) -> None:
         self.name = name
         self.config = config
-        self.sink = sink
+        self.sink = sink.sink if isinstance(sink, Diverting) else sink
+        self._written_to = sink
         self.queue = queue
         self.put = queue.put
         self.bounds = bounds
         self.counters = DeliveryCounters(still_after=config.retry.timeout + config.batch.linger + _STILL)
         self._receipts = receipts
+        self._beside: list[LastingTask] = []
+        if isinstance(sink, Diverting):
+            sink.attach(self.counters, self._filled)
+            returning = Returning(sink, clock.sleep)
+            self._beside.append(LastingTask(f"the fallback of sink {name!r}", returning.run))
+            clock = Clock(clock.monotonic, sink.interruptible(clock.sleep))
         self._clock = clock
         queue.on_forgotten = self._forgotten
         self._closing = asyncio.Event()
@@ -90,6 +99,8 @@ class Channel:
     def start(self) -> None:
         """Begin to deliver; called on the loop thread."""
         self._task.start()
+        for task in self._beside:
+            task.start()
 
     async def opened_or_not(self) -> None:
         """Wait for the end of the first attempt to open the sink."""
@@ -111,7 +122,7 @@ class Channel:
     def let_go(self) -> list[Event]:
         """Refuse new events and return what is neither delivered nor on disk: it is the caller's now."""
         self.close_queues()
-        for task in (self._task, *self._working):
+        for task in (self._task, *self._working, *self._beside):
             task.expect_end()
         for worker in reversed(self._workers):
             worker.let_go()
@@ -173,6 +184,11 @@ class Channel:
                 waiting,
             )
 
+    def _filled(self) -> float:
+        """Which share of the queue is filled, by events or by bytes."""
+        now = self.statistics()
+        return max(now.depth / self.bounds.events, now.size / self.bounds.size)
+
     def _forgotten(self, event: Event) -> None:
         if self._receipts:
             self._receipts.settled(self.name, event, "its queue was full and forgot it")
@@ -202,7 +218,7 @@ class Channel:
         attempts = 0
         while True:
             try:
-                await call_sink(self.sink.open, self.config.retry.timeout, self.call("open"))
+                await call_sink(self._written_to.open, self.config.retry.timeout, self.call("open"))
             except TimeoutError:
                 message = f"not open within {self.config.retry.timeout:g} s"
             except Exception as error:  # noqa: BLE001 - a sink may raise anything in open; it is tried again
@@ -233,8 +249,11 @@ class Channel:
             sleeper.cancel()
 
     async def _close(self) -> None:
+        for task in self._beside:
+            task.cancel()
+            await task.wait(_CANCEL_SECONDS / 2)
         try:
-            await call_sink(self.sink.close, self.config.retry.timeout, self.call("close"))
+            await call_sink(self._written_to.close, self.config.retry.timeout, self.call("close"))
         except TimeoutError:
             report(f"{self.name}.close", "sink %r did not close in time", self.name)
         except Exception as error:  # noqa: BLE001 - nothing is in flight any more; the stop goes on

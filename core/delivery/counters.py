@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Histogram
 from logweir.redaction.reasons import masked
 
@@ -55,6 +56,11 @@ class DeliveryCounters:
         state: The present state.
         last_error: The last failure, without secrets.
         worker_silent: Of a sink delivered elsewhere, seconds since the last sign of life of its worker.
+        circuit: Of a sink with a fallback, where its events go.
+        diverted_to: The fallback, and why events go there.
+        diverted: Of the events stored, those that the fallback stored.
+        returned: Events that came back from the fallback, and are stored in the sink itself.
+        in_fallback: With ``return``, events that may be in the fallback and are to come back.
         blocked: While a call blocks the loop, which one and where; the watchdog's thread writes it.
         still_after: Seconds without anything moving after which waiting events are a bad sign.
         moved_at: When something was last stored, or a write began; monotonic seconds.
@@ -78,6 +84,11 @@ class DeliveryCounters:
     worker_silent: float = 0.0
     failures_in_a_row: int = 0
     blocked: str = ""
+    circuit: CircuitState = CircuitState.NONE
+    diverted_to: str = ""
+    diverted: int = 0
+    returned: int = 0
+    in_fallback: int = 0
     still_after: float = 15.0
     moved_at: float = field(default_factory=time.monotonic)
     batch_sizes: Histogram = field(default_factory=lambda: Histogram(BATCH_SIZES))

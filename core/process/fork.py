@@ -52,6 +52,8 @@ class Stage(IntEnum):
     COMMIT_FUTURES = auto()
     # Child: nobody is at work on the dead letters, before the runtime writes some.
     DEAD_LETTERS = auto()
+    # Child: nobody is at work on the notes of what is in fallbacks.
+    FALLBACK_NOTES = auto()
     # Child: owns no spool file, before anybody could take one for its own or for an orphan's.
     SPOOL_OWNERSHIP = auto()
     # Child: keeps the parent's SQLite connections from being collected, which would close them. It must come

@@ -15,6 +15,7 @@ from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetters, LetterBox
 from logweir.delivery.queues.broker import BrokerQueue
 from logweir.errors import ConfigError, ConfigProblem, SinkRejected, SinkUnavailable
+from logweir.runtime.fallbacks import with_fallback
 from logweir.runtime.pipeline import Surroundings
 from logweir.settings.delivery import Bounds
 from logweir.sinks import registry
@@ -54,7 +55,7 @@ def channel_from_broker(
     return Channel(
         name,
         sink,
-        as_async(sink_class(sink, context)),
+        with_fallback(name, config, as_async(sink_class(sink, context)), around.clock),
         queue,
         None,
         room,

@@ -35,6 +35,7 @@ from logweir.diagnostics import mask_with
 from logweir.redaction.reasons import masked
 from logweir.routing.classifier import Classifier, take_explicit
 from logweir.routing.router import Router
+from logweir.runtime.fallbacks import fallback_of, with_fallback
 from logweir.settings.delivery import QueueConfig
 from logweir.settings.tls_files import contents_of_files
 from logweir.sinks import registry
@@ -159,6 +160,7 @@ def _unchanged(
         and context_of(name, config) == context_of(name, before)
         and plan_queue(name, config) == plan_queue(name, before)
         and files[name] == previous.files.get(name)
+        and fallback_of(name, config) == fallback_of(name, before)
     }
 
 
@@ -169,10 +171,13 @@ def _channel(
     if plan.is_elsewhere:
         return _channel_elsewhere(name, sink, plan, around, store)
     queue, backlog = _queues(name, plan, store, around)
+    end = end_of(sink, plan, context_of(name, config, workers=sink.workers))
+    if not plan.config.goes_over_a_broker:
+        end = with_fallback(name, config, end, around.clock)
     channel = Channel(
         name,
         sink,
-        end_of(sink, plan, context_of(name, config, workers=sink.workers)),
+        end,
         queue,
         backlog,
         plan.bounds,

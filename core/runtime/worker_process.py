@@ -29,6 +29,7 @@ from logweir.diagnostics import mask_with
 from logweir.process.lasting import LastingTask
 from logweir.process.loop_thread import LoopThread
 from logweir.redaction.reasons import masked
+from logweir.runtime.fallbacks import fallback_of, with_fallback
 from logweir.runtime.from_broker import channel_from_broker, letters_of_broker, refuse_others_streams
 from logweir.runtime.lost_rows import refuse_lost_rows
 from logweir.runtime.pipeline import Surroundings, end_of, queues_of
@@ -146,10 +147,11 @@ class WorkerProcess:
         spool = HostSpool(queues_of(config), name, self._dead_letters, wake)
         plan = plan_queue(name, config)
         queue = DiskQueue(spool, name, plan.config, "block", wake, clock=self._clock.monotonic)
+        end = end_of(sink, plan, context_of(name, config, workers=sink.workers))
         channel = Channel(
             name,
             sink,
-            end_of(sink, plan, context_of(name, config, workers=sink.workers)),
+            end if self._forward else with_fallback(name, config, end, self._clock),
             queue,
             None,
             plan.bounds,
@@ -263,6 +265,8 @@ def _require_clients(config: RoutingConfig, names: Collection[str], *, forward: 
             require_client(config.sinks[name].queue)
         else:
             registry.resolve(config.sinks[name].type)
+            if (other := fallback_of(name, config)) is not None:
+                registry.resolve(other.type)
 
 
 async def _end_one(delivery: _Delivery, timeout: float) -> bool:

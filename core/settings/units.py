@@ -1,7 +1,7 @@
 """Sizes, durations and modes as people write them in routing.yaml: ``1MiB``, ``50ms``, ``"0640"``.
 
-``ByteSize`` is an ``int`` of bytes, ``Seconds`` a ``float`` of seconds and ``FileMode`` a text of digits
-after validation.
+``ByteSize`` is an ``int`` of bytes, ``Seconds`` a ``float`` of seconds, ``Share`` a ``float`` of the whole
+and ``FileMode`` a text of digits after validation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-__all__ = ["ByteSize", "FileMode", "Seconds", "check_mode", "parse_duration", "parse_size"]
+__all__ = [
+    "ByteSize",
+    "FileMode",
+    "Seconds",
+    "Share",
+    "check_mode",
+    "parse_duration",
+    "parse_share",
+    "parse_size",
+]
 
 _SIZES = {
     "": 1,
@@ -29,6 +38,7 @@ _SIZES = {
 _DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 #: The owner, who writes the file, may always read and write it.
 _MODE = re.compile(r"0?[67][0-7]{2}")
+_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -66,6 +76,20 @@ def parse_duration(value: Any) -> Any:
     return float(match[1]) * _DURATIONS.get(unit, 1.0)
 
 
+def parse_share(value: Any) -> Any:
+    """Turn ``"80%"`` or ``0.8`` into a share of the whole.
+
+    Raises:
+        ValueError: If it is a text without a per cent sign.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _PERCENT.fullmatch(value)
+    if match is None:
+        raise ValueError(f"not a share: {value!r}; write per cent, such as 80%")
+    return float(match[1]) / 100
+
+
 def check_mode(value: Any) -> str:
     """Return the permissions of a file if they are a text such as ``"0640"``.
 
@@ -91,6 +115,17 @@ Seconds = Annotated[
     BeforeValidator(parse_duration),
     Field(ge=0, allow_inf_nan=False),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "examples": ["50ms"]}),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    Field(gt=0, le=1, allow_inf_nan=False),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "string"}],
+            "examples": ["80%"],
+        }
+    ),
 ]
 FileMode = Annotated[
     str,

@@ -14,6 +14,7 @@ from typing import Any
 from logweir.delivery.brokers.contract import LetterTotals, PartitionState
 from logweir.delivery.counters import DeliveryCounters, SinkState
 from logweir.delivery.dead_letters import Totals
+from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.histogram import Distribution
 from logweir.delivery.queue import DropReason, QueueStatistics
 from logweir.settings.delivery import Bounds
@@ -32,6 +33,8 @@ _TOTALS = (
     "failures",
     "restarts",
     "claimed",
+    "diverted",
+    "returned",
     "blocks",
     "blocked_seconds",
     "write_seconds",
@@ -72,6 +75,11 @@ class SinkMetrics:
             nothing waits.
         last_error: The last failure; for a sink that answers well and is degraded, why it is.
         worker_silent: Of a sink delivered elsewhere, seconds since the last sign of life of its worker.
+        circuit: Of a sink with a fallback, where its events go: ``closed``, to itself; ``open``, to the
+            fallback; ``half_open``, to the fallback but for one write at a time; ``none`` without one.
+        diverted: Of the events stored, those that the fallback stored.
+        returned: Events that came back from the fallback, and are stored in the sink itself.
+        in_fallback: With ``return``, events that may be in the fallback and are to come back.
     """
 
     accepted: int = 0
@@ -100,6 +108,10 @@ class SinkMetrics:
     state: SinkState = SinkState.OPENING
     last_error: str = ""
     worker_silent: float = 0.0
+    circuit: CircuitState = CircuitState.NONE
+    diverted: int = 0
+    returned: int = 0
+    in_fallback: int = 0
 
     @classmethod
     def of(cls, queue: QueueStatistics, delivery: DeliveryCounters, bounds: Bounds) -> SinkMetrics:
@@ -135,6 +147,10 @@ class SinkMetrics:
             state=delivery.state if why is None else SinkState.DEGRADED,
             last_error=why or delivery.last_error,
             worker_silent=delivery.worker_silent,
+            circuit=delivery.circuit,
+            diverted=delivery.diverted,
+            returned=delivery.returned,
+            in_fallback=delivery.in_fallback,
         )
 
     def after(self, earlier: SinkMetrics) -> SinkMetrics:
@@ -154,6 +170,8 @@ def _why_not_healthy(queue: QueueStatistics, delivery: DeliveryCounters) -> str 
         return delivery.blocked or None if delivery.state is SinkState.OPENING else None
     if delivery.blocked:
         return delivery.blocked
+    if delivery.circuit in {CircuitState.OPEN, CircuitState.HALF_OPEN}:
+        return f"its events go to {delivery.diverted_to}"
     if queue.set_aside:
         return queue.reason
     still = delivery.still_for(math.inf if queue.in_flight else queue.oldest)

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from logweir.delivery.brokers.contract import PartitionState
 from logweir.delivery.counters import SinkState
+from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.histogram import Distribution
 from logweir.delivery.queue import DropReason
 from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
@@ -55,6 +56,14 @@ _COUNTERS: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
         "Events that this worker took over from others, which died or were silent.",
         lambda sink: sink.claimed,
     ),
+    "events_diverted": (
+        "Of the events stored, those that the sink's fallback stored.",
+        lambda sink: sink.diverted,
+    ),
+    "events_returned": (
+        "Events that came back from the sink's fallback, and are stored in the sink itself.",
+        lambda sink: sink.returned,
+    ),
     "loop_blocks": (
         "Calls into the sink that blocked the loop of delivery for more than a second.",
         lambda sink: sink.blocks,
@@ -77,6 +86,10 @@ _GAUGES: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
     "queue_oldest_event_age_seconds": (
         "Age of the oldest event waiting; 0 when none does.",
         lambda sink: sink.oldest_seconds,
+    ),
+    "fallback_events": (
+        "Events that may be in the sink's fallback and are to come back.",
+        lambda sink: sink.in_fallback,
     ),
     "worker_silent_seconds": (
         "Seconds since the last sign of life of the worker of a sink delivered elsewhere; 0 for all others.",
@@ -202,6 +215,21 @@ def _drops_and_states(sinks: dict[str, SinkMetrics]) -> Iterator[Metric]:
             state.add_metric([sink, one.value], float(metrics.state is one))
     yield dropped
     yield state
+    yield _circuits(sinks)
+
+
+def _circuits(sinks: dict[str, SinkMetrics]) -> Metric:
+    """Of sinks with a fallback alone: where their events go."""
+    circuit = GaugeMetricFamily(
+        "logweir_sink_circuit",
+        "1 for where the events of a sink with a fallback go: open means to the fallback.",
+        labels=["sink", "state"],
+    )
+    for sink, metrics in sinks.items():
+        if metrics.circuit is not CircuitState.NONE:
+            for one in (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN):
+                circuit.add_metric([sink, one.value], float(metrics.circuit is one))
+    return circuit
 
 
 def _of_dead_letters(letters: DeadLetterMetrics, sinks: list[str]) -> Iterator[Metric]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from logweir.delivery.brokers.contract import PartitionState
 from logweir.delivery.counters import SinkState
+from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Distribution
 from logweir.delivery.queue import DropReason
 from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
@@ -24,8 +25,9 @@ __all__ = ["NOTHING", "counts_of", "document_of", "picture_of", "summed"]
 NOTHING = Metrics(sinks={}, processes=0)
 
 _ADDED = ("queue_depth", "set_aside", "in_flight", "queue_bytes", "queue_max_events", "queue_max_bytes")
-_LARGEST = ("oldest_seconds", "worker_silent")
+_LARGEST = ("oldest_seconds", "worker_silent", "in_fallback")
 _WORST_FIRST = (SinkState.DOWN, SinkState.DEGRADED, SinkState.OPENING, SinkState.HEALTHY)
+_OPEN_FIRST = (CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED, CircuitState.NONE)
 _COUNTED = ("unrouted", "sampled", "truncated", "dropped_at_stop", "left_out", "enrich_errors")
 
 
@@ -72,7 +74,10 @@ def _sinks_beside(one: SinkMetrics, other: SinkMetrics) -> SinkMetrics:
     worst = min((one, other), key=lambda sink: _WORST_FIRST.index(sink.state))
     states: dict[str, Any] = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
     states |= {name: max(getattr(one, name), getattr(other, name)) for name in _LARGEST}
-    return replace(one.after(other), **states, state=worst.state, last_error=worst.last_error)
+    circuit = min(one.circuit, other.circuit, key=_OPEN_FIRST.index)
+    return replace(
+        one.after(other), **states, state=worst.state, last_error=worst.last_error, circuit=circuit
+    )
 
 
 def _counted_on(one: Metrics, other: Metrics) -> Metrics:
@@ -112,6 +117,7 @@ def _sink_of(document: dict[str, Any]) -> SinkMetrics:
     values = _known(SinkMetrics, document)
     values["dropped"] = {DropReason(reason): count for reason, count in document["dropped"].items()}
     values["state"] = SinkState(document["state"])
+    values["circuit"] = CircuitState(document.get("circuit", CircuitState.NONE))
     for name, bounds in (("batch_sizes", BATCH_SIZES), ("write_latency", WRITE_SECONDS)):
         of = document[name]
         values[name] = Distribution(tuple(of["bounds"]), tuple(of["counts"]), of["total"])
