@@ -25,6 +25,8 @@ from logweir.config.sinks import context_of
 from logweir.delivery.brokers.making import make_broker, place_of
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER, command_for, unattended_for
+from logweir.delivery.fallback.circuit import CircuitState
+from logweir.delivery.fallback.ledger import waiting_in
 from logweir.delivery.forwarder import Forwarder
 from logweir.errors import LogweirError, SinkError
 from logweir.runtime.pipeline import queues_of
@@ -56,7 +58,7 @@ def check(
     for doubt in find_doubts(settings):
         console.print(Text("warning: ", style="yellow").append(doubt), soft_wrap=True)
     failed = not _show_dead_letters(settings, console)
-    for warning in [*_set_aside(settings), *_unattended(settings)]:
+    for warning in [*_of_running(settings), *_in_fallbacks(settings), *_unattended(settings)]:
         console.print(Text("warning: ", style="yellow").append(warning), soft_wrap=True)
     if probe:
         sinks = {name: _made(name, settings) for name in settings.sinks}
@@ -80,8 +82,8 @@ def _show_dead_letters(config: RoutingConfig, console: Console) -> bool:
     return True
 
 
-def _set_aside(config: RoutingConfig) -> list[str]:
-    """What a running process has set aside, if one serves its metrics where the file says."""
+def _of_running(config: RoutingConfig) -> list[str]:
+    """What a running process has set aside or diverts, if it serves its metrics where the file says."""
     if config.metrics is None or not config.metrics.port:
         return []
     try:
@@ -89,12 +91,38 @@ def _set_aside(config: RoutingConfig) -> list[str]:
     except LogweirError:
         return []  # no process runs, and that is no fault of the file
     waiting = {sink: running.value("queue_set_aside_events", sink) for sink in running.sinks}
-    return [
+    warnings = [
         f"sink {sink!r} has put off {counted(round(count), 'event')} of the running process: set aside "
         "while others pass; its log says why"
         for sink, count in waiting.items()
         if count
     ]
+    circuits = {sink: running.state("sink_circuit", sink) for sink in running.sinks}
+    warnings += [
+        f"the circuit of sink {sink!r} is {circuit} in the running process: events go to its fallback; "
+        "its log says why"
+        for sink, circuit in circuits.items()
+        if circuit in {CircuitState.OPEN, CircuitState.HALF_OPEN}
+    ]
+    return warnings
+
+
+def _in_fallbacks(config: RoutingConfig) -> list[str]:
+    """What waits in fallbacks, and whether it comes back."""
+    try:
+        waiting = waiting_in(config.data_dir)
+    except OSError as error:
+        return [f"what was sent to fallbacks cannot be read: {error}"]
+    warnings = []
+    for (name, to), count in waiting.items():
+        fallback = config.sinks[name].fallback if name in config.sinks else None
+        what = f"{counted(count, 'event')} of sink {name!r} may be in {to!r}"
+        if fallback is None or fallback.to != to:
+            advice = "which is not its fallback any more; to have them back, name it again, with return: true"
+            warnings.append(f"{what}, {advice}")
+        elif fallback.return_:
+            warnings.append(f"{what}, its fallback, and will return")
+    return warnings
 
 
 def _unattended(config: RoutingConfig) -> list[str]:

@@ -51,6 +51,13 @@ class Picture:
             (value for (one, of, _), value in self.values.items() if (one, of) == (name, sink)), default=0
         )
 
+    def state(self, name: str, sink: str) -> str:
+        """The label of the state that the sink is in; empty if it is in none."""
+        states = (
+            label for (one, of, label), value in self.values.items() if (one, of) == (name, sink) and value
+        )
+        return next(states, "")
+
     def age(self, sink: str) -> float | None:
         """Seconds since the process read the sink's broker; None where it does not."""
         return self.values.get(("broker_read_age_seconds", sink, ""))
@@ -154,6 +161,8 @@ class SinkRow:
     broker_oldest_seconds: float
     broker_consumers: float
     claimed: float
+    circuit: str
+    in_fallback: float
 
     @classmethod
     def between(cls, sink: str, before: Picture, now: Picture) -> SinkRow:
@@ -166,7 +175,7 @@ class SinkRow:
         latency = _recent(sink, before, now)
         return cls(
             sink=sink,
-            state=_state(sink, now),
+            state=now.state("sink_state", sink) or "unknown",
             waiting=now.value("queue_events", sink),
             set_aside=now.value("queue_set_aside_events", sink),
             limit=now.value("queue_limit_events", sink),
@@ -186,18 +195,9 @@ class SinkRow:
             broker_oldest_seconds=now.most("broker_oldest_event_age_seconds", sink),
             broker_consumers=now.most("broker_consumers", sink),
             claimed=now.value("events_claimed_total", sink),
+            circuit=now.state("sink_circuit", sink),
+            in_fallback=now.value("fallback_events", sink),
         )
-
-
-def _state(sink: str, now: Picture) -> str:
-    return next(
-        (
-            label
-            for (name, of, label), value in now.values.items()
-            if (name, of) == ("sink_state", sink) and value
-        ),
-        "unknown",
-    )
 
 
 def _recent(name: str, before: Picture, now: Picture) -> Distribution:

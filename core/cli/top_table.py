@@ -20,8 +20,11 @@ _ALARM = "bold red"
 #: A queue is shown as nearly full from this share on.
 _NEARLY_FULL = 0.8
 _WITH_WORDS = ("sink", "state")
+_CIRCUITS = {"closed": "green", "half_open": "yellow", "open": "bold red"}
 _NUMBERS = ("waiting", "aside", "bytes", "oldest", "in/s", "out/s", "p50", "p99", "fails", "dropped", "dead")
 #: What stands behind the state where the process delivers from a broker.
+#: What stands there where a sink has a fallback.
+_OF_FALLBACKS = ("circuit",)
 _OF_BROKERS = ("lag", "pending", "workers")
 #: What a narrow terminal does without, in this order; names, states and losses it always has.
 _DISPENSABLE = ("p50", "bytes", "p99", "in/s", "aside", "oldest", "workers", "out/s", "pending", "fails")
@@ -48,7 +51,8 @@ def shown(
             if name in later.sinks:
                 rows.append(_cells(SinkRow.between(name, earlier, later), process))
     ages = {name: age for name in now.sinks if (age := now.age(name)) is not None}
-    words = ("process", *_WITH_WORDS) if each else _WITH_WORDS
+    circuits = _OF_FALLBACKS if any(row["circuit"] for row in rows) else ()
+    words = (*(("process",) if each else ()), *_WITH_WORDS, *circuits)
     columns = _fitting(rows, width, (*words, *(_OF_BROKERS if ages else ()), *_NUMBERS))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
@@ -62,6 +66,10 @@ def shown(
         "processes": processes if processes > 1 else 0,
         "events unrouted": now.value("events_unrouted_total"),
         "unreadable lines": now.value("dead_letters"),
+    }
+    notes |= {
+        f"events of {name} in its fallback, which come back": now.value("fallback_events", name)
+        for name in now.sinks
     }
     silent = {name: now.value("worker_silent_seconds", name) for name in now.sinks}
     notes |= {
@@ -92,6 +100,7 @@ def _cells(row: SinkRow, process: str = "all") -> dict[str, Text]:
         "process": Text(process),
         "sink": Text(printable(row.sink)),
         "state": Text(printable(row.state), style=_STYLES.get(row.state, "")),
+        "circuit": Text(printable(row.circuit), style=_CIRCUITS.get(row.circuit, "")),
         "lag": Text(f"{row.broker_lag:,.0f}"),
         "pending": Text(f"{row.broker_pending:,.0f}"),
         "workers": Text(f"{row.broker_consumers:,.0f}"),

@@ -71,6 +71,19 @@ def test_each_process_has_a_row_below_that_of_all(width: int) -> None:
         assert [row[head.index("out/s")] for row in rows] == ["100", "30", "70"]
 
 
+FALLBACK = {("sink_circuit", "logs", "open"): 1.0, ("fallback_events", "logs", ""): 1_234.0}
+
+
+@pytest.mark.parametrize("width", [60, 160])
+def test_the_circuit_is_shown_where_a_sink_has_a_fallback(width: int) -> None:
+    text = _printed(Picture(0.0, {**VALUES, **BUSY, **FALLBACK}, {}, SINKS), width)
+    assert max(map(len, text.splitlines())) <= width
+    for word in ("circuit", "open", *SINKS):
+        assert word in text
+    assert "1,234 events of logs in its fallback" in text
+    assert "circuit" not in _printed(Picture(0.0, VALUES, {}, SINKS), width)
+
+
 def _printed(
     picture: Picture,
     width: int,

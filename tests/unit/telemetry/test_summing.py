@@ -7,6 +7,7 @@ import pytest
 
 from logweir.delivery.brokers.contract import LetterTotals, PartitionState
 from logweir.delivery.counters import SinkState
+from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.histogram import BATCH_SIZES, Histogram
 from logweir.delivery.queue import DropReason
 from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
@@ -73,3 +74,10 @@ def test_a_newer_version_may_know_more_but_not_other_buckets() -> None:
     document["sinks"]["out"]["batch_sizes"]["bounds"][0] = 0.5
     with pytest.raises(ValueError, match="other buckets"):
         picture_of(document)
+
+
+def test_of_circuits_the_one_that_is_open_counts_and_what_is_in_the_fallback_counts_once() -> None:
+    closed = Metrics({"out": SinkMetrics(circuit=CircuitState.CLOSED, diverted=1, in_fallback=5)})
+    opened = Metrics({"out": SinkMetrics(circuit=CircuitState.OPEN, diverted=2, returned=3, in_fallback=5)})
+    sink = summed([closed, picture_of(json.loads(json.dumps(document_of(opened))))]).sinks["out"]
+    assert (sink.circuit, sink.diverted, sink.returned, sink.in_fallback) == (CircuitState.OPEN, 3, 3, 5)
