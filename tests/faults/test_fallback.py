@@ -123,7 +123,7 @@ def test_kills_at_every_step_end_with_everything_in_the_sink_once(
 
     acknowledged += kill_when(tmp_path, process, comes_back)
     between.clear()
-    run_program(tmp_path, FINISHING)
+    run_program(tmp_path, f"RETURNS = True\n{FINISHING}")
     stored = in_store(mariadb.url, table)
     assert len(acknowledged) > 100
     assert set(acknowledged) <= set(stored), f"{len(set(acknowledged) - set(stored))} are lost"
@@ -140,7 +140,7 @@ def test_without_return_a_kill_while_events_go_to_the_fallback_puts_none_in_both
     between.refuse()
     acknowledged = kill_when(tmp_path, program(tmp_path), lambda said: said.diverted > 100 + 37 * number)
     between.clear()  # the sink is up, and what the killed process was doing must not be done there again
-    run_program(tmp_path, FINISHING)
+    run_program(tmp_path, f"RETURNS = False\n{FINISHING}")
     stored, elsewhere = in_store(mariadb.url, table), in_local(tmp_path)
     assert set(acknowledged) <= {*stored, *elsewhere}
     assert len({*stored, *elsewhere}) == len(stored) + len(elsewhere)

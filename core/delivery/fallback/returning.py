@@ -4,8 +4,9 @@ The task beside the workers of a sink with a fallback. With ``return: true`` an 
 steps, each of which can be done again: it is read from the fallback by its id, written to the sink (which
 knows it by its id, if it has it already), noted as returned, and deleted in the fallback; then the note of
 it goes too. What the sink refuses stays in the fallback, and is reported. What is noted and not found there
-is looked for again for an hour: a store may take that long to show what was written, or to finish a write
-that was given up. Of several processes with one data directory, one at a time brings back.
+is looked for again, for an hour if it is known to have been stored: a store may take its time to show what
+was written, or to finish a write that was given up. Of several processes with one data directory, one at a
+time brings back.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ __all__ = ["Returning"]
 _TICK = 0.25
 #: Seconds between two looks at the notes while there are none, and between two searches for one event.
 _LOOK = 5.0
-#: For how long an event that is noted and not found is looked for, in seconds.
+#: For how long an event that is noted and not found is looked for, in seconds: one that was stored, and one
+#: that may never have come there, because the process that sent it was killed.
 _LOST_AFTER = 3600.0
+_NEVER_CAME_AFTER = 60.0
 T = TypeVar("T")
 
 
@@ -144,12 +147,17 @@ class Returning:
             await self._call_sink(lambda: _itself(self._both.other).delete(over))
         found = {event.id for event in events}
         missing = {one: known for one, known in sought.items() if one not in found}
-        lost = [one for one, (_, age) in missing.items() if age > _LOST_AFTER]
+        lost = [one for one, (state, age) in missing.items() if age > self._patience(state)]
         later = [one for one in {*missing, *found} if one not in {*over, *lost, *kept}]
         await self._in_thread(lambda: ledger.forget([*over, *kept, *lost]))
         await self._in_thread(lambda: ledger.looked_for(later))
         self._both.counters.returned += len(passed)
         self._report([one for one in lost if missing[one][0] is Noted.STORED])
+
+    def _patience(self, state: Noted) -> float:
+        # A write that is under way must not come behind the last look for it.
+        sending = max(_NEVER_CAME_AFTER, 3 * self._both.config.retry.timeout)
+        return _LOST_AFTER if state is Noted.STORED else sending
 
     async def _read(self, ids: frozenset[str]) -> list[Event]:
         await self._both.open_other()

@@ -141,6 +141,23 @@ async def test_what_is_not_found_is_looked_for_for_an_hour_and_then_reported(
     assert await one.noted() == 0
 
 
+async def test_what_never_came_to_the_fallback_is_not_looked_for_for_long(
+    pair: Pairs, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = await with_events_in_the_fallback(pair, "x")
+    events = one.events("killed before it was written")
+    await asyncio.to_thread(one.ledger.note, [events[0].id])
+    await one.comes_back()
+    await one.both.write(events)
+    assert await one.noted() == 1
+    one.now += 61.0
+    with caplog.at_level(logging.WARNING, "logweir"):
+        await one.works()
+    assert await one.noted() == 0
+    assert "gone from it" not in caplog.text
+    assert one.sink.names == ["x", "killed before it was written"]
+
+
 async def test_of_several_processes_one_at_a_time_brings_back(pair: Pairs) -> None:
     one = await with_events_in_the_fallback(pair, "x")
     second = Returning(one.both, now=lambda: one.now)
