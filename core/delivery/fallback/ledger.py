@@ -16,13 +16,14 @@ both sinks, and nothing is lost by it. All methods block.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -46,6 +47,25 @@ CREATE TABLE IF NOT EXISTS diverted (
     sink TEXT NOT NULL, fallback TEXT NOT NULL, id TEXT NOT NULL, state INTEGER NOT NULL, run TEXT NOT NULL,
     time REAL NOT NULL, looked REAL NOT NULL DEFAULT 0, PRIMARY KEY (sink, fallback, id)
 ) WITHOUT ROWID
+"""
+_NOTE = """
+INSERT INTO diverted (sink, fallback, id, state, run, time)
+SELECT ?, ?, value, ?, ?, ? FROM json_each(?) WHERE true
+ON CONFLICT DO UPDATE SET run = excluded.run, time = excluded.time
+"""
+_HELD = """
+SELECT id FROM diverted WHERE sink = ? AND fallback = ? AND id IN (SELECT value FROM json_each(?))
+"""
+_LOOKED = """
+UPDATE diverted SET looked = ?
+WHERE sink = ? AND fallback = ? AND id IN (SELECT value FROM json_each(?))
+"""
+_MARK = """
+UPDATE diverted SET state = ?, time = ?
+WHERE sink = ? AND fallback = ? AND id IN (SELECT value FROM json_each(?))
+"""
+_DELETE = """
+DELETE FROM diverted WHERE sink = ? AND fallback = ? AND id IN (SELECT value FROM json_each(?))
 """
 _INDEX = "CREATE INDEX IF NOT EXISTS diverted_by_look ON diverted (sink, fallback, looked, id)"
 #: What is stored in the fallback has left the sink's queue, on disk too, when so many seconds have passed.
@@ -94,14 +114,8 @@ class Ledger:
         Raises:
             OSError: The file cannot be written.
         """
-        rows = [(*self._pair, one, Noted.SENT, self._run, self._now()) for one in ids]
-        self._change(
-            lambda connection: connection.executemany(
-                "INSERT INTO diverted (sink, fallback, id, state, run, time) VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET run = excluded.run, time = excluded.time",
-                rows,
-            )
-        )
+        values = (*self._pair, int(Noted.SENT), self._run, self._now(), json.dumps(ids))
+        self._change(lambda connection: connection.execute(_NOTE, values))
 
     def settle(self, stored: Sequence[str], refused: Sequence[str]) -> None:
         """Note what the fallback answered: these are there, and those are not.
@@ -126,12 +140,11 @@ class Ledger:
         before = self._dates()
         if before is None or before == self._empty_as:
             return set()
-        query = "SELECT 1 FROM diverted WHERE sink = ? AND fallback = ?"
 
         def ask(connection: sqlite3.Connection) -> tuple[set[str], bool]:
-            rows = [connection.execute(f"{query} AND id = ?", (*self._pair, one)).fetchone() for one in ids]
-            nothing = connection.execute(f"{query} LIMIT 1", self._pair).fetchone() is None
-            return {one for one, row in zip(ids, rows, strict=True) if row}, nothing
+            held = connection.execute(_HELD, (*self._pair, json.dumps(ids))).fetchall()
+            any_of_it = "SELECT 1 FROM diverted WHERE sink = ? AND fallback = ? LIMIT 1"
+            return {one for (one,) in held}, connection.execute(any_of_it, self._pair).fetchone() is None
 
         held, empty = self._read(ask)
         # What another process notes at this very moment must not hide behind the same date.
@@ -162,9 +175,8 @@ class Ledger:
         Raises:
             OSError: The file cannot be written.
         """
-        rows = [(self._now(), *self._pair, one) for one in ids]
-        statement = "UPDATE diverted SET looked = ? WHERE sink = ? AND fallback = ? AND id = ?"
-        self._change(lambda connection: connection.executemany(statement, rows))
+        values = (self._now(), *self._pair, json.dumps(ids))
+        self._change(lambda connection: connection.execute(_LOOKED, values))
 
     def returned(self, ids: Sequence[str]) -> None:
         """Note, durably, that the sink itself has these now.
@@ -213,17 +225,11 @@ class Ledger:
 
         self._change(prune)
 
-    def _mark(self, connection: sqlite3.Connection, state: Noted, ids: Iterable[str]) -> None:
-        connection.executemany(
-            "UPDATE diverted SET state = ?, time = ? WHERE sink = ? AND fallback = ? AND id = ?",
-            [(state, self._now(), *self._pair, one) for one in ids],
-        )
+    def _mark(self, connection: sqlite3.Connection, state: Noted, ids: Sequence[str]) -> None:
+        connection.execute(_MARK, (int(state), self._now(), *self._pair, json.dumps(ids)))
 
-    def _delete(self, connection: sqlite3.Connection, ids: Iterable[str]) -> None:
-        connection.executemany(
-            "DELETE FROM diverted WHERE sink = ? AND fallback = ? AND id = ?",
-            [(*self._pair, one) for one in ids],
-        )
+    def _delete(self, connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+        connection.execute(_DELETE, (*self._pair, json.dumps(ids)))
 
     def _dates(self) -> _Dates | None:
         """What changes whenever somebody has changed the file; None while there is none."""
