@@ -111,6 +111,9 @@ def _sinks(config: RoutingConfig) -> Iterator[str]:
             else (f"    queue{number} --> sink{number}")
         )
         yield f"    sink{number} -.->|{_label('rejected')}| dead"
+        if (fallback := config.sinks[name].fallback) is not None:
+            other = [*config.sinks].index(fallback.to) + 1
+            yield f"    sink{number} -.->|{_label('while it is down')}| sink{other}"
 
 
 def _of_queue(plan: QueuePlan) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import audit_routes, delivered_elsewhere
 from logweir.config.yaml_document import Path
+from logweir.errors import MissingDependency
 from logweir.sinks.contract import SinkConfig, lacking_for_retention
 from logweir.sinks.tamper_evidence import Chained
 
@@ -105,7 +106,11 @@ def _no_return(name: str, config: RoutingConfig, resolve: Callable[[str], Any]) 
     if fallback is None:
         return
     path, other = ("sinks", name, "fallback", "return"), config.sinks[fallback.to]
-    if lacking := lacking_for_retention(resolve(other.type), archive=True):
+    try:
+        lacking = lacking_for_retention(resolve(other.type), archive=True)
+    except MissingDependency:  # where another process delivers, this one need not have the driver
+        lacking = None
+    if lacking:
         problem = f"return reads events from {fallback.to!r} and deletes them there, and of sinks of type "
         advice = f"{other.type} {lacking}; remove return, or let a sink of type sqlite be the fallback"
         yield path, problem + advice

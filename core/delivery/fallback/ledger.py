@@ -211,7 +211,8 @@ class Ledger:
         Raises:
             OSError: The file cannot be written.
         """
-        if not self.path.exists():
+        dates = self._dates()
+        if dates is None or dates == self._empty_as:
             return
         now = self._now()
         where = "DELETE FROM diverted WHERE sink = ? AND fallback = ?"

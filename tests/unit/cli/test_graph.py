@@ -132,6 +132,15 @@ def test_the_rules_and_routes_of_a_strategy_are_in_it(strategy: str) -> None:
     assert ("rule1" in nodes) is (strategy != "explicit")
 
 
+def test_a_fallback_is_an_arrow_from_its_sink() -> None:
+    text = graph(
+        "sinks: {a: {type: memory, fallback: {to: b}}, b: {type: memory}}\nroutes: [{name: all, to: a}]\n"
+    )
+    _, edges = parsed(text)
+    assert ("sink1", "sink2") in edges
+    assert "while it is down" in text
+
+
 def test_a_wrong_routing_file_is_wrong_input() -> None:
     Path("routing.yaml").write_text("sinks: {}\n")
     result = CliRunner().invoke(app, ["graph"])
