@@ -76,7 +76,7 @@ class Channel:
         self._beside: list[LastingTask] = []
         if isinstance(sink, Diverting):
             sink.attach(self.counters, self._filled)
-            returning = Returning(sink, clock.sleep)
+            returning = Returning(sink, clock)
             self._beside.append(LastingTask(f"the fallback of sink {name!r}", returning.run))
             clock = Clock(clock.monotonic, sink.interruptible(clock.sleep))
         self._clock = clock

@@ -152,8 +152,11 @@ class Ledger:
         self._empty_as = before if empty and is_old else None
         return held
 
-    def oldest(self, limit: int, before: float) -> list[tuple[str, Noted, float]]:
-        """Events that may be in the fallback and were not looked for since ``before``: id, state, age.
+    def oldest(self, limit: int, pause: float) -> list[tuple[str, Noted, float]]:
+        """Events that may be in the fallback and were not looked for in the last ``pause`` seconds.
+
+        Returns:
+            Of each its id, what is known of it, and for how many seconds.
 
         Raises:
             OSError: The file cannot be read.
@@ -161,13 +164,13 @@ class Ledger:
         if not self.path.exists():
             return []
         query = (
-            "SELECT id, state, time FROM diverted WHERE sink = ? AND fallback = ? AND looked < ? "
-            "ORDER BY looked, id LIMIT ?"
+            "SELECT id, state, time FROM diverted WHERE sink = ? AND fallback = ? "
+            "AND looked NOT BETWEEN ? AND ? ORDER BY looked, id LIMIT ?"
         )
-        rows = self._read(
-            lambda connection: connection.execute(query, (*self._pair, before, limit)).fetchall()
-        )
-        return [(str(one), Noted(state), self._now() - when) for one, state, when in rows]
+        now = self._now()  # a look in the future says that the clock was put back
+        wanted = (*self._pair, now - pause, now, limit)
+        rows = self._read(lambda connection: connection.execute(query, wanted).fetchall())
+        return [(str(one), Noted(state), now - when) for one, state, when in rows]
 
     def looked_for(self, ids: Sequence[str]) -> None:
         """Note that these were looked for and not found, or not taken, now.

@@ -11,8 +11,6 @@ time brings back.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +22,7 @@ from logweir.delivery.fallback.diverting import Diverting
 from logweir.delivery.fallback.ledger import Noted
 from logweir.delivery.spool.ownership import FileLock
 from logweir.delivery.watchdog import SinkCall
+from logweir.delivery.worker import Clock
 from logweir.diagnostics import logger, report
 from logweir.errors import SinkRejected
 from logweir.event import Event
@@ -50,21 +49,15 @@ class Returning:
 
     Args:
         diverting: The sink and its fallback.
-        sleep: A pause, for tests.
-        now: The time, seconds since 1970.
+        clock: Time.
     """
 
-    def __init__(
-        self,
-        diverting: Diverting,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        now: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, diverting: Diverting, clock: Clock) -> None:
         self._both = diverting
         self._name = diverting.context.name
-        self._sleep = sleep
-        self._now = now
-        self._look_at = 0.0
+        self._sleep = clock.sleep
+        self._now = clock.monotonic
+        self._look_at = float("-inf")
         self._returns = diverting.settings.return_
         self._lock: FileLock | None = None
 
@@ -95,7 +88,7 @@ class Returning:
         if circuit.asks():
             circuit.answered(await self._why_down())
             if circuit.state is not CircuitState.OPEN:
-                self._look_at = 0.0
+                self._look_at = float("-inf")
         if self._now() >= self._look_at:
             self._look_at = self._now() + _LOOK
             if self._returns:
@@ -126,10 +119,10 @@ class Returning:
             return False
         try:
             limit = self._both.config.batch.max_events
-            noted = await self._in_thread(lambda: ledger.oldest(limit, self._now() - _LOOK))
+            noted = await self._in_thread(lambda: ledger.oldest(limit, _LOOK))
             if noted:
                 await self._return(noted)
-                self._look_at = 0.0
+                self._look_at = float("-inf")
         finally:
             self._both.circuit.trial_over()
             counters.in_fallback = await self._in_thread(ledger.count)

@@ -11,6 +11,7 @@ from logweir.delivery.fallback.circuit import Circuit
 from logweir.delivery.fallback.diverting import Diverting
 from logweir.delivery.fallback.ledger import Ledger
 from logweir.delivery.fallback.returning import Returning
+from logweir.delivery.worker import Clock
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.settings.delivery import RetryConfig
@@ -76,7 +77,14 @@ class Pair:
         self.circuit = Circuit(config, self.sink.config.retry, lambda: self.now)
         self.ledger = Ledger(data_dir, "a", "b", lambda: self.now)
         self.both = Diverting(self.sink, self.other, config, self.circuit, self.ledger)
-        self.returning = Returning(self.both, now=lambda: self.now)
+        self.returning = self.another_process()
+
+    def another_process(self) -> Returning:
+        return Returning(self.both, Clock(lambda: self.now, self._pause))
+
+    async def _pause(self, _seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.now += 1.0
 
     def goes_down(self, error: Exception | None = None) -> None:
         self.sink.down = error or SinkUnavailable("away")
@@ -104,7 +112,7 @@ class Pair:
     async def killed(self) -> None:
         """Another process goes on where this one was."""
         await asyncio.to_thread(self.returning._let_go)
-        self.returning = Returning(self.both, now=lambda: self.now)
+        self.returning = self.another_process()
 
     @staticmethod
     def events(*names: str) -> list[Event]:

@@ -26,7 +26,7 @@ def test_what_is_noted_is_held_and_by_a_later_process_too(tmp_path: Path) -> Non
     assert later.held(["1", "2", "3"]) == {"1", "2"}
     later.settle(["1"], ["2"])
     assert ledger.held(["1", "2"]) == {"1"}
-    assert [(one, state) for one, state, _ in ledger.oldest(10, 1.0)] == [("1", Noted.STORED)]
+    assert [(one, state) for one, state, _ in ledger.oldest(10, 5.0)] == [("1", Noted.STORED)]
 
 
 def test_a_note_of_another_process_is_seen_after_a_look_that_found_none(tmp_path: Path) -> None:
@@ -52,11 +52,21 @@ def test_what_was_looked_for_in_vain_makes_room_for_others(tmp_path: Path) -> No
     time = Time()
     ledger = Ledger(tmp_path, "a", "b", time)
     ledger.note(["1", "2", "3"])
-    assert [one for one, _, _ in ledger.oldest(2, time.now - 5.0)] == ["1", "2"]
+    assert [one for one, _, _ in ledger.oldest(2, 5.0)] == ["1", "2"]
     ledger.looked_for(["1", "2"])
-    assert [one for one, _, _ in ledger.oldest(2, time.now - 5.0)] == ["3"]
+    assert [one for one, _, _ in ledger.oldest(2, 5.0)] == ["3"]
     time.now += 10.0
-    assert [one for one, _, _ in ledger.oldest(3, time.now - 5.0)] == ["3", "1", "2"]
+    assert [one for one, _, _ in ledger.oldest(3, 5.0)] == ["3", "1", "2"]
+
+
+def test_a_clock_that_is_put_back_hides_nothing(tmp_path: Path) -> None:
+    time = Time()
+    ledger = Ledger(tmp_path, "a", "b", time)
+    ledger.note(["1"])
+    ledger.looked_for(["1"])
+    assert ledger.oldest(1, 5.0) == []
+    time.now -= 3600.0
+    assert [one for one, _, _ in ledger.oldest(1, 5.0)] == ["1"]
 
 
 def test_a_note_is_pruned_when_no_queue_can_hold_its_event_any_more(tmp_path: Path) -> None:

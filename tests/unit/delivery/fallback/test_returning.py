@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from logweir.delivery.fallback.circuit import CircuitState
-from logweir.delivery.fallback.returning import Returning
 from logweir.errors import SinkUnavailable
 
 Pairs = Callable[..., Any]
@@ -160,7 +159,7 @@ async def test_what_never_came_to_the_fallback_is_not_looked_for_for_long(
 
 async def test_of_several_processes_one_at_a_time_brings_back(pair: Pairs) -> None:
     one = await with_events_in_the_fallback(pair, "x")
-    second = Returning(one.both, now=lambda: one.now)
+    second = one.another_process()
     one.sink.down = None
     await one.works()
     await one.diverts()
@@ -191,11 +190,7 @@ async def test_a_failure_is_reported_and_the_task_goes_on(
 
     one.other.search = search
 
-    async def pause(_seconds: float) -> None:
-        await asyncio.sleep(0)
-        one.now += 1.0
-
-    task = asyncio.ensure_future(Returning(one.both, pause, lambda: one.now).run())
+    task = asyncio.ensure_future(one.another_process().run())
     with caplog.at_level(logging.WARNING, "logweir"):
         async with asyncio.timeout(20):
             while "cannot be seen to, trying again: the fallback is away" not in caplog.text:
