@@ -14,7 +14,7 @@ from typing import TypeVar
 from logweir.delivery.watchdog import SinkCall, watched
 from logweir.process.standstill import under_way
 
-__all__ = ["call_sink"]
+__all__ = ["call_sink", "contained"]
 
 T = TypeVar("T")
 
@@ -27,22 +27,32 @@ async def call_sink(work: Callable[[], Awaitable[T]], timeout: float, call: Sink
         RuntimeError: It raised what only the process itself may raise.
         Exception: Whatever else it raised.
     """
-    task = asyncio.current_task()
     async with asyncio.timeout(timeout), under_way():
-        try:
-            with watched(call):
-                return await work()
-        except asyncio.CancelledError as error:
-            if task is None or task.cancelling():
-                raise
-            raise RuntimeError("the sink cancelled itself") from error
-        except Exception:
+        return await contained(work, call)
+
+
+async def contained(work: Callable[[], Awaitable[T]], call: SinkCall | None = None) -> T:
+    """Call a method of a sink inside of another such call, which has the deadline.
+
+    Raises:
+        RuntimeError: It raised what only the process itself may raise.
+        Exception: Whatever else it raised.
+    """
+    task = asyncio.current_task()
+    try:
+        with watched(call):
+            return await work()
+    except asyncio.CancelledError as error:
+        if task is None or task.cancelling():
             raise
-        except BaseException as error:
-            # A coroutine that the collector closes gets a GeneratorExit too, but outside of its task's steps.
-            if isinstance(error, GeneratorExit) and not _is_current(task):
-                raise
-            raise RuntimeError(f"the sink raised {type(error).__name__}") from error
+        raise RuntimeError("the sink cancelled itself") from error
+    except Exception:
+        raise
+    except BaseException as error:
+        # A coroutine that the collector closes gets a GeneratorExit too, but outside of its task's steps.
+        if isinstance(error, GeneratorExit) and not _is_current(task):
+            raise
+        raise RuntimeError(f"the sink raised {type(error).__name__}") from error
 
 
 def _is_current(task: asyncio.Task[object] | None) -> bool:

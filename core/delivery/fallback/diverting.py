@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from logweir.delivery.answer_check import sound
+from logweir.delivery.call_sink import contained
 from logweir.delivery.counters import DeliveryCounters
 from logweir.delivery.fallback.circuit import Circuit, CircuitState
 from logweir.delivery.fallback.ledger import Ledger
@@ -26,7 +27,6 @@ from logweir.delivery.own_copies import for_sink
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.process.standstill import under_way
 from logweir.process.threads import in_thread
 from logweir.settings.fallback import FallbackConfig
 from logweir.sinks.contract import Sink, SinkConfig
@@ -131,7 +131,7 @@ class Diverting(Sink[SinkConfig]):
         async with self._opening:
             if not self._other_is_open:
                 try:
-                    await self.other.open()
+                    await contained(self.other.open)
                 except Exception as error:
                     raise self._unavailable(error) from error
                 self._other_is_open = True
@@ -166,8 +166,7 @@ class Diverting(Sink[SinkConfig]):
     async def _held(self, batch: Sequence[Event]) -> set[str]:
         ids = [event.id for event in batch]
         try:
-            async with under_way():
-                return await in_thread(lambda: self.ledger.held(ids))
+            return await in_thread(lambda: self.ledger.held(ids))
         except OSError as error:
             # The sink is up, and a disk that is not must not keep its events from it.
             report(f"{self.context.name}.notes", "what was sent to fallbacks cannot be read: %s", error)
@@ -210,7 +209,8 @@ class Diverting(Sink[SinkConfig]):
     async def _offer(self, batch: Sequence[Event]) -> WriteResult:
         """Write to the fallback; a batch that it refuses whole is split, until what it refuses is alone."""
         try:
-            return sound(await self.other.write(self._for_other(batch)), len(batch))
+            answer = await contained(lambda: self.other.write(self._for_other(batch)))
+            return sound(answer, len(batch))
         except SinkRejected as error:
             if len(batch) == 1:
                 return WriteResult(rejected={0: str(error)})
@@ -222,8 +222,7 @@ class Diverting(Sink[SinkConfig]):
 
     async def _noted(self, work: Callable[[], None]) -> None:
         try:
-            async with under_way():
-                await in_thread(work)
+            await in_thread(work)
         except OSError as error:
             raise SinkUnavailable(f"what goes to the fallback cannot be noted: {error}") from error
 

@@ -28,7 +28,7 @@ class Store(MemorySink):
     def __init__(self, name: str) -> None:
         retry = RetryConfig(initial=0.0, max=0.0, timeout=20.0)
         super().__init__(MemoryConfig(type="memory", retry=retry), SinkContext(name=name))
-        self.down: Exception | None = None
+        self.down: BaseException | None = None
         self.refused: set[str] = set()
         self.waiting: set[str] = set()
         self.opened = self.writes = 0
