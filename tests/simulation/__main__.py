@@ -1,5 +1,7 @@
 """``python -m simulation FIRST LAST [BREAK]``: live through the histories of these seeds.
 
+With ``fallbacks`` as the break nothing is broken, but each sink has a fallback, as with the breaks of these.
+
 Prints what breaks a law, a line for each seed, and ends with 1 then; with a break it ends at the first finding.
 Started with ``PYTHONHASHSEED=0``, for sets of text have an order of their own in each process otherwise.
 """
@@ -11,6 +13,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from simulation.breaks import BREAKS
+from simulation.fallback_breaks import FALLBACK_BREAKS
 from simulation.history import run
 from simulation.laws import broken_laws
 
@@ -18,9 +21,9 @@ from simulation.laws import broken_laws
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def _laws_broken_by(seed: int, folder: Path) -> list[str]:
+def _laws_broken_by(seed: int, folder: Path, *, fallbacks: bool) -> list[str]:
     try:
-        return broken_laws(run(seed, folder))
+        return broken_laws(run(seed, folder, fallbacks=fallbacks))
     except BaseException as error:  # noqa: BLE001 - a SystemExit that reaches the loop is one of the faults
         return [f"the process came to an end: {error!r}"]
 
@@ -29,10 +32,12 @@ def main(first: int, last: int, broken: str | None) -> int:
     """Return the exit code."""
     logging.disable(logging.CRITICAL)
     found = 0
-    with BREAKS[broken]() if broken else nullcontext():
+    fallbacks = broken == "fallbacks" or broken in FALLBACK_BREAKS
+    broken = None if broken == "fallbacks" else broken
+    with {**BREAKS, **FALLBACK_BREAKS}[broken]() if broken else nullcontext():
         for seed in range(first, last):
             with tempfile.TemporaryDirectory(dir=_MEMORY) as folder:
-                laws = _laws_broken_by(seed, Path(folder))
+                laws = _laws_broken_by(seed, Path(folder), fallbacks=fallbacks)
             if laws:
                 found += 1
                 print(  # noqa: T201 - it is a command

@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
-from logweir.delivery.spool.spool_file import SpoolFile
 from logweir.event import Event, Kind
-from logweir.routing.router import Router
-from logweir.runtime import pipeline as pipelines
-from logweir.sinks import registry
 from simulation.clock import VirtualLoop
+from simulation.fallbacks import fallback_of, with_fallbacks
 from simulation.interruption import interrupted
 from simulation.locks import injected
 from simulation.process import Process, SimulatedSpool
+from simulation.seams import seams
 from simulation.threads import SimulatedThread, Threads
 from simulation.world import MOODS, SimulatedSink, World
 
@@ -63,8 +59,12 @@ class History:
         metrics: The counts of the last process.
     """
 
-    def __init__(self, seed: int, folder: Path, chance: random.Random, loop: VirtualLoop) -> None:
+    def __init__(
+        self, seed: int, folder: Path, chance: random.Random, loop: VirtualLoop, *, fallbacks: bool = False
+    ) -> None:
         self.seed = seed
+        # Whether events return from the fallback of each sink; None where sinks have none.
+        self.returns = chance.random() < 0.5 if fallbacks else None
         self.chance, self.loop = chance, loop
         self.world = World(self.chance)
         self.folder = folder
@@ -75,6 +75,8 @@ class History:
         self.metrics: dict[str, Any] = {}
         self.waiters = 0
         self.crashes = self.reloads = self.interruptions = 0
+        # Whether a reload has left the notes of what is in fallbacks in another data directory.
+        self.moved = False
         self._numbers = iter(range(10**9))
         self._lives = iter(range(10**9))
         self._sinks: dict[str, dict[str, Any]] = {}
@@ -101,6 +103,8 @@ class History:
         # A sink that only traces comes and goes with reloads; audit events are never left without theirs.
         names = self._names[:-1] if self._names[1:] and self.chance.random() < 0.2 else self._names
         sinks = {name: self._sinks[name] for name in names}
+        if self.returns is not None:
+            sinks = with_fallbacks(sinks, self.chance, returns=self.returns)
         routes = [{"name": "audit", "match": {"kind": "audit"}, "to": audit}]
         routes.append({"name": "tracing", "match": {"kind": "tracing"}, "to": names[-2:]})
         given = {"sinks": sinks, "routes": routes, "data_dir": str(directory), "drain_timeout": 5}
@@ -204,7 +208,10 @@ class History:
         self._call(work)
 
     async def _mood(self) -> None:
-        store = self.world.store(self.chance.choice(self._names))
+        name = self.chance.choice(self._names)
+        if self.returns is not None and self.chance.random() < 0.3:
+            name = fallback_of(name)
+        store = self.world.store(name)
         store.mood = self.chance.choice(MOODS)
         self.log[-1] += f" {store.mood}"
 
@@ -236,7 +243,9 @@ class History:
         """Mostly with the data directory of now, sometimes with another one."""
         now = self._process.fan_out.pipeline.config.data_dir
         other = self._process.directory / f"data{self.chance.randrange(3)}"
-        return self.config(other if self.chance.random() < 0.2 else now)
+        chosen = other if self.chance.random() < 0.2 else now
+        self.moved |= chosen != now
+        return self.config(chosen)
 
     async def _reload_in_a_call(self) -> None:
         """A reload in the middle of a call: between the routing and the queues."""
@@ -266,6 +275,7 @@ class History:
         if self.world.disk_full:
             return
         self.reloads += 1
+        self.moved = True
         for name in self._names:
             self.world.store(name).mood = "down"
         for _ in range(3):
@@ -324,6 +334,7 @@ class History:
         sent = {event.id for event, _ in self.sent}
         for store in self.world.stores.values():
             store.again |= sent
+            store.unsure |= store.there  # and those may still be in the queue
 
     async def _flush(self) -> None:
         await self._process.flush(self.chance.choice([0.01, 1]))
@@ -344,6 +355,8 @@ class History:
             store.closed = set()
         await self._until(lambda: not any(self._depths(closed=False).values()))
         self.unsettled = {name: count for name, count in self._depths(closed=False).items() if count}
+        if self.returns and not self.moved:
+            await self._until(lambda: not any(self.in_fallback(name) for name in self.lasting))
         self.stuck = [thread.name for thread in self.threads.alive if thread.name == "caller"]
         self.metrics = dict(self._process.reload.metrics())
         self.waiters = sum(
@@ -352,6 +365,20 @@ class History:
             for queue in channel._queues
         )
         await self._process.stop(5)
+
+    def there(self, name: str) -> set[str]:
+        """What a sink has, or its fallback has for it."""
+        return self.world.store(name).there | self.world.store(fallback_of(name)).there
+
+    def in_fallback(self, name: str) -> set[str]:
+        """What the fallback of a sink has."""
+        return self.world.store(fallback_of(name)).there
+
+    @property
+    def lasting(self) -> list[str]:
+        """The sinks with a fallback that there are at the end."""
+        sinks = self._process.fan_out.pipeline.config.sinks
+        return [name for name, sink in sinks.items() if sink.fallback is not None]
 
     async def _until(self, condition: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -371,15 +398,15 @@ class History:
         return found
 
 
-def run(seed: int, folder: Path) -> History:
+def run(seed: int, folder: Path, *, fallbacks: bool = False) -> History:
     """Live through the history of a seed."""
     random.seed(seed)
     chance = random.Random(seed)
     loop = VirtualLoop(chance)
-    history = History(seed, folder, chance, loop)
+    history = History(seed, folder, chance, loop, fallbacks=fallbacks)
     asyncio.set_event_loop(loop)
     try:
-        with injected(loop.threads), _simulated(history):
+        with injected(loop.threads), seams(history):
             loop.run_until_complete(history.live())
             loop.run_until_complete(_rest())
             history.world.violations += loop.threads.violations
@@ -404,29 +431,3 @@ async def _rest() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextmanager
-def _simulated(history: History) -> Iterator[None]:
-    world, write, route = history.world, SpoolFile.write, Router.route
-
-    def routing(router: Any, event: Event) -> Any:
-        found = route(router, event)
-        history.after_route()
-        return found
-
-    def writing(file: SpoolFile, *arguments: Any) -> Any:
-        return world.write_to_disk(write, file, *arguments)
-
-    resolve = registry.resolve
-
-    def resolving(name: str) -> Any:
-        return SimulatedSink if name == "simulated" else resolve(name)
-
-    with (
-        patch.object(pipelines, "Spool", SimulatedSpool),
-        patch.object(SpoolFile, "write", writing),
-        patch.object(Router, "route", routing),
-        patch.object(registry, "resolve", resolving),
-    ):
-        yield

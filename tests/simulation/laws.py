@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.delivery.queue import DropReason
+from simulation.fallbacks import fallback_of, is_fallback
 from simulation.history import History
 
 __all__ = ["broken_laws"]
@@ -19,6 +20,7 @@ def broken_laws(history: History) -> list[str]:
         *history.world.violations,
         *_lost(history),
         *_doubled(history),
+        *_both(history),
         *_order(history),
         *_waiting(history),
         *_counts(history),
@@ -33,20 +35,34 @@ def _lost(history: History) -> Iterator[str]:
     letters = {letter.event().id for letter in _letters(history)}
     for (event_id, level), sinks in world.acknowledged.items():
         for sink in sinks:
-            if level != "accepted" and event_id not in world.store(sink).there and event_id not in letters:
+            if level != "accepted" and event_id not in history.there(sink) and event_id not in letters:
                 yield f"{int(event_id, 16)} was acknowledged as {level} and is not in {sink}"
 
 
 def _doubled(history: History) -> Iterator[str]:
     """What was stored is sent again only where the answer was lost."""
-    for name, store in history.world.stores.items():
-        if store.doubled:
-            yield f"{name} got twice without a reason: {[int(each, 16) for each in store.doubled[:5]]}"
+    world = history.world
+    for name, store in list(world.stores.items()):
+        # What may be in the other of the two, because an answer of that was lost, comes here once more.
+        again = world.store(fallback_of(name)).again if history.returns else set[str]()
+        if doubled := [each for each in store.doubled if each not in again]:
+            yield f"{name} got twice without a reason: {[int(each, 16) for each in doubled[:5]]}"
+
+
+def _both(history: History) -> Iterator[str]:
+    """What may not be in both is in one; what returns is in the sink at last."""
+    for name, store in list(history.world.stores.items()):
+        other = history.world.store(fallback_of(name)).there if not is_fallback(name) else set[str]()
+        if history.returns and name in history.lasting and other and not history.moved:
+            yield f"{name}: {[int(each, 16) for each in sorted(other)[:5]]} never return from its fallback"
+        both = sorted((store.there & other) - store.unsure)
+        if both and not history.returns and not history.moved:
+            yield f"{[int(each, 16) for each in both[:5]]} are in {name} and in its fallback"
 
 
 def _order(history: History) -> Iterator[str]:
     """A sink with one worker that never failed stores events in the order of the calls."""
-    if history.crashes or history.reloads or history.interruptions:
+    if history.crashes or history.reloads or history.interruptions or history.returns is not None:
         return
     for name, store in history.world.stores.items():
         if not store.troubled and history.workers[name] == {1}:

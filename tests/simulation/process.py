@@ -25,6 +25,7 @@ from logweir.runtime.fan_out import FanOut
 from logweir.runtime.pipeline import Surroundings
 from logweir.runtime.reload import Reload
 from simulation.clock import VirtualLoop
+from simulation.fallbacks import fallback_of
 from simulation.world import World
 
 __all__ = ["Process", "SimulatedSpool"]
@@ -238,7 +239,9 @@ class Process:
     def _acknowledged(self, receipt: Receipt, level: AckLevel, ack: Ack) -> None:
         if not self.dead:
             self.world.acknowledged[receipt.event.id, level] = ack.sinks
-            missing = [name for name in ack.sinks if receipt.event.id not in self.world.store(name).there]
+            # Where a sink has a fallback, that may have stored it.
+            pairs = [(self.world.store(name), self.world.store(fallback_of(name))) for name in ack.sinks]
+            missing = [one for one, other in pairs if receipt.event.id not in one.there | other.there]
             if level == "stored" and missing:
                 self.world.violations.append(f"stored was said of what {missing} have not")
 

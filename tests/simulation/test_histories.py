@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from simulation.breaks import BREAKS
+from simulation.fallback_breaks import FALLBACK_BREAKS
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 SEEDS = 5000 if LONG else 300
 CHUNK = 500 if LONG else 75
 TESTS = Path(__file__).parents[1]
 #: Where the histories begin in which a rare fault shows; the others are found from the first on.
-BEGIN = {"what_the_disk_refuses_at_a_reload_is_forgotten": 250}
+BEGIN = {
+    "what_the_disk_refuses_at_a_reload_is_forgotten": 250,
+    "events_are_settled_before_the_fallback_has_stored_them": 45,
+}
 
 
 def simulated(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -36,9 +40,25 @@ def test_the_laws_hold_in_every_history(first: int) -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(3600 if LONG else 300)
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK) if LONG else [0])
+def test_the_laws_hold_where_sinks_have_fallbacks(first: int) -> None:
+    done = simulated(first, first + (CHUNK if LONG else 25), "fallbacks")
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_fault_that_is_put_back_is_found(name: str) -> None:
     done = simulated(BEGIN.get(name, 0), 500, name)
     assert done.returncode == 1, f"no law was broken in 500 histories: {done.stderr}"
+    assert done.stdout.startswith("seed "), done.stderr
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", FALLBACK_BREAKS)
+def test_a_fault_of_fallbacks_that_is_put_back_is_found(name: str) -> None:
+    done = simulated(BEGIN.get(name, 0), 200, name)
+    assert done.returncode == 1, f"no law was broken in 200 histories: {done.stderr}"
     assert done.stdout.startswith("seed "), done.stderr

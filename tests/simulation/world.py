@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.sinks.contract import Sink, SinkConfig
-from logweir.sinks.results import WriteResult
+from logweir.sinks.contract import Query, Sink, SinkConfig
+from logweir.sinks.results import Health, HealthStatus, WriteResult
 
 if TYPE_CHECKING:
     from simulation.process import Process
@@ -39,6 +39,8 @@ class Store:
         doubled: Ids that were sent once more without a reason.
         troubled: Whether anything ever went wrong here, so that no order is promised.
         closed: The ids of events that this store puts off for as long as it is so (a closed index).
+        events: What is there, by id.
+        unsure: Ids of which whoever wrote them last does not know whether they are there.
     """
 
     mood: Mood = "well"
@@ -48,6 +50,8 @@ class Store:
     doubled: list[str] = field(default_factory=list)
     troubled: bool = False
     closed: set[str] = field(default_factory=set)
+    events: dict[str, Event] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
 
     def take(self, events: Sequence[Event]) -> frozenset[int]:
         """Store events; returns the indexes of those that were there."""
@@ -59,6 +63,7 @@ class Store:
                     self.doubled.append(event.id)
             else:
                 self.there.add(event.id)
+                self.events[event.id] = event
                 self.order.append(event.id)
         return frozenset(known)
 
@@ -134,6 +139,35 @@ class SimulatedSink(Sink[SimulatedConfig]):
     def _store(self) -> Store:
         return self.world.store(self.context.name)
 
+    async def check(self) -> Health:
+        """Say that it is down, if that is all that is wrong: other moods show in a write."""
+        down = self._store.mood == "down"
+        return Health(HealthStatus.DOWN, "it is down") if down else Health(HealthStatus.OK)
+
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        """Yield the events of these ids; what serves a fallback."""
+        await self._reached()
+        for event_id in sorted(query.ids or ()):
+            if event_id in self._store.there:
+                yield self._store.events[event_id]
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Delete the events of these ids, and maybe lose the answer."""
+        await self._reached()
+        store = self._store
+        gone = store.there & {*ids}
+        store.there -= gone
+        if store.mood == "cut":
+            raise SinkUnavailable("the connection broke")
+        return len(gone)
+
+    async def _reached(self) -> None:
+        await asyncio.sleep(self.world.chance.uniform(0, 0.002))
+        if self.process.dead or self._store.mood == "forever":
+            await asyncio.Event().wait()
+        if self._store.mood == "down":
+            raise SinkUnavailable("it is down")
+
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         """Do what the mood says; a write of a process that has died meanwhile never gets anywhere."""
         store, chance = self._store, self.world.chance
@@ -147,6 +181,7 @@ class SimulatedSink(Sink[SimulatedConfig]):
         except asyncio.CancelledError:
             # Whoever cancels a write cannot know what was stored of it.
             store.again.update(event.id for event in batch)
+            store.unsure.update(event.id for event in batch)
             raise
 
     async def _answer(  # noqa: C901 - a table of moods
@@ -193,4 +228,5 @@ class SimulatedSink(Sink[SimulatedConfig]):
     def _store_some(store: Store, batch: Sequence[Event]) -> None:
         wanted = [event for event in batch if event.id not in store.closed and not event.fields.get("poison")]
         store.again.update(event.id for event in wanted)
+        store.unsure.update(event.id for event in wanted)
         store.take(wanted)
