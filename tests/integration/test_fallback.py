@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -255,6 +258,23 @@ def test_the_circuit_shows_in_metrics_top_and_check(tmp_path: Path, monkeypatch:
     checked = CliRunner().invoke(app, ["check", "--no-probe"], env={"COLUMNS": "200"})
     assert "circuit" not in checked.output
     assert "fallback" not in checked.output
+
+
+def test_the_example_shows_an_outage_from_its_beginning_to_its_end(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "logweir.examples.fallback"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.stdout.splitlines() == [
+        "before the outage: the circuit is closed; the store has 3 events, the fallback 0",
+        "during the outage: the circuit is open; the store has 3 events, the fallback 5",
+        "after the outage: the circuit is closed; the store has 10 events, the fallback 0",
+    ]
 
 
 def test_a_wrong_fallback_ends_a_command_with_one_message_and_code_2(tmp_path: Path) -> None:
