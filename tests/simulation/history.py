@@ -75,8 +75,6 @@ class History:
         self.metrics: dict[str, Any] = {}
         self.waiters = 0
         self.crashes = self.reloads = self.interruptions = 0
-        # Whether a reload has left the notes of what is in fallbacks in another data directory.
-        self.moved = False
         self._numbers = iter(range(10**9))
         self._lives = iter(range(10**9))
         self._sinks: dict[str, dict[str, Any]] = {}
@@ -243,9 +241,7 @@ class History:
         """Mostly with the data directory of now, sometimes with another one."""
         now = self._process.fan_out.pipeline.config.data_dir
         other = self._process.directory / f"data{self.chance.randrange(3)}"
-        chosen = other if self.chance.random() < 0.2 else now
-        self.moved |= chosen != now
-        return self.config(chosen)
+        return self.config(other if self.chance.random() < 0.2 else now)
 
     async def _reload_in_a_call(self) -> None:
         """A reload in the middle of a call: between the routing and the queues."""
@@ -275,7 +271,6 @@ class History:
         if self.world.disk_full:
             return
         self.reloads += 1
-        self.moved = True
         for name in self._names:
             self.world.store(name).mood = "down"
         for _ in range(3):
@@ -355,7 +350,7 @@ class History:
             store.closed = set()
         await self._until(lambda: not any(self._depths(closed=False).values()))
         self.unsettled = {name: count for name, count in self._depths(closed=False).items() if count}
-        if self.returns and not self.moved:
+        if self.returns:
             await self._until(lambda: not any(self.in_fallback(name) for name in self.lasting))
         self.stuck = [thread.name for thread in self.threads.alive if thread.name == "caller"]
         self.metrics = dict(self._process.reload.metrics())

@@ -53,10 +53,10 @@ def _both(history: History) -> Iterator[str]:
     """What may not be in both is in one; what returns is in the sink at last."""
     for name, store in list(history.world.stores.items()):
         other = history.world.store(fallback_of(name)).there if not is_fallback(name) else set[str]()
-        if history.returns and name in history.lasting and other and not history.moved:
+        if history.returns and name in history.lasting and other:
             yield f"{name}: {[int(each, 16) for each in sorted(other)[:5]]} never return from its fallback"
         both = sorted((store.there & other) - store.unsure)
-        if both and not history.returns and not history.moved:
+        if both and not history.returns:
             yield f"{[int(each, 16) for each in both[:5]]} are in {name} and in its fallback"
 
 

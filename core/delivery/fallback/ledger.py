@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,7 +37,7 @@ from logweir.diagnostics import report
 from logweir.process import fork
 from logweir.process.fork import Stage
 
-__all__ = ["Ledger", "Noted", "waiting_in"]
+__all__ = ["Ledger", "Noted", "carry_over", "waiting_in"]
 
 _FILE_NAME = "fallback.db"
 _FORMAT = 1
@@ -74,6 +75,8 @@ _SETTLED_AFTER = 60.0
 _TAKEN_OVER_FOR = 86_400.0
 #: Nanoseconds after which a change of a file has another date than the next one.
 _CLEAR_OF_DATES = 2 * 10**9
+#: Notes that are moved at once.
+_PIECE = 1000
 T = TypeVar("T")
 
 
@@ -278,6 +281,37 @@ def waiting_in(data_dir: Path) -> dict[tuple[str, str], int]:
     query = "SELECT sink, fallback, count(*) FROM diverted GROUP BY sink, fallback ORDER BY sink, fallback"
     rows = _use(path, lambda connection: connection.execute(query).fetchall())
     return {(str(sink), str(fallback)): int(count) for sink, fallback, count in rows}
+
+
+def carry_over(former: Path, data_dir: Path) -> None:
+    """Move the notes of another data directory here, where events that wait in its queues come too.
+
+    In pieces: a crash in between leaves one in both, which are as one.
+
+    Raises:
+        OSError: One of the files cannot be used.
+    """
+    source, target = former / _FILE_NAME, data_dir / _FILE_NAME
+    if not source.exists():
+        return
+
+    def read(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+        return connection.execute("SELECT * FROM diverted LIMIT ?", (_PIECE,)).fetchall()
+
+    while rows := _use(source, read):
+        _use(target, partial(_insert, rows))
+        _use(source, partial(_remove, rows))
+
+
+def _insert(rows: Sequence[tuple[object, ...]], connection: sqlite3.Connection) -> None:
+    with transaction(connection):
+        connection.executemany("INSERT OR IGNORE INTO diverted VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _remove(rows: Sequence[tuple[object, ...]], connection: sqlite3.Connection) -> None:
+    with transaction(connection):
+        keys = [row[:3] for row in rows]
+        connection.executemany("DELETE FROM diverted WHERE sink = ? AND fallback = ? AND id = ?", keys)
 
 
 #: One use at a time, as a file that is damaged is renamed.

@@ -1,8 +1,8 @@
 """Housekeeping: what is done about the files on disk, beside the workers that deliver their events.
 
 At the start and from time to time it takes over the queue files of dead processes, and those that this one
-left in another directory at a reload, and turns what waits for sinks that are not configured any more into
-dead letters. All of it runs in threads.
+left in another directory at a reload (with what is noted there of fallbacks), and turns what waits for sinks
+that are not configured any more into dead letters. All of it runs in threads.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from logweir.delivery.fallback.ledger import carry_over
 from logweir.delivery.spool import former_directories
 from logweir.delivery.spool.spool import Spool
 from logweir.delivery.spool.unconfigured import dead_letter_unconfigured
@@ -81,6 +82,12 @@ def _move_from(former: Path, spool: Spool, *, may_forget: bool) -> None:
     for earlier in former_directories.noted(former):
         former_directories.note(spool.directory, earlier)
         former_directories.forget(former, earlier)
+    # Before the events: who delivers them must know where they may be already.
+    try:
+        carry_over(former.parent, spool.directory.parent)
+    except OSError as error:
+        report(f"{former}.notes", "the notes of fallbacks cannot be taken along, trying again: %s", error)
+        may_forget = False
     spool.adopt(former)
     # A file that is still there belongs to a process that lives, or could not be taken over just now.
     if may_forget and not any(former.glob("*.db")):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from logweir.delivery.fallback.ledger import Ledger, Noted, waiting_in
+from logweir.delivery.fallback.ledger import Ledger, Noted, carry_over, waiting_in
 
 
 class Time:
@@ -87,6 +87,19 @@ def test_a_note_is_pruned_when_no_queue_can_hold_its_event_any_more(tmp_path: Pa
     ledger.note(["sent"])  # it waits for the fallback, which is asked again and again
     ledger.prune()
     assert ledger.held(["killed", "stored", "sent"]) == {"sent"}
+
+
+def test_the_notes_of_a_former_directory_come_along_with_what_waits_there(tmp_path: Path) -> None:
+    former = Ledger(tmp_path / "former", "a", "b")
+    former.note([str(number) for number in range(2500)])
+    former.settle(["7"], [])
+    Ledger(tmp_path / "new", "a", "b").note(["1", "new"])
+    carry_over(tmp_path / "former", tmp_path / "new")
+    carry_over(tmp_path / "nowhere", tmp_path / "new")
+    assert waiting_in(tmp_path / "former") == {}
+    assert waiting_in(tmp_path / "new") == {("a", "b"): 2501}
+    states = {one: state for one, state, _ in Ledger(tmp_path / "new", "a", "b").oldest(3000, 5.0)}
+    assert states["7"] is Noted.STORED
 
 
 def test_a_damaged_ledger_is_quarantined_and_begun_anew(
