@@ -14,13 +14,19 @@ from logweir.sinks import registry
 from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.threaded import as_async
 
-__all__ = ["fallback_of", "with_fallback"]
+__all__ = ["fallback_of", "with_fallback", "written_to"]
 
 
 def fallback_of(name: str, config: RoutingConfig) -> SinkConfig | None:
     """The settings of a sink's fallback; None if it has none."""
     fallback = config.sinks[name].fallback
     return None if fallback is None else config.sinks[fallback.to]
+
+
+def written_to(name: str, config: RoutingConfig) -> tuple[str, ...]:
+    """The sinks that the channel of a sink may write to, by their names."""
+    fallback = config.sinks[name].fallback
+    return (name,) if fallback is None else (name, fallback.to)
 
 
 def with_fallback(name: str, config: RoutingConfig, sink: Sink[SinkConfig], clock: Clock) -> Sink[SinkConfig]:

@@ -35,7 +35,7 @@ from logweir.diagnostics import mask_with
 from logweir.redaction.reasons import masked
 from logweir.routing.classifier import Classifier, take_explicit
 from logweir.routing.router import Router
-from logweir.runtime.fallbacks import fallback_of, with_fallback
+from logweir.runtime.fallbacks import fallback_of, with_fallback, written_to
 from logweir.settings.delivery import QueueConfig
 from logweir.settings.tls_files import contents_of_files
 from logweir.sinks import registry
@@ -159,8 +159,8 @@ def _unchanged(
         if config.sinks.get(name) == channel.config
         and context_of(name, config) == context_of(name, before)
         and plan_queue(name, config) == plan_queue(name, before)
-        and files[name] == previous.files.get(name)
         and fallback_of(name, config) == fallback_of(name, before)
+        and all(files[one] == previous.files.get(one) for one in written_to(name, config))
     }
 
 

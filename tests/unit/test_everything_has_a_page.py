@@ -39,7 +39,7 @@ def test_every_sink_type_has_its_section_with_all_its_own_keys() -> None:
     sections = dict(
         re.findall(r"^## Sink (\w+)\n(.*?)(?=^## |\Z)", page("configuration.md"), re.DOTALL | re.MULTILINE)
     )
-    common = {"type", "queue", "workers", "batch", "retry", "retention"}
+    common = {"type", "queue", "workers", "batch", "retry", "fallback", "retention"}
     for name, each in models().items():
         if name.startswith("Sink "):
             keys = set(re.findall(r"^- \*\*`(\w+)`", sections[name.removeprefix("Sink ")], re.MULTILINE))

@@ -22,7 +22,7 @@ Every key with its type, its default and an example. How they work together is i
 """
 EXAMPLES = Path(__file__).with_name("examples.yaml")
 #: What every sink has.
-_COMMON = ("type", "queue", "workers", "batch", "retry", "retention")
+_COMMON = ("type", "queue", "workers", "batch", "retry", "fallback", "retention")
 #: Sections whose key alone would not say which one it is.
 _TITLES = {
     "RouteConfig": "A route",
