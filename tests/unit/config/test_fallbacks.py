@@ -131,6 +131,13 @@ def test_a_worker_process_does_not_know_how_full_queues_are() -> None:
     assert "use after instead" in message
 
 
+def test_a_fallback_that_forgets_is_doubted() -> None:
+    config = load({"a": falls_back("b"), "b": {"type": "null"}})
+    assert "the fallback of the sink 'a' is 'b' of type null, which forgets what it is sent" in find_doubts(
+        config
+    )
+
+
 def test_attempts_that_end_before_the_fallback_begins_are_doubted() -> None:
     config = load({"a": {**falls_back("b"), "retry": {"max_attempts": 3}}, "b": SQLITE})
     assert any("gives events up after 3 attempts" in doubt for doubt in find_doubts(config))
