@@ -81,7 +81,7 @@ def find_doubts(config: RoutingConfig) -> list[str]:
     used |= {sink.fallback.to for sink in config.sinks.values() if sink.fallback is not None}
     doubts += [f"no route sends to the sink {name!r}" for name in config.sinks if name not in used]
     doubts += [
-        f"the fallback of the sink {name!r} is {sink.fallback.to!r} of type null, which forgets what it is sent"
+        f"the fallback of the sink {name!r} is {sink.fallback.to!r} of type null, which forgets all it gets"
         for name, sink in config.sinks.items()
         if sink.fallback is not None and config.sinks[sink.fallback.to].type == "null"
     ]

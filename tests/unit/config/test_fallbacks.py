@@ -133,7 +133,7 @@ def test_a_worker_process_does_not_know_how_full_queues_are() -> None:
 
 def test_a_fallback_that_forgets_is_doubted() -> None:
     config = load({"a": falls_back("b"), "b": {"type": "null"}})
-    assert "the fallback of the sink 'a' is 'b' of type null, which forgets what it is sent" in find_doubts(
+    assert "the fallback of the sink 'a' is 'b' of type null, which forgets all it gets" in find_doubts(
         config
     )
 

@@ -53,7 +53,6 @@ SINKS: dict[str, dict[str, Any]] = {
     "victorialogs": {"url": "https://h:9428"},
     "http": {"url": "https://h/logs"},
     "otlp": {"url": "https://h:4318"},
-    "victorialogs": {"url": "https://h:9428"},
 }
 
 
