@@ -1,7 +1,7 @@
 """Lines of log files: from one line of JSON, or of text, to the arguments of ``Runtime.emit``.
 
 Pure, and on the hot path of ``logweir run``. What other loggers write is understood by the table of
-``line_formats.py``. A line that has the whole shape of an event as logweir's own
+``line_formats/table.py``. A line that has the whole shape of an event as logweir's own
 sinks write it is that event again, with its id.
 """
 
@@ -130,9 +130,10 @@ class LineParser:
         fields, preset = found
         if preset is not None and preset.wraps:
             return self._wrapped(fields, preset)
+        says_level = preset is None or not fields.keys().isdisjoint(preset.level)
         parsed = self._understood(fields, self._plans.plan(fields, preset))
-        if parsed.level == "info" and preset is not None and "pri" not in fields and "status" not in fields:
-            parsed = parsed._replace(level=found_level(parsed.name) or "info")
+        if not says_level:
+            parsed = parsed._replace(level=found_level(parsed.name) or parsed.level)
         return (parsed if parsed.name or preset is not None else parsed._replace(name=text),)
 
     def _understood(self, fields: dict[str, Any], plan: Plan) -> Parsed:

@@ -154,6 +154,8 @@ EXAMPLES: list[Example] = [
     ("nginx", "2026/01/02 03:04:05 [crit] 7#8: *9 open() failed, client: 192.0.2.7",
      "open() failed, client: 192.0.2.7", "critical", "2026-01-02T03:04:05.000000000Z",
      {"pid": 7, "tid": 8, "connection": 9}),
+    ("nginx", "2026/01/02 03:04:05 [info] 7#8: client sent ERROR in its request",
+     "client sent ERROR in its request", "info", "2026-01-02T03:04:05.000000000Z", {"pid": 7, "tid": 8}),
     ("apache", '192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] "POST /login HTTP/1.0" 403 -',
      "POST /login HTTP/1.0", "warning", "2026-01-02T03:04:05.000000000Z",
      {"remote_addr": "192.0.2.7", "method": "POST", "path": "/login", "protocol": "HTTP/1.0", "status": 403}),
