@@ -54,7 +54,7 @@ _HOLDS = frozenset(
 )
 _COUNTED, _OF_A_SIGN = "=:<%\uff1a\uff1d", 8
 _LEAD = 80
-_OF_NAMES, _OF_A_NAME, _OF_A_VERDICT, _OF_A_SECRET = 250, 10, 100, 90
+_OF_NAMES, _OF_A_NAME, _OF_A_VERDICT, _OF_A_SECRET = 340, 10, 100, 90
 _OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z|\bpam_\w{1,16}\(\Z")
 _VISIBILITY = re.compile(r"(?:\"[\w\\]{1,64}\":)?(?:[\w\\]{1,64}:)?(?:protected|private)\]")
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
