@@ -61,6 +61,12 @@ def shown(
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "sink", overflow="fold")
     for row in rows:
         table.add_row(*(row[name] for name in columns))
+    noted = ", ".join(f"{count:,.0f} {printable(what)}" for what, count in _notes(now, ages).items() if count)
+    return Group(table, Text(noted, style="yellow")) if noted else Group(table)
+
+
+def _notes(now: Picture, ages: Mapping[str, float]) -> dict[str, float]:
+    """What stands below the table, with its number."""
     processes = now.value("processes")
     notes = {
         "processes": processes if processes > 1 else 0,
@@ -80,8 +86,7 @@ def shown(
     notes |= {
         f"s since the broker of {name} was read": age for name, age in ages.items() if age >= _OLD_READING
     }
-    noted = ", ".join(f"{count:,.0f} {printable(what)}" for what, count in notes.items() if count)
-    return Group(table, Text(noted, style="yellow")) if noted else Group(table)
+    return notes
 
 
 def _fitting(rows: list[dict[str, Text]], width: int, names: Sequence[str]) -> list[str]:
