@@ -12,7 +12,7 @@ import re
 from logweir.redaction.command_places import mask_command_places
 from logweir.redaction.command_words import BLANK
 from logweir.redaction.names import Secrecy
-from logweir.redaction.prose import is_placeholder, is_said
+from logweir.redaction.prose import is_hidden_at, is_placeholder, is_said
 from logweir.redaction.scan import Scan
 from logweir.redaction.text_names import mask_behind
 from logweir.redaction.text_places import Place, Span
@@ -121,6 +121,8 @@ def mask_command_lines(text: str, scan: Scan) -> str:
 
 def _argument(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
     text, at = match.string, match.end()
+    if is_hidden_at(text, at):
+        return None
     if _OPTION_SAYS.match(text, at) or is_said(text, at, _end_of_word(text, at), secrecy):
         return None
     return secret_span(Place(text, at, secrecy), scan)

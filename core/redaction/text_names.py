@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from logweir.redaction.names import Secrecy
+from logweir.redaction.prose import is_hidden_at
 from logweir.redaction.scan import Scan
 from logweir.redaction.text_places import Place, Span
 from logweir.redaction.text_values import secret_span
@@ -36,6 +37,8 @@ def judged(names: Iterable[str], scan: Scan) -> dict[str, Secrecy]:
 
 def value_behind(match: re.Match[str], secrecy: Secrecy, scan: Scan) -> Span | None:
     """Read the value that begins where the match ends."""
+    if is_hidden_at(match.string, match.end()):
+        return None  # a text with a secret is searched again
     return secret_span(Place(match.string, match.end(), secrecy), scan)
 
 

@@ -58,6 +58,8 @@ _OF_NAMES, _OF_A_NAME, _OF_A_VERDICT, _OF_A_SECRET = 340, 10, 100, 90
 _OF_AN_ADDRESS = re.compile(r"\b(?:arn|urn):[\w:/.-]{3,80}+(?<=:)\Z|\bpam_\w{1,16}\(\Z")
 _VISIBILITY = re.compile(r"(?:\"[\w\\]{1,64}\":)?(?:[\w\\]{1,64}:)?(?:protected|private)\]")
 _LEADS = frozenset({"", "export", "set", "SET", "Set", "ENV", "env", "ARG", "declare", "setenv", "define"})
+#: As JSON and headers have it that were masked.
+_MASKED = re.compile(r" ?(?:\"\*\*\*\"(?=[,}\]])|Bearer \*\*\*(?=\n|\Z))")
 _QUOTES = "\"'`"
 
 
@@ -164,7 +166,7 @@ def _mask_signed(text: str, scan: Scan) -> str:
     for at, start, (secrecy, name) in reversed(signed):
         if at < done:
             continue
-        if is_hidden_at(text, at + (text[at : at + 1] == " ")):
+        if _MASKED.match(text, at) or is_hidden_at(text, at + (text[at : at + 1] == " ")):
             continue  # a text with a secret is searched again
         scan.look()
         begin = text.find(name, start, at)

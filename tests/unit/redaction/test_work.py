@@ -161,6 +161,24 @@ def test_c10_a_text_of_hundreds_of_secrets_is_cut_to_what_can_be_paid_and_not_ma
     assert stored["logweir_truncated"] is True
 
 
+_DENSE_IN = {
+    "settings": lambda number: f"token{number}=value{number} ",
+    "lines": lambda number: f"api_key_{number}: value{number}\n",
+    "passwords": lambda number: f"password{number}=hunter2-value ",
+    "json": lambda number: f'{{"token_{number}": "value{number}"}}, ',
+    "headers": lambda number: f"Authorization: Bearer value{number}abcdef\n",
+    "urls": lambda number: f"https://u:value{number}@h/{number} ",
+}
+
+
+@pytest.mark.parametrize("shape", _DENSE_IN.values(), ids=_DENSE_IN)
+def test_c10_two_hundred_secrets_of_one_text_are_masked_one_by_one(shape):
+    stored = Snapshotter(RedactConfig().redactor())({"t": "".join(map(shape, range(190)))})[0]
+
+    assert stored["t"].count("***") == 190
+    assert "value" not in stored["t"]
+
+
 def test_c10_short_texts_with_a_sign_are_stored_as_they_are_by_the_thousand():
     fields = {"l": [f"order {number}: paid by bob" for number in range(2000)]}
 
