@@ -240,8 +240,9 @@ class Process:
         if not self.dead:
             self.world.acknowledged[receipt.event.id, level] = ack.sinks
             # Where a sink has a fallback, that may have stored it.
-            pairs = [(self.world.store(name), self.world.store(fallback_of(name))) for name in ack.sinks]
-            missing = [one for one, other in pairs if receipt.event.id not in one.there | other.there]
+            there = {name: self.world.store(name).there for name in ack.sinks}
+            there = {name: ids | self.world.store(fallback_of(name)).there for name, ids in there.items()}
+            missing = [name for name, ids in there.items() if receipt.event.id not in ids]
             if level == "stored" and missing:
                 self.world.violations.append(f"stored was said of what {missing} have not")
 

@@ -17,7 +17,7 @@ TESTS = Path(__file__).parents[1]
 #: Where the histories begin in which a rare fault shows; the others are found from the first on.
 BEGIN = {
     "what_the_disk_refuses_at_a_reload_is_forgotten": 250,
-    "events_are_settled_before_the_fallback_has_stored_them": 45,
+    "events_are_settled_before_the_fallback_has_stored_them": 120,
 }
 
 
@@ -59,6 +59,6 @@ def test_a_fault_that_is_put_back_is_found(name: str) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", FALLBACK_BREAKS)
 def test_a_fault_of_fallbacks_that_is_put_back_is_found(name: str) -> None:
-    done = simulated(BEGIN.get(name, 0), 200, name)
-    assert done.returncode == 1, f"no law was broken in 200 histories: {done.stderr}"
+    done = simulated(BEGIN.get(name, 0), 500, name)
+    assert done.returncode == 1, f"no law was broken in 500 histories: {done.stderr}"
     assert done.stdout.startswith("seed "), done.stderr
