@@ -150,6 +150,17 @@ def test_the_page_on_reading_back_does_what_it_says(tmp_path: Path) -> None:
     assert traced.stdout.count("[audit_db, archive_db]") == 20
 
 
+@pytest.mark.parametrize("page", ["redaction.md", "routing.md"])
+def test_the_commands_of_a_reference_work(page: str, tmp_path: Path) -> None:
+    run(tmp_path, str(BIN / "logweir"), "init")
+    lines = [
+        line for block in blocks(ROOT / "docs/reference" / page, "console") for line in block.splitlines()
+    ]
+    for command in [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]:
+        done = run(tmp_path, str(BIN / "logweir"), *shlex.split(command)[1:])
+        assert done.returncode == 0, (command, done.stderr)
+
+
 #: Commands of a release that take long, or talk to others.
 NOT_HERE = (".ci/run", "git push", ".venv/bin/uv publish")
 

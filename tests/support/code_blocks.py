@@ -1,6 +1,6 @@
 """The code blocks of the documentation, and which of them no test runs.
 
-``NOT_RUN`` is the one place where a command that cannot run in the tests is named, with the reason.
+This is the one place where a command, a session or a part that no test runs is named, with the reason.
 """
 
 import re
@@ -32,6 +32,39 @@ NOT_RUN = {
     "uvicorn": "not run: a service without an end",
     "celery": "not run: a service without an end",
     "pytest": "not run: the tests of the example are run by their own",
+}
+
+_HERE = "tests/integration/test_documentation.py"
+#: Pages whose commands of logweir a test runs, and which.
+RUN = {
+    "docs/tutorial.md": _HERE,
+    "docs/how-to/archive.md": _HERE,
+    "docs/how-to/read-back.md": _HERE,
+    "docs/how-to/testing.md": _HERE,
+    "docs/how-to/release.md": _HERE,
+    "docs/reference/redaction.md": _HERE,
+    "docs/reference/routing.md": _HERE,
+}
+
+#: Pages whose commands of logweir are only parsed, with the reason.
+PARSED = {
+    "docs/how-to/dead-letters.md": "not run: names letters of the reader; tests/integration/test_dead_letters.py has its own",
+    "docs/how-to/deliver-elsewhere.md": "not run: a worker has no end; tests/integration/test_elsewhere.py runs it",
+    "docs/how-to/kafka.md": "not run: a worker has no end; tests/integration/test_kafka_queue.py runs it",
+    "docs/how-to/operate-brokers.md": "not run: a worker has no end; tests/integration/test_worker_processes.py runs it",
+    "docs/how-to/log-files.md": "not run: names log files of the reader; the tutorial runs the same",
+    "docs/reference/audit-chain.md": "not run: weeks lie between; tests/integration/test_verify.py has its own",
+    "examples/fleet/README.md": "not run: names servers of the reader; tests/integration/test_fleet.py runs the file",
+    "examples/separated/README.md": "not run: names servers of the reader; tests/integration/test_separated.py runs the files",
+}
+
+#: Python that is marked as ``py``: parts of the reader's own files, which no test runs as they stand.
+PARTS = {
+    "docs/how-to/alembic.md": "not run: parts of env.py and of a migration; tests/integration/test_alembic.py has them",
+    "docs/how-to/carry-a-trace.md": "not run: part of a service with aiohttp",
+    "docs/how-to/django.md": "not run: parts of settings.py and asgi.py; tests/integration/test_django.py has them",
+    "docs/how-to/testing.md": "not run: a test of the reader's; tests/unit/testing has its like",
+    "docs/how-to/wsgi.md": "not run: part of an application with Flask; tests/integration/test_web.py has one",
 }
 
 #: YAML that is no routing file and no part of one, by the page and what it begins with, and who reads it.

@@ -16,7 +16,18 @@ from logweir.cli.app import app
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.sinks.contract import SinkConfig
-from support.code_blocks import NAMES_CODE, NOT_RUN, OTHER_YAML, Block, blocks, commands
+from support.code_blocks import (
+    NAMES_CODE,
+    NOT_RUN,
+    OTHER_YAML,
+    PARSED,
+    PARTS,
+    ROOT,
+    RUN,
+    Block,
+    blocks,
+    commands,
+)
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 KEYS = {field.alias or name for name, field in RoutingConfig.model_fields.items()}
@@ -130,3 +141,25 @@ def test_what_is_not_run_is_listed_with_its_reason() -> None:
     }
     assert not unlisted, "run it in a test, or name it in NOT_RUN with the reason"
     assert all(reason.startswith("not run: ") for reason in NOT_RUN.values())
+
+
+def test_every_page_with_commands_of_logweir_is_run_by_a_test_or_listed() -> None:
+    pages = {
+        place.partition(":")[0] for place, command in CONSOLE if re.search(r"(^|[ |])logweir [a-z-]", command)
+    }
+    assert pages - {*RUN, *PARSED} == set(), "name it in RUN with its test, or in PARSED with the reason"
+    assert {*RUN, *PARSED} - pages - {"docs/how-to/release.md"} == set(), "has no such commands any more"
+    assert not {*RUN} & {*PARSED}
+    for page, test in RUN.items():
+        assert Path(page).name in (ROOT / test).read_text(encoding="utf-8"), page
+
+
+def test_every_page_with_parts_of_programs_is_listed() -> None:
+    pages = {block.page for block in blocks("py")} - {"docs/how-to/archive.md"}  # whose part its test runs
+    assert pages == set(PARTS)
+
+
+@pytest.mark.parametrize("reason", [*PARSED.values(), *PARTS.values()])
+def test_the_test_that_a_reason_names_exists(reason: str) -> None:
+    assert reason.startswith("not run: ")
+    assert all((ROOT / name).exists() for name in re.findall(r"tests/[\w/.]+\w", reason))

@@ -207,8 +207,12 @@ def _either(values: Iterable[Any]) -> str:
 def _range(rule: dict[str, Any]) -> str:
     low, high = rule.get("minimum"), rule.get("maximum")
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"
-    return f" of at least {low:g}" if low else ""
+        return f" from {_number(low)} to {_number(high)}"
+    return f" of at least {_number(low)}" if low else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _prose(text: str) -> str:
