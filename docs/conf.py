@@ -50,7 +50,7 @@ smartquotes_action = "D"  # dashes alone
 
 autodoc_member_order = "bysource"
 #: The field ``type`` would be taken for Python's own in every signature.
-autodoc_default_options = {"members": True, "exclude-members": "type, model_config", "show-inheritance": True}
+autodoc_default_options = {"members": True, "exclude-members": "type, model_config"}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 add_module_names = False

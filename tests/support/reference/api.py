@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from support.public_api import Definition, Listing, first_paths, public_paths
+from support.public_api import Definition, Listing, find, first_paths, public_paths
 
 
 def pages() -> dict[str, str]:
@@ -57,6 +57,11 @@ def _directive(path: str, definition: Definition) -> Iterator[str]:
     match definition.nodes[0]:
         case ast.ClassDef(bases=bases):
             yield f".. autoclass:: {path}"
+            if any(
+                find(definition.module, ast.unparse(base).partition("[")[0]) in first_paths()
+                for base in bases
+            ):
+                yield "   :show-inheritance:"
             if any("Enum" in ast.unparse(base) for base in bases):
                 yield "   :undoc-members:"
         case ast.FunctionDef() | ast.AsyncFunctionDef():

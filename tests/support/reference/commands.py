@@ -82,7 +82,7 @@ def _section(name: str, command: Any) -> Iterator[str]:
     yield from (_markdown(inspect.cleandoc(command.help or "")), "")
     rows = [_row(each) for each in (*arguments, *options)]
     if rows:
-        yield from ("| option | what it does | default |", "|---|---|---|", *rows, "")
+        yield from (*rows, "")
     if name in EXIT_1:
         yield from (f"Exit code 1: {EXIT_1[name]}.", "")
 
@@ -95,9 +95,8 @@ def _usage(argument: Any) -> str:
 
 def _row(parameter: Any) -> str:
     spelled = ", ".join(f"`{_spelled(parameter, name)}`" for name in _names(parameter))
-    default = "required" if parameter.required else _default(parameter)
-    text = _markdown(parameter.help or "").replace("|", r"\|").replace("\n", " ")
-    return f"| {spelled} | {text} | {default} |"
+    text = _markdown(" ".join((parameter.help or "").split()))
+    return f"- {spelled}: {text}{_default(parameter)}{_choices(parameter)}"
 
 
 def _names(parameter: Any) -> list[str]:
@@ -110,21 +109,21 @@ def _spelled(parameter: Any, name: str) -> str:
     """An option with what it takes, once."""
     longest = max(_names(parameter), key=len)
     takes = parameter.param_type_name == "option" and not (parameter.is_flag or parameter.count)
-    return f"{name} {_takes(parameter)}" if takes and name == longest else name
+    return f"{name} {parameter.metavar or name.lstrip('-').upper()}" if takes and name == longest else name
 
 
-def _takes(parameter: Any) -> str:
-    if parameter.metavar:
-        return str(parameter.metavar)
-    choices = getattr(parameter.type_descriptor, "choices", None)
-    return "/".join(map(str, choices)) if choices else parameter.name.upper().replace("_", "-")
+def _choices(parameter: Any) -> str:
+    choices = getattr(parameter.type_descriptor, "choices", ())
+    return f" One of {', '.join(f'`{each}`' for each in choices)}." if choices else ""
 
 
 def _default(parameter: Any) -> str:
     value = parameter.default
+    if parameter.required:
+        return " Required."
     if value is None or callable(value) or value in ("", [], ()) or value is False:
         return ""
-    return f"`{parameter.opts[0]}`" if value is True else f"`{getattr(value, 'value', value)}`"
+    return f" `{parameter.opts[0] if value is True else getattr(value, 'value', value)}` by default."
 
 
 def _markdown(text: str) -> str:
