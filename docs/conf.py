@@ -35,7 +35,10 @@ include_patterns = [
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!logweir\.).*"),  # the types of others, whose documentation is not asked for
-    ("py:.*", r"logweir\.(?!integrations\.|testing\.|sinks\.contract\.)\w+\..*"),  # what is not public
+    (
+        "py:.*",
+        r"logweir\.(?!context\.\w+$|encoding\.\w+$|integrations\.|testing\.|sinks\.contract\.)\w+\..*",
+    ),  # what is not public
     ("py:.*", r"logweir\..*\._\w+"),
 ]
 linkcheck_ignore = [r"https?://(127\.0\.0\.1|localhost|[\w-]+)(:\d+)?(/.*)?$"]  # those of examples

@@ -20,7 +20,11 @@ SNAPSHOT = ROOT / "docs" / "reference" / "public-api.txt"
 #: What users may import, the shortest paths first; ``.*`` stands for all modules below.
 PUBLIC = (
     "logweir",
+    "logweir.context",
+    "logweir.encoding",
+    "logweir.errors",
     "logweir.sinks.contract",
+    "logweir.sinks.query_match",
     "logweir.testing",
     "logweir.testing.*",
     "logweir.integrations.*",

@@ -3,12 +3,15 @@
 That every metric is there is tested beside the metrics, in ``telemetry/test_prometheus.py``.
 """
 
+import ast
 import importlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+from support.code_blocks import blocks
+from support.public_api import public_paths
 from support.reference.commands import leaves
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -65,3 +68,19 @@ def test_every_command_and_option_is_on_the_page_of_the_command_line() -> None:
                 parameter.opts if parameter.param_type_name == "option" and not parameter.hidden else ()
             ):
                 assert re.search(rf"`{re.escape(spelled)}[` ]", sections[name]), (name, spelled)
+
+
+#: What pages import of one sink, to make it by hand.
+OF_ONE_SINK = re.compile(r"logweir\.sinks\.(elasticsearch|loki|mongodb|sql)\.")
+
+
+def test_what_the_pages_import_is_public() -> None:
+    public = {*public_paths(), *(path.rpartition(".")[0] for path in public_paths())}
+    imported = {
+        f"{node.module}.{alias.name}"
+        for block in blocks("python", "py")
+        for node in ast.walk(ast.parse(block.text))
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("logweir.")
+        for alias in node.names
+    }
+    assert {path for path in imported - public if not OF_ONE_SINK.match(path)} == set()
