@@ -5,6 +5,7 @@ forge and on the site alike. Pages are found by their folder: a new one needs no
 """
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ nitpick_ignore_regex = [
         r"logweir\.(?!context\.\w+$|encoding\.\w+$|integrations\.|testing\.|sinks\.contract\.)\w+\..*",
     ),  # what is not public
     ("py:.*", r"logweir\..*\._\w+"),
+    ("py:mod", r"logweir\..*"),
+    ("py:class", r"logweir\..*T"),  # variables of types
 ]
 linkcheck_ignore = [r"https?://(127\.0\.0\.1|localhost|[\w-]+)(:\d+)?(/.*)?$"]  # those of examples
 linkcheck_timeout = 20
@@ -130,17 +133,28 @@ def _lead_to_first_page(app: Any, error: Exception | None) -> None:
         (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
 
 
-def _shorten_models(_app: Any, _what: str, _name: str, found: Any, *_: Any) -> tuple[str, None] | None:
-    """Give a model of pydantic the names alone as its signature; the types of its fields stand below it."""
-    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+def _shorten(
+    _app: Any, _what: str, _name: str, found: Any, _options: Any, signature: str | None, returns: Any
+) -> Any:
+    """Give a model of pydantic the names alone as its signature; the types of its fields stand below it.
+
+    Sphinx cannot read a signature with objects as defaults, or with the parameters of another function, and
+    would show its own marks in it.
+    """
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        required = [name for name, field in found.model_fields.items() if field.is_required()]
+        return f"({', '.join(['*', *required, '...'])})", None
+    if signature is None:
         return None
-    required = [name for name, field in found.model_fields.items() if field.is_required()]
-    return f"({', '.join(['*', *required, '...'])})", None
+    signature = re.sub(r"= ?<[^>]+>", "= ...", signature)  # a default that has no text of its own
+    if "~P" in signature:
+        signature = re.sub(r"~(?:[\w.]+\.)?(?=\w)", "", signature)
+    return signature, returns
 
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
-    app.connect("autodoc-process-signature", _shorten_models)
+    app.connect("autodoc-process-signature", _shorten)
     app.connect("source-read", _add_navigation)
     app.connect("build-finished", _lead_to_first_page)
     for language in ("mermaid", "logql"):  # which Pygments does not know

@@ -25,6 +25,8 @@ NOT_RUN = {
     "export": "not run: addresses of servers that the reader has",
     "curl": "not run: asks a service that the page has started",
     "redis-cli": "not run: asks a server that the page has started",
+    "journalctl": "not run: no systemd where the tests run",
+    "zcat": "not run: reads a file that the reader has",
     "tail": "not run: has no end",
     "python -m logweir.examples": "not run: a service without an end; tests/integration/test_fleet.py runs it",
     "python -m logweir.benchmarks": "not run: takes minutes; its own tests run it in a short form",

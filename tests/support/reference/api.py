@@ -1,6 +1,7 @@
 """The pages of the Python API: one for each public module, whose docstrings Sphinx puts in."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 from support.public_api import Definition, Listing, find, first_paths, public_paths
@@ -44,9 +45,14 @@ def _types() -> Iterator[str]:
                 "   A part of routing.yaml; its keys are in the configuration.",
                 "",
             )
-        elif named[definition] and not definition.name.startswith("_"):
+        elif named[definition] and not definition.name.startswith("_") and not _is_variable(definition):
             yield from (*_directive(path, definition), "")
     yield from ("```", "")
+
+
+def _is_variable(definition: Definition) -> bool:
+    """Whether it is a ``TypeVar`` or the like, which tells a reader nothing."""
+    return bool(re.match(r"\w+ = (TypeVar|ParamSpec)\(", ast.unparse(definition.nodes[0])))
 
 
 def _is_model(line: str) -> bool:
