@@ -20,13 +20,14 @@ from logweir.benchmarks.measure import Bar, Report, Series, take_turns
 from logweir.benchmarks.writing import BATCH, Write, in_batches, named, order_events, write_all
 from logweir.event import Event
 from logweir.sinks.contract import SinkContext
-from logweir.sinks.elasticsearch.bulk_body import bodies
-from logweir.sinks.elasticsearch.client import ElasticsearchClient, packed
+from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.encode import to_document
-from logweir.sinks.elasticsearch.layout import Layout
-from logweir.sinks.elasticsearch.server import ask_server
 from logweir.sinks.elasticsearch.sink import ElasticsearchSink
+from logweir.sinks.shared.search_engine.bulk_body import bodies
+from logweir.sinks.shared.search_engine.encode import to_document
+from logweir.sinks.shared.search_engine.layout import Layout
+from logweir.sinks.shared.search_engine.packing import packed
+from logweir.sinks.shared.search_engine.server import ask_server
 
 __all__ = ["ENVIRONMENT_VARIABLE", "measure"]
 

@@ -9,7 +9,6 @@ of it and asks another the next time.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -22,23 +21,21 @@ from elasticsearch.serializer import JsonSerializer
 
 from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
+from logweir.sinks.elasticsearch.product import Elasticsearch
 from logweir.sinks.elasticsearch.through_proxies import node_class_for
 from logweir.sinks.elasticsearch.verdicts import failure
 from logweir.sinks.shared.credentials import login_of
+from logweir.sinks.shared.search_engine.engine import Answer, Engine, Product
+from logweir.sinks.shared.search_engine.packing import SMALLEST, packed
 from logweir.sinks.shared.tls import tls_context
 
-__all__ = ["Answer", "ElasticsearchClient", "FastJson", "packed"]
-
-Answer = tuple[int, Any]
+__all__ = ["ElasticsearchClient", "FastJson"]
 
 #: The part of the worker's patience that one request may take.
 _SHARE = 0.9
 #: Connections to each node beyond one for each worker, so that a search never takes a writer's.
 _READERS = 2
 _GATEWAY_FAILURES = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
-#: The level at which gzip takes a third of the time of its default for a tenth more bytes.
-_LEVEL = 3
-_SMALLEST = 1024
 
 
 class _QuietInOurThreads(logging.Filter):
@@ -67,8 +64,10 @@ class FastJson(JsonSerializer):
             return super().json_loads(data)
 
 
-class ElasticsearchClient:
+class ElasticsearchClient(Engine):
     """Requests to the nodes of one cluster."""
+
+    product: Product = Elasticsearch()
 
     def __init__(self, client: AsyncElasticsearch, *, compress: bool) -> None:
         self._client = client
@@ -95,28 +94,14 @@ class ElasticsearchClient:
         await self._client.close()
 
     async def request(self, method: str, target: str, body: object = None) -> Any:
-        """Send a request and return what was answered.
-
-        Args:
-            method: Of HTTP.
-            target: The path and the query.
-            body: What to send, as JSON; bytes are sent as they are.
-
-        Raises:
-            SinkUnavailable: It failed and may succeed later.
-            SinkRejected: It will never succeed.
-        """
+        """See :meth:`Engine.request`."""
         try:
             return await self._send(method, target, body)
         except (ApiError, TransportError) as error:
             raise failure(error) from None
 
     async def ask(self, method: str, target: str, body: object = None) -> Answer:
-        """Send a request whose refusal is an answer too: return the status and the body.
-
-        Raises:
-            SinkUnavailable: There was no answer, the server is in trouble, or it does not know us.
-        """
+        """See :meth:`Engine.ask`."""
         try:
             return int(HTTPStatus.OK), await self._send(method, target, body)
         except ApiError as error:
@@ -134,16 +119,11 @@ class ElasticsearchClient:
         if body is not None:
             data = body if isinstance(body, bytes) else _encode_json(body)
             headers = {**headers, "content-type": "application/json"}
-            if self._compress and len(data) >= _SMALLEST:
+            if self._compress and len(data) >= SMALLEST:
                 data = await asyncio.to_thread(packed, data)
                 headers["content-encoding"] = "gzip"
         answer = await self._client.perform_request(method, target, headers=headers, body=data)
         return answer.body
-
-
-def packed(data: bytes) -> bytes:
-    """A request's body as it is sent."""
-    return gzip.compress(data, _LEVEL, mtime=0)
 
 
 def _options(config: ElasticsearchConfig, workers: int) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
 from logweir.encoding.times import format_time
 from logweir.errors import LogweirError
 from logweir.event import Event
-from logweir.sinks.elasticsearch.encode import to_document
-from logweir.sinks.elasticsearch.layout import Layout
 from logweir.sinks.query_match import nanoseconds
+from logweir.sinks.shared.search_engine.encode import to_document
+from logweir.sinks.shared.search_engine.layout import Layout
 
 __all__ = ["ElasticsearchNative"]
 

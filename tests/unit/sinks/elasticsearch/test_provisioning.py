@@ -6,8 +6,9 @@ import pytest
 
 from logweir.errors import SinkRejected
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.provisioning import choose
-from logweir.sinks.elasticsearch.server import Server
+from logweir.sinks.elasticsearch.product import Elasticsearch
+from logweir.sinks.shared.search_engine.provisioning import choose
+from logweir.sinks.shared.search_engine.server import Server
 
 LIFE: dict[str, Any] = {"delete_after": "90d"}
 
@@ -31,10 +32,15 @@ def test_the_layout_is_what_is_asked_for_or_what_stands_there_or_what_the_server
     layout: Any, lifecycle: Any, streams: bool | None, ilm: bool | None, stands: bool, expected: Any
 ) -> None:
     config = ElasticsearchConfig(layout=layout, lifecycle=lifecycle)
-    decided = choose(config, Server(data_streams=streams, ilm=ilm), daily_stands=stands)
-    assert (decided.layout.streaming, decided.ilm) == expected
+    decided = choose(
+        Elasticsearch(),
+        config,
+        Server("Elasticsearch", data_streams=streams, lifecycle=ilm),
+        daily_stands=stands,
+    )
+    assert (decided.layout.streaming, decided.managed) == expected
 
 
 def test_a_server_that_does_not_say_what_it_has_is_not_guessed_at() -> None:
     with pytest.raises(SinkRejected, match="cluster privilege `monitor`"):
-        choose(ElasticsearchConfig(), Server(), daily_stands=False)
+        choose(Elasticsearch(), ElasticsearchConfig(), Server("Elasticsearch"), daily_stands=False)

@@ -3,8 +3,9 @@
 from typing import Any
 
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.layout import Layout
-from logweir.sinks.elasticsearch.schema import index_template, lifecycle_policy
+from logweir.sinks.elasticsearch.product import Elasticsearch, lifecycle_policy
+from logweir.sinks.shared.search_engine.layout import Layout
+from logweir.sinks.shared.search_engine.schema import index_template
 
 DAILY = Layout("app", streaming=False)
 STREAM = Layout("app", streaming=True)
@@ -28,11 +29,11 @@ def test_a_stream_without_a_lifecycle_rolls_over_and_deletes_nothing() -> None:
 
 def test_the_template_makes_a_stream_or_daily_indexes() -> None:
     config = ElasticsearchConfig(index="app", replicas=2, lifecycle=LIFE)  # type: ignore[arg-type]
-    stream = index_template(config, STREAM, ilm=True)
+    stream = index_template(Elasticsearch(), config, STREAM, managed=True)
     assert stream["index_patterns"] == ["app"]
     assert stream["data_stream"] == {}
     assert stream["template"]["settings"]["index"]["lifecycle"] == {"name": "app"}
-    daily = index_template(config, DAILY, ilm=False)
+    daily = index_template(Elasticsearch(), config, DAILY, managed=False)
     assert "data_stream" not in daily
     assert daily["template"]["aliases"] == {"app": {}}
     assert "lifecycle" not in daily["template"]["settings"]["index"]

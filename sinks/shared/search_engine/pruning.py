@@ -17,11 +17,11 @@ import msgspec
 from logweir.errors import SinkUnavailable
 from logweir.event import Kind
 from logweir.sinks.contract import Query
-from logweir.sinks.elasticsearch.client import ElasticsearchClient
-from logweir.sinks.elasticsearch.layout import Layout
-from logweir.sinks.elasticsearch.query import page_of
-from logweir.sinks.elasticsearch.reading import ABSENT_IS_EMPTY, refresh
 from logweir.sinks.query_match import nanoseconds
+from logweir.sinks.shared.search_engine.engine import Engine
+from logweir.sinks.shared.search_engine.layout import Layout
+from logweir.sinks.shared.search_engine.query import page_of
+from logweir.sinks.shared.search_engine.reading import ABSENT_IS_EMPTY, refresh
 
 __all__ = ["Held", "delete", "held_by", "prune", "whole"]
 
@@ -71,9 +71,7 @@ def whole(held: Sequence[Held], before: int, limit: int, kept: str | None) -> li
     return chosen
 
 
-async def prune(
-    client: ElasticsearchClient, layout: Layout, before: datetime, kind: Kind | None, limit: int
-) -> int:
+async def prune(client: Engine, layout: Layout, before: datetime, kind: Kind | None, limit: int) -> int:
     """Delete at most ``limit`` events older than ``before``, the oldest first; return how many went.
 
     Raises:
@@ -93,7 +91,7 @@ async def prune(
     return gone
 
 
-async def delete(client: ElasticsearchClient, layout: Layout, ids: Sequence[str]) -> int:
+async def delete(client: Engine, layout: Layout, ids: Sequence[str]) -> int:
     """Delete exactly these events, in whichever index they are; return how many there were.
 
     Raises:
@@ -108,7 +106,7 @@ async def delete(client: ElasticsearchClient, layout: Layout, ids: Sequence[str]
     return gone
 
 
-async def _drop_indexes(client: ElasticsearchClient, layout: Layout, before: int, limit: int) -> int:
+async def _drop_indexes(client: Engine, layout: Layout, before: int, limit: int) -> int:
     newest = {"newest": {"max": {"field": "@timestamp"}}}
     by_index = {"terms": {"field": "_index", "size": _MOST_INDEXES}, "aggs": newest}
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}"
@@ -123,7 +121,7 @@ async def _drop_indexes(client: ElasticsearchClient, layout: Layout, before: int
     return gone
 
 
-async def _write_index(client: ElasticsearchClient, layout: Layout) -> str | None:
+async def _write_index(client: Engine, layout: Layout) -> str | None:
     answer = await client.request("GET", f"/_resolve/index/{layout.name}")
     streams = answer.get("data_streams", [])
     indexes = streams[0]["backing_indices"] if streams else [None]
@@ -131,15 +129,16 @@ async def _write_index(client: ElasticsearchClient, layout: Layout) -> str | Non
     return name
 
 
-async def _delete_page(client: ElasticsearchClient, layout: Layout, query: Query, size: int) -> int:
+async def _delete_page(client: Engine, layout: Layout, query: Query, size: int) -> int:
     # `end` is exclusive, and the search's bound is not: what lies on it stays.
-    strict = page_of(replace(query, end=None), size, None)
-    bound = page_of(query, size, None)["query"]["bool"]["filter"][0]["range"]["@timestamp"]["lte"]
+    sort = client.product.time_sort
+    strict = page_of(replace(query, end=None), size, None, sort)
+    bound = page_of(query, size, None, sort)["query"]["bool"]["filter"][0]["range"]["@timestamp"]["lte"]
     strict["query"]["bool"]["filter"].append({"range": {"@timestamp": {"lt": bound}}})
     return await _delete_found(client, layout, strict)
 
 
-async def _delete_found(client: ElasticsearchClient, layout: Layout, search: dict[str, Any]) -> int:
+async def _delete_found(client: Engine, layout: Layout, search: dict[str, Any]) -> int:
     search["_source"] = False
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}&filter_path=hits.hits._id,hits.hits._index"
     answer = await client.request("POST", target, search)

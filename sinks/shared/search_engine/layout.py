@@ -1,9 +1,9 @@
 """Where events stand: in a data stream, or in daily indexes chosen by the event's own time. Pure.
 
-Elasticsearch keeps an id once *in an index*. In the daily layout an event always goes to the index of its
+A server keeps an id once *in an index*. In the daily layout an event always goes to the index of its
 own day, whenever it is sent, so that an event that is sent again meets itself also after midnight. A data
-stream writes to its newest backing index; :mod:`logweir.sinks.elasticsearch.rollover` looks after events
-that are sent again after a rollover.
+stream writes to its newest backing index; :mod:`logweir.sinks.shared.search_engine.rollover` looks after
+events that are sent again after a rollover.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LAST_NS = (datetime(2262, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * 
 
 
 def clamped(time_ns: int) -> int:
-    """The time, or the nearest that Elasticsearch can keep in nanoseconds."""
+    """The time, or the nearest that a server can keep in nanoseconds."""
     return time_ns if 0 <= time_ns <= LAST_NS else min(max(time_ns, 0), LAST_NS)
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.event import Event, Kind, new_event_id
-from logweir.sinks.elasticsearch.bulk_body import bodies
-from logweir.sinks.elasticsearch.encode import to_document, to_event, to_unindexed_document
-from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.shared.search_engine.bulk_body import bodies
+from logweir.sinks.shared.search_engine.encode import to_document, to_event, to_unindexed_document
+from logweir.sinks.shared.search_engine.layout import Layout
 
 DAILY = Layout("app", streaming=False)
 numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)

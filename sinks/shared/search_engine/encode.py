@@ -18,7 +18,7 @@ import msgspec
 
 from logweir.encoding.times import format_time, parse_time
 from logweir.event import Event, Kind
-from logweir.sinks.elasticsearch.layout import clamped
+from logweir.sinks.shared.search_engine.layout import clamped
 
 __all__ = ["UNINDEXED", "Encoder", "to_document", "to_event", "to_unindexed_document"]
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from logweir.event import Event, Kind, new_event_id
 from logweir.process.pacing import paced
-from logweir.sinks.elasticsearch.bulk_body import Body, bodies
-from logweir.sinks.elasticsearch.encode import to_document
-from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.shared.search_engine.bulk_body import Body, bodies
+from logweir.sinks.shared.search_engine.encode import to_document
+from logweir.sinks.shared.search_engine.layout import Layout
 
 DAY = 86_400 * 10**9
 DAILY = Layout("app", streaming=False)

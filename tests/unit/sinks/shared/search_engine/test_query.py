@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from logweir.encoding.fields import equal
 from logweir.sinks.contract import Query
-from logweir.sinks.elasticsearch.layout import LAST_NS, Layout
-from logweir.sinks.elasticsearch.query import page_of, to_filters
+from logweir.sinks.shared.search_engine.layout import LAST_NS, Layout
+from logweir.sinks.shared.search_engine.query import page_of, to_filters
 
 DAILY = Layout("app", streaming=False)
 numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -45,7 +45,7 @@ def test_bounds_of_time_that_the_index_cannot_hold_are_brought_inside() -> None:
 
 
 def test_a_page_begins_after_the_one_before() -> None:
-    body = page_of(Query(newest_first=True), 10, ["2026-01-01T00:00:00.000000000Z", "x"])
+    body = page_of(Query(newest_first=True), 10, ["2026-01-01T00:00:00.000000000Z", "x"], {})
     assert body["search_after"] == ["2026-01-01T00:00:00.000000000Z", "x"]
     assert body["size"] == 10
     assert [next(iter(key.values()))["order"] for key in body["sort"]] == ["desc", "desc"]

@@ -1,4 +1,4 @@
-"""What a cluster is and has, asked when the sink opens: version, limits, data streams, ILM.
+"""What a cluster is and has, asked when the sink opens: version, limits, data streams, a lifecycle.
 
 A server may lack any of it (a core without its modules, a serverless project), and credentials may not be
 allowed to ask; what is not known is ``None``.
@@ -6,14 +6,12 @@ allowed to ask; what is not known is ``None``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
-from logweir.sinks.elasticsearch.client import ElasticsearchClient
+from logweir.sinks.shared.search_engine.engine import Engine
 
-__all__ = ["Server", "ask_server", "features_of"]
+__all__ = ["Server", "ask_server"]
 
 _DEFAULT_MAX_BYTES = 100 * 2**20
 _NODES = "/_nodes/http?filter_path=nodes.*.version,nodes.*.http.max_content_length_in_bytes"
@@ -24,24 +22,26 @@ class Server:
     """What a cluster is and has.
 
     Attributes:
+        product: Its name.
         version: Of the oldest node; empty if it may not be asked.
         max_bytes: The smallest ``http.max_content_length`` of the nodes.
         data_streams: Whether data streams can be managed.
-        ilm: Whether it has index lifecycle management.
+        lifecycle: Whether it has what rolls over, moves and deletes indexes.
     """
 
+    product: str
     version: str = ""
     max_bytes: int = _DEFAULT_MAX_BYTES
     data_streams: bool | None = None
-    ilm: bool | None = None
+    lifecycle: bool | None = None
 
     @property
     def name(self) -> str:
         """Name and version."""
-        return f"Elasticsearch {self.version}".rstrip()
+        return f"{self.product} {self.version}".rstrip()
 
 
-async def ask_server(client: ElasticsearchClient) -> Server:
+async def ask_server(client: Engine) -> Server:
     """Ask a cluster what it is and has.
 
     Raises:
@@ -55,26 +55,14 @@ async def ask_server(client: ElasticsearchClient) -> Server:
         for node in nodes
         if "max_content_length_in_bytes" in node.get("http", {})
     ]
-    features = features_of(*await client.ask("GET", "/_xpack?categories=features"))
+    features = await client.product.features(client)
     return Server(
+        client.product.name,
         versions[0] if versions else "",
         min(limits, default=_DEFAULT_MAX_BYTES),
-        features["data_streams"],
-        features["ilm"],
+        features.data_streams,
+        features.lifecycle,
     )
-
-
-def features_of(status: int, answer: Any) -> Mapping[str, bool | None]:
-    """Read the answer to ``GET /_xpack``: what a server has (true), lacks (false), or does not say."""
-    names = ("data_streams", "ilm")
-    if status == HTTPStatus.FORBIDDEN:
-        return dict.fromkeys(names)
-    features = answer.get("features") if status == HTTPStatus.OK and isinstance(answer, dict) else None
-    features = features or {}
-    return {
-        name: bool(features.get(name, {}).get("available") and features.get(name, {}).get("enabled"))
-        for name in names
-    }
 
 
 def _version_key(version: str) -> list[int]:

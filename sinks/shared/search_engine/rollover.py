@@ -1,6 +1,6 @@
 """Events that are sent again after a data stream has rolled over.
 
-Elasticsearch keeps an id once in an *index*, and a data stream writes to its newest. An event whose answer
+A server keeps an id once in an *index*, and a data stream writes to its newest. An event whose answer
 was lost just before a rollover, sent again just after it, would stand in two backing indexes. It gives
 itself away: it happened before the index that took it began. For such events, of which there are few (a
 backlog, or whoever was in flight), the older indexes are asked, and the new copy is removed.
@@ -20,7 +20,7 @@ import msgspec
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.sinks.elasticsearch.client import ElasticsearchClient
+from logweir.sinks.shared.search_engine.engine import Engine
 
 __all__ = ["MARGIN_NS", "Rollovers", "suspects"]
 
@@ -52,7 +52,7 @@ def suspects(batch: Sequence[Event], taken: Mapping[int, str], began: Mapping[st
 class Rollovers:
     """Watches one data stream, and leaves of each event the oldest copy."""
 
-    def __init__(self, client: ElasticsearchClient, stream: str) -> None:
+    def __init__(self, client: Engine, stream: str) -> None:
         self._client = client
         self._stream = stream
         self._began: dict[str, int] = {}

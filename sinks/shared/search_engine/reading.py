@@ -14,11 +14,11 @@ from logweir.diagnostics import report
 from logweir.errors import SinkError
 from logweir.event import Event
 from logweir.sinks.contract import Query
-from logweir.sinks.elasticsearch.client import ElasticsearchClient
-from logweir.sinks.elasticsearch.encode import to_event
-from logweir.sinks.elasticsearch.layout import Layout
-from logweir.sinks.elasticsearch.query import leaves, page_of
 from logweir.sinks.query_match import matches
+from logweir.sinks.shared.search_engine.encode import to_event
+from logweir.sinks.shared.search_engine.engine import Engine
+from logweir.sinks.shared.search_engine.layout import Layout
+from logweir.sinks.shared.search_engine.query import leaves, page_of
 
 __all__ = ["ABSENT_IS_EMPTY", "find", "refresh"]
 
@@ -28,13 +28,13 @@ _PAGE = 500
 ABSENT_IS_EMPTY = "ignore_unavailable=true&allow_no_indices=true"
 
 
-async def refresh(client: ElasticsearchClient, layout: Layout) -> None:
+async def refresh(client: Engine, layout: Layout) -> None:
     """Make what was written visible to searches, if the credentials allow it; else it is within a second."""
     with contextlib.suppress(SinkError):
         await client.ask("POST", f"/{layout.name}/_refresh?{ABSENT_IS_EMPTY}")
 
 
-async def find(client: ElasticsearchClient, layout: Layout, query: Query) -> AsyncIterator[Event]:
+async def find(client: Engine, layout: Layout, query: Query) -> AsyncIterator[Event]:
     """Yield the events that match.
 
     Raises:
@@ -48,7 +48,7 @@ async def find(client: ElasticsearchClient, layout: Layout, query: Query) -> Asy
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}&allow_partial_search_results=false"
     while left is None or left > 0:
         size = _PAGE if left is None else min(_PAGE, left)
-        answer = await client.request("POST", target, page_of(query, size, after))
+        answer = await client.request("POST", target, page_of(query, size, after, client.product.time_sort))
         hits = answer["hits"]["hits"]
         for hit in hits:
             event = _event_of(hit)
@@ -69,5 +69,5 @@ def _event_of(hit: dict[str, Any]) -> Event | None:
     try:
         return to_event(hit["_source"])
     except (LookupError, TypeError, ValueError, AttributeError):
-        report("elasticsearch.foreign", "document %s in %s is not an event's", hit["_id"], hit["_index"])
+        report("search_engine.foreign", "document %s in %s is not an event's", hit["_id"], hit["_index"])
         return None

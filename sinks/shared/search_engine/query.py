@@ -1,4 +1,4 @@
-"""From a :class:`Query` to Elasticsearch's. Pure.
+"""From a :class:`Query` to that of the servers. Pure.
 
 The server narrows: it returns every event that matches and a few that may not (``7`` and ``"7"`` are one
 term of a flattened field). :func:`leaves` says what is left to compare with the events themselves.
@@ -7,7 +7,7 @@ term of a flattened field). :func:`leaves` says what is left to compare with the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,10 @@ import msgspec
 
 from logweir.encoding.times import format_time
 from logweir.sinks.contract import Query
-from logweir.sinks.elasticsearch.encode import UNINDEXED
-from logweir.sinks.elasticsearch.layout import clamped
-from logweir.sinks.elasticsearch.schema import IGNORE_ABOVE
 from logweir.sinks.query_match import nanoseconds
+from logweir.sinks.shared.search_engine.encode import UNINDEXED
+from logweir.sinks.shared.search_engine.layout import clamped
+from logweir.sinks.shared.search_engine.schema import IGNORE_ABOVE
 
 __all__ = ["leaves", "page_of", "to_filters"]
 
@@ -33,22 +33,22 @@ def leaves(query: Query) -> Query:
     return replace(query, text=None, limit=None)
 
 
-def page_of(query: Query, size: int, after: list[Any] | None) -> Clause:
-    """Return the body of a search for one page, after the sort values of the last event of the one before."""
+def page_of(query: Query, size: int, after: list[Any] | None, time_sort: Mapping[str, Any]) -> Clause:
+    """Return the body of a search for one page, after the sort values of the last event of the one before.
+
+    Args:
+        query: What is looked for.
+        size: The most events.
+        after: The sort values of the last event of the page before; none for the first page.
+        time_sort: How the product wants a sort by time.
+    """
     order = "desc" if query.newest_first else "asc"
     body: Clause = {
         "size": size,
         "track_total_hits": False,
         "query": {"bool": {"filter": to_filters(query)}},
         "sort": [
-            {
-                "@timestamp": {
-                    "order": order,
-                    "numeric_type": "date_nanos",
-                    "format": "strict_date_optional_time_nanos",
-                    "unmapped_type": "date_nanos",
-                }
-            },
+            {"@timestamp": {"order": order, "unmapped_type": "date_nanos", **time_sort}},
             {"event.id": {"order": order, "unmapped_type": "keyword"}},
         ],
     }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from logweir.event import Event, Kind, new_event_id
-from logweir.sinks.elasticsearch.rollover import MARGIN_NS, suspects
+from logweir.sinks.shared.search_engine.rollover import MARGIN_NS, suspects
 
 
 def event_at(time_ns: int, **fields: Any) -> Event:

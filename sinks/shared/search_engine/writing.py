@@ -1,4 +1,4 @@
-"""Storing a batch whatever Elasticsearch refuses of it: bulk requests, and a verdict on each of their items.
+"""Storing a batch whatever the server refuses of it: bulk requests, and a verdict on each of their items.
 
 The bodies of a batch are sent one after the other; if one fails, what was answered before still counts.
 Events whose fields the index refuses are sent a second time, with fields that are kept and not indexed.
@@ -13,15 +13,15 @@ from typing import Any
 from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event
-from logweir.sinks.elasticsearch.bulk_body import Body, bodies
-from logweir.sinks.elasticsearch.client import ElasticsearchClient
-from logweir.sinks.elasticsearch.encode import Encoder, to_unindexed_document
-from logweir.sinks.elasticsearch.layout import Layout
-from logweir.sinks.elasticsearch.readiness import TemplateWatch
-from logweir.sinks.elasticsearch.rollover import Rollovers
-from logweir.sinks.elasticsearch.verdicts import Verdict, item_verdict
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
+from logweir.sinks.shared.search_engine.bulk_body import Body, bodies
+from logweir.sinks.shared.search_engine.encode import Encoder, to_unindexed_document
+from logweir.sinks.shared.search_engine.engine import Engine
+from logweir.sinks.shared.search_engine.layout import Layout
+from logweir.sinks.shared.search_engine.readiness import TemplateWatch
+from logweir.sinks.shared.search_engine.rollover import Rollovers
+from logweir.sinks.shared.search_engine.verdicts import Verdict, item_verdict
 
 __all__ = ["BulkWriter"]
 
@@ -52,7 +52,7 @@ class BulkWriter:
         template: Sees that daily indexes get their template; None for a data stream, which keeps its own.
     """
 
-    client: ElasticsearchClient
+    client: Engine
     layout: Layout
     rollovers: Rollovers | None
     encoder: Encoder
@@ -120,7 +120,7 @@ class BulkWriter:
     def _judge(self, body: Body, items: Sequence[Any], verdicts: _Verdicts) -> set[int]:
         """Enter the verdicts; return the events that the server has.
 
-        The items of an answer stand in the order of the actions that were sent (Elasticsearch 8, Bulk API).
+        The items of an answer stand in the order of the actions that were sent (Bulk API of both products).
         """
         taken = set[int]()
         for number, item in zip(body.events, items, strict=True):

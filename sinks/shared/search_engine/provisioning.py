@@ -1,4 +1,4 @@
-"""Choosing the layout, and creating the index template and the ILM policy, or seeing that they are there.
+"""Choosing the layout, and creating the index template and the policy, or seeing that they are there.
 
 What somebody else made under our name is left alone: only a template or a policy that says that logweir
 manages it is brought to what routing.yaml says.
@@ -12,13 +12,16 @@ from typing import Any
 
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected
-from logweir.sinks.elasticsearch.client import ElasticsearchClient
-from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.layout import Layout
-from logweir.sinks.elasticsearch.schema import MANAGED_BY, index_template, lifecycle_policy
-from logweir.sinks.elasticsearch.server import Server
+from logweir.sinks.shared.search_engine.config import SearchEngineConfig
+from logweir.sinks.shared.search_engine.engine import Engine, Product
+from logweir.sinks.shared.search_engine.layout import Layout
+from logweir.sinks.shared.search_engine.schema import MANAGED_BY, index_template
+from logweir.sinks.shared.search_engine.server import Server
 
-__all__ = ["Plan", "choose", "ensure_template", "plan", "provision", "see_template"]
+__all__ = ["Plan", "choose", "ensure_template", "plan", "provision", "put", "put_ours", "see_template"]
+
+
+_MADE = {HTTPStatus.OK, HTTPStatus.CREATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +31,15 @@ class Plan:
     Attributes:
         server: What the server is and has.
         layout: Where events stand.
-        ilm: Whether ILM looks after the indexes.
+        managed: Whether a policy looks after the indexes.
     """
 
     server: Server
     layout: Layout
-    ilm: bool
+    managed: bool
 
 
-async def plan(client: ElasticsearchClient, config: ElasticsearchConfig, server: Server) -> Plan:
+async def plan(client: Engine, config: SearchEngineConfig, server: Server) -> Plan:
     """Decide how to store; see :func:`choose`.
 
     Raises:
@@ -46,13 +49,14 @@ async def plan(client: ElasticsearchClient, config: ElasticsearchConfig, server:
     if config.layout == "auto":
         status, _ = await client.ask("GET", f"/_alias/{config.index}")
         daily_stands = status == HTTPStatus.OK
-    return choose(config, server, daily_stands=daily_stands)
+    return choose(client.product, config, server, daily_stands=daily_stands)
 
 
-def choose(config: ElasticsearchConfig, server: Server, *, daily_stands: bool) -> Plan:
+def choose(product: Product, config: SearchEngineConfig, server: Server, *, daily_stands: bool) -> Plan:
     """Decide between a data stream and daily indexes. Pure.
 
     Args:
+        product: What the server runs.
         config: What is asked for.
         server: What there is.
         daily_stands: Whether daily indexes stand there already: their events would not be found anew.
@@ -62,18 +66,18 @@ def choose(config: ElasticsearchConfig, server: Server, *, daily_stands: bool) -
     """
     if config.layout == "auto" and not daily_stands and server.data_streams is None:
         raise SinkRejected(
-            "the credentials may not ask what the server has (cluster privilege `monitor`); grant it, or set "
+            f"the credentials may not ask what the server has ({product.may_ask}); grant it, or set "
             "`layout: data_stream`"
         )
     streaming = config.layout == "data_stream" or (
         config.layout == "auto" and bool(server.data_streams) and not daily_stands
     )
-    # Whoever names the layout where the server does not say what it has may have ILM as well: it is tried.
-    ilm = streaming and (bool(server.ilm) or (server.ilm is None and config.lifecycle is not None))
-    return Plan(server, Layout(config.index, streaming), ilm)
+    # Whoever names the layout where the server does not say what it has may have policies: one is tried.
+    silent = server.lifecycle is None and config.lifecycle is not None
+    return Plan(server, Layout(config.index, streaming), streaming and (bool(server.lifecycle) or silent))
 
 
-async def provision(client: ElasticsearchClient, config: ElasticsearchConfig, decided: Plan) -> None:
+async def provision(client: Engine, config: SearchEngineConfig, decided: Plan) -> None:
     """Create or update what is ours, or see that it is there.
 
     Raises:
@@ -82,13 +86,13 @@ async def provision(client: ElasticsearchClient, config: ElasticsearchConfig, de
     if not config.provision:
         await see_template(client, decided)
         return
-    if decided.ilm:
-        await _put(client, f"/_ilm/policy/{config.index}", lifecycle_policy(config))
-    template = index_template(config, decided.layout, ilm=decided.ilm)
-    await _put(client, f"/_index_template/{config.index}", template)
+    if decided.managed:
+        await client.product.update_policy(client, config)
+    template = index_template(client.product, config, decided.layout, managed=decided.managed)
+    await put_ours(client, f"/_index_template/{config.index}", template)
 
 
-async def ensure_template(client: ElasticsearchClient, config: ElasticsearchConfig, decided: Plan) -> None:
+async def ensure_template(client: Engine, config: SearchEngineConfig, decided: Plan) -> None:
     """See that the template is still there; make it anew if that is allowed.
 
     Raises:
@@ -103,12 +107,25 @@ async def ensure_template(client: ElasticsearchClient, config: ElasticsearchConf
         await provision(client, config, decided)
 
 
-async def _put(client: ElasticsearchClient, target: str, body: dict[str, Any]) -> None:
+async def put_ours(client: Engine, target: str, body: dict[str, Any]) -> None:
+    """Create something, or bring ours to this body; leave another's alone.
+
+    Raises:
+        SinkRejected: The server refuses it.
+    """
     status, found = await client.ask("GET", target)
-    if status == HTTPStatus.OK and not _is_ours(found):
-        return
+    if status != HTTPStatus.OK or _is_ours(found):
+        await put(client, target, body)
+
+
+async def put(client: Engine, target: str, body: dict[str, Any]) -> None:
+    """Create something.
+
+    Raises:
+        SinkRejected: The server refuses it.
+    """
     status, answer = await client.ask("PUT", target, body)
-    if status != HTTPStatus.OK:
+    if status not in _MADE:
         raise SinkRejected(f"PUT {target} is refused with status {status}: {_reason(answer)}")
 
 
@@ -122,7 +139,7 @@ def _is_ours(found: Any) -> bool:
     return all(one["policy"].get("_meta", {}).get("managed_by") == MANAGED_BY for one in found.values())
 
 
-async def see_template(client: ElasticsearchClient, decided: Plan) -> None:
+async def see_template(client: Engine, decided: Plan) -> None:
     """Without a template the first event would make an index that grows a mapping of its own."""
     example = decided.layout.index_of(0)
     status, answer = await client.ask("POST", f"/_index_template/_simulate_index/{example}")
@@ -132,10 +149,11 @@ async def see_template(client: ElasticsearchClient, decided: Plan) -> None:
     if status == HTTPStatus.OK:
         mappings = answer.get("template", {}).get("mappings", {})
         fields = mappings.get("properties", {}).get("fields", {})
-    if fields.get("type") != "flattened":
+    wanted = client.product.fields_mapping["type"]
+    if fields.get("type") != wanted:
         raise SinkRejected(
-            f"no index template makes `fields` flattened in {example}; set provision: true, or create the "
-            "template of docs/how-to/elasticsearch.md"
+            f"no index template makes `fields` {wanted} in {example}; set provision: true, or create the "
+            f"template of {client.product.page}"
         )
 
 

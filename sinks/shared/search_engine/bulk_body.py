@@ -1,4 +1,4 @@
-"""The bodies of bulk requests: events as Elasticsearch takes many of them at once."""
+"""The bodies of bulk requests: events as the servers take many of them at once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import msgspec
 
 from logweir.event import Event
 from logweir.process.pacing import in_slices
-from logweir.sinks.elasticsearch.encode import Encoder
-from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.shared.search_engine.encode import Encoder
+from logweir.sinks.shared.search_engine.layout import Layout
 
 __all__ = ["Body", "bodies"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from logweir.sinks.elasticsearch.server import features_of
+from logweir.sinks.elasticsearch.product import features_of
 
 HAS = {"available": True, "enabled": True}
 LACKS = {"available": False, "enabled": True}
@@ -25,4 +25,4 @@ LACKS = {"available": False, "enabled": True}
 def test_what_a_server_has_is_read_from_what_it_says(
     status: int, answer: Any, streams: bool | None, ilm: bool | None
 ) -> None:
-    assert features_of(status, answer) == {"data_streams": streams, "ilm": ilm}
+    assert features_of(status, answer) == (streams, ilm)

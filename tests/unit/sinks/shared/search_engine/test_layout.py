@@ -2,7 +2,7 @@
 
 import pytest
 
-from logweir.sinks.elasticsearch.layout import Layout
+from logweir.sinks.shared.search_engine.layout import Layout
 
 DAY = 86_400 * 10**9
 DAILY = Layout("app", streaming=False)

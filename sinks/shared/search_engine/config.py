@@ -1,0 +1,131 @@
+"""Options that the sinks of both products have."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from logweir.settings.delivery import StrictModel
+from logweir.settings.proxy import ProxySetting
+from logweir.settings.tls import TlsConfig
+from logweir.settings.units import ByteSize, Seconds
+from logweir.settings.urls import http_parts
+from logweir.sinks.contract import SinkConfig
+from logweir.sinks.shared.credentials import check_login
+
+__all__ = ["LifecycleConfig", "SearchEngineConfig"]
+
+_DAY = 86400.0
+_INDEX = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
+
+
+def _checked_url(value: str) -> str:
+    parts = http_parts(value)
+    if "@" in value:  # wherever it is: a password may have any sign
+        raise ValueError("leave user and password out of the URL; write them as `username` and `password`")
+    if parts is None:
+        raise ValueError("not the URL of a node; write one such as http://localhost:9200")
+    if parts.query or parts.fragment:
+        raise ValueError("the URL of a node ends with its port, or with a path before the API's own")
+    return value
+
+
+NodeUrls = Annotated[
+    tuple[Annotated[str, AfterValidator(_checked_url)], ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    Field(min_length=1),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+    ),
+]
+
+
+class LifecycleConfig(StrictModel):
+    """When indexes are rolled over, moved to cheaper nodes and deleted; ages count from the rollover."""
+
+    rollover_after: Seconds = Field(default=7 * _DAY, ge=1)
+    """A new backing index begins at this age."""
+    rollover_size: ByteSize = Field(default=50 * 2**30, ge=2**20)
+    """A new backing index begins when a primary shard is this large."""
+    warm_after: Seconds | None = None
+    """Then to warm nodes, merged into one segment a shard; by default never."""
+    cold_after: Seconds | None = None
+    """Then to cold nodes, read only; by default never."""
+    delete_after: Seconds | None = None
+    """Then deleted; by default never."""
+
+    @model_validator(mode="after")
+    def _ages_ascend(self) -> LifecycleConfig:
+        ages = [age for age in (self.warm_after, self.cold_after, self.delete_after) if age is not None]
+        if ages != sorted(set(ages)):
+            raise ValueError(
+                "warm_after, cold_after and delete_after must each be longer than the one before"
+            )
+        return self
+
+
+class SearchEngineConfig(SinkConfig):
+    """What a sink writes into, and how."""
+
+    url: NodeUrls = ("http://localhost:9200",)
+    """One node or several; when one fails, the next is asked."""
+    index: str = "app-logs"
+    """The data stream, or the alias and prefix of daily indexes."""
+    layout: Literal["auto", "data_stream", "daily"] = "auto"
+    """`data_stream` rolls over by `lifecycle`; `daily` makes an index for each day of the events' own time
+    (UTC). `auto` takes what stands there already, else a data stream where the server can manage one."""
+    lifecycle: LifecycleConfig | None = None
+    """The policy of the data stream; if not set, one that rolls over and deletes nothing."""
+    provision: bool = False
+    """Whether the sink may create its index template and the policy of its data stream."""
+    shards: int = Field(default=1, ge=1, le=1024)
+    """Primary shards of each index."""
+    replicas: int | None = Field(default=None, ge=0, le=16)
+    """Copies of each shard; the server's default if not set."""
+    full_text: bool = True
+    """Whether the values of the fields can be found by full text; otherwise only the event's name can."""
+    username: str | None = None
+    """Basic authentication, with `password`."""
+    password: SecretStr | None = None
+    """Basic authentication, with `username`."""
+    tls: TlsConfig = TlsConfig()
+    """For `https` urls."""
+    proxy: ProxySetting | None = None
+    """The proxy to go through, such as `http://proxy:3128`, or `none`; by default what `HTTPS_PROXY`,
+    `HTTP_PROXY` and `NO_PROXY` of the environment say. This host itself is never reached through one."""
+    compress: bool = True
+    """Whether requests are sent as gzip."""
+    max_request_bytes: ByteSize | None = Field(default=None, ge=1024)
+    """The most bytes in one request, before compression; by default `http.max_content_length`."""
+
+    @field_validator("index")
+    @classmethod
+    def _index_is_a_name(cls, value: str) -> str:
+        if not _INDEX.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is no index name; use lower-case letters, digits, '.', '_' and '-', "
+                "beginning with a letter or digit"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> SearchEngineConfig:
+        check_login(self.username, self.password)
+        if len(set(self.url)) != len(self.url):
+            raise ValueError("url names a node twice")
+        if len({urlsplit(node).scheme for node in self.url}) != 1:
+            raise ValueError("either all nodes are reached by https or none")
+        if self.layout == "daily" and self.lifecycle is not None and self.lifecycle.warm_after is not None:
+            raise ValueError("lifecycle.warm_after needs a data stream; remove it, or layout: daily")
+        return self

@@ -1,0 +1,98 @@
+"""The index template. Pure.
+
+``fields`` is one field of a type that takes all that is in it, so that the mapping never grows with what is
+logged; what the mapping does not name is kept and not indexed (``dynamic: false``). Long values are kept and
+found by full text, but not by filters (``ignore_above``), since a term of Lucene ends at 32 kB.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from logweir.sinks.shared.search_engine.config import SearchEngineConfig
+from logweir.sinks.shared.search_engine.engine import Product, Request
+from logweir.sinks.shared.search_engine.layout import Layout
+
+__all__ = ["IGNORE_ABOVE", "MANAGED_BY", "META", "duration", "index_template", "script"]
+
+#: Characters beyond which a value is not indexed as a whole.
+IGNORE_ABOVE = 1024
+#: Above the templates that a server brings itself.
+_PRIORITY = 500
+MANAGED_BY = "logweir"
+META = {"managed_by": MANAGED_BY}
+
+_KEYWORD = {"type": "keyword", "ignore_above": IGNORE_ABOVE}
+
+
+def index_template(
+    product: Product, config: SearchEngineConfig, layout: Layout, *, managed: bool
+) -> dict[str, Any]:
+    """Return the body of ``PUT _index_template/<index>``; ``managed`` says whether it has a policy."""
+    settings: dict[str, Any] = {
+        **product.index_settings,
+        "codec": "best_compression",
+        "number_of_shards": config.shards,
+    }
+    if config.replicas is not None:
+        settings["number_of_replicas"] = config.replicas
+    if managed:
+        settings |= product.policy_settings(config)
+    template: dict[str, Any] = {"settings": {"index": settings}, "mappings": _mappings(product)}
+    body: dict[str, Any] = {
+        "index_patterns": layout.patterns,
+        "priority": _PRIORITY,
+        "template": template,
+        "_meta": META,
+    }
+    if layout.streaming:
+        body["data_stream"] = {}
+    else:
+        template["aliases"] = {layout.name: {}}
+    return body
+
+
+def _mappings(product: Product) -> dict[str, Any]:
+    return {
+        "dynamic": False,
+        "date_detection": False,
+        "properties": {
+            "@timestamp": {"type": "date_nanos"},
+            "message": {"type": "text", "norms": False},
+            "tags": _KEYWORD,
+            "event": {
+                "properties": {
+                    "id": {"type": "keyword"},
+                    "kind": _KEYWORD,
+                    "action": _KEYWORD,
+                    "original": {"type": "keyword", "index": False, "doc_values": False},
+                }
+            },
+            "log": {"properties": {"level": _KEYWORD}},
+            "service": {"properties": {"name": _KEYWORD, "environment": _KEYWORD}},
+            "trace": {"properties": {"id": _KEYWORD}},
+            "span": {"properties": {"id": _KEYWORD}},
+            "fields": product.fields_mapping,
+        },
+    }
+
+
+def script(product: Product, config: SearchEngineConfig, layout: Layout, *, managed: bool) -> str:
+    """Return the requests that provision, as the console of Kibana and of the Dashboards takes them."""
+    template = index_template(product, config, layout, managed=managed)
+    requests = [Request(f"/_index_template/{config.index}", template)]
+    if managed:
+        requests.insert(0, product.policy(config))
+    return "\n".join(
+        f"PUT {target.removeprefix('/')}\n{json.dumps(body, indent=2)}\n" for target, body in requests
+    )
+
+
+def duration(seconds: float) -> str:
+    """In the servers' words, in the largest unit that is exact."""
+    milliseconds = round(seconds * 1000)
+    for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds % length == 0:
+            return f"{milliseconds // length}{unit}"
+    return f"{milliseconds}ms"
