@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import SecretStr, model_validator
 
 from logweir.settings.tls import in_one_room
-from logweir.sinks.shared.search_engine.config import SearchEngineConfig
+from logweir.sinks.shared.search_engine.config import LifecycleConfig, SearchEngineConfig
 
 __all__ = ["ElasticsearchConfig"]
 
@@ -19,6 +19,8 @@ class ElasticsearchConfig(SearchEngineConfig):
     """Elasticsearch 8 and newer: full text, filters and aggregations over a great many events."""
 
     type: str = "elasticsearch"
+    lifecycle: LifecycleConfig | None = None
+    """The ILM policy of the data stream; if not set, one that rolls over and deletes nothing."""
     api_key: SecretStr | None = None
     """An API key as Elasticsearch shows it, encoded."""
 

@@ -1,9 +1,11 @@
-"""Bare requests to an Elasticsearch server: what a test reads and cleans up without the sink it tests."""
+"""Bare requests to a search engine: what a test reads and cleans up without the sink it tests."""
 
 import json
 from typing import Any
 
 import httpx
+
+from support.search_engines import PRODUCTS, SearchEngineProduct
 
 __all__ = ["Elastic"]
 
@@ -11,8 +13,9 @@ __all__ = ["Elastic"]
 class Elastic:
     """One index of the sink's (a data stream, or daily indexes behind an alias) as the server has it."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, product: SearchEngineProduct = PRODUCTS["elasticsearch"]) -> None:
         self.name = name
+        self.product = product
         self._client = httpx.Client(base_url=url, timeout=30)
 
     def ask(self, method: str, target: str, body: Any = None, *, ok: bool = True) -> Any:
@@ -42,10 +45,11 @@ class Elastic:
             self._client.post("/_bulk", content=body, headers=headers).raise_for_status()
 
     def remove(self) -> None:
-        """Remove the daily indexes and the template; a data stream cannot be removed from this server."""
+        """Remove the indexes and the template; Elasticsearch's server of the tests removes no data stream."""
         for index in self.indexes():
             if not index.startswith(".ds-"):
                 self.ask("DELETE", f"/{index}")
+        self.ask("DELETE", f"/_data_stream/{self.name}", ok=False)
         self.ask("DELETE", f"/_index_template/{self.name}", ok=False)
         self.close()
 

@@ -14,12 +14,12 @@ from logweir.sinks.shared.search_engine.config import SearchEngineConfig
 from logweir.sinks.shared.search_engine.engine import Product, Request
 from logweir.sinks.shared.search_engine.layout import Layout
 
-__all__ = ["IGNORE_ABOVE", "MANAGED_BY", "META", "duration", "index_template", "script"]
+__all__ = ["IGNORE_ABOVE", "MANAGED_BY", "META", "PRIORITY", "duration", "index_template", "script"]
 
 #: Characters beyond which a value is not indexed as a whole.
 IGNORE_ABOVE = 1024
 #: Above the templates that a server brings itself.
-_PRIORITY = 500
+PRIORITY = 500
 MANAGED_BY = "logweir"
 META = {"managed_by": MANAGED_BY}
 
@@ -42,7 +42,7 @@ def index_template(
     template: dict[str, Any] = {"settings": {"index": settings}, "mappings": _mappings(product)}
     body: dict[str, Any] = {
         "index_patterns": layout.patterns,
-        "priority": _PRIORITY,
+        "priority": PRIORITY,
         "template": template,
         "_meta": META,
     }

@@ -105,7 +105,8 @@ def refusal(status: int, body: Any, retry_after: str | None) -> SinkError:
         body: Of the answer, read if it is JSON.
         retry_after: The header of the answer.
     """
-    details = body.get("error") if isinstance(body, dict) else None
+    said: dict[str, Any] = body if isinstance(body, dict) else {}
+    details = said.get("error") or said.get("message") or said.get("Message")  # the last two are Amazon's
     reason = _reason(details) if isinstance(details, dict) else first_line(details or "")
     message = f"status {status}: {reason}" if reason else f"status {status}"
     meaning = meaning_of(status)

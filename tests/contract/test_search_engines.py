@@ -1,7 +1,7 @@
-"""The Elasticsearch sink keeps the contract on the real server, and what it adds to the contract holds there.
+"""The sinks of search engines keep the contract on the real servers, and what they add to it holds there.
 
-The server of the tests manages no data streams, but it has them: it makes one where a template says so, and
-rolls it over.
+The servers of the tests manage no data streams, but they have them: they make one where a template says so, and
+roll it over.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ import pytest
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Kind
 from logweir.sinks.contract import Query, SinkContext
-from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.sink import ElasticsearchSink
 from logweir.sinks.results import HealthStatus
+from logweir.sinks.shared.search_engine.sink import SearchEngineSink
 from logweir.testing.contract import SinkContract, assert_law, make_event
 from servers import FaultProxy, Server
 from support.elastic import Elastic
+from support.search_engines import PRODUCTS, SearchEngineProduct
 from support.tls import make_certificate, tls_relay
 
 DAY = 86_400 * 10**9
@@ -32,31 +32,38 @@ MOMENT_NS = int(MOMENT.timestamp()) * 10**9
 
 
 @pytest.fixture(scope="module")
-def stores(elasticsearch: Server) -> Iterator[dict[str, Elastic]]:
-    """A store for each layout; emptying it takes a tenth of the time of making another."""
-    stores = {
-        layout: Elastic(elasticsearch.url, f"contract-{uuid4().hex[:12]}")
-        for layout in ("auto", "data_stream")
-    }
+def stores() -> Iterator[dict[tuple[str, str], Elastic]]:
+    """A store for each product and layout; emptying it takes a tenth of the time of making another."""
+    stores: dict[tuple[str, str], Elastic] = {}
     yield stores
     for store in stores.values():
         store.remove()
 
 
-class TestElasticsearch(SinkContract):
+class _OnAServer(SinkContract):
+    """The contract on one product, in one layout."""
+
+    product: ClassVar[SearchEngineProduct]
     layout: ClassVar[str] = "auto"
     compress: ClassVar[bool] = True
 
     @pytest.fixture(autouse=True)
-    def _emptied(self, elasticsearch: Server, stores: dict[str, Elastic]) -> None:
-        store = stores[self.layout]
+    def _emptied(self, request: pytest.FixtureRequest, stores: dict[tuple[str, str], Elastic]) -> None:
+        self.url = request.getfixturevalue(self.product.name).url
+        key = self.product.name, self.layout
+        store = stores.setdefault(key, Elastic(self.url, f"contract-{uuid4().hex[:12]}"))
         store.empty()
-        self.url, self.index = elasticsearch.url, store.name
+        self.index = store.name
 
-    def make_sink(self, tmp_path: Path) -> ElasticsearchSink:
+    def make_sink(self, tmp_path: Path) -> SearchEngineSink[Any]:
         options: Any = {"layout": self.layout, "compress": self.compress, "retry": {"timeout": 60}}
-        config = ElasticsearchConfig(url=self.url, index=self.index, provision=True, replicas=0, **options)
-        return ElasticsearchSink(config, SinkContext(workers=2))
+        options |= {"url": self.url, "index": self.index, "provision": True, "replicas": 0}
+        config = self.product.config.model_validate(options)
+        return self.product.sink(config, SinkContext(workers=2))
+
+
+class TestElasticsearch(_OnAServer):
+    product = PRODUCTS["elasticsearch"]
 
 
 class TestElasticsearchDataStream(TestElasticsearch):
@@ -64,17 +71,35 @@ class TestElasticsearchDataStream(TestElasticsearch):
     compress = False
 
 
+class TestOpenSearch(_OnAServer):
+    """In the other layout than the tests below, all of which run on both products."""
+
+    product = PRODUCTS["opensearch"]
+    layout = "data_stream"
+
+
+@pytest.fixture(params=PRODUCTS)
+def product(request: pytest.FixtureRequest) -> SearchEngineProduct:
+    return PRODUCTS[request.param]
+
+
 @pytest.fixture
-def store(elasticsearch: Server) -> Iterator[Elastic]:
-    store = Elastic(elasticsearch.url, f"test-{uuid4().hex[:12]}")
+def server(request: pytest.FixtureRequest, product: SearchEngineProduct) -> Server:
+    found: Server = request.getfixturevalue(product.name)
+    return found
+
+
+@pytest.fixture
+def store(server: Server) -> Iterator[Elastic]:
+    store = Elastic(server.url, f"test-{uuid4().hex[:12]}", PRODUCTS[server.name])
     yield store
     store.remove()
 
 
 @asynccontextmanager
-async def opened(url: str, store: Elastic, **options: Any) -> AsyncIterator[ElasticsearchSink]:
+async def opened(url: Any, store: Elastic, **options: Any) -> AsyncIterator[SearchEngineSink[Any]]:
     settings = {"provision": True, "replicas": 0, "retry": {"timeout": 60}, **options}
-    sink = ElasticsearchSink(ElasticsearchConfig(url=url, index=store.name, **settings))
+    sink = store.product.make(url=url, index=store.name, **settings)
     await sink.open()
     try:
         yield sink
@@ -82,7 +107,7 @@ async def opened(url: str, store: Elastic, **options: Any) -> AsyncIterator[Elas
         await sink.close()
 
 
-async def all_of(sink: ElasticsearchSink, **conditions: Any) -> list[Any]:
+async def all_of(sink: SearchEngineSink[Any], **conditions: Any) -> list[Any]:
     return [event async for event in sink.search(Query(limit=None, **conditions))]
 
 
@@ -90,10 +115,10 @@ async def all_of(sink: ElasticsearchSink, **conditions: Any) -> list[Any]:
 
 
 async def test_an_event_goes_to_the_index_of_its_own_day_whenever_it_is_sent(
-    elasticsearch: Server, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
     batch = [make_event(time_ns=MOMENT_NS + number * DAY // 2) for number in range(4)]
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         assert_law(await sink.write(batch), 4)
         assert store.indexes() == [f"{store.name}-2026.01.01", f"{store.name}-2026.01.02"]
         assert (await sink.write(batch)).duplicate == {0, 1, 2, 3}
@@ -101,20 +126,20 @@ async def test_an_event_goes_to_the_index_of_its_own_day_whenever_it_is_sent(
 
 @pytest.mark.parametrize("time_ns", [-1, -(2**63), 2**63 - 1, 253_402_300_799 * 10**9])
 async def test_a_time_that_the_index_cannot_hold_comes_back_exactly(
-    elasticsearch: Server, store: Elastic, time_ns: int
+    server: Server, store: Elastic, time_ns: int
 ) -> None:
     event = make_event(time_ns=time_ns)
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         assert_law(await sink.write([event]), 1)
         assert [found.time for found in await all_of(sink)] == [time_ns]
 
 
 @pytest.mark.wound("vector #20118")
 async def test_an_event_sent_again_after_a_rollover_stands_in_the_stream_once(
-    elasticsearch: Server, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
     batch = [make_event(number=number) for number in range(5)]
-    async with opened(elasticsearch.url, store, layout="data_stream") as sink:
+    async with opened(server.url, store, layout="data_stream") as sink:
         await sink.write(batch[:4])
         store.ask("POST", f"/{store.name}/_rollover")
         again = await sink.write(batch)
@@ -122,16 +147,14 @@ async def test_an_event_sent_again_after_a_rollover_stands_in_the_stream_once(
         assert again.duplicate == {0, 1, 2, 3}
         assert sorted(store.ids()) == sorted(event.id for event in batch)
         store.ask("POST", f"/{store.name}/_rollover")
-    async with opened(elasticsearch.url, store, layout="data_stream") as sink:
+    async with opened(server.url, store, layout="data_stream") as sink:
         assert (await sink.write(batch)).duplicate == {0, 1, 2, 3, 4}
         assert sorted(store.ids()) == sorted(event.id for event in batch)
 
 
-async def test_a_copy_that_slipped_through_a_rollover_is_found_once(
-    elasticsearch: Server, store: Elastic
-) -> None:
+async def test_a_copy_that_slipped_through_a_rollover_is_found_once(server: Server, store: Elastic) -> None:
     event = make_event()
-    async with opened(elasticsearch.url, store, layout="data_stream") as sink:
+    async with opened(server.url, store, layout="data_stream") as sink:
         await sink.write([event])
         source = store.ask("GET", f"/{store.indexes()[0]}/_doc/{event.id}")["_source"]
         store.ask("POST", f"/{store.name}/_rollover")
@@ -140,16 +163,16 @@ async def test_a_copy_that_slipped_through_a_rollover_is_found_once(
         assert len(await all_of(sink)) == 1
 
 
-async def test_what_stands_in_daily_indexes_stays_there(elasticsearch: Server, store: Elastic) -> None:
+async def test_what_stands_in_daily_indexes_stays_there(server: Server, store: Elastic) -> None:
     event = make_event()
-    async with opened(elasticsearch.url, store, layout="daily") as sink:
+    async with opened(server.url, store, layout="daily") as sink:
         await sink.write([event])
-    async with opened(elasticsearch.url, store, layout="auto") as sink:
+    async with opened(server.url, store, layout="auto") as sink:
         assert (await sink.write([event])).duplicate == {0}
 
 
-async def test_the_mapping_does_not_grow_with_what_is_logged(elasticsearch: Server, store: Elastic) -> None:
-    async with opened(elasticsearch.url, store) as sink:
+async def test_the_mapping_does_not_grow_with_what_is_logged(server: Server, store: Elastic) -> None:
+    async with opened(server.url, store) as sink:
         await sink.write([make_event(time_ns=MOMENT_NS)])
         mapping = f"/{store.name}-2026.01.01/_mapping"
         before = store.ask("GET", mapping)
@@ -164,12 +187,13 @@ async def test_the_mapping_does_not_grow_with_what_is_logged(elasticsearch: Serv
 # -- what is refused ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fields", [{"a\0b": "x", "c": 1.0}, {"k" * 40_000: "v"}])
+@pytest.mark.parametrize("number", [0, 1])
 async def test_fields_that_the_index_refuses_are_kept_without_being_indexed(
-    elasticsearch: Server, store: Elastic, fields: dict[str, Any]
+    server: Server, store: Elastic, number: int
 ) -> None:
+    fields = store.product.oversized[number]
     batch = [make_event("before"), make_event("odd", {**fields, "user": "ann"}), make_event("after")]
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         assert_law(await sink.write(batch), 3)
         assert (await sink.write(batch)).duplicate == {0, 1, 2}
         found = await all_of(sink)
@@ -180,9 +204,9 @@ async def test_fields_that_the_index_refuses_are_kept_without_being_indexed(
 
 @pytest.mark.wound("vector #12145")
 async def test_an_event_that_the_mapping_refuses_is_rejected_alone_with_the_reason(
-    elasticsearch: Server, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         foreign = f"{store.name}-2026.01.01"
         store.ask("PUT", f"/{foreign}", {"mappings": {"properties": {"message": {"type": "integer"}}}})
         batch = [make_event("refused", time_ns=MOMENT_NS), make_event("taken", time_ns=MOMENT_NS + DAY)]
@@ -194,10 +218,10 @@ async def test_an_event_that_the_mapping_refuses_is_rejected_alone_with_the_reas
 
 
 async def test_an_event_larger_than_a_request_may_be_is_rejected_alone(
-    elasticsearch: Server, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
     batch = [make_event("small"), make_event("large", body="x" * (60 * 2**20)), make_event("small too")]
-    async with opened(elasticsearch.url, store, retry={"timeout": "60s"}) as sink:
+    async with opened(server.url, store, retry={"timeout": "60s"}) as sink:
         result = await sink.write(batch)
         assert list(result.rejected) == [1]
         assert "http.max_content_length" in result.rejected[1]
@@ -205,10 +229,10 @@ async def test_an_event_larger_than_a_request_may_be_is_rejected_alone(
 
 
 async def test_a_batch_larger_than_a_request_may_be_is_sent_in_parts(
-    elasticsearch: Server, store: Elastic, proxy: Any
+    server: Server, store: Elastic, proxy: Any
 ) -> None:
     batch = [make_event(body="x" * 1000) for _ in range(50)]
-    front: FaultProxy = proxy(elasticsearch)
+    front: FaultProxy = proxy(server)
     async with opened(front.url, store, max_request_bytes=10_000) as sink:
         before = front.requests
         assert_law(await sink.write(batch), 50)
@@ -217,10 +241,10 @@ async def test_a_batch_larger_than_a_request_may_be_is_sent_in_parts(
 
 
 async def test_items_that_the_server_puts_off_are_to_be_sent_again_alone(
-    elasticsearch: Server, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
     batch = [make_event(time_ns=MOMENT_NS + number % 2 * DAY, number=number) for number in range(4)]
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         await sink.write(batch[:2])
         blocked = f"/{store.name}-2026.01.02/_settings"
         store.ask("PUT", blocked, {"index.blocks.write": True})  # as a server does whose disk is full
@@ -232,10 +256,10 @@ async def test_items_that_the_server_puts_off_are_to_be_sent_again_alone(
 
 
 async def test_of_a_batch_in_parts_only_the_parts_that_failed_are_to_be_sent_again(
-    elasticsearch: Server, store: Elastic, proxy: Any
+    server: Server, store: Elastic, proxy: Any
 ) -> None:
     batch = [make_event(body="x" * 1000) for _ in range(50)]
-    front: FaultProxy = proxy(elasticsearch)
+    front: FaultProxy = proxy(server)
     async with opened(front.url, store, max_request_bytes=10_000) as sink:
         front.answer(429, retry_after=3, share=0.5)
         result = await sink.write(batch)
@@ -247,15 +271,13 @@ async def test_of_a_batch_in_parts_only_the_parts_that_failed_are_to_be_sent_aga
         assert sorted(store.ids()) == sorted(event.id for event in batch)
 
 
-async def test_an_id_that_the_server_refuses_is_the_events_own_fault(
-    elasticsearch: Server, store: Elastic
-) -> None:
+async def test_an_id_that_the_server_refuses_is_the_events_own_fault(server: Server, store: Elastic) -> None:
     event = make_event()
     empty, long = (
         type(event)(odd, *[getattr(event, name) for name in event.__struct_fields__[1:]])
         for odd in ("", "x" * 600)
     )
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         assert list((await sink.write([empty, event])).rejected) == [0]
         with pytest.raises(SinkRejected):  # the server refuses the whole request; the worker will split it
             await sink.write([event, long])
@@ -265,14 +287,12 @@ async def test_an_id_that_the_server_refuses_is_the_events_own_fault(
 # -- full text, pruning, provisioning -------------------------------------------------------------------
 
 
-async def test_full_text_finds_words_of_the_name_and_of_the_fields(
-    elasticsearch: Server, store: Elastic
-) -> None:
+async def test_full_text_finds_words_of_the_name_and_of_the_fields(server: Server, store: Elastic) -> None:
     batch = [
         make_event("fund.refund", note="The quick brown fox", inner={"deep": ["Jumps over"]}),
         make_event("Payment was declined", code=51),
     ]
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         await sink.write(batch)
         for text, names in {
             "quick brown": ["fund.refund"],
@@ -286,16 +306,16 @@ async def test_full_text_finds_words_of_the_name_and_of_the_fields(
             assert [event.name for event in await all_of(sink, text=text)] == names, text
 
 
-async def test_without_full_text_only_the_name_is_found(elasticsearch: Server, store: Elastic) -> None:
-    async with opened(elasticsearch.url, store, full_text=False) as sink:
+async def test_without_full_text_only_the_name_is_found(server: Server, store: Elastic) -> None:
+    async with opened(server.url, store, full_text=False) as sink:
         await sink.write([make_event("payment declined", note="quick brown fox")])
         assert len(await all_of(sink, text="declined")) == 1
         assert await all_of(sink, text="fox") == []
 
 
-async def test_a_search_reads_page_after_page(elasticsearch: Server, store: Elastic) -> None:
+async def test_a_search_reads_page_after_page(server: Server, store: Elastic) -> None:
     batch = [make_event(time_ns=MOMENT_NS, number=number) for number in range(1203)]
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         await sink.write(batch)
         found = await all_of(sink)
         assert [event.id for event in found] == sorted(event.id for event in batch)
@@ -303,17 +323,17 @@ async def test_a_search_reads_page_after_page(elasticsearch: Server, store: Elas
         assert [event.id for event in newest] == sorted((event.id for event in batch), reverse=True)[:700]
 
 
-async def test_documents_of_somebody_elses_are_passed_over(elasticsearch: Server, store: Elastic) -> None:
-    async with opened(elasticsearch.url, store) as sink:
+async def test_documents_of_somebody_elses_are_passed_over(server: Server, store: Elastic) -> None:
+    async with opened(server.url, store) as sink:
         await sink.write([make_event(time_ns=MOMENT_NS)])
         foreign = {"@timestamp": "2026-01-01T00:00:00Z", "message": "hello"}
         store.ask("PUT", f"/{store.name}-2026.01.01/_create/x", foreign)
         assert len(await all_of(sink)) == 1
 
 
-async def test_pruning_drops_the_indexes_that_are_wholly_old(elasticsearch: Server, store: Elastic) -> None:
+async def test_pruning_drops_the_indexes_that_are_wholly_old(server: Server, store: Elastic) -> None:
     batch = [make_event(time_ns=MOMENT_NS + number * DAY // 4) for number in range(12)]
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         await sink.write(batch)
         assert await sink.prune(MOMENT + timedelta(days=1, hours=6), kind=Kind.AUDIT) == 0
         assert await sink.prune(MOMENT + timedelta(days=1, hours=6)) == 5
@@ -324,8 +344,8 @@ async def test_pruning_drops_the_indexes_that_are_wholly_old(elasticsearch: Serv
         assert len(await all_of(sink)) == 2
 
 
-async def test_pruning_a_stream_keeps_the_index_it_writes_to(elasticsearch: Server, store: Elastic) -> None:
-    async with opened(elasticsearch.url, store, layout="data_stream") as sink:
+async def test_pruning_a_stream_keeps_the_index_it_writes_to(server: Server, store: Elastic) -> None:
+    async with opened(server.url, store, layout="data_stream") as sink:
         for number in range(3):
             if number:
                 store.ask("POST", f"/{store.name}/_rollover")
@@ -335,37 +355,37 @@ async def test_pruning_a_stream_keeps_the_index_it_writes_to(elasticsearch: Serv
         assert_law(await sink.write([make_event()]), 1)
 
 
-async def test_without_its_template_the_sink_does_not_open(elasticsearch: Server, store: Elastic) -> None:
+async def test_without_its_template_the_sink_does_not_open(server: Server, store: Elastic) -> None:
     with pytest.raises(SinkRejected, match="set provision: true"):
-        async with opened(elasticsearch.url, store, provision=False):
+        async with opened(server.url, store, provision=False):
             pass
-    async with opened(elasticsearch.url, store):
+    async with opened(server.url, store):
         pass
-    async with opened(elasticsearch.url, store, provision=False) as sink:
+    async with opened(server.url, store, provision=False) as sink:
         assert_law(await sink.write([make_event()]), 1)
 
 
-async def test_what_the_script_prints_is_what_the_server_takes(elasticsearch: Server, store: Elastic) -> None:
-    config = ElasticsearchConfig(url=elasticsearch.url, index=store.name, layout="daily", replicas=0)
-    request, _, body = ElasticsearchSink(config).provision_script().partition("\n")
+async def test_what_the_script_prints_is_what_the_server_takes(server: Server, store: Elastic) -> None:
+    sink = store.product.make(url=server.url, index=store.name, layout="daily", replicas=0)
+    request, _, body = sink.provision_script().partition("\n")
     method, target = request.split(" ")
     store.ask(method, f"/{target}", json.loads(body))
-    async with opened(elasticsearch.url, store, provision=False) as sink:
-        assert_law(await sink.write([make_event()]), 1)
+    async with opened(server.url, store, provision=False) as opened_sink:
+        assert_law(await opened_sink.write([make_event()]), 1)
 
 
-async def test_a_template_of_somebody_elses_is_left_alone(elasticsearch: Server, store: Elastic) -> None:
-    async with opened(elasticsearch.url, store, shards=2):
+async def test_a_template_of_somebody_elses_is_left_alone(server: Server, store: Elastic) -> None:
+    async with opened(server.url, store, shards=2):
         pass
     target = f"/_index_template/{store.name}"
     body = store.ask("GET", target)["index_templates"][0]["index_template"]
     assert body["template"]["settings"]["index"]["number_of_shards"] == "2"
-    async with opened(elasticsearch.url, store, shards=3):
+    async with opened(server.url, store, shards=3):
         pass
     body = store.ask("GET", target)["index_templates"][0]["index_template"]
     assert body["template"]["settings"]["index"]["number_of_shards"] == "3"
     store.ask("PUT", target, {**body, "_meta": {"managed_by": "us"}})
-    async with opened(elasticsearch.url, store, shards=4):
+    async with opened(server.url, store, shards=4):
         pass
     body = store.ask("GET", target)["index_templates"][0]["index_template"]
     assert body["template"]["settings"]["index"]["number_of_shards"] == "3"
@@ -375,44 +395,43 @@ async def test_a_template_of_somebody_elses_is_left_alone(elasticsearch: Server,
 
 
 async def test_check_says_how_events_are_stored_and_what_the_server_lacks(
-    elasticsearch: Server, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
-    async with opened(elasticsearch.url, store) as sink:
+    async with opened(server.url, store) as sink:
         health = await sink.check()
     assert health.status is HealthStatus.OK
-    assert health.server.startswith("Elasticsearch 8.")
+    assert health.server.startswith(store.product.version)
     assert f"daily indexes {store.name}-YYYY.MM.DD behind the alias {store.name}" in health.detail
     assert "manages no data streams" in health.detail
-    async with opened(elasticsearch.url, store, lifecycle={"delete_after": "90d"}) as sink:
+    async with opened(server.url, store, lifecycle={"delete_after": "90d"}) as sink:
         health = await sink.check()
     assert health.status is HealthStatus.DEGRADED
     assert "nothing keeps `lifecycle`" in health.detail
 
 
-async def test_a_node_is_trusted_by_its_authority(
-    elasticsearch: Server, store: Elastic, tmp_path: Path
-) -> None:
+async def test_a_node_is_trusted_by_its_authority(server: Server, store: Elastic, tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
-    with tls_relay(elasticsearch.host, elasticsearch.port, certificate, key) as port:
+    with tls_relay(server.host, server.port, certificate, key) as port:
         url = f"https://127.0.0.1:{port}"
-        async with opened(url, store, ca=certificate) as sink:
+        async with opened(url, store, tls={"ca": str(certificate)}) as sink:
             assert_law(await sink.write([make_event()]), 1)
-        async with opened(url, store, verify_tls=False) as sink:
+        async with opened(url, store, tls={"verify": False}) as sink:
             assert_law(await sink.write([make_event()]), 1)
         with pytest.raises(SinkUnavailable, match="certificate verify failed"):
             async with opened(url, store):
                 pass
-        for options in ({"ca": tmp_path / "absent.pem"}, {"client_certificate": tmp_path / "absent.pem"}):
+        absent = str(tmp_path / "absent.pem")
+        for tls in ({"ca": absent}, {"certificate": absent}):
             with pytest.raises(SinkRejected, match="the connection cannot be prepared"):
-                async with opened(url, store, **options):
+                async with opened(url, store, tls=tls):
                     pass
 
 
 async def test_a_node_that_is_down_leaves_the_work_to_the_others(
-    elasticsearch: Server, store: Elastic, proxy: Any
+    server: Server, store: Elastic, proxy: Any
 ) -> None:
-    front: FaultProxy = proxy(elasticsearch)
-    async with opened([front.url, elasticsearch.url], store) as sink:
+    front: FaultProxy = proxy(server)
+    async with opened([front.url, server.url], store) as sink:
         for fault in (front.refuse, front.reset, lambda: front.answer(503)):
             fault()
             for _ in range(4):
@@ -422,9 +441,9 @@ async def test_a_node_that_is_down_leaves_the_work_to_the_others(
 
 
 @pytest.mark.busy
-async def test_a_node_that_hangs_costs_one_write(elasticsearch: Server, store: Elastic, proxy: Any) -> None:
-    front: FaultProxy = proxy(elasticsearch)
-    nodes = [front.url, elasticsearch.url]
+async def test_a_node_that_hangs_costs_one_write(server: Server, store: Elastic, proxy: Any) -> None:
+    front: FaultProxy = proxy(server)
+    nodes = [front.url, server.url]
     async with opened(nodes, store, retry={"timeout": "5s"}) as sink:
         front.hang()
         failed = 0
