@@ -1,4 +1,4 @@
-"""Elasticsearch under faults: nothing that was accepted is lost, and nothing is there twice.
+"""Elasticsearch and OpenSearch under faults: nothing that was accepted is lost, and nothing is there twice.
 
 Each test sends a numbered burst through a runtime, does harm in the middle of it, and counts what the
 server has by bare requests.
@@ -20,12 +20,12 @@ from logweir.config.models import RoutingConfig
 from logweir.errors import SinkUnavailable
 from logweir.runtime.runtime import Runtime
 from logweir.sinks.contract import Query, SinkContext
-from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.sink import ElasticsearchSink
+from logweir.sinks.shared.search_engine.config import SearchEngineConfig
 from logweir.testing.contract import make_event
 from support import burst
 from support.burst import Burst
 from support.elastic import Elastic
+from support.search_engines import PRODUCTS, SearchEngineProduct
 from support.waiting import eventually
 
 #: A rate that this server takes, and the patience that its starts need.
@@ -38,9 +38,21 @@ def name() -> str:
     return f"burst-{uuid4().hex[:12]}"
 
 
-def options(url: str, name: str, **more: Any) -> ElasticsearchConfig:
+@pytest.fixture(params=PRODUCTS)
+def product(request: pytest.FixtureRequest) -> SearchEngineProduct:
+    return PRODUCTS[request.param]
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, product: SearchEngineProduct) -> Any:
+    """The session's server of the product."""
+    return request.getfixturevalue(product.name)
+
+
+def options(server: Any, name: str, *, url: str | None = None, **more: Any) -> SearchEngineConfig:
+    """Options of a sink into a server, or into it by way of another url."""
     settings: dict[str, Any] = {
-        "url": url,
+        "url": url or server.url,
         "index": name,
         "provision": True,
         "replicas": 0,
@@ -49,16 +61,16 @@ def options(url: str, name: str, **more: Any) -> ElasticsearchConfig:
         "retry": {"initial": 0.05, "max": 0.3, "timeout": 2},
         **more,
     }
-    return ElasticsearchConfig.model_validate(settings)
+    return PRODUCTS[server.name].config.model_validate(settings)
 
 
-def burst_into(sink: ElasticsearchConfig) -> AbstractContextManager[Burst]:
+def burst_into(sink: SearchEngineConfig) -> AbstractContextManager[Burst]:
     """Run a burst at the pace of this server."""
     return burst.burst_into(sink, **PACE)
 
 
-def assert_all_there_once(url: str, name: str, sent: int) -> None:
-    store = Elastic(url, name)
+def assert_all_there_once(server: Any, name: str, sent: int) -> None:
+    store = Elastic(server.url, name)
     ids = store.ids()
     store.remove()
     assert len(set(ids)) == len(ids) == sent
@@ -68,10 +80,10 @@ def assert_all_there_once(url: str, name: str, sent: int) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.wound("vector #18820")
 def test_a_server_that_is_killed_and_then_stands_still_has_everything_once(
-    own_server: Any, name: str
+    own_server: Any, product: SearchEngineProduct, name: str
 ) -> None:
-    server = own_server("elasticsearch")
-    with burst_into(options(server.url, name)) as burst:
+    server = own_server(product.name)
+    with burst_into(options(server, name)) as burst:
         server.kill()
         burst.until_it_fails()
         server.start()
@@ -81,23 +93,23 @@ def test_a_server_that_is_killed_and_then_stands_still_has_everything_once(
         time.sleep(30 if LONG else 0)  # how long it stands still is the point
         server.resume()
         burst.until_more_is_stored()
-    assert_all_there_once(server.url, name, burst.sent)
+    assert_all_there_once(server, name, burst.sent)
 
 
 def test_latency_resets_and_half_written_answers_lose_nothing_and_repeat_nothing(
-    elasticsearch: Any, proxy: Any, name: str
+    server: Any, proxy: Any, name: str
 ) -> None:
-    fault = proxy(elasticsearch)
-    with burst_into(options(fault.url, name)) as burst:
+    fault = proxy(server)
+    with burst_into(options(server, name, url=fault.url)) as burst:
         burst.survives_a_bad_network(fault, latency=0.2, cut_after=40)
     assert burst.metrics.duplicate  # what was stored before its answer was cut
-    assert_all_there_once(elasticsearch.url, name, burst.sent)
+    assert_all_there_once(server, name, burst.sent)
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_storm_of_refusals_passes(elasticsearch: Any, proxy: Any, name: str, status: int) -> None:
-    fault = proxy(elasticsearch)
-    with burst_into(options(fault.url, name)) as burst:
+def test_a_storm_of_refusals_passes(server: Any, proxy: Any, name: str, status: int) -> None:
+    fault = proxy(server)
+    with burst_into(options(server, name, url=fault.url)) as burst:
         fault.answer(status, retry_after=0.1, share=0.5)
         burst.until_it_fails(6)
         fault.answer(status)
@@ -105,16 +117,16 @@ def test_a_storm_of_refusals_passes(elasticsearch: Any, proxy: Any, name: str, s
         assert f"status {status}" in burst.metrics.last_error
         fault.clear()
         burst.until_more_is_stored()
-    assert_all_there_once(elasticsearch.url, name, burst.sent)
+    assert_all_there_once(server, name, burst.sent)
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_credentials_that_are_refused_are_reported_and_cost_nothing_once_they_are_taken(
-    elasticsearch: Any, proxy: Any, name: str, status: int
+    server: Any, proxy: Any, name: str, status: int
 ) -> None:
-    fault = proxy(elasticsearch)
+    fault = proxy(server)
     fault.answer(status)
-    sink = options(fault.url, name, username="logs", password="hunter2")
+    sink = options(server, name, url=fault.url, username="logs", password="hunter2")
     routes: Any = [{"name": "all", "to": ["store"]}]
     runtime = Runtime(RoutingConfig(sinks={"store": sink}, routes=routes, drain_timeout=60))
     runtime.start()
@@ -134,14 +146,14 @@ def test_credentials_that_are_refused_are_reported_and_cost_nothing_once_they_ar
         assert not burst.metrics.dead
     finally:
         runtime.stop(1)
-    assert_all_there_once(elasticsearch.url, name, burst.sent)
+    assert_all_there_once(server, name, burst.sent)
 
 
 def test_d1_an_event_for_a_closed_index_waits_until_it_is_opened_and_the_others_pass(
-    elasticsearch: Any, name: str
+    server: Any, name: str
 ) -> None:
-    store = Elastic(elasticsearch.url, name)
-    sink = options(elasticsearch.url, name, layout="daily", workers=1, queue={"max_events": 100})
+    store = Elastic(server.url, name)
+    sink = options(server, name, layout="daily", workers=1, queue={"max_events": 100})
     routes: Any = [{"name": "all", "to": ["store"]}]
     runtime = Runtime(RoutingConfig(sinks={"store": sink}, routes=routes, drain_timeout=60))
     runtime.start()
@@ -166,16 +178,16 @@ def test_d1_an_event_for_a_closed_index_waits_until_it_is_opened_and_the_others_
     finally:
         runtime.stop(1)
         store.close()
-    assert_all_there_once(elasticsearch.url, name, 1002)
+    assert_all_there_once(server, name, 1002)
 
 
 @pytest.mark.wound("vector #20118")
 def test_answers_that_are_lost_around_a_rollover_leave_no_event_twice(
-    elasticsearch: Any, proxy: Any, name: str
+    server: Any, proxy: Any, name: str
 ) -> None:
-    fault = proxy(elasticsearch)
-    store = Elastic(elasticsearch.url, name)
-    with burst_into(options(fault.url, name, layout="data_stream")) as burst:
+    fault = proxy(server)
+    store = Elastic(server.url, name)
+    with burst_into(options(server, name, url=fault.url, layout="data_stream")) as burst:
         for _ in range(3):
             fault.cut_answers(40)
             burst.until_it_fails()
@@ -185,16 +197,16 @@ def test_answers_that_are_lost_around_a_rollover_leave_no_event_twice(
     assert len(store.indexes()) == 4
     store.close()
     assert burst.metrics.duplicate
-    assert_all_there_once(elasticsearch.url, name, burst.sent)
+    assert_all_there_once(server, name, burst.sent)
 
 
 @pytest.mark.parametrize("layout", ["daily", "data_stream"])
-async def test_events_of_a_skewed_clock_are_stored_once(elasticsearch: Any, name: str, layout: str) -> None:
+async def test_events_of_a_skewed_clock_are_stored_once(server: Any, name: str, layout: str) -> None:
     now = datetime.now(UTC)
     skews = [timedelta(days=365 * number) for number in (-50, -1, 0, 1, 50)]
     batch = [make_event(f"skewed by {skew}", time_ns=int((now + skew).timestamp()) * 10**9) for skew in skews]
     batch += [make_event("first of all", time_ns=0), make_event("before", time_ns=-1)]
-    sink = ElasticsearchSink(options(elasticsearch.url, name, layout=layout, retry={"timeout": 60}))
+    sink = PRODUCTS[server.name].sink(options(server, name, layout=layout, retry={"timeout": 60}))
     await sink.open()
     try:
         await sink.write(batch)
@@ -203,14 +215,13 @@ async def test_events_of_a_skewed_clock_are_stored_once(elasticsearch: Any, name
     finally:
         await sink.close()
     assert {event.id: event.time for event in found} == {event.id: event.time for event in batch}
-    assert_all_there_once(elasticsearch.url, name, len(batch))
+    assert_all_there_once(server, name, len(batch))
 
 
-async def test_memory_stays_flat_over_writes_and_over_failures(
-    elasticsearch: Any, proxy: Any, name: str
-) -> None:
-    fault = proxy(elasticsearch)
-    sink = ElasticsearchSink(options(fault.url, name, retry={"timeout": 60}), SinkContext(workers=2))
+async def test_memory_stays_flat_over_writes_and_over_failures(server: Any, proxy: Any, name: str) -> None:
+    fault = proxy(server)
+    settings = options(server, name, url=fault.url, retry={"timeout": 60})
+    sink = PRODUCTS[server.name].sink(settings, SinkContext(workers=2))
     await sink.open()
     numbers = itertools.count()
 
@@ -235,5 +246,5 @@ async def test_memory_stays_flat_over_writes_and_over_failures(
     finally:
         tracemalloc.stop()
         await sink.close()
-        Elastic(elasticsearch.url, name).remove()
+        Elastic(server.url, name).remove()
     assert after_four - after_two < 300_000
