@@ -32,8 +32,11 @@ _BURDEN = {
     "victorialogs": 2,
     "mongodb": 2,
     "elasticsearch": 3,
+    "opensearch": 3,
 }
 _BUDGET = {"none": 0, "low": 1, "medium": 2, "high": 3}
+#: What a rule says of the one holds for the other.
+_SEARCH_ENGINES = {"elasticsearch", "opensearch"}
 #: The exponents that a rate may have: stores take events more slowly as they grow, but never much.
 _FALLING = (-0.5, 0.0)
 _BURDEN_WEIGHT = 0.35
@@ -235,7 +238,7 @@ def _verdict(thumb: str, ranked: Sequence[Candidate]) -> str:
     able = [candidate for candidate in ranked if not candidate.out]
     if not able:
         return f"the rule of thumb says {thumb}; of what was measured nothing will do"
-    if able[0].type == thumb:
+    if able[0].type == thumb or {able[0].type, thumb} == _SEARCH_ENGINES:
         return f"the rule of thumb says {thumb}, and so do the measurements"
     measured = [candidate for candidate in ranked if candidate.type == thumb]
     if not measured:

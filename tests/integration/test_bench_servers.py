@@ -14,7 +14,8 @@ from support import victorialogs as store
 
 
 @pytest.mark.parametrize(
-    "name", ["elasticsearch", "real_loki", "mariadb", "mongodb", "mysql", "postgresql", "victorialogs"]
+    "name",
+    ["elasticsearch", "opensearch", "real_loki", "mariadb", "mongodb", "mysql", "postgresql", "victorialogs"],
 )
 async def test_a_server_answers_every_question_rightly_and_loses_nothing(
     name: str, tmp_path: Path, request: pytest.FixtureRequest

@@ -15,6 +15,7 @@ _CLASSES = {
     "loki": "loki:LokiNative",
     "mongodb": "mongodb:MongoNative",
     "mysql": "relational:MysqlNative",
+    "opensearch": "opensearch:OpenSearchNative",
     "postgresql": "relational:PostgresqlNative",
     "sqlite": "sqlite:SqliteNative",
     "victorialogs": "logsql:LogsqlNative",
