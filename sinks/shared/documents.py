@@ -16,7 +16,15 @@ from logweir.encoding.events import event_to_dict
 from logweir.encoding.times import format_time
 from logweir.event import Event
 
-__all__ = ["SEVERITY", "STANDARD_NAMES", "Documents", "Form", "check_rename", "documents"]
+__all__ = [
+    "SEVERITY",
+    "STANDARD_NAMES",
+    "Documents",
+    "Form",
+    "check_rename",
+    "documents",
+    "fields_of_ecs",
+]
 
 Form = Literal["nested", "flat", "ecs", "otel"]
 Document = dict[str, Any]
@@ -132,6 +140,22 @@ def _ecs(event: Event) -> Document:
     if rest:
         document["fields"] = rest
     return document
+
+
+def fields_of_ecs(document: Mapping[str, Any]) -> Document:
+    """Return the fields of the event that a document of the form ``ecs`` was made of, in an order of its own.
+
+    Only ``duration_ms`` is not looked for: whoever wants it back keeps it in the document's ``fields``.
+    """
+    fields: Document = {}
+    for name, standard in STANDARD_NAMES.items():
+        found: Any = document
+        for part in standard.ecs.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if found is not None:
+            fields[name] = found
+    fields |= document.get("fields", {})
+    return fields
 
 
 def _place(document: Document, path: str, value: Any) -> None:

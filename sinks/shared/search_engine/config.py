@@ -93,6 +93,9 @@ class SearchEngineConfig(SinkConfig):
     """Primary shards of each index."""
     replicas: int | None = Field(default=None, ge=0, le=16)
     """Copies of each shard; the server's default if not set."""
+    fields: Literal["nested", "ecs"] = "nested"
+    """`ecs` gives fields that the Elastic Common Schema has a name for that name (`http_status` becomes
+    `http.response.status_code`); all others stay in `fields`. Searches find events of both forms."""
     full_text: bool = True
     """Whether the values of the fields can be found by full text; otherwise only the event's name can."""
     username: str | None = None

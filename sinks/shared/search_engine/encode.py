@@ -5,8 +5,11 @@ A document's ``_source`` is kept by the server byte for byte, so an event comes 
 ``@timestamp`` with its nanoseconds. ``message`` is a line for people, ``order.placed user_id=7``, and what
 full text finds.
 
-Fields that a flattened field refuses (a key with a null byte or of tens of kilobytes) are kept as one
-JSON text that is not indexed, in ``event.original``; such a document has the tag ``UNINDEXED``.
+Where ``fields: ecs`` asks for it, fields that the schema has a name for stand under that name, and are mapped
+back when they are read: whoever reads understands both forms.
+
+Fields that the index refuses (a key with a null byte or of tens of kilobytes) are kept as one JSON text that
+is not indexed, in ``event.original``; such a document has the tag ``UNINDEXED``.
 """
 
 from __future__ import annotations
@@ -18,9 +21,21 @@ import msgspec
 
 from logweir.encoding.times import format_time, parse_time
 from logweir.event import Event, Kind
+from logweir.sinks.shared.documents import documents, fields_of_ecs
 from logweir.sinks.shared.search_engine.layout import clamped
 
-__all__ = ["UNINDEXED", "Encoder", "to_document", "to_event", "to_unindexed_document"]
+__all__ = [
+    "DATASET",
+    "UNINDEXED",
+    "Encoder",
+    "to_document",
+    "to_ecs_document",
+    "to_event",
+    "to_unindexed_document",
+]
+
+#: What stands before the kind of an event in a document whose fields have ECS's names.
+DATASET = "logweir."
 
 #: The tag of documents whose fields are kept but not indexed.
 UNINDEXED = "logweir_unindexed"
@@ -28,6 +43,7 @@ UNINDEXED = "logweir_unindexed"
 Document = dict[str, Any]
 Encoder = Callable[[Event], Document]
 
+_ecs = documents("ecs", {})
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder(dict[str, Any]).decode
 _PLAIN = frozenset({str, int, float})
@@ -39,6 +55,19 @@ def to_document(event: Event, *, full_text: bool = True) -> Document:
     document = _header(event)
     document["message"] = _line(event) if full_text else event.name
     document["fields"] = event.fields
+    return document
+
+
+def to_ecs_document(event: Event, *, full_text: bool = True) -> Document:
+    """Return the document of an event in which fields have the names that ECS has for them."""
+    document = _ecs(event)
+    document["message"] = _line(event) if full_text else event.name
+    about = document["event"]
+    time_ns = clamped(event.time)
+    if time_ns != event.time:
+        document["@timestamp"], about["time_ns"] = format_time(time_ns), str(event.time)
+    if "duration" in about:  # in nanoseconds, which do not say what it was before
+        document.setdefault("fields", {})["duration_ms"] = event.fields["duration_ms"]
     return document
 
 
@@ -58,12 +87,17 @@ def to_event(source: Mapping[str, Any]) -> Event:
         LookupError, ValueError, TypeError: The document was not written by this sink.
     """
     about = source["event"]
-    fields = _decode_json(about["original"]) if "original" in about else source["fields"]
+    if "original" in about:
+        kind, fields = about["kind"], _decode_json(about["original"])
+    elif "ecs" in source:
+        kind, fields = about["dataset"].removeprefix(DATASET), fields_of_ecs(source)
+    else:
+        kind, fields = about["kind"], source["fields"]
     exact = about.get("time_ns")
     return Event(
         about["id"],
         parse_time(source["@timestamp"]) if exact is None else int(exact),
-        Kind(about["kind"]),
+        Kind(kind),
         source["log"]["level"],
         about["action"],
         source["service"]["name"],

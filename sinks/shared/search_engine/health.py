@@ -28,7 +28,7 @@ async def health_of(client: Engine, config: SearchEngineConfig, decided: Plan) -
         return Health(HealthStatus.DOWN, trouble, decided.server.name)
     troubles = await troubles_of_index(client.ask, index)
     try:
-        await see_template(client, decided)
+        await see_template(client, config, decided)
     except SinkRejected as error:
         troubles.append(str(error))
     lacking = await client.product.lacking(client, decided.layout)

@@ -15,7 +15,7 @@ from logweir.errors import SinkRejected
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
 from logweir.sinks.shared.search_engine.engine import Engine, Product
 from logweir.sinks.shared.search_engine.layout import Layout
-from logweir.sinks.shared.search_engine.schema import MANAGED_BY, index_template
+from logweir.sinks.shared.search_engine.schema import MANAGED_BY, ecs_properties, index_template
 from logweir.sinks.shared.search_engine.server import Server
 
 __all__ = ["Plan", "choose", "ensure_template", "plan", "provision", "put", "put_ours", "see_template"]
@@ -84,12 +84,14 @@ async def provision(client: Engine, config: SearchEngineConfig, decided: Plan) -
         SinkRejected: The template is missing and may not be created, or the server refuses it.
     """
     if not config.provision:
-        await see_template(client, decided)
+        await see_template(client, config, decided)
         return
     if decided.managed:
         await client.product.update_policy(client, config)
     template = index_template(client.product, config, decided.layout, managed=decided.managed)
-    await put_ours(client, f"/_index_template/{config.index}", template)
+    ours = await put_ours(client, f"/_index_template/{config.index}", template)
+    if ours and config.fields == "ecs":
+        await _map_ecs(client, config)
 
 
 async def ensure_template(client: Engine, config: SearchEngineConfig, decided: Plan) -> None:
@@ -99,7 +101,7 @@ async def ensure_template(client: Engine, config: SearchEngineConfig, decided: P
         SinkRejected: It is gone, and may not be made.
     """
     try:
-        await see_template(client, decided)
+        await see_template(client, config, decided)
     except SinkRejected:
         if not config.provision:
             raise
@@ -107,15 +109,25 @@ async def ensure_template(client: Engine, config: SearchEngineConfig, decided: P
         await provision(client, config, decided)
 
 
-async def put_ours(client: Engine, target: str, body: dict[str, Any]) -> None:
-    """Create something, or bring ours to this body; leave another's alone.
+async def _map_ecs(client: Engine, config: SearchEngineConfig) -> None:
+    """Let indexes that stand already, from before ``fields: ecs``, index the names that ECS has."""
+    target = f"/{config.index}/_mapping"
+    status, answer = await client.ask("PUT", target, {"properties": ecs_properties()})
+    if status not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
+        raise SinkRejected(f"PUT {target} is refused with status {status}: {_reason(answer)}")
+
+
+async def put_ours(client: Engine, target: str, body: dict[str, Any]) -> bool:
+    """Create something, or bring ours to this body; leave another's alone. Return whether it is ours.
 
     Raises:
         SinkRejected: The server refuses it.
     """
     status, found = await client.ask("GET", target)
-    if status != HTTPStatus.OK or _is_ours(found):
+    ours = status != HTTPStatus.OK or _is_ours(found)
+    if ours:
         await put(client, target, body)
+    return ours
 
 
 async def put(client: Engine, target: str, body: dict[str, Any]) -> None:
@@ -139,21 +151,26 @@ def _is_ours(found: Any) -> bool:
     return all(one["policy"].get("_meta", {}).get("managed_by") == MANAGED_BY for one in found.values())
 
 
-async def see_template(client: Engine, decided: Plan) -> None:
+async def see_template(client: Engine, config: SearchEngineConfig, decided: Plan) -> None:
     """Without a template the first event would make an index that grows a mapping of its own."""
     example = decided.layout.index_of(0)
     status, answer = await client.ask("POST", f"/_index_template/_simulate_index/{example}")
     if status == HTTPStatus.FORBIDDEN:
         return  # credentials that may only write cannot look
-    fields: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     if status == HTTPStatus.OK:
-        mappings = answer.get("template", {}).get("mappings", {})
-        fields = mappings.get("properties", {}).get("fields", {})
+        properties = answer.get("template", {}).get("mappings", {}).get("properties", {})
+    fields = properties.get("fields", {})
     wanted = client.product.fields_mapping["type"]
     if fields.get("type") != wanted:
         raise SinkRejected(
             f"no index template makes `fields` {wanted} in {example}; set provision: true, or create the "
             f"template of {client.product.page}"
+        )
+    if config.fields == "ecs" and "dataset" not in properties.get("event", {}).get("properties", {}):
+        raise SinkRejected(
+            f"no index template maps the names of `fields: ecs` in {example}; set provision: true, or create "
+            f"the template of {client.product.page}"
         )
 
 

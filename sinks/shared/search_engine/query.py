@@ -16,7 +16,8 @@ import msgspec
 from logweir.encoding.times import format_time
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import nanoseconds
-from logweir.sinks.shared.search_engine.encode import UNINDEXED
+from logweir.sinks.shared.documents import STANDARD_NAMES
+from logweir.sinks.shared.search_engine.encode import DATASET, UNINDEXED
 from logweir.sinks.shared.search_engine.layout import clamped
 from logweir.sinks.shared.search_engine.schema import IGNORE_ABOVE
 
@@ -72,8 +73,11 @@ def _filters(query: Query) -> Iterator[Clause]:
         yield {"range": {"@timestamp": times}}
     if query.ids is not None:
         yield {"ids": {"values": sorted(query.ids)}}
+    if query.kind is not None:
+        yield _any_of(
+            {"term": {"event.kind": query.kind}}, {"term": {"event.dataset": f"{DATASET}{query.kind.value}"}}
+        )
     for name, value in (
-        ("event.kind", query.kind),
         ("event.action", query.name),
         ("trace.id", query.trace_id),
     ):
@@ -81,13 +85,25 @@ def _filters(query: Query) -> Iterator[Clause]:
             yield {"term": {name: value}}
     for name, value in query.fields.items():
         terms = _terms(value)
-        if terms and _PLAIN_NAME.fullmatch(name):
-            has_value = {"terms": {f"fields.{name}": terms}}
-            yield _any_of(has_value, {"term": {"tags": UNINDEXED}})
+        named = _by_ecs(name, value)
+        if terms and named is not None and _PLAIN_NAME.fullmatch(name):
+            yield _any_of({"terms": {f"fields.{name}": terms}}, {"term": {"tags": UNINDEXED}}, *named)
     if query.text:
         pattern = f"*{_WILD.sub(lambda match: chr(92) + match[0], query.text)}*"
         in_name = {"wildcard": {"event.action": {"value": pattern, "case_insensitive": True}}}
         yield _any_of({"match_phrase": {"message": query.text}}, in_name)
+
+
+def _by_ecs(name: str, value: Any) -> list[Clause] | None:
+    """What finds a field under the name that ECS has for it; None if the index does not hold such a value."""
+    standard = STANDARD_NAMES.get(name)
+    if standard is None:
+        return []
+    if standard.type is int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+            return []  # such a value stands in the fields
+        return [{"term": {standard.ecs: int(value)}}] if -(2**63) <= value < 2**63 else None
+    return [{"term": {standard.ecs: value}}] if isinstance(value, standard.type) else []
 
 
 def _any_of(*clauses: Clause) -> Clause:

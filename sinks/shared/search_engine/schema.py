@@ -10,11 +10,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from logweir.sinks.shared.documents import STANDARD_NAMES
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
 from logweir.sinks.shared.search_engine.engine import Product, Request
 from logweir.sinks.shared.search_engine.layout import Layout
 
-__all__ = ["IGNORE_ABOVE", "MANAGED_BY", "META", "PRIORITY", "duration", "index_template", "script"]
+__all__ = [
+    "IGNORE_ABOVE",
+    "MANAGED_BY",
+    "META",
+    "PRIORITY",
+    "duration",
+    "ecs_properties",
+    "index_template",
+    "script",
+]
 
 #: Characters beyond which a value is not indexed as a whole.
 IGNORE_ABOVE = 1024
@@ -39,7 +49,7 @@ def index_template(
         settings["number_of_replicas"] = config.replicas
     if managed:
         settings |= product.policy_settings(config)
-    template: dict[str, Any] = {"settings": {"index": settings}, "mappings": _mappings(product)}
+    template: dict[str, Any] = {"settings": {"index": settings}, "mappings": _mappings(product, config)}
     body: dict[str, Any] = {
         "index_patterns": layout.patterns,
         "priority": PRIORITY,
@@ -53,28 +63,57 @@ def index_template(
     return body
 
 
-def _mappings(product: Product) -> dict[str, Any]:
+def _mappings(product: Product, config: SearchEngineConfig) -> dict[str, Any]:
+    properties = _properties(product)
+    if config.fields == "ecs":
+        _merge(properties, ecs_properties())
+    return {"dynamic": False, "date_detection": False, "properties": properties}
+
+
+def ecs_properties() -> dict[str, Any]:
+    """Return the mappings of the fields that ECS has a name for.
+
+    A number that is no 64-bit integer is kept and not indexed.
+    """
+    number = {"type": "long", "ignore_malformed": True}
+    by_path: dict[str, Any] = {"event.dataset": _KEYWORD, "event.duration": number}
+    by_path |= {found.ecs: number if found.type is int else _KEYWORD for found in STANDARD_NAMES.values()}
+    made: dict[str, Any] = {}
+    for path, mapping in by_path.items():
+        inner = mapping
+        for name in reversed(path.split(".")):
+            inner = {"properties": {name: inner}}
+        _merge(made, inner["properties"])
+    return made
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add properties to those of the same objects."""
+    for name, mapping in more.items():
+        if name in into and "properties" in into[name]:
+            _merge(into[name]["properties"], mapping["properties"])
+        else:
+            into[name] = mapping
+
+
+def _properties(product: Product) -> dict[str, Any]:
     return {
-        "dynamic": False,
-        "date_detection": False,
-        "properties": {
-            "@timestamp": {"type": "date_nanos"},
-            "message": {"type": "text", "norms": False},
-            "tags": _KEYWORD,
-            "event": {
-                "properties": {
-                    "id": {"type": "keyword"},
-                    "kind": _KEYWORD,
-                    "action": _KEYWORD,
-                    "original": {"type": "keyword", "index": False, "doc_values": False},
-                }
-            },
-            "log": {"properties": {"level": _KEYWORD}},
-            "service": {"properties": {"name": _KEYWORD, "environment": _KEYWORD}},
-            "trace": {"properties": {"id": _KEYWORD}},
-            "span": {"properties": {"id": _KEYWORD}},
-            "fields": product.fields_mapping,
+        "@timestamp": {"type": "date_nanos"},
+        "message": {"type": "text", "norms": False},
+        "tags": _KEYWORD,
+        "event": {
+            "properties": {
+                "id": {"type": "keyword"},
+                "kind": _KEYWORD,
+                "action": _KEYWORD,
+                "original": {"type": "keyword", "index": False, "doc_values": False},
+            }
         },
+        "log": {"properties": {"level": _KEYWORD}},
+        "service": {"properties": {"name": _KEYWORD, "environment": _KEYWORD}},
+        "trace": {"properties": {"id": _KEYWORD}},
+        "span": {"properties": {"id": _KEYWORD}},
+        "fields": product.fields_mapping,
     }
 
 

@@ -20,7 +20,7 @@ from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
-from logweir.sinks.shared.search_engine.encode import to_document
+from logweir.sinks.shared.search_engine.encode import to_document, to_ecs_document
 from logweir.sinks.shared.search_engine.engine import Engine, Product
 from logweir.sinks.shared.search_engine.health import health_of
 from logweir.sinks.shared.search_engine.layout import Layout
@@ -35,6 +35,7 @@ from logweir.sinks.shared.search_engine.writing import BulkWriter
 
 __all__ = ["SearchEngineSink"]
 
+_FORMS = {"nested": to_document, "ecs": to_ecs_document}
 ConfigT = TypeVar("ConfigT", bound=SearchEngineConfig)
 
 
@@ -87,7 +88,7 @@ class SearchEngineSink(Sink[ConfigT]):
             client,
             decided.layout,
             rollovers,
-            partial(to_document, full_text=self.config.full_text),
+            partial(_FORMS[self.config.fields], full_text=self.config.full_text),
             min(max_bytes, server.max_bytes),
             self.context.name,
             None if rollovers else TemplateWatch(partial(ensure_template, client, self.config, decided)),

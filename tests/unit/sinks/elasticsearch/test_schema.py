@@ -27,6 +27,16 @@ def test_a_stream_without_a_lifecycle_rolls_over_and_deletes_nothing() -> None:
     assert list(lifecycle_policy(ElasticsearchConfig())["policy"]["phases"]) == ["hot"]
 
 
+def test_the_names_of_ecs_are_mapped_where_they_are_asked_for() -> None:
+    plain = index_template(Elasticsearch(), ElasticsearchConfig(), DAILY, managed=False)
+    named = index_template(Elasticsearch(), ElasticsearchConfig(fields="ecs"), DAILY, managed=False)
+    assert "http" not in plain["template"]["mappings"]["properties"]
+    properties = named["template"]["mappings"]["properties"]
+    assert properties["http"]["properties"]["response"]["properties"]["status_code"]["type"] == "long"
+    assert set(properties["service"]["properties"]) == {"name", "environment", "version"}
+    assert set(properties["event"]["properties"]) >= {"id", "kind", "action", "dataset", "duration"}
+
+
 def test_the_template_makes_a_stream_or_daily_indexes() -> None:
     config = ElasticsearchConfig(index="app", replicas=2, lifecycle=LIFE)  # type: ignore[arg-type]
     stream = index_template(Elasticsearch(), config, STREAM, managed=True)

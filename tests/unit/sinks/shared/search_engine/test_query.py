@@ -35,6 +35,33 @@ def test_odd_names_are_not_left_to_the_index(name: str) -> None:
     assert to_filters(Query(fields={name: 1})) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "clauses"),
+    [
+        ("http_status", 200, [{"term": {"http.response.status_code": 200}}]),
+        ("http_status", 200.0, [{"term": {"http.response.status_code": 200}}]),
+        ("http_status", 200.5, []),
+        ("http_status", "200", []),
+        ("http_status", True, []),
+        ("user_id", "7", [{"term": {"user.id": "7"}}]),
+        ("user_id", 7, []),
+        ("other", "7", []),
+    ],
+)
+def test_a_field_is_looked_for_under_the_name_that_ecs_has_for_it_too(
+    name: str, value: Any, clauses: list[Any]
+) -> None:
+    (found,) = to_filters(Query(fields={name: value}))
+    has_value, unindexed, *more = found["bool"]["should"]
+    assert list(has_value["terms"]) == [f"fields.{name}"]
+    assert unindexed == {"term": {"tags": "logweir_unindexed"}}
+    assert more == clauses
+
+
+def test_a_number_that_the_index_does_not_hold_is_not_left_to_it() -> None:
+    assert to_filters(Query(fields={"http_status": 2**63})) == []
+
+
 def test_bounds_of_time_that_the_index_cannot_hold_are_brought_inside() -> None:
     far = Query(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 1, 1, tzinfo=UTC))
     assert to_filters(far)[0]["range"]["@timestamp"] == {
