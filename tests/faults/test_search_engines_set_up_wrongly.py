@@ -1,4 +1,4 @@
-"""Elasticsearch that is full, or only half set up: what it answers then is nobody's event's fault."""
+"""Elasticsearch and OpenSearch that are full, or only half set up: what they answer then is nobody's event's fault."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
@@ -10,28 +10,38 @@ import pytest
 from logweir.errors import SinkUnavailable
 from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
-from logweir.sinks.elasticsearch.readiness import trouble_with_bulk
 from logweir.sinks.elasticsearch.sink import ElasticsearchSink
 from logweir.sinks.results import HealthStatus
+from logweir.sinks.shared.search_engine.readiness import trouble_with_bulk
+from logweir.sinks.shared.search_engine.sink import SearchEngineSink
 from logweir.testing.contract import make_event
+from servers import Server
 from support.elastic import Elastic
+from support.search_engines import PRODUCTS
 
 DAY = "2026.01.01"
 TIME = 1_767_225_600 * 10**9
 
 
+@pytest.fixture(params=PRODUCTS)
+def server(request: pytest.FixtureRequest) -> Server:
+    """The session's server of each product."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
-def store(elasticsearch: Any) -> Iterator[Elastic]:
+def store(server: Server) -> Iterator[Elastic]:
     """An index, or several, of a name of their own on the session's server."""
-    store = Elastic(elasticsearch.url, f"wrong-{uuid4().hex[:12]}")
+    store = Elastic(server.url, f"wrong-{uuid4().hex[:12]}", PRODUCTS[server.name])
     yield store
     store.remove()
 
 
 @asynccontextmanager
-async def opened(url: str, name: str, **more: Any) -> AsyncIterator[ElasticsearchSink]:
-    settings = {"url": url, "index": name, "layout": "daily", "provision": True, "replicas": 0, **more}
-    sink = ElasticsearchSink(ElasticsearchConfig.model_validate(settings))
+async def opened(store: Elastic, server: Server, **more: Any) -> AsyncIterator[SearchEngineSink[Any]]:
+    settings = {"url": server.url, "index": store.name, "layout": "daily", "provision": True, "replicas": 0}
+    sink = store.product.make(**{**settings, **more})
     await sink.open()
     try:
         yield sink
@@ -61,9 +71,9 @@ def of_the_index(settings: dict[str, Any]) -> Callable[[Elastic, bool], None]:
     ids=["default pipeline", "final pipeline", "flood stage", "read only", "write block"],
 )
 async def test_b1_what_an_index_refuses_to_every_event_waits_and_no_event_is_a_dead_letter(
-    elasticsearch: Any, store: Elastic, said: str, change: Callable[[Elastic, bool], None]
+    server: Server, store: Elastic, said: str, change: Callable[[Elastic, bool], None]
 ) -> None:
-    async with opened(elasticsearch.url, store.name) as sink:
+    async with opened(store, server) as sink:
         await sink.write([make_event("first", time_ns=TIME)])
         change(store, True)
         later = [make_event("later", time_ns=TIME + 1), make_event("last", time_ns=TIME + 2)]
@@ -77,9 +87,9 @@ async def test_b1_what_an_index_refuses_to_every_event_waits_and_no_event_is_a_d
 
 
 async def test_b1_an_alias_without_an_index_to_write_to_is_not_the_events_fault(
-    elasticsearch: Any, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
-    async with opened(elasticsearch.url, store.name) as sink:
+    async with opened(store, server) as sink:
         for number in (1, 2):  # somebody's own indexes behind the name that our day has
             store.ask("PUT", f"/own-{number}-{store.name}", {"aliases": {f"{store.name}-{DAY}": {}}})
         result = await sink.write([make_event(time_ns=TIME)])
@@ -89,28 +99,33 @@ async def test_b1_an_alias_without_an_index_to_write_to_is_not_the_events_fault(
         store.ask("DELETE", f"/own-{number}-{store.name}")
 
 
+@pytest.mark.parametrize(
+    ("product", "said"),
+    [("elasticsearch", "maximum normal shards open"), ("opensearch", "maximum shards open")],
+)
 async def test_b1_a_cluster_that_has_all_its_shards_takes_what_waited_once_it_may_have_more(
-    own_server: Any,
+    own_server: Any, product: str, said: str
 ) -> None:
-    server = own_server("elasticsearch")
-    with closing(Elastic(server.url, "wrong")) as store:
-        async with opened(server.url, "wrong") as sink:
+    server = own_server(product)
+    with closing(Elastic(server.url, "wrong", PRODUCTS[product])) as store:
+        async with opened(store, server) as sink:
             await sink.write([make_event("fits", time_ns=TIME)])
             store.ask("PUT", "/_cluster/settings", {"persistent": {"cluster.max_shards_per_node": 1}})
             tomorrow = make_event("of the next day", time_ns=TIME + 86_400 * 10**9)
             result = await sink.write([make_event("of the same day", time_ns=TIME), tomorrow])
             assert (result.retry, result.rejected) == ({1}, {})
-            assert "maximum normal shards open" in result.retry_reason
+            assert said in result.retry_reason
             store.ask("PUT", "/_cluster/settings", {"persistent": {"cluster.max_shards_per_node": None}})
             assert not (await sink.write([tomorrow])).retry
         assert len(store.ids()) == 3
 
 
+@pytest.mark.parametrize("server", ["elasticsearch"], indirect=True)  # OpenSearch's own: the contract's tests
 async def test_b1_a_value_that_the_mapping_refuses_is_still_rejected_with_the_reason(
-    elasticsearch: Any, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
     mapping = {"mappings": {"properties": {"fields": {"properties": {"size": {"type": "keyword"}}}}}}
-    async with opened(elasticsearch.url, store.name) as sink:
+    async with opened(store, server) as sink:
         store.ask("DELETE", f"/_index_template/{store.name}")
         store.ask("PUT", f"/{store.name}-{DAY}", {**mapping, "aliases": {store.name: {}}})
         result = await sink.write([make_event(time_ns=TIME, size="x" * 40_000), make_event(time_ns=TIME)])
@@ -123,25 +138,25 @@ async def test_b1_a_value_that_the_mapping_refuses_is_still_rejected_with_the_re
 
 
 async def test_b7_a_template_that_was_deleted_is_made_anew_before_the_next_index_is(
-    elasticsearch: Any, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
-    async with opened(elasticsearch.url, store.name) as sink:
+    async with opened(store, server) as sink:
         await sink.write([make_event("first", time_ns=TIME)])
         store.ask("DELETE", f"/_index_template/{store.name}")
         await sink.write([make_event("of the next day", time_ns=TIME + 86_400 * 10**9, size=1)])
         await sink.write([make_event("of the next day", time_ns=TIME + 86_400 * 10**9, size="large")])
         mapping = store.ask("GET", f"/{store.name}-2026.01.02/_mapping")
         fields = mapping[f"{store.name}-2026.01.02"]["mappings"]["properties"]["fields"]
-        assert fields["type"] == "flattened"
+        assert fields["type"] == store.product.sink.product.fields_mapping["type"]
         assert (await sink.check()).status is HealthStatus.OK
 
 
 async def test_b7_without_provision_events_wait_for_a_template_that_was_deleted_and_check_says_so(
-    elasticsearch: Any, store: Elastic
+    server: Server, store: Elastic
 ) -> None:
-    async with opened(elasticsearch.url, store.name):
+    async with opened(store, server):
         pass
-    async with opened(elasticsearch.url, store.name, provision=False) as sink:
+    async with opened(store, server, provision=False) as sink:
         store.ask("DELETE", f"/_index_template/{store.name}")
         with pytest.raises(SinkUnavailable, match="no index template"):
             await sink.write([make_event(time_ns=TIME)])
@@ -160,9 +175,9 @@ async def test_b7_without_provision_events_wait_for_a_template_that_was_deleted_
     ids=str,
 )
 async def test_b8_check_says_what_keeps_the_index_of_today_from_taking_writes(
-    elasticsearch: Any, store: Elastic, settings: dict[str, Any], said: str
+    server: Server, store: Elastic, settings: dict[str, Any], said: str
 ) -> None:
-    async with opened(elasticsearch.url, store.name) as sink:
+    async with opened(store, server) as sink:
         await sink.write([make_event()])
         (index,) = store.indexes()
         store.ask("PUT", f"/{index}/_settings", settings)
