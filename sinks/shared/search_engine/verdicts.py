@@ -33,11 +33,12 @@ _OF_THE_DOCUMENT = {
     "parsing_exception",
     "max_bytes_length_exceeded_exception",
 }
-#: `illegal_argument_exception` is said of both. Of a document: a value that Lucene has no room for, fields
-#: beyond the limits of the mapping, or another type than the mapping has. Not of it: a pipeline that is
-#: missing, an alias without an index to write to.
+#: `illegal_argument_exception` is said of both. Of a document: an empty id, a value that Lucene has no room
+#: for, fields beyond the limits of the mapping, or another type than the mapping has. Not of it: a pipeline
+#: that is missing, an alias without an index to write to.
 _ARGUMENT_OF_THE_DOCUMENT = re.compile(
-    r"immense|is too large|limit of |mapper \[|can't merge|cannot be changed from|object mapping|nested",
+    r"_id is specified|immense|is too large|limit of |mapper \[|can't merge|cannot be changed from|"
+    r"object mapping|nested",
     re.IGNORECASE,
 )
 #: What they answer to a whole request that they cannot take; the first is said of ids.

@@ -30,6 +30,17 @@ def error(kind: str, reason: str = "why", **more: Any) -> dict[str, Any]:
             Verdict.REJECTED,
         ),
         (
+            {"status": 400, "error": error("illegal_argument_exception", "if _id is specified it must not")},
+            Verdict.REJECTED,
+        ),
+        (
+            {
+                "status": 400,
+                "error": error("illegal_argument_exception", 'immense term in field="fields._value"'),
+            },
+            Verdict.UNINDEXABLE,
+        ),
+        (
             {"status": 400, "error": error("illegal_argument_exception", "no write index is defined")},
             Verdict.RETRY,
         ),
