@@ -29,7 +29,7 @@ class _Plugin:
         self._item: pytest.Item | None = None
         self._not_run: Counter[str] = Counter()
         self._on_doubles: defaultdict[str, set[str]] = defaultdict(set)
-        self.pool = Pool(before_preparation=self._suspend_timeout)
+        self.pool = Pool(before_preparation=self._suspend_timeout, brief=True)
 
     def obtain(self, name: str, get: Callable[[], Server]) -> Any:
         """The server, or the end of the test that asked for it."""

@@ -26,8 +26,11 @@ def prepare(kind: ServerKind) -> str:
 class Pool:
     """Gives out servers; methods raise Unavailable or NotStarted, the same for each test that asks."""
 
-    def __init__(self, *, before_preparation: Callable[[], object] = lambda: None) -> None:
-        """``before_preparation`` is called when something may take minutes."""
+    def __init__(
+        self, *, before_preparation: Callable[[], object] = lambda: None, brief: bool = False
+    ) -> None:
+        """``before_preparation`` is called when something may take minutes; ``brief`` is that of Options."""
+        self._brief = brief
         self._before_preparation = before_preparation
         self._directory: Path | None = None
         self._guard: Guard | None = None
@@ -39,7 +42,7 @@ class Pool:
     def shared(self, name: str) -> Server:
         """The session's server of this name, started at its first use."""
         if name not in self._shared:
-            self._shared[name] = self._outside(name) or self.own(name, Options())
+            self._shared[name] = self._outside(name) or self.own(name, Options(brief=self._brief))
         return self._shared[name]
 
     def revive(self, names: list[str]) -> None:

@@ -16,7 +16,7 @@ class Options:
     Attributes:
         args: Further arguments of the server program (Elasticsearch, OpenSearch: settings, ``name=value``).
         auth: Clients must log in as ``u`` with password ``p``. MySQL and MariaDB always ask.
-        brief: It serves one test: quick to start rather than fast (Elasticsearch, OpenSearch).
+        brief: It serves tests and no benchmark: quick to start rather than fast (Elasticsearch, OpenSearch).
         tls: Connections without TLS are refused (MySQL; the CA is ``server.data / "ca.pem"``).
         size: Bytes of a disk of its own for the data, as ``mount`` reads them ("300m"); needs root.
     """
