@@ -38,6 +38,12 @@ def name() -> str:
     return f"burst-{uuid4().hex[:12]}"
 
 
+#: For faults of which nothing concerns the client, all that the products do not share.
+once_is_enough = pytest.mark.parametrize(
+    "product", list(PRODUCTS) if LONG else ["elasticsearch"], indirect=True
+)
+
+
 @pytest.fixture(params=PRODUCTS)
 def product(request: pytest.FixtureRequest) -> SearchEngineProduct:
     return PRODUCTS[request.param]
@@ -76,6 +82,7 @@ def assert_all_there_once(server: Any, name: str, sent: int) -> None:
     assert len(set(ids)) == len(ids) == sent
 
 
+@once_is_enough
 @pytest.mark.soak
 @pytest.mark.timeout(300)
 @pytest.mark.wound("vector #18820")
@@ -181,6 +188,7 @@ def test_d1_an_event_for_a_closed_index_waits_until_it_is_opened_and_the_others_
     assert_all_there_once(server, name, 1002)
 
 
+@once_is_enough
 @pytest.mark.wound("vector #20118")
 def test_answers_that_are_lost_around_a_rollover_leave_no_event_twice(
     server: Any, proxy: Any, name: str
@@ -200,6 +208,7 @@ def test_answers_that_are_lost_around_a_rollover_leave_no_event_twice(
     assert_all_there_once(server, name, burst.sent)
 
 
+@once_is_enough
 @pytest.mark.parametrize("layout", ["daily", "data_stream"])
 async def test_events_of_a_skewed_clock_are_stored_once(server: Any, name: str, layout: str) -> None:
     now = datetime.now(UTC)
@@ -218,6 +227,7 @@ async def test_events_of_a_skewed_clock_are_stored_once(server: Any, name: str, 
     assert_all_there_once(server, name, len(batch))
 
 
+@once_is_enough
 async def test_memory_stays_flat_over_writes_and_over_failures(server: Any, proxy: Any, name: str) -> None:
     fault = proxy(server)
     settings = options(server, name, url=fault.url, retry={"timeout": 60})
