@@ -17,7 +17,7 @@ from logweir.stores.reading import merged, opened, search_each
 from logweir.testing.contract import make_event
 from support.archives import archived, archived_rows, bare, fill, held, old_events
 
-SERVERS = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch"]
+SERVERS = ["mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "opensearch"]
 
 
 def sink_on(server: Any) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def sink_on(server: Any) -> dict[str, Any]:
     place = {
         "mongodb": {"database": "logweir_archive", "collection": name},
         "elasticsearch": {"index": name.replace("_", "-")},
+        "opensearch": {"index": name.replace("_", "-")},
     }
     sink_type = "mysql" if server.name == "mariadb" else server.name
     return {

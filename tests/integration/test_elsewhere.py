@@ -313,6 +313,7 @@ def test_a_row_of_an_explicit_service_needs_a_sink_that_is_opened_here(tmp_path:
         ("type: postgresql, url: 'postgresql+asyncpg://app@db/app'", ["asyncpg"]),
         ("type: sqlite, url: 'sqlite+aiosqlite:///audit.db'", ["aiosqlite"]),
         ("type: elasticsearch, url: 'http://es:9200', index: logs", ["elasticsearch", "aiohttp"]),
+        ("type: opensearch, url: 'http://os:9200', index: logs", ["httpx"]),
         ("type: loki, url: 'http://loki:3100'", ["httpx"]),
         ("type: http, url: 'http://hook'", ["httpx"]),
     ],

@@ -45,6 +45,7 @@ URLS = {
 }
 OF_HTTP = {
     "elasticsearch": "http://app:{password}@127.0.0.1:{port}",
+    "opensearch": "http://app:{password}@127.0.0.1:{port}",
     "loki": "http://app:{password}@127.0.0.1:{port}",
     "http": "http://app:{password}@127.0.0.1:{port}/hook",
     "sqlite": "sqlite+aiosqlite://app:{password}@127.0.0.1:{port}/audit.db",

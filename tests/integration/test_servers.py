@@ -105,6 +105,17 @@ def count(server: Server, timeout: float = 10) -> int:
     return int(sql(server, "select count(*) from smoke")[0][0])
 
 
+def test_the_opensearch_of_the_tests_has_scripts_and_delete_by_query_and_no_ism(opensearch: Server) -> None:
+    with httpx.Client(base_url=opensearch.url, timeout=30) as client:
+        client.put("/abilities/_doc/1?refresh=true", json={"n": 1}).raise_for_status()
+        script = {"script": {"source": "ctx._source.n += params.more", "params": {"more": 2}}}
+        client.post("/abilities/_update/1?refresh=true", json=script).raise_for_status()
+        query = {"query": {"term": {"n": 3}}}
+        assert client.post("/abilities/_delete_by_query", json=query).json()["deleted"] == 1
+        assert client.get("/_plugins/_ism/policies").json()["error"].startswith("no handler found")
+        client.delete("/abilities").raise_for_status()
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_a_server_keeps_its_data_when_it_is_killed_paused_and_stopped(
     name: str, own_server: Callable[..., Any]
