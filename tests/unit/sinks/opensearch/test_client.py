@@ -10,6 +10,7 @@ import pytest
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.sinks.opensearch.client import OpenSearchClient
 from logweir.sinks.opensearch.config import OpenSearchConfig
+from logweir.sinks.shared.http_client import HttpPool
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -18,7 +19,8 @@ Answer = Callable[[httpx.Request], httpx.Response]
 async def answered_by(answer: Answer, **options: Any) -> AsyncIterator[OpenSearchClient]:
     """A client at whose other end a function stands."""
     config = OpenSearchConfig.model_validate({"url": ["http://a:9200", "http://b:9200"], **options})
-    client = OpenSearchClient(config, httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+    pool = HttpPool(lambda: httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+    client = OpenSearchClient(config, pool)
     try:
         yield client
     finally:
