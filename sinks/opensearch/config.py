@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 from logweir.settings.delivery import StrictModel
 from logweir.sinks.shared.search_engine.config import LifecycleConfig, SearchEngineConfig
 
-__all__ = ["AwsConfig", "OpenSearchConfig", "OpenSearchLifecycle"]
+__all__ = ["AwsConfig", "IsmLifecycleConfig", "OpenSearchConfig"]
 
 
 class AwsConfig(StrictModel):
@@ -33,7 +33,7 @@ class AwsConfig(StrictModel):
         return self
 
 
-class OpenSearchLifecycle(LifecycleConfig):
+class IsmLifecycleConfig(LifecycleConfig):
     """When indexes are rolled over, moved to cheaper nodes and deleted; ages count from the rollover."""
 
     warm_nodes: dict[str, str] = Field(default_factory=dict)
@@ -42,7 +42,7 @@ class OpenSearchLifecycle(LifecycleConfig):
     """Attributes of the nodes that indexes move to after `cold_after`."""
 
     @model_validator(mode="after")
-    def _nodes_have_their_age(self) -> OpenSearchLifecycle:
+    def _nodes_have_their_age(self) -> IsmLifecycleConfig:
         for name, nodes, age in (
             ("warm", self.warm_nodes, self.warm_after),
             ("cold", self.cold_nodes, self.cold_after),
@@ -56,7 +56,7 @@ class OpenSearchConfig(SearchEngineConfig):
     """OpenSearch 2.8 and newer: full text, filters and aggregations over a great many events."""
 
     type: str = "opensearch"
-    lifecycle: OpenSearchLifecycle | None = None
+    lifecycle: IsmLifecycleConfig | None = None
     """The ISM policy of the data stream; if not set, one that rolls over and deletes nothing."""
     aws: AwsConfig | None = None
     """Requests are signed for Amazon OpenSearch Service, instead of `username` and `password`."""

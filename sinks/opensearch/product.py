@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from logweir.sinks.opensearch.config import OpenSearchLifecycle
+from logweir.sinks.opensearch.config import IsmLifecycleConfig
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
 from logweir.sinks.shared.search_engine.engine import Engine, Features, Product, Request
 from logweir.sinks.shared.search_engine.layout import Layout
@@ -82,8 +82,8 @@ def ism_policy(config: SearchEngineConfig) -> dict[str, Any]:
     of its own: where ``warm_nodes`` names their attributes, indexes are moved to those nodes.
     """
     lifecycle = config.lifecycle
-    if not isinstance(lifecycle, OpenSearchLifecycle):
-        lifecycle = OpenSearchLifecycle()
+    if not isinstance(lifecycle, IsmLifecycleConfig):
+        lifecycle = IsmLifecycleConfig()
     rollover = {
         "min_index_age": duration(lifecycle.rollover_after),
         "min_primary_shard_size": f"{lifecycle.rollover_size}b",
