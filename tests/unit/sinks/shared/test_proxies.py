@@ -15,7 +15,7 @@ from logweir.testing.contract import make_event
 from support.webhook import Reply, Webhook
 
 FAR = "http://logs.example:8080"
-SINKS = ["http", "otlp", "loki", "victorialogs", "elasticsearch"]
+SINKS = ["http", "otlp", "loki", "victorialogs", "elasticsearch", "opensearch"]
 VARIABLES = [
     name for each in ("http", "https", "all", "no") for name in (f"{each}_proxy", f"{each}_PROXY".upper())
 ]
