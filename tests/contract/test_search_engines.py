@@ -6,8 +6,7 @@ roll it over.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +21,7 @@ from logweir.sinks.results import HealthStatus
 from logweir.sinks.shared.search_engine.sink import SearchEngineSink
 from logweir.testing.contract import SinkContract, assert_law, make_event
 from servers import FaultProxy, Server
-from support.elastic import Elastic
+from support.elastic import Elastic, all_of, opened
 from support.search_engines import PRODUCTS, SearchEngineProduct
 from support.tls import make_certificate, tls_relay
 
@@ -94,21 +93,6 @@ def store(server: Server) -> Iterator[Elastic]:
     store = Elastic(server.url, f"test-{uuid4().hex[:12]}", PRODUCTS[server.name])
     yield store
     store.remove()
-
-
-@asynccontextmanager
-async def opened(url: Any, store: Elastic, **options: Any) -> AsyncIterator[SearchEngineSink[Any]]:
-    settings = {"provision": True, "replicas": 0, "retry": {"timeout": 60}, **options}
-    sink = store.product.make(url=url, index=store.name, **settings)
-    await sink.open()
-    try:
-        yield sink
-    finally:
-        await sink.close()
-
-
-async def all_of(sink: SearchEngineSink[Any], **conditions: Any) -> list[Any]:
-    return [event async for event in sink.search(Query(limit=None, **conditions))]
 
 
 # -- where events go ------------------------------------------------------------------------------------
@@ -389,68 +373,6 @@ async def test_a_template_of_somebody_elses_is_left_alone(server: Server, store:
         pass
     body = store.ask("GET", target)["index_templates"][0]["index_template"]
     assert body["template"]["settings"]["index"]["number_of_shards"] == "3"
-
-
-# -- the names of ECS -----------------------------------------------------------------------------------
-
-NAMED: dict[str, Any] = {
-    "http_status": 404,
-    "http_path": "/orders",
-    "user_id": "7",
-    "error": "no such order",
-    "duration_ms": 12.5,
-    "order": {"id": 5},
-}
-
-
-@pytest.mark.parametrize("layout", ["daily", "data_stream"])
-async def test_fields_stand_under_the_names_of_ecs_and_are_found_and_read_by_their_own(
-    server: Server, store: Elastic, layout: str
-) -> None:
-    other = make_event("other", {"http_status": 2**70, "user_id": 7, "host": "x" * 40_000})
-    batch = [make_event("named", NAMED, kind=Kind.AUDIT), other]
-    async with opened(server.url, store, layout=layout, fields="ecs") as sink:
-        assert_law(await sink.write(batch), 2)
-        found = await all_of(sink)
-        assert {event.name: event.fields for event in found} == {"named": NAMED, "other": other.fields}
-        for conditions, names in (
-            ({"fields": {"http_status": 404}}, ["named"]),
-            ({"fields": {"http_status": 2**70}}, ["other"]),
-            ({"fields": {"user_id": "7"}}, ["named"]),
-            ({"fields": {"user_id": 7}}, ["other"]),
-            ({"fields": {"duration_ms": 12.5}}, ["named"]),
-            ({"fields": {"order.id": 5}}, ["named"]),
-            ({"kind": Kind.AUDIT}, ["named"]),
-            ({"text": "no such order"}, ["named"]),
-            ({"fields": {"http_status": 500}}, []),
-        ):
-            assert [event.name for event in await all_of(sink, **conditions)] == names, conditions
-    by_status = {"term": {"http.response.status_code": 404}}
-    answer = store.ask("POST", f"/{store.name}/_search", {"query": by_status})
-    assert [hit["_id"] for hit in answer["hits"]["hits"]] == [batch[0].id]
-
-
-async def test_indexes_from_before_the_names_of_ecs_hold_both_forms(server: Server, store: Elastic) -> None:
-    before, after = (make_event(name, NAMED, time_ns=MOMENT_NS) for name in ("before", "after"))
-    async with opened(server.url, store) as sink:
-        await sink.write([before])
-    async with opened(server.url, store, fields="ecs") as sink:
-        await sink.write([after])
-        assert (await sink.write([before])).duplicate == {0}
-        found = await all_of(sink, fields={"http_status": 404}, kind=before.kind)
-        assert {event.name for event in found} == {"before", "after"}
-    async with opened(server.url, store, fields="ecs", provision=False):
-        pass
-    async with opened(server.url, store) as sink:
-        assert len(await all_of(sink, fields={"http_status": 404})) == 2
-
-
-async def test_without_the_mapping_of_ecs_the_sink_does_not_open(server: Server, store: Elastic) -> None:
-    async with opened(server.url, store):
-        pass
-    with pytest.raises(SinkRejected, match="no index template maps the names"):
-        async with opened(server.url, store, fields="ecs", provision=False):
-            pass
 
 
 # -- check and nodes ------------------------------------------------------------------------------------

@@ -1,13 +1,17 @@
-"""Bare requests to a search engine: what a test reads and cleans up without the sink it tests."""
+"""Bare requests to a search engine: what a test reads and cleans up without the sink it tests; and that sink."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
+from logweir.sinks.contract import Query
+from logweir.sinks.shared.search_engine.sink import SearchEngineSink
 from support.search_engines import PRODUCTS, SearchEngineProduct
 
-__all__ = ["Elastic"]
+__all__ = ["Elastic", "all_of", "opened"]
 
 
 class Elastic:
@@ -69,3 +73,20 @@ class Elastic:
             if len(hits) < body["size"]:
                 return found
             body["search_after"] = hits[-1]["sort"]
+
+
+@asynccontextmanager
+async def opened(url: Any, store: Elastic, **options: Any) -> AsyncIterator[SearchEngineSink[Any]]:
+    """The sink that writes into a store, opened."""
+    settings = {"provision": True, "replicas": 0, "retry": {"timeout": 60}, **options}
+    sink = store.product.make(url=url, index=store.name, **settings)
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+async def all_of(sink: SearchEngineSink[Any], **conditions: Any) -> list[Any]:
+    """All events that match."""
+    return [event async for event in sink.search(Query(limit=None, **conditions))]
