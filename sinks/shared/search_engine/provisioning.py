@@ -154,12 +154,9 @@ def _is_ours(found: Any) -> bool:
 async def see_template(client: Engine, config: SearchEngineConfig, decided: Plan) -> None:
     """Without a template the first event would make an index that grows a mapping of its own."""
     example = decided.layout.index_of(0)
-    status, answer = await client.ask("POST", f"/_index_template/_simulate_index/{example}")
-    if status == HTTPStatus.FORBIDDEN:
+    properties = await _mapped_properties(client, decided, example)
+    if properties is None:
         return  # credentials that may only write cannot look
-    properties: dict[str, Any] = {}
-    if status == HTTPStatus.OK:
-        properties = answer.get("template", {}).get("mappings", {}).get("properties", {})
     fields = properties.get("fields", {})
     wanted = client.product.fields_mapping["type"]
     if fields.get("type") != wanted:
@@ -172,6 +169,20 @@ async def see_template(client: Engine, config: SearchEngineConfig, decided: Plan
             f"no index template maps the names of `fields: ecs` in {example}; set provision: true, or create "
             f"the template of {client.product.page}"
         )
+
+
+async def _mapped_properties(client: Engine, decided: Plan, example: str) -> dict[str, Any] | None:
+    """The fields of the index that the next event goes to; None if we may not look."""
+    if decided.layout.streaming:  # OpenSearch fails to simulate what exists
+        status, answer = await client.ask("GET", f"/{example}/_mapping")
+        if status == HTTPStatus.OK and answer:
+            newest: dict[str, Any] = answer[max(answer)]
+            return newest.get("mappings", {}).get("properties", {})  # type: ignore[no-any-return]
+    status, answer = await client.ask("POST", f"/_index_template/_simulate_index/{example}")
+    if status == HTTPStatus.FORBIDDEN:
+        return None
+    found: dict[str, Any] = answer.get("template", {}) if status == HTTPStatus.OK else {}
+    return found.get("mappings", {}).get("properties", {})  # type: ignore[no-any-return]
 
 
 def _reason(answer: Any) -> str:
