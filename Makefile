@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TYPES := .build/installed
-SPHINX := $(BIN)/python -m sphinx -c docs --doctree-dir .build/doctrees --quiet --fail-on-warning --keep-going
+SPHINX := $(BIN)/python -m sphinx -c docs --doctree-dir .build/doctrees --fresh-env --quiet --fail-on-warning --keep-going
 
 .DEFAULT_GOAL := help
 .PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api reference format \
