@@ -21,6 +21,8 @@ from logweir.event import Event
 from logweir.process.pacing import leisure, paced
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.destinations import template_of
+from logweir.sinks.templated import TemplatedSink
 
 __all__ = ["as_async"]
 
@@ -31,17 +33,28 @@ T = TypeVar("T")
 
 
 def as_async(sink: Sink[Any] | SyncSink[Any]) -> Sink[SinkConfig]:
-    """Return the sink itself if it is asynchronous, otherwise one that runs it in threads."""
-    return cast("Sink[SinkConfig]", sink if isinstance(sink, Sink) else _ThreadedSink(sink))
+    """Return the sink itself if it is asynchronous, otherwise one that runs it in threads.
+
+    Where its destination is a template, it is one that makes a sink for each destination.
+    """
+    template = template_of(sink.config)
+    if template is None:
+        return _as_async(sink, None)
+    threads = _Threads(sink.context.name, sink.context.workers)  # those of one destination do for all
+    return TemplatedSink(sink, template, lambda one: _as_async(one, threads))
+
+
+def _as_async(sink: Sink[Any] | SyncSink[Any], threads: _Threads | None) -> Sink[SinkConfig]:
+    return cast("Sink[SinkConfig]", sink if isinstance(sink, Sink) else _ThreadedSink(sink, threads))
 
 
 class _ThreadedSink(Sink[SinkConfig]):
     """Runs the methods of a synchronous sink in threads of its own."""
 
-    def __init__(self, sink: SyncSink[SinkConfig]) -> None:
+    def __init__(self, sink: SyncSink[SinkConfig], threads: _Threads | None = None) -> None:
         super().__init__(sink.config, sink.context)
         self._sink = self.itself = sink
-        self._threads = _Threads(sink.context.name, sink.context.workers)
+        self._threads = threads or _Threads(sink.context.name, sink.context.workers)
 
     async def open(self) -> None:
         self._threads.start()

@@ -137,11 +137,10 @@ async def opened(
     settings = config.sinks[name]
     context = context_of(name, config, read_only=read_only)
     sink_class: Any = registry.resolve(settings.type)
-    itself = sink_class(settings, context)
-    writer = as_async(itself)
+    writer = as_async(sink_class(settings, context))
     try:
         await (open_it or _open_once)(writer)
-        yield OpenSink(name, writer, itself)
+        yield OpenSink(name, writer, getattr(writer, "itself", writer))
     finally:
         with contextlib.suppress(Exception):
             await call_sink(writer.close, _CLOSING)

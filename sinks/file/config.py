@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from logweir.settings.delivery import StrictModel
 from logweir.settings.units import ByteSize, FileMode
-from logweir.sinks.contract import SinkConfig
+from logweir.sinks.shared.destinations import Template, TemplatedConfig, is_template
 
-__all__ = ["FileConfig", "RotateConfig"]
+__all__ = ["ROTATED", "FileConfig", "RotateConfig"]
+
+#: What stands in the name of a rotated file.
+ROTATED = re.compile(r"-\d{8}T\d{6}\.\d{6}Z")
+#: A rotated file, its copy and its lock have longer names, and 255 bytes is what file systems take.
+_LONGEST_NAME = 200
 
 _STREAM = re.compile(r"/dev/(?:stdout|stderr|fd/\d+|tty)|/proc/(?:self|\d+)/fd/\d+")
 
@@ -30,12 +35,15 @@ class RotateConfig(StrictModel):
     """Whether rotated files are compressed."""
 
 
-class FileConfig(SinkConfig):
+class FileConfig(TemplatedConfig):
     """JSON lines in a file."""
+
+    template_key: ClassVar[str] = "path"
 
     type: str = "file"
     path: Path
-    """The file; its folder is made if need be."""
+    """The file; its folder is made if need be. With placeholders, as in `logs/{service}/{fields.tenant}.log`,
+    each event goes to the file that its values name."""
     mode: FileMode = "0600"
     """Permissions of the files that the sink makes, in quotes: `"0640"`. By default only the owner may read
     them. A rotated file and the one after it keep the mode, owner and group of the file as it was."""
@@ -49,4 +57,13 @@ class FileConfig(SinkConfig):
     def _path_is_no_stream(cls, value: Path) -> Path:
         if _STREAM.fullmatch(str(value)):
             raise ValueError(f"{value} is a stream and no file: take a sink of type stdout, with its stream")
+        if is_template(str(value)):
+            Template(str(value))
         return value
+
+    def at_destination(self, text: str) -> FileConfig | None:
+        """The options for one file; None if its name is too long, or would be taken for a rotated file."""
+        path = Path(text)
+        if ROTATED.search(text) or any(len(part) > _LONGEST_NAME for part in path.parts):
+            return None
+        return self.model_copy(update={"path": path})

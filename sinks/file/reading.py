@@ -7,6 +7,7 @@ the rotated ones are listed, so that one put aside in between is read twice rath
 from __future__ import annotations
 
 import contextlib
+import glob
 import gzip
 import heapq
 import os
@@ -21,10 +22,12 @@ from logweir.diagnostics import report
 from logweir.encoding.events import decode_event
 from logweir.event import Event
 from logweir.sinks.contract import Query
+from logweir.sinks.file.config import ROTATED
 from logweir.sinks.file.rotation import packed_name, rotated_files
 from logweir.sinks.query_match import matches
+from logweir.sinks.shared.destinations import Template
 
-__all__ = ["find", "ids_at_the_end"]
+__all__ = ["files_of", "find", "ids_at_the_end"]
 
 
 class _IdOnly(msgspec.Struct):
@@ -46,6 +49,24 @@ def find(path: Path, query: Query) -> list[Event]:
         return sorted(found, key=_moment, reverse=newest_first)
     choose = heapq.nlargest if newest_first else heapq.nsmallest
     return choose(query.limit, found, key=_moment)
+
+
+def files_of(template: Template) -> list[str]:
+    """The files of a template that are there, or of which rotated ones are.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    pattern = Path(template.pattern(glob.escape))
+    rotated = pattern.with_name(f"{pattern.stem}-*{pattern.suffix}*")
+    names = {ROTATED.sub("", name.removesuffix(".gz")) for name in _found(rotated) if ROTATED.search(name)}
+    names.update(name for name in _found(pattern) if not ROTATED.search(name))
+    return sorted(filter(template.matches, names))
+
+
+def _found(pattern: Path) -> list[str]:
+    # Path.glob needs a folder to begin at, and the first part may be the root or have a placeholder.
+    return glob.glob(str(pattern))  # noqa: PTH207
 
 
 def ids_at_the_end(descriptor: int, length: int) -> Iterator[str]:

@@ -11,17 +11,15 @@ import contextlib
 import fcntl
 import gzip
 import os
-import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from logweir.sinks.file.config import RotateConfig
+from logweir.sinks.file.config import ROTATED, RotateConfig
 from logweir.sinks.shared.permissions import hand_on, open_file
 
 __all__ = ["clean_up", "is_due", "packed_name", "put_aside", "rotated_files"]
 
-_STAMP = re.compile(r"-\d{8}T\d{6}\.\d{6}Z")
 _PERIODS = {"hour": "%Y%m%d%H", "day": "%Y%m%d"}
 
 
@@ -59,7 +57,7 @@ def rotated_files(path: Path) -> list[Path]:
         name = candidate.name.removesuffix(".gz")
         if name.startswith(path.stem) and name.endswith(path.suffix):
             stamp = name.removeprefix(path.stem).removesuffix(path.suffix)
-            if _STAMP.fullmatch(stamp):
+            if ROTATED.fullmatch(stamp):
                 found.setdefault(name, candidate)
     return list(found.values())
 

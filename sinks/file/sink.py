@@ -31,10 +31,11 @@ from logweir.process.pacing import in_slices_of_thread
 from logweir.sinks.contract import Query, SinkContext, SyncSink
 from logweir.sinks.file.cleanup import Cleanup
 from logweir.sinks.file.config import FileConfig
-from logweir.sinks.file.reading import find, ids_at_the_end
+from logweir.sinks.file.reading import files_of, find, ids_at_the_end
 from logweir.sinks.file.recent_ids import RecentIds
 from logweir.sinks.file.rotation import is_due, put_aside, rotated_files
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.destinations import Template
 from logweir.sinks.shared.permissions import make_folder, open_file
 
 __all__ = ["FileSink"]
@@ -249,6 +250,15 @@ class FileSink(SyncSink[FileConfig]):
             found = await asyncio.to_thread(lambda: find(_real(self.config.path), query))
         for event in found:
             yield event
+
+    async def known_destinations(self, options: FileConfig, template: Template) -> list[str]:
+        """The files of a template that are there, or of which rotated ones are.
+
+        Raises:
+            SinkUnavailable: A folder cannot be read.
+        """
+        with _as_sink_errors(options.path):
+            return await asyncio.to_thread(lambda: files_of(template))
 
 
 def _real(path: Path) -> Path:

@@ -15,6 +15,7 @@ from logweir.settings.tls import TlsConfig
 from logweir.settings.units import FileMode, Seconds
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_behind_password, check_once
+from logweir.sinks.shared.destinations import refuse_template
 from logweir.sinks.sql.own_model import find_table
 
 __all__ = ["MysqlConfig", "PostgresqlConfig", "ServerConfig", "SqlConfig", "SqliteConfig", "numbers_in"]
@@ -74,6 +75,7 @@ class SqlConfig(SinkConfig):
     @field_validator("table")
     @classmethod
     def _table_is_an_identifier(cls, value: str) -> str:
+        refuse_template(value, "table")
         if not _IDENTIFIER.fullmatch(value):
             raise ValueError(f"{value!r} is no table name; use letters, digits and underscores, at most 48")
         return value

@@ -23,6 +23,7 @@ from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_login
+from logweir.sinks.shared.destinations import refuse_template
 
 __all__ = ["LifecycleConfig", "SearchEngineConfig"]
 
@@ -115,6 +116,7 @@ class SearchEngineConfig(SinkConfig):
     @field_validator("index")
     @classmethod
     def _index_is_a_name(cls, value: str) -> str:
+        refuse_template(value, "index")
         if not _INDEX.fullmatch(value):
             raise ValueError(
                 f"{value!r} is no index name; use lower-case letters, digits, '.', '_' and '-', "
