@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -13,9 +13,15 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
-from logweir.sinks.contract import SinkConfig
 from logweir.sinks.loki.labels import DEFAULT_LIMIT, refuse_unbounded
 from logweir.sinks.shared.credentials import check_one_way
+from logweir.sinks.shared.destinations import (
+    Template,
+    TemplatedConfig,
+    check_readers,
+    is_template,
+    template_of,
+)
 from logweir.sinks.shared.headers import check_headers
 
 __all__ = ["LabelConfig", "LokiConfig"]
@@ -23,6 +29,7 @@ __all__ = ["LabelConfig", "LokiConfig"]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PUSH_PATH = "/loki/api/v1/push"
 _DAY = 86_400.0
+_LONGEST_TENANT = 150
 #: What the sink says itself in every request.
 _OURS = {"content-length", "content-encoding", "content-type", "host", "transfer-encoding", "x-scope-orgid"}
 
@@ -59,8 +66,10 @@ class LabelConfig(StrictModel):
         return self.limit or DEFAULT_LIMIT
 
 
-class LokiConfig(SinkConfig):
+class LokiConfig(TemplatedConfig):
     """Loki: tracing at low cost, found by a few labels and time."""
+
+    template_key: ClassVar[str] = "tenant"
 
     type: str = "loki"
     url: str
@@ -82,7 +91,10 @@ class LokiConfig(SinkConfig):
     """Whether an event that Loki refuses for its time, too old or too far ahead, may be stored at another
     time; its own time is kept in the line."""
     tenant: str | None = Field(default=None, min_length=1)
-    """The tenant, sent as `X-Scope-OrgID`."""
+    """The tenant, sent as `X-Scope-OrgID`. With placeholders, as in `{fields.tenant}`, each event goes to the
+    tenant that its values name."""
+    read_tenants: tuple[str, ...] = ()
+    """The tenants that are read where `tenant` has placeholders, for Loki names none; by default none is."""
     username: str | None = None
     """For basic authentication."""
     password: SecretStr | None = None
@@ -117,6 +129,22 @@ class LokiConfig(SinkConfig):
             raise ValueError("not the address of a Loki; write one such as http://loki:3100")
         path = parts.path.rstrip("/").removesuffix(_PUSH_PATH)
         return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+    def at_destination(self, text: str) -> LokiConfig | None:
+        """The options for one tenant; None if Loki takes no name of this length."""
+        return self.model_copy(update={"tenant": text}) if len(text) <= _LONGEST_TENANT else None
+
+    @field_validator("tenant")
+    @classmethod
+    def _tenant_may_be_a_template(cls, value: str | None) -> str | None:
+        if value is not None and is_template(value):
+            Template(value)
+        return value
+
+    @model_validator(mode="after")
+    def _tenants_to_read_are_those_of_the_template(self) -> LokiConfig:
+        check_readers(self.read_tenants, template_of(self), "tenant")
+        return self
 
     @field_validator("labels", mode="before")
     @classmethod

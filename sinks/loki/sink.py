@@ -35,6 +35,7 @@ from logweir.sinks.loki.server_config import recommended_configuration
 from logweir.sinks.loki.verdicts import Answer, Fault, Outcome, Refusal
 from logweir.sinks.loki.writing import RequestSize, store
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.destinations import Template, listed
 
 __all__ = ["LokiSink"]
 
@@ -185,6 +186,14 @@ class LokiSink(Sink[LokiConfig]):
         found = search.events_with_moved(everywhere) if self.config.restamp else search.events()
         async for event in found:
             yield event
+
+    async def known_destinations(self, options: LokiConfig, template: Template) -> list[str]:
+        """The tenants to read.
+
+        Raises:
+            SinkUnavailable: None is listed.
+        """
+        return listed(options.read_tenants, template.filled(options.overflow), self.context.name)
 
     def _require_open(self) -> LokiClient:
         if self._client is None:

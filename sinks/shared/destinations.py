@@ -9,17 +9,27 @@ place of each value. Nothing here does IO.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from operator import attrgetter
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from logweir.encoding.fields import look_up
+from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.contract import SinkConfig
 
-__all__ = ["Destinations", "Template", "TemplatedConfig", "is_template", "refuse_template", "template_of"]
+__all__ = [
+    "Destinations",
+    "Template",
+    "TemplatedConfig",
+    "check_readers",
+    "is_template",
+    "listed",
+    "refuse_template",
+    "template_of",
+]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 #: A name that is one part of a path, of a header and of a collection's name; no dot at either end, nor two.
@@ -47,6 +57,33 @@ def refuse_template(text: str, key: str) -> None:
             f"{text!r} has braces, and placeholders are not supported in {key}; write one fixed name, and "
             "let routes lead to a sink for each destination"
         )
+
+
+def check_readers(read: Collection[str], template: Template | None, key: str) -> None:
+    """Check the destinations that are to be read, of a store that does not name those it has.
+
+    Raises:
+        ValueError: They cannot be those of the template.
+    """
+    if read and template is None:
+        raise ValueError(f"read_tenants is for a {key} with placeholders; remove it, or write some")
+    for text in read:
+        if template is not None and not template.matches(text):
+            raise ValueError(f"the {key} {template.text!r} can never lead to {text!r}; see read_tenants")
+
+
+def listed(read: Collection[str], overflow: str, name: str) -> list[str]:
+    """The destinations to read of a store that does not name those it has.
+
+    Raises:
+        SinkUnavailable: None is listed.
+    """
+    if not read:
+        raise SinkUnavailable(
+            f"sink {name!r} writes to tenants that events name, and the store does not say which there "
+            "are; list those to read as read_tenants"
+        )
+    return [*read, overflow]
 
 
 class Template:
@@ -121,6 +158,15 @@ class TemplatedConfig(SinkConfig):
         if not _is_plain(value):
             raise ValueError(f"{value!r} cannot be a name; use letters, digits, '.', '_' and '-', at most 64")
         return value
+
+    @model_validator(mode="after")
+    def _overflow_is_a_destination(self) -> Self:
+        template = template_of(self)
+        if template is not None and self.at_destination(template.filled(self.overflow)) is None:
+            raise ValueError(
+                f"{template.filled(self.overflow)!r} cannot be a destination; write another word as overflow"
+            )
+        return self
 
     def at_destination(self, text: str) -> Self | None:
         """The options for one destination; None if the store can have none of this name."""

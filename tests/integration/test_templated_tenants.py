@@ -1,0 +1,77 @@
+"""A tenant for each event: on servers that keep tenants apart, within the bound, and read back."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from logweir.errors import SinkUnavailable
+from logweir.event import Event, new_event_id
+from logweir.sinks.contract import Query, SinkContext
+from logweir.sinks.loki import LokiConfig, LokiSink
+from logweir.sinks.templated import TemplatedSink
+from logweir.sinks.threaded import as_async
+from logweir.testing.contract import make_event
+from servers.server import OwnServer
+
+CONTEXT = SinkContext(name="logs", workers=2)
+
+
+@asynccontextmanager
+async def opened(sink: Any) -> AsyncIterator[Any]:
+    writer = as_async(sink)
+    try:
+        await writer.open()
+        yield writer
+    finally:
+        await writer.close()
+
+
+async def found(sink: Any, **conditions: Any) -> list[str]:
+    return [event.id async for event in sink.search(Query(**conditions))]
+
+
+def of_tenants(*tenants: Any) -> list[Event]:
+    return [make_event(tenant=tenant) for tenant in tenants]
+
+
+def ids(*events: Event) -> list[str]:
+    return [event.id for event in events]
+
+
+@pytest.fixture
+def loki_url(own_server: Callable[..., OwnServer]) -> str:
+    return own_server("loki", args=["-auth.enabled=true"]).url
+
+
+def loki(url: str, job: str, tenant: str, **options: Any) -> LokiSink:
+    config = {"url": url, "tenant": tenant, "static_labels": {"job": job}, **options}
+    return LokiSink(LokiConfig.model_validate(config), CONTEXT)
+
+
+async def test_each_event_goes_to_the_tenant_in_loki_that_its_field_names(loki_url: str) -> None:
+    job = new_event_id()
+    acme, globex, header, third, none = events = of_tenants("acme", "globex", "acme|globex", "third", None)
+    async with opened(loki(loki_url, job, "{fields.tenant}", max_destinations=2)) as sink:
+        assert isinstance(sink, TemplatedSink)
+        result = await sink.write(events)
+        assert not result.retry
+        assert not result.rejected
+        with pytest.raises(SinkUnavailable, match="read_tenants"):
+            await found(sink)
+    for tenant, expected in {
+        "acme": ids(acme), "globex": ids(globex), "third": [], "overflow": ids(header, third, none),
+    }.items():  # fmt: skip
+        async with opened(loki(loki_url, job, tenant)) as sink:
+            assert await found(sink) == expected, tenant
+    async with opened(loki(loki_url, job, "{fields.tenant}", read_tenants=["globex", "acme"])) as sink:
+        assert await found(sink) == ids(*events)
+        assert await found(sink, limit=2, newest_first=True) == ids(none, third)
+
+
+def test_tenants_to_read_are_checked_when_the_file_is_loaded() -> None:
+    with pytest.raises(ValueError, match="can never lead to 'shop'"):
+        LokiConfig(url="http://loki:3100", tenant="shop-{env}", read_tenants=("shop",))
+    with pytest.raises(ValueError, match="placeholders"):
+        LokiConfig(url="http://loki:3100", tenant="shop", read_tenants=("shop",))
