@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -13,8 +13,14 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts, may_hold_credentials
-from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_one_way
+from logweir.sinks.shared.destinations import (
+    Template,
+    TemplatedConfig,
+    check_readers,
+    is_template,
+    template_of,
+)
 from logweir.sinks.shared.headers import check_headers
 
 __all__ = ["COLUMNS", "FIELD_PREFIX", "StreamField", "VictoriaLogsConfig"]
@@ -31,6 +37,8 @@ _PUSH_PATH = "/insert/jsonline"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _LONGEST_NAME = 128
 _MOST_TENANTS = 2**32 - 1
+#: As VictoriaLogs writes them: 07 and 7 would be one tenant under two names.
+_TENANT = re.compile(r"(0|[1-9][0-9]{0,9})(?::(0|[1-9][0-9]{0,9}))?", re.ASCII)
 #: What is shorter occurs by chance.
 _SHORTEST = 4
 #: What the sink says itself in every request.
@@ -40,8 +48,10 @@ _OURS = {
 }  # fmt: skip
 
 
-class VictoriaLogsConfig(SinkConfig):
+class VictoriaLogsConfig(TemplatedConfig):
     """VictoriaLogs: tracing at low cost, each field a column; at least once, for it knows no ids."""
+
+    template_key: ClassVar[str] = "tenant"
 
     type: str = "victorialogs"
     url: str
@@ -50,6 +60,14 @@ class VictoriaLogsConfig(SinkConfig):
     """The tenant's account, sent as `AccountID`."""
     project_id: int = Field(default=0, ge=0, le=_MOST_TENANTS)
     """The tenant's project, sent as `ProjectID`."""
+    tenant: str | None = None
+    """Instead of the two: `ACCOUNT:PROJECT` or `ACCOUNT` with placeholders, as in `{fields.account}:7`; each
+    event goes to the tenant that its values name."""
+    overflow: str = "0"
+    """The number in place of the values for events that have none, or none that is a number for a tenant, and
+    for those of one tenant too many."""
+    read_tenants: tuple[str, ...] = ()
+    """The tenants that are read where `tenant` has placeholders; by default none is."""
     stream_fields: tuple[StreamField, ...] = ("env", "service")
     """What makes a stream, beside `static_fields`: values that do not change while a process runs."""
     static_fields: dict[str, str] = Field(default={"job": "logweir"}, min_length=1)
@@ -91,6 +109,30 @@ class VictoriaLogsConfig(SinkConfig):
             raise ValueError("not the address of a VictoriaLogs; write one such as http://victorialogs:9428")
         path = parts.path.rstrip("/").removesuffix(_PUSH_PATH)
         return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+    def at_destination(self, text: str) -> VictoriaLogsConfig | None:
+        """The options for one tenant; None if these are no numbers that VictoriaLogs takes."""
+        found = _TENANT.fullmatch(text)
+        account, project = (int(found[1]), int(found[2] or 0)) if found else (-1, -1)
+        if not 0 <= account <= _MOST_TENANTS or not 0 <= project <= _MOST_TENANTS:
+            return None
+        return self.model_copy(update={"account_id": account, "project_id": project, "tenant": None})
+
+    @field_validator("tenant")
+    @classmethod
+    def _tenant_is_a_template(cls, value: str | None) -> str | None:
+        if value is not None:
+            if not is_template(value):
+                raise ValueError(f"{value!r} has no placeholder; write account_id and project_id instead")
+            Template(value)
+        return value
+
+    @model_validator(mode="after")
+    def _tenant_is_said_once(self) -> VictoriaLogsConfig:
+        check_readers(self.read_tenants, template_of(self), "tenant")
+        if self.tenant is not None and (self.account_id or self.project_id):
+            raise ValueError("tenant stands instead of account_id and project_id; keep one of them")
+        return self
 
     @field_validator("stream_fields")
     @classmethod

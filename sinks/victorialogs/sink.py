@@ -18,6 +18,7 @@ from logweir.event import Event, Kind
 from logweir.process.pacing import in_slices
 from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.destinations import Template, listed
 from logweir.sinks.victorialogs import deleting
 from logweir.sinks.victorialogs.client import VictoriaLogsClient
 from logweir.sinks.victorialogs.columns import ColumnGuard
@@ -144,6 +145,14 @@ class VictoriaLogsSink(Sink[VictoriaLogsConfig]):
     async def prune(self, before: datetime, *, kind: Kind | None = None, limit: int = 10_000) -> int:
         """Delete old events, where the server was started with ``-delete.enable``."""
         return await deleting.prune(self._require_open(), self._ours, before, kind, limit)
+
+    async def known_destinations(self, options: VictoriaLogsConfig, template: Template) -> list[str]:
+        """The tenants to read.
+
+        Raises:
+            SinkUnavailable: None is listed.
+        """
+        return listed(options.read_tenants, template.filled(options.overflow), self.context.name)
 
     def _require_open(self) -> VictoriaLogsClient:
         if self._client is None:
