@@ -111,7 +111,7 @@ class TemplatedSink(Sink[SinkConfig]):
     async def close(self) -> None:
         """Close every destination."""
         open_now, self._open = self._open, {}
-        for one in open_now.values():
+        for one in reversed([*open_now.values()]):  # the overflow last, whose connections others may share
             await one.writer.close()
 
     async def check(self) -> Health:
@@ -135,7 +135,9 @@ class TemplatedSink(Sink[SinkConfig]):
         options = self._options.at_destination(text)
         if options is None:
             raise SinkRejected(f"{text!r} cannot be a destination")
-        itself = cast(Any, self._class)(options, self.context)
+        overflow = self._open.get(self.destinations.overflow)
+        beside = getattr(overflow.itself, "beside", None) if overflow and overflow.opened else None
+        itself = beside(options) if beside else cast(Any, self._class)(options, self.context)
         return _Open(self._as_writer(itself), itself)
 
     # -- writing ------------------------------------------------------------------------------------

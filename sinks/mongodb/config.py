@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl, unquote
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
@@ -16,8 +16,8 @@ from logweir.event import Kind
 from logweir.settings.delivery import StrictModel
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import Seconds
-from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_behind_password, check_once
+from logweir.sinks.shared.destinations import Template, TemplatedConfig, is_template
 
 __all__ = ["DEFAULT_DATABASE", "MongoConfig", "TtlConfig"]
 
@@ -29,6 +29,10 @@ _URL = re.compile(
 )
 _NO_NAME = re.compile(r"[/\\. \"$*<>:|?\0]")
 _ENOUGH = 38  # bytes that MongoDB leaves for the name of a database, and for a field in an index's name
+
+
+def _is_possible(name: str) -> bool:
+    return 0 < len(name.encode()) <= _ENOUGH and not _NO_NAME.search(name)
 
 
 class TtlConfig(StrictModel):
@@ -44,8 +48,10 @@ class TtlConfig(StrictModel):
         return {Kind.AUDIT: self.audit, Kind.TRACING: self.tracing}
 
 
-class MongoConfig(SinkConfig):
+class MongoConfig(TemplatedConfig):
     """MongoDB: documents in a collection, found by time, name, trace and any field."""
+
+    template_key: ClassVar[str] = "collection"
 
     type: str = "mongodb"
     url: SecretStr
@@ -62,7 +68,8 @@ class MongoConfig(SinkConfig):
     database: str | None = None
     """The database; by default the one in the url, otherwise `logweir`."""
     collection: str = "logs"
-    """The collection."""
+    """The collection. With placeholders, as in `logs_{fields.tenant}`, each event goes to the collection that
+    its values name."""
     provision: bool = False
     """Whether the sink may create the collection and its indexes."""
     w: Literal["majority"] | int = "majority"
@@ -105,10 +112,23 @@ class MongoConfig(SinkConfig):
             raise ValueError(f"driver {value} is not installed; type: pip install 'logweir[mongodb]'")
         return value
 
+    def at_destination(self, text: str) -> MongoConfig | None:
+        """The options for one collection; None if it cannot have this name."""
+        return self.model_copy(update={"collection": text}) if _is_possible(text) else None
+
+    @field_validator("collection")
+    @classmethod
+    def _collection_may_be_a_template(cls, value: str) -> str:
+        if is_template(value):
+            Template(value)
+        return value
+
     @field_validator("database", "collection")
     @classmethod
-    def _name_is_possible(cls, value: str | None) -> str | None:
-        if value is not None and (not 0 < len(value.encode()) <= _ENOUGH or _NO_NAME.search(value)):
+    def _name_is_possible(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None or (info.field_name == "collection" and is_template(value)):
+            return value
+        if not _is_possible(value):
             raise ValueError(
                 f"{value!r} is no name for it; use letters, digits, _ and -, at most {_ENOUGH} bytes"
             )

@@ -29,6 +29,7 @@ from logweir.sinks.mongodb.verdicts import as_sink_errors
 from logweir.sinks.mongodb.writing import Writing
 from logweir.sinks.query_match import limited
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.destinations import Template, template_of
 
 __all__ = ["MongoSink"]
 
@@ -42,11 +43,28 @@ class MongoSink(Sink[MongoConfig]):
 
     def __init__(self, config: MongoConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
+        self._shared: Any = None  # the client of another sink, which closes it
         self._writing = Writing(config)
         self._state: Connected | None = None
         self._upkeep = Upkeep(config, self._provision)
 
     # -- life ---------------------------------------------------------------------------------------
+
+    def beside(self, config: MongoConfig) -> MongoSink:
+        """Make a sink for another collection that shares the connections of this one, which is open."""
+        sink = MongoSink(config, self.context)
+        sink._shared = self._opened().client
+        return sink
+
+    async def known_destinations(self, options: MongoConfig, template: Template) -> list[str]:
+        """The collections of a template that are there.
+
+        Raises:
+            SinkUnavailable: The server cannot be asked.
+        """
+        with as_sink_errors():
+            names = await self._opened().database.list_collection_names()
+        return [name for name in names if template.matches(name) and options.at_destination(name)]
 
     async def open(self) -> None:
         """Connect, and create what is missing of collection and indexes if ``provision`` allows it.
@@ -56,6 +74,10 @@ class MongoSink(Sink[MongoConfig]):
             SinkRejected: The collection or an index is there and is another than we would create.
         """
         if self._state is not None:
+            return
+        if self._shared is not None:
+            with as_sink_errors():
+                self._state = await self._prepare(self._shared)
             return
         with as_sink_errors():
             client = await make_client(self.config, self.context)
@@ -86,7 +108,7 @@ class MongoSink(Sink[MongoConfig]):
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""
         state, self._state = self._state, None
-        if state is not None:
+        if state is not None and self._shared is None:
             await close_client(state.client)
 
     async def check(self) -> Health:
@@ -102,7 +124,11 @@ class MongoSink(Sink[MongoConfig]):
 
     def provision_script(self) -> str:
         """Return the commands for ``mongosh`` that create collection and indexes."""
-        return script(self.config)
+        template = template_of(self.config)
+        if template is None:
+            return script(self.config)
+        overflow = self.config.at_destination(template.filled(self.config.overflow)) or self.config
+        return f"// the same for each collection of {self.config.collection}\n{script(overflow)}"
 
     # -- writing ------------------------------------------------------------------------------------
 
