@@ -38,7 +38,7 @@ def as_async(sink: Sink[Any] | SyncSink[Any]) -> Sink[SinkConfig]:
     Where its destination is a template, it is one that makes a sink for each destination.
     """
     template = template_of(sink.config)
-    if template is None:
+    if template is None or isinstance(sink, TemplatedSink):
         return _as_async(sink, None)
     threads = _Threads(sink.context.name, sink.context.workers)  # those of one destination do for all
     return TemplatedSink(sink, template, lambda one: _as_async(one, threads))

@@ -12,6 +12,7 @@ from logweir.sinks.null import NullConfig, NullSink
 from logweir.sinks.sql.config import SqliteConfig
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.stdout import StdoutConfig, StdoutSink
+from logweir.sinks.threaded import as_async
 from logweir.testing.contract import SinkContract
 
 CONTEXT = SinkContext(workers=2)
@@ -57,6 +58,12 @@ class TestFileWithRotation(SinkContract):
     def make_sink(self, tmp_path: Path) -> FileSink:
         rotate: Any = {"max_bytes": "10KiB", "compress": "gzip"}
         return FileSink(FileConfig(path=tmp_path / "tracing.jsonl", rotate=rotate, fsync=True), CONTEXT)
+
+
+class TestFilesByTemplate(SinkContract):
+    def make_sink(self, tmp_path: Path) -> Any:
+        path = tmp_path / "{service}" / "{fields.number}.jsonl"
+        return as_async(FileSink(FileConfig(path=path, max_destinations=3), CONTEXT))
 
 
 class TestSqlite(SinkContract):
