@@ -170,10 +170,14 @@ class Query:
         name: Only events of this name (for audit: the action).
         trace_id: Only this trace.
         ids: Only these event ids.
-        fields: Field name (dotted for nested ones) to the value it must equal.
-        text: Only events that contain this text (full text where the store has it).
+        fields: Field name (dotted for nested ones and for items of lists, ``tags.0``) to the value that it
+            must equal, or that one of its items must, where it is a list.
+        text: Only events that have this text in their name, or in the name or value of a field (full text
+            where the store has it).
         limit: At most this many events, oldest first unless ``newest_first``.
         newest_first: Order.
+        levels: Only these levels.
+        service: Only events of this service.
     """
 
     start: datetime | None = None
@@ -186,6 +190,8 @@ class Query:
     text: str | None = None
     limit: int | None = 1000
     newest_first: bool = False
+    levels: frozenset[str] | None = None
+    service: str | None = None
 
 
 @runtime_checkable

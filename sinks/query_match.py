@@ -1,12 +1,16 @@
-"""What a search needs that its backend does not do: matching one event, and an end after so many."""
+"""What a search needs that its backend does not do: matching one event, and an end after so many.
+
+:func:`matches` is what a query means. A store narrows a search down as far as it can, never further than
+this, and what comes is held against it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from logweir.encoding.events import encode_event
-from logweir.encoding.fields import equal, look_up
+from logweir.encoding.fields import equal, has_item, look_up, text_in
 from logweir.event import Event
 from logweir.sinks.contract import Query
 
@@ -30,9 +34,16 @@ def matches(event: Event, query: Query) -> bool:
         and (query.name is None or event.name == query.name)
         and (query.trace_id is None or event.trace_id == query.trace_id)
         and (query.ids is None or event.id in query.ids)
-        and all(equal(look_up(event.fields, name), value) for name, value in query.fields.items())
-        and (query.text is None or query.text.encode() in encode_event(event))
+        and (query.levels is None or event.level in query.levels)
+        and (query.service is None or event.service == query.service)
+        and all(_has(event, name, value) for name, value in query.fields.items())
+        and (query.text is None or query.text in event.name or text_in(event.fields, query.text))
     )
+
+
+def _has(event: Event, name: str, value: Any) -> bool:
+    found = look_up(event.fields, name)
+    return equal(found, value) or has_item(found, value)
 
 
 async def limited(events: AsyncIterator[Event], limit: int | None) -> AsyncIterator[Event]:

@@ -28,6 +28,8 @@ _LIMIT = 100
 def query(
     sink: filters.SinkOption = None,
     kind: filters.KindOption = None,
+    level: filters.LevelOption = None,
+    service: filters.ServiceOption = None,
     since: filters.SinceOption = None,
     until: filters.UntilOption = None,
     name: filters.NameOption = None,
@@ -44,6 +46,8 @@ def query(
     names = filters.chosen_sinks(sink, settings)
     wanted = filters.query_of(
         kind=kind,
+        level=level,
+        service=service,
         name=name,
         trace_id=trace_id,
         field=field,
@@ -56,30 +60,32 @@ def query(
     if not limit:
         silent: dict[str, str] = {}
         any_shown = asyncio.run(_show_all(stream_each(settings, wanted, names, silent), json=json))
-        _end_of_search(any_shown, names, silent, json=json)
+        _end_of_search(any_shown, names, silent, wanted, json=json)
         return
     answers = asyncio.run(search_each(settings, wanted, names))
     found = merged(answers.found)
     _show(found[:limit], json=json)
     if len(found) >= limit and not json:
         _remark(f"the first {limit:,} events are shown; --limit shows more")
-    _end_of_search(bool(found), names, answers.silent, json=json)
+    _end_of_search(bool(found), names, answers.silent, wanted, json=json)
 
 
 def trace(
     trace_id: Annotated[str, typer.Argument(help="The trace's id: 32 hex digits.")],
+    level: filters.LevelOption = None,
+    service: filters.ServiceOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object for each event.")] = False,
     config: ConfigOption = ROUTING_FILE,
 ) -> None:
     """Show one trace across all sinks, each event once, with the sinks that have it."""
     settings = load_config(config)
     names = filters.chosen_sinks(None, settings)
-    answers = asyncio.run(search_each(settings, Query(trace_id=trace_id, limit=None), names))
-    found = merged(answers.found)
-    _show(found, json=json)
-    if not found:
-        _remark(f"no event of trace {trace_id} in {_answering(names, answers.silent)}")
-    _end(answers.silent)
+    wanted = Query(trace_id=trace_id, levels=filters.levels_of(level), service=service, limit=None)
+    silent: dict[str, str] = {}
+    any_shown = asyncio.run(_show_all(stream_each(settings, wanted, names, silent), json=json))
+    if not any_shown:
+        _remark(f"no event of trace {trace_id} in {_answering(names, silent)}")
+    _end(silent)
 
 
 async def _show_all(found: AsyncGenerator[Sighting, None], *, json: bool) -> bool:
@@ -92,9 +98,13 @@ async def _show_all(found: AsyncGenerator[Sighting, None], *, json: bool) -> boo
     return any_shown
 
 
-def _end_of_search(any_shown: bool, names: Sequence[str], silent: Mapping[str, str], *, json: bool) -> None:
+def _end_of_search(
+    any_shown: bool, names: Sequence[str], silent: Mapping[str, str], wanted: Query, *, json: bool
+) -> None:
     if not any_shown and not json:
         _remark(f"no event matches in {_answering(names, silent)}")
+        if meant := filters.hint(wanted):
+            _remark(meant)
     _end(silent)
 
 

@@ -25,6 +25,8 @@ __all__ = ["tail"]
 def tail(
     sink: filters.SinkOption = None,
     kind: filters.KindOption = None,
+    level: filters.LevelOption = None,
+    service: filters.ServiceOption = None,
     name: filters.NameOption = None,
     trace_id: filters.TraceOption = None,
     field: filters.FieldOption = None,
@@ -39,7 +41,9 @@ def tail(
     """Follow the events of one sink, or of all that can be read back; ends by Ctrl-C."""
     settings = load_config(config)
     names = filters.chosen_sinks(sink, settings)
-    wanted = filters.query_of(kind=kind, name=name, trace_id=trace_id, field=field, text=text)
+    wanted = filters.query_of(
+        kind=kind, level=level, service=service, name=name, trace_id=trace_id, field=field, text=text
+    )
     start = moment(since) or datetime.now(UTC)
     follower = Follower(settings, names, wanted, start, on_change=_report)
     try:

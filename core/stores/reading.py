@@ -31,6 +31,7 @@ from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks import registry
 from logweir.sinks.contract import Query, Readable, Sink, SinkConfig
+from logweir.sinks.query_match import limited
 from logweir.sinks.threaded import as_async
 
 __all__ = [
@@ -166,7 +167,7 @@ async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[E
     wanted = min(size, _FIRST_PAGE)
     while True:
         limit = wanted + len(boundary)
-        page = [event async for event in sink.search(replace(_from(reached, query), limit=limit))]
+        page = await _answer(sink, replace(_from(reached, query), limit=limit))
         fresh = [event for event in page if event.id not in boundary]
         if fresh:
             yield fresh
@@ -178,6 +179,21 @@ async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[E
         if moment != reached:
             reached, boundary = moment, set()
         boundary.update(event.id for event in page if event.time // 1000 == last)
+
+
+async def _answer(sink: Readable, query: Query) -> list[Event]:
+    """What a sink finds; one that was made before levels and services were conditions passes over them."""
+    found = [event async for event in sink.search(query)]
+    if all(_is_meant(event, query) for event in found):
+        return found
+    everything = sink.search(replace(query, limit=None))
+    meant = (event async for event in everything if _is_meant(event, query))
+    return [event async for event in limited(meant, query.limit)]
+
+
+def _is_meant(event: Event, query: Query) -> bool:
+    has_level = query.levels is None or event.level in query.levels
+    return has_level and (query.service is None or event.service == query.service)
 
 
 def _from(moment: datetime | None, query: Query) -> Query:
@@ -291,7 +307,7 @@ async def _search(name: str, config: RoutingConfig, query: Query) -> list[Event]
     """What a sink has, or why it does not answer."""
     try:
         async with opened(name, config, read_only=True) as sink, asyncio.timeout(_SEARCHING):
-            return [event async for event in sink.itself.search(query)]
+            return await _answer(sink.itself, query)
     except Exception as error:  # noqa: BLE001 - a sink may raise anything
         return _reason(error)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from bson import DatetimeMS
 
 from logweir.event import Kind
@@ -25,6 +26,7 @@ __all__ = ["MILLION", "filter_of", "older_than"]
 Filter = dict[str, Any]
 
 MILLION = 1_000_000
+_INT64 = range(-(2**63), 2**63)
 _BOTH_KINDS = [kind.value for kind in Kind]
 #: The first version in which a query can name a field that has dots in its name.
 _GET_FIELD = (5,)
@@ -54,12 +56,19 @@ def _conditions(query: Query, version: tuple[int, ...]) -> Iterator[Filter]:
     for name, value in (("name", query.name), ("trace_id", query.trace_id)):
         if value is not None:
             yield {name: value}
+    if query.levels is not None:
+        yield {"level": {"$in": sorted(query.levels)}}
+    if query.service is not None:
+        yield {"service": query.service}
     if query.ids is not None:
         yield {"_id": {"$in": sorted(query.ids)}}
     for name, value in query.fields.items():
         yield _field_equals(name, value, version)
     if query.text is not None and "\0" not in query.text:  # which no pattern can hold
-        yield {"$or": [{TEXT: {"$regex": re.escape(query.text)}}, {TEXT: {"$exists": False}}]}
+        in_json = msgspec.json.encode(query.text).decode()[1:-1]  # as fields are written, and a name is not
+        written = sorted({query.text, in_json})
+        pattern = "|".join(map(re.escape, written))
+        yield {"$or": [{TEXT: {"$regex": pattern}}, {TEXT: {"$exists": False}}]}
 
 
 def _of_kind(kind: Kind | None) -> Filter:
@@ -91,7 +100,7 @@ def _field_equals(name: str, value: Any, version: tuple[int, ...]) -> Filter:
 
 def _compares_alike(value: Any) -> bool:
     """Whether MongoDB finds all that equals the value here: the order of keys counts there, not here."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) or (isinstance(value, int) and value not in _INT64):
         return False
     return all(map(_compares_alike, value)) if isinstance(value, list) else True
 

@@ -8,17 +8,16 @@ in order here.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import replace
 
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.mongodb.client import PAGE, Connected
-from logweir.sinks.mongodb.encode import event_of, text_of
+from logweir.sinks.mongodb.encode import event_of
 from logweir.sinks.mongodb.query import MILLION, filter_of
 from logweir.sinks.mongodb.verdicts import as_sink_errors
 from logweir.sinks.query_match import matches
 
-__all__ = ["found_in", "holds", "in_order"]
+__all__ = ["found_in", "in_order"]
 
 
 async def found_in(state: Connected, query: Query) -> AsyncGenerator[Event, None]:
@@ -32,17 +31,10 @@ async def found_in(state: Connected, query: Query) -> AsyncGenerator[Event, None
         try:
             async for document in cursor:
                 event = event_of(document.raw)
-                if holds(event, query):
+                if matches(event, query):
                     yield event
         finally:
             await cursor.close()
-
-
-def holds(event: Event, query: Query) -> bool:
-    """Whether every condition of the query holds for an event that the filter let through."""
-    if query.text is not None:
-        return query.text in text_of(event) and holds(event, replace(query, text=None))
-    return matches(event, query)
 
 
 async def in_order(found: AsyncIterator[Event], *, newest_first: bool) -> AsyncGenerator[Event, None]:

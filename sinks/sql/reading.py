@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, Table, and_, or_, select
 
 from logweir.event import Event
 from logweir.sinks.contract import Query
+from logweir.sinks.query_match import matches
 from logweir.sinks.sql.client import PAGE, Transaction
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.encode import to_event
@@ -40,21 +41,32 @@ async def found(
     order = (columns.time_us, columns.time_ns, columns.id)
     statement: Select[tuple[object, ...]] = select(*(columns[name] for name in AUDIT_COLUMNS))
     statement = statement.order_by(*(column.desc() for column in order) if query.newest_first else order)
-    left = query.limit
+    left, smallest = query.limit, 1
     last: Row[tuple[object, ...]] | None = None
     while left is None or left > 0:
-        size = PAGE if left is None else min(left, PAGE)
+        size = PAGE if left is None else min(max(left, smallest), PAGE)
         after = [] if last is None else [_beyond(table, last, newest_first=query.newest_first)]
         page = statement.where(*conditions, *after).limit(size)
         async with transaction() as connection:
             rows = (await connection.execute(page)).all()
         # Events are yielded outside of the transaction: whoever takes them may be slow.
+        passed = 0
         for row in rows:
             event = to_event(cast("Mapping[str, Any]", row._mapping))  # noqa: SLF001 - its public name, which no column can take
-            yield restore_nul(event) if database.escapes_nul else event
+            if database.escapes_nul:
+                event = restore_nul(event)
+            if not matches(event, query):
+                passed += 1
+                continue
+            yield event
+            if left is not None:
+                left -= 1
+                if left == 0:
+                    return
         if len(rows) < size:
             return
-        left = None if left is None else left - size
+        # Where the clause lets much through that does not match, pages grow.
+        smallest = min(PAGE, 2 * size) if passed else 1
         last = rows[-1]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from logweir.encoding.fields import index_of
 from logweir.encoding.times import format_time
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import nanoseconds
@@ -48,6 +49,10 @@ def _conditions(query: Query, message_field: str | None) -> Iterator[str]:
         yield ids_filter(sorted(query.ids))
     if query.kind is not None:
         yield f"kind:={quoted(query.kind)}"
+    if query.levels and all(map(_is_short, query.levels)):
+        yield f"level:in({','.join(map(quoted, sorted(query.levels)))})"
+    if query.service and _is_short(query.service):
+        yield f"service:={quoted(query.service)}"
     if query.trace_id and _is_short(query.trace_id):
         yield f"trace_id:={quoted(query.trace_id)}"
     if query.name and _is_short(query.name):
@@ -57,15 +62,30 @@ def _conditions(query: Query, message_field: str | None) -> Iterator[str]:
     for name, value in query.fields.items():
         texts = list(_texts_of(value))
         if texts and len(name) <= _LONGEST:
-            yield "(" + " or ".join(_column_is(name, texts, message_field)) + ")"
+            yield "(" + " or ".join(_column_is(name, value, texts, message_field)) + ")"
 
 
-def _column_is(name: str, texts: list[str], message_field: str | None) -> Iterator[str]:
+def _column_is(name: str, value: Any, texts: list[str], message_field: str | None) -> Iterator[str]:
     for text in texts:
         yield f"{quoted(column_of(name))}:={quoted(text)}"
         if name == message_field:
             yield f"_msg:={quoted(text)}"
+    # A list is one column, of the JSON text that has its items.
+    items = "|".join(re.escape(quoted(text) if isinstance(value, str) else text) for text in texts)
+    for column in _lists(name):
+        yield f"{quoted(column_of(column))}:~{quoted(items)}"
+        if column == message_field:
+            yield f"_msg:~{quoted(items)}"
     yield "fields:*"  # all fields as one column
+
+
+def _lists(name: str) -> Iterator[str]:
+    """The columns of the lists in which a dotted name may lead to an item."""
+    yield name
+    parts = name.split(".")
+    for end, part in enumerate(parts):
+        if end and index_of(part) is not None:
+            yield ".".join(parts[:end])
 
 
 def _texts_of(value: Any) -> Iterator[str]:
@@ -89,7 +109,8 @@ def _is_short(text: str) -> bool:
 
 def _is_in_one_value(text: str) -> bool:
     """Whether a text that is found in an event's JSON must be in one of its values or in its shape."""
-    return text.isprintable() and not set(text) & set('"\\{}[]') and text == text.strip(",:")
+    # `null` is no column.
+    return text.isprintable() and not set(text) & set('"\\{}[]') and text not in "null"
 
 
 def ids_filter(ids: list[str]) -> str:

@@ -7,15 +7,14 @@ nanosecond.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from logweir.encoding.events import encode_event
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import limited, matches
 from logweir.sinks.victorialogs.encode import event_of
 from logweir.sinks.victorialogs.paging import AskRows, rows_of
-from logweir.sinks.victorialogs.query import Span, quoted
+from logweir.sinks.victorialogs.query import Span
 
 __all__ = ["Search"]
 
@@ -53,7 +52,7 @@ class Search:
                     yield event
                 together = _Nanosecond(stamp, newest_first=newest_first)
             found = event_of(row, self.message_field)
-            if found is not None and _matches(found, self.query):
+            if found is not None and matches(found, self.query):
                 together.add(found)
         for event in together.events():
             yield event
@@ -73,13 +72,3 @@ class _Nanosecond:
     def events(self) -> Iterator[Event]:
         ordered = sorted(self.found.values(), key=lambda event: event.id, reverse=self.newest_first)
         return iter(ordered)
-
-
-def _matches(event: Event, query: Query) -> bool:
-    if not matches(event, replace(query, text=None)):
-        return False
-    if query.text is None:
-        return True
-    encoded = encode_event(event)
-    # As it was written, or as it stands in JSON.
-    return query.text.encode() in encoded or quoted(query.text)[1:-1].encode() in encoded

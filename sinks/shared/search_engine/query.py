@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from logweir.encoding.fields import index_of
 from logweir.encoding.times import format_time
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import nanoseconds
@@ -80,14 +81,18 @@ def _filters(query: Query) -> Iterator[Clause]:
     for name, value in (
         ("event.action", query.name),
         ("trace.id", query.trace_id),
+        ("service.name", query.service),
     ):
         if value is not None and 0 < len(value) <= IGNORE_ABOVE:
             yield {"term": {name: value}}
+    if query.levels is not None and all(0 < len(level) <= IGNORE_ABOVE for level in query.levels):
+        yield {"terms": {"log.level": sorted(query.levels)}}
     for name, value in query.fields.items():
         terms = _terms(value)
         named = _by_ecs(name, value)
         if terms and named is not None and _PLAIN_NAME.fullmatch(name):
-            yield _any_of({"terms": {f"fields.{name}": terms}}, {"term": {"tags": UNINDEXED}}, *named)
+            has_value = [{"terms": {f"fields.{path}": terms}} for path in _paths(name)]
+            yield _any_of(*has_value, {"term": {"tags": UNINDEXED}}, *named)
     if query.text:
         pattern = f"*{_WILD.sub(lambda match: chr(92) + match[0], query.text)}*"
         in_name = {"wildcard": {"event.action": {"value": pattern, "case_insensitive": True}}}
@@ -104,6 +109,15 @@ def _by_ecs(name: str, value: Any) -> list[Clause] | None:
             return []  # such a value stands in the fields
         return [{"term": {standard.ecs: int(value)}}] if -(2**63) <= value < 2**63 else None
     return [{"term": {standard.ecs: value}}] if isinstance(value, standard.type) else []
+
+
+def _paths(name: str) -> list[str]:
+    """Where a dotted name may lead in the index, which knows the items of a list by the name of the list."""
+    paths = [""]
+    for part in name.split("."):
+        longer = [f"{path}.{part}" if path else part for path in paths]
+        paths = longer if index_of(part) is None else [*longer, *filter(None, paths)]
+    return list(dict.fromkeys(paths))
 
 
 def _any_of(*clauses: Clause) -> Clause:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice, product
 from typing import Any, ClassVar
 
 import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, Table, Text, or_, type_coerce
 
+from logweir.encoding.fields import index_of
 from logweir.sinks.sql.config import SqlConfig
 
-__all__ = ["Database", "json_path", "json_text"]
+__all__ = ["Database", "Path", "json_path", "json_text"]
+
+#: Names, and places in lists.
+Path = tuple[str | int, ...]
+#: Of paths that a dotted name may mean.
+_MOST_PATHS = 16
 
 
 class Database(ABC):
@@ -81,13 +88,26 @@ class Database(ABC):
         """The JSON has no member of this name."""
 
     @abstractmethod
-    def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
-        """The JSON has this value at a path of names; 1 equals 1.0 and differs from true."""
+    def json_has(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
+        """The JSON has this value at a path of names and places; 1 equals 1.0 and differs from true."""
+
+    @abstractmethod
+    def json_has_item(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
+        """The JSON has a list with such an item there; other rows may be let through, none is left out."""
 
     def json_equals(self, document: Column[Any], name: str, value: Any) -> ColumnElement[bool]:
-        """The field has this value, whether its name has dots itself or leads into nested fields."""
-        paths = [[name], name.split(".")] if "." in name else [[name]]
-        return or_(*(self.json_has(document, path, value) for path in paths))
+        """The field has this value, or an item of it: it has dots itself, or they lead inside."""
+        tests = (self.json_has, self.json_has_item)
+        return or_(*(test(document, path, value) for path in _paths(name) for test in tests))
+
+
+def _paths(name: str) -> list[Path]:
+    """The field of this name, and where its dots may lead: a number is a name or a place in a list."""
+    paths: list[Path] = [(name,)]
+    if "." in name:
+        choices = [(part,) if index_of(part) is None else (part, int(part)) for part in name.split(".")]
+        paths += islice(product(*choices), _MOST_PATHS)
+    return paths
 
 
 def json_text(value: Any) -> str:
@@ -95,6 +115,6 @@ def json_text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def json_path(parts: Iterable[str]) -> str:
+def json_path(parts: Iterable[str | int]) -> str:
     """Return a path as SQLite, MySQL and MariaDB write it."""
-    return "$" + "".join(f".{json_text(part)}" for part in parts)
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{json_text(part)}" for part in parts)

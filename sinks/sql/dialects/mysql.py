@@ -6,7 +6,7 @@ functions over text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import ceil
 from typing import Any
@@ -25,14 +25,16 @@ from sqlalchemy import (
     collate,
     func,
     literal,
+    or_,
     text,
     type_coerce,
 )
 
+from logweir.encoding.fields import numbers_equal_to
 from logweir.errors import SinkUnavailable
 from logweir.sinks.shared.tls import tls_context
 from logweir.sinks.sql.config import ServerConfig, SqlConfig
-from logweir.sinks.sql.dialects.contract import Database, json_path, json_text
+from logweir.sinks.sql.dialects.contract import Database, Path, json_path, json_text
 
 __all__ = ["MariaDb", "MySql"]
 
@@ -122,10 +124,19 @@ class MySql(Database):
         """See :meth:`Database.json_lacks`."""
         return func.json_contains_path(document, "one", json_path([name])) == 0
 
-    def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
+    def json_has(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
         """MySQL compares JSON by value, and distinguishes its types."""
         wanted = cast(literal(json_text(value), String), JSON)
         return type_coerce(func.json_extract(document, json_path(path)), Text) == wanted
+
+    def json_has_item(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
+        """JSON_CONTAINS takes 5 and 5.0 for two values, so that a number is asked for as both."""
+        where = json_path(path)
+        if isinstance(value, list | dict):
+            return func.json_type(func.json_extract(document, where)) == "ARRAY"
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        wanted = numbers_equal_to(value) if is_number else [value]
+        return or_(*(func.json_contains(document, json_text(item), where) == 1 for item in wanted))
 
 
 class MariaDb(MySql):
@@ -142,6 +153,6 @@ class MariaDb(MySql):
         """A document that is too deep for MariaDB's functions counts as lacking it."""
         return func.coalesce(super().json_lacks(document, name), True)
 
-    def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
+    def json_has(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
         """JSON_EQUALS compares numbers by value, and distinguishes types."""
         return func.json_equals(func.json_extract(document, json_path(path)), json_text(value)) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Integer,
     String,
     Table,
     Text,
@@ -20,13 +21,15 @@ from sqlalchemy import (
     func,
     literal,
     not_,
+    or_,
     type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from logweir.encoding.fields import numbers_equal_to
 from logweir.sinks.shared.tls import tls_context
 from logweir.sinks.sql.config import PostgresqlConfig, ServerConfig, SqlConfig, numbers_in
-from logweir.sinks.sql.dialects.contract import Database, json_text
+from logweir.sinks.sql.dialects.contract import Database, Path, json_text
 
 __all__ = ["PostgreSql"]
 
@@ -131,9 +134,27 @@ class PostgreSql(Database):
         """See :meth:`Database.json_lacks`."""
         return not_(cast(document, JSONB).bool_op("?")(literal(name, Text)))
 
-    def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
+    def json_has(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
         """Compare as jsonb does: by value, types distinguished."""
-        found: Any = cast(document, JSONB)
-        for part in path:
-            found = type_coerce(found.op("->")(literal(part, Text)), JSONB)
-        return type_coerce(found, Text) == cast(literal(json_text(value), Text), JSONB)
+        found = _at(document, path)
+        return or_(*(type_coerce(found, Text) == wanted for wanted in _spellings(value)))
+
+    def json_has_item(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
+        """A list contains what it has as an item."""
+        found = _at(document, path)
+        return or_(*(found.bool_op("@>")(func.jsonb_build_array(wanted)) for wanted in _spellings(value)))
+
+
+def _at(document: Column[Any], path: Path) -> Any:
+    found: Any = cast(document, JSONB)
+    for part in path:
+        at = literal(part, Integer if isinstance(part, int) else Text)
+        found = type_coerce(found.op("->")(at), JSONB)
+    return found
+
+
+def _spellings(value: Any) -> list[ColumnElement[Any]]:
+    """The value as jsonb; a number as each of those equal to it, which it writes by their decimal digits."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    values = numbers_equal_to(value) if is_number else [value]
+    return [cast(literal(json_text(item), Text), JSONB) for item in values]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, Text, and_, func, select, type_coerce
+from sqlalchemy import Column, ColumnElement, Connection, Table, Text, and_, func, select, true, type_coerce
 
-from logweir.sinks.sql.dialects.contract import Database, json_path, json_text
+from logweir.encoding.fields import numbers_equal_to
+from logweir.sinks.sql.dialects.contract import Database, Path, json_path, json_text
 
 __all__ = ["Sqlite"]
 
@@ -20,6 +21,7 @@ _JSON_TYPES = {
     dict: ["object"],
     list: ["array"],
 }
+_INT64 = range(-(2**63), 2**63)
 
 
 class Sqlite(Database):
@@ -51,21 +53,39 @@ class Sqlite(Database):
         """See :meth:`Database.json_lacks`."""
         return func.json_type(document, json_path([name])).is_(None)
 
-    def json_has(self, document: Column[Any], path: Sequence[str], value: Any) -> ColumnElement[bool]:
+    def json_has(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
         """See :meth:`Database.json_has`."""
-        name = path[0]
-        if len(path) == 1 and ('"' in name or "\\" in name):  # SQLite's paths cannot say this
-            member = func.json_each(document).table_valued("key", "type", "value")
-            found = _is(member.c.type, member.c.value, value)
-            return select(member.c.key).where(member.c.key == name, found).exists()
+        odd = next((place for place, part in enumerate(path) if not _can_be_said(part)), None)
+        if odd is not None:
+            member = func.json_each(document, json_path(path[:odd])).table_valued("key", "type", "value")
+            is_last = odd == len(path) - 1
+            found = _is(member.c.type, member.c.value, value) if is_last else true()
+            return select(member.c.key).where(member.c.key == path[odd], found).exists()
         where = json_path(path)
         return _is(func.json_type(document, where), func.json_extract(document, where), value)
+
+    def json_has_item(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
+        """See :meth:`Database.json_has_item`."""
+        if not all(map(_can_be_said, path)):
+            return self.json_has(document, path, [])
+        where = json_path(path)
+        item = func.json_each(document, where).table_valued("key", "type", "value")
+        found = select(item.c.key).where(_is(item.c.type, item.c.value, value)).exists()
+        return and_(func.json_type(document, where) == "array", found)
+
+
+def _can_be_said(part: str | int) -> bool:
+    """Whether SQLite's paths have a way to write this name."""
+    return isinstance(part, int) or json_text(part) == f'"{part}"'
 
 
 def _is(kind: ColumnElement[Any], found: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
     if isinstance(value, bool):
         return kind == str(value).lower()
     right_kind = kind.in_(_JSON_TYPES.get(type(value), []))
-    if value is None:
-        return right_kind
-    return and_(right_kind, found == (value if isinstance(value, str | int | float) else json_text(value)))
+    if isinstance(value, str):
+        return and_(right_kind, found == value)
+    if isinstance(value, int | float):
+        numbers = [number for number in numbers_equal_to(value) if type(number) is float or number in _INT64]
+        return and_(right_kind, found.in_(numbers))
+    return right_kind  # objects and lists: their text may differ, and they be equal

@@ -92,8 +92,10 @@ def stored() -> list[Event]:
         event("fund.transfer", 1, user_id=7, status="success"),
         event("fund.transfer", 2, user_id="7", status="failed"),
         event("permission.change", 3, user_id=8, note="for the Ärzte"),
-        event("user.login", 4, user={"country": "DE"}),
+        event("user.login", 4, user={"country": "DE"}, tags=["new", {"id": 7}], note='says "hi"'),
     ]
+    events[2] = msgspec.structs.replace(events[2], level="error")
+    events[3] = msgspec.structs.replace(events[3], level="warning", service="shop")
     store("audit_db", *events[:2])
     store("local", *events[2:])
     return events
@@ -111,6 +113,14 @@ def stored() -> list[Event]:
         (["--field", "status=failed", "--field", 'user_id="7"'], ["fund.transfer"]),
         (["--field", "user.country=DE"], ["user.login"]),
         (["--text", "Ärzte"], ["permission.change"]),
+        (["--text", 'says "hi"'], ["user.login"]),
+        (["--text", "contract-service"], []),
+        (["--level", "error"], ["permission.change"]),
+        (["--level", "WARN+"], ["permission.change", "user.login"]),
+        (["--level", "error", "--level", "info", "--limit", "1"], ["fund.transfer"]),
+        (["--service", "shop"], ["user.login"]),
+        (["--field", "tags=new"], ["user.login"]),
+        (["--field", "tags.1.id=7"], ["user.login"]),
         (["--since", "2026-09-21T14:13:23", "--until", "2026-09-21T14:13:24"], ["permission.change"]),
         (["--limit", "1"], ["fund.transfer"]),
         (["--limit", "0"], ["fund.transfer", "fund.transfer", "permission.change", "user.login"]),
@@ -134,7 +144,7 @@ def test_a_json_line_is_the_event(stored: list[Event]) -> None:
 def test_a_person_reads_one_line_for_each_event(stored: list[Event]) -> None:
     result = run("query", "--sink", "local")
     first, second = result.stdout.splitlines()
-    assert first.startswith("2026-09-21T14:13:23.000000000Z info     permission.change [local] user_id=8 ")
+    assert first.startswith("2026-09-21T14:13:23.000000000Z error    permission.change [local] user_id=8 ")
     assert 'note="for the Ärzte"' in first
     assert 'user={"country":"DE"}' in second
 
@@ -152,6 +162,10 @@ def test_the_last_lines_say_that_there_is_more(stored: list[Event]) -> None:
     assert "the first 2 events are shown" in run("query", "--limit", "2").stderr
 
 
+def test_f8_a_level_that_was_asked_for_as_a_field_is_explained(stored: list[Event]) -> None:
+    assert "--level is the event's own level" in run("query", "--field", "level=error").stderr
+
+
 # -- one trace --------------------------------------------------------------------------------------
 
 
@@ -167,6 +181,14 @@ def test_a_trace_is_one_timeline_and_an_event_of_several_sinks_is_shown_once() -
     words = [line.split()[2:5] for line in result.stdout.splitlines()]
     assert [line[0] for line in words] == ["first", "both", "last"]
     assert "[audit_db, local]" in result.stdout.splitlines()[1]
+
+
+def test_a_trace_is_narrowed_to_levels_and_a_service() -> None:
+    routing()
+    loud = msgspec.structs.replace(event("loud", 2, trace_id=TRACE), level="error", service="shop")
+    store("local", event("quiet", 1, trace_id=TRACE), loud)
+    assert names(run("trace", TRACE, "--json", "--level", "warning+")) == ["loud"]
+    assert names(run("trace", TRACE, "--json", "--service", "shop")) == ["loud"]
 
 
 def test_a_sink_that_is_down_is_reported_and_the_others_are_shown() -> None:
@@ -198,6 +220,7 @@ def test_a_trace_that_nobody_has_is_said() -> None:
         (["--sink", "audit-db"], "did you mean 'audit_db'?"),
         (["--sink", "console"], "cannot be read back"),
         (["--since", "yesterday"], "not a time: 'yesterday'"),
+        (["--level", "loud+"], "--level 'loud+': write one of debug, info"),
         (["--field", "user_id"], "write NAME=VALUE"),
         (["--kind", "audits"], "'audits' is not one of"),
         (["--limit", "-1"], "--limit"),

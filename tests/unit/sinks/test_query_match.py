@@ -14,7 +14,14 @@ from logweir.testing.contract import make_event
 MOMENT = datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
 EVENT = make_event(
     "fund.refund",
-    {"dotted.name": 1, "dotted": {"name": 2, "other": 3}, "ok": True, "none": None, "who": "Zoë"},
+    {
+        "dotted.name": 1,
+        "dotted": {"name": 2, "other": 3},
+        "ok": True,
+        "none": None,
+        "who": 'Zoë says "hi"',
+        "tags": ["a", {"of": ["b"]}, 7],
+    },
     kind=Kind.AUDIT,
     time_ns=nanoseconds(MOMENT),
 )
@@ -35,6 +42,17 @@ EVENT = make_event(
         (Query(ids=frozenset({EVENT.id})), True),
         (Query(text="Zoë"), True),
         (Query(text="Chloë"), False),
+        (Query(text='says "hi"'), True),
+        (Query(text="refund"), True),
+        (Query(text="dotted.na"), True),
+        (Query(text="tru"), True),
+        (Query(text="contract-service"), False),
+        (Query(text='"ok":true'), False),
+        (Query(levels=frozenset({"info"})), True),
+        (Query(levels=frozenset({"warning", "error"})), False),
+        (Query(levels=frozenset()), False),
+        (Query(service=EVENT.service), True),
+        (Query(service="nobody"), False),
     ],
 )
 def test_every_condition_must_hold(query: Query, expected: bool) -> None:
@@ -54,6 +72,20 @@ def test_every_condition_must_hold(query: Query, expected: bool) -> None:
         ("none", None, True),
         ("absent", None, False),
         ("dotted", {"name": 2, "other": 3}, True),
+        ("dotted", {"other": 3.0, "name": 2}, True),
+        ("dotted", {"name": 2, "other": True}, False),
+        ("tags", "a", True),
+        ("tags", 7.0, True),
+        ("tags", {"of": ["b"]}, True),
+        ("tags", "b", False),
+        ("tags", ["a"], False),
+        ("tags.0", "a", True),
+        ("tags.1.of", "b", True),
+        ("tags.1.of.0", "b", True),
+        ("tags.3", None, False),
+        ("tags.-1", 7, False),
+        ("tags.00", "a", False),
+        ("tags.²", 7, False),
     ],
 )
 def test_a_field_must_equal_the_value(name: str, value: Any, expected: bool) -> None:

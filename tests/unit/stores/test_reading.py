@@ -1,12 +1,16 @@
 """Reading page by page: everything once, in order, however the times fall together."""
 
 import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.memory import MemoryConfig, MemorySink
 from logweir.stores.reading import opened, pages, stream_each
@@ -55,6 +59,29 @@ async def test_f8_streams_of_several_sinks_are_one_timeline_with_each_event_once
     assert [item.event.id for item in found] == [event.id for event in wanted]
     assert sum(item.sinks == names for item in found) == 30
     assert list(silent) == ["broken"]
+
+
+class Older(MemorySink):
+    """A sink from before levels and services were conditions."""
+
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        async for event in super().search(replace(query, levels=None, service=None)):
+            yield event
+
+
+async def test_a_sink_that_knows_no_levels_and_services_gives_no_wrong_answer() -> None:
+    sink = Older(MemoryConfig())
+    events = [
+        msgspec.structs.replace(
+            make_event(str(n), time_ns=10**18 + n * 1_000), level=("info", "error")[n % 3 == 0], size=0
+        )
+        for n in range(60)
+    ]
+    await sink.write(events)
+    query = Query(levels=frozenset({"error"}), service=events[0].service)
+    found = [event async for page in pages(sink, query, 4) for event in page]
+    assert found == events[::3]
+    assert [page async for page in pages(sink, replace(query, service="nobody"), 4)] == []
 
 
 async def test_an_event_that_arrives_while_reading_breaks_nothing(tmp_path: Path) -> None:

@@ -23,13 +23,25 @@ from logweir.sinks.victorialogs.query import filter_of, ids_filter, quoted, span
         (Query(ids=frozenset({"b", "a"})), ' id:in("a","b")'),
         (Query(ids=frozenset({"b", ""})), ""),
         (Query(ids=frozenset(str(number) for number in range(1000))), ""),
-        (Query(fields={"a": "x"}), ' ("fields.a":="x" or fields:*)'),
-        (Query(fields={'a" or *:"': "x"}), r' ("fields.a\" or *:\"":="x" or fields:*)'),
-        (Query(fields={"a": True}), ' ("fields.a":="true" or fields:*)'),
+        (Query(fields={"a": "x"}), r' ("fields.a":="x" or "fields.a":~"\"x\"" or fields:*)'),
+        (
+            Query(fields={'a" or *:"': "x"}),
+            r' ("fields.a\" or *:\"":="x" or "fields.a\" or *:\"":~"\"x\"" or fields:*)',
+        ),
+        (Query(fields={"a": True}), ' ("fields.a":="true" or "fields.a":~"true" or fields:*)'),
         (Query(fields={"a": None}), ""),
         (Query(fields={"a": ""}), ""),
         (Query(fields={"a": [1]}), ""),
-        (Query(fields={"m": "x"}), ' ("fields.m":="x" or _msg:="x" or fields:*)'),
+        (
+            Query(fields={"m": "x"}),
+            r' ("fields.m":="x" or _msg:="x" or "fields.m":~"\"x\"" or _msg:~"\"x\"" or fields:*)',
+        ),
+        (
+            Query(fields={"a.0.b": True}),
+            ' ("fields.a.0.b":="true" or "fields.a.0.b":~"true" or "fields.a":~"true" or fields:*)',
+        ),
+        (Query(levels=frozenset({"info", "error"}), service="s"), ' level:in("error","info") service:="s"'),
+        (Query(text="nu"), ""),
     ],
 )
 def test_a_query_is_narrowed_down_in_logsql(query: Query, expected: str) -> None:
@@ -42,7 +54,7 @@ def test_a_query_is_narrowed_down_in_logsql(query: Query, expected: str) -> None
 )  # fmt: skip
 def test_a_number_is_asked_for_in_each_way_that_it_may_stand_there(value: float, texts: set[str]) -> None:
     asked = filter_of(Query(fields={"n": value}), {"job": "x"}, None)
-    assert {part.partition(":=")[2] for part in asked.split("(")[1].split(" or ")[:-1]} == set(
+    assert {part.partition(":=")[2] for part in asked.split("(")[1].split(" or ")[:-2]} == set(
         map(quoted, texts)
     )
 

@@ -1,0 +1,104 @@
+"""Every sink that can be read answers a query as the model does: `logweir.sinks.query_match.matches`."""
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from logweir.sinks import registry
+from logweir.sinks.contract import SinkContext
+from logweir.sinks.threaded import as_async
+from servers import Server
+from support import answers, victorialogs
+from support.sql import run
+
+
+async def hold(sink: Any, seed: int, *, count: int, text: bool = True, show: Any = None) -> None:
+    """Store events by chance and ask as often as that."""
+    chance = random.Random(seed)
+    stored = answers.events(chance, 60)
+    writer = as_async(sink)
+    await writer.open()
+    try:
+        await writer.write(stored)
+        if show is not None:
+            await asyncio.to_thread(show)
+        await answers.assert_one_model(sink, stored, answers.queries(chance, stored, count, text=text))
+    finally:
+        await writer.close()
+
+
+def make(type_: str, folder: Path = Path(), **options: Any) -> Any:
+    """A sink by its name in routing.yaml."""
+    sink_class: Any = registry.resolve(type_)
+    return sink_class(
+        sink_class.Config.model_validate({"type": type_, **options}), SinkContext(data_dir=folder)
+    )
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("type_", ["memory", "file", "sqlite"])
+async def test_f8_a_sink_without_a_server_answers_as_the_model_does(
+    type_: str, seed: int, tmp_path: Path
+) -> None:
+    options: dict[str, dict[str, Any]] = {
+        "memory": {},
+        "file": {"path": str(tmp_path / "log.jsonl")},
+        "sqlite": {"url": f"sqlite+aiosqlite:///{tmp_path}/audit.db", "provision": True},
+    }
+    await hold(make(type_, tmp_path, **options[type_]), seed, count=120)
+
+
+@pytest.mark.parametrize("server", ["mysql", "mariadb", "postgresql"])
+async def test_f8_a_relational_server_answers_as_the_model_does(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    url, table = request.getfixturevalue(server).url, f"answers_{uuid4().hex[:12]}"
+    type_ = "postgresql" if server == "postgresql" else "mysql"
+    try:
+        await hold(make(type_, url=url, table=table, provision=True), 7, count=80)
+    finally:
+        await run(url, f"DROP TABLE IF EXISTS {table}")
+
+
+async def test_f8_mongodb_answers_as_the_model_does(mongodb: Server) -> None:
+    import pymongo
+
+    name = f"answers_{uuid4().hex[:12]}"
+    options = {"database": "logweir_answers", "collection": name, "provision": True, "text_field": True}
+    try:
+        await hold(make("mongodb", url=mongodb.url, **options), 7, count=60)
+    finally:
+        with pymongo.MongoClient[dict[str, Any]](mongodb.url) as client:
+            client["logweir_answers"].drop_collection(name)
+
+
+async def test_f8_elasticsearch_answers_as_the_model_does_but_for_text(elasticsearch: Server) -> None:
+    from support.elastic import Elastic
+
+    store = Elastic(elasticsearch.url, f"answers-{uuid4().hex[:12]}")
+    try:
+        sink = make("elasticsearch", url=elasticsearch.url, index=store.name, provision=True, replicas=0)
+        await hold(sink, 7, count=50, text=False)
+    finally:
+        store.remove()
+
+
+async def test_f8_loki_answers_as_the_model_does(loki: Server) -> None:
+    job = f"answers_{uuid4().hex[:12]}"
+    await hold(make("loki", url=loki.url, static_labels={"job": job}, lookback=3600), 7, count=60)
+
+
+async def test_f8_victorialogs_answers_as_the_model_does(victorialogs: Server) -> None:
+    job, url = f"answers_{uuid4().hex[:12]}", victorialogs.url
+    await hold(
+        make("victorialogs", url=url, static_fields={"job": job}), 7, count=60, show=lambda: shown(url)
+    )
+
+
+def shown(url: str) -> None:
+    """Make the server show at once what it took."""
+    victorialogs.show(url)
