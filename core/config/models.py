@@ -43,11 +43,11 @@ class FieldMatch(StrictModel):
     """A condition on one field of the event; all the conditions given must hold."""
 
     name: str
-    """The field's name; dots reach into nested fields, as in `order.currency`."""
+    """The field's name; dots reach into nested fields and lists, as in `order.currency` or `tags.0`."""
     equals: Any = None
-    """The value must equal this one."""
+    """The value, or an item of a list, must equal this one."""
     in_: list[Any] | None = Field(default=None, alias="in")
-    """The value must be one of these."""
+    """The value, or an item of a list, must be one of these."""
     glob: str | None = None
     """The value, as text, must match this glob (`*`, `?`, `[...]`)."""
     regex: str | None = None

@@ -27,7 +27,7 @@ from logweir.config.levels import levels_meant
 from logweir.config.models import FieldMatch, MatchConfig
 from logweir.config.user_modules import find_function
 from logweir.diagnostics import report
-from logweir.encoding.fields import MISSING, equal, look_up
+from logweir.encoding.fields import MISSING, equal, index_of, look_up
 from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
 from logweir.encoding.values import encode_value, unprintable
 from logweir.event import LEVELS, severity
@@ -360,9 +360,11 @@ def _field(config: FieldMatch) -> list[Predicate]:
         )
     if "equals" in given:
         expected = _stored(config.equals)
-        parts.append(_FieldHolds(name, _of_stored(lambda value: _same(value, expected)), repr(config.equals)))
+        parts.append(
+            _FieldHolds(name, _of_stored_or_item(lambda value: _same(value, expected)), repr(config.equals))
+        )
     if config.in_ is not None:
-        parts.append(_FieldHolds(name, _of_stored(_one_of(config.in_)), f"in {config.in_!r}"))
+        parts.append(_FieldHolds(name, _of_stored_or_item(_one_of(config.in_)), f"in {config.in_!r}"))
     if config.glob is not None:
         matches = glob_matcher([config.glob])
         parts.append(_FieldHolds(name, _of_stored(lambda value: matches(str(value))), config.glob))
@@ -381,6 +383,16 @@ def _field(config: FieldMatch) -> list[Predicate]:
 def _of_stored(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
     """Return a test of a field that must be there, and is seen as it is stored."""
     return lambda value: value is not MISSING and test(value if type(value) is str else _stored(value))
+
+
+def _of_stored_or_item(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return such a test that a list also passes by one of its items."""
+
+    def of_another(value: Any) -> bool:
+        stored = _stored(value)
+        return test(stored) or (type(stored) is list and any(test(_stored(item)) for item in stored))
+
+    return lambda value: value is not MISSING and (test(value) if type(value) is str else of_another(value))
 
 
 def _one_of(choices: Sequence[Any]) -> Callable[[Any], bool]:
@@ -426,16 +438,20 @@ def _stored(value: Any) -> Any:
 
 
 def _find(fields: Fields, name: str) -> Any:
-    """Find a field; dots reach also into what is stored as an object, such as a pydantic model."""
+    """Find a field; dots reach also into what is stored as an object or a list, such as a pydantic model."""
     value = look_up(fields, name)
     if value is not MISSING or "." not in name:
         return value
     inner: Any = fields
     for part in name.split("."):
         inner = _stored(inner)
-        if type(inner) is not dict or part not in inner:
+        place = index_of(part) if type(inner) is list else None
+        if place is not None and place < len(inner):
+            inner = inner[place]
+        elif type(inner) is dict and part in inner:
+            inner = inner[part]
+        else:
             return MISSING
-        inner = inner[part]
     return inner
 
 

@@ -58,7 +58,7 @@ HEAD = Head("tracing", "info", "order.placed", "shop.api")
         ({"field": {"name": "absent", "equals": None}}, False),
         ({"field": {"name": "user", "in": ["ann", "bob"]}}, True),
         ({"field": {"name": "count", "in": [1, "3"]}}, False),
-        ({"field": {"name": "tags", "in": ["x"]}}, False),
+        ({"field": {"name": "tags", "in": ["x"]}}, True),
         ({"field": {"name": "user", "glob": "a*"}}, True),
         ({"field": {"name": "count", "regex": "^3$"}}, True),
         ({"field": {"name": "absent", "regex": ""}}, False),
@@ -148,11 +148,37 @@ class Order:
         ({"equals": {"a": 1}}, {"a": True}, False),
         ({"equals": {"a": 1}}, {"b": 1}, False),
         ({"equals": {"currency": "EUR", "items": [1, 2]}}, Order("EUR"), True),
-        ({"equals": 1}, [1], False),
+        ({"equals": 1}, [1], True),
+        ({"equals": 1}, [[1]], False),
     ],
 )
 def test_a_value_is_compared_as_it_is_stored(condition: dict[str, Any], value: Any, expected: bool) -> None:
     assert holds({"field": {"name": "v", **condition}}, HEAD, {"v": value}) is expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"name": "tags", "equals": "a"}, True),
+        ({"name": "tags", "equals": "c"}, False),
+        ({"name": "tags", "equals": ["a", "b"]}, True),
+        ({"name": "tags", "in": ["x", "b"]}, True),
+        ({"name": "tags", "in": [["a", "b"]]}, True),
+        ({"name": "tags.0", "equals": "a"}, True),
+        ({"name": "tags.1", "equals": "a"}, False),
+        ({"name": "tags.2", "exists": True}, False),
+        ({"name": "tags.-1", "exists": True}, False),
+        ({"name": "pair", "equals": 2}, True),
+        ({"name": "pair", "equals": True}, False),
+        ({"name": "pair.1", "equals": 2}, True),
+        ({"name": "items.0.skus.1", "equals": "y"}, True),
+    ],
+)
+def test_f8_items_of_lists_are_within_reach_by_the_list_and_by_their_place(
+    condition: dict[str, Any], expected: bool
+) -> None:
+    fields = {"tags": ["a", "b"], "pair": (3, 2), "items": [{"skus": ("x", "y")}]}
+    assert holds({"field": condition}, HEAD, fields) is expected
 
 
 def test_dots_reach_into_what_is_stored_as_an_object() -> None:
