@@ -76,13 +76,19 @@ async def test_f8_mongodb_answers_as_the_model_does(mongodb: Server) -> None:
             client["logweir_answers"].drop_collection(name)
 
 
-async def test_f8_elasticsearch_answers_as_the_model_does_but_for_text(elasticsearch: Server) -> None:
+@pytest.mark.parametrize(
+    ("engine", "options"), [("elasticsearch", {}), ("elasticsearch", {"fields": "ecs"}), ("opensearch", {})]
+)
+async def test_f8_a_search_engine_answers_as_the_model_does_but_for_text(
+    engine: str, options: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
     from support.elastic import Elastic
 
-    store = Elastic(elasticsearch.url, f"answers-{uuid4().hex[:12]}")
+    url = request.getfixturevalue(engine).url
+    store = Elastic(url, f"answers-{uuid4().hex[:12]}")
     try:
-        sink = make("elasticsearch", url=elasticsearch.url, index=store.name, provision=True, replicas=0)
-        await hold(sink, 7, count=50, text=False)
+        sink = make(engine, url=url, index=store.name, provision=True, replicas=0, **options)
+        await hold(sink, 7, count=25, text=False)
     finally:
         store.remove()
 
