@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 
 from logweir.sinks import registry
-from logweir.sinks.contract import SinkContext
+from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.threaded import as_async
+from logweir.testing.contract import make_event
 from servers import Server
 from support import answers, victorialogs
 from support.sql import run
@@ -62,6 +63,25 @@ async def test_f8_a_relational_server_answers_as_the_model_does(
         await hold(make(type_, url=url, table=table, provision=True), 7, count=80)
     finally:
         await run(url, f"DROP TABLE IF EXISTS {table}")
+
+
+async def test_f8_a_field_is_found_beside_one_that_is_nested_deeper_than_a_database_reads(
+    mariadb: Server,
+) -> None:
+    inner: Any = "bottom"
+    for _ in range(60):
+        inner = {"a": inner}
+    table = f"answers_{uuid4().hex[:12]}"
+    sink = make("mysql", url=mariadb.url, table=table, provision=True)
+    await sink.open()
+    try:
+        event = make_event("deep", {"inner": inner, "plain": "x", "tags": ["a"]})
+        await sink.write([event, make_event("flat", {"plain": "y"})])
+        for fields in ({"plain": "x"}, {"tags": "a"}, {"tags.0": "a"}):
+            assert [found.id async for found in sink.search(Query(fields=fields))] == [event.id], fields
+    finally:
+        await sink.close()
+        await run(mariadb.url, f"DROP TABLE IF EXISTS {table}")
 
 
 async def test_f8_mongodb_answers_as_the_model_does(mongodb: Server) -> None:
