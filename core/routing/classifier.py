@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from logweir.config.models import ClassifyRule
 from logweir.event import Kind
-from logweir.routing.conditions import Fields, Head, HeadCache, compile_match
+from logweir.routing.conditions import Fields, compile_match
+from logweir.routing.heads import Head, HeadCache
 
 __all__ = ["ByHead", "Classifier", "Decision", "take_explicit"]
 

@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, NoneType
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar
 
 from logweir.config.levels import levels_meant
 from logweir.config.models import FieldMatch, MatchConfig
@@ -31,8 +31,9 @@ from logweir.encoding.fields import MISSING, equal, index_of, look_up
 from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
 from logweir.encoding.values import encode_value, unprintable
 from logweir.event import LEVELS, severity
+from logweir.routing.heads import Head
 
-__all__ = ["Fields", "Head", "HeadCache", "Predicate", "compile_match", "glob_matcher"]
+__all__ = ["Fields", "Predicate", "compile_match", "glob_matcher"]
 
 Fields = Mapping[str, Any]
 
@@ -42,47 +43,8 @@ _PLAIN = frozenset({str, bool, NoneType, list, dict})
 _TEXTS = frozenset({Excerpt, Hidden})
 #: Of encoding one value, such as an Enum whose value is an Enum.
 _STEPS = 8
-#: The most heads whose answers are kept: a program has some hundreds of call sites.
-MOST_HEADS = 4096
-#: The most characters of a head whose answer is kept.
-_LONGEST_KEPT = 512
 #: Whether this thread is inside a function of the user's.
 _asking = threading.local()
-
-
-Key = TypeVar("Key", bound="tuple[str | None, ...]")
-Kept = TypeVar("Kept")
-
-
-class Head(NamedTuple):
-    """What is the same at each call of one call site; None where nobody asks for it."""
-
-    kind: str | None
-    level: str | None
-    name: str | None
-    logger: str | None
-
-
-class HeadCache(dict[Key, Kept]):
-    """What was worked out for heads, at most :data:`MOST_HEADS` of them; looked up as a dictionary.
-
-    Args:
-        before_clearing: Called before a full cache is emptied.
-    """
-
-    def __init__(self, before_clearing: Callable[[], object] = lambda: None) -> None:
-        super().__init__()
-        self._before_clearing = before_clearing
-
-    def keep(self, head: Key, answer: Kept) -> bool:
-        """Keep an answer; False for a long head, whose name is a text that differs with every call."""
-        if sum(len(part) for part in head if part is not None) > _LONGEST_KEPT:
-            return False
-        if len(self) >= MOST_HEADS:
-            self._before_clearing()
-            self.clear()
-        self[head] = answer
-        return True
 
 
 class Predicate(ABC):

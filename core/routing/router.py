@@ -17,7 +17,8 @@ from zlib import crc32
 
 from logweir.config.models import RouteConfig
 from logweir.event import Event
-from logweir.routing.conditions import Head, HeadCache, Predicate, compile_match
+from logweir.routing.conditions import Predicate, compile_match
+from logweir.routing.heads import Head, HeadCache
 
 __all__ = ["SAMPLED", "UNROUTED", "Explanation", "Router", "Step"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from logweir.config.models import ClassifyRule
 from logweir.event import Kind
 from logweir.routing.classifier import Classifier, take_explicit
-from logweir.routing.conditions import MOST_HEADS
+from logweir.routing.heads import MOST_HEADS
 
 
 def classifier(*rules: dict[str, Any]) -> Classifier:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from logweir.config.models import MatchConfig
 from logweir.diagnostics import RateLimiter
 from logweir.event import LEVELS
-from logweir.routing.conditions import Fields, Head, compile_match
+from logweir.routing.conditions import Fields, compile_match
+from logweir.routing.heads import Head
 
 _ABSENT = object()
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from logweir.config.models import RouteConfig
 from logweir.event import LEVELS, Event, Kind, new_event_id
-from logweir.routing.conditions import MOST_HEADS, Head, compile_match
+from logweir.routing.conditions import compile_match
+from logweir.routing.heads import MOST_HEADS, Head
 from logweir.routing.router import SAMPLED, UNROUTED, Router
 
 
