@@ -44,6 +44,7 @@ from logweir.redaction.pairs import (
 )
 from logweir.redaction.redactor import UNMASKED, Redactor
 from logweir.redaction.scan import MASK, Scan
+from logweir.redaction.stored_texts import stored_text, stored_texts
 from logweir.redaction.values import is_kept
 
 __all__ = ["CYCLE", "MAX_DEPTH", "SMALL_INT", "Walk", "json_text"]
@@ -207,13 +208,14 @@ class Walk(Lists):
                 return self.entries({}, container, total, depth, under, name)
             if under:
                 return self._credentials(container, total, depth, name)
-            if total > 1 and is_command(container[0]):
-                return self._items(masked_arguments(container, self._redacted), total, depth)
-            if total == 2 and (pair := self._pair(container, depth)):  # noqa: PLR2004 - a pair
+            items = stored_texts(container)
+            if total > 1 and is_command(items[0]):
+                return self._items(masked_arguments(items, self._redacted), total, depth)
+            if total == 2 and (pair := self._pair(items, depth)):  # noqa: PLR2004 - a pair
                 return pair
-            if is_header_list(container):
-                container = self._labelled(container)
-            return self._items(container, total, depth)
+            if is_header_list(items):
+                items = self._labelled(items)
+            return self._items(items, total, depth)
         finally:
             # The path and not all that was met: an object that is logged twice, side by side, is no cycle.
             self._path.discard(identity)
@@ -257,7 +259,8 @@ class Walk(Lists):
         # list() first: another thread may add to the dictionary while we walk.
         kept = list(islice(entries, self._kept(total)))
         label = under, name, False
-        if not LABELS.isdisjoint([key for key, _ in kept if type(key) is str]):
+        names = [key if type(key) is str else stored_text(key) for key, _ in kept]
+        if not LABELS.isdisjoint([key for key in names if type(key) is str]):
             label = max(label, secret_label(kept, self._judged))
         holds = credentials_in(name, kept) if under else private_members(kept) if label[0] else None
         for key, item in kept:

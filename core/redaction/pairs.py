@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from logweir.redaction.names import Secrecy
+from logweir.redaction.stored_texts import stored_text
 
 __all__ = [
     "LABELS",
@@ -135,8 +136,8 @@ def secret_label(
     Also whether the label names a field, so that what it was and is may stand beside it.
     """
     found, said, names = Secrecy.HARMLESS, "", False
-    for key, said_there in entries:
-        label = said_there
+    for key_there, said_there in entries:
+        key, label = stored_text(key_there), stored_text(said_there)
         if type(key) is not str or key not in LABELS:
             continue
         if key in _STATEMENTS:
@@ -148,7 +149,8 @@ def secret_label(
             label = _secret_column(label, secrecy)
         if key == "kty" and type(label) is str and label in _KEY_TYPES:
             return secrecy("private_jwk"), "private_jwk", False
-        name = label[-1] if type(label) in {list, tuple} and label else label  # a place: ("body", "password")
+        # A place, such as ("body", "password"), names its last step.
+        name = stored_text(label[-1] if type(label) in {list, tuple} and label else label)
         if type(name) is str and 0 < len(name) <= _LONGEST_NAME:
             secret = secrecy(name)
             if secret > found:
@@ -171,12 +173,14 @@ def _secret_column(columns: object, secrecy: Callable[[str], Secrecy]) -> str:
     """Return the first secret name of some columns; empty if there is none."""
     if not isinstance(columns, list | tuple):
         return ""
-    return next((name for name in islice(columns, _MOST_WORDS) if type(name) is str and secrecy(name)), "")
+    names = map(stored_text, islice(columns, _MOST_WORDS))
+    return next((name for name in names if type(name) is str and secrecy(name)), "")
 
 
 def private_members(entries: Sequence[tuple[Any, Any]]) -> Callable[[str], bool] | None:
     """Return what says which members of a mapping are private by what the mapping is: a JWK's are."""
-    is_key = any(key == "kty" and type(label) is str and label in _KEY_TYPES for key, label in entries)
+    types = (stored_text(label) for key, label in entries if stored_text(key) == "kty")
+    is_key = any(type(label) is str and label in _KEY_TYPES for label in types)
     return _PRIVATE.__contains__ if is_key else None
 
 
@@ -213,7 +217,7 @@ def credentials_in(name: str, entries: Sequence[tuple[Any, Any]]) -> Callable[[s
     lowered = name.lower()
     if lowered.endswith(("s", "cookie")) and lowered not in _SINGLE:
         return lambda _key: True
-    words = {_word(key) for key, _ in entries if type(key) is str}
+    words = {_word(name) for key, _ in entries if type(name := stored_text(key)) is str}
     own = _FOR_CREDENTIALS
     if words.isdisjoint(_BESIDE_KEYS):
         own |= {"key"}

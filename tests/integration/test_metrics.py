@@ -31,6 +31,7 @@ from logweir.integrations.prometheus import asgi_app, collector, wsgi_app
 from logweir.sinks import registry
 from logweir.sinks.memory import MemorySink
 from logweir.sinks.results import WriteResult
+from servers.machine import free_port
 from support.programs import CONFIG, start_program
 from support.waiting import eventually
 
@@ -254,8 +255,7 @@ def test_a_port_in_use_is_reported_and_the_service_goes_on(
 
 
 async def test_on_an_event_loop_nothing_of_the_metrics_touches_the_disk(gated: dict[str, Any]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     Gated.gate.set()
     async with logweir.running({**gated, "metrics": {"port": port}}) as runtime:
         url = f"http://127.0.0.1:{port}/metrics"
@@ -335,8 +335,7 @@ def test_a_forked_child_counts_with_its_parent_at_one_port_and_in_mounted_applic
     gated: dict[str, Any],
 ) -> None:
     Gated.gate.set()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     runtime = logweir.start({**gated, "metrics": {"port": port}})
     for _ in range(5):
         runtime.emit("e", {})

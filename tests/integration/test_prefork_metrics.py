@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -45,6 +44,7 @@ import logging
 import os
 import logweir
 from logweir.integrations.stdlib import install_stdlib
+from servers.machine import free_port
 
 logging.basicConfig(format="ROOT %(message)s", level="INFO")
 install_stdlib()
@@ -129,8 +129,7 @@ class Service:
 
 @contextmanager
 def serving(directory: Path, *command: str, mark: str, web: str) -> Iterator[Service]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (directory / "routing.yaml").write_text(ROUTING.format(port=port))
     (directory / "web.py").write_text(web)
     process = subprocess.Popen(
