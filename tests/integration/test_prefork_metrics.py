@@ -17,6 +17,7 @@ import pytest
 
 from logweir.cli import metrics_client
 from logweir.errors import LogweirError
+from servers.machine import free_port
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.busy, pytest.mark.timeout(600)]
@@ -44,7 +45,6 @@ import logging
 import os
 import logweir
 from logweir.integrations.stdlib import install_stdlib
-from servers.machine import free_port
 
 logging.basicConfig(format="ROOT %(message)s", level="INFO")
 install_stdlib()
