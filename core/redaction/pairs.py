@@ -217,7 +217,7 @@ def credentials_in(name: str, entries: Sequence[tuple[Any, Any]]) -> Callable[[s
     lowered = name.lower()
     if lowered.endswith(("s", "cookie")) and lowered not in _SINGLE:
         return lambda _key: True
-    words = {_word(name) for key, _ in entries if type(name := stored_text(key)) is str}
+    words = {_word(text) for key, _ in entries if type(text := stored_text(key)) is str}
     own = _FOR_CREDENTIALS
     if words.isdisjoint(_BESIDE_KEYS):
         own |= {"key"}

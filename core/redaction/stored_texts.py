@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import Any
 
 __all__ = ["stored_text", "stored_texts"]
 
@@ -16,20 +17,20 @@ _PLAIN = frozenset({str, int, float, bool, type(None), dict, list, tuple, bytes}
 _MOST_ITEMS = 512
 
 
-def stored_text(value: object) -> object:
+def stored_text(value: Any) -> Any:
     """Return the text that is stored of a value; anything else as it is. No code of the value's is run."""
     kind = type(value)
     if kind in _PLAIN:
         return value
     if issubclass(kind, str):
-        return str.__str__(value)  # type: ignore[arg-type]
+        return str.__str__(value)
     if issubclass(kind, Enum):
-        inner = value._value_  # type: ignore[attr-defined]
+        inner = value._value_
         return str.__str__(inner) if issubclass(type(inner), str) else value
     return value
 
 
-def stored_texts(items: Sequence[object]) -> Sequence[object]:
+def stored_texts(items: Sequence[Any]) -> Sequence[Any]:
     """Return a list with the texts in it as they are stored; a long one as it is."""
     if len(items) > _MOST_ITEMS or _PLAIN.issuperset(map(type, items)):
         return items
