@@ -35,6 +35,8 @@ async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
         guard.functions["threading.Lock.acquire"].can_block_in("tests/unit/auditing/conftest.py", {"events"})
         # The kernel knows the working directory without asking a disk.
         guard.functions["os.getcwd"].can_block_in("core/config/models.py", {"_stays_where_it_is"})
+        # Whether files of TLS were renewed is asked of the kernel once for each connection.
+        guard.functions["os.stat"].can_block_in("sinks/shared/tls.py", {"_seen"})
         # PyMongo's asynchronous client looks for /.dockerenv when it makes a pool of connections.
         guard.functions["os.stat"].can_block_in("pymongo/pool_options.py", {"get_container_env_info"})
         # asyncpg looks for psql's files of passwords and certificates once for each connection.
