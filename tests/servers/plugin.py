@@ -4,6 +4,7 @@ Where a server cannot be had its tests are skipped and listed at the end, by ser
 """
 
 import os
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -79,8 +80,9 @@ class _Plugin:
         self.pool.close()
 
     def _suspend_timeout(self) -> None:
-        """A first preparation may take minutes, which are not the test's."""
-        if self._item is not None and self._config.pluginmanager.has_plugin("timeout"):
+        """A first preparation may take minutes, which are not the test's; its timer ends in the main thread alone."""
+        main = threading.current_thread() is threading.main_thread()
+        if main and self._item is not None and self._config.pluginmanager.has_plugin("timeout"):
             self._config.hook.pytest_timeout_cancel_timer(item=self._item)
 
 
