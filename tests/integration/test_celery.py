@@ -259,10 +259,10 @@ def test_a_task_whose_process_is_killed_is_logged_as_failed_with_its_trace(
     with worker(tmp_path, "--concurrency", "1", "--pool", "prefork") as printed:
         status, out, errors = run_program(tmp_path, code, config=CONFIG, timeout=110)
         assert (status, out) == (0, f"{error}\n"), errors + printed.read_text()
-    # A process that took too long is asked to end first, and may log its own end, which has no state.
+    # A process that took too long is asked to end first, and may log its own end.
     events = by_name(stored(tmp_path))["celery.task"]
     assert {event.trace_id for event in events} == {TRACE}
-    (event,) = [event for event in events if event.fields["task_state"]]
+    (event,) = [event for event in events if event.fields.get("error_type") == error]
     fields = event.fields
     assert (event.trace_id, event.level, fields["user_id"], fields["task_name"]) == (
         TRACE,
