@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from logweir.auditing.outcomes import name_outcome
 from logweir.context.binding import enter_unit, scope
@@ -97,6 +97,7 @@ class _Tasks:
         self._task_log = task_log
         # What the main process of a worker has given to a pool; Celery drops each at its end.
         self._received: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        self._failed: WeakSet[Any] = WeakSet()
 
     def publish(self, headers: Any = None, **_others: Any) -> None:
         """Write the sender's trace and values into a message; a retry is sent by the task itself."""
@@ -133,6 +134,10 @@ class _Tasks:
             running[-1].error = exception
         elif self._task_log:
             received = self._received.get(task_id)
+            if received is not None:
+                if received in self._failed:  # of a task that took too long Celery hears from two sides
+                    return
+                self._failed.add(received)
             message: dict[str, Any] = received.request_dict if received is not None else {}
             with scope():
                 _enter(sender, task_id, message.get(HEADER))
