@@ -11,11 +11,11 @@ from pymongo.errors import BulkWriteError
 from sqlalchemy.exc import OperationalError
 
 from logweir.errors import SinkRejected, SinkUnavailable
-from logweir.sinks.elasticsearch.verdicts import Verdict, item_verdict
 from logweir.sinks.http import verdicts as http
 from logweir.sinks.loki.verdicts import Outcome, read_answer
 from logweir.sinks.mongodb.verdicts import Failures
 from logweir.sinks.otlp import verdicts as otlp
+from logweir.sinks.shared.search_engine.verdicts import Verdict, item_verdict
 from logweir.sinks.sql.verdicts import DuplicateKey, verdict
 from logweir.testing.contract import make_event
 
