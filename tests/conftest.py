@@ -11,6 +11,7 @@ import pytest
 import structlog
 from blockbuster import blockbuster_ctx
 
+import logweir
 from logweir import diagnostics
 from logweir.event import Event, Kind, new_event_id
 from logweir.runtime import current as runtime
@@ -28,6 +29,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
     """Fail any test in which our code blocks an event loop."""
+    logweir.start  # noqa: B018 - its first use imports what runs on loops, which no test is about
     with blockbuster_ctx("logweir") as guard:
         # stop() and flush() say that they block; a test may call them on a loop.
         guard.functions["threading.Lock.acquire"].can_block_in("core/process/loop_thread.py", {"run", "stop"})
