@@ -51,7 +51,7 @@ def _limits(config: ServerConfig) -> dict[str, str]:
 
 
 def _leaving_nothing_behind() -> dict[str, Any]:
-    """What asyncpg and SQLAlchemy are told where each transaction may have another connection.
+    """What asyncpg and SQLAlchemy are given where each transaction may have another connection.
 
     Statements have no name, so that none is looked for, or met, on a connection where it was not made.
     """

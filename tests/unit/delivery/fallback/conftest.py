@@ -23,7 +23,7 @@ from logweir.testing.contract import make_event
 
 
 class Store(MemorySink):
-    """Keeps events in memory, unless it is told to be down, to hang, or to refuse."""
+    """Keeps events in memory, unless it has to be down, to hang, or to refuse."""
 
     def __init__(self, name: str) -> None:
         retry = RetryConfig(initial=0.0, max=0.0, timeout=20.0)
