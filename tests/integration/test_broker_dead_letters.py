@@ -1,4 +1,4 @@
-"""Dead letters of workers behind Redis: seen, replayed and dropped from every host."""
+"""Dead letters of workers behind a broker: seen, replayed and dropped from every host."""
 
 import asyncio
 import json
@@ -24,6 +24,7 @@ from logweir.runtime.worker_process import WorkerProcess
 from logweir.sinks.memory import MemorySink
 from logweir.sinks.results import WriteResult
 from servers import Server
+from support.kafka import brokers
 from support.waiting import eventually
 
 
@@ -59,6 +60,18 @@ def _fresh() -> None:
     Refuses.asked.clear()
 
 
+def over(url: str) -> dict[str, Any]:
+    queue = {"partitions": 2, "claim_after": "1s"}
+    if url.startswith("kafka:"):
+        return {"type": "kafka", "brokers": brokers(url), "replication": 1, **queue, "claim_after": "3s"}
+    return {"type": "redis", "url": url, **queue}
+
+
+@pytest.fixture(params=["redis", "kafka"])
+def broker(request: pytest.FixtureRequest) -> Server:
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
 class Hosts:
     """Hosts with data directories of their own, and one routing.yaml."""
 
@@ -69,7 +82,7 @@ class Hosts:
             "sinks": {
                 "store": {
                     "type": f"{__name__}:Refuses",
-                    "queue": {"type": "redis", "url": url, "partitions": 2, "claim_after": "1s"},
+                    "queue": over(url),
                     "batch": {"linger": 0},
                     "retry": {"initial": "5ms", "max": "100ms", "timeout": "5s"},
                 }
@@ -112,8 +125,8 @@ class Hosts:
         return DeadLetters(self._folder / "worker")
 
 
-def test_dead_letters_of_a_worker_are_seen_and_replayed_from_any_host(tmp_path: Path, redis: Server) -> None:
-    hosts = Hosts(tmp_path, redis.url)
+def test_dead_letters_of_a_worker_are_seen_and_replayed_from_any_host(tmp_path: Path, broker: Server) -> None:
+    hosts = Hosts(tmp_path, broker.url)
     with hosts.worker():
         hosts.log("good", "bad", "bad")
         eventually(lambda: len(hosts.letters()) == 2)
@@ -134,8 +147,8 @@ def test_dead_letters_of_a_worker_are_seen_and_replayed_from_any_host(tmp_path: 
         eventually(lambda: sorted(Refuses.stored) == ["bad", "bad", "good"])
 
 
-def test_dead_letters_in_a_broker_are_dropped_one_by_one_or_all(tmp_path: Path, redis: Server) -> None:
-    hosts = Hosts(tmp_path, redis.url)
+def test_dead_letters_in_a_broker_are_dropped_one_by_one_or_all(tmp_path: Path, broker: Server) -> None:
+    hosts = Hosts(tmp_path, broker.url)
     with hosts.worker():
         hosts.log("bad", "bad", "bad")
         eventually(lambda: len(hosts.letters()) == 3)
