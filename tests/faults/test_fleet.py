@@ -213,7 +213,7 @@ def test_whoever_is_killed_what_was_acknowledged_is_stored_once(
     request: pytest.FixtureRequest,
 ) -> None:
     chance = random.Random(store)
-    rounds = int(os.environ.get("LOGWEIR_SOAK_ROUNDS", "50")) if LONG else 2
+    rounds = int(os.environ.get("LOGWEIR_SOAK_ROUNDS", "50")) if LONG else 3
     harms = ["application", "worker", broker] * rounds
     chance.shuffle(harms)
     over, server = BROKERS[broker], own_server(broker)

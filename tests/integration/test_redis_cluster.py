@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from redis import Redis
 from redis.cluster import RedisCluster
 
 import logweir
@@ -23,7 +24,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.settings.delivery import QueueConfig
 from servers import Server
 from support.elsewhere import said, start_worker, terminate
-from support.redis_cluster import move, node_of, stream_names
+from support.redis_cluster import move, node_of, replica, stream_names
 from support.waiting import eventually
 
 OwnServers = Callable[..., Any]
@@ -99,6 +100,30 @@ def test_a_cluster_whose_nodes_die_and_come_back_loses_nothing(
         server.start()
         log(range(600, 700))
         eventually(lambda: stored(tmp_path) == list(range(700)), 60, found=lambda: said(tmp_path))
+    assert terminate(worker) == 0
+
+
+@pytest.mark.busy
+def test_a_replica_takes_the_place_of_a_node_that_died_and_what_went_to_it_is_delivered(
+    tmp_path: Path, own_server: OwnServers
+) -> None:
+    server = own_server("redis_cluster")
+    config = routing(tmp_path, server.url)
+    with replica(server.url, tmp_path) as follower:
+        with logweir.running(config):
+            logweir.configure_structlog()
+            log(range(300))
+            assert logweir.flush(30)
+            worker = start_worker(tmp_path)
+            eventually(lambda: len(stored(tmp_path)) > 100, 60, found=lambda: said(tmp_path))
+            with Redis.from_url(server.url) as node:
+                node.wait(
+                    1, 10_000
+                )  # a failover may lose what the replica does not have yet, as the page says
+            os.kill(server.pids[0], signal.SIGKILL)  # the node of the url: what the others know must do
+            log(range(300, 600))
+            eventually(lambda: stored(tmp_path) == list(range(600)), 60, found=lambda: said(tmp_path))
+        assert follower.info("replication")["role"] == "master"
     assert terminate(worker) == 0
 
 

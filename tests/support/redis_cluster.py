@@ -1,12 +1,20 @@
 """What an operator does to the nodes of a Redis Cluster."""
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-__all__ = ["move", "node_of", "stream_names"]
+from servers import machine
+from support.waiting import eventually
+
+__all__ = ["move", "node_of", "replica", "stream_names"]
 
 
 def node_of(cluster: Any, key: str) -> ClusterNode:
@@ -36,3 +44,36 @@ def move(url: str, key: str) -> None:
         for client in (of_target, of_source):
             client.execute_command("CLUSTER SETSLOT", slot, "NODE", to_id)
             client.close()
+
+
+@contextmanager
+def replica(url: str, folder: Path) -> Iterator[Redis]:
+    """A fourth node that has all that the node of the url has, and takes its place when it dies."""
+    port = machine.free_port()
+    command = [
+        machine.program("redis-server") or "redis-server", "--port", str(port), "--bind", "127.0.0.1",
+        "--dir", str(folder), "--cluster-enabled", "yes", "--cluster-port", str(machine.free_port()),
+        "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        with Redis.from_url(url) as primary, Redis(port=port) as node:
+            eventually(lambda: _answers(node), 30)
+            bus = primary.config_get("cluster-port")["cluster-port"]
+            address = primary.connection_pool.connection_kwargs
+            node.execute_command("CLUSTER MEET", address["host"], address["port"], bus)
+            own = primary.execute_command("CLUSTER MYID").decode()
+            eventually(lambda: own in str(node.execute_command("CLUSTER NODES")), 30)
+            node.execute_command("CLUSTER REPLICATE", own)
+            eventually(lambda: node.info("replication").get("master_link_status") == "up", 30)
+            yield node
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(node: Redis) -> bool:
+    try:
+        return bool(node.ping())
+    except RedisConnectionError:
+        return False
