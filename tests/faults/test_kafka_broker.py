@@ -250,6 +250,13 @@ async def test_logins_and_encryption_and_a_password_is_in_no_message(
             assert len(await lease_all(broker, 3)) == 3
         with pytest.raises(SinkRejected, match="certificate verify failed"):
             await Parts(encrypted, tls={}).broker().open()
+    with tls_relay("127.0.0.1", plain, certificate, key, clients=certificate, listen=port):
+        ours = {"ca": certificate, "certificate": certificate, "key": key}
+        async with opened(Parts(encrypted, tls=ours).broker()) as broker:
+            await publish(broker, 3)
+            assert len(await lease_all(broker, 3)) == 3
+        with pytest.raises(SinkUnavailable, match="no broker can be reached"):  # it hangs up without a word
+            await Parts(encrypted, tls={"ca": certificate}).broker().open()
     for mechanism in ("plain", "scram-sha-256"):
         sasl = {"mechanism": mechanism, "username": "u", "password": "p"}
         right = Parts(server.url, sasl=sasl)

@@ -48,10 +48,18 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def tls_relay(host: str, port: int, certificate: Path, key: Path) -> Iterator[int]:
-    """The port of a relay that speaks TLS and passes on to a server that does not."""
+def tls_relay(
+    host: str, port: int, certificate: Path, key: Path, *, clients: Path | None = None, listen: int = 0
+) -> Iterator[int]:
+    """The port of a relay that speaks TLS and passes on to a server that does not.
+
+    With ``clients``, whoever connects needs a certificate that one of those signed.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    if clients is not None:
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_REQUIRED
     loop = asyncio.new_event_loop()
     tasks: set[asyncio.Task[None]] = set()
 
@@ -74,7 +82,7 @@ def tls_relay(host: str, port: int, certificate: Path, key: Path) -> Iterator[in
 
     async def begin() -> int:
         nonlocal server
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        server = await asyncio.start_server(serve, "127.0.0.1", listen, ssl=context)
         found: int = server.sockets[0].getsockname()[1]
         return found
 
