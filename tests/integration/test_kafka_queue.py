@@ -16,7 +16,7 @@ import logweir.auditing.record
 from logweir.cli.app import app
 from logweir.errors import AuditError
 from servers import Server
-from support.behind_a_broker import audited_and_delivered, before_nothing, before_sqlite
+from support.behind_a_broker import audited_and_delivered, before_nothing, before_sqlite, beside_an_outbox
 from support.kafka import brokers, create_topic, records, run
 from support.waiting import eventually
 
@@ -75,6 +75,32 @@ async def test_durable_is_acknowledged_on_disk_or_by_the_broker(
             await asyncio.to_thread(server.resume)
             assert await logweir.aflush(30)
         assert len(await asyncio.to_thread(in_kafka, config, server.url)) >= 2
+
+
+def test_an_intent_is_in_kafka_before_the_call_where_there_is_no_disk(tmp_path: Path, kafka: Server) -> None:
+    config = routing(tmp_path, kafka.url, local="none")
+
+    def statuses() -> list[str]:
+        return [json.loads(record.value)["fields"]["status"] for record in in_kafka(config, kafka.url)]
+
+    @logweir.audit_log("fund.transfer", intent=True)
+    def transfer() -> list[str]:
+        return statuses()
+
+    with logweir.running(config):
+        assert transfer() == ["started"]
+        assert logweir.flush(30)
+    assert sorted(statuses()) == ["started", "success"]
+
+
+async def test_what_the_outbox_relays_is_in_kafka_once(tmp_path: Path, kafka: Server) -> None:
+    config = beside_an_outbox(routing(tmp_path, kafka.url), tmp_path)
+    async with logweir.running(config):
+        event = await logweir.LogService(sink="bank").create_audit_log(user_id=7, action="fund.transfer")
+        async with asyncio.timeout(30):
+            while not (found := await asyncio.to_thread(in_kafka, config, kafka.url)):
+                await asyncio.sleep(0.05)
+    assert [json.loads(record.value)["id"] for record in found] == [event.id]
 
 
 def test_check_says_what_a_confirmation_means_and_does_not_ask_the_sink(

@@ -19,7 +19,7 @@ from logweir.delivery.queue import DropReason
 from logweir.errors import AuditError
 from logweir.telemetry.model import SinkMetrics
 from servers import Server
-from support.behind_a_broker import audited_and_delivered, before_nothing, before_sqlite
+from support.behind_a_broker import audited_and_delivered, before_nothing, before_sqlite, beside_an_outbox
 from support.waiting import eventually
 
 OwnServers = Callable[..., Any]
@@ -122,10 +122,7 @@ def test_an_intent_is_in_redis_before_the_call_where_there_is_no_disk(tmp_path: 
 
 
 async def test_what_the_outbox_relays_is_in_redis_once(tmp_path: Path, redis: Server) -> None:
-    config = routing(tmp_path, redis.url)
-    url = f"sqlite+aiosqlite:///{tmp_path}/bank.db"
-    config["sinks"]["bank"] = {"type": "sqlite", "url": url, "provision": True, "outbox": True}
-    config["routes"] = [{"name": "audit", "match": {"kind": "audit"}, "to": ["bank", "store"]}]
+    config = beside_an_outbox(routing(tmp_path, redis.url), tmp_path)
     async with logweir.running(config):
         service = logweir.LogService(sink="bank")
         event = await service.create_audit_log(user_id=7, action="fund.transfer")

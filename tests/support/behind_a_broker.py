@@ -23,6 +23,7 @@ __all__ = [
     "audited_and_delivered",
     "before_nothing",
     "before_sqlite",
+    "beside_an_outbox",
     "burst",
     "expect_all_once",
     "routing_behind",
@@ -104,6 +105,14 @@ def before_sqlite(queue: dict[str, Any], folder: Path) -> dict[str, Any]:
     config["sinks"]["store"] |= {"type": "sqlite", "url": url, "provision": True}
     (folder / "routing.yaml").write_text(json.dumps(config))
     return config
+
+
+def beside_an_outbox(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same with a business database, ``bank``, that relays its audit rows to the sink behind the queue."""
+    url = f"sqlite+aiosqlite:///{folder}/bank.db"
+    bank = {"type": "sqlite", "url": url, "provision": True, "outbox": True}
+    routes = [{"name": "audit", "match": {"kind": "audit"}, "to": ["bank", "store"]}]
+    return {**config, "sinks": {**config["sinks"], "bank": bank}, "routes": routes}
 
 
 def actions(folder: Path) -> list[str]:
