@@ -1,9 +1,8 @@
 """The stdout sink: one line for each event, for collectors such as Promtail, Alloy and Vector.
 
 ``json`` writes flat objects by default, since collectors find labels at the top: the fields stand beside
-the event's own keys, and a field of the same name gets the prefix ``field_``. ``console`` is for people; what
-could move a terminal's cursor or forge a line is escaped. Neither stores an event id once: a batch that is
-sent again is printed again.
+the event's own keys, and a field of the same name gets the prefix ``field_``. ``console`` is for people, with
+colours on a terminal. Neither stores an event id once: a batch that is sent again is printed again.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from typing import Literal, TextIO
 import msgspec
 from pydantic import Field, model_validator
 
-from logweir.encoding.times import format_time
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.process.pacing import in_slices_of_thread
 from logweir.sinks.contract import SinkConfig, SinkContext, SyncSink
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.console_lines import console_lines, has_colors
 from logweir.sinks.shared.documents import Form, check_rename, documents
 
 __all__ = ["StdoutConfig", "StdoutSink"]
@@ -37,7 +36,9 @@ class StdoutConfig(SinkConfig):
 
     type: str = "stdout"
     format: Literal["json", "console"] = "json"
-    """`json` for collectors, `console` for people."""
+    """`json` for collectors, `console` for people: a line for each event, its traceback below."""
+    colors: bool | None = None
+    """With `console`: whether there are colours; by default on a terminal, unless `NO_COLOR` is set."""
     stream: Literal["stdout", "stderr"] = "stdout"
     """Which stream."""
     fields: Form = "flat"
@@ -60,7 +61,7 @@ class StdoutSink(SyncSink[StdoutConfig]):
     def __init__(self, config: StdoutConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._turn = threading.Lock()
-        self._line = _json_line(config) if config.format == "json" else _console_line
+        self._json_line = _json_line(config)
 
     def write(self, batch: Sequence[Event]) -> WriteResult:
         """Write a batch in one piece; see :meth:`SyncSink.write`.
@@ -68,18 +69,26 @@ class StdoutSink(SyncSink[StdoutConfig]):
         Raises:
             SinkUnavailable: The stream is closed, or nobody reads it any more.
         """
+        line = self._json_line if self.config.format == "json" else self._console_line()
         lines: list[bytes] = []
         rejected = dict[int, str]()
         for part in in_slices_of_thread(range(len(batch))):
             for index in part:
                 try:
-                    lines.append(self._line(batch[index]))
+                    lines.append(line(batch[index]))
                 except (TypeError, ValueError) as error:
                     rejected[index] = f"cannot be written as JSON: {type(error).__name__}"
         if lines:
             with self._turn, _as_sink_errors(self.config.stream):
                 _write(_stream(self.config.stream), b"\n".join([*lines, b""]))
         return WriteResult(rejected=rejected)
+
+    def _console_line(self) -> Callable[[Event], bytes]:
+        colors = self.config.colors
+        if colors is None:  # asked for each batch, as the stream is: another may be in its place by now
+            with _as_sink_errors(self.config.stream):
+                colors = has_colors(_stream(self.config.stream))
+        return lambda event: console_lines(event, colors=colors).encode()
 
     def check(self) -> Health:
         """Say whether the stream is there."""
@@ -131,18 +140,3 @@ def _as_sink_errors(stream: str) -> Iterator[None]:
 def _json_line(config: StdoutConfig) -> Callable[[Event], bytes]:
     document_of = documents(config.fields, config.rename)
     return lambda event: _encode(document_of(event))
-
-
-def _console_line(event: Event) -> bytes:
-    fields = " ".join(f"{name}={_encode(value).decode()}" for name, value in event.fields.items())
-    moment = format_time(event.time)[11:23]
-    return _visible(
-        f"{moment} {event.level:<8} {event.kind.value:<7} {event.name} {fields}".rstrip()
-    ).encode()
-
-
-def _visible(line: str) -> str:
-    """The line with each character that is not printed, such as a line break or an escape, as its escape."""
-    if line.isprintable():
-        return line
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)

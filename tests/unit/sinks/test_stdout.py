@@ -54,15 +54,66 @@ def test_no_field_takes_the_place_of_another(capfd: pytest.CaptureFixture[str]) 
 def test_console_is_for_people(capfd: pytest.CaptureFixture[str]) -> None:
     event = make_event("order paid", time_ns=MOMENT, amount=5, who="Zoë")
     assert printed(capfd, event, format="console") == [
-        '16:00:00.123 info     tracing order paid amount=5 who="Zoë"'
+        "16:00:00.123 info     tracing order paid                     amount=5 who=Zoë"
     ]
+
+
+def test_console_quotes_what_is_no_word_and_shows_the_logger_first(capfd: pytest.CaptureFixture[str]) -> None:
+    event = make_event("a", {"text": "two words", "empty": "", "pair": "a=b", "logger": "shop", "list": [1]})
+    (line,) = printed(capfd, event, format="console")
+    assert line.split("a  ", 1)[1].lstrip() == '[shop] text="two words" empty="" pair="a=b" list=[1]'
+
+
+def test_console_shows_a_traceback_with_its_lines_and_none_of_them_looks_like_an_event(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    text = 'Traceback (most recent call last):\n  File "a.py"\nValueError: x\n16:00:00.123 info \x1b[2J'
+    first, *below = printed(capfd, make_event("a", {"exception": text, "stack": "b.py"}), format="console")
+    assert "exception" not in first
+    assert below == [
+        "    Traceback (most recent call last):",
+        '      File "a.py"',
+        "    ValueError: x",
+        r"    16:00:00.123 info \x1b[2J",
+        "    b.py",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "terminal", "colors"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"TERM": "dumb"}, True, False),
+    ],
+)
+def test_console_has_colors_on_a_terminal(
+    environment: dict[str, str], terminal: bool, colors: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdout", stream)
+    StdoutSink(StdoutConfig(format="console")).write([make_event("a", who="Ann")])
+    assert ("\x1b[36mwho\x1b[0m=\x1b[35mAnn\x1b[0m" in stream.getvalue()) is colors
+
+
+@pytest.mark.parametrize("colors", [True, False])
+def test_colors_can_be_asked_for_and_forbidden(colors: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    (line,) = printed(capfd, make_event("a"), format="console", colors=colors)
+    assert ("\x1b[" in line) is colors
 
 
 def test_no_one_can_forge_a_line_or_steer_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     event = make_event("a\nb\r\x1b[2J", {"k\n": "\x9b2J\u202e\u2028"})
     (line,) = printed(capfd, event, format="console")
     assert line.isprintable()
-    assert r"a\nb\r\x1b[2J k\n=" in line
+    assert line.split()[3:] == [r"a\nb\r\x1b[2J", r"k\n=\x9b2J\u202e\u2028"]
 
 
 def test_an_event_that_is_not_json_is_rejected_and_the_others_are_written(
