@@ -43,6 +43,10 @@ class LogweirError(Exception):
     """
 
 
+#: The file of a configuration that came from no file, or whose file is not known where it is found wrong.
+UNKNOWN_FILE = "<mapping>"
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
     """One thing that is wrong in a configuration.
@@ -57,7 +61,7 @@ class ConfigProblem:
 
     message: str
     path: str = ""
-    file: str = "<mapping>"
+    file: str = UNKNOWN_FILE
     line: int = 0
     column: int = 0
 

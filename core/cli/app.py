@@ -11,6 +11,7 @@ import importlib
 import os
 import select
 import sys
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +20,7 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from logweir.cli.printable import printable
-from logweir.errors import ConfigError, LogweirError, MissingDependency
+from logweir.errors import UNKNOWN_FILE, ConfigError, LogweirError, MissingDependency
 
 __all__ = ["app", "main"]
 
@@ -109,7 +110,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except (ConfigError, MissingDependency) as error:
-            _print_error(_message(error))
+            _print_error(_message(error, ctx.obj))
             raise typer.Exit(_WRONG_INPUT) from None
         except (LogweirError, OSError) as error:
             if isinstance(error, BrokenPipeError) and _nobody_reads(sys.stdout):
@@ -182,12 +183,16 @@ def main() -> None:
         sys.exit(_FAILED)
 
 
-def _message(error: LogweirError) -> str:
-    if isinstance(error, ConfigError) and len(error.problems) > 1:
-        return "\n  ".join(
-            [f"{len(error.problems)} problems in the configuration:", *map(str, error.problems)]
-        )
-    return str(error)
+def _message(error: LogweirError, file: str | None) -> str:
+    if not isinstance(error, ConfigError):
+        return str(error)
+    # What shows only once the file is loaded, such as audit rows that are gone, does not know where it was.
+    problems = [
+        replace(item, file=file) if file and item.file == UNKNOWN_FILE else item for item in error.problems
+    ]
+    if len(problems) == 1:
+        return str(problems[0])
+    return "\n  ".join([f"{len(problems)} problems in the configuration:", *map(str, problems)])
 
 
 def _print_error(message: str) -> None:

@@ -21,8 +21,10 @@ from logweir.cli.dead_letter_tables import as_json, described, kept, listed
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
 from logweir.cli.screen import Screen
+from logweir.cli.sinks import require_sink
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.config.suggestions import no_such
 from logweir.delivery.dead_letters import Selection
 from logweir.stores.all_dead_letters import AllDeadLetters, all_dead_letters
 from logweir.stores.replay import Outcome
@@ -98,8 +100,8 @@ def replay(
 ) -> None:
     """Send dead letters to their sink again; those that it has now are removed."""
     settings = load_config(config)
-    if to is not None and to not in settings.sinks:
-        raise typer.BadParameter(f"--to {to!r}: there is no such sink; there are {', '.join(settings.sinks)}")
+    if to is not None:
+        require_sink(to, settings)
     with _letters(settings, selection) as letters:
         if not selection.ids and selection.sink is None:
             selection = replace(selection, events_only=True)
@@ -217,8 +219,8 @@ def _require(letters: AllDeadLetters, selection: Selection, settings: RoutingCon
             name for name in letters.look().letters if name
         ]  # of sinks that are not declared any more, too
         if sink not in known:
-            names = ", ".join(dict.fromkeys((*settings.sinks, *known)))
-            raise typer.BadParameter(f"--sink {sink!r}: there is no such sink; there are {names}")
+            names = dict.fromkeys((*settings.sinks, *known))
+            raise typer.BadParameter(no_such("sink", sink, names))
     for one in selection.ids:
         if not letters.count(Selection(ids=(one,))):
             raise typer.BadParameter(f"there is no dead letter {one!r}; see `logweir dlq list`")

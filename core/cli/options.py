@@ -1,4 +1,4 @@
-"""The option that every command has: which routing file."""
+"""The option that every command has: which routing file. What is wrong in it is reported under its name."""
 
 from __future__ import annotations
 
@@ -11,4 +11,10 @@ __all__ = ["ROUTING_FILE", "ConfigOption"]
 #: The file that is read where none is named.
 ROUTING_FILE = "routing.yaml"
 
-ConfigOption = Annotated[str, typer.Option("-c", "--config", help="The routing file.")]
+
+def _remember(context: typer.Context, value: str) -> str:
+    context.find_root().obj = value
+    return value
+
+
+ConfigOption = Annotated[str, typer.Option("-c", "--config", help="The routing file.", callback=_remember)]

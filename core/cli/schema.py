@@ -15,6 +15,7 @@ from logweir.config.models import RoutingConfig
 from logweir.config.route_tests import tests_schema
 from logweir.config.schema import json_schema
 from logweir.config.sinks import context_of
+from logweir.config.suggestions import no_such
 from logweir.errors import ConfigError, ConfigProblem, MissingDependency
 from logweir.runtime.lost_rows import lost_rows
 from logweir.sinks import registry
@@ -84,8 +85,7 @@ def _installed_types() -> Iterator[str]:
 def _script(name: str, path: str) -> str:
     config = load_config(path)
     if name not in config.sinks:
-        known = ", ".join(config.sinks)
-        raise ConfigError([ConfigProblem(f"there is no sink {name!r}; there are {known}", "sinks", path)])
+        raise ConfigError([ConfigProblem(no_such("sink", name, config.sinks), "sinks", path)])
     settings = config.sinks[name]
     context = context_of(name, config)
     sink_class: Any = registry.resolve(settings.type)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import typer
 
 from logweir.config.models import RoutingConfig
+from logweir.config.suggestions import no_such
 from logweir.sinks import registry
 
 __all__ = ["require_ability", "require_sink"]
@@ -21,9 +21,7 @@ def require_sink(name: str, config: RoutingConfig) -> str:
     """
     if name in config.sinks:
         return name
-    nearest = difflib.get_close_matches(name, config.sinks, 1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"declared are {', '.join(config.sinks)}"
-    raise typer.BadParameter(f"no sink is named {name!r}; {hint}")
+    raise typer.BadParameter(no_such("sink", name, config.sinks))
 
 
 def require_ability(name: str, config: RoutingConfig, ability: Any, lack: str) -> None:

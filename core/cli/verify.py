@@ -15,7 +15,7 @@ from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import counted, printable
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.screen import Screen
-from logweir.cli.sinks import require_ability
+from logweir.cli.sinks import require_ability, require_sink
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.process.threads import in_thread
@@ -53,6 +53,8 @@ def verify(
     Ends with 0 if all is sound, with 1 if something was found.
     """
     settings = load_config(config)
+    if sink is not None:
+        require_sink(sink, settings)
     if not settings.audit.chain:
         raise typer.BadParameter("rows are not chained; set audit: {chain: true} in the routing file")
     names = _chosen(sink, settings)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
+from logweir.config.suggestions import instead_of
 from logweir.config.user_modules import find_function
 from logweir.redaction.exemptions import is_name, parse_path, place_tree
 from logweir.redaction.names import Secrecy
@@ -100,9 +100,7 @@ class RedactConfig(StrictModel):
             raise ValueError(f"defaults must be true, false or a list of {', '.join(known)}")
         for group in value:
             if group not in known:
-                nearest = difflib.get_close_matches(str(group), known, 1)
-                hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
-                raise ValueError(f"unknown group {str(group)[:40]!r}; {hint}")
+                raise ValueError(f"unknown group {str(group)[:40]!r}; {instead_of(str(group), known)}")
         return value
 
     @field_validator("function")

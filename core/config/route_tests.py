@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from logweir.config.models import RoutingConfig
 from logweir.config.pydantic_errors import describe, shown
 from logweir.config.sources import document_of_file
+from logweir.config.suggestions import no_such
 from logweir.config.yaml_document import Document, dotted
 from logweir.config.yaml_document import Path as Place
 from logweir.errors import ConfigError
@@ -204,14 +205,13 @@ def _unknown(
     routes = [route.name for route in config.routes]
     for index, name in enumerate(expected.routes or ()):
         if name not in routes:
-            yield (*place, "routes", index), f"there is no route {name!r}; there are {', '.join(routes)}"
-    sinks = ", ".join(config.sinks)
+            yield (*place, "routes", index), no_such("route", name, routes)
     for index, name in enumerate(expected.sinks or ()):
         if name not in config.sinks:
-            yield (*place, "sinks", index), f"there is no sink {name!r}; there are {sinks}"
+            yield (*place, "sinks", index), no_such("sink", name, config.sinks)
     for name in expected.labels or ():
         if name not in config.sinks:
-            yield (*place, "labels", name), f"there is no sink {name!r}; there are {sinks}"
+            yield (*place, "labels", name), no_such("sink", name, config.sinks)
         elif not has_labels(name):
             where = dotted(("sinks", name))
             yield (

@@ -11,7 +11,7 @@ from logweir.config import yaml_document as documents
 from logweir.config.interpolation import interpolate
 from logweir.config.pydantic_errors import shown
 from logweir.config.yaml_document import Document, read_document
-from logweir.errors import ConfigError, ConfigProblem
+from logweir.errors import UNKNOWN_FILE, ConfigError, ConfigProblem
 
 __all__ = ["document_of", "document_of_file"]
 
@@ -30,7 +30,7 @@ def document_of(source: object) -> Document:
         advice = "make one with `logweir init`"
         return document_of_file(path, advice, lambda value: interpolate(value, os.environ, path.parent))
     if isinstance(source, Mapping):
-        document = Document("<mapping>")
+        document = Document(UNKNOWN_FILE)
         document.data = _plain(source, document, ())
         return document
     wrong = f"a configuration is a path, a mapping or a RoutingConfig, not {shown(source)}"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import delivered_elsewhere
+from logweir.config.suggestions import no_such
 from logweir.errors import ConfigError, ConfigProblem
 
 __all__ = ["Share", "divided", "sinks_to_deliver"]
@@ -60,7 +61,7 @@ def sinks_to_deliver(
     else:
         elsewhere = delivered_elsewhere(config)
     problems = [
-        ConfigProblem(f"sink {name!r} is {_why_not(name, config, forward=forward)}", "sinks")
+        ConfigProblem(_why_not(name, config, forward=forward), "sinks")
         for name in wanted
         if name not in elsewhere
     ]
@@ -83,7 +84,13 @@ def divided(config: RoutingConfig, names: Collection[str], *, forward: bool = Fa
 
 def _why_not(name: str, config: RoutingConfig, *, forward: bool) -> str:
     if name not in config.sinks:
-        return f"not declared; there are {', '.join(config.sinks)}"
+        return no_such("sink", name, config.sinks)
     if forward:
-        return "not forwarded by a worker; add deliver: elsewhere to its queue over a broker, or leave it out"
-    return "delivered by the application itself; add deliver: elsewhere to its queue, or leave it out here"
+        return (
+            f"sink {name!r} is not forwarded by a worker; add deliver: elsewhere to its queue over a broker, "
+            "or leave it out"
+        )
+    return (
+        f"sink {name!r} is delivered by the application itself; add deliver: elsewhere to its queue, "
+        "or leave it out here"
+    )

@@ -283,7 +283,7 @@ def test_a_replay_that_is_killed_in_the_middle_is_simply_repeated(tmp_path: Path
     [
         (["show", "nowhere"], "there is no dead letter 'nowhere'"),
         (["replay", "nowhere"], "there is no dead letter 'nowhere'"),
-        (["replay", "--to", "lost"], "--to 'lost': there is no such sink; there are picky, other"),
+        (["replay", "--to", "lost"], "there is no sink 'lost'; there are picky, other"),
         (["list", "--since", "yesterday"], "--since 'yesterday' is not understood"),
         (["list", "--older-than", "7 apples"], "--older-than '7 apples' is not understood"),
         (["list", "--until", "1h", "--older-than", "1h"], "give one of them"),
@@ -353,7 +353,7 @@ def test_x2_a_sink_that_nobody_knows_is_refused_with_those_that_are_known() -> N
     reject("x", sink="declared_no_more")
     refused = dlq("list", "--sink", "nosuch")
     assert refused.exit_code == 2
-    assert "there is no such sink; there are" in " ".join(refused.output.replace("│", "").split())
+    assert "there is no sink" in " ".join(refused.output.replace("│", "").split())
     assert "declared_no_more" in refused.output
     assert dlq("list", "--sink", "declared_no_more").exit_code == 0
     assert dlq("drop", "--sink", "nosuch", "--yes").exit_code == 2

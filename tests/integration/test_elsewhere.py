@@ -296,7 +296,7 @@ def test_wrong_input_ends_with_one_message_and_code_2(tmp_path: Path) -> None:
     file.write_text(text.format(tmp_path, ", queue: {type: disk, deliver: elsewhere}"))
     answer = CliRunner().invoke(app, ["worker", "-c", str(file), "--sink", "b"])
     assert answer.exit_code == 2
-    assert "sink 'b' is not declared; there are a" in answer.output
+    assert f"{file}: sinks: there is no sink 'b'; there are a" in answer.output
 
 
 def test_a_row_of_an_explicit_service_needs_a_sink_that_is_opened_here(tmp_path: Path) -> None:

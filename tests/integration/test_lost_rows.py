@@ -199,7 +199,7 @@ def test_what_vanishes_under_a_running_process_is_known_to_the_next_start(
     ("arguments", "message"),
     [
         ([], "say with --sink"),
-        (["--sink", "nobody"], "no sink is named 'nobody'"),
+        (["--sink", "nobody"], "there is no sink 'nobody'"),
     ],
 )
 def test_accepting_wants_a_sink(audited: Path, arguments: list[str], message: str) -> None:

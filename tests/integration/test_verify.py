@@ -80,7 +80,7 @@ def test_saved_heads_show_what_was_cut_off(audited: Path) -> None:
     ("options", "message"),
     [
         (["--sink", "rest"], "sink 'rest' has no chains"),
-        (["--sink", "nobody"], "no sink is named 'nobody'"),
+        (["--sink", "nobody"], "there is no sink 'nobody'"),
         (["--heads", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
         (["--heads", "routing.yaml"], "no file of heads"),
         (["--save-heads", "no/such/folder/heads"], "there is no folder"),

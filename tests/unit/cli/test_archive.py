@@ -117,7 +117,7 @@ def test_a_failure_ends_with_1(tmp_path: Path) -> None:
         (["archive", "--sink", "audit_db", "--older-than", "9d", "--to", "gopher://x"], "gopher"),
         (["archive", "--sink", "local", "--older-than", "9d", "--to", "x"], "no delete method"),
         (["archive", "--due", "--to", "x"], "leave out the other options"),
-        (["restore", "--from", "x", "--to", "nobody"], "no sink is named 'nobody'"),
+        (["restore", "--from", "x", "--to", "nobody"], "there is no sink 'nobody'"),
         (["restore", "--from", "x", "--to", "audit_db", "--since", "soon"], "not a time: 'soon'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

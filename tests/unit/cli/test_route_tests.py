@@ -151,11 +151,11 @@ WRONG = {
     ),
     "a route that is not": (
         case("{event: x}", "{routes: [audti]}"),
-        "4:23: cases[0].expect.routes[0]: there is no route 'audti'; there are audit, errors, some",
+        "4:23: cases[0].expect.routes[0]: there is no route 'audti'; did you mean 'audit'?",
     ),
     "a sink that is not": (
         case("{event: x}", "{sinks: lgos}"),
-        "there is no sink 'lgos'; there are audit_db, logs",
+        "there is no sink 'lgos'; did you mean 'logs'?",
     ),
     "labels of a sink that is not": (case("{event: x}", "{labels: {lgos: {}}}"), "there is no sink 'lgos'"),
     "labels where none are": (
