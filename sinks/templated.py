@@ -22,7 +22,7 @@ from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkConfig, SyncSink
 from logweir.sinks.results import Health, WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
-from logweir.sinks.shared.destinations import Destinations, Template, TemplatedConfig
+from logweir.sinks.shared.destinations import DestinationCounts, Destinations, Template, TemplatedConfig
 
 __all__ = ["TemplatedSink"]
 
@@ -85,6 +85,7 @@ class TemplatedSink(Sink[SinkConfig]):
             template.filled(self._options.overflow),
             lambda text: self._options.at_destination(text) is not None,
         )
+        self.counts = DestinationCounts()
         self._open: dict[str, _Open] = {}
         for ability in _ABILITIES:
             if hasattr(sink, ability):
@@ -119,10 +120,8 @@ class TemplatedSink(Sink[SinkConfig]):
         health = await self._destination(self.destinations.overflow).writer.check()
         destinations = self.destinations
         counted = f"{len(destinations)} of at most {self._options.max_destinations} destinations in use"
-        if destinations.unnamed or destinations.beyond:
-            counted += (
-                f", {destinations.unnamed + destinations.beyond} events went to {destinations.overflow!r}"
-            )
+        if destinations.strays:
+            counted += f", {destinations.strays} events went to {destinations.overflow!r}"
         return replace(health, detail=f"{health.detail}; {counted}" if health.detail else counted)
 
     def _destination(self, text: str) -> _Open:
@@ -147,13 +146,23 @@ class TemplatedSink(Sink[SinkConfig]):
         if not batch:
             return WriteResult.all_stored()
         groups: dict[str, list[int]] = {}
+        strays = []
         for index, event in enumerate(batch):
+            before = self.destinations.strays
             groups.setdefault(self.destinations.of(event), []).append(index)
+            if self.destinations.strays > before:
+                strays.append(index)
         self._report_overflow()
         if len(groups) == 1:
             (text,) = groups
-            return await (await self._opened(text)).write(batch)
-        return await self._write_groups(batch, groups)
+            result = await (await self._opened(text)).write(batch)
+        else:
+            result = await self._write_groups(batch, groups)
+        self.counts.used = len(self.destinations)
+        self.counts.overflowed += sum(
+            index not in result.retry and index not in result.rejected for index in strays
+        )
+        return result
 
     async def _opened(self, text: str) -> Sink[Any]:
         """A destination that is open.

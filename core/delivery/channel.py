@@ -23,6 +23,7 @@ from logweir.event import Event
 from logweir.process.lasting import LastingTask
 from logweir.settings.delivery import Bounds
 from logweir.sinks.contract import Sink, SinkConfig
+from logweir.sinks.templated import TemplatedSink
 
 __all__ = ["Channel"]
 
@@ -73,6 +74,8 @@ class Channel:
         self.bounds = bounds
         self.counters = DeliveryCounters(still_after=config.retry.timeout + config.batch.linger + _STILL)
         self._receipts = receipts
+        both = (sink.sink, sink.other) if isinstance(sink, Diverting) else (sink,)
+        self.counters.destinations = [one.counts for one in both if isinstance(one, TemplatedSink)]
         self._beside: list[LastingTask] = []
         if isinstance(sink, Diverting):
             sink.attach(self.counters, self._filled)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Histogram
 from logweir.redaction.reasons import masked
+from logweir.sinks.shared.destinations import DestinationCounts
 
 __all__ = ["DeliveryCounters", "SinkState"]
 
@@ -61,6 +62,7 @@ class DeliveryCounters:
         diverted: Of the events stored, those that the fallback stored.
         returned: Events that came back from the fallback, and are stored in the sink itself.
         in_fallback: With ``return``, events that may be in the fallback and are to come back.
+        destinations: Of a sink whose destination is a template, what it counts, and what its fallback does.
         blocked: While a call blocks the loop, which one and where; the watchdog's thread writes it.
         still_after: Seconds without anything moving after which waiting events are a bad sign.
         moved_at: When something was last stored, or a write began; monotonic seconds.
@@ -89,6 +91,7 @@ class DeliveryCounters:
     diverted: int = 0
     returned: int = 0
     in_fallback: int = 0
+    destinations: list[DestinationCounts] = field(default_factory=list)
     still_after: float = 15.0
     moved_at: float = field(default_factory=time.monotonic)
     batch_sizes: Histogram = field(default_factory=lambda: Histogram(BATCH_SIZES))

@@ -35,6 +35,7 @@ _TOTALS = (
     "claimed",
     "diverted",
     "returned",
+    "overflowed",
     "blocks",
     "blocked_seconds",
     "write_seconds",
@@ -80,6 +81,9 @@ class SinkMetrics:
         diverted: Of the events stored, those that the fallback stored.
         returned: Events that came back from the fallback, and are stored in the sink itself.
         in_fallback: With ``return``, events that may be in the fallback and are to come back.
+        overflowed: Of a sink whose destination is a template, events stored at the overflow destination
+            because they have no value for another, or are of one too many; those of its fallback too.
+        destinations: How many destinations it writes to beside that; at most ``max_destinations``.
     """
 
     accepted: int = 0
@@ -112,6 +116,8 @@ class SinkMetrics:
     diverted: int = 0
     returned: int = 0
     in_fallback: int = 0
+    overflowed: int = 0
+    destinations: int = 0
 
     @classmethod
     def of(cls, queue: QueueStatistics, delivery: DeliveryCounters, bounds: Bounds) -> SinkMetrics:
@@ -151,6 +157,8 @@ class SinkMetrics:
             diverted=delivery.diverted,
             returned=delivery.returned,
             in_fallback=delivery.in_fallback,
+            overflowed=sum(one.overflowed for one in delivery.destinations),
+            destinations=sum(one.used for one in delivery.destinations),
         )
 
     def after(self, earlier: SinkMetrics) -> SinkMetrics:

@@ -64,6 +64,10 @@ _COUNTERS: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
         "Events that came back from the sink's fallback, and are stored in the sink itself.",
         lambda sink: sink.returned,
     ),
+    "events_overflowed": (
+        "Events stored at the overflow destination of a template, because their values lead to no other.",
+        lambda sink: sink.overflowed,
+    ),
     "loop_blocks": (
         "Calls into the sink that blocked the loop of delivery for more than a second.",
         lambda sink: sink.blocks,
@@ -90,6 +94,10 @@ _GAUGES: dict[str, tuple[str, Callable[[SinkMetrics], float]]] = {
     "fallback_events": (
         "Events that may be in the sink's fallback and are to come back.",
         lambda sink: sink.in_fallback,
+    ),
+    "destinations": (
+        "Destinations that a template has led to, beside the overflow.",
+        lambda sink: sink.destinations,
     ),
     "worker_silent_seconds": (
         "Seconds since the last sign of life of the worker of a sink delivered elsewhere; 0 for all others.",

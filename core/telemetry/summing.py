@@ -25,7 +25,7 @@ __all__ = ["NOTHING", "counts_of", "document_of", "picture_of", "summed"]
 NOTHING = Metrics(sinks={}, processes=0)
 
 _ADDED = ("queue_depth", "set_aside", "in_flight", "queue_bytes", "queue_max_events", "queue_max_bytes")
-_LARGEST = ("oldest_seconds", "worker_silent", "in_fallback")
+_LARGEST = ("oldest_seconds", "worker_silent", "in_fallback", "destinations")
 _WORST_FIRST = (SinkState.DOWN, SinkState.DEGRADED, SinkState.OPENING, SinkState.HEALTHY)
 _OPEN_FIRST = (CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED, CircuitState.NONE)
 _COUNTED = ("unrouted", "sampled", "truncated", "dropped_at_stop", "left_out", "enrich_errors")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, ClassVar, Self
 
@@ -21,6 +22,7 @@ from logweir.event import Event
 from logweir.sinks.contract import SinkConfig
 
 __all__ = [
+    "DestinationCounts",
     "Destinations",
     "Template",
     "TemplatedConfig",
@@ -181,6 +183,19 @@ def template_of(config: object) -> Template | None:
     return Template(text) if is_template(text) else None
 
 
+@dataclass(slots=True)
+class DestinationCounts:
+    """What metrics show of a sink with destinations.
+
+    Attributes:
+        overflowed: Of the events stored, those whose values lead nowhere else than to the overflow.
+        used: Destinations beside the overflow.
+    """
+
+    overflowed: int = 0
+    used: int = 0
+
+
 class Destinations:
     """Which destination each event has: those that are known, never more than so many, and the overflow.
 
@@ -204,6 +219,11 @@ class Destinations:
         self._is_possible = is_possible
         self._known: set[str] = set()
         self.unnamed = self.beyond = 0
+
+    @property
+    def strays(self) -> int:
+        """How many events went to the overflow for either reason."""
+        return self.unnamed + self.beyond
 
     def __len__(self) -> int:
         return len(self._known)

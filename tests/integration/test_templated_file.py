@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from prometheus_client.exposition import generate_latest
 from typer.testing import CliRunner
 
 import logweir
 from logweir.cli.app import app
+from logweir.integrations.prometheus import collector
 
 
 def test_what_the_runtime_wrote_by_tenant_is_found_by_the_commands(tmp_path: Path) -> None:
@@ -26,6 +28,9 @@ routes:
         for tenant in ("acme", "globex", "../../acme", "third"):
             logweir.get_logger().info("order.placed", tenant=tenant)
         assert logweir.flush(30)
+        counted = logweir.metrics().sinks["local"]
+        assert (counted.stored, counted.overflowed, counted.destinations) == (4, 2, 2)
+        assert b'logweir_events_overflowed_total{sink="local"} 2.0' in generate_latest(collector())
     finally:
         logweir.stop()
     folder = tmp_path / "logs"

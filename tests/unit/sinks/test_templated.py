@@ -118,3 +118,14 @@ def test_an_ability_is_there_if_the_class_has_it(sink: TemplatedSink) -> None:
 
 def test_a_second_adapter_changes_nothing(sink: Any) -> None:
     assert as_async(sink) is sink
+
+
+async def test_what_is_stored_at_the_overflow_is_counted_once_however_often_it_is_sent(
+    sink: TemplatedSink,
+) -> None:
+    await sink.write(batch_of("a", "no name", "no name:late"))
+    assert (sink.counts.overflowed, sink.counts.used) == (1, 1)
+    await sink.write(batch_of("no name"))
+    assert (sink.counts.overflowed, sink.counts.used) == (2, 1)
+    await sink.write(batch_of("overflow"))  # which the event itself says
+    assert (sink.counts.overflowed, sink.counts.used) == (2, 1)

@@ -81,3 +81,10 @@ def test_of_circuits_the_one_that_is_open_counts_and_what_is_in_the_fallback_cou
     opened = Metrics({"out": SinkMetrics(circuit=CircuitState.OPEN, diverted=2, returned=3, in_fallback=5)})
     sink = summed([closed, picture_of(json.loads(json.dumps(document_of(opened))))]).sinks["out"]
     assert (sink.circuit, sink.diverted, sink.returned, sink.in_fallback) == (CircuitState.OPEN, 3, 3, 5)
+
+
+def test_what_went_to_the_overflow_is_added_and_of_destinations_the_most_count() -> None:
+    one = Metrics({"out": SinkMetrics(overflowed=1, destinations=3)})
+    other = Metrics({"out": SinkMetrics(overflowed=2, destinations=5)})
+    sink = summed([one, other]).sinks["out"]
+    assert (sink.overflowed, sink.destinations) == (3, 5)
