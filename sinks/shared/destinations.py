@@ -27,6 +27,7 @@ __all__ = [
     "Template",
     "TemplatedConfig",
     "check_readers",
+    "check_template",
     "is_template",
     "listed",
     "refuse_template",
@@ -46,6 +47,20 @@ Render = Callable[[Event], Any]
 def is_template(text: str) -> bool:
     """Whether a text has a placeholder, or means to have one."""
     return "{" in text or "}" in text
+
+
+def check_template(text: str, key: str) -> None:
+    """Check a template whose destinations stand among those of others in one store.
+
+    Raises:
+        ValueError: It is none, or has no fixed beginning, without which a value could be any name there.
+    """
+    Template(text)
+    if text.startswith("{"):
+        raise ValueError(
+            f"{text!r} begins with a placeholder, whose values could be any {key} of the store; begin with a "
+            f"fixed name, such as logs_{text}"
+        )
 
 
 def refuse_template(text: str, key: str) -> None:

@@ -6,6 +6,7 @@ roll it over.
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from logweir.event import Kind
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.results import HealthStatus
 from logweir.sinks.shared.search_engine.sink import SearchEngineSink
+from logweir.sinks.threaded import as_async
 from logweir.testing.contract import SinkContract, assert_law, make_event
 from servers import FaultProxy, Server
 from support.elastic import Elastic, all_of, opened
@@ -73,6 +75,39 @@ class TestElasticsearchDataStream(TestElasticsearch):
 class TestOpenSearch(_OnAServer):
     """In the other layout than the tests below, all of which run on both products."""
 
+    product = PRODUCTS["opensearch"]
+    layout = "data_stream"
+
+
+#: Each test makes four destinations of its own; tests/integration/test_templated_indexes.py has the short form.
+in_the_long_form = pytest.mark.skipif(os.environ.get("LOGWEIR_SOAK") != "long", reason="takes minutes")
+
+
+class _ByTemplate(_OnAServer):
+    """Each number has an index of its own, as far as three reach."""
+
+    @pytest.fixture(autouse=True)
+    def _emptied(self, request: pytest.FixtureRequest, stores: dict[tuple[str, str], Elastic]) -> None:
+        self.url = request.getfixturevalue(self.product.name).url
+        key = self.product.name, f"{self.layout} by template"
+        store = stores.setdefault(key, Elastic(self.url, f"contract-{uuid4().hex[:12]}-*"))
+        store.empty()
+        self.index = store.name.replace("*", "{fields.number}")
+
+    def make_sink(self, tmp_path: Path) -> Any:
+        sink = super().make_sink(tmp_path)
+        return as_async(type(sink)(sink.config.model_copy(update={"max_destinations": 3}), sink.context))
+
+
+@pytest.mark.soak
+@in_the_long_form
+class TestElasticsearchByTemplate(_ByTemplate):
+    product = PRODUCTS["elasticsearch"]
+
+
+@pytest.mark.soak
+@in_the_long_form
+class TestOpenSearchDataStreamsByTemplate(_ByTemplate):
     product = PRODUCTS["opensearch"]
     layout = "data_stream"
 

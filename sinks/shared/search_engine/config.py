@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PrivateAttr,
     SecretStr,
     WithJsonSchema,
     field_validator,
@@ -21,14 +22,15 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
-from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_login
-from logweir.sinks.shared.destinations import refuse_template
+from logweir.sinks.shared.destinations import TemplatedConfig, check_template, is_template
 
 __all__ = ["LifecycleConfig", "SearchEngineConfig"]
 
-_DAY = 86400.0
+_DAY_SECONDS = 86400.0
 _INDEX = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
+#: What ends as a daily index does would be one of another destination's, whose events would go there.
+_DAY = re.compile(r"-\d{4}\.\d\d\.\d\d$")
 
 
 def _checked_url(value: str) -> str:
@@ -55,7 +57,7 @@ NodeUrls = Annotated[
 class LifecycleConfig(StrictModel):
     """When indexes are rolled over, moved to cheaper nodes and deleted; ages count from the rollover."""
 
-    rollover_after: Seconds = Field(default=7 * _DAY, ge=1)
+    rollover_after: Seconds = Field(default=7 * _DAY_SECONDS, ge=1)
     """A new backing index begins at this age."""
     rollover_size: ByteSize = Field(default=50 * 2**30, ge=2**20)
     """A new backing index begins when a primary shard is this large."""
@@ -76,13 +78,16 @@ class LifecycleConfig(StrictModel):
         return self
 
 
-class SearchEngineConfig(SinkConfig):
+class SearchEngineConfig(TemplatedConfig):
     """What a sink writes into, and how."""
+
+    template_key: ClassVar[str] = "index"
 
     url: NodeUrls = ("http://localhost:9200",)
     """One node or several; when one fails, the next is asked."""
     index: str = "app-logs"
-    """The data stream, or the alias and prefix of daily indexes."""
+    """The data stream, or the alias and prefix of daily indexes. With placeholders, as in
+    `logs-{fields.tenant}`, each event goes to those that its values name."""
     layout: Literal["auto", "data_stream", "daily"] = "auto"
     """`data_stream` rolls over by `lifecycle`; `daily` makes an index for each day of the events' own time
     (UTC). `auto` takes what stands there already, else a data stream where the server can manage one."""
@@ -113,11 +118,27 @@ class SearchEngineConfig(SinkConfig):
     max_request_bytes: ByteSize | None = Field(default=None, ge=1024)
     """The most bytes in one request, before compression; by default `http.max_content_length`."""
 
+    _is_destination: bool = PrivateAttr(default=False)
+
+    def at_destination(self, text: str) -> Self | None:
+        """The options for one index; None if none can have this name beside the others."""
+        if not _INDEX.fullmatch(text) or _DAY.search(text):
+            return None
+        made = self.model_copy(update={"index": text})
+        made._is_destination = True  # noqa: SLF001 - of our own class
+        return made
+
+    @property
+    def precedence(self) -> int:
+        """What the index template is to have above others, so that daily indexes of `a-1b` are not `a`'s."""
+        return len(self.index) if self._is_destination else 0
+
     @field_validator("index")
     @classmethod
     def _index_is_a_name(cls, value: str) -> str:
-        refuse_template(value, "index")
-        if not _INDEX.fullmatch(value):
+        if is_template(value):
+            check_template(value, "index")
+        elif not _INDEX.fullmatch(value):
             raise ValueError(
                 f"{value!r} is no index name; use lower-case letters, digits, '.', '_' and '-', "
                 "beginning with a letter or digit"

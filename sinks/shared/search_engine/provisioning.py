@@ -83,6 +83,8 @@ async def provision(client: Engine, config: SearchEngineConfig, decided: Plan) -
     Raises:
         SinkRejected: The template is missing and may not be created, or the server refuses it.
     """
+    if decided.layout.streaming and config.precedence:
+        await _see_no_index(client, decided.layout.name)
     if not config.provision:
         await see_template(client, config, decided)
         return
@@ -92,6 +94,13 @@ async def provision(client: Engine, config: SearchEngineConfig, decided: Plan) -
     ours = await put_ours(client, f"/_index_template/{config.index}", template)
     if ours and config.fields == "ecs":
         await _map_ecs(client, config)
+
+
+async def _see_no_index(client: Engine, name: str) -> None:
+    """An event names the stream: it must not lead into an index of somebody else's."""
+    status, found = await client.ask("GET", f"/_resolve/index/{name}")
+    if status == HTTPStatus.OK and not found.get("data_streams") and any(found.values()):
+        raise SinkRejected(f"{name} is there and is no data stream; remove it, or write another template")
 
 
 async def ensure_template(client: Engine, config: SearchEngineConfig, decided: Plan) -> None:

@@ -52,7 +52,7 @@ def index_template(
     template: dict[str, Any] = {"settings": {"index": settings}, "mappings": _mappings(product, config)}
     body: dict[str, Any] = {
         "index_patterns": layout.patterns,
-        "priority": PRIORITY,
+        "priority": PRIORITY + config.precedence,
         "template": template,
         "_meta": META,
     }

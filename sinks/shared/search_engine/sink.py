@@ -13,12 +13,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import ClassVar, TypeVar
+from http import HTTPStatus
+from typing import ClassVar, Self, TypeVar
 
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.destinations import Template, template_of
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
 from logweir.sinks.shared.search_engine.encode import to_document, to_ecs_document
 from logweir.sinks.shared.search_engine.engine import Engine, Product
@@ -30,7 +32,7 @@ from logweir.sinks.shared.search_engine.readiness import TemplateWatch
 from logweir.sinks.shared.search_engine.reading import find
 from logweir.sinks.shared.search_engine.rollover import Rollovers
 from logweir.sinks.shared.search_engine.schema import script
-from logweir.sinks.shared.search_engine.server import ask_server
+from logweir.sinks.shared.search_engine.server import Server, ask_server
 from logweir.sinks.shared.search_engine.writing import BulkWriter
 
 __all__ = ["SearchEngineSink"]
@@ -56,6 +58,7 @@ class SearchEngineSink(Sink[ConfigT]):
     def __init__(self, config: ConfigT, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._opened: _Opened | None = None
+        self._shared: _Opened | None = None  # of another sink, which closes the client
 
     @abstractmethod
     async def connect(self) -> Engine:
@@ -64,6 +67,25 @@ class SearchEngineSink(Sink[ConfigT]):
         Raises:
             SinkRejected: It cannot be made of this configuration.
         """
+
+    def beside(self, config: ConfigT) -> Self:
+        """Make a sink for another index that shares the client of this one, which is open."""
+        sink = type(self)(config, self.context)
+        sink._shared = self._require_open()  # noqa: SLF001 - of our own class
+        return sink
+
+    async def known_destinations(self, options: ConfigT, template: Template) -> list[str]:
+        """The data streams and aliases of a template that are there.
+
+        Raises:
+            SinkUnavailable: The server cannot be asked.
+        """
+        client = self._require_open().client
+        status, answer = await client.ask("GET", f"/_resolve/index/{template.pattern(str)}")
+        if status != HTTPStatus.OK:
+            raise SinkUnavailable(f"the server does not say which indexes there are: status {status}")
+        names = {one["name"] for kind in ("data_streams", "aliases") for one in answer.get(kind, [])}
+        return [name for name in sorted(names) if template.matches(name) and options.at_destination(name)]
 
     async def open(self) -> None:
         """Connect, see what the server has, and create what ``provision`` allows.
@@ -74,14 +96,19 @@ class SearchEngineSink(Sink[ConfigT]):
         """
         if self._opened is not None:
             return
+        if self._shared is not None:
+            self._opened = await self._prepare(self._shared.client, self._shared.plan.server)
+            return
         client = await self.connect()
         try:
-            server = await ask_server(client)
-            decided = await plan(client, self.config, server)
-            await provision(client, self.config, decided)
+            self._opened = await self._prepare(client, await ask_server(client))
         except BaseException:
             await client.close()
             raise
+
+    async def _prepare(self, client: Engine, server: Server) -> _Opened:
+        decided = await plan(client, self.config, server)
+        await provision(client, self.config, decided)
         rollovers = Rollovers(client, decided.layout.name) if decided.layout.streaming else None
         max_bytes = self.config.max_request_bytes or server.max_bytes
         writer = BulkWriter(
@@ -93,12 +120,12 @@ class SearchEngineSink(Sink[ConfigT]):
             self.context.name,
             None if rollovers else TemplateWatch(partial(ensure_template, client, self.config, decided)),
         )
-        self._opened = _Opened(client, decided, writer)
+        return _Opened(client, decided, writer)
 
     async def close(self) -> None:
         """Close the connections."""
         opened, self._opened = self._opened, None
-        if opened is not None:
+        if opened is not None and self._shared is None:
             await opened.client.close()
 
     async def check(self) -> Health:
@@ -114,7 +141,14 @@ class SearchEngineSink(Sink[ConfigT]):
 
         Before the sink has seen the server, those for a server with data streams and for one without.
         """
+        template = template_of(self.config)
         config = self.config
+        if template is not None:
+            config = config.at_destination(template.filled(config.overflow)) or config
+            return f"# the same for each index of {self.config.index}\n{self._script_of(config)}"
+        return self._script_of(config)
+
+    def _script_of(self, config: ConfigT) -> str:
         if self._opened is not None:
             return script(self.product, config, self._opened.plan.layout, managed=self._opened.plan.managed)
         parts = []

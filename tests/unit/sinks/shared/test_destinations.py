@@ -108,7 +108,16 @@ LOCAL = "{type: file, path: 'logs/%s.jsonl'}"
         ("{type: file, path: '{service}.jsonl', overflow: ../x}", "cannot be a name"),
         ("{type: file, path: '{service}.jsonl', max_destinations: 0}", "max_destinations"),
         ("{type: sqlite, url: 'sqlite+aiosqlite:///a.db', table: '{service}_log'}", "not supported in table"),
-        ("{type: elasticsearch, url: 'http://e:9200', index: 'app-{env}'}", "not supported in index"),
+        ("{type: elasticsearch, url: 'http://e:9200', index: '{env}-app'}", "begins with a placeholder"),
+        ("{type: opensearch, url: 'http://e:9200', index: 'App-{env}'}", "cannot be a destination"),
+        (
+            "{type: opensearch, url: 'http://e:9200', index: 'app-{env}-2026.01.01'}",
+            "cannot be a destination",
+        ),
+        (
+            "{type: elasticsearch, url: 'http://e:9200', index: 'app-{env}', overflow: Other}",
+            "cannot be a destination",
+        ),
     ],
 )
 def test_a_template_that_cannot_be_used_is_refused_when_the_file_is_loaded(
