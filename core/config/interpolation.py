@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-__all__ = ["InterpolationError", "interpolate", "is_one_variable"]
+__all__ = ["InterpolationError", "files_named_in", "interpolate", "is_one_variable"]
 
 # `$$` comes first, so that `$${NAME}` is the text `${NAME}`; a `$` with nothing behind it is left alone.
 _VARIABLE = re.compile(r"\$(?:\$|\{(?:([^{}]*)\})?)")
@@ -56,6 +56,12 @@ def is_one_variable(text: str) -> bool:
     """Whether a value is one variable and nothing else."""
     match = _VARIABLE.fullmatch(text)
     return match is not None and match[1] is not None
+
+
+def files_named_in(text: str) -> list[str]:
+    """The files whose content would be filled in."""
+    variables = (match[1] or "" for match in _VARIABLE.finditer(text))
+    return [inner.removeprefix("file:") for inner in variables if inner.startswith("file:")]
 
 
 def _fill(match: re.Match[str], environment: Mapping[str, str], directory: Path) -> str:

@@ -7,6 +7,7 @@ add the strategy's rules and routes, validate the rest, and last check what span
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from logweir.config.fallbacks import find_impossible_fallbacks
 from logweir.config.models import RouteConfig, RoutingConfig
 from logweir.config.pydantic_errors import Found, describe, shown
 from logweir.config.queue_plan import audit_routes
+from logweir.config.secret_files import Origin, SecretFiles
 from logweir.config.sources import document_of
 from logweir.config.user_modules import find_beside, import_named
 from logweir.config.yaml_document import Document
@@ -29,7 +31,16 @@ from logweir.sinks import registry
 from logweir.sinks.contract import SinkConfig, lacking_for_retention
 from logweir.sinks.tamper_evidence import Chained
 
-__all__ = ["ConfigSource", "Inspect", "Resolve", "find_nothing", "load", "load_config"]
+__all__ = [
+    "ConfigSource",
+    "Inspect",
+    "Resolve",
+    "find_nothing",
+    "load",
+    "load_config",
+    "reread",
+    "secret_files_of",
+]
 
 ConfigSource = str | Path | Mapping[str, Any] | RoutingConfig
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -42,7 +53,7 @@ Inspect = Callable[[RoutingConfig], list[tuple[documents.Path, str]]]
 _NO_ROUTES = "routes is missing; declare routes, or a strategy that brings its own"
 
 
-def load_config(source: ConfigSource) -> RoutingConfig:
+def load_config(source: ConfigSource | Origin) -> RoutingConfig:
     """Read and validate a configuration: a path, a mapping, or one that is ready.
 
     Raises:
@@ -56,7 +67,9 @@ def find_nothing(_config: RoutingConfig) -> list[tuple[documents.Path, str]]:
     return []
 
 
-def load(source: ConfigSource, resolve: Resolve, inspect: Inspect = find_nothing) -> RoutingConfig:
+def load(
+    source: ConfigSource | Origin, resolve: Resolve, inspect: Inspect = find_nothing
+) -> RoutingConfig:
     """Read and validate a configuration.
 
     Variables are filled in where the source is a file, and its relative paths begin beside it; a mapping's
@@ -72,11 +85,59 @@ def load(source: ConfigSource, resolve: Resolve, inspect: Inspect = find_nothing
     """
     if isinstance(source, RoutingConfig):
         return _checked(source, inspect)
-    return _Loading(document_of(source), resolve, inspect, _beside(source)).run()
+    document = document_of(source)
+    config = _Loading(document, resolve, inspect, _beside(source)).run()
+    config._secret_files = _secret_files(document, config)  # noqa: SLF001 - it is nobody else's
+    return config
+
+
+def reread(config: RoutingConfig) -> RoutingConfig:
+    """Read the files of secrets again that sinks of a configuration name.
+
+    Returns:
+        The configuration with what stands in them now; itself if that is the same.
+
+    Raises:
+        ConfigError: A file cannot be read, or its content makes the options wrong.
+    """
+    known = secret_files_of(config)
+    if known.origin is None:
+        return config
+    fresh = load_config(known.origin)
+    sinks = dict(config.sinks)
+    for name, before in known.sinks.items():
+        sink, now = config.sinks.get(name), fresh.sinks[name]
+        # Whoever runs it may have changed other options, or have put another sink in this one's place.
+        if type(sink) is type(before) is type(now):
+            changed = {key: value for key, value in now if value != getattr(before, key)}
+            sinks[name] = sink.model_copy(update=changed) if changed else sink
+    if sinks == config.sinks:
+        return config
+    renewed = config.model_copy(update={"sinks": sinks})
+    renewed._secret_files = secret_files_of(fresh)  # noqa: SLF001 - as above
+    return renewed
+
+
+def secret_files_of(config: RoutingConfig) -> SecretFiles:
+    """The files that secrets of a configuration's sinks came from."""
+    return config._secret_files  # noqa: SLF001 - as above
+
+
+def _secret_files(document: Document, config: RoutingConfig) -> SecretFiles:
+    of_sinks = {path: files for path, files in document.files.items() if path[0] == "sinks"}
+    named = [(path[1], file) for path, files in of_sinks.items() for file in files]
+    if document.origin is None or not named:
+        return SecretFiles()
+    folder = document.origin.folder.absolute()
+    origin = replace(document.origin, folder=folder, environment=dict(document.origin.environment))
+    sinks = {name: config.sinks[name] for name, _ in named if isinstance(name, str)}
+    return SecretFiles(origin, tuple(sorted({folder / file for _, file in named})), sinks)
 
 
 def _beside(source: object) -> Path:
     """Where relative paths begin; absolute unless it is here, for a daemon may go elsewhere later."""
+    if isinstance(source, Origin):
+        return source.folder if source.path.parent != Path() else Path()
     folder = Path(source).parent if isinstance(source, str | Path) else Path()
     return folder if folder == Path() else folder.absolute()
 

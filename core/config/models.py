@@ -10,11 +10,12 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, SerializeAsAny, field_validator, model_validator
 
 from logweir.config.input import InputConfig
 from logweir.config.levels import COMPARISONS, split_level
 from logweir.config.redact import RedactConfig
+from logweir.config.secret_files import SecretFiles
 from logweir.config.user_modules import find_function
 from logweir.event import LEVELS, Kind
 from logweir.settings.delivery import StrictModel
@@ -240,6 +241,8 @@ class RoutingConfig(StrictModel):
     """The routes, in order; the first match wins."""
     drain_timeout: Seconds = 10.0
     """How long a stop, an exit or SIGTERM waits for the queues to empty."""
+
+    _secret_files: SecretFiles = PrivateAttr(default_factory=SecretFiles)
 
     @field_validator("fields")
     @classmethod

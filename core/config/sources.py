@@ -10,6 +10,7 @@ from typing import Any
 from logweir.config import yaml_document as documents
 from logweir.config.interpolation import interpolate
 from logweir.config.pydantic_errors import shown
+from logweir.config.secret_files import Origin
 from logweir.config.yaml_document import Document, read_document
 from logweir.errors import UNKNOWN_FILE, ConfigError, ConfigProblem
 
@@ -27,8 +28,14 @@ def document_of(source: object) -> Document:
     """
     if isinstance(source, str | Path):
         path = Path(source)
-        advice = "make one with `logweir init`"
-        return document_of_file(path, advice, lambda value: interpolate(value, os.environ, path.parent))
+        text = _text_of(path, "make one with `logweir init`")
+        return document_of(Origin(path, text, path.parent, os.environ))
+    if isinstance(source, Origin):
+        document = read_document(
+            source.text, str(source.path), lambda value: interpolate(value, source.environment, source.folder)
+        )
+        document.origin = source
+        return document
     if isinstance(source, Mapping):
         document = Document(UNKNOWN_FILE)
         document.data = _plain(source, document, ())
@@ -48,6 +55,10 @@ def document_of_file(path: Path, advice: str, fill: Callable[[str], str]) -> Doc
     Raises:
         ConfigError: It cannot be read at all.
     """
+    return read_document(_text_of(path, advice), str(path), fill)
+
+
+def _text_of(path: Path, advice: str) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
@@ -59,10 +70,9 @@ def document_of_file(path: Path, advice: str, fill: Callable[[str], str]) -> Doc
     if len(content) > _LARGEST_FILE:
         raise _one_problem(path, "the file is larger than 1 MiB; this is not a configuration")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _one_problem(path, f"the file is not UTF-8 text (byte {error.start})") from None
-    return read_document(text, str(path), fill)
 
 
 def _one_problem(path: Path, message: str) -> ConfigError:

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from logweir.config.interpolation import InterpolationError, is_one_variable
+from logweir.config.interpolation import InterpolationError, files_named_in, is_one_variable
+from logweir.config.secret_files import Origin
 from logweir.errors import ConfigProblem
 from logweir.redaction import messages
 
@@ -40,6 +41,8 @@ class Document:
         keys: The line and column of each key, by path.
         values: The line and column of each value, by path.
         filled: The text of each value that came out of a variable or a file, by path.
+        files: The files that a value came out of, as they are named, by path.
+        origin: The file as it was read, if it is one.
     """
 
     file: str
@@ -48,6 +51,8 @@ class Document:
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
     filled: dict[Path, str] = field(default_factory=dict)
+    files: dict[Path, list[str]] = field(default_factory=dict)
+    origin: Origin | None = None
 
     def problem(self, path: Path, message: str, *, at_key: bool = False) -> ConfigProblem:
         """Make a problem whose place is that of the key or value at ``path``, or of the nearest one above.
@@ -302,6 +307,8 @@ class _Builder:
         # Only what a variable brought in is kept back; `$$` alone fills in nothing.
         if text != value.replace("$$", "$"):
             self._document.filled[path] = text
+        if files := files_named_in(value):
+            self._document.files[path] = files
         # A variable that stands alone and unquoted is read as if its value were written there.
         return self._retyped(text) if node.style is None and is_one_variable(value) else text
 

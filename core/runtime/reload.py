@@ -147,6 +147,34 @@ class Reload:
         self._retirements.append(retirement)
         retirement.start()
 
+    async def replace_if_idle(
+        self,
+        lock: threading.RLock,
+        before: RoutingConfig,
+        config: RoutingConfig,
+        files: Mapping[str, tuple[str, ...]],
+    ) -> bool:
+        """Do what :meth:`replace` does if ``before`` is still in force, and nobody reloads or stops.
+
+        Args:
+            lock: Who reloads or stops, in another thread, has it.
+            before: What the configuration was made of.
+            config: As for :meth:`replace`, in the same data directory.
+            files: Likewise.
+
+        Returns:
+            Whether it was done.
+        """
+        if not lock.acquire(blocking=False):
+            return False
+        try:
+            if self._is_stopped() or self._fan_out.pipeline.config is not before:
+                return False
+            await self.replace(config, files)
+        finally:
+            lock.release()
+        return True
+
     async def ended(self, timeout: float) -> None:
         """Wait until nothing retires any more, at most ``timeout`` seconds."""
         await asyncio.gather(*(task.wait(timeout) for task in self._retirements))

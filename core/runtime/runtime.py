@@ -16,13 +16,13 @@ import asyncio
 import contextlib
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from logweir.capture.ordinary import NOTHING_BOUND, Bound
 from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import delivered_here, with_retention_of
-from logweir.delivery.channel import Channel
 from logweir.delivery.dead_letters import DeadLetterPruner
 from logweir.delivery.outbox import OutboxRelay
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
@@ -43,6 +43,7 @@ from logweir.runtime.feedback import Feedback
 from logweir.runtime.late_lines import LateLines
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, files_of_sinks
 from logweir.runtime.reload import Reload
+from logweir.runtime.secret_watch import SecretWatch
 from logweir.sinks.contract import Transactional
 from logweir.stores.archive.schedule import RetentionSchedule
 from logweir.telemetry.drop_reports import LossReporter
@@ -97,7 +98,8 @@ class Runtime:
         self._retention = RetentionSchedule(
             lambda: with_retention_of(self.config, delivered_here(self.config))
         )
-        parts = (self._reporter, self._relay, self._housekeeping, self._pruner, self._retention)
+        secrets = SecretWatch(lambda: self.config, partial(self._reload.replace_if_idle, self._lock))
+        parts = (self._reporter, self._relay, self._housekeeping, self._pruner, self._retention, secrets)
         self._background = [LastingTask(f"the task of {type(part).__name__}", part.run) for part in parts]
         # What channels gave back at a stop; kept here, for a drain may be interrupted at any point.
         self._drain = Drain(
@@ -208,9 +210,6 @@ class Runtime:
         self._late.close()
         self._reporter.report()
         return self._late.saved
-
-    def _all_channels(self) -> list[Channel]:
-        return self._reload.all_channels()
 
     def _refuse_from_inside(self, call: str) -> None:
         if self._loop_thread.is_current_thread():
@@ -357,7 +356,7 @@ class Runtime:
         return self.flush(timeout)
 
     def _is_busy(self) -> bool:
-        statistics = [channel.statistics() for channel in self._all_channels()]
+        statistics = [channel.statistics() for channel in self._reload.all_channels()]
         return any(each.depth or each.in_flight for each in statistics)
 
     async def aflush(self, timeout: float = 10.0) -> bool:
@@ -370,7 +369,7 @@ class Runtime:
             return False
 
     async def _settled(self, timeout: float) -> bool:
-        channels = self._all_channels()
+        channels = self._reload.all_channels()
         try:
             async with asyncio.timeout(timeout):
                 await self._housekeeping.ran_once()

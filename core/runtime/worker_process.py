@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ from logweir.runtime.fallbacks import fallback_of, with_fallback
 from logweir.runtime.from_broker import channel_from_broker, letters_of_broker, refuse_others_streams
 from logweir.runtime.lost_rows import refuse_lost_rows
 from logweir.runtime.pipeline import Surroundings, end_of, queues_of
+from logweir.runtime.secret_watch import SecretWatch
 from logweir.runtime.worker_sinks import Share, sinks_to_deliver
 from logweir.settings.operations import MetricsConfig
 from logweir.sinks import registry
@@ -101,9 +102,11 @@ class WorkerProcess:
         self._served = metrics
         self._server = MetricsServer(self.metrics)
         self._retention = RetentionSchedule(lambda: with_retention_of(self.config, self._names(self.config)))
+        self._replacing, self._ending = asyncio.Lock(), False
+        secrets = SecretWatch(lambda: self.config, self._take_secrets)
         self._background = [
             LastingTask(f"the task of {type(part).__name__}", part.run)
-            for part in (self._pruner, self._reporter, self._retention)
+            for part in (self._pruner, self._reporter, self._retention, secrets)
         ]
 
     def _names(self, config: RoutingConfig) -> list[str]:
@@ -179,11 +182,22 @@ class WorkerProcess:
         self._loop_thread.run(self._replace(config), None)
 
     async def _replace(self, config: RoutingConfig) -> None:
-        # One after the other: a sink has one worker at a time, and only its end lets go of what it has read.
-        await self._end(self.config.drain_timeout)
-        self.config = config
-        self._dead_letters = DeadLetters(config.data_dir)
-        self._begin()
+        async with self._replacing:
+            # One after the other: a sink has one worker at a time, and only its end lets go of what it has
+            # read.
+            await self._end(self.config.drain_timeout)
+            self.config = config
+            self._dead_letters = DeadLetters(config.data_dir)
+            if not self._ending:
+                self._begin()
+
+    async def _take_secrets(
+        self, before: RoutingConfig, config: RoutingConfig, _files: Mapping[str, tuple[str, ...]]
+    ) -> bool:
+        if self.config is not before or self._replacing.locked():
+            return False
+        await self._replace(config)
+        return True
 
     def stop(self, timeout: float | None = None) -> bool:
         """Read no more, deliver what was read, report it and end; whether all that was read is delivered.
@@ -205,8 +219,10 @@ class WorkerProcess:
             self._reporter.report()
 
     async def _end_all(self, timeout: float) -> bool:
+        self._ending = True
         await self._retention.stop()
-        return await self._end(timeout)
+        async with self._replacing:
+            return await self._end(timeout)
 
     async def _end(self, timeout: float) -> bool:
         ended = await asyncio.gather(*(_end_one(each, timeout) for each in self._deliveries.values()))

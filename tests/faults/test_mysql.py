@@ -5,6 +5,7 @@ and compared by ids.
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -43,7 +44,10 @@ class TableBurst(Watched):
             **options,
         }
         routes = [{"name": "all", "to": ["store"]}]
-        config = {"data_dir": str(folder / "data"), "sinks": {"store": sink}, "routes": routes}
+        config: Any = {"data_dir": str(folder / "data"), "sinks": {"store": sink}, "routes": routes}
+        if "${" in url:  # variables are filled in where the configuration is a file
+            (folder / "routing.yaml").write_text(json.dumps(config))
+            config = folder / "routing.yaml"
         super().__init__(logweir.start(config, handle_signals=False), PROVEN)
         self.ids: list[str] = []
 
@@ -100,6 +104,15 @@ def execute(url: str, *statements: str) -> None:
     with closing(connect(url)) as connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+
+
+def end_sessions(url: str, user: str) -> None:
+    """Close the connections of a user, who has to log in again."""
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", user)
+        for (session,) in cursor.fetchall():
+            with suppress(pymysql.err.OperationalError):  # it has ended by itself meanwhile
+                cursor.execute(f"KILL {session}")
 
 
 @pytest.mark.parametrize("name", ["mysql", "mariadb", "postgresql"])
@@ -188,15 +201,40 @@ def test_an_account_that_is_locked_out_and_let_in_again(mysql: Server, burst: An
         execute(mysql.url, f"REVOKE INSERT ON t.{given.table} FROM '{user}'@'%'")
         given.emit_until_it_fails()
         assert "denied" in given.metrics.last_error
-        with closing(connect(mysql.url)) as connection, connection.cursor() as cursor:
-            cursor.execute(f"ALTER USER '{user}'@'%' IDENTIFIED BY 'another'")
-            cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", user)
-            for (session,) in cursor.fetchall():
-                with suppress(pymysql.err.OperationalError):  # it has ended by itself meanwhile
-                    cursor.execute(f"KILL {session}")
+        execute(mysql.url, f"ALTER USER '{user}'@'%' IDENTIFIED BY 'another'")
+        end_sessions(mysql.url, user)
         given.until(lambda metrics: "Access denied for user" in metrics.last_error)
         execute(mysql.url, f"ALTER USER '{user}'@'%' IDENTIFIED BY 'p'", may_write)
         given.emit(100)
+        given.prove(url=mysql.url)
+    finally:
+        execute(mysql.url, f"DROP USER '{user}'@'%'", f"DROP TABLE {given.table}")
+
+
+def test_b4_a_password_that_is_changed_on_the_server_and_in_its_file(
+    mysql: Server, burst: Any, tmp_path: Path
+) -> None:
+    user, first, file = table_name(), burst(mysql), tmp_path / "password"
+    logweir.stop()
+    execute(
+        mysql.url,
+        f"CREATE USER '{user}'@'%' IDENTIFIED BY 'old/p@ss'",
+        f"GRANT SELECT, INSERT ON t.{first.table} TO '{user}'@'%'",
+    )
+    file.write_text("old/p@ss\n")
+    own = mysql.url.replace("u:p@", user + ":${file:password}@")
+    given = burst(Server("mysql", own), provision=False, table=first.table)
+    try:
+        given.emit(500)
+        given.until(lambda metrics: metrics.stored > 100)
+        execute(mysql.url, f"ALTER USER '{user}'@'%' IDENTIFIED BY 'new%41@'")
+        end_sessions(mysql.url, user)
+        given.emit(100)
+        given.until(lambda metrics: "Access denied for user" in metrics.last_error)
+        file.write_text("new%41@\n")
+        given.emit(100)
+        given.until(lambda metrics: metrics.stored + metrics.duplicate == 700)
+        assert "old/p@ss" not in given.metrics.last_error
         given.prove(url=mysql.url)
     finally:
         execute(mysql.url, f"DROP USER '{user}'@'%'", f"DROP TABLE {given.table}")
