@@ -30,7 +30,7 @@ from logweir.sinks.shared.search_engine.packing import SMALLEST, packed
 from logweir.sinks.shared.search_engine.verdicts import first_line, refusal
 from logweir.sinks.shared.tls import tls_context
 
-__all__ = ["OpenSearchClient"]
+__all__ = ["Answered", "OpenSearchClient", "read"]
 
 #: The part of the worker's patience that one request may take.
 _SHARE = 0.9
@@ -44,7 +44,7 @@ _encode_json = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered:
+class Answered:
     """One answer."""
 
     status: int
@@ -102,7 +102,7 @@ class OpenSearchClient(Engine):
             return answer.status, answer.body
         raise refusal(answer.status, answer.body, answer.retry_after)
 
-    async def _send(self, method: str, target: str, body: object) -> _Answered:
+    async def _send(self, method: str, target: str, body: object) -> Answered:
         headers: dict[str, str] = {}
         data = b""
         if body is not None:
@@ -126,7 +126,7 @@ class OpenSearchClient(Engine):
 
     async def _ask_node(
         self, node: str, method: str, target: str, data: bytes, headers: dict[str, str]
-    ) -> _Answered:
+    ) -> Answered:
         url, signed = await self._signed(method, f"{node}{target}", data)
         try:
             response = await self._http.request(method, url, content=data, headers=headers | signed)
@@ -141,7 +141,7 @@ class OpenSearchClient(Engine):
             self._nodes.failed(node)
         else:
             self._nodes.answered(node)
-        return _read(response, signed.get("x-amz-security-token"))
+        return read(response, signed.get("x-amz-security-token"))
 
     async def _signed(self, method: str, address: str, data: bytes) -> tuple[httpx.URL, dict[str, str]]:
         """The URL and the headers of a request; signing may read files, and hash megabytes."""
@@ -160,7 +160,12 @@ class _NextNode(Exception):
     """A node cannot be reached; another one may be."""
 
 
-def _read(response: httpx.Response, token: str | None) -> _Answered:
+def read(response: httpx.Response, token: str | None = None) -> Answered:
+    """Read an answer, without the session token that it may repeat.
+
+    Raises:
+        SinkUnavailable: It is not one of OpenSearch's.
+    """
     if _OTHER_PRODUCT in response.headers:
         raise SinkUnavailable(
             "what answers is Elasticsearch; write `type: elasticsearch`, or look at the url"
@@ -170,11 +175,11 @@ def _read(response: httpx.Response, token: str | None) -> _Answered:
         content = content.replace(token.encode(), MASK.encode())
     retry_after = response.headers.get("retry-after")
     try:
-        return _Answered(response.status_code, _decoded(content), retry_after)
+        return Answered(response.status_code, _decoded(content), retry_after)
     except ValueError:
         if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
             raise SinkUnavailable("the server's answer is not the JSON that was expected") from None
-        return _Answered(response.status_code, None, retry_after)
+        return Answered(response.status_code, None, retry_after)
 
 
 def _decoded(content: bytes) -> Any:

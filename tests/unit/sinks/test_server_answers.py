@@ -5,17 +5,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pymysql
 import pytest
+from elastic_transport import ApiError, ApiResponseMeta, HttpHeaders, NodeConfig
+from elasticsearch import UnsupportedProductError
 from pymongo.errors import BulkWriteError
 from sqlalchemy.exc import OperationalError
 
 from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.sinks.elasticsearch import verdicts as elasticsearch
 from logweir.sinks.http import verdicts as http
 from logweir.sinks.loki.verdicts import Outcome, read_answer
 from logweir.sinks.mongodb.verdicts import Failures
+from logweir.sinks.opensearch import client as opensearch
 from logweir.sinks.otlp import verdicts as otlp
-from logweir.sinks.shared.search_engine.verdicts import Verdict, item_verdict
+from logweir.sinks.shared.search_engine.verdicts import Verdict, item_verdict, refusal
 from logweir.sinks.sql.verdicts import DuplicateKey, verdict
 from logweir.testing.contract import make_event
 
@@ -61,12 +66,36 @@ def test_of_http(code: str, words: list[str], whose: list[str]) -> None:
     assert found == whose
 
 
-@rows("Elasticsearch")
-def test_of_elasticsearch(code: str, words: list[str], whose: list[str]) -> None:
+@rows("Elasticsearch and OpenSearch")
+def test_of_a_search_engine(code: str, words: list[str], whose: list[str]) -> None:
     error = {"type": words[0] if words else "", "reason": words[1] if len(words) > 1 else "why"}
     found, _ = item_verdict({"status": int(code), "error": error if words else None})
     names = {Verdict.STORED: "stored", Verdict.DUPLICATE: "stored", Verdict.RETRY: "waits"}
     assert [names.get(found, "event")] == whose
+
+
+@rows("Elasticsearch and OpenSearch: a whole request")
+def test_of_a_whole_request_to_a_search_engine(code: str, words: list[str], whose: list[str]) -> None:
+    status = int(code)
+    error = {"type": words[0], "reason": words[-1]} if words else "Bad Request"
+    body = {"error": error, "status": status}
+    node = NodeConfig("http", "h", 9200)
+    raised = ApiError("words", ApiResponseMeta(status, "1.1", HttpHeaders(), 0.1, node), body)
+    answer = opensearch.read(httpx.Response(status, json=body))
+    found = [
+        of_errors(lambda: _raise(elasticsearch.failure(raised))),
+        of_errors(lambda: _raise(refusal(answer.status, answer.body, answer.retry_after))),
+    ]
+    assert found == whose
+
+
+def test_each_of_the_two_search_engines_waits_where_the_other_answers() -> None:
+    product = UnsupportedProductError(
+        "no", ApiResponseMeta(200, "1.1", HttpHeaders(), 0, NodeConfig("http", "h", 1)), None
+    )
+    assert of_errors(lambda: _raise(elasticsearch.failure(product))) == "waits"
+    theirs = httpx.Response(200, json={}, headers={"x-elastic-product": "Elasticsearch"})
+    assert of_errors(lambda: opensearch.read(theirs)) == "waits"
 
 
 def of_sql(error: Exception) -> str:
