@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from logweir.errors import LogweirError
 
-__all__ = ["FORMAT", "Backend", "Measure", "NotRun", "Results", "percentile"]
+__all__ = ["FORMAT", "Backend", "Limits", "Measure", "NotRun", "Part", "Results", "percentile"]
 
 FORMAT = 1
 
@@ -32,7 +32,11 @@ class Measure(_Model):
     backend: str
     """The backend's name in this run."""
     name: str
-    """What was measured: `ingest`, `cpu`, `write_latency`, `freshness`, `storage`, `query`, …"""
+    """What was measured: `ingest`, `cpu`, `write_latency`, `freshness`, `storage`, `query`, …
+
+    A growth run adds, at each `volume`: `bytes_written`, `event_bytes` and `write_amplification`, `memory`,
+    `cached`, `bytes_read`, and, at its largest, `command`.
+    """
     labels: dict[str, Label] = Field(default_factory=dict)
     """What distinguishes it from others of the same name, such as `workers`, `batch`, `volume`, `class`."""
     unit: str
@@ -74,6 +78,8 @@ class NotRun(_Model):
     why: str
     failed: bool = False
     """Whether it was tried and failed, rather than left out."""
+    limit: str = ""
+    """Which limit of the run stood against it: `minutes` or `disk`; empty for none."""
 
 
 class Backend(_Model):
@@ -85,6 +91,31 @@ class Backend(_Model):
     """Name and version as the server reports them."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The sink's settings, without secrets."""
+    cold: str = ""
+    """What was emptied before a cold question of a growth run; empty where only the connection was new."""
+    counted: str = ""
+    """Whose bytes `bytes_written` and `bytes_read` are; empty where nothing could be counted."""
+    minutes: float = 0.0
+    """How long its steps took, all together."""
+
+
+class Limits(_Model):
+    """What each store may take; 0 for as much as it takes."""
+
+    minutes: float = 0.0
+    gigabytes: float = 0.0
+
+
+class Part(_Model):
+    """One of the runs that merged results come from."""
+
+    started: str
+    profile: str
+    command: str
+    note: str
+    environment: dict[str, Any]
+    backends: list[str]
+    limits: Limits
 
 
 class Results(_Model):
@@ -99,6 +130,16 @@ class Results(_Model):
     """How the events were made: seed, shape or file, their first time and distance."""
     environment: dict[str, Any]
     """The machine and the versions."""
+    command: str = ""
+    """The command that made it, without secrets."""
+    note: str = ""
+    """What whoever ran it says about it, such as who else used the machine."""
+    limits: Limits = Field(default_factory=Limits)
+    """How long each store could take, and how large it could become."""
+    resumed: list[str] = Field(default_factory=list)
+    """When it went on after an interruption, ISO 8601."""
+    parts: list[Part] = Field(default_factory=list)
+    """The runs that these results were merged from; empty for one run."""
     backends: dict[str, Backend] = Field(default_factory=dict)
     measures: list[Measure] = Field(default_factory=list)
     not_run: list[NotRun] = Field(default_factory=list)
