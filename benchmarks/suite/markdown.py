@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logweir.benchmarks.suite.results import Measure, Results
-from logweir.benchmarks.suite.summary import Row, figure, headline, volumes
+from logweir.benchmarks.suite.summary import Row, headline, volumes
+from logweir.benchmarks.suite.units import figure
 
 __all__ = ["render"]
 

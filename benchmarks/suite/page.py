@@ -10,8 +10,9 @@ from logweir.benchmarks.suite import charts
 from logweir.benchmarks.suite.charts import Point
 from logweir.benchmarks.suite.results import Measure, Results
 from logweir.benchmarks.suite.standings import standings
-from logweir.benchmarks.suite.summary import figure, headline, largest_volume, volumes
+from logweir.benchmarks.suite.summary import headline, largest_volume, volumes
 from logweir.benchmarks.suite.truth import CLASSES
+from logweir.benchmarks.suite.units import figure
 from logweir.errors import MissingDependency
 
 __all__ = ["render"]

@@ -12,11 +12,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from logweir.benchmarks.suite.fitting import BOUNDS, Estimate, estimate
 from logweir.benchmarks.suite.needs import KindNeeds, Needs
+from logweir.benchmarks.suite.predictions import (
+    Answer,
+    Rate,
+    bytes_at,
+    outgrows_memory,
+    predict_answer,
+    predict_rate,
+)
 from logweir.benchmarks.suite.results import Results
-from logweir.benchmarks.suite.summary import figure
-from logweir.benchmarks.suite.truth import CLASSES
+from logweir.benchmarks.suite.truth import CLASSES, QueryClass
+from logweir.benchmarks.suite.units import figure, size
 
 __all__ = ["Candidate", "Recommendation", "recommend", "rule_of_thumb"]
 
@@ -37,8 +44,6 @@ _BURDEN = {
 _BUDGET = {"none": 0, "low": 1, "medium": 2, "high": 3}
 #: What a rule says of the one holds for the other.
 _SEARCH_ENGINES = {"elasticsearch", "opensearch"}
-#: The exponents that a rate may have: stores take events more slowly as they grow, but never much.
-_FALLING = (-0.5, 0.0)
 _BURDEN_WEIGHT = 0.35
 _GB = 1e9
 
@@ -50,24 +55,30 @@ class Candidate:
     Attributes:
         backend: Its name.
         type: Its type.
-        out: Why it is out of the question; empty if it is not.
-        query_ms: The expected time of the average question at the needed volume.
-        storage_gb: The expected size at the needed volume.
+        out: Why it is out of the question, each as what it does; empty if it is not.
+        answers: What is expected of each class of question that is needed, at the needed volume.
+        query_ms: The expected time of the average question there.
+        storage_gb: The expected size there.
         rate: Events a second that it is expected to take there.
+        peak: Events a second that it must take.
+        cost: What its size costs in a month.
         score: Lower is better.
-        reasons: What speaks for and against it, with the figures.
-        extrapolated: Which of the figures reach beyond what was measured, and how far.
+        reach: How many times larger the needed volume is than the largest that was measured; 1 for none.
+        cautions: What must be known beside the figures, as sentences.
     """
 
     backend: str
     type: str
     out: list[str] = field(default_factory=list)
+    answers: dict[QueryClass, Answer] = field(default_factory=dict)
     query_ms: float | None = None
     storage_gb: float | None = None
-    rate: float | None = None
+    rate: Rate | None = None
+    peak: float = 0.0
+    cost: float = 0.0
     score: float = math.inf
-    reasons: list[str] = field(default_factory=list)
-    extrapolated: list[str] = field(default_factory=list)
+    reach: float = 1.0
+    cautions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +129,11 @@ def _for_kind(
 def _consider(
     name: str, kind: str, wanted: KindNeeds, needs: Needs, results: Results, volume: float, peak: float
 ) -> Candidate:
-    candidate = Candidate(name, results.backends[name].type)
+    candidate = Candidate(name, results.backends[name].type, peak=peak)
     _check_abilities(candidate, kind, wanted, needs, results)
-    _estimate_rate(candidate, results, volume, peak)
-    _estimate_storage(candidate, needs, results, volume)
-    _estimate_queries(candidate, wanted, results, volume)
+    _predict_rate(candidate, results, volume)
+    _predict_storage(candidate, needs, results, volume)
+    _predict_answers(candidate, wanted, results, volume)
     return candidate
 
 
@@ -135,7 +146,7 @@ def _check_abilities(
     if needs.machines > 1 and candidate.type in _EMBEDDED:
         candidate.out.append(f"serves one machine, and there are {needs.machines}")
     if burden > _BUDGET[needs.operations]:
-        candidate.out.append(f"operating it takes more than the budget {needs.operations!r} allows")
+        candidate.out.append(f"takes more operating than the budget {needs.operations!r} allows")
     for measure in results.select("lost", candidate.backend):
         if kind == "audit" and measure.high > 0:
             candidate.out.append(f"lost {measure.high:.0f} confirmed events when its writer was killed")
@@ -148,65 +159,51 @@ def _check_abilities(
             candidate.out.append(f"answered {CLASSES[question]} wrongly")
 
 
-def _estimate_rate(candidate: Candidate, results: Results, volume: float, peak: float) -> None:
-    found = _read(candidate, results, "growth", volume, {}, _FALLING)
+def _predict_rate(candidate: Candidate, results: Results, volume: float) -> None:
+    found = candidate.rate = predict_rate(results, candidate.backend, volume)
     if found is None:
         candidate.out.append("has no measured ingest rate")
         return
-    candidate.rate = found.value
-    if found.value < peak:
-        candidate.out.append(
-            f"takes {figure(found.value)} events/s at that volume, {figure(peak)} are needed"
-        )
-    else:
-        candidate.reasons.append(
-            f"takes {figure(found.value)} events/s, {figure(peak)} are needed at the peak"
+    most = found.high if found.basis == "bounds" else found.value
+    if most < candidate.peak:
+        needed = f"{figure(candidate.peak)} are needed"
+        candidate.out.append(f"takes {figure(most)} events/s at that volume, {needed}")
+    elif found.low < candidate.peak:
+        candidate.cautions.append(
+            f"It may take as few as {figure(found.low)} events/s at that volume: measure a larger one."
         )
 
 
-def _estimate_storage(candidate: Candidate, needs: Needs, results: Results, volume: float) -> None:
-    found = _read(candidate, results, "storage", volume, {"part": "total"})
+def _predict_storage(candidate: Candidate, needs: Needs, results: Results, volume: float) -> None:
+    found = bytes_at(results, candidate.backend, volume)
     if found is None:
         return
-    candidate.storage_gb = found.value * volume / _GB
-    cost = candidate.storage_gb * needs.cost_per_gb
-    candidate.reasons.append(
-        f"keeps {figure(candidate.storage_gb)} GB ({figure(found.value)} bytes/event), {figure(cost)} a month"
-    )
+    candidate.storage_gb = found / _GB
+    candidate.cost = candidate.storage_gb * needs.cost_per_gb
+    largest = max(float(m.labels["volume"]) for m in results.select("storage", candidate.backend))
+    if outgrows_memory(results, candidate.backend, volume) and not outgrows_memory(
+        results, candidate.backend, largest
+    ):
+        candidate.cautions.append(
+            f"{size(found)} are more than the memory of the machine that was measured "
+            f"({results.environment['memory_gib']} GiB), and no measured store was: "
+            "answers may have to wait for the disk."
+        )
 
 
-def _estimate_queries(candidate: Candidate, wanted: KindNeeds, results: Results, volume: float) -> None:
+def _predict_answers(candidate: Candidate, wanted: KindNeeds, results: Results, volume: float) -> None:
     total = weights = 0.0
     for question, weight in wanted.queries.items():
-        found = _read(candidate, results, "query", volume, {"phase": "warm", "class": question})
+        found = predict_answer(results, candidate.backend, question, volume)
         if found is None:
             candidate.out.append(f"was not asked for {CLASSES[question]}")
-            return
-        candidate.reasons.append(f"answers {CLASSES[question]} in {figure(found.value, 'ms')}")
-        total += weight * found.value
+            continue
+        candidate.answers[question], reach = found
+        candidate.reach = max(candidate.reach, reach)
+        total += weight * candidate.answers[question].value
         weights += weight
     if weights:
         candidate.query_ms = total / weights
-
-
-def _read(
-    candidate: Candidate,
-    results: Results,
-    name: str,
-    volume: float,
-    labels: dict[str, str | int],
-    bounds: tuple[float, float] = BOUNDS,
-) -> Estimate | None:
-    """Read a curve at a volume, noting how far it had to be carried on."""
-    points = [
-        (float(measure.labels["volume"]), measure.median)
-        for measure in results.select(name, candidate.backend, **labels)
-    ]
-    found = estimate(points, volume, bounds)
-    if found is not None and found.extrapolated:
-        what = labels.get("class", name)
-        candidate.extrapolated.append(f"{what} {found.reach:,.0f} × beyond what was measured")
-    return found
 
 
 def _score(able: Sequence[Candidate], needs: Needs) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from logweir.benchmarks.suite.results import Measure, Results
 from logweir.benchmarks.suite.truth import CLASSES
 
-__all__ = ["Row", "best_ingest", "figure", "headline", "largest_volume", "volumes"]
+__all__ = ["Row", "best_ingest", "headline", "largest_volume", "volumes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +100,3 @@ def _cpu_at_best(results: Results, backend: str) -> Measure | None:
 def _last(results: Results, name: str, backend: str, **labels: int | str) -> Measure | None:
     found = list(results.select(name, backend, **labels))
     return found[-1] if found else None
-
-
-def figure(value: float, unit: str = "") -> str:
-    """A value with three significant digits or so, and its unit."""
-    if abs(value) >= 1000:
-        text = f"{value:,.0f}"
-    elif abs(value) >= 10:
-        text = f"{value:.1f}"
-    else:
-        text = f"{value:.3g}"
-    return f"{text} {unit}".rstrip()

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from logweir.benchmarks.suite.results import Measure, Results
 from logweir.benchmarks.suite.standings import Standing, standings
-from logweir.benchmarks.suite.summary import Row, figure, headline, volumes
+from logweir.benchmarks.suite.summary import Row, headline, volumes
+from logweir.benchmarks.suite.units import figure
 
 __all__ = ["show", "show_comparison"]
 

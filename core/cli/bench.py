@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from logweir.benchmarks.suite import markdown, page, recommend, routing_file, runner, terminal
+from logweir.benchmarks.suite.advice import show_recommendation
 from logweir.benchmarks.suite.natives import Spec, known_types
 from logweir.benchmarks.suite.needs import Needs, load_needs
 from logweir.benchmarks.suite.profiles import PROFILES
-from logweir.benchmarks.suite.recommend import Recommendation
 from logweir.benchmarks.suite.results import Results
 from logweir.benchmarks.suite.rivals import LOOPBACK, rival_types
 from logweir.benchmarks.suite.rivals.match import play_all
@@ -164,30 +164,12 @@ def recommend_backends(
     recommendations = recommend.recommend(wanted, results)
     console = Screen(highlight=False)
     for item in recommendations:
-        _show_recommendation(item, console)
+        show_recommendation(item, console)
     if output is not None:
         if output.exists() and not force:
             raise typer.BadParameter(f"{output} exists; say --force to overwrite it")
         output.write_text(routing_file.routing_yaml(recommendations, results), encoding="utf-8")
         console.print(Text(f"{output} is written; `logweir check -c {output}` asks its sinks."))
-
-
-def _show_recommendation(item: Recommendation, console: Console) -> None:
-    console.print(Text(f"{item.kind}, {item.volume:,.0f} events kept", style="bold"))
-    for place, candidate in enumerate(item.candidates, start=1):
-        if candidate.out:
-            console.print(Text(f"  out  {candidate.backend}: {'; '.join(candidate.out)}", style="dim"))
-            continue
-        console.print(Text(f"  {place}.   {candidate.backend}: {'; '.join(candidate.reasons)}"))
-        if candidate.extrapolated:
-            console.print(Text(f"       extrapolated: {_shortened(candidate.extrapolated)}", style="yellow"))
-    console.print(Text(f"  {item.verdict}.\n"))
-
-
-def _shortened(extrapolated: Sequence[str]) -> str:
-    """Most often all of the figures reach equally far."""
-    reaches = {entry.split(" ", 1)[1] for entry in extrapolated}
-    return f"all by {reaches.pop()}" if len(reaches) == 1 else "; ".join(extrapolated)
 
 
 def _load(path: Path) -> Results:

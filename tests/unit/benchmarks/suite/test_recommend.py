@@ -25,7 +25,7 @@ def made(**speeds: float) -> Results:
             name, {}
         )
         results.backends[name] = Backend(type=name, server=f"{name} 1", settings={"type": name, **path})
-        for volume in (1000, 10_000):
+        for volume in (1000, 3000, 10_000):
             labels: dict[str, str | int] = {"volume": volume}
             add = results.measures.append
             add(Measure(backend=name, name="growth", labels=labels, unit="events/s", values=[5000.0]))
@@ -83,9 +83,21 @@ def test_wrong_answers_lost_events_and_failures_put_a_backend_out() -> None:
 
 def test_what_reaches_beyond_the_measurements_is_said() -> None:
     audit, tracing = recommend(NEEDS, made(sqlite=1))
-    assert audit.candidates[0].extrapolated == []
-    assert all("100 × beyond" in entry for entry in tracing.candidates[0].extrapolated)
-    assert len(tracing.candidates[0].extrapolated) == 4
+    assert (audit.candidates[0].reach, tracing.candidates[0].reach) == (1, 100)
+    assert audit.candidates[0].answers["exact"].basis == "measured"
+    assert tracing.candidates[0].answers["exact"].basis == "fit"
+    assert tracing.candidates[0].answers["full_text"].basis == "scan"
+
+
+def test_who_may_not_keep_up_at_that_volume_is_ranked_with_a_caution() -> None:
+    results = made(sqlite=1)
+    results.measures = [measure for measure in results.measures if measure.labels["volume"] != 3000]
+    needs = NEEDS.model_copy(update={"tracing": TRACING.model_copy(update={"events_per_day": 2e6})})
+    winner = recommend(needs, results)[1].winner
+    assert winner is not None
+    assert winner.rate is not None
+    assert winner.rate.basis == "bounds"
+    assert "as few as" in winner.cautions[0]
 
 
 def test_the_rule_of_thumb_is_shown_and_contradicted_where_the_figures_do() -> None:
