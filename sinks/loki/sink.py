@@ -24,6 +24,7 @@ from logweir.process.pacing import in_slices
 from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.loki.client import LokiClient
 from logweir.sinks.loki.config import LokiConfig
+from logweir.sinks.loki.doubts import Doubts
 from logweir.sinks.loki.encode import Encoder, Entry
 from logweir.sinks.loki.health import health_of
 from logweir.sinks.loki.labels import LabelGuard
@@ -70,6 +71,7 @@ class LokiSink(Sink[LokiConfig]):
         self._encoder = Encoder(config.static_labels, names, config.metadata, self.guard)
         self._placed = (*names, *config.metadata)
         self._size = RequestSize(config.max_request_bytes)
+        self._doubts = Doubts()
         self._client: LokiClient | None = None
 
     async def open(self) -> None:
@@ -136,7 +138,7 @@ class LokiSink(Sink[LokiConfig]):
         entries = list[Entry]()
         async for part in in_slices(batch):
             entries += self._encoder.entries(part, len(entries))
-        result = await store(entries, push, find_remedy, self._size)
+        result = await store(entries, push, find_remedy, self._size, self._doubts)
         return await self._without_known(result, untimely) if untimely else result
 
     def _remedy_for(self, entry: Entry, refusal: Refusal) -> Remedy:

@@ -3,7 +3,8 @@
 When Loki refuses some entries, those that are known to be refused are changed (cut, re-stamped, with fewer
 labels; see :mod:`logweir.sinks.loki.remedies`) or rejected with Loki's reason. The others are sent again,
 and only a request that Loki took as a whole settles what was in it; an entry that it had stored already is
-absorbed. Where it is not known which entries were refused, the request is halved.
+absorbed. Where it is not known which entries were refused, the request is halved. What was refused in words
+that nobody knows waits until it is seen whose fault it is (see :mod:`logweir.sinks.loki.doubts`).
 
 A request has one stream, its entries in order of time. Loki (3.7 and before) keeps but the last stream's
 error of a request: what it refused of the others, for being too far behind or over the stream's rate, is
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from logweir.errors import SinkUnavailable
+from logweir.sinks.loki.doubts import REFUSALS, Doubts
 from logweir.sinks.loki.encode import Entry
 from logweir.sinks.loki.remedies import FindRemedy
 from logweir.sinks.loki.verdicts import Answer, Outcome, Throttled
@@ -73,18 +75,23 @@ class _Verdicts(BatchVerdicts):
     unexplained: dict[int, str] = field(default_factory=dict)
     stored: bool = False
 
-    def explain(self) -> None:
-        """Hold words that nobody knows against entries if others were taken.
+    def explain(self, entries: Sequence[Entry], doubts: Doubts) -> None:
+        """Hold words that nobody knows against entries if others were taken, now or between refusals.
 
         If none was, they may be about all: the entries wait, and others pass.
         """
-        if self.unexplained:
-            self.answered = True
+        if not self.unexplained:
+            return
+        self.answered = True
+        ids = {entry.index: entry.event.id for entry in entries}
+        for index, words in self.unexplained.items():
             if self.stored:
-                self.rejected.update(self.unexplained)
+                self.rejected[index] = words
+            elif doubts.is_at_fault(ids[index]):
+                self.rejected[index] = f"{words} (refused {REFUSALS} times while Loki took others)"
             else:
-                self.retry.update(self.unexplained)
-                self.retry_reason = next(iter(self.unexplained.values()))
+                self.retry.add(index)
+                self.retry_reason = words
 
     def put_off(self, error: SinkUnavailable, parts: Iterable[Sequence[Entry]]) -> None:
         """Note that these are to be sent again."""
@@ -95,7 +102,7 @@ class _Verdicts(BatchVerdicts):
 
 
 async def store(
-    entries: Sequence[Entry], push: Push, find_remedy: FindRemedy, size: RequestSize
+    entries: Sequence[Entry], push: Push, find_remedy: FindRemedy, size: RequestSize, doubts: Doubts
 ) -> WriteResult:
     """Send entries until each has its verdict.
 
@@ -104,20 +111,28 @@ async def store(
         push: Sends one request.
         find_remedy: Says what becomes of a refused entry.
         size: How large a request may be.
+        doubts: What earlier writes have seen of entries that were refused in words that nobody knows.
 
     Raises:
         SinkUnavailable: Nothing was stored.
     """
+
+    async def pushed(group: Sequence[Entry]) -> Answer:
+        answer = await push(group)
+        if answer.outcome is Outcome.STORED:
+            doubts.taken(group)
+        return answer
+
     verdicts = _Verdicts()
     parts = _by_stream(entries)
     streams = iter(parts)
 
     async def send_streams() -> None:
         for stream in streams:
-            await _store_stream(stream, push, find_remedy, size, verdicts)
+            await _store_stream(stream, pushed, find_remedy, size, verdicts)
 
     await _together(send_streams, len(parts))
-    verdicts.explain()
+    verdicts.explain(entries, doubts)
     if verdicts.failure is not None and not verdicts.answered:
         raise verdicts.failure
     return verdicts.result()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logweir.errors import SinkUnavailable
+from logweir.sinks.loki.doubts import REFUSALS, Doubts
 from logweir.sinks.loki.encode import Encoder, Entry, to_event
 from logweir.sinks.loki.labels import LabelGuard
 from logweir.sinks.loki.remedies import remedy_for
@@ -60,10 +61,10 @@ def give_up(entry: Entry, refusal: Refusal) -> str:
     return refusal.reason
 
 
-async def stored(loki: Loki, batch: list[Any], **options: Any) -> WriteResult:
-    return await store(
-        encoder().entries(batch), loki.push, give_up, RequestSize(options.get("largest", LARGEST))
-    )
+async def stored(
+    loki: Loki, batch: list[Any], *, largest: int = LARGEST, doubts: Doubts | None = None
+) -> WriteResult:
+    return await store(encoder().entries(batch), loki.push, give_up, RequestSize(largest), doubts or Doubts())
 
 
 def batch_of(poisoned: Sequence[bool], levels: Sequence[str] = ("info",)) -> list[Any]:
@@ -117,6 +118,39 @@ def test_what_was_not_answered_is_sent_again_and_nothing_else(
     assert result.retry_after == (3.0 if result.retry else None)
 
 
+async def test_what_is_refused_in_unknown_words_is_given_up_when_others_were_taken_between_the_refusals() -> (
+    None
+):
+    loki, doubts = Loki(names=False), Doubts()
+    poison, good = batch_of([True]), batch_of([False])
+    for _ in range(REFUSALS - 1):
+        # Twice in a row says no more than once: nothing was taken since.
+        for _ in range(2):
+            result = await stored(loki, poison, doubts=doubts)
+            assert (result.rejected, result.retry, result.retry_reason) == ({}, {0}, "bad")
+        assert await stored(loki, good, doubts=doubts) == WriteResult()
+    result = await stored(loki, poison, doubts=doubts)
+    assert not result.retry
+    assert result.rejected == {0: f"bad (refused {REFUSALS} times while Loki took others)"}
+
+
+async def test_what_a_loki_refuses_in_unknown_words_waits_while_it_takes_nothing_at_all() -> None:
+    loki, doubts = Loki(names=False), Doubts()
+    batch = batch_of([True] * 3)
+    for _ in range(10 * REFUSALS):
+        result = await stored(loki, batch, doubts=doubts)
+        assert (result.rejected, result.retry) == ({}, {0, 1, 2})
+
+
+async def test_an_event_that_loki_takes_at_last_is_no_longer_in_doubt() -> None:
+    doubts, (entry,) = Doubts(), encoder().entries(batch_of([False]))
+    for _ in range(3 * REFUSALS):
+        for _ in range(REFUSALS - 1):
+            doubts.taken([])
+            assert not doubts.is_at_fault(entry.event.id)
+        doubts.taken([entry])
+
+
 async def test_a_server_that_is_down_is_unavailable_as_a_whole() -> None:
     with pytest.raises(SinkUnavailable):
         await stored(Loki(capacity=0), batch_of([False] * 10, ("info", "error")))
@@ -138,19 +172,19 @@ async def test_d1_a_stream_too_many_goes_to_the_static_labels_then_to_one_that_i
         return remedy_for(entry, refusal, made, restamp_to=None)
 
     batch = batch_of([False] * 4)
-    result = await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST))
+    result = await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST), Doubts())
     assert result == WriteResult()
     assert [dict(entry.stream.labels) for entry in sent] == [{"job": "x"}] * 4
     assert dict(sent[0].metadata) == {"level": "info", "kind": "tracing"}
     # It takes nothing any more: they wait, and that is no failure of the sink.
     refused[0] = lambda labels: True
-    result = await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST))
+    result = await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST), Doubts())
     assert result == WriteResult(retry=frozenset(range(4)), retry_reason="too many streams")
     # It still takes the stream of the errors: theirs are the labels, and the line has what is true.
     made.note_taken(made.entries(batch_of([False], ("error",)))[0].stream)
     refused[0] = lambda labels: labels != {"job": "x", "level": "error"}
     sent.clear()
-    result = await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST))
+    result = await store(made.entries(batch), push, find_remedy, RequestSize(LARGEST), Doubts())
     assert result == WriteResult()
     assert [dict(entry.stream.labels)["level"] for entry in sent] == ["error"] * 4
     found = [
@@ -168,5 +202,9 @@ async def test_an_unexpected_error_is_not_hidden() -> None:
 
     with pytest.raises((ZeroDivisionError, ExceptionGroup)):
         await store(
-            encoder().entries(batch_of([False] * 4, ("info", "error"))), push, give_up, RequestSize(LARGEST)
+            encoder().entries(batch_of([False] * 4, ("info", "error"))),
+            push,
+            give_up,
+            RequestSize(LARGEST),
+            Doubts(),
         )
