@@ -19,14 +19,22 @@ from uuid import uuid4
 import httpx
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
+from prometheus_client.samples import Sample
 
+from logweir.config.loading import load_config
 from logweir.encoding.fields import MISSING, look_up
+from logweir.runtime.runtime import Runtime
+from logweir.telemetry.prometheus import MetricsCollector
 from servers import Server, machine
 from support import logql, sql
 from support.order_service import ROOT, Driven, expected, order_service
+from support.waiting import eventually
 
 FOLDER = ROOT / "examples" / "dashboards"
-DASHBOARDS = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in ("audit", "tracing")}
+DASHBOARDS = {
+    name: json.loads((FOLDER / f"{name}.json").read_text()) for name in ("audit", "tracing", "delivery")
+}
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SOURCES = yaml.safe_load((FOLDER / "provisioning" / "datasources" / "stores.yaml").read_text())["datasources"]
 MINUTE = 60
@@ -229,6 +237,86 @@ def test_one_trace_shows_the_tracing_of_one_request(data: Data) -> None:
 def test_the_most_frequent_event_is_the_request(data: Data) -> None:
     counts = {item["metric"]["name"]: int(item["value"][1]) for item in data.logql("Most frequent events")}
     assert counts["http.request"] == max(counts.values()) == len(data.driven.answers)
+
+
+# -- delivery: Prometheus -----------------------------------------------------------------------------
+
+SELECTED = re.compile(r"(logweir_\w+)(?:\{([^}]*)\})?")
+MATCHER = re.compile(r'(\w+)(=~|=)"([^"]*)"')
+
+
+@pytest.fixture(scope="module")
+def exposed(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+    """The metrics of a runtime one of whose sinks is down, and has a fallback."""
+    store = {
+        "type": "http",
+        "url": f"http://127.0.0.1:{machine.free_port()}/",
+        "retry": {"initial": "5ms", "max": "20ms"},
+        "fallback": {"to": "local", "after": "50ms"},
+    }
+    runtime = Runtime(
+        load_config(
+            {
+                "data_dir": str(tmp_path_factory.mktemp("delivery")),
+                "sinks": {"store": store, "local": {"type": "memory"}},
+                "routes": [{"name": "all", "to": ["store"]}],
+            }
+        )
+    )
+    runtime.start()
+    try:
+        runtime.emit("diverted", {})
+        eventually(lambda: runtime.metrics().sinks["store"].diverted == 1, 30)
+        registry = CollectorRegistry()
+        registry.register(MetricsCollector(runtime.metrics))
+        return [sample for family in registry.collect() for sample in family.samples]
+    finally:
+        runtime.stop(1)
+
+
+def selected(expression: str, samples: Sequence[Sample]) -> list[list[Sample]]:
+    """What each selector of an expression of PromQL selects."""
+    found = []
+    for name, matchers in SELECTED.findall(expression):
+        wanted = [
+            (label, value if kind == "=~" else re.escape(value))
+            for label, kind, value in MATCHER.findall(matchers)
+        ]
+        found.append(
+            [
+                sample
+                for sample in samples
+                if sample.name == name
+                and all(re.fullmatch(value, sample.labels.get(label, "")) for label, value in wanted)
+            ]
+        )
+    return found
+
+
+@titles("delivery")
+def test_every_expression_of_the_delivery_dashboard_selects_what_is_exposed(
+    exposed: list[Sample], title: str
+) -> None:
+    target = query_of("delivery", title)
+    answers = selected(target["expr"], exposed)
+    assert answers
+    by = re.findall(r"\w+", "".join(re.findall(r"by \(([^)]*)\)", target["expr"])))
+    shown = re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
+    assert {*shown} == {*by}
+    for samples in answers:
+        assert samples, target["expr"]
+        assert all({*by} <= sample.labels.keys() for sample in samples)
+
+
+def test_the_delivery_dashboard_shows_the_circuit_that_is_open(exposed: list[Sample]) -> None:
+    (circuits,) = selected(query_of("delivery", "Circuits open")["expr"], exposed)
+    assert sum(sample.value for sample in circuits) == 1
+    (states,) = selected(query_of("delivery", "Circuit by sink")["expr"], exposed)
+    assert {sample.labels["state"]: sample.value for sample in states} == {
+        "closed": 0,
+        "half_open": 0,
+        "open": 1,
+    }
 
 
 # -- the files ----------------------------------------------------------------------------------------
