@@ -18,7 +18,8 @@ _ENDS = r"(?=[\"')\]]*+(?:[ \t]*+(?:\Z|[\r\n|;&<>])|[\"')\]]|\\n))"
 _OPTIONS = rf"(?:{B}-{{1,2}}[\w-]{{1,32}}+(?:=\S{{1,128}}+)?)*"
 _READERS = r"(?:sudo -S|--?password-stdin|--stdin|chpasswd|smbpasswd|--with-token|cryptsetup|kinit|passphrase-fd|-passin stdin|pass(?:word)?-file[= ]-|login --?stdin|su -c|su\b)"
 _WINDOWS = (
-    "schtasks|SCHTASKS|cmdkey|signtool|winrs|runas|xfreerdp|certutil|mstsc|wfreerdp|psexec|net use|dism"
+    *("schtasks", "SCHTASKS", "cmdkey", "signtool", "winrs", "runas", "xfreerdp", "certutil", "mstsc"),
+    *("wfreerdp", "psexec", "net use", "dism"),
 )
 
 _PLACES = places(
@@ -35,11 +36,6 @@ _PLACES = places(
         ("config", rf"(?:poetry|composer){B}config{_OPTIONS}{B}[\w-]{{1,32}}-(?:oauth|token)\.[^\s\"',]{{1,128}}+{B}{VALUE}"),
         ("bundle", rf"bundle{B}config{_OPTIONS}{B}(?:set{_OPTIONS}{B})?{A}{B}[^\s\"',:]{{1,64}}+:{VALUE}"),
         ("mc", rf"mc{B}(?:alias|config{B}host){B}(?:set|add){B}{A}{B}{A}{B}{A}{B}{VALUE}"),
-        (
-            "/",
-            rf"(?:p(?<=[lmx]p)(?:(?<=sqlp)lus|(?<=imp)(?:dp)?|(?<=exp)(?:dp)?)|l(?<=sql)(?:ldr|cl)|m(?<=rm)an){_OPTIONS}{B}(?:userid=|target )?[\w$#]{{1,64}}+/"
-            r"(?P<b1>[^\s\"'/@]{1,256}+(?:@(?![\w.-]{1,128}(?:[:/]|\s|\Z))[^\s\"'/@]{1,256}+)*)(?=@|[\s\"']|\Z)",
-        ),
         ("using", rf"connect{B}to{B}{A}{B}user{B}{A}{B}using{B}{VALUE}"),
         ("isql", rf"isql{_OPTIONS}{B}{A}{B}{A}{B}(?!-){VALUE}"),
         ("wpa_passphrase", rf"wpa_passphrase{B}(?:\"[^\"]{{1,64}}\"|{A}){B}{VALUE}"),
@@ -62,9 +58,27 @@ _PLACES = places(
         ("<<<", rf"(?:kinit|passwd|{_READERS})[^\n|;<]{{0,200}}<<< ?{VALUE}"),
         ("<(", r"(?i:key|pass|secret|token)[\w-]{0,32} <\((?:echo|printf)(?: -n)? [\"']?(?:[\w.@-]{1,64}\\n)?(?P<b1>[^\s\"')]{1,256}+)"),
         ("send", r"(?i:assword|assphrase|PIN):?[^\n]{0,40}?[\"'][\s;{]{1,8}send(?: --)? \"(?P<b1>[^\"\\]{1,256}+)"),
-        # with a slash
-        ("/", rf"(?:{_WINDOWS})\b[^\n|]{{0,400}}?[ \"'][/-](?i:rp|p|pass|password|adminpassword)(?:[ :=]|{B}){VALUE}", r"[/-](?<=[ \"'].)(?i:rp|p|pass|password|adminpassword)[ \t:=\\\"']"),
-        ("-p:", rf"(?:{_WINDOWS})\b[^\n|]{{0,400}}?[ \"'][/-](?i:rp|p|pass|password)(?:[ :=]|{B}){VALUE}"),
+    ]
+)  # fmt: skip
+#: What a slash, or a dash in its place, stands before.
+_SLASHED = places(
+    [
+        *(
+            (
+                program,
+                rf"{program}{_OPTIONS}{B}(?:userid=|target )?[\w$#]{{1,64}}+/"
+                r"(?P<b1>[^\s\"'/@]{1,256}+(?:@(?![\w.-]{1,128}(?:[:/]|\s|\Z))[^\s\"'/@]{1,256}+)*)(?=@|[\s\"']|\Z)",
+            )
+            for program in ("sqlplus", "impdp", "imp", "expdp", "exp", "sqlldr", "sqlcl", "rman")
+        ),
+        *(
+            (
+                program,
+                rf"{program}\b[^\n|]{{0,400}}?[ \"'][/-](?i:rp|p|pass|password|adminpassword)(?:[ :=]|{B}){VALUE}",
+                r"[/-](?<=[ \"'].)(?i:rp|p|pass|password|adminpassword)[ \t:=\\\"']",
+            )
+            for program in _WINDOWS
+        ),
     ]
 )  # fmt: skip
 
@@ -86,4 +100,5 @@ COMMAND_PROBES = (
 
 def mask_command_places(text: str, scan: Scan) -> str:
     """Mask the secrets at places of their own."""
-    return mask_places(text, _PLACES, scan)
+    text = mask_places(text, _PLACES, scan)
+    return mask_places(text, _SLASHED, scan) if "/" in text or "-" in text else text

@@ -54,11 +54,11 @@ DOCUMENT_PROBES = (
 
 def mask_documents(text: str, scan: Scan) -> str:
     """Mask what is secret by its document."""
-    if "kty" in text:
+    if scan.may_hold("kty") and "kty" in text:
         text = _mask_keys(text, scan)
-    if "Secret" in text and "ata" in text:
+    if scan.may_hold("secret") and "Secret" in text and "ata" in text:
         text = _mask_secrets(text, scan)
-    if "variable" in text:
+    if scan.may_hold("variable") and "variable" in text:
         text = mask_behind(text, _VARIABLE, scan)
     return mask_places(text, _LINES, scan)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from logweir.redaction.names import Secrecy
-from logweir.redaction.vocabulary import LONG_TEXT, vocabulary
+from logweir.redaction.vocabulary import LONG_TEXT, long_runs, runs, vocabulary
 
 __all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan", "cost_of_probe"]
 
@@ -24,6 +24,8 @@ WORK = 245_000
 OF_LOOK = 90
 #: What it costs to make a vocabulary: for any text, and the part of its characters as a power of two.
 _OF_TEXT, _OF_READING = 400, 2
+#: Which part of a text its long runs are at most that are asked before it, as a power of two.
+_FEW = 2
 #: What it costs to ask a vocabulary for all terms.
 _OF_TERMS = 4000
 #: What it costs that a pattern finds something, or begins to match.
@@ -82,7 +84,9 @@ class Scan:
 
     __slots__ = (
         "_found",
+        "_long",
         "_may_be_named",
+        "_may_hold_token",
         "_named",
         "_read",
         "_vocabulary",
@@ -105,7 +109,8 @@ class Scan:
         self.left = left
         self.may_name = may_name
         self.words: str | None = None
-        self._read = self._vocabulary = ""
+        self._read = self._vocabulary = self._long = ""
+        self._may_hold_token: bool | None = None
         self._may_be_named = may_be_named
         self._found = found
         self.explains = found is not None
@@ -133,8 +138,25 @@ class Scan:
         self.pay(_OF_TEXT)
         if self._read != text:
             self.pay(len(text) >> _OF_READING)
-            self._read, self._vocabulary = text, vocabulary(text)
+            different = runs(text)
+            self._read, self._vocabulary = text, vocabulary(text, different)
+            self._long, self._may_hold_token = long_runs(different), None
         self.words = self._vocabulary.lower()
+
+    def may_hold_token(self, masked: Callable[[str, Scan], str]) -> bool:
+        """Return whether the text may hold a token; of a long one its different long runs are asked, once.
+
+        Args:
+            masked: Masks the tokens of a text.
+        """
+        if self.words is None or self.explains:
+            return True
+        if self._may_hold_token is None:
+            long = self._long
+            self._may_hold_token = (
+                "eyj" in self.words or len(long) > len(self._read) >> _FEW or masked(long, self) != long
+            )
+        return self._may_hold_token
 
     def may_hold(self, part: str) -> bool:
         """Return whether the text may hold something with this part, see ``vocabulary.part_of``."""

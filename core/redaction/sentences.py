@@ -37,7 +37,8 @@ _DIGITS = r"(?P<b1>(?<![\w.])(?:[A-Z]{1,3}-)?\d{4,8})(?![\w.])"
 _KIND = r"(?:[\w-]{1,24} ){0,3}(?i:code|otp|pin|passcode|password)"
 #: A value that is mixed as no word is.
 _RANDOM = r"(?P<b1>(?=\S{0,63}\d)(?=\S{0,63}[A-Za-z])[^\s\"'`<>]{7,127}[^\s\"'`<>.]|(?=\S{0,63}[*#!$^&%@])[^\s\"'`<>]{7,127}[^\s\"'`<>.])(?![^\s\"'`<>.])"
-_PLACES = places(
+#: Of passwords, whose word must be there.
+_PASSWORDS = places(
     [
         (": ", rf"[pP](?i:ass(?:word|phrase))(?: [\w@.()'\[\]/%-]{{1,64}}){{1,10}} ?(?<!user)(?<!host)(?<!from)(?<!reason)(?<!error)(?<!id)(?<! ip)(?<!at): {_RANDOM}"),
         (": ", r"[pP](?<!ailed .)(?<!nvalid .)(?<!rong .)(?<!ncorrect .)(?<!ad .)(?i:ass(?:word|phrase|code)) for (?:[\w-]{1,32} ){0,3}(?:\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|\S{1,200}?)(?: is)?: (?P<b1>(?=\S{0,63}\d)(?=\S{0,63}[A-Za-z])[^\s\"'`<>,;]{6,128})(?=[\"']?\s*$)"),
@@ -48,6 +49,11 @@ _PLACES = places(
         (" to ", rf"[pP](?i:assword)[^\n:]{{0,80}}? (?:set|reset|changed) to {_RANDOM}"),
         (" to ", r"[pP](?i:assword)[^\n:]{0,80}? (?:from|to) ([\"'])(?P<b1>[^\"'\s]{1,256}+)\1(?: to ([\"'])(?P<b2>[^\"'\s]{1,256}+)\3)?"),
         (" changed from ", rf"[pP](?i:assword)[^\n:]{{0,80}}? changed from {_RANDOM} to (?P<b2>\S{{4,256}}+)"),
+    ],
+    re.MULTILINE,
+)  # fmt: skip
+_PLACES = places(
+    [
         ("ogin attempt", r"ogin attempt \[(?:b')?[^\s/\]]{0,128}?'?/(?:b')?(?P<b1>(?:[^\]\n']|'(?!\])){1,256}+)'?\]"),
         ("redential", rf"(?i:credentials?) [\w.@-]{{1,64}}:{_RANDOM}"),
         (" as ", rf"(?i:logg?ing in|log in|login|authenticat\w{{1,6}}|connect\w{{0,4}}) as [\w.@-]{{1,64}}:{_RANDOM}", r" as [\w.@-]{1,64}:"),
@@ -97,6 +103,8 @@ def mask_sentences(text: str, scan: Scan) -> str:
     for _ in range((text.count("assword") + text.count("ASSWORD")) // _WORDS_OF_A_LOOK):
         scan.look()
     if scan.secrecy("password"):
+        if scan.may_hold("pass"):
+            text = mask_places(text, _PASSWORDS, scan, said=True)
         text = mask_places(text, _PLACES, scan, said=True)
     if ("' " in text or '" ' in text or "` " in text or "chain: " in text) and any(
         sign in text for sign in _SIGNS_BEFORE

@@ -65,6 +65,10 @@ def _mask_private_keys(text: str, scan: Scan) -> str:
 
 
 def _mask_all_tokens(text: str, scan: Scan) -> str:
+    return _mask_each_token(text, scan) if scan.may_hold_token(_mask_each_token) else text
+
+
+def _mask_each_token(text: str, scan: Scan) -> str:
     return mask_issuers(mask_tokens(text, scan), scan)
 
 

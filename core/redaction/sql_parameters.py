@@ -13,6 +13,7 @@ from logweir.redaction.scan import Scan
 from logweir.redaction.text_names import judged
 from logweir.redaction.text_places import Place, Span
 from logweir.redaction.text_values import secret_span
+from logweir.redaction.vocabulary import part_of
 
 __all__ = ["mask_sql_parameters"]
 
@@ -23,7 +24,8 @@ _VALUES = re.compile(r"(?:(?:, )?\$\d{1,4} = (?:'(?:[^']|'')*+'|[^\s,]++))+|[^\]
 _ARGUMENTS = re.compile(
     r"(?:args|params|parameters|arguments)[=:] ?(?=[(\[])|(?:%s|\?|\$\d)[ )]{0,4}[\"'],\s?(?=[(\[])"
 )
-_WORDS = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ")
+_WORDS = {word: part_of(word) for word in ("SELECT ", "INSERT ", "UPDATE ", "DELETE ")}
+_STATED = ("password", "identified", "addlogin")
 _STATEMENT = re.compile(
     r"[iIpPsS](?<![\w'\"\-].)(?i:"
     r"(?<=i)dentified\s+(?:with\s+\S{1,64}+\s+)?(?:by|as)\s+(?:password\s+)?"
@@ -48,18 +50,19 @@ def mask_sql_parameters(text: str, scan: Scan) -> str:
     if "(" in text:
         if "[parameters: " in text or "Failing row" in text:
             text = _masked(text, _PARAMETERS, scan)
-        if any(word in text for word in _WORDS):
+        if any(scan.may_hold(part) and word in text for word, part in _WORDS.items()):
             text = _masked(text, _ARGUMENTS, scan)
-        if "into" in text.lower():
+        if scan.may_hold("into") and "into" in text.lower():
             text = _mask_inserts(text, scan)
-    if "arameter" in text:
+    if scan.may_hold("arameter") and "arameter" in text:
         text = _mask_numbered(text, scan)
-    if "'" in text or '"' in text or "DENTIFIED" in text or "dentified" in text:
+    if any(map(scan.may_hold, _STATED)) and (
+        "'" in text or '"' in text or "DENTIFIED" in text or "dentified" in text
+    ):
         lowered = text.lower()
-        if "password" in lowered or "identified" in lowered or "addlogin" in lowered:
+        if any(word in lowered for word in _STATED):
             text = _masked(text, _STATEMENT, scan)
-        text = _mask_duplicates(text, scan)
-    return text
+    return _mask_duplicates(text, scan) if scan.may_hold("duplicate") and "'" in text else text
 
 
 def _masked(text: str, pattern: re.Pattern[str], scan: Scan) -> str:

@@ -11,7 +11,7 @@ import re
 from urllib.parse import unquote
 
 from logweir.redaction.names import Secrecy
-from logweir.redaction.scan import MASK, Scan
+from logweir.redaction.scan import MASK, OF_MATCH, Scan
 from logweir.redaction.values import is_kept
 
 __all__ = ["mask_urls"]
@@ -36,6 +36,7 @@ _WITHOUT_SLASHES = re.compile(
     re.ASCII,
 )
 _PARAMETER = re.compile(r"([?&#](?:amp;)?)([\w.%\[\]-]{1,64})=([^&#\s\"'<>]+)", re.ASCII)
+_PARAMETER_NAME = re.compile(r"[?&#](?:amp;)?([\w.%\[\]-]{1,64})=", re.ASCII)
 _SECRET_PARAMETERS = frozenset(
     {
         "sig",
@@ -65,7 +66,7 @@ _PROXY = re.compile(
     r"(//)[^\s@/\"'<>]{6,4096}(?=@|[\s\"'<>#]|\Z)|(?<=otpauth-migration:)(//offline\?data=)[^\s\"'<>]{8,4096})",
     re.ASCII,
 )
-_OF_PLACE, _OF_PARAMETER = 30, 45
+_OF_PLACE, _OF_PARAMETER, _OF_A_NAME = 30, 45, 30
 _CODE_LENGTH = 12  # an authorization code of OAuth is longer than an error's code
 _WEBHOOK = re.compile(
     r"((?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d+/)?webhooks"
@@ -93,7 +94,7 @@ def mask_urls(text: str, scan: Scan) -> str:
     if "%40" in text:
         text = _ENCODED.sub(lambda match: f"{match[1]}{scan.found('url: password')}%40", text)
     if "=" in text and ("?" in text or "&" in text or "#" in text):
-        text = _PARAMETER.sub(lambda match: _parameter(match, scan), text)
+        text = _mask_parameters(text, scan)
     if "/" in text:
         scan.pay(text.count("/"))
         text = _LINK.sub(lambda match: f"{match[1]}{scan.found('url: link')}", text)
@@ -111,13 +112,36 @@ def _userinfo(match: re.Match[str], scan: Scan) -> str:
     return f"://{user}:{password if password in _NO_PASSWORDS else scan.found('url: password')}@"
 
 
-def _parameter(match: re.Match[str], scan: Scan) -> str:
+def _mask_parameters(text: str, scan: Scan) -> str:
+    names = _PARAMETER_NAME.findall(text)
+    different = set(names)  # a log repeats its few
+    scan.pay(OF_MATCH * len(names) + _OF_A_NAME * len(different))
+    secret = {name: judged for name in different if (judged := _judged(name, scan))}
+    if not secret:
+        return text
+    return _PARAMETER.sub(lambda match: _parameter(match, secret, scan), text)
+
+
+def _judged(name: str, scan: Scan) -> tuple[str, str, Secrecy] | None:
+    """Return a parameter's name as it is meant, compact and how secret it is; ``None`` of a harmless one."""
+    plain = unquote(name) if "%" in name else name
+    compact = plain.replace("-", "").replace("_", "").lower()
+    secrecy = Secrecy.HARMLESS
+    if not plain.isascii() or scan.may_name(plain):
+        scan.look()
+        secrecy = scan.secrecy(plain)
+    if compact in _SECRET_PARAMETERS:
+        secrecy = max(secrecy, Secrecy.CREDENTIAL)
+    return (plain, compact, secrecy) if secrecy or compact == "code" or compact in _OFTEN_SECRET else None
+
+
+def _parameter(match: re.Match[str], secret: dict[str, tuple[str, str, Secrecy]], scan: Scan) -> str:
     scan.pay(_OF_PARAMETER)
     sign, name, value = match.groups()
-    plain = unquote(name)
-    compact = plain.replace("-", "").replace("_", "").lower()
-    secrecy = scan.secrecy(plain)
-    if compact in _SECRET_PARAMETERS or (compact == "code" and len(value) >= _CODE_LENGTH):
+    if name not in secret:
+        return match.group()
+    plain, compact, secrecy = secret[name]
+    if compact == "code" and len(value) >= _CODE_LENGTH:
         secrecy = max(secrecy, Secrecy.CREDENTIAL)
     if secrecy is Secrecy.HARMLESS and compact in _OFTEN_SECRET and _RANDOM.fullmatch(value):
         secrecy = Secrecy.SECRET

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from logweir.benchmarks.hostile_events import PIECES
 from logweir.redaction import scan as scan_module
 from logweir.redaction.redactor import Redactor
-from logweir.redaction.vocabulary import LONG_TEXT, part_of, vocabulary
+from logweir.redaction.vocabulary import LONG_TEXT, long_runs, part_of, runs, vocabulary
 
 _PROSE = "The order of the customer was refused, for nothing was left of it on line 17 of 42.\n"
 
@@ -29,8 +29,27 @@ _SECRETS = (
     "requirepass hunter2zk9",
     "A temporary password is generated for root@localhost: hunter2-Zk9",
     "Your token is hunter2zk9abc",
+    "got glpat-aA1bB2cC3dD4eE5fF6 of it",
+    r"bob\nglpat-aA1bB2cC3dD4eE5fF6",
+    "got eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
+    "1//0aA1bB2cC3dD4eE5fF6gG7hH8",
+    "md5d41d8cd98f00b204e9800998ecf8427e",
+    "GET /orders?page=1&sig=c2lnbmF0dXJlLW9mLXVz",
+    "GET /orders?page=1&x%2Dapi-key=hunter2zk9",
+    "schtasks /create /tn a /rp hunter2zk9",
+    "sqlplus bob/hunter2zk9@db",
+    "Duplicate entry 'hunter2zk9' for key 'token'",
+    "Password of bob set to: hunter2zk9",
+    "CREATE USER bob IDENTIFIED BY 'hunter2zk9'",
+    '{"kty": "EC", "x": "AAAA", "d": "hunter2zk9"}',
     "пароль=hunter2zk9",
 )
+
+
+def test_a_text_has_each_of_its_long_runs_once():
+    text = r"GET /a/long/path?a=1 'x\nghp_aaaaaaaa' /a/long/path short"
+
+    assert sorted(long_runs(runs(text)).splitlines()) == ["/a/long/path", r"x\nghp_aaaaaaaa"]
 
 
 def test_a_vocabulary_has_each_word_once():
