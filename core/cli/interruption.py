@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
@@ -77,6 +77,13 @@ class Interruption:
             # Not by a handler that raises: what was read at that moment would be lost.
             select.select([descriptor, *([self._heard] if self._before else [])], [], [])
         return self.asked is None
+
+    def wait_for_any(self, descriptors: Iterable[int]) -> list[int]:
+        """Wait until there is something to read, or a signal asks for the end; those that can be read."""
+        wanted = list(descriptors)
+        signals = [self._heard] if self._before and self.asked is None else []
+        ready, _, _ = select.select([*wanted, *signals], [], [])
+        return [each for each in wanted if each in ready]
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until a signal asks for the end."""

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 
 from logweir.cli.interruption import Interrupted, Interruption
-from logweir.cli.run_lines import LineReader, Reading
+from logweir.cli.run_lines import LineReader
+from logweir.cli.run_reading import Reading
 
 __all__ = ["Follower"]
 

@@ -274,6 +274,14 @@ class Input:
         except (*DAMAGED, OSError):
             return b""
 
+    def count_lines(self, end: int) -> int:
+        """How many lines are before a place; one that it cuts is one of them."""
+        position, count, last = 0, 0, b"\n"
+        while position < end and (data := self.read_at(min(_CHUNK << 4, end - position), position)):
+            position, last = position + len(data), data[-1:]
+            count += data.count(b"\n")
+        return count + (last != b"\n")
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from msgspec import structs
 
 from logweir.cli.interruption import Interrupted, Interruption
 from logweir.cli.run_inputs import DAMAGED, Input, pipe
+from logweir.cli.run_reading import Reading
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.event import Event
 from logweir.integrations.line_formats.continuations import Continuations
@@ -34,77 +36,6 @@ _LETTERS_AT_ONCE = 500
 _HAND_OVER = 1.0
 
 
-class Reading:
-    """A file on its way through the runtime.
-
-    Attributes:
-        name: What it was called when it was opened.
-        source: The open file.
-        checkpoint: How far it is stored.
-        parser: Reads its lines.
-        position: Where the next line begins.
-        number: How many lines are before it.
-        stored: Up to where lines were stored before.
-        last: The line before it.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        source: Input,
-        checkpoint: Checkpoint,
-        parser: LineParser,
-        joins: Continuations | None,
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.checkpoint = checkpoint
-        self.parser = parser
-        self.position = checkpoint.begun
-        self.stored = checkpoint.offset
-        # The last line had no end yet, if it begins before that, and may have grown.
-        self.number = checkpoint.lines - (self.position < self.stored)
-        self.last = b""
-        self._held = b""
-        self._joins = joins
-
-    def lines(self, *, to_the_end: bool) -> Iterator[bytes]:
-        """The lines that are there; one without an end only where none will come."""
-        if self._joins is not None:
-            return self._events(self._joins, to_the_end)
-        return iter(self.source.stream) if to_the_end and not self._held else self._whole_lines(to_the_end)
-
-    def _events(self, joins: Continuations, to_the_end: bool) -> Iterator[bytes]:
-        """Lines that belong together; the last ones only when nothing has come since the last look."""
-        idle = True
-        for line in self._whole_lines(to_the_end):
-            idle = False
-            if done := joins.add(line):
-                yield done
-        if joins and (idle or to_the_end):
-            yield joins.rest()
-
-    def _whole_lines(self, to_the_end: bool) -> Iterator[bytes]:
-        for part in self.source.stream:
-            line, self._held = self._held + part, b""
-            if not to_the_end and not line.endswith(b"\n"):
-                self._held = line
-                return
-            yield line
-        if to_the_end and self._held:
-            line, self._held = self._held, b""
-            yield line
-
-    def held(self) -> bytes:
-        """The beginning of a line whose end has not come; from now on it is no longer kept."""
-        line, self._held = self._held, b""
-        return (self._joins.rest() if self._joins else b"") + line
-
-    def close(self) -> None:
-        """Close the file."""
-        self.source.close()
-
-
 class LineReader:
     """Feeds lines to the runtime and keeps count.
 
@@ -115,6 +46,7 @@ class LineReader:
         checkpoints: Of files.
         interruption: Ends reading.
         patience: Seconds that a sink may take nothing; without end where files are followed.
+        jobs: How many processes read: together they stay within the distance of one.
         from_start: Whether files are read from their beginnings.
         continuations: Makes what joins the lines of a file, where they are joined.
 
@@ -124,6 +56,7 @@ class LineReader:
         given_up: How many lines of a pipe no queue took in time.
         skipped: How many lines of files were stored before.
         damaged: How many files or pipes had compressed data that are damaged.
+        size: How many bytes of lines were read.
         notes: What is worth saying about the files.
     """
 
@@ -136,6 +69,7 @@ class LineReader:
         interruption: Interruption,
         patience: float,
         *,
+        jobs: int = 1,
         from_start: bool = False,
         continuations: Callable[[], Continuations | None] = lambda: None,
     ) -> None:
@@ -155,12 +89,14 @@ class LineReader:
             running.flush,
             lambda: any(sink.dropped for sink in running.metrics().sinks.values()),
             leaves=math.isinf(patience),
+            jobs=jobs,
         )
         self.read = 0
         self.malformed = 0
         self.given_up = 0
         self.skipped = 0
         self.damaged = 0
+        self.size = 0
         self.notes: list[str] = []
 
     def read_pipe(self, name: str, descriptor: int, advance: Callable[[int], object]) -> None:
@@ -176,7 +112,9 @@ class LineReader:
         try:
             for lines in _events_of(_lines_of(read), self._continuations()):
                 number = self._take_all(name, parser, lines, number)
-                advance(sum(map(len, lines)))
+                size = sum(map(len, lines))
+                self.size += size
+                advance(size)
         except (*DAMAGED, OSError) as error:
             if self._interruption.asked is None:  # else it ended early because we did
                 self._note_damage(name, error)
@@ -186,23 +124,32 @@ class LineReader:
     def _take_all(self, name: str, parser: LineParser, lines: list[bytes], number: int) -> int:
         """Take lines of a pipe: at a signal all that were read, or they become dead letters."""
         taken = 0
+        place = partial(_place, name)
         try:
             with self._interruption.patience(self._patience):
                 for line in lines:
-                    self._take(parser, f"{name}:{number + taken + 1}", line, None, 0)
+                    self._take(parser, place, number + taken + 1, line, None, 0)
                     taken += 1
         except Interrupted:
             reason = "the run was ended while no queue took it"
-            for place, line in enumerate(lines[taken:], number + taken + 1):
-                self._set_aside(f"{name}:{place}", reason, line)
+            for which, line in enumerate(lines[taken:], number + taken + 1):
+                self._set_aside(place(which), reason, line)
             self.given_up += len(lines) - taken
         return number + len(lines)
 
     def _next_of(self, descriptor: int) -> bytes:
         return os.read(descriptor, _CHUNK) if self._interruption.wait_for_input(descriptor) else b""
 
-    def read_file(self, name: str, advance: Callable[[int], object]) -> None:
+    def read_file(
+        self, name: str, advance: Callable[[int], object], start: int | None = None, end: int | None = None
+    ) -> None:
         """Read a file from its checkpoint to its end, or to a signal.
+
+        Args:
+            name: The file.
+            advance: Notes how many bytes were read.
+            start: Where the range begins that is read, if not the whole file is.
+            end: Where it ends; None for the end of the file.
 
         Raises:
             OSError: The file or its checkpoint cannot be read, or that not written.
@@ -210,8 +157,8 @@ class LineReader:
             Unreadable: It is no log.
             Stalled: A sink has taken nothing for too long.
         """
-        reading = self.open(name)
-        advance(reading.position)
+        reading = self.open(name) if start is None else self._open_range(name, start, end)
+        advance(reading.position - (start or 0))
         try:
             with self._interruption.patience(_HAND_OVER):
                 self.read_on(reading, advance)
@@ -242,12 +189,24 @@ class LineReader:
         self.low_water.follow(checkpoint)
         return Reading(name, source, checkpoint, self._new_parser(), self._continuations())
 
+    def _open_range(self, name: str, start: int, end: int | None) -> Reading:
+        """Open a file at a range; whoever divided it has looked at its checkpoint."""
+        source = Input(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
+        try:
+            checkpoint = self._checkpoints.open_range(name, source.descriptor, start)
+            source.seek(checkpoint.begun)
+        except BaseException:
+            source.close()
+            raise
+        self.low_water.follow(checkpoint)
+        return Reading(name, source, checkpoint, self._new_parser(), self._continuations(), end)
+
     def give_up(self, reading: Reading) -> None:
         """Hand on what was read of a file whose content is gone, and close it."""
         line = reading.held()
         if line:
             end = reading.position + len(line)
-            self._take(reading.parser, f"{reading.name}:{reading.number + 1}", line, reading.checkpoint, end)
+            self._take(reading.parser, reading.place, reading.number + 1, line, reading.checkpoint, end)
         self._hand_on(reading.parser.end(), reading.checkpoint, reading.position)
         self._flush_dead_letters()
         self.low_water.drop(reading.checkpoint)
@@ -278,7 +237,7 @@ class LineReader:
         return reading.position > begun
 
     def _read_on(self, reading: Reading, advance: Callable[[int], object], *, to_the_end: bool) -> None:
-        checkpoint, parser, name, stored = reading.checkpoint, reading.parser, reading.name, reading.stored
+        checkpoint, parser, place, stored = reading.checkpoint, reading.parser, reading.place, reading.stored
         position, number = reading.position, reading.number
         interruption = self._interruption
         line = b""
@@ -290,7 +249,7 @@ class LineReader:
                 end = position + len(line.rstrip(b"\r\n"))
                 position += len(line)
                 if end > stored:
-                    self._take(parser, f"{name}:{number}", line, checkpoint, end)
+                    self._take(parser, place, number, line, checkpoint, end)
                 if not parser.begun:  # what is begun is read again as a whole
                     done = position, number, line
                 pending += len(line)
@@ -315,6 +274,7 @@ class LineReader:
 
     def _stay_near(self, lines: int, size: int) -> None:
         """Wait while reading is too far ahead of what is settled."""
+        self.size += size
         if self.low_water.passed(lines, size):
             self.low_water.wait(self._patience, lambda: self._interruption.asked is not None)
 
@@ -330,13 +290,19 @@ class LineReader:
             checkpoint.read = Mark(*mark)
 
     def _take(
-        self, parser: LineParser, place: str, line: bytes, checkpoint: Checkpoint | None, end: int
+        self,
+        parser: LineParser,
+        place: Callable[[int], str],
+        number: int,
+        line: bytes,
+        checkpoint: Checkpoint | None,
+        end: int,
     ) -> None:
         try:
             found = parser(line)
         except ValueError as error:
             self.malformed += 1
-            self._set_aside(place, str(error), line, checkpoint.line_id(end) if checkpoint else None)
+            self._set_aside(place(number), str(error), line, checkpoint.line_id(end) if checkpoint else None)
             return
         self._hand_on(found, checkpoint, end)
 
@@ -379,6 +345,10 @@ class LineReader:
         if self._letters:
             self._dead_letters.add(self._letters)
             self._letters.clear()
+
+
+def _place(name: str, number: int) -> str:
+    return f"{name}:{number}"
 
 
 def _events_of(batches: Iterator[list[bytes]], joins: Continuations | None) -> Iterator[list[bytes]]:

@@ -8,13 +8,13 @@ which are derived from the file and the place in it: sinks recognise those event
 
 One small file for each input, replaced as a whole: two runs over two files do not disturb each other. Two
 over one file would settle lines in each other's name, so a checkpoint belongs to one process, by the lock
-that queue files have.
+that queue files have. Where several processes share a file, each has checkpoints of its ranges; see
+:mod:`.ranges`.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import msgspec
-
 from logweir.delivery.spool.ownership import FileLock
 from logweir.sinks.shared.sqlite_repair import corrupt_name
+from logweir.stores.checkpoint_file import VERSION, Saved, digest, load, save
+from logweir.stores.ranges import Ranges
 
 __all__ = ["Checkpoint", "Checkpoints", "Mark"]
 
@@ -34,7 +34,6 @@ __all__ = ["Checkpoint", "Checkpoints", "Mark"]
 ReadAt = Callable[[int, int], bytes]
 _HEAD = 1024
 _TAIL = 1024
-_VERSION = 1
 #: Odd, so that multiplying by it gives each place in a file an id of its own.
 _SPREAD = 0x2E6B_3F1D_9A77_51C4_5DB
 _RANDOM_BITS = (1 << 74) - 1
@@ -56,23 +55,6 @@ class Mark(NamedTuple):
     last: bytes = b""
 
 
-class _Saved(msgspec.Struct, forbid_unknown_fields=True):
-    """What stands in the file of a checkpoint."""
-
-    version: int
-    name: str
-    first_seen: int
-    generation: int
-    token: str
-    head_length: int
-    head: str
-    offset: int
-    lines: int
-    last_start: int
-    tail_length: int
-    tail: str
-
-
 @dataclass(slots=True)
 class Checkpoint:
     """How far one file is stored.
@@ -87,7 +69,7 @@ class Checkpoint:
     """
 
     path: Path
-    saved: _Saved
+    saved: Saved
     read: Mark
     settled: Mark
     note: str = ""
@@ -149,6 +131,7 @@ class Checkpoints:
             if lock is None:
                 return False
             self._locks[path] = lock
+            return self.ranges(status).are_free()
         return True
 
     def __enter__(self) -> Self:
@@ -161,6 +144,31 @@ class Checkpoints:
 
     def _path(self, status: os.stat_result) -> Path:
         return self._directory / f"{status.st_dev:x}-{status.st_ino:x}.json"
+
+    def ranges(self, status: os.stat_result) -> Ranges:
+        """The checkpoints of the ranges of a file."""
+        return Ranges(self._path(status))
+
+    def open_range(self, name: str, descriptor: int, start: int) -> Checkpoint:
+        """The checkpoint of a range of a file whose own was opened, by whoever keeps it from others.
+
+        Args:
+            name: What the file is called.
+            descriptor: Of the file.
+            start: Where the range begins: behind what is settled, or at a line.
+
+        Raises:
+            OSError: It cannot be read or written, or another process has it.
+        """
+        ranges = self.ranges(os.fstat(descriptor))
+        path, saved = ranges.beginning_at(start)
+        if path not in self._locks:
+            lock = FileLock.take(path)
+            if lock is None:
+                raise BlockingIOError(f"{name}: another run goes on with its checkpoint {path}")
+            self._locks[path] = lock
+        mark = Mark(saved.offset, saved.lines)
+        return Checkpoint(path, saved, mark, mark)
 
     def release(self, checkpoint: Checkpoint) -> None:
         """Leave a checkpoint to others."""
@@ -186,17 +194,23 @@ class Checkpoints:
         path = self._path(status)
         if not self.claim(status):  # not seen at the start: the file came to its name since
             raise BlockingIOError(f"{name}: another run goes on with its checkpoint {path}")
-        found, note = _load(path)
+        found, note = load(path)
         read = read_at or partial(_pread, descriptor)
         if found is not None:
-            changed = _what_changed(found, read, None if read_at else status.st_size)
+            size = None if read_at else status.st_size
+            ranges = self.ranges(status)
+            changed = next(
+                (what for one in (found, *ranges.of(found)) if (what := _what_changed(one, read, size))), ""
+            )
+            if changed or from_start:
+                ranges.forget()
             if not changed:
                 found.name = name
                 _measure_head(found, read)
                 if from_start:
                     found.offset = found.lines = found.last_start = found.tail_length = 0
                     found.tail = ""
-                    _replace(path, found)
+                    save(path, found)
                 mark = Mark(found.offset, found.lines)
                 return Checkpoint(path, found, mark, mark, note and f"{name}: {note}")
             note = f"{name}: {changed}; it is read from its beginning"
@@ -208,9 +222,9 @@ class Checkpoints:
             )
         generation = found.generation + 1 if found is not None else 0
         token = _token(read, status.st_ino, generation)
-        saved = _Saved(_VERSION, name, time.time_ns() // _MS, generation, token, 0, "", 0, 0, 0, 0, "")
+        saved = Saved(VERSION, name, time.time_ns() // _MS, generation, token, 0, "", 0, 0, 0, 0, "")
         _measure_head(saved, read)
-        _replace(path, saved)  # before the first event: ids depend on what stands in it
+        save(path, saved)  # before the first event: ids depend on what stands in it
         return Checkpoint(path, saved, Mark(), Mark(), note)
 
     def settle(self, checkpoint: Checkpoint, mark: Mark) -> None:
@@ -224,61 +238,30 @@ class Checkpoints:
         saved.offset, saved.lines = mark.offset, mark.lines
         saved.last_start = mark.offset if last.endswith(b"\n") else mark.offset - len(last)
         tail = last[-_TAIL:]
-        saved.tail_length, saved.tail = len(tail), _digest(tail)
-        _replace(checkpoint.path, saved)
+        saved.tail_length, saved.tail = len(tail), digest(tail)
+        save(checkpoint.path, saved)
         checkpoint.settled = mark
-
-
-def _load(path: Path) -> tuple[_Saved | None, str]:
-    """What is saved, and what was wrong with it: of two copies the first that is whole."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None, ""
-    if content.startswith(b"{") and content.endswith(b"}"):  # of before there were copies
-        return _decoded(content), ""
-    half = len(content) // 2  # not at the end of a line, which may be what is damaged
-    for copy in (content[:half], content[half:]):
-        text, _, digest = copy[:-1].rpartition(b" ")
-        if _digest(text).encode() == digest and (saved := _decoded(text)) is not None:
-            is_whole = content == b"".join(_copies(text))
-            return saved, "" if is_whole else f"its checkpoint {path} was damaged; one of its copies is whole"
-    return None, ""
-
-
-def _decoded(text: bytes) -> _Saved | None:
-    try:
-        saved = msgspec.json.decode(text, type=_Saved)
-        int(saved.token, 16)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-        return None
-    return saved if saved.version == _VERSION else None
-
-
-def _copies(text: bytes) -> list[bytes]:
-    """Two lines with a checksum each: where one byte changes, one of them stays whole."""
-    return [text + b" " + _digest(text).encode() + b"\n"] * 2
 
 
 def _pread(descriptor: int, length: int, offset: int) -> bytes:
     return os.pread(descriptor, length, offset)
 
 
-def _what_changed(saved: _Saved, read: ReadAt, size: int | None) -> str:
+def _what_changed(saved: Saved, read: ReadAt, size: int | None) -> str:
     """Why this is not the file that the checkpoint is about; empty if it is."""
     if size is not None and size < saved.offset:
         return f"it was truncated to {size:,} bytes, of which {saved.offset:,} had been stored"
-    if _digest(read(saved.head_length, 0)) != saved.head:
+    if digest(read(saved.head_length, 0)) != saved.head:
         return "it is another file than the one read before, or was rewritten"
     tail = read(saved.tail_length, saved.offset - saved.tail_length) if saved.tail_length else b""
-    if _digest(tail) != saved.tail:
+    if digest(tail) != saved.tail:
         return "it was rewritten since it was read"
     return ""
 
 
-def _measure_head(saved: _Saved, read: ReadAt) -> None:
+def _measure_head(saved: Saved, read: ReadAt) -> None:
     head = read(_HEAD, 0)
-    saved.head_length, saved.head = len(head), _digest(head)
+    saved.head_length, saved.head = len(head), digest(head)
 
 
 def _token(read: ReadAt, inode: int, generation: int) -> str:
@@ -286,22 +269,3 @@ def _token(read: ReadAt, inode: int, generation: int) -> str:
     first_line = read(_HEAD, 0).split(b"\n", 1)[0]
     seed = b"%d %d " % (inode, generation) + first_line
     return blake2b(seed, digest_size=9).hexdigest()
-
-
-def _digest(data: bytes) -> str:
-    return blake2b(data, digest_size=16).hexdigest() if data else ""
-
-
-def _replace(path: Path, saved: _Saved) -> None:
-    """Write it beside, and put it in the place of the old one: a kill leaves the one or the other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(_copies(msgspec.json.encode(saved)))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -38,6 +38,8 @@ class LowWater:
         lost: Whether an event was dropped: no checkpoint passes it, so that the next run reads it again.
         leaves: Whether the checkpoint of a complete file is left to others: whoever follows files for months
             comes by many.
+        jobs: How many processes do this at the same time; each stays within its part of the distance, so that
+            after a kill a sink still recognises what all of them had read.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class LowWater:
         lost: Callable[[], bool],
         *,
         leaves: bool = False,
+        jobs: int = 1,
     ) -> None:
         self._leaves = leaves
         self._checkpoints = checkpoints
@@ -63,7 +66,8 @@ class LowWater:
         self._thread = threading.Thread(target=self._run, name="logweir-checkpoints", daemon=True)
         self._lines = 0
         self._bytes = 0
-        self._due_lines, self._due_bytes = _LINES_AHEAD // 2, _BYTES_AHEAD // 2
+        self._half_lines, self._half_bytes = _LINES_AHEAD // 2 // jobs, _BYTES_AHEAD // 2 // jobs
+        self._due_lines, self._due_bytes = self._half_lines, self._half_bytes
 
     def start(self) -> None:
         """Begin."""
@@ -125,9 +129,12 @@ class LowWater:
                 self._save(checkpoint)
 
     def _is_far_ahead(self) -> bool:
-        half_lines, half_bytes = _LINES_AHEAD // 2, _BYTES_AHEAD // 2
-        ahead = self._lines >= self._due_lines + half_lines or self._bytes >= self._due_bytes + half_bytes
-        return ahead and not self._frozen
+        if self._frozen:
+            return False
+        return (
+            self._lines >= self._due_lines + self._half_lines
+            or self._bytes >= self._due_bytes + self._half_bytes
+        )
 
     def _run(self) -> None:
         while True:
@@ -174,7 +181,7 @@ class LowWater:
 
     def _let_go_on(self, lines: int, size: int) -> None:
         self._moved_at = time.monotonic()
-        self._due_lines, self._due_bytes = lines + _LINES_AHEAD // 2, size + _BYTES_AHEAD // 2
+        self._due_lines, self._due_bytes = lines + self._half_lines, size + self._half_bytes
         with self._room:
             self._room.notify_all()
 

@@ -1,0 +1,80 @@
+"""``logweir run``: what is divided among processes, what is refused, and what their counts are together."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from logweir.cli import run_pieces
+from logweir.cli.app import app
+from logweir.cli.run_outcome import Outcome, added, rates
+from logweir.cli.run_plan import planned
+from logweir.cli.run_process import Options
+from logweir.config.loading import load_config
+from logweir.stores.checkpoints import Checkpoints, Mark
+
+ROUTING = "sinks: {nowhere: {type: 'null'}}\nroutes: [{name: all, to: [nowhere]}]\n"
+
+
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_pieces, "_WORTH", 1000)
+    Path("routing.yaml").write_text(ROUTING)
+    for name in ("a.log", "b.log"):
+        Path(name).write_text("a line\n" * 2000)
+    Path("same.log").hardlink_to("a.log")
+    return ["a.log", "b.log", "same.log"]
+
+
+def names_of(logs: list[str], *, ordered: bool = False, config: str = ROUTING) -> list[str]:
+    Path("routing.yaml").write_text(config)
+    with Checkpoints(Path("checkpoints")) as checkpoints:
+        plan = planned(logs, load_config("routing.yaml"), checkpoints, Options(jobs=2), ordered=ordered)
+    assert plan.size == 28_000
+    return [piece.name for piece in plan.pieces]
+
+
+def test_files_are_divided_and_none_is_read_twice_by_another_name(logs: list[str]) -> None:
+    assert names_of(logs) == ["a.log"] * 8 + ["b.log"] * 8
+
+
+def test_files_whose_order_matters_or_whose_lines_belong_together_are_not_divided(logs: list[str]) -> None:
+    assert names_of(logs, ordered=True) == ["a.log", "b.log"]
+    assert names_of(logs, config=ROUTING + "input: {multiline: true}\n") == ["a.log", "b.log"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--jobs", "0"], ["--jobs", "-1"], ["--jobs", "257"], ["--jobs", "many"], ["--jobs", "2", "--follow"]],
+)
+def test_a_number_of_jobs_that_makes_no_sense_is_refused(logs: list[str], options: list[str]) -> None:
+    result = CliRunner().invoke(app, ["run", "a.log", *options])
+    assert result.exit_code == 2
+    assert "--jobs" in result.output
+
+
+def test_a_file_of_which_ranges_are_left_is_not_followed(logs: list[str]) -> None:
+    with Checkpoints(Path(".logweir/checkpoints")) as checkpoints, Path("a.log").open("rb") as file:
+        checkpoints.open("a.log", file.fileno())
+        part = checkpoints.open_range("a.log", file.fileno(), 70)
+        checkpoints.settle(part, Mark(140, 10, b"a line\n"))
+    result = CliRunner().invoke(app, ["run", "a.log", "--follow"])
+    assert result.exit_code == 2
+    assert "has not come to its end" in result.output
+
+
+def test_what_processes_did_is_added_up_and_one_that_failed_is_the_failure_of_all() -> None:
+    one = Outcome(read=3, size=30, sinks={"a": [3, 3, 0, 0, 0, 0]}, notes=["x"])
+    two = Outcome(read=4, size=40, sinks={"a": [4, 2, 2, 0, 0, 0], "b": [1, 1, 0, 0, 0, 0]}, notes=["x"])
+    both = added([one, two])
+    assert (both.read, both.size, both.notes, both.is_well) == (7, 70, ["x"], True)
+    assert both.sinks == {"a": [7, 5, 2, 0, 0, 0], "b": [1, 1, 0, 0, 0, 0]}
+    assert not added([one, Outcome(complete=False)]).is_well
+    assert not added([one, Outcome(damaged=1)]).is_well
+    assert not added([one, Outcome(sinks={"a": [1, 0, 0, 0, 1, 0]})]).is_well
+
+
+def test_events_and_bytes_a_second_stand_under_the_table() -> None:
+    text = rates(Outcome(read=5000, size=2_000_000), 2.0, 2)
+    assert text == "2,500 events/s, 1.0 MB/s (2.0 MB in 2.0 s by 2 processes)"
