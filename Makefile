@@ -6,7 +6,7 @@ TYPES := .build/installed
 SPHINX := $(BIN)/python -m sphinx -c docs --doctree-dir .build/doctrees --fresh-env --quiet --fail-on-warning --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api reference format \
+.PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api reference pictures format \
 	bench bench-servers bench-engine lock clean
 
 help: ## list the commands
@@ -68,6 +68,9 @@ api: $(VENV)/.installed ## write the snapshot of the public API anew, after a ch
 
 reference: $(VENV)/.installed ## write the pages of the reference that come from the code, after a change that is meant
 	PYTHONPATH=tests $(BIN)/python -m support.reference
+
+pictures: $(VENV)/.installed ## draw the pictures of the documentation anew, that of the demo from a new run
+	PYTHONPATH=tests $(BIN)/python -m support.pictures
 
 format: $(VENV)/.installed ## format the code and fix what the linter can
 	$(BIN)/ruff format .

@@ -78,7 +78,7 @@ html_theme_options: dict[str, Any] = {"navigation_with_keys": True}
 #: Below each caption its folder, and the pages that come first there or come from another caption's folder;
 #: all others follow by their names. A page beside these folders is in no tree, which is an error.
 NAVIGATION = {
-    "Start": ("docs", "start/* install* tutorial* *"),
+    "Start": ("docs", "start/what-it-is start/install start/* tutorial*"),
     "How-to": (
         "docs/how-to",
         """
@@ -125,6 +125,25 @@ def _add_navigation(_app: Any, page: str, source: list[str]) -> None:
         source[0] += f"\n{tree}\n```\n"
 
 
+#: As forges want a picture that is light or dark with the reader's screen.
+_PICTURE = re.compile(
+    r'<picture>\s*<source [^>]*srcset="(?P<dark>[^"]+)">\s*'
+    r'<img alt="(?P<alt>[^"]*)" src="(?P<light>[^"]+)">\s*</picture>'
+)
+
+
+def _follow_the_readers_switch(_app: Any, _page: str, source: list[str]) -> None:
+    """Let a picture be light or dark with the switch of the theme, of which a forge knows nothing."""
+
+    def both(found: re.Match[str]) -> str:
+        return "\n\n".join(
+            f"```{{image}} {found[look]}\n:alt: {found['alt']}\n:class: only-{look}\n```"
+            for look in ("light", "dark")
+        )
+
+    source[0] = _PICTURE.sub(both, source[0])
+
+
 def _lead_to_first_page(app: Any, error: Exception | None) -> None:
     """The pages lie below ``docs/``; whoever opens the site's root is sent there."""
     if error is None and app.builder.name == "html":
@@ -156,6 +175,7 @@ def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-signature", _shorten)
     app.connect("source-read", _add_navigation)
+    app.connect("source-read", _follow_the_readers_switch)
     app.connect("build-finished", _lead_to_first_page)
     for language in ("mermaid", "logql"):  # which Pygments does not know
         app.add_lexer(language, TextLexer)

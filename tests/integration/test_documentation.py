@@ -14,10 +14,13 @@ import pytest
 import logweir
 from logweir import Event, Kind
 from logweir.testing.contract import make_event
+from support.code_blocks import RUN
 from support.tree import copy_tree
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md"])
+#: Pages whose programs need the files and the servers of their sessions.
+SESSIONS = {page for page, test in RUN.items() if test == "tests/integration/test_sessions.py"}
 BIN = Path(sys.executable).parent
 
 
@@ -30,15 +33,15 @@ def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if blocks(page, "python") and page.relative_to(ROOT).as_posix() not in SESSIONS],
+    ids=lambda page: page.name,
 )
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     run(tmp_path, str(BIN / "logweir"), "init")
     for number, block in enumerate(blocks(page, "python")):
         name = re.match(r"# (\w+\.py)\n", block)
         (tmp_path / (name[1] if name else f"block{number}.py")).write_text(block)
-    for name in ("routing.yaml",) if page.name == "README.md" else ():
-        (tmp_path / name).write_text(blocks(page, "yaml")[0])
     programs = [path.name for path in tmp_path.glob("*.py") if not path.name.startswith("test_")]
     if page.name in {"audit-a-function.md", "tutorial.md"}:  # one program in several blocks
         text = "\n".join(blocks(page, "python"))
@@ -48,23 +51,6 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         done = run(tmp_path, sys.executable, program)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
-
-
-def test_the_example_of_the_readme_leaves_what_it_says(tmp_path: Path) -> None:
-    readme = ROOT / "README.md"
-    (tmp_path / "routing.yaml").write_text(blocks(readme, "yaml")[0])
-    (tmp_path / "shop.py").write_text(blocks(readme, "python")[0])
-    done = run(tmp_path, sys.executable, "shop.py")
-    assert done.returncode == 0, done.stderr
-    assert len((tmp_path / "logs" / "tracing.jsonl").read_text().splitlines()) == 1
-    rows = run(
-        tmp_path,
-        sys.executable,
-        "-c",
-        "import sqlite3; print(sqlite3.connect('audit.db').execute('SELECT action, user_id, status, extra_info FROM audit_log').fetchall())",
-    )
-    assert "('fund.transfer', '7', 'success'" in rows.stdout
-    assert "never stored" not in rows.stdout
 
 
 def test_the_commands_of_the_tutorial_work(tmp_path: Path) -> None:
@@ -231,5 +217,6 @@ def test_the_custom_sink_of_the_documentation_keeps_the_contract(tmp_path: Path)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text) + re.findall(r' src(?:set)?="([^"]+)"', text):
         assert (page.parent / target).exists(), target

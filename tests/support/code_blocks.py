@@ -19,6 +19,9 @@ NOT_RUN = {
     "systemctl": "not run: no systemd where the tests run",
     "sudo": "not run: changes the machine",
     "pip install": "not run: asks an index; tests/integration/test_wheel.py installs what is built",
+    "pip wheel": "not run: asks an index for what builds it; tests/integration/test_wheel.py builds it without",
+    "python3 -m venv": "not run: followed by what asks an index",
+    ". .venv/bin/activate": "not run: changes the reader's shell",
     "uv ": "not run: asks an index",
     "make": "not run: it is what runs the tests",
     "git": "not run: needs a clone; the page on releases has one in its test",
@@ -37,8 +40,11 @@ NOT_RUN = {
 }
 
 _HERE = "tests/integration/test_documentation.py"
+_SESSIONS = "tests/integration/test_sessions.py"
 #: Pages whose commands of logweir a test runs, and which.
 RUN = {
+    "README.md": _SESSIONS,
+    "docs/start/install.md": _SESSIONS,
     "docs/tutorial.md": _HERE,
     "docs/how-to/archive.md": _HERE,
     "docs/how-to/read-back.md": _HERE,
@@ -47,6 +53,9 @@ RUN = {
     "docs/reference/redaction.md": _HERE,
     "docs/reference/routing.md": _HERE,
 }
+
+#: Pages whose every command a test runs, beside those of NOT_RUN.
+RUN_AS_A_WHOLE = {"docs/how-to/release.md", *(page for page, test in RUN.items() if test == _SESSIONS)}
 
 #: Pages whose commands of logweir are only parsed, with the reason.
 PARSED = {
