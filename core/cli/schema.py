@@ -46,7 +46,7 @@ def schema(
     elif tests:
         typer.echo(json.dumps(tests_schema(), indent=2))
     elif sink is None:
-        typer.echo(json.dumps(json_schema(_installed_types(), registry.resolve), indent=2))
+        typer.echo(json.dumps(json_schema(_readable_types()), indent=2))
     else:
         typer.echo(_script(sink, config), nl=False)
 
@@ -71,11 +71,11 @@ async def _accept(sink: str | None, config: RoutingConfig) -> str:
     return f"{sink}: recorded that an operator accepted: {accepted}"
 
 
-def _installed_types() -> Iterator[str]:
-    """The types whose drivers are there; what is left out is reported."""
+def _readable_types() -> Iterator[str]:
+    """The types whose options can be read, which few need their driver for; what is left out is reported."""
     for name in registry.known_types():
         try:
-            registry.resolve(name)
+            registry.options_of(name)
         except MissingDependency as error:
             typer.echo(f"left out: {error}", err=True)
         else:

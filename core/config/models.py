@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, SecretStr, SerializeAsAny, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SecretStr,
+    SerializeAsAny,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from logweir.config.input import InputConfig
 from logweir.config.levels import COMPARISONS, split_level
@@ -38,6 +46,19 @@ __all__ = [
 ]
 
 Strategy = Literal["explicit", "hybrid", "separated"]
+
+
+#: A name of a level, or a comparison with one.
+_Level = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^((>=|>|<=|<|==)?\s*({'|'.join(LEVELS)})\s*)$",
+            "examples": [">=error"],
+        }
+    ),
+]
 
 
 class FieldMatch(StrictModel):
@@ -73,7 +94,7 @@ class MatchConfig(StrictModel):
 
     kind: Kind | None = None
     """`audit` or `tracing`."""
-    level: OneOrMany[str] | None = None
+    level: OneOrMany[_Level] | None = None
     """A level name, a list of them, or a comparison such as `>=error` or `<warning`."""
     event: OneOrMany[str] | None = None
     """Globs on the event's name, as in `fund.*`; any of them."""

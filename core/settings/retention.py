@@ -45,7 +45,7 @@ Age = Annotated[
     float,
     BeforeValidator(lambda value: parse_age(value) if isinstance(value, str) else _bare_number(value)),
     Field(gt=0, allow_inf_nan=False),
-    WithJsonSchema({"type": "string", "examples": ["90d"]}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_AGE.pattern}$", "examples": ["90d"]}),
 ]
 
 
@@ -92,7 +92,15 @@ class RetentionConfig(StrictModel):
     at: Annotated[
         time,
         BeforeValidator(lambda value: value if isinstance(value, time) else _time_of_day(value)),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}], "examples": ["03:00"]}),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "pattern": f"^({_TIME_OF_DAY.pattern})$"},
+                    {"type": "integer", "minimum": 0, "exclusiveMaximum": _MINUTES_OF_A_DAY},
+                ],
+                "examples": ["03:00"],
+            }
+        ),
     ] = time(3, 0)
     """The time of day, in UTC, at which it is done."""
     kind: Kind | None = None

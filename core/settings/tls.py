@@ -6,19 +6,43 @@ url, as their drivers name them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from logweir.diagnostics import report
 from logweir.settings.strict import StrictModel
 
-__all__ = ["TlsConfig", "in_one_room", "in_one_spelling"]
+__all__ = ["TlsConfig", "in_one_room", "in_one_spelling", "with_earlier_spellings"]
+
+_EARLIER = {"cert": "certificate"}
+
+
+def with_earlier_spellings(
+    earlier: dict[str, str], of: type[BaseModel] | None = None
+) -> Callable[[dict[str, Any]], None]:
+    """Return what adds earlier spellings to the JSON Schema of a model, as deprecated.
+
+    Args:
+        earlier: Key of before to key of today.
+        of: The model that has the keys of today, under `tls`; by default it is the same.
+    """
+
+    def add(schema: dict[str, Any]) -> None:
+        today = of.model_json_schema()["properties"] if of else schema["properties"]
+        for before, key in earlier.items():
+            about = f"An earlier spelling of `{'tls.' if of else ''}{key}`."
+            schema["properties"][before] = {**today[key], "description": about, "deprecated": True}
+
+    return add
 
 
 class TlsConfig(StrictModel):
     """Encryption between us and a server; `tls: {}` trusts what the system trusts."""
+
+    model_config = ConfigDict(json_schema_extra=with_earlier_spellings(_EARLIER))
 
     ca: Path | None = None
     """The certificates (PEM) that may have signed the server's; the system's own by default."""
@@ -33,7 +57,7 @@ class TlsConfig(StrictModel):
     @model_validator(mode="before")
     @classmethod
     def _cert_is_an_earlier_spelling(cls, value: Any) -> Any:
-        return in_one_spelling(value, {"cert": "certificate"}, "tls")
+        return in_one_spelling(value, _EARLIER, "tls")
 
     @model_validator(mode="after")
     def _key_has_its_certificate(self) -> TlsConfig:

@@ -10,7 +10,9 @@ import math
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 __all__ = [
     "ByteSize",
@@ -104,31 +106,40 @@ def check_mode(value: Any) -> str:
     return value
 
 
+class _AlsoText:
+    """Says in the JSON Schema how a number may be written as text, beside the number itself."""
+
+    def __init__(self, pattern: str, example: str) -> None:
+        self._text = {"type": "string", "pattern": pattern}
+        self._example = example
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [handler(core), self._text], "examples": [self._example]}
+
+
+# The patterns are those of `_QUANTITY` and its units in the dialect of JSON Schema, which ignores no case.
 ByteSize = Annotated[
     int,
     BeforeValidator(parse_size),
     Field(ge=0),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}], "examples": ["1MiB"]}),
+    _AlsoText(r"^\s*\d+(\.\d+)?\s*(([KkMmGgTt][Ii]?)?[Bb])?\s*$", "1MiB"),
 ]
 Seconds = Annotated[
     float,
     BeforeValidator(parse_duration),
     Field(ge=0, allow_inf_nan=False),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "examples": ["50ms"]}),
+    _AlsoText(r"^\s*\d+(\.\d+)?\s*([Mm][Ss]|[SsMmHhDdWw])?\s*$", "50ms"),
 ]
 Share = Annotated[
     float,
     BeforeValidator(parse_share),
     Field(gt=0, le=1, allow_inf_nan=False),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "string"}],
-            "examples": ["80%"],
-        }
-    ),
+    _AlsoText(rf"^{_PERCENT.pattern}$", "80%"),
 ]
 FileMode = Annotated[
     str,
     BeforeValidator(check_mode),
-    WithJsonSchema({"type": "string", "pattern": f"^{_MODE.pattern}$", "examples": ["0640"]}),
+    WithJsonSchema({"type": "string", "pattern": f"^({_MODE.pattern})$", "examples": ["0640"]}),
 ]

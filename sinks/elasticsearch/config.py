@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import SecretStr, model_validator
+from pydantic import ConfigDict, SecretStr, model_validator
 
-from logweir.settings.tls import in_one_room
+from logweir.settings.tls import TlsConfig, in_one_room, with_earlier_spellings
 from logweir.sinks.shared.search_engine.config import LifecycleConfig, SearchEngineConfig
 
 __all__ = ["ElasticsearchConfig"]
@@ -17,6 +17,8 @@ _FLAT_TLS = {"ca": "ca", "verify_tls": "verify", "client_certificate": "certific
 
 class ElasticsearchConfig(SearchEngineConfig):
     """Elasticsearch 8 and newer: full text, filters and aggregations over a great many events."""
+
+    model_config = ConfigDict(json_schema_extra=with_earlier_spellings(_FLAT_TLS, TlsConfig))
 
     type: str = "elasticsearch"
     lifecycle: LifecycleConfig | None = None

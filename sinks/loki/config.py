@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlunsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from logweir.settings.delivery import StrictModel
 from logweir.settings.proxy import ProxySetting
@@ -66,6 +68,23 @@ class LabelConfig(StrictModel):
         return self.limit or DEFAULT_LIMIT
 
 
+class _OrName:
+    """Says in the JSON Schema that the name of a label may stand for the label."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(core)]}
+
+
+#: A label, or its name alone.
+Label = Annotated[
+    LabelConfig,
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+    _OrName(),
+]
+
+
 class LokiConfig(TemplatedConfig):
     """Loki: tracing at low cost, found by a few labels and time."""
 
@@ -76,7 +95,7 @@ class LokiConfig(TemplatedConfig):
     """Where Loki answers, such as `http://loki:3100`; without credentials."""
     encoding: Literal["protobuf", "json"] = "protobuf"
     """How batches are sent: `protobuf` with snappy, Loki's own, or `json` with gzip."""
-    labels: tuple[LabelConfig, ...] = (
+    labels: tuple[Label, ...] = (
         LabelConfig(name="env"),
         LabelConfig(name="service"),
         LabelConfig(name="level"),
@@ -145,13 +164,6 @@ class LokiConfig(TemplatedConfig):
     def _tenants_to_read_are_those_of_the_template(self) -> LokiConfig:
         check_readers(self.read_tenants, template_of(self), "tenant")
         return self
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _labels_may_be_names(cls, value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            return value
-        return [{"name": item} if isinstance(item, str) else item for item in value]
 
     @field_validator("static_labels")
     @classmethod

@@ -27,6 +27,7 @@ _NUMBERS: dict[str, Callable[[str], int | float]] = {
     "max_cacheable_statement_size": int,
     "command_timeout": float,
 }
+_AUDIT_DB = "sqlite+aiosqlite:///audit.db"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
 
 
@@ -103,7 +104,10 @@ class SqliteConfig(SqlConfig):
     """SQLite: the audit table with no server."""
 
     type: str = "sqlite"
-    url: SecretStr = SecretStr("sqlite+aiosqlite:///audit.db")
+    url: SecretStr = Field(
+        default=SecretStr(_AUDIT_DB),
+        json_schema_extra={"default": _AUDIT_DB},  # a file's name is no secret
+    )
     """The file: `sqlite+aiosqlite:///relative.db` or `sqlite+aiosqlite:////absolute.db`; folders are made."""
     mode: FileMode = "0600"
     """Permissions of a database that the sink makes, in quotes: `"0640"`. By default only the owner may read

@@ -66,8 +66,8 @@ def test_yaml_is_what_the_loader_takes(block: Block, tmp_path: Path, monkeypatch
         "no part of routing.yaml; name its reader in OTHER_YAML"
     )
     whole = completed(part)
+    jsonschema.validate(whole, schema("routing.schema.json"))
     if block.page in NAMES_CODE:
-        jsonschema.validate(whole, schema("routing.schema.json"))
         return
     for name in re.findall(r"\$\{(\w+)\}", block.text):
         monkeypatch.setenv(name, "value-of-a-variable")

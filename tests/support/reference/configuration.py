@@ -21,6 +21,8 @@ Every key with its type, its default and an example. How they work together is i
 `50ms`, `10s`, `5m`, `2h`, `7d` or `1w`, or a number of seconds; a *size* is `64KiB`, `1MiB` or `2GB`, or a number of bytes.
 """
 EXAMPLES = Path(__file__).with_name("examples.yaml")
+#: What may stand for a value that the page has already named.
+_STAND_INS = {"Variable", "QuotedNumber", "WordOfSwitch"}
 #: What every sink has.
 _COMMON = ("type", "queue", "workers", "batch", "retry", "fallback", "retention")
 #: Sections whose key alone would not say which one it is.
@@ -41,7 +43,7 @@ _TITLES = {
 @cache
 def schema() -> dict[str, Any]:
     """The JSON Schema of the whole file, with all sink types of logweir's own."""
-    return json_schema(registry.known_types(), registry.resolve)
+    return json_schema(registry.known_types())
 
 
 def sections() -> dict[str, dict[str, Any]]:
@@ -158,7 +160,7 @@ def _kinds(rule: dict[str, Any]) -> list[dict[str, Any]]:
     if "$ref" in rule:
         name = rule["$ref"].rpartition("/")[2]
         model = schema()["$defs"][name]
-        return [] if name == "Variable" else [{"$ref": name}] if "properties" in model else _kinds(model)
+        return [] if name in _STAND_INS else [{"$ref": name}] if "properties" in model else _kinds(model)
     if "anyOf" in rule:
         return [kind for each in rule["anyOf"] for kind in _kinds(each)]
     return [] if rule.get("type") == "null" else [rule]

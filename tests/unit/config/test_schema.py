@@ -13,7 +13,7 @@ PUBLISHED = Path(__file__).parents[3] / "docs" / "reference" / "routing.schema.j
 
 
 def schema(*types: str) -> dict[str, Any]:
-    return json_schema(types, registry.resolve)
+    return json_schema(types)
 
 
 def variants(found: dict[str, Any]) -> list[dict[str, Any]]:
