@@ -17,6 +17,7 @@ from logweir.cli.metrics_client import look, url_of
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import counted
 from logweir.cli.screen import Screen
+from logweir.cli.tables import table_of
 from logweir.config.checks import find_doubts
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -63,7 +64,7 @@ def check(
     if probe:
         sinks = {name: _made(name, settings) for name in settings.sinks}
         answers = asyncio.run(_probe_all(sinks, timeout))
-        console.print(_table(answers))
+        console.print(_table(answers, console))
         failed = failed or any(health.status is HealthStatus.DOWN for health in answers.values())
     if failed:
         raise typer.Exit(1)
@@ -181,9 +182,9 @@ def _down(error: Exception) -> Health:
     return Health(HealthStatus.DOWN, f"raised {type(error).__name__}, which is no SinkError")
 
 
-def _table(answers: dict[str, Health]) -> Table:
+def _table(answers: dict[str, Health], console: Console) -> Table:
     """What sinks say is text, never markup."""
-    table = Table("sink", "health", "server", "detail")
+    table = table_of(console, ["sink", "health", "server", "detail"])
     for name, health in answers.items():
         status = Text(health.status.value, style=_STYLES[health.status])
         table.add_row(Text(name), status, Text(health.server), Text(health.detail))

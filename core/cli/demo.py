@@ -26,6 +26,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from logweir.cli.screen import Screen
+from logweir.cli.tables import table_of
 from logweir.config.loading import load_config
 from logweir.context.trace import new_trace_id
 from logweir.errors import LogweirError, MissingDependency
@@ -184,25 +185,21 @@ def _report(outcome: _Outcome, found: list[Found]) -> None:
         f"{len(found) / outcome.seconds:,.0f} events/s; answers "
         + ", ".join(f"{status}: {count:,}" for status, count in sorted(outcome.statuses.items()))
     )
-    console.print(_where_it_landed(found))
-    console.print(_one_trace(outcome.a_refund, found))
+    console.print(_where_it_landed(found, console))
+    console.print(_one_trace(outcome.a_refund, found, console))
 
 
-def _where_it_landed(found: list[Found]) -> Table:
+def _where_it_landed(found: list[Found], console: Screen) -> Table:
     counts = Counter((item.sink, item.event.kind, item.event.name) for item in found)
-    table = Table(title="What landed where", title_justify="left")
-    for heading in ("sink", "kind", "event"):
-        table.add_column(heading)
-    table.add_column("events", justify="right")
+    table = table_of(console, ["sink", "kind", "event"], ["events"], title="What landed where")
     for (sink, kind, name), count in sorted(counts.items()):
         table.add_row(sink, kind.value, name, f"{count:,}")
     return table
 
 
-def _one_trace(trace_id: str, found: list[Found]) -> Table:
-    table = Table(title=f"One refund, across the sinks: trace {trace_id}", title_justify="left")
-    for heading in ("time", "sink", "kind", "level", "event", "fields"):
-        table.add_column(heading, overflow="fold")
+def _one_trace(trace_id: str, found: list[Found], console: Screen) -> Table:
+    headings = ["time", "sink", "kind", "level", "event", "fields"]
+    table = table_of(console, headings, title=f"One refund, across the sinks: trace {trace_id}")
     for item in found:
         if item.event.trace_id == trace_id:
             event = item.event

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from logweir.cli.dead_letter_options import JsonOption, LimitOption, with_selection
@@ -22,6 +21,7 @@ from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
 from logweir.cli.screen import Screen
 from logweir.cli.sinks import require_sink
+from logweir.cli.tables import counts_by_name
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.config.suggestions import no_such
@@ -246,13 +246,15 @@ def _report(outcome: Outcome, letters: AllDeadLetters) -> None:
     console = Screen(highlight=False)
     sinks = list(dict.fromkeys([*outcome.stored, *outcome.refused, *outcome.waiting, *outcome.homeless]))
     if sinks:
-        found = Table("sink")
-        for heading in ("stored", "refused again", "not answered"):
-            found.add_column(heading, justify="right")
-        for sink in sinks:
-            counts = (outcome.stored[sink], outcome.refused[sink], outcome.waiting[sink])
-            found.add_row(Text(printable(sink)), *(f"{count:,}" for count in counts))
-        console.print(found)
+        counts = {
+            sink: {
+                "stored": outcome.stored[sink],
+                "refused again": outcome.refused[sink],
+                "not answered": outcome.waiting[sink],
+            }
+            for sink in sinks
+        }
+        console.print(counts_by_name(console, "sink", counts))
     for line in _notes(outcome, letters):
         console.print(Text(printable(line)), soft_wrap=True)
 

@@ -16,6 +16,7 @@ from logweir.cli.event_argument import parsed_event
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
 from logweir.cli.screen import Screen
+from logweir.cli.tables import table_of
 from logweir.config import strategies
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -107,7 +108,7 @@ def _show(outcome: Outcome, config: RoutingConfig, console: Console) -> None:
     decision = outcome.decision
     why = f"kind: {decision.kind.value} ({_why(decision, config)})"
     console.print(Text(printable(why)), soft_wrap=True)
-    console.print(_table(outcome.routing))
+    console.print(_table(outcome.routing, console))
     console.print(Text(f"sinks: {', '.join(outcome.routing.sinks) or 'none'}"), soft_wrap=True)
     if outcome.masked:
         places = ", ".join(dict.fromkeys(place.path for place in outcome.masked))
@@ -127,9 +128,9 @@ def _why(decision: Decision, config: RoutingConfig) -> str:
     return f"{reason}, match: {json.dumps(match, ensure_ascii=False)}"
 
 
-def _table(explanation: Explanation) -> Table:
+def _table(explanation: Explanation, console: Console) -> Table:
     """Reasons quote events and patterns: they are text, never markup."""
-    table = Table("route", "verdict", "why", "sinks")
+    table = table_of(console, ["route", "verdict", "why", "sinks"])
     for step in explanation.steps:
         verdict = Text(step.verdict, style=_STYLES.get(step.verdict, ""))
         table.add_row(Text(step.route), verdict, Text(printable(step.reason)), Text(", ".join(step.sinks)))

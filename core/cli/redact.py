@@ -16,6 +16,7 @@ from logweir.cli.event_argument import parsed_event
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
 from logweir.cli.screen import Screen
+from logweir.cli.tables import table_of
 from logweir.config.loading import load_config
 from logweir.redaction.scan import Masked
 
@@ -48,7 +49,7 @@ def redact(
         Text(printable(clean) if text else _json({"event": clean, "fields": stored}, indent=2)),
         soft_wrap=True,
     )
-    console.print(_table(masked) if masked else Text("nothing is masked"))
+    console.print(_table(masked, console) if masked else Text("nothing is masked"))
 
 
 def _parsed(event: str) -> tuple[str, dict[str, Any]]:
@@ -60,9 +61,9 @@ def _json(value: object, indent: int | None = None) -> str:
     return json_printable(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
-def _table(masked: Sequence[Masked]) -> Table:
+def _table(masked: Sequence[Masked], console: Screen) -> Table:
     """Paths and rules quote the event: they are text, never markup."""
-    table = Table("path", "rule")
+    table = table_of(console, ["path", "rule"])
     for place in masked:
         table.add_row(Text(printable(place.path)), Text(printable(place.rule)))
     return table

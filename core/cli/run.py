@@ -160,7 +160,7 @@ def _command(config: str, checkpoints: Path, options: Options) -> list[str]:
 
 def _finish(outcome: Outcome, ended_by: int | None, console: Console, speed: str, code: int = 0) -> None:
     """Say what was done, and end with the code that says whether it was all."""
-    console.print(summary(outcome, ended_by))
+    console.print(summary(outcome, ended_by, console))
     console.print(speed, highlight=False)
     for note in outcome.notes:
         _say(console, note)

@@ -6,10 +6,11 @@ import signal
 from collections.abc import Iterable
 
 import msgspec
+from rich.console import Console, RenderableType
 from rich.filesize import decimal
-from rich.table import Table
 
 from logweir.cli.run_lines import LineReader
+from logweir.cli.tables import counts_by_name
 from logweir.telemetry.model import Metrics
 
 __all__ = ["Outcome", "added", "rates", "summary"]
@@ -98,7 +99,7 @@ def added(outcomes: Iterable[Outcome]) -> Outcome:
     return total
 
 
-def summary(outcome: Outcome, ended_by: int | None) -> Table:
+def summary(outcome: Outcome, ended_by: int | None, console: Console) -> RenderableType:
     """The table of what became of the events, under one sentence about the lines."""
     title = f"{outcome.read:,} events read, {outcome.malformed:,} malformed lines"
     if outcome.malformed:
@@ -113,13 +114,8 @@ def summary(outcome: Outcome, ended_by: int | None) -> Table:
         title += f", {outcome.truncated:,} cut to fit `limits`"
     if ended_by is not None:
         title += f"; ended by {signal.Signals(ended_by).name}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("sink")
-    for heading in _SINK_COUNTS:
-        table.add_column(heading, justify="right")
-    for name, counts in outcome.sinks.items():
-        table.add_row(name, *(f"{count:,}" for count in counts))
-    return table
+    rows = {name: dict(zip(_SINK_COUNTS, counts, strict=True)) for name, counts in outcome.sinks.items()}
+    return counts_by_name(console, "sink", rows, title=title)
 
 
 def rates(outcome: Outcome, seconds: float, jobs: int) -> str:
