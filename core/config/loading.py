@@ -67,9 +67,7 @@ def find_nothing(_config: RoutingConfig) -> list[tuple[documents.Path, str]]:
     return []
 
 
-def load(
-    source: ConfigSource | Origin, resolve: Resolve, inspect: Inspect = find_nothing
-) -> RoutingConfig:
+def load(source: ConfigSource | Origin, resolve: Resolve, inspect: Inspect = find_nothing) -> RoutingConfig:
     """Read and validate a configuration.
 
     Variables are filled in where the source is a file, and its relative paths begin beside it; a mapping's
