@@ -273,6 +273,43 @@ class SinkContract(Conduct):
                 found = [_bare(event) async for event in itself.search(query)]
                 assert found == [_bare(batch[index]) for index in indexes], query
 
+    async def test_a_search_finds_levels_a_service_and_items_of_lists(self, tmp_path: Path) -> None:
+        # Fields of these names are no level and no service.
+        decoy = {"level": "error", "service": "other-service"}
+        made: list[tuple[str, str, dict[str, Any]]] = [
+            ("info", "contract-service", {"tags": ["b", "a"], **decoy}),
+            ("error", "contract-service", {"tags": "a", "items": [{"sku": "x"}, {"sku": "y"}]}),
+            ("critical", "other-service", {"tags": [], "items": [{"sku": "y"}, {"sku": 7}]}),
+        ]
+        batch = [
+            msgspec.structs.replace(make_event(f"event {number}", fields), level=level, service=service)
+            for number, (level, service, fields) in enumerate(made)
+        ]
+        bad = frozenset({"error", "critical"})
+        async with self.opened(tmp_path) as (sink, itself):
+            if not isinstance(itself, Readable):
+                pytest.skip("this sink cannot be searched")
+            await sink.write(batch)
+            expected: list[tuple[Query, list[int]]] = [
+                (Query(levels=frozenset({"error"})), [1]),
+                (Query(levels=bad), [1, 2]),
+                (Query(levels=frozenset({"debug"})), []),
+                (Query(levels=bad, newest_first=True, limit=1), [2]),
+                (Query(service="contract-service"), [0, 1]),
+                (Query(service="other-service"), [2]),
+                (Query(service="contract"), []),
+                (Query(levels=bad, service="contract-service"), [1]),
+                (Query(levels=bad, service="other-service", kind=Kind.AUDIT), []),
+                (Query(fields={"tags": "a"}), [0, 1]),
+                (Query(fields={"tags.1": "a"}), [0]),
+                (Query(fields={"items.1.sku": "y"}), [1]),
+                (Query(fields={"items.0.sku": "y"}, levels=bad), [2]),
+                (Query(fields={"level": "error"}), [0]),
+            ]
+            for query, indexes in expected:
+                found = [_bare(event) async for event in itself.search(query)]
+                assert found == [_bare(batch[index]) for index in indexes], query
+
     async def test_pruning_deletes_what_is_old_and_no_more_than_asked(self, tmp_path: Path) -> None:
         moment = datetime(2026, 1, 1, tzinfo=UTC)
         first = int(moment.timestamp()) * 10**9

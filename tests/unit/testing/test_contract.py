@@ -71,6 +71,30 @@ class SearchesBackwards(Honest):
             yield event
 
 
+class IgnoresLevels(Honest):
+    def search(self, query: Query) -> AsyncIterator[Event]:
+        return super().search(replace(query, levels=None))
+
+
+class IgnoresTheService(Honest):
+    def search(self, query: Query) -> AsyncIterator[Event]:
+        return super().search(replace(query, service=None))
+
+
+class TakesFieldsForLevels(Honest):
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        async for event in super().search(replace(query, levels=None)):
+            if query.levels is None or event.fields.get("level", event.level) in query.levels:
+                yield event
+
+
+class FindsNoItems(Honest):
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        async for event in super().search(query):
+            if all(event.fields.get(name) == value for name, value in query.fields.items()):
+                yield event
+
+
 class IgnoresTheLimit(Honest):
     async def prune(self, *arguments: Any, limit: int = 0, **options: Any) -> int:
         return await super().prune(*arguments, **options)
@@ -193,6 +217,10 @@ async def outcome(sink_class: type[Honest], test: str, folder: Path, *arguments:
         (CountsBeyondTheBatch, "test_an_empty_batch_is_nothing", ()),
         (ClosesOnce, "test_closing_twice_is_closing_once", ()),
         (SearchesBackwards, "test_each_condition_of_a_search_holds", ()),
+        (IgnoresLevels, "test_a_search_finds_levels_a_service_and_items_of_lists", ()),
+        (IgnoresTheService, "test_a_search_finds_levels_a_service_and_items_of_lists", ()),
+        (TakesFieldsForLevels, "test_a_search_finds_levels_a_service_and_items_of_lists", ()),
+        (FindsNoItems, "test_a_search_finds_levels_a_service_and_items_of_lists", ()),
         (IgnoresTheLimit, "test_pruning_deletes_what_is_old_and_no_more_than_asked", ()),
         (ChangesFields, "test_a_write_leaves_its_events_as_they_were", ()),
         (EmptiesTheBatch, "test_a_write_leaves_its_events_as_they_were", ()),
