@@ -1,16 +1,21 @@
-"""``logweir init``: write a routing.yaml to begin with."""
+"""``logweir init``: write a routing.yaml to begin with, and its JSON Schema for editors."""
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from logweir.cli.schema import readable_types
 from logweir.config.models import Strategy
+from logweir.config.schema import json_schema
 
 __all__ = ["init"]
+
+_SCHEMA = "routing.schema.json"
 
 
 def init(
@@ -23,12 +28,22 @@ def init(
     path: Annotated[Path, typer.Option(help="Where to write.")] = Path("routing.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
-    """Write a commented routing.yaml that runs with no server."""
+    """Write a commented routing.yaml that runs with no server, and its JSON Schema for editors."""
     template = files("logweir.config").joinpath("template.yaml").read_text(encoding="utf-8")
+    schema = path.parent / _SCHEMA
+    _write(path, template.replace("{strategy}", strategy).replace("{schema}", _SCHEMA), force=force)
+    typer.echo(f"{path} written (strategy {strategy}); next: logweir check -c {path}")
+    # What is there may be a newer one, or be shared with other files.
+    if force or not schema.exists():
+        _write(schema, json.dumps(json_schema(readable_types()), indent=2) + "\n", force=True)
+        typer.echo(f"{schema} written, for editors; after an upgrade: logweir schema > {schema}")
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(template.replace("{strategy}", strategy))
+            file.write(text)
     except FileExistsError:
         raise typer.BadParameter(
             f"{path} is there already; write elsewhere with --path, or add --force"
@@ -37,4 +52,3 @@ def init(
         raise typer.BadParameter(
             f"{path} cannot be written: {error.strerror}; choose another --path"
         ) from None
-    typer.echo(f"{path} written (strategy {strategy}); next: logweir check -c {path}")

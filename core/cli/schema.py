@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +22,7 @@ from logweir.sinks import registry
 from logweir.sinks.contract import Provisionable
 from logweir.sinks.tamper_evidence import Chained, summary_of
 
-__all__ = ["schema"]
+__all__ = ["readable_types", "schema"]
 
 
 def schema(
@@ -46,7 +46,7 @@ def schema(
     elif tests:
         typer.echo(json.dumps(tests_schema(), indent=2))
     elif sink is None:
-        typer.echo(json.dumps(json_schema(_readable_types()), indent=2))
+        typer.echo(json.dumps(json_schema(readable_types(_say_left_out)), indent=2))
     else:
         typer.echo(_script(sink, config), nl=False)
 
@@ -71,15 +71,23 @@ async def _accept(sink: str | None, config: RoutingConfig) -> str:
     return f"{sink}: recorded that an operator accepted: {accepted}"
 
 
-def _readable_types() -> Iterator[str]:
-    """The types whose options can be read, which few need their driver for; what is left out is reported."""
+def readable_types(left_out: Callable[[MissingDependency], object] = lambda _: None) -> Iterator[str]:
+    """The sink types whose options can be read, which few need their driver for.
+
+    Args:
+        left_out: Is told why another cannot be read.
+    """
     for name in registry.known_types():
         try:
             registry.options_of(name)
         except MissingDependency as error:
-            typer.echo(f"left out: {error}", err=True)
+            left_out(error)
         else:
             yield name
+
+
+def _say_left_out(error: MissingDependency) -> None:
+    typer.echo(f"left out: {error}", err=True)
 
 
 def _script(name: str, path: str) -> str:

@@ -1,8 +1,11 @@
 """``logweir init``: what it writes runs as it is."""
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 import logweir
@@ -59,3 +62,21 @@ def test_wrong_arguments_give_exit_code_2(arguments: list[str]) -> None:
     result = CliRunner().invoke(app, ["init", *arguments])
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+
+
+def test_an_editor_finds_the_schema_beside_the_file_without_a_network() -> None:
+    result = CliRunner().invoke(app, ["init", "--path", "deep/routing.yaml"])
+    assert "deep/routing.schema.json written, for editors" in result.output
+    first = Path("deep/routing.yaml").read_text().splitlines()[0]
+    named = first.removeprefix("# yaml-language-server: $schema=")
+    schema = json.loads(Path("deep", named).read_text())
+    jsonschema.validate(yaml.safe_load(Path("deep/routing.yaml").read_text()), schema)
+    assert "loki" in json.dumps(schema)
+
+
+def test_a_schema_that_is_there_is_kept_unless_forced() -> None:
+    Path("routing.schema.json").write_text("mine")
+    assert "routing.schema.json" not in CliRunner().invoke(app, ["init"]).output
+    assert Path("routing.schema.json").read_text() == "mine"
+    CliRunner().invoke(app, ["init", "--force"])
+    assert json.loads(Path("routing.schema.json").read_text())["title"] == "logweir routing.yaml"
