@@ -11,7 +11,7 @@ from rich.text import Text
 from logweir.benchmarks.suite.predictions import Answer
 from logweir.benchmarks.suite.recommend import Candidate, Recommendation
 from logweir.benchmarks.suite.truth import CLASSES
-from logweir.benchmarks.suite.units import count, duration, figure, size
+from logweir.benchmarks.suite.units import count, duration, figure, size, span
 
 __all__ = ["explained", "show_recommendation"]
 
@@ -54,12 +54,12 @@ def _answers(candidate: Candidate) -> Table:
 def explained(answer: Answer) -> str:
     """How an answer's time is known, and how far it may be wrong."""
     cold = "" if answer.phase == "warm" else ", with the caches empty"
-    span = f"{duration(answer.low)} to {duration(answer.high)}"
     match answer.basis:
         case "measured":
             return f"{'a scan, ' if answer.scans else ''}within what was measured{cold}"
         case "fit":
-            return f"a fit, wrong by up to {figure(answer.error or 1.0)} ×: {span}{cold}"
+            error = f"wrong by up to {figure(answer.error or 1.0)} ×"
+            return f"a fit, {error}: {span(answer.low, answer.high, 'ms')}{cold}"
         case "bounds":
             least = duration(answer.low)
             return f"at least {least}; less than three doublings were measured, too few for a fit{cold}"

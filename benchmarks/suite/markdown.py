@@ -4,98 +4,151 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from logweir.benchmarks.suite import wording
+from logweir.benchmarks.suite.explanations import differing_rates
 from logweir.benchmarks.suite.results import Measure, Results
-from logweir.benchmarks.suite.summary import Row, headline, volumes
-from logweir.benchmarks.suite.units import figure
+from logweir.benchmarks.suite.summary import Row, emptied, headline, volumes
+from logweir.benchmarks.suite.truth import CLASSES
+from logweir.benchmarks.suite.units import figure, span
 
 __all__ = ["render"]
 
 _HEAD = """\
 # What the backends cost: a reference run
 
-Rendered from [backends.json](backends.json), the results of one run of
-[`logweir bench`](../how-to/choose-a-backend.md). To repeat it: `logweir bench run --profile {profile}` with
-`--backend TYPE=URL` for each server, then `logweir bench report --markdown FILE`. Absolute figures are of
-that machine, which ran client and servers at once; measure your own.
+Rendered from [{source}]({source}), the results of one run of
+[`logweir bench`](../how-to/choose-a-backend.md). To repeat it: {command}, then
+`logweir bench report --markdown FILE`. Absolute figures are of that machine, which ran client and servers at
+once; measure your own.
 
-Profile `{profile}`, begun {started}; {environment}.
+Profile `{profile}`, begun {started}: {environment}.{note}
 """
+_REPEAT = "`logweir bench run --profile {profile}` with `--backend TYPE=URL` for each server"
 
 
-def render(results: Results) -> str:
-    """Return the page."""
+def render(results: Results, source: str = "backends.json") -> str:
+    """Return the page.
+
+    Args:
+        results: The run.
+        source: The file of the results, as a link from the page.
+    """
+    head = _HEAD.format(
+        source=source,
+        command=f"`{results.command}`" if results.command else _REPEAT.format(profile=results.profile),
+        profile=results.profile,
+        started=wording.moment(results.started),
+        environment=wording.environment_of(results.environment),
+        note=f" {results.note}" if results.note else "",
+    )
     parts = [
-        _HEAD.format(profile=results.profile, started=results.started, environment=_environment(results)),
+        head,
         _servers(results),
         _matrix(results),
         _growth(results),
+        _questions(results),
         _notes(results),
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _environment(results: Results) -> str:
-    return ", ".join(f"{key} {value}" for key, value in results.environment.items())
-
-
 def _servers(results: Results) -> str:
-    lines = [f"| {name} | {backend.server} |" for name, backend in results.backends.items()]
+    lines = [
+        f"| {wording.store_name(results, name)} | {backend.server} |"
+        for name, backend in results.backends.items()
+    ]
     return "\n".join(["| backend | server, as it reports itself |", "|---|---|", *lines, ""])
 
 
+def _head(results: Results, first: str) -> list[str]:
+    names = [wording.store_name(results, name) for name in results.backends]
+    return [f"| {first} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+
+
 def _matrix(results: Results) -> str:
-    names = list(results.backends)
-    head = [
+    rows = list(headline(results))
+    if not rows:
+        return ""
+    lines = [
         "## Side by side",
         "",
-        "Medians, with the range of the repeats; the best of each row is bold. A difference that is smaller",
-        "than the ranges is none.",
-        "",
-        f"| | {' | '.join(names)} |",
-        "|---" * (len(names) + 1) + "|",
+        "Medians, with the range of the repeats. The best of a row is bold where no other range overlaps its",
+        "own; a difference within the ranges is none, nor one of a few percent between single values.",
     ]
-    rows = [
-        f"| {row.what} ({row.unit}) | {' | '.join(_cell(row, name) for name in names)} |"
-        for row in headline(results)
-        if row.values
-    ]
-    return "\n".join([*head, *rows, ""])
+    group = ""
+    for row in rows:
+        if row.group != group:
+            group = row.group
+            lines += ["", f"**{group}**", "", *_head(results, "")]
+        unit = "" if row.unit == "ms" else f" ({row.unit})"
+        cells = " | ".join(_cell(row, name) for name in results.backends)
+        lines.append(f"| {row.what}{unit} | {cells} |")
+    explained = [f"- {line}" for line in differing_rates(results)]
+    if explained:
+        lines += [
+            "",
+            "Why two rates of one store, into an empty one and while it grows, are not the same:",
+            "",
+            *explained,
+        ]
+    return "\n".join([*lines, ""])
 
 
 def _cell(row: Row, backend: str) -> str:
     measure = row.values.get(backend)
     if measure is None:
         return "–"
-    median = figure(measure.median)
-    text = f"**{median}**" if row.best() == backend else median
-    return (
-        text if measure.low == measure.high else f"{text} ({figure(measure.low)} to {figure(measure.high)})"
-    )
+    unit = "ms" if row.unit == "ms" else ""
+    text = figure(measure.median, unit)
+    text = f"**{text}**" if row.best() == backend else text
+    beside = [span(measure.low, measure.high, unit)] if measure.low != measure.high else []
+    beside += [row.remarks[backend]] if backend in row.remarks else []
+    return f"{text} ({'; '.join(beside)})" if beside else text
 
 
 def _growth(results: Results) -> str:
-    names = list(results.backends)
-    head = [
+    if not volumes(results):
+        return ""
+    compacted = "" if emptied(results) else " after compaction"
+    lines = [
         "## As the store grows",
         "",
-        "Events/s into the store, and bytes for each event in it after compaction.",
+        f"Events/s into the store, and bytes for each event in it{compacted}.",
         "",
-        f"| events | {' | '.join(names)} |",
-        "|---:" + "|---" * len(names) + "|",
+        *_head(results, "events"),
     ]
-    rows = []
     for volume in volumes(results):
         cells = []
-        for name in names:
+        for name in results.backends:
             rate = results.one("growth", name, volume=volume)
             size = results.one("storage", name, volume=volume, part="total")
-            cells.append(f"{_median(rate)}; {_median(size)}")
-        rows.append(f"| {volume:,} | {' | '.join(cells)} |")
-    return "\n".join([*head, *rows, ""])
+            cells.append(f"{_median(rate)}; {_median(size)}" if rate or size else "–")
+        lines.append(f"| {volume:,} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
-def _median(measure: Measure | None) -> str:
-    return figure(measure.median) if measure else "–"
+def _questions(results: Results) -> str:
+    """The time of each class of question at each volume, warm and cold, where caches were emptied."""
+    if not emptied(results):
+        return ""
+    lines = ["## How long questions take", "", "Warm; cold, where caches were emptied before.", ""]
+    for kind, words in CLASSES.items():
+        lines += [f"**{words.capitalize()}**", "", *_head(results, "events")]
+        for volume in volumes(results):
+            cells = []
+            for name in results.backends:
+                found = [
+                    results.one("query", name, volume=volume, phase=phase, **{"class": kind})
+                    for phase in ("warm", "cold")
+                ]
+                cells.append("; ".join(_median(measure, "ms") for measure in found) if any(found) else "–")
+            lines.append(f"| {volume:,} | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _median(measure: Measure | None, unit: str = "") -> str:
+    return figure(measure.median, unit) if measure else "–"
 
 
 def _notes(results: Results) -> str:
@@ -112,12 +165,20 @@ def _said(results: Results) -> Iterator[str]:
         f"{len(asked)} sets of answers were compared with the workload's own truth; "
         f"{len(wrong)} had a wrong one."
     )
-    lost = sum(sum(measure.values) for measure in results.select("lost"))
-    yield f"Confirmed events that were missing after a writer was killed: {figure(lost)}."
+    killed = list(results.select("lost"))
+    if killed:
+        lost = sum(sum(measure.values) for measure in killed)
+        yield f"Confirmed events that were missing after a writer was killed: {figure(lost)}."
     for entry in results.not_run:
-        yield f"{'Failed' if entry.failed else 'Not run'}: {entry.backend}, {entry.what}: {entry.why}"
+        yield f"{wording.missing(results, entry)}."
+    yield f"Stored were {wording.workload_of(results)}."
+    for key, backend in results.backends.items():
+        if backend.cold:
+            name = wording.store_name(results, key)
+            yield f"Before a cold question of {name}: {backend.cold.rstrip('.')}."
     yield (
         "Sizes of Loki are chunks without its index, those of VictoriaLogs its columns and filters; "
         "sizes of FerretDB are not those of MongoDB."
     )
-    yield "The caches of servers and operating system were not emptied; answers are warm."
+    if not emptied(results):
+        yield "The caches of servers and operating system were not emptied; answers are warm."

@@ -1,21 +1,28 @@
-"""A run as one self-contained HTML page: no script, no request, fit for print."""
+"""A run as one self-contained HTML page: no script, no request, light and dark, fit for print."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
-from logweir.benchmarks.suite import charts
-from logweir.benchmarks.suite.charts import Point
+from logweir.benchmarks.suite import curves, wording
+from logweir.benchmarks.suite.explanations import differing_rates
 from logweir.benchmarks.suite.results import Measure, Results
 from logweir.benchmarks.suite.standings import standings
-from logweir.benchmarks.suite.summary import headline, largest_volume, volumes
-from logweir.benchmarks.suite.truth import CLASSES
-from logweir.benchmarks.suite.units import figure
+from logweir.benchmarks.suite.summary import Row, emptied, headline, largest_volume
+from logweir.benchmarks.suite.units import count, figure, span
 from logweir.errors import MissingDependency
 
 __all__ = ["render"]
+
+_COMMANDS = {
+    "first_row": ("time to the first row", "ms"),
+    "seconds": ("whole time", "s"),
+    "rate": ("rows", "rows/s"),
+    "peak_memory": ("most memory", "MiB"),
+}
 
 
 def render(results: Results) -> str:
@@ -30,58 +37,55 @@ def render(results: Results) -> str:
     except ModuleNotFoundError:
         raise MissingDependency("the report's page", "bench") from None
     source = (files(__package__) / "page.html.j2").read_text(encoding="utf-8")
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
-    matrix = list(_matrix(results))
-    return template.render(
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["drawn"] = Markup  # of our own making, and escaped
+    rows = list(headline(results))
+    return environment.from_string(source).render(
         results=results,
-        rows=[row for row in headline(results) if row.values],
+        words=wording,
+        rows=rows,
+        in_short=list(_in_short(results, rows)),
+        explained=list(differing_rates(results)),
         standings=list(standings(results)),
         figure=figure,
-        growth=[Markup(chart) for chart in _growth(results)],  # noqa: S704 - of our own making, and escaped
-        storage=Markup(_storage(results)),  # noqa: S704 - idem
-        matrix=matrix,
+        span=span,
+        count=count,
+        volume=largest_volume(results),
+        emptied=emptied(results),
+        growth=list(curves.growth(results)),
+        questions=list(curves.questions(results)),
+        storage=list(curves.bars(results)),
+        matrix=list(_matrix(results)),
         workers=_workers(results) or [1],
-        wrong=list(_wrong(results)),
+        commands=list(_commands(results)),
+        wrong=list(wording.wrong(results)),
     )
 
 
-def _growth(results: Results) -> Iterator[str]:
-    def drawn(title: str, y_label: str, name: str, **labels: str) -> str:
-        series = {
-            backend: [
-                _point(volume, measure, whole=name != "query")
-                for volume in volumes(results)
-                if (measure := results.one(name, backend, volume=volume, **labels))
-            ]
-            for backend in results.backends
-        }
-        return charts.lines(title, "events in the store", y_label, series)
-
-    yield drawn("Ingest", "events/s", "growth")
-    for kind, words in CLASSES.items():
-        yield drawn(words.capitalize(), "ms", "query", phase="warm", **{"class": kind})
-
-
-def _point(volume: int, measure: Measure, *, whole: bool) -> Point:
-    low, high = (measure.low, measure.high) if whole else (measure.at(0.05), measure.at(0.95))
-    return Point(volume, measure.median, low, high)
-
-
-def _storage(results: Results) -> str:
-    volume = largest_volume(results)
-    bars: dict[str, dict[str, float]] = {}
-    for backend in results.backends:
-        parts = {str(m.labels["part"]): m.median for m in results.select("storage", backend, volume=volume)}
-        if "total" in parts:
-            total = parts.pop("total")
-            bars[backend] = {**parts, "data": max(0.0, total - sum(parts.values()))}
-    grouped = {name: _grouped(parts) for name, parts in bars.items()}
-    return charts.stacked_bars(f"Bytes for each event at {volume:,} events", "bytes/event", grouped)
+def _in_short(results: Results, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Who leads each row, and by how much; those that cannot be told apart are named together."""
+    for row in rows:
+        leaders = row.leaders()
+        if not leaders or not row.chief:
+            continue
+        first = row.values[leaders[0]]
+        names = [wording.store_name(results, name) for name in leaders]
+        if len(leaders) > 1:
+            yield (
+                _titled(row),
+                f"{', '.join(names)}: within each other's ranges, at {figure(first.median, row.unit)}",
+            )
+            continue
+        others = [row.values[name].median for name in row.values if name not in {*leaders, *row.apart}]
+        second = max(others) if row.more_is_better else min(others)
+        yield (
+            _titled(row),
+            f"{names[0]}, {figure(first.median, row.unit)}; the next {figure(second, row.unit)}",
+        )
 
 
-def _grouped(parts: dict[str, float]) -> dict[str, float]:
-    indexes = sum(size for part, size in parts.items() if part.startswith("index "))
-    return {"data": parts["data"], **({"indexes": indexes} if indexes else {})}
+def _titled(row: Row) -> str:
+    return row.what[0].upper() + row.what[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,9 @@ class _Line:
 
     backend: str
     batch: int
-    bare: str
-    cells: list[str]
-    latency: str
+    bare: Measure | None
+    cells: list[Measure | None]
+    latency: list[Measure | None]
 
 
 def _workers(results: Results) -> list[int]:
@@ -104,32 +108,25 @@ def _matrix(results: Results) -> Iterator[_Line]:
     workers = _workers(results)
     for backend in results.backends:
         for batch in batches:
-            bare = results.one("ingest_bare", backend, batch=batch)
-            cells = [results.one("ingest", backend, batch=batch, workers=count) for count in workers]
-            latencies = [
+            cells = [results.one("ingest", backend, batch=batch, workers=number) for number in workers]
+            latency = [
                 results.one("write_latency", backend, batch=batch, workers=workers[-1], percentile=share)
                 for share in (50, 95, 99)
             ]
-            yield _Line(
-                backend,
-                batch,
-                _median(bare),
-                [_median(cell) for cell in cells],
-                " / ".join(_median(latency) for latency in latencies) + " ms",
-            )
+            if any(cells):
+                bare = results.one("ingest_bare", backend, batch=batch)
+                yield _Line(backend, batch, bare, cells, latency)
 
 
-def _median(measure: Measure | None) -> str:
-    return figure(measure.median) if measure else "–"
-
-
-def _wrong(results: Results) -> Iterator[str]:
-    for measure in results.select("query_right"):
-        if measure.median < 1:
-            yield (
-                f"Wrong answers: {measure.backend}, {CLASSES[measure.labels['class']]}: "  # type: ignore[index]
-                f"{measure.median:.0%} were right at {int(measure.labels['volume']):,} events"
-            )
-    for measure in results.select("lost"):
-        if measure.high > 0:
-            yield f"Lost: {measure.backend} did not have {measure.high:.0f} confirmed events after a kill"
+def _commands(results: Results) -> Iterator[dict[str, Any]]:
+    """What `logweir query`, `trace` and `tail` cost over each store: a row for each command and property."""
+    found = list(results.select("command"))
+    for command in dict.fromkeys(str(measure.labels["command"]) for measure in found):
+        for what, (words, unit) in _COMMANDS.items():
+            values = {
+                measure.backend: measure
+                for measure in found
+                if (measure.labels["command"], measure.labels["what"]) == (command, what)
+            }
+            if values:
+                yield {"command": command, "what": words, "unit": unit, "values": values}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["count", "duration", "figure", "size"]
+__all__ = ["count", "duration", "figure", "size", "span"]
 
 #: From so many milliseconds on, a time is shown in the unit, which has so many milliseconds.
 _TIMES = ((2 * 86_400_000, 86_400_000, "days"), (7_200_000, 3_600_000, "h"), (120_000, 60_000, "min"))
@@ -13,6 +13,13 @@ _COUNTS = ((1e9, "billion"), (1e6, "million"))
 def figure(value: float, unit: str = "") -> str:
     """A value with three significant digits or so, and its unit; times in a unit that fits."""
     return duration(value) if unit == "ms" else f"{_digits(value)} {unit}".rstrip()
+
+
+def span(low: float, high: float, unit: str = "") -> str:
+    """From one value to another, the unit said once where it is the same: `0.85 to 1.28 ms`."""
+    first, last = figure(low, unit), figure(high, unit)
+    number, _, name = first.partition(" ")
+    return f"{number if name and last.endswith(f' {name}') else first} to {last}"
 
 
 def duration(milliseconds: float) -> str:

@@ -136,7 +136,7 @@ def report(
     results = Results.load(folder / "results.json")
     _write_page(results, folder / "report.html")
     if text is not None:
-        text.write_text(markdown.render(results), encoding="utf-8")
+        text.write_text(markdown.render(results, text.with_suffix(".json").name), encoding="utf-8")
     terminal.show(results, Screen())
 
 

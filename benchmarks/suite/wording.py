@@ -1,0 +1,95 @@
+"""The keys of a run's file in words: stores, the machine, the workload, and what has no figure. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from logweir.benchmarks.suite.results import NotRun, Results
+from logweir.benchmarks.suite.truth import CLASSES
+from logweir.benchmarks.suite.units import count, duration, figure
+
+__all__ = ["environment_of", "missing", "moment", "store_name", "workload_of", "wrong"]
+
+_NAMES = {
+    "sqlite": "SQLite",
+    "file": "File",
+    "mysql": "MySQL",
+    "postgresql": "PostgreSQL",
+    "mongodb": "MongoDB",
+    "elasticsearch": "Elasticsearch",
+    "opensearch": "OpenSearch",
+    "loki": "Loki",
+    "victorialogs": "VictoriaLogs",
+    "loopback": "Loopback",
+}
+_LIMITS = {
+    "minutes": "the time that a store may take was up",
+    "disk": "the disk that a store may take was full",
+}
+
+
+def store_name(results: Results, backend: str) -> str:
+    """A store's proper name, where the run gives it no other; with what really answers to it."""
+    found = results.backends.get(backend)
+    if found is None or backend != found.type:
+        return backend
+    speaks = found.server.startswith("FerretDB")
+    return f"{_NAMES.get(backend, backend)}{' (FerretDB)' if speaks else ''}"
+
+
+def moment(text: str) -> str:
+    """A time of the file without its seconds: `2026-11-25 03:39 UTC`; anything else as it is."""
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return text
+
+
+def environment_of(environment: dict[str, Any]) -> str:
+    """The machine and the versions."""
+    known: dict[str, Callable[[Any], str]] = {
+        "cores": lambda value: f"{value} cores",
+        "memory_gib": lambda value: f"{value} GiB of memory",
+        "python": lambda value: f"Python {value}",
+        "system": str,
+        "logweir": lambda value: f"logweir {value}",
+    }
+    said = [say(environment[key]) for key, say in known.items() if key in environment]
+    rest = [f"{key.replace('_', ' ')} {value}" for key, value in environment.items() if key not in known]
+    return ", ".join([*said, *rest])
+
+
+def workload_of(results: Results) -> str:
+    """Which events were stored."""
+    described = results.workload
+    source = (
+        f"the events of {described['file']}" if "file" in described else "made-up events of a mixed shape"
+    )
+    seed = f", drawn with the seed {described['seed']}" if "seed" in described else ""
+    if "first_ns" not in described or "step_ns" not in described:
+        return f"{source}{seed}"
+    first = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=described["first_ns"] // 1000)
+    apart = duration(described["step_ns"] / 1e6)
+    return f"{source}{seed}, {apart} apart from {first:%Y-%m-%d %H:%M} UTC on"
+
+
+def wrong(results: Results) -> Iterator[str]:
+    """What a store answered wrongly, and what it lost."""
+    for measure in results.select("query_right"):
+        if measure.median < 1:
+            question = CLASSES[measure.labels["class"]]  # type: ignore[index]
+            where = f"{store_name(results, measure.backend)} at {count(int(measure.labels['volume']))} events"
+            yield f"Wrong answers: {where}, {question}: {measure.median:.0%} of the answers were right"
+    for measure in results.select("lost"):
+        if measure.high > 0:
+            name = store_name(results, measure.backend)
+            yield f"Lost: {name} did not have {figure(measure.high)} confirmed events after a kill"
+
+
+def missing(results: Results, entry: NotRun) -> str:
+    """Why something that was asked for has no figure."""
+    word = "Failed" if entry.failed else "Not measured"
+    limit = f" ({_LIMITS[entry.limit]})" if entry.limit in _LIMITS else ""
+    return f"{word}: {store_name(results, entry.backend)}, {entry.what}{limit}: {entry.why}"
