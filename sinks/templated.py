@@ -270,10 +270,11 @@ class TemplatedSink(Sink[SinkConfig]):
         return deleted
 
     async def _there(self) -> list[str]:
-        """The destinations that the store has, or that this process writes to."""
+        """The destinations that the store has, or that this process has opened."""
+        opened = (text for text, one in self._open.items() if one.opened)
         overflow = self._destination(self.destinations.overflow)
         known = await overflow.itself.known_destinations(self._options, self._template)
-        return sorted({*known, *self._open} - {self.destinations.overflow}) + [
+        return sorted({*known, *opened} - {self.destinations.overflow}) + [
             text for text in (self.destinations.overflow,) if text in known or overflow.opened
         ]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from logweir.cli.sinks import require_ability
+from logweir.cli.sinks import require_chain
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.config.route_tests import tests_schema
@@ -20,7 +20,7 @@ from logweir.errors import ConfigError, ConfigProblem, MissingDependency
 from logweir.runtime.lost_rows import lost_rows
 from logweir.sinks import registry
 from logweir.sinks.contract import Provisionable
-from logweir.sinks.tamper_evidence import Chained, summary_of
+from logweir.sinks.tamper_evidence import summary_of
 
 __all__ = ["readable_types", "schema"]
 
@@ -55,7 +55,7 @@ async def _accept(sink: str | None, config: RoutingConfig) -> str:
     """Record a break in the chains of a sink; what was done, in words."""
     if sink is None:
         raise typer.BadParameter("say with --sink whose chains have a break")
-    require_ability(sink, config, Chained, "has no chains")
+    require_chain(sink, config)
     if not config.audit.chain:
         raise typer.BadParameter("rows are not chained; set audit: {chain: true} in the routing file")
     gone = [each async for each in lost_rows(sink, config, by_data_dir=False)]

@@ -9,8 +9,10 @@ import typer
 from logweir.config.models import RoutingConfig
 from logweir.config.suggestions import no_such
 from logweir.sinks import registry
+from logweir.sinks.shared.destinations import template_of
+from logweir.sinks.tamper_evidence import Chained
 
-__all__ = ["require_ability", "require_sink"]
+__all__ = ["require_ability", "require_chain", "require_sink"]
 
 
 def require_sink(name: str, config: RoutingConfig) -> str:
@@ -33,3 +35,16 @@ def require_ability(name: str, config: RoutingConfig, ability: Any, lack: str) -
     sink_type = config.sinks[require_sink(name, config)].type
     if not issubclass(registry.resolve(sink_type), ability):
         raise typer.BadParameter(f"sink {name!r} {lack}: sinks of type {sink_type} have no such ability")
+
+
+def require_chain(name: str, config: RoutingConfig) -> None:
+    """See that the rows of a sink can be chained.
+
+    Raises:
+        BadParameter: It is not declared, or they cannot.
+    """
+    require_ability(name, config, Chained, "has no chains")
+    if (template := template_of(config.sinks[name])) is not None:
+        raise typer.BadParameter(
+            f"sink {name!r} has no chains: {template.text!r} spreads its rows over tables"
+        )

@@ -15,7 +15,8 @@ from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import counted, printable
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.screen import Screen
-from logweir.cli.sinks import require_ability, require_sink
+from logweir.cli.sinks import require_chain, require_sink
+from logweir.config.chains import can_chain
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.process.threads import in_thread
@@ -72,13 +73,9 @@ def verify(
 
 def _chosen(sink: str | None, config: RoutingConfig) -> list[str]:
     if sink is not None:
-        require_ability(sink, config, Chained, "has no chains")
+        require_chain(sink, config)
         return [sink]
-    return [
-        name
-        for name, settings in config.sinks.items()
-        if issubclass(registry.resolve(settings.type), Chained)
-    ]
+    return [name for name, settings in config.sinks.items() if can_chain(settings, registry.resolve)]
 
 
 async def _verify(name: str, config: RoutingConfig, save: Path | None, known: Path | None) -> bool:

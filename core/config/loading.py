@@ -15,11 +15,11 @@ from pydantic import BaseModel, ValidationError
 
 from logweir.config import strategies
 from logweir.config import yaml_document as documents
+from logweir.config.chains import find_impossible_chains
 from logweir.config.checks import RouteAt, find_contradictions, find_unkept_promises
 from logweir.config.fallbacks import find_impossible_fallbacks
 from logweir.config.models import RouteConfig, RoutingConfig
 from logweir.config.pydantic_errors import Found, describe, shown
-from logweir.config.queue_plan import audit_routes
 from logweir.config.secret_files import Origin, SecretFiles
 from logweir.config.sources import document_of
 from logweir.config.user_modules import find_beside, import_named
@@ -29,7 +29,6 @@ from logweir.redaction.scan import MASK
 from logweir.settings.brokers import BROKERS
 from logweir.sinks import registry
 from logweir.sinks.contract import SinkConfig, lacking_for_retention
-from logweir.sinks.tamper_evidence import Chained
 
 __all__ = [
     "ConfigSource",
@@ -332,7 +331,7 @@ def _inspect(config: RoutingConfig) -> list[tuple[tuple[str | int, ...], str]]:
     except ConfigError as error:
         return [(("redact", "patterns"), problem.message) for problem in error.problems]
     return [
-        *_unchained(config),
+        *find_impossible_chains(config, registry.resolve),
         *find_impossible_fallbacks(config, registry.resolve),
         *(
             (("sinks", name, "retention"), f"{problem}; remove retention, or give the sink another type")
@@ -347,17 +346,6 @@ def _is_elsewhere(raw: dict[str, Any]) -> bool:
     return isinstance(queue, dict) and (
         queue.get("deliver") == "elsewhere" or queue.get("type") in [*BROKERS]
     )
-
-
-def _unchained(config: RoutingConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Whether rows are to be chained, and audit goes nowhere where they could be."""
-    if not config.audit.chain:
-        return
-    names = {name for route in audit_routes(config.routes) for name in route.to}
-    if not any(issubclass(registry.resolve(config.sinks[name].type), Chained) for name in names):
-        problem = "audit.chain links rows of relational sinks, and no audit route leads to one; "
-        advice = "send audit to a sink of type sqlite, mysql or postgresql, or remove chain"
-        yield ("audit", "chain"), problem + advice
 
 
 def _lacking(sink: SinkConfig) -> Iterator[str]:

@@ -16,6 +16,7 @@ from logweir.delivery.worker import Clock
 from logweir.errors import AuditError, LogweirError, SinkRejected
 from logweir.event import Event
 from logweir.sinks.contract import Transactional
+from logweir.sinks.templated import TemplatedSink
 
 __all__ = ["find_transactional", "has_outbox", "record", "transactional"]
 
@@ -50,6 +51,11 @@ def find_transactional(
             raise LogweirError(
                 f"sink {name!r} is not opened here (deliver: elsewhere); LogService needs one that is"
             )
+        if isinstance(channels[name].sink, TemplatedSink):
+            raise LogweirError(
+                f"sink {name!r} has a table for each event, by the values that name it; LogService needs a "
+                "relational sink whose table has a fixed name"
+            )
         if not isinstance(channels[name].sink, Transactional):
             raise LogweirError(f"sink {name!r} has no table; LogService needs a relational sink")
         return channels[name]
@@ -58,7 +64,7 @@ def find_transactional(
             return channel
     raise LogweirError(
         "LogService needs a relational sink that this process delivers to itself and routing.yaml has none; "
-        "add one of type sqlite, mysql or postgresql"
+        "add one of type sqlite, mysql or postgresql, whose table has a fixed name"
     )
 
 

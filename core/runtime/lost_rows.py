@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
+from logweir.config.chains import can_chain
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import delivered_here
 from logweir.config.sinks import context_of
@@ -18,7 +19,7 @@ from logweir.errors import ConfigError, ConfigProblem, SinkRejected, SinkUnavail
 from logweir.process.loop_thread import LoopThread
 from logweir.process.threads import in_thread
 from logweir.sinks import registry
-from logweir.sinks.tamper_evidence import Chained, StoreMissing, summary_of
+from logweir.sinks.tamper_evidence import StoreMissing, summary_of
 from logweir.stores.reading import opened
 from logweir.stores.saved_heads import SavedHeads, SavedHeadsError, lost_since, open_saved_heads, sink_of
 
@@ -74,7 +75,7 @@ async def lost_rows(name: str, config: RoutingConfig, *, by_data_dir: bool = Tru
     """
     settings = config.sinks[name]
     sink_class: Any = registry.resolve(settings.type)
-    if not config.audit.chain or not issubclass(sink_class, Chained):
+    if not config.audit.chain or not can_chain(settings, registry.resolve):
         return
     try:
         saved = await in_thread(lambda: _saved(name, config.audit.saved_heads))

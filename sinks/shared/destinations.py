@@ -30,7 +30,6 @@ __all__ = [
     "check_template",
     "is_template",
     "listed",
-    "refuse_template",
     "template_of",
 ]
 
@@ -60,19 +59,6 @@ def check_template(text: str, key: str) -> None:
         raise ValueError(
             f"{text!r} begins with a placeholder, whose values could be any {key} of the store; begin with a "
             f"fixed name, such as logs_{text}"
-        )
-
-
-def refuse_template(text: str, key: str) -> None:
-    """Refuse placeholders in a key that cannot have them.
-
-    Raises:
-        ValueError: There are some.
-    """
-    if is_template(text):
-        raise ValueError(
-            f"{text!r} has braces, and placeholders are not supported in {key}; write one fixed name, and "
-            "let routes lead to a sink for each destination"
         )
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationInfo, field_validator, model_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from logweir.settings.delivery import directory_of
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import FileMode, Seconds
-from logweir.sinks.contract import SinkConfig
 from logweir.sinks.shared.credentials import check_behind_password, check_once
-from logweir.sinks.shared.destinations import refuse_template
+from logweir.sinks.shared.destinations import TemplatedConfig, check_template, is_template
 from logweir.sinks.sql.own_model import find_table
 
 __all__ = ["MysqlConfig", "PostgresqlConfig", "ServerConfig", "SqlConfig", "SqliteConfig", "numbers_in"]
@@ -29,6 +28,13 @@ _NUMBERS: dict[str, Callable[[str], int | float]] = {
 }
 _AUDIT_DB = "sqlite+aiosqlite:///audit.db"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
+#: Of a table that an event names; in lower case, for some servers take `Acme` and `acme` for one.
+_DESTINATION = re.compile(r"[a-z_][a-z0-9_.-]{0,47}")
+#: Names of what stands beside other tables: their outbox and chains, and in SQLite and PostgreSQL their
+#: indexes, of which `ix_a_user_time` would be both a's and a_user's.
+_OF_OTHERS = re.compile(
+    r"logweir_schema|sqlite_.*|(?:ix|ux)_.*|.*_(?:user|pkey|outbox|chain|chain_gone|chain_ids|chain_closed)"
+)
 
 
 def _checked_url(value: SecretStr) -> SecretStr:
@@ -55,13 +61,16 @@ def numbers_in(url: URL) -> dict[str, int | float]:
     return found
 
 
-class SqlConfig(SinkConfig):
+class SqlConfig(TemplatedConfig):
     """What all relational sinks have."""
+
+    template_key: ClassVar[str] = "table"
 
     url: SecretStr
     """The database, as SQLAlchemy writes it; the driver must be asynchronous."""
     table: str = Field(default="audit_log")
-    """The name of the audit table."""
+    """The name of the audit table. With placeholders, as in `audit_{fields.tenant}`, each event goes to the
+    table that its values name."""
     model: str | None = None
     """Dotted path (`package.module:Class`) of a SQLAlchemy model of your own: a declarative class or `Table`.
     It has the audit columns and may have more, which are filled from the fields of their names."""
@@ -71,13 +80,29 @@ class SqlConfig(SinkConfig):
     """Whether rows written by `LogService` are relayed, once committed, to the other sinks of their route;
     the notes are kept in a table beside the audit table, named after it with `_outbox`."""
 
+    _is_destination: bool = PrivateAttr(default=False)
+
     _url = field_validator("url")(_checked_url)
+
+    def at_destination(self, text: str) -> Self | None:
+        """The options for one table; None if none can have this name beside the others."""
+        if not _DESTINATION.fullmatch(text) or _OF_OTHERS.fullmatch(text):
+            return None
+        made = self.model_copy(update={"table": text})
+        made._is_destination = True  # noqa: SLF001 - of our own class
+        return made
+
+    @property
+    def is_destination(self) -> bool:
+        """Whether the table is one of many that events name."""
+        return self._is_destination or is_template(self.table)
 
     @field_validator("table")
     @classmethod
     def _table_is_an_identifier(cls, value: str) -> str:
-        refuse_template(value, "table")
-        if not _IDENTIFIER.fullmatch(value):
+        if is_template(value):
+            check_template(value, "table")
+        elif not _IDENTIFIER.fullmatch(value):
             raise ValueError(f"{value!r} is no table name; use letters, digits and underscores, at most 48")
         return value
 
@@ -97,6 +122,14 @@ class SqlConfig(SinkConfig):
     def _a_model_names_its_table(self) -> SqlConfig:
         if self.model is not None and "table" in self.model_fields_set:
             raise ValueError("the table of a model has the name that the model gives it; remove table")
+        return self
+
+    @model_validator(mode="after")
+    def _an_outbox_stands_beside_one_table(self) -> SqlConfig:
+        if self.outbox and is_template(self.table):
+            raise ValueError(
+                "an outbox stands beside one table; write a fixed name as table, or remove outbox"
+            )
         return self
 
 

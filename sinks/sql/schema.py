@@ -11,7 +11,7 @@ columns that this one knows.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -36,9 +36,10 @@ from sqlalchemy.schema import CreateColumn, CreateTable
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected
 from logweir.sinks.sql.dialects.contract import Database
+from logweir.sinks.sql.own_model import AUDIT_COLUMNS
 from logweir.sinks.sql.table import TABLE_OPTIONS, definition
 
-__all__ = ["MIGRATIONS", "Migration", "Schema", "script_of", "statements_of"]
+__all__ = ["MIGRATIONS", "Migration", "Schema", "audit_tables", "script_of", "statements_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,17 @@ class Schema:
             columns = ", ".join(sorted(missing))
             hint = ", or set provision: true" if missing.issubset(self.additions) else ""
             raise SinkRejected(f"the table {name} lacks the columns {columns}; add them{hint}")
+
+
+def audit_tables(connection: Connection, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Return the names of the tables that are wanted and have the columns of an audit table."""
+    inspector = inspect(connection)
+    names = [name for name in sorted(inspector.get_table_names()) if is_wanted(name)]
+    if not names:
+        return []
+    found = inspector.get_multi_columns(filter_names=names)
+    columns = {key[1]: {str(column["name"]) for column in of_table} for key, of_table in found.items()}
+    return [name for name in names if columns.get(name, set()).issuperset(AUDIT_COLUMNS)]
 
 
 def _addition(table: Table, name: str, dialect: Dialect) -> str:

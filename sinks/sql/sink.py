@@ -9,28 +9,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from logweir.diagnostics import report
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkConfig, SinkContext
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.destinations import Template, template_of
 from logweir.sinks.sql.chain.hashing import Seal
 from logweir.sinks.sql.chain.known import KnownChains
 from logweir.sinks.sql.chain.memory import ChainMemory
 from logweir.sinks.sql.chain.tables import ChainTables
 from logweir.sinks.sql.chain.verifying import Verification
 from logweir.sinks.sql.chain.writing import Writers, insert_alone, require_links
-from logweir.sinks.sql.client import PAGE, connect, database_of
-from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
+from logweir.sinks.sql.client import PAGE, Transaction, database_of
+from logweir.sinks.sql.config import SqlConfig, SqliteConfig
+from logweir.sinks.sql.connections import Connections
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.health import Needs, condition_of
 from logweir.sinks.sql.outbox import (
@@ -44,11 +42,9 @@ from logweir.sinks.sql.outbox import (
 from logweir.sinks.sql.own_model import find_table
 from logweir.sinks.sql.query import conditions_of
 from logweir.sinks.sql.reading import found
-from logweir.sinks.sql.schema import Schema, script_of
-from logweir.sinks.sql.shielded import Shielded
-from logweir.sinks.sql.sqlite_file import Place, SqliteFile
+from logweir.sinks.sql.schema import Schema, audit_tables, script_of
 from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
-from logweir.sinks.sql.verdicts import DuplicateKey, ReadOnlyFile, TableMissing, as_sink_errors, lacks_right
+from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, as_sink_errors
 from logweir.sinks.sql.writing import Insertion, write_in_parts
 from logweir.sinks.tamper_evidence import Epoch, Finding, Head, Tally, summary_of
 
@@ -65,7 +61,8 @@ class SqlSink(Sink[SqlConfig]):
     def __init__(self, config: SqlConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._url = config.address
-        chaining = self.context.chaining
+        # A chain numbers the rows of one table; loading sees to it that no audit route leads to many.
+        chaining = None if config.is_destination else self.context.chaining
         self._table = (
             find_table(config.model)
             if config.model
@@ -73,17 +70,8 @@ class SqlSink(Sink[SqlConfig]):
         )
         self._outbox = outbox_table(self._table)
         self.keeps_outbox = config.outbox
-        self._patience = config.statement_timeout if isinstance(config, ServerConfig) else None
-        self._engine: AsyncEngine | None = None
-        self._shielded: Shielded | None = None
-        self._file: SqliteFile | None = None
-        if isinstance(config, SqliteConfig):
-            self._shielded = Shielded()
-            if not str(self._url.database).startswith("file:"):  # a URI of SQLite's own is left to it
-                self._file = SqliteFile(Path(str(self._url.database)), int(config.mode, 8))
-        self._place = Place(None, None)
-        self._taken_away = False
-        self._opening = asyncio.Lock()
+        self._connections = Connections(config, self.context)
+        self._owns_connections = True
         self._chain = ChainTables(self._table, Seal(chaining.key)) if chaining is not None else None
         self._memory = ChainMemory(
             KnownChains(self.context.data_dir, self.context.name, self._url, self._table.name)
@@ -107,6 +95,23 @@ class SqlSink(Sink[SqlConfig]):
 
     # -- life ---------------------------------------------------------------------------------------
 
+    def beside(self, config: SqlConfig) -> SqlSink:
+        """Make a sink for another table that shares the connections of this one, which is open."""
+        self._opened()
+        sink = type(self)(config, self.context)
+        sink._connections = self._connections  # noqa: SLF001 - of our own class
+        sink._owns_connections = False  # noqa: SLF001 - likewise
+        return sink
+
+    async def known_destinations(self, options: SqlConfig, template: Template) -> list[str]:
+        """The audit tables of a template that are there.
+
+        Raises:
+            SinkUnavailable: The database cannot be asked.
+        """
+        names = await self._in_transaction(audit_tables, template.matches)
+        return [name for name in names if options.at_destination(name)]
+
     async def open(self) -> None:
         """Connect, and create what is missing of the table if ``provision`` allows it.
 
@@ -114,40 +119,26 @@ class SqlSink(Sink[SqlConfig]):
             SinkUnavailable: The database cannot be reached.
             SinkRejected: The table, or a column of it, is missing.
         """
-        async with self._opening:
-            if self._engine is None:
-                await self._open()
+        if self._owns_connections:
+            await self._connections.open(self._set_up)
+        elif self._connections.database is not None:
+            with as_sink_errors():
+                await self._set_up(self._opened(), self._connections.database)
 
-    async def _open(self) -> None:
-        with as_sink_errors():
-            if self._file is not None:
-                # For a reader too: what it does not see would be taken for gone.
-                await asyncio.to_thread(self._file.repair)
-                if not self.context.read_only:
-                    await asyncio.to_thread(self._file.make)
-            engine, database = await connect(
-                self.config, self.context.workers, read_only=self.context.read_only
-            )
-            try:
-                self._know(database)
-                await self._prepare(engine)
-                async with engine.connect() as connection:
-                    limit = await connection.run_sync(database.packet_limit)
-                self._insertion = Insertion(
-                    self._table,
-                    database,
-                    engine.dialect,
-                    is_model=self.config.model is not None,
-                    packet_limit=limit,
-                )
-                if self._chain is not None:
-                    self._writers = Writers(self._chain, self._insertion, self._transaction)
-            except BaseException:
-                await engine.dispose()
-                raise
-            if self._file is not None:
-                self._place = await asyncio.to_thread(self._file.look)
-        self._engine = engine
+    async def _set_up(self, engine: AsyncEngine, database: Database) -> None:
+        self._know(database)
+        await self._prepare(engine)
+        async with engine.connect() as connection:
+            limit = await connection.run_sync(database.packet_limit)
+        self._insertion = Insertion(
+            self._table,
+            database,
+            engine.dialect,
+            is_model=self.config.model is not None,
+            packet_limit=limit,
+        )
+        if self._chain is not None:
+            self._writers = Writers(self._chain, self._insertion, self._transaction)
 
     async def _prepare(self, engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
@@ -167,25 +158,19 @@ class SqlSink(Sink[SqlConfig]):
 
     async def close(self) -> None:
         """Close the connections, in the loop that made them."""
-        if self._shielded is not None:
-            await self._shielded.finish(self.config.retry.timeout / 2)
-        self._taken_away = False
-        if self._engine is not None and self._chain is not None:
+        if not self._owns_connections:
+            return
+        await self._connections.finish()
+        if self._connections.is_open and self._chain is not None:
             await self._memory.note(self._chain, self._writers.ends)
-        await self._disconnect()
-
-    async def _disconnect(self) -> None:
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.dispose()
+        await self._connections.close()
 
     async def check(self) -> Health:
         """Ask for the server's version, for the table and its version, and whether it may be written."""
         try:
-            if self._taken_away or await self._has_moved(self._place):
-                await self._open_anew(self._place)
+            await self._connections.look(self._set_up)
             with as_sink_errors():
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._connections.patience):
                     outbox = self._outbox if self.keeps_outbox else None
                     needs = Needs(self.config.retention is not None, outbox)
                     return await condition_of(
@@ -196,7 +181,12 @@ class SqlSink(Sink[SqlConfig]):
 
     def provision_script(self) -> str:
         """Return the DDL of the tables and their indexes."""
-        return script_of(self._schema, self._url.get_dialect()())
+        template = template_of(self.config)
+        if template is None:
+            return script_of(self._schema, self._url.get_dialect()())
+        one = self.config.at_destination(template.filled(self.config.overflow)) or self.config
+        script = type(self)(one, self.context).provision_script()
+        return f"-- the same for each table of {self.config.table}\n{script}"
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -363,70 +353,13 @@ class SqlSink(Sink[SqlConfig]):
 
     # -- connections --------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that ends in time, and whose errors are ours."""
-        with as_sink_errors():
-            async with asyncio.timeout(self._patience), self._opened().begin() as connection:
-                try:
-                    yield connection
-                except DBAPIError as error:
-                    if lacks_right(error):
-                        await connection.invalidate()
-                    raise
-
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Write; where a cancellation in the middle would do harm, it does not reach the work."""
-        return await (work if self._shielded is None else self._shielded.run(self._in_place(work)))
+        return await self._connections.whole(work, self._set_up)
 
-    async def _in_place(self, work: Coroutine[Any, Any, T]) -> T:
-        """Write into the file of SQLite that the path names; what went into another one does not count.
-
-        Raises:
-            SinkUnavailable: The file was taken away; it is opened anew, and the work can be repeated.
-        """
-        if self._taken_away:
-            try:
-                await self._open_anew(self._place)
-            except BaseException:
-                work.close()
-                raise
-        place = self._place
-        try:
-            result = await work
-        except ReadOnlyFile:
-            # A connection that could not write when it was made never can, whatever the permissions are now.
-            await self._open_anew(place)
-            raise
-        if await self._has_moved(place):
-            await self._open_anew(place)
-            raise SinkUnavailable("the file was taken away while it was written; it is written again")
-        return result
-
-    async def _has_moved(self, place: Place) -> bool:
-        if self._file is None or place.holds(await asyncio.to_thread(self._file.look)):
-            return False
-        report(
-            f"{self._file.path}.moved",
-            "%s was removed, moved or replaced while it was open; what was stored in it is no longer there",
-            self._file.path,
-        )
-        return True
-
-    async def _open_anew(self, place: Place) -> None:
-        """Connect to the file that the path names now, once for all who found another than theirs."""
-        async with self._opening:
-            if self._place is not place:
-                return
-            self._taken_away = True
-            await self._disconnect()
-            try:
-                await self._open()
-            except (
-                SinkRejected
-            ) as error:  # such as a table that may not be made: an operator's, not the events'
-                raise SinkUnavailable(str(error)) from None
-            self._taken_away = False
+    @property
+    def _transaction(self) -> Transaction:
+        return self._connections.transaction
 
     async def _in_transaction(self, work: Callable[..., T], *arguments: Any) -> T:
         async with self._transaction() as connection:
@@ -437,6 +370,4 @@ class SqlSink(Sink[SqlConfig]):
         return self._insertion
 
     def _opened(self) -> AsyncEngine:
-        if self._engine is None:
-            raise SinkUnavailable("the sink is not open")
-        return self._engine
+        return self._connections.opened()

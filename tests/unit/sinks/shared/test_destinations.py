@@ -107,7 +107,10 @@ LOCAL = "{type: file, path: 'logs/%s.jsonl'}"
         (LOCAL % "{service", "no template"),
         ("{type: file, path: '{service}.jsonl', overflow: ../x}", "cannot be a name"),
         ("{type: file, path: '{service}.jsonl', max_destinations: 0}", "max_destinations"),
-        ("{type: sqlite, url: 'sqlite+aiosqlite:///a.db', table: '{service}_log'}", "not supported in table"),
+        ("{type: sqlite, table: '{service}_log'}", "begins with a placeholder"),
+        ("{type: sqlite, table: 'Audit_{service}'}", "cannot be a destination"),
+        ("{type: sqlite, table: 'logweir_{service}', overflow: schema}", "cannot be a destination"),
+        ("{type: sqlite, table: 'audit_{service}', outbox: true}", "an outbox stands beside one table"),
         ("{type: elasticsearch, url: 'http://e:9200', index: '{env}-app'}", "begins with a placeholder"),
         ("{type: opensearch, url: 'http://e:9200', index: 'App-{env}'}", "cannot be a destination"),
         (
