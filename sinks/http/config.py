@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -13,15 +12,13 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
-from logweir.sinks.shared.credentials import check_one_way
+from logweir.sinks.shared.credentials import check_one_way, login_of, secrets_of
 from logweir.sinks.shared.documents import Form, check_rename
 from logweir.sinks.shared.headers import check_header_name, check_headers
 
 __all__ = ["HttpConfig", "SignConfig"]
 
 _CONCURRENCY = 8
-#: What is shorter occurs by chance.
-_SHORTEST = 4
 #: What the sink says itself in every request.
 _OURS = {"content-length", "content-encoding", "content-type", "host", "idempotency-key", "transfer-encoding"}
 
@@ -138,10 +135,6 @@ class HttpConfig(SinkConfig):
         """What must never be shown, whoever sends it back to us; the longest first."""
         signing = self.sign.secret if self.sign is not None else None
         given = [self.password, self.bearer_token, signing, *self.headers.values()]
-        known = {secret.get_secret_value() for secret in given if secret is not None}
         parts = urlsplit(self.url.get_secret_value())
-        known.update({parts.path, parts.query, f"{parts.path}?{parts.query}"})
-        if self.username is not None and self.password is not None:
-            login = f"{self.username}:{self.password.get_secret_value()}"
-            known.add(base64.b64encode(login.encode()).decode())
-        return sorted((secret for secret in known if len(secret) >= _SHORTEST), key=len, reverse=True)
+        of_the_url = (parts.path, parts.query, f"{parts.path}?{parts.query}")
+        return secrets_of(given, login_of(self.username, self.password), of_the_url)

@@ -10,7 +10,7 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
-from logweir.sinks.shared.credentials import check_one_way
+from logweir.sinks.shared.credentials import check_one_way, login_of, secrets_of
 from logweir.sinks.shared.headers import check_headers
 
 __all__ = ["OtlpConfig"]
@@ -69,5 +69,4 @@ class OtlpConfig(SinkConfig):
     def secrets(self) -> list[str]:
         """What must never be shown, whoever sends it back to us; the longest first."""
         given = [self.password, self.bearer_token, *self.headers.values()]
-        known = {secret.get_secret_value() for secret in given if secret is not None}
-        return sorted((secret for secret in known if secret), key=len, reverse=True)
+        return secrets_of(given, login_of(self.username, self.password))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterable, Mapping
 
 from pydantic import SecretStr
 
@@ -13,7 +14,11 @@ __all__ = [
     "check_once",
     "check_one_way",
     "login_of",
+    "secrets_of",
 ]
+
+#: What is shorter than this would be found, and masked, in the words of any server.
+_SHORTEST_SECRET = 4
 
 
 def check_login(username: str | None, password: SecretStr | None) -> None:
@@ -87,3 +92,19 @@ def login_of(username: str | None, password: SecretStr | None) -> tuple[str, str
 def bearer_header(token: SecretStr | None) -> dict[str, str]:
     """Return the header of bearer authentication (RFC 6750, section 2.1), or none without a token."""
     return {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
+
+
+def secrets_of(
+    given: Iterable[SecretStr | None], login: tuple[str, str] | None = None, more: Iterable[str] = ()
+) -> list[str]:
+    """What must never be shown, whoever sends it back to us; the longest first.
+
+    Args:
+        given: The secrets of the configuration.
+        login: That of basic authentication (RFC 7617), whose header holds the password in another form.
+        more: Others.
+    """
+    known = {secret.get_secret_value() for secret in given if secret is not None} | {*more}
+    if login is not None:
+        known.add(base64.b64encode(":".join(login).encode()).decode())
+    return sorted((secret for secret in known if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)

@@ -9,16 +9,89 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import httpx
 from pydantic import SecretStr
 
+from logweir.errors import SinkUnavailable
+from logweir.redaction.scan import MASK
 from logweir.sinks.shared.proxies import proxy_for
 
-__all__ = ["HttpPool", "beginning_of", "make_http_client"]
+__all__ = ["HttpPool", "ServerClient", "beginning_of", "make_http_client"]
+
+
+class _HasSecrets(Protocol):
+    def secrets(self) -> list[str]:
+        """What must never be shown, the longest first."""
+        ...
+
+
+ConfigT = TypeVar("ConfigT", bound=_HasSecrets)
+
+
+class ServerClient(ABC, Generic[ConfigT]):
+    """Requests of one sink to one server: errors of httpx end here, and the sink's secrets too.
+
+    Attributes:
+        no_answer: What a failure to get an answer begins with.
+
+    Args:
+        config: The sink's options.
+        http: The pool.
+    """
+
+    no_answer: ClassVar[str] = ""
+
+    def __init__(self, config: ConfigT, http: HttpPool) -> None:
+        self._http = http
+        self._secrets = [secret.encode() for secret in config.secrets()]
+
+    @classmethod
+    async def make(cls, config: ConfigT, workers: int) -> Self:
+        """Make the pool, in a thread because it reads certificates; nothing is sent yet.
+
+        Raises:
+            SinkUnavailable: A certificate cannot be read.
+        """
+        try:
+            return cls(config, await asyncio.to_thread(cls.pool, config, workers))
+        except OSError as error:
+            raise SinkUnavailable(f"a file of tls cannot be used: {error}") from None
+
+    @staticmethod
+    @abstractmethod
+    def pool(config: Any, workers: int) -> HttpPool:
+        """Make the pool for so many workers; blocks."""
+
+    async def close(self) -> None:
+        """Close the connections, in the loop that made them."""
+        await self._http.aclose()
+
+    @asynccontextmanager
+    async def asking(
+        self, method: str, url: str | httpx.URL, **content: Any
+    ) -> AsyncIterator[httpx.Response]:
+        """Send a request; its answer is read within the context.
+
+        Raises:
+            SinkUnavailable: There was none, or it broke off.
+        """
+        try:
+            async with self._http.stream(method, url, **content) as response:
+                yield response
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            words = (str(error) or type(error).__name__).encode()
+            raise SinkUnavailable(self.no_answer + self.masked(words).decode(errors="replace")) from None
+
+    def masked(self, said: bytes) -> bytes:
+        """What was said without our secrets, which a server may have sent back."""
+        for secret in self._secrets:
+            said = said.replace(secret, MASK.encode())
+        return said
 
 
 class HttpPool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -14,9 +13,8 @@ import httpx
 import msgspec
 
 from logweir.errors import SinkRejected, SinkUnavailable
-from logweir.redaction.scan import MASK
 from logweir.sinks.shared.credentials import bearer_header, login_of
-from logweir.sinks.shared.http_client import HttpPool, beginning_of, make_http_client
+from logweir.sinks.shared.http_client import HttpPool, ServerClient, beginning_of, make_http_client
 from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
 from logweir.sinks.shared.tls import tls_context
 from logweir.sinks.victorialogs.config import VictoriaLogsConfig
@@ -45,7 +43,7 @@ _decode_row = msgspec.json.Decoder(Row).decode
 _decode = msgspec.json.decode
 
 
-class VictoriaLogsClient:
+class VictoriaLogsClient(ServerClient[VictoriaLogsConfig]):
     """A pool of connections to one VictoriaLogs.
 
     Args:
@@ -53,8 +51,10 @@ class VictoriaLogsClient:
         http: The pool.
     """
 
+    no_answer = "no answer from VictoriaLogs: "
+
     def __init__(self, config: VictoriaLogsConfig, http: HttpPool) -> None:
-        self._http = http
+        super().__init__(config, http)
         self._url = config.url
         message = "event" if config.message_field is None else f"fields.{config.message_field},event"
         arguments = {
@@ -68,23 +68,20 @@ class VictoriaLogsClient:
         self._push_headers = _LINES | ({"Content-Encoding": "gzip"} if config.gzip else {})
         self._query_timeout = max(_QUERY_TIMEOUT, config.retry.timeout)
         self._retention = config.retention_period
-        self._secrets = [secret.encode() for secret in config.secrets()]
 
-    @classmethod
-    async def make(cls, config: VictoriaLogsConfig, workers: int) -> VictoriaLogsClient:
-        """Make the pool, in a thread because it reads certificates; nothing is sent yet.
-
-        Raises:
-            SinkUnavailable: A certificate cannot be read.
-        """
-        try:
-            return cls(config, await asyncio.to_thread(_pool, config, workers))
-        except OSError as error:
-            raise SinkUnavailable(f"a file of tls cannot be used: {error}") from None
-
-    async def close(self) -> None:
-        """Close the connections, in the loop that made them."""
-        await self._http.aclose()
+    @staticmethod
+    def pool(config: VictoriaLogsConfig, workers: int) -> HttpPool:
+        """See :meth:`ServerClient.pool`."""
+        tenant = {"AccountID": str(config.account_id), "ProjectID": str(config.project_id)}
+        own = {name: value.get_secret_value() for name, value in config.headers.items()}
+        return make_http_client(
+            login=login_of(config.username, config.password),
+            headers=_HEADERS | tenant | own | bearer_header(config.bearer_token),
+            trust=tls_context(config.tls) if config.url.startswith("https:") else None,
+            timeout=config.retry.timeout,
+            connections=workers + _READERS,
+            proxy=config.proxy,
+        )
 
     async def push(self, body: bytes) -> Answer:
         """Send lines, compressed if the options say so.
@@ -95,7 +92,7 @@ class VictoriaLogsClient:
         if self._gzip:  # compressing a batch would hold up the loop
             body = bytes(await asyncio.to_thread(cramjam.gzip.compress, body, _GZIP_LEVEL))
         began = time.monotonic()
-        async with self._asking("POST", self._push_url, content=body, headers=self._push_headers) as response:
+        async with self.asking("POST", self._push_url, content=body, headers=self._push_headers) as response:
             answer = await self._answer(response)
         return Answer(answer.status, answer.reason, answer.retry_after, answer.text, time.monotonic() - began)
 
@@ -105,7 +102,7 @@ class VictoriaLogsClient:
         Raises:
             SinkUnavailable: There was no answer.
         """
-        async with self._asking("GET", f"{self._url}/flags") as response:
+        async with self.asking("GET", f"{self._url}/flags") as response:
             page = (await beginning_of(response, _MOST_OF_A_PAGE)).decode(errors="replace")
             is_shown = response.status_code == HTTPStatus.OK and is_page_of_flags(page)
         return flags_of(page, self._retention) if is_shown else Flags(retention=self._retention)
@@ -116,7 +113,7 @@ class VictoriaLogsClient:
         Raises:
             SinkUnavailable: There was no answer.
         """
-        async with self._asking("GET", self._url + path) as response:
+        async with self.asking("GET", self._url + path) as response:
             page = await beginning_of(response, _MOST_OF_A_PAGE)
             return page.decode(errors="replace") if response.status_code == HTTPStatus.OK else ""
 
@@ -128,7 +125,7 @@ class VictoriaLogsClient:
             SinkRejected: It refuses the query.
         """
         url, form = f"{self._url}/select/logsql/query", {"query": query}
-        async with self._asking("POST", url, data=form, timeout=self._query_timeout) as response:
+        async with self.asking("POST", url, data=form, timeout=self._query_timeout) as response:
             if response.status_code != HTTPStatus.OK:
                 raise _refusal_of(await self._answer(response))
             async for line in _lines(response.aiter_bytes()):
@@ -141,7 +138,7 @@ class VictoriaLogsClient:
             SinkUnavailable: It cannot be asked now.
             SinkRejected: It refuses.
         """
-        async with self._asking("POST", self._url + path, data=dict(form)) as response:
+        async with self.asking("POST", self._url + path, data=dict(form)) as response:
             if response.status_code != HTTPStatus.OK:
                 raise _refusal_of(await self._answer(response))
             content = await beginning_of(response, _MOST_OF_A_PAGE)
@@ -150,31 +147,13 @@ class VictoriaLogsClient:
         except ValueError:
             raise _not_its_answer() from None
 
-    @asynccontextmanager
-    async def _asking(
-        self, method: str, url: str | httpx.URL, **content: Any
-    ) -> AsyncIterator[httpx.Response]:
-        """Send a request; what httpx raises becomes what a worker understands."""
-        try:
-            async with self._http.stream(method, url, **content) as response:
-                yield response
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
-            said = self._masked(f"{type(error).__name__}: {error}".encode())
-            raise SinkUnavailable(f"no answer from VictoriaLogs: {said}") from None
-
     async def _answer(self, response: httpx.Response) -> Answer:
         return Answer(
             response.status_code,
             response.reason_phrase,
             response.headers.get("Retry-After"),
-            self._masked(await beginning_of(response, _MOST_READ)),
+            self.masked(await beginning_of(response, _MOST_READ)).decode(errors="replace"),
         )
-
-    def _masked(self, said: bytes) -> str:
-        """What was said without our secrets, which a server may have sent back."""
-        for secret in self._secrets:
-            said = said.replace(secret, MASK.encode())
-        return said.decode(errors="replace")
 
 
 async def _lines(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -205,17 +184,3 @@ def _refusal_of(answer: Answer) -> SinkUnavailable | SinkRejected:
     if meaning_of(answer.status) in {Meaning.LATER, Meaning.FAILED}:
         return SinkUnavailable(said_by(answer))
     return SinkRejected(said_by(answer))
-
-
-def _pool(config: VictoriaLogsConfig, workers: int) -> HttpPool:
-    """Make the pool, in a thread: certificates are read from files."""
-    tenant = {"AccountID": str(config.account_id), "ProjectID": str(config.project_id)}
-    own = {name: value.get_secret_value() for name, value in config.headers.items()}
-    return make_http_client(
-        login=login_of(config.username, config.password),
-        headers=_HEADERS | tenant | own | bearer_header(config.bearer_token),
-        trust=tls_context(config.tls) if config.url.startswith("https:") else None,
-        timeout=config.retry.timeout,
-        connections=workers + _READERS,
-        proxy=config.proxy,
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import ClassVar, Literal
 from urllib.parse import urlunsplit
@@ -13,7 +12,7 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts, may_hold_credentials
-from logweir.sinks.shared.credentials import check_one_way
+from logweir.sinks.shared.credentials import check_one_way, login_of, secrets_of
 from logweir.sinks.shared.destinations import (
     Template,
     TemplatedConfig,
@@ -39,8 +38,6 @@ _LONGEST_NAME = 128
 _MOST_TENANTS = 2**32 - 1
 #: As VictoriaLogs writes them: 07 and 7 would be one tenant under two names.
 _TENANT = re.compile(r"(0|[1-9][0-9]{0,9})(?::(0|[1-9][0-9]{0,9}))?", re.ASCII)
-#: What is shorter occurs by chance.
-_SHORTEST = 4
 #: What the sink says itself in every request.
 _OURS = {
     "accountid", "content-length", "content-encoding", "content-type", "host", "projectid",
@@ -177,8 +174,4 @@ class VictoriaLogsConfig(TemplatedConfig):
     def secrets(self) -> list[str]:
         """What must never be shown, whoever sends it back to us; the longest first."""
         given = [self.password, self.bearer_token, *self.headers.values()]
-        known = {secret.get_secret_value() for secret in given if secret is not None}
-        if self.username is not None and self.password is not None:
-            login = f"{self.username}:{self.password.get_secret_value()}"
-            known.add(base64.b64encode(login.encode()).decode())
-        return sorted((secret for secret in known if len(secret) >= _SHORTEST), key=len, reverse=True)
+        return secrets_of(given, login_of(self.username, self.password))

@@ -1,5 +1,6 @@
 """The OTLP sink's parts: records, verdicts, and what it does with what a receiver refuses."""
 
+import base64
 import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -196,6 +197,15 @@ async def test_an_event_that_cannot_be_written_is_rejected_alone() -> None:
         result = await sink.write(batch)
         assert list(server.stored) == [batch[0].id]
     assert result.rejected.keys() == {1, 2}
+
+
+async def test_a_login_is_not_shown_when_the_receiver_sends_its_header_back() -> None:
+    async with receiving(username="ann", password="hunter2-hunter2") as (server, sink):
+        server.behaviour = lambda request: Reply(401, body=request.headers["authorization"].encode())
+        with pytest.raises(SinkUnavailable) as caught:
+            await sink.write([make_event()])
+    assert "hunter2" not in str(caught.value)
+    assert base64.b64encode(b"ann:hunter2-hunter2").decode() not in str(caught.value)
 
 
 async def test_secrets_are_not_shown_when_the_receiver_sends_them_back() -> None:
