@@ -112,24 +112,6 @@ class TestOpenSearchDataStreamsByTemplate(_ByTemplate):
     layout = "data_stream"
 
 
-@pytest.fixture(params=PRODUCTS)
-def product(request: pytest.FixtureRequest) -> SearchEngineProduct:
-    return PRODUCTS[request.param]
-
-
-@pytest.fixture
-def server(request: pytest.FixtureRequest, product: SearchEngineProduct) -> Server:
-    found: Server = request.getfixturevalue(product.name)
-    return found
-
-
-@pytest.fixture
-def store(server: Server) -> Iterator[Elastic]:
-    store = Elastic(server.url, f"test-{uuid4().hex[:12]}", PRODUCTS[server.name])
-    yield store
-    store.remove()
-
-
 # -- where events go ------------------------------------------------------------------------------------
 
 

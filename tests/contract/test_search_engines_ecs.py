@@ -1,8 +1,6 @@
 """Fields under the names of the Elastic Common Schema: as they stand in the stores, and as they are found and read."""
 
-from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -11,27 +9,8 @@ from logweir.event import Kind
 from logweir.testing.contract import assert_law, make_event
 from servers import Server
 from support.elastic import Elastic, all_of, opened
-from support.search_engines import PRODUCTS, SearchEngineProduct
 
 MOMENT_NS = 1_767_225_600 * 10**9
-
-
-@pytest.fixture(params=PRODUCTS)
-def product(request: pytest.FixtureRequest) -> SearchEngineProduct:
-    return PRODUCTS[request.param]
-
-
-@pytest.fixture
-def server(request: pytest.FixtureRequest, product: SearchEngineProduct) -> Server:
-    found: Server = request.getfixturevalue(product.name)
-    return found
-
-
-@pytest.fixture
-def store(server: Server) -> Iterator[Elastic]:
-    store = Elastic(server.url, f"test-{uuid4().hex[:12]}", PRODUCTS[server.name])
-    yield store
-    store.remove()
 
 
 NAMED: dict[str, Any] = {
