@@ -3,6 +3,7 @@
 # Needs mvn, a JDK of 17 or newer, unzip, libzstd1.
 set -euo pipefail
 DIR=$(realpath -m "$1"); cd "$(dirname "$0")"
+. ../java.sh
 if [ ! -e "$DIR/.done" ]; then
   mkdir -p "$DIR"/lib "$DIR"/home/{config,plugins,nativelibs,modules/transport-netty4}
   mvn -q -B -f pom.xml dependency:copy-dependencies -DoutputDirectory="$DIR/lib"
@@ -11,19 +12,7 @@ if [ ! -e "$DIR/.done" ]; then
   sed -i 's/^modulename=.*/modulename=/' "$M/plugin-descriptor.properties"
   mv "$DIR"/lib/transport-netty4-*.jar "$DIR"/lib/netty-*.jar "$M/"
   ln -sf "$(ls /usr/lib/*-linux-gnu/libzstd.so.1 | head -1)" "$DIR/home/nativelibs/libzstd.so"
-  cat > "$DIR/home/config/log4j2.properties" <<'C'
-status = error
-appender.console.type = Console
-appender.console.name = console
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d %p %c{1.} %m%n
-rootLogger.level = warn
-rootLogger.appenderRef.console.ref = console
-C
+  log_to_the_console "$DIR/home/config/log4j2.properties"
   touch "$DIR/.done"
 fi
-mkdir -p "$DIR/classes"
-if ! cmp -s EsServer.java "$DIR/classes/EsServer.java"; then   # a changed recipe
-  javac -nowarn -d "$DIR/classes" -cp "$DIR/lib/*" EsServer.java
-  cp EsServer.java "$DIR/classes/"
-fi
+compile "$DIR" EsServer
