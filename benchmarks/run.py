@@ -16,7 +16,7 @@ from pathlib import Path
 
 from logweir.benchmarks.measure import Bar, Report, take_turns
 
-__all__ = ["measure"]
+__all__ = ["measure", "write_lines"]
 
 _CONFIG = """\
 service: bench
@@ -43,7 +43,7 @@ def measure(*, events: int = 300_000, runs: int = 5) -> Report:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "routing.yaml").write_text(_CONFIG)
-        _write_lines(folder / "events.jsonl", events)
+        write_lines(folder / "events.jsonl", events)
         (folder / "empty.jsonl").touch()
         series = take_turns(
             [
@@ -56,7 +56,8 @@ def measure(*, events: int = 300_000, runs: int = 5) -> Report:
     return Report("logweir run", series, [Bar(series[0], 100_000, at_most=False)])
 
 
-def _write_lines(path: Path, events: int) -> None:
+def write_lines(path: Path, events: int) -> None:
+    """Write so many lines of JSON."""
     with path.open("w") as file:
         for number in range(events):
             line = {
