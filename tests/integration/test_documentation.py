@@ -43,7 +43,7 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         name = re.match(r"# (\w+\.py)\n", block)
         (tmp_path / (name[1] if name else f"block{number}.py")).write_text(block)
     programs = [path.name for path in tmp_path.glob("*.py") if not path.name.startswith("test_")]
-    if page.name in {"audit-a-function.md", "tutorial.md"}:  # one program in several blocks
+    if page.name == "audit-a-function.md":  # one program in several blocks
         text = "\n".join(blocks(page, "python"))
         (tmp_path / "all.py").write_text(text)
         programs = ["all.py"]
@@ -51,17 +51,6 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         done = run(tmp_path, sys.executable, program)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
-
-
-def test_the_commands_of_the_tutorial_work(tmp_path: Path) -> None:
-    (tmp_path / "old-service.log").write_text('{"msg": "hello"}\nplain\n')
-    commands = [line for block in blocks(ROOT / "docs/tutorial.md", "console") for line in block.splitlines()]
-    for command in commands:
-        if command.startswith("logweir "):
-            done = subprocess.run(
-                f"{BIN}/{command}", shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, (command, done.stderr)
 
 
 def commands(page: str) -> list[str]:

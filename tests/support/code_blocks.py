@@ -45,7 +45,7 @@ _SESSIONS = "tests/integration/test_sessions.py"
 RUN = {
     "README.md": _SESSIONS,
     "docs/start/install.md": _SESSIONS,
-    "docs/tutorial.md": _HERE,
+    "docs/tutorial.md": _SESSIONS,
     "docs/how-to/archive.md": _HERE,
     "docs/how-to/read-back.md": _HERE,
     "docs/how-to/testing.md": _HERE,

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 SKIPPED = ("docker", "pip ", "make ", "git ", "python3 -m venv", ". .venv")
 #: Whose answer may come a moment late, because events are on their way.
 _READS = re.compile(r"^(logweir (query|trace|broker)|curl|cat) ?")
-_PATIENCE = 30.0
+_PATIENCE = 3.0 if os.environ.get("LOGWEIR_SESSIONS") == "write" else 30.0
 #: Where the reader of the pages is; ``folder`` is as long, so that tables break their lines alike.
 _READERS_FOLDER = "/home/ann/shop"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -58,6 +58,12 @@ def form(text: str) -> str:
     return text.strip()
 
 
+def alike(told: str, printed: str) -> bool:
+    """Whether a page's output has the form of what was printed; ``...`` alone in a line stands for any lines."""
+    wanted = re.escape(form(told)).replace(re.escape("\n..."), r"(\n.*)?")
+    return re.fullmatch(wanted, form(printed), re.DOTALL) is not None
+
+
 @dataclass
 class Session:
     """One page, in a folder of its own.
@@ -66,11 +72,13 @@ class Session:
         page: Relative to the repository.
         folder: Where its files and commands are.
         instead: What the page names, and what this machine has instead: addresses of servers.
+        done: What is done here for a command of SKIPPED, such as one that stops a server.
     """
 
     page: str
     folder: Path
     instead: Mapping[str, str] = field(default_factory=dict)
+    done: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     _beside: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def play(self) -> list[tuple[str, str, str]]:
@@ -88,12 +96,13 @@ class Session:
 
     def _type(self, command: str, told: str) -> str:
         if command.startswith(SKIPPED):
+            self.done.get(command, lambda: None)()
             return told
         if command.endswith(" &"):
             self._beside.append(self._start(command.removesuffix(" &")))
             return told
         deadline = time.monotonic() + (_PATIENCE if _READS.match(command) else 0)
-        while form(printed := self._run(command)) != form(told) and time.monotonic() < deadline:
+        while not alike(told, printed := self._run(command)) and time.monotonic() < deadline:
             time.sleep(0.2)
         return printed
 
@@ -103,7 +112,8 @@ class Session:
         text = out.decode()
         for theirs, ours in self.instead.items():
             text = text.replace(ours, theirs)
-        return text.replace(str(self.folder), _READERS_FOLDER)
+        text = text.replace(str(self.folder), _READERS_FOLDER)
+        return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
     def _start(self, command: str, **options: int) -> "subprocess.Popen[bytes]":
         environment = {
@@ -149,7 +159,7 @@ def rewritten(page: str, played: list[tuple[str, str, str]]) -> str:
     text = (ROOT / page).read_text(encoding="utf-8")
     place = 0
     for command, told, printed in played:
-        if form(told) != form(printed):
+        if not alike(told, printed):
             place = text.index(f"$ {command}\n{told}", place) + len(f"$ {command}\n")
             text = text[:place] + printed + text[place + len(told) :]
     return text
