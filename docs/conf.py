@@ -177,5 +177,4 @@ def setup(app: Any) -> None:
     app.connect("source-read", _add_navigation)
     app.connect("source-read", _follow_the_readers_switch)
     app.connect("build-finished", _lead_to_first_page)
-    for language in ("mermaid", "logql"):  # which Pygments does not know
-        app.add_lexer(language, TextLexer)
+    app.add_lexer("logql", TextLexer)  # which Pygments does not know

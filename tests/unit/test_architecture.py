@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from support.pictures.rooms import FLOORS
+from support.pictures.stations import STATIONS
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/explanation/architecture.md").read_text()
 TOP = ("core", "sinks", "benchmarks", "tests", "docs", "examples")
-#: A path of the repository, in the text or in a drawing.
+#: A path of the repository.
 PATH = re.compile(rf"(?<![\w/.])(?:{'|'.join(TOP)})/[\w./-]*[\w/]|(?<![\w/.])pyproject\.toml")
-
-
-def drawings() -> list[str]:
-    return re.findall(r"^```mermaid\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def floors_of_the_contract() -> list[tuple[set[str], bool]]:
@@ -32,16 +31,7 @@ def packages(folder: str) -> set[str]:
 
 
 def test_the_drawing_has_the_floors_of_the_import_contract_and_their_rooms() -> None:
-    rooms = drawings()[0]
-    floors = re.findall(r'subgraph (layer\d) \["(.*?)"\]\n(.*?)\n    end', rooms, re.DOTALL)
-    drawn = [
-        (set(re.findall(r'^ +(\w+)\["\1<br/>', nodes, re.MULTILINE)), "(independent)" in title)
-        for _, title, nodes in floors
-    ]
-    assert drawn == floors_of_the_contract()
-    ids = [name for name, _, _ in floors]
-    assert f"    {' --> '.join(ids)}\n" in rooms, "the floors stand in another order"
-    assert [title.partition(" ")[0] for _, title, _ in floors] == [str(n) for n in range(len(floors), 0, -1)]
+    assert [(set(floor.rooms), floor.independent) for floor in FLOORS] == floors_of_the_contract()
 
 
 def test_every_room_is_drawn_and_has_its_section() -> None:
@@ -59,12 +49,8 @@ def test_every_room_of_the_sinks_is_named() -> None:
 
 
 def test_each_step_of_an_events_way_names_its_file() -> None:
-    way = drawings()[1]
-    nodes = dict(re.findall(r'^ +(\w+)[\[{]"(.*?)"[\]}]$', way, re.MULTILINE))
-    without = {name for name, label in nodes.items() if not PATH.fullmatch(label.rpartition("<br/>")[2])}
-    assert not without
-    stations = re.sub(r'"[^"]*"|subgraph \w+|-- +-->', " --> ", way.partition("\n\n")[2])
-    assert set(re.findall(r"\b[a-z]\w+\b", stations)) - {"end", "subgraph"} == set(nodes)
+    wrong = {name: station.path for name, station in STATIONS.items() if not (ROOT / station.path).is_file()}
+    assert not wrong
 
 
 @pytest.mark.parametrize("page", ["docs/explanation/architecture.md", "CONTRIBUTING.md"])

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from support.pictures import reference_run, terminal, way
+from support.pictures import broker, reference_run, rooms, stations, terminal, way
 from support.pictures.svg import LOOKS
 from support.public_api import ROOT
 
@@ -11,6 +11,9 @@ _DRAWN = {
     "way-of-an-event": way.draw,
     "demo": terminal.draw,
     "reference-run": reference_run.draw,
+    "rooms": rooms.draw,
+    "way-through-the-files": stations.draw,
+    "way-over-a-broker": broker.draw,
 }
 
 

@@ -108,7 +108,7 @@ class Drawing:
         anchor: str = "middle",
         colour: str | None = None,
     ) -> None:
-        """One line; ``style`` is any of ``bold``, ``small``, ``code`` and ``faint``."""
+        """One line; ``style`` is any of ``bold``, ``small``, ``tiny``, ``code`` and ``faint``."""
         kind = f' class="{style}"' if style else ""
         end = "" if anchor == "start" else f' text-anchor="{anchor}"'
         fill = f' fill="{colour}"' if colour else ""
@@ -140,7 +140,8 @@ class Drawing:
     def text(self) -> str:
         look = self.look
         style = (
-            f"text{{font:14px {_SANS};fill:{look.ink}}}.bold{{font-weight:600;font-size:13.5px}}.small{{font-size:12px}}"
+            f"text{{font:14px {_SANS};fill:{look.ink}}}.bold{{font-weight:600;font-size:13.5px}}"
+            f".small{{font-size:12px}}.tiny{{font-size:10.5px}}"
             f".faint{{fill:{look.faint}}}.code{{font-family:{_MONO};font-size:12.5px}}"
             f".way{{fill:none;stroke:{look.line};stroke-width:1.4}}"
         )
