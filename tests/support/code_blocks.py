@@ -71,6 +71,7 @@ PARSED = {
 
 #: Python that is marked as ``py``: parts of the reader's own files, which no test runs as they stand.
 PARTS = {
+    "docs/how-to/classify.md": "not run: a function of the reader's; tests/unit/routing has its like",
     "docs/how-to/alembic.md": "not run: parts of env.py and of a migration; tests/integration/test_alembic.py has them",
     "docs/how-to/carry-a-trace.md": "not run: part of a service with aiohttp",
     "docs/how-to/django.md": "not run: parts of settings.py and asgi.py; tests/integration/test_django.py has them",
