@@ -59,6 +59,7 @@ RUN_AS_A_WHOLE = {"docs/how-to/release.md", *(page for page, test in RUN.items()
 
 #: Pages whose commands of logweir are only parsed, with the reason.
 PARSED = {
+    "docs/how-to/erase.md": "not run: asks for rows of the reader; tests/unit/cli/test_query.py has its own",
     "docs/how-to/dead-letters.md": "not run: names letters of the reader; tests/integration/test_dead_letters.py has its own",
     "docs/how-to/deliver-elsewhere.md": "not run: a worker has no end; tests/integration/test_elsewhere.py runs it",
     "docs/how-to/kafka.md": "not run: a worker has no end; tests/integration/test_kafka_queue.py runs it",
@@ -84,6 +85,7 @@ OTHER_YAML: dict[tuple[str, str], str] = {}
 
 #: Routing files that name code or a sink of their page, which the loader cannot import: held to the schema alone.
 NAMES_CODE = {
+    "docs/how-to/classify.md",
     "docs/how-to/structlog-chain.md",
     "docs/how-to/relational-audit-store.md",
     "examples/custom_sink/README.md",
