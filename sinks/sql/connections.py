@@ -6,7 +6,7 @@ The sinks of one database whose tables events name share them: one pool, and one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.sinks.contract import SinkContext
-from logweir.sinks.sql.client import connect
+from logweir.sinks.sql.client import connect, database_of
 from logweir.sinks.sql.config import ServerConfig, SqlConfig, SqliteConfig
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.shielded import Shielded
@@ -28,7 +28,7 @@ __all__ = ["Connections", "SetUp"]
 
 T = TypeVar("T")
 #: Sees that the tables of a sink are there, on connections that were just made.
-SetUp = Callable[[AsyncEngine, Database], Awaitable[None]]
+SetUp = Callable[[AsyncEngine, Database], Coroutine[Any, Any, None]]
 #: Connections beside those of the workers, so that a table that is locked does not hold up the others.
 _FOR_OTHER_TABLES = 4
 
@@ -41,7 +41,7 @@ class Connections:
         context: What the sink needs to know.
 
     Attributes:
-        database: Whose it is, once it is open.
+        database: Whose it is; a connection knows it better than the URL.
         patience: Seconds that a transaction may take; None if there is no bound.
     """
 
@@ -49,7 +49,7 @@ class Connections:
         self._config = config
         self._context = context
         self.patience = config.statement_timeout if isinstance(config, ServerConfig) else None
-        self.database: Database | None = None
+        self.database = database_of(config.address)
         self._engine: AsyncEngine | None = None
         self._shielded: Shielded | None = None
         self._file: SqliteFile | None = None
@@ -138,6 +138,17 @@ class Connections:
                     if lacks_right(error):
                         await connection.invalidate()
                     raise
+
+    async def set_up_another(self, set_up: SetUp) -> None:
+        """See that the tables of a further sink are there; cancelled, it goes on as a write does.
+
+        Raises:
+            SinkUnavailable: It cannot be asked.
+            SinkRejected: What ``set_up`` says.
+        """
+        with as_sink_errors():
+            work = set_up(self.opened(), self.database)
+            await (work if self._shielded is None else self._shielded.run(work))
 
     async def whole(self, work: Coroutine[Any, Any, T], set_up: SetUp) -> T:
         """Write; where a cancellation in the middle would do harm, it does not reach the work."""

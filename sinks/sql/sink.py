@@ -121,9 +121,8 @@ class SqlSink(Sink[SqlConfig]):
         """
         if self._owns_connections:
             await self._connections.open(self._set_up)
-        elif self._connections.database is not None:
-            with as_sink_errors():
-                await self._set_up(self._opened(), self._connections.database)
+        else:
+            await self._connections.set_up_another(self._set_up)
 
     async def _set_up(self, engine: AsyncEngine, database: Database) -> None:
         self._know(database)

@@ -70,3 +70,10 @@ class TestSqlite(SinkContract):
     def make_sink(self, tmp_path: Path) -> SqlSink:
         url: Any = f"sqlite+aiosqlite:///{tmp_path}/data/audit.db"
         return SqlSink(SqliteConfig(url=url, provision=True), CONTEXT)
+
+
+class TestSqliteByTemplate(SinkContract):
+    def make_sink(self, tmp_path: Path) -> Any:
+        options = {"url": f"sqlite+aiosqlite:///{tmp_path}/audit.db", "table": "audit_{fields.number}"}
+        config = SqliteConfig.model_validate({**options, "provision": True, "max_destinations": 3})
+        return as_async(SqlSink(config, CONTEXT))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from logweir.event import Kind
 from logweir.sinks import registry
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.sql.sink import SqlSink
+from logweir.sinks.threaded import as_async
 from logweir.testing.contract import SinkContract, make_event
 
 CONTEXT = SinkContext(workers=2)
@@ -120,5 +122,58 @@ class TestMariadb(OnAServer):
 
 
 class TestPostgresql(OnAServer):
+    server = "postgresql"
+    kind = "postgresql"
+
+
+class _ByTemplate(OnAServer):
+    """Each number has a table of its own, as far as three reach."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _own_table(cls, request: pytest.FixtureRequest) -> Iterator[None]:
+        cls.url, cls.table = request.getfixturevalue(cls.server).url, f"t_{uuid.uuid4().hex[:10]}_"
+        yield
+        asyncio.run(cls._each("DROP TABLE"))
+
+    @pytest.fixture(autouse=True)
+    async def _empty_table(self) -> AsyncIterator[None]:
+        yield
+        await self._each("DELETE FROM")
+
+    @classmethod
+    async def _each(cls, act: str) -> None:
+        engine = create_async_engine(cls.url)
+        async with engine.connect() as connection:
+            names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+        await engine.dispose()
+        await run(cls.url, *(f"{act} {name}" for name in names if name.startswith(cls.table)))
+
+    def make_sink(self, tmp_path: Path) -> Any:
+        sink_class: Any = registry.resolve(self.kind)
+        table = f"{self.table}{{fields.number}}"
+        config = sink_class.Config(url=self.url, table=table, provision=True, max_destinations=3)
+        return as_async(sink_class(config, CONTEXT))
+
+
+#: tests/integration/test_templated_tables.py has the short form.
+in_the_long_form = pytest.mark.skipif(os.environ.get("LOGWEIR_SOAK") != "long", reason="takes minutes")
+
+
+@pytest.mark.soak
+@in_the_long_form
+class TestMysqlByTemplate(_ByTemplate):
+    server = "mysql"
+
+
+@pytest.mark.soak
+@in_the_long_form
+class TestMariadbByTemplate(_ByTemplate):
+    server = "mariadb"
+
+
+@pytest.mark.soak
+@in_the_long_form
+class TestPostgresqlByTemplate(_ByTemplate):
     server = "postgresql"
     kind = "postgresql"
