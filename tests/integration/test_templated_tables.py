@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from typer.testing import CliRunner
 
+import logweir
+from logweir.cli.app import app
 from logweir.event import Event
 from logweir.sinks import registry
 from logweir.sinks.contract import Deletable, Prunable, Query, Readable, SinkContext
@@ -188,6 +191,62 @@ async def test_a_table_that_is_locked_holds_up_its_own_events_alone(store: Store
         await engine.dispose()
         assert (await sink.write(events)).duplicate >= {0, 1, 2, 4, 5}
     assert await store.counts() == {"a": 2, "b": 2, "c": 2, "overflow": 0}
+
+
+async def test_two_writers_make_the_same_tables_at_once(store: Store) -> None:
+    events = [make_event(tenant=f"t{number % 12}") for number in range(60)]
+
+    async def write_all(sink: Any) -> None:
+        left = events
+        for _ in range(20):
+            result = await sink.write(left)
+            assert not result.rejected
+            left = [left[index] for index in sorted(result.retry)]
+            if not left:
+                return
+        raise AssertionError(result.retry_reason)
+
+    async with opened(store) as one, opened(store) as other:
+        await asyncio.gather(write_all(one), write_all(other))
+        assert sorted(await found(one)) == sorted(ids(*events))
+    assert await store.counts() == {**{f"t{number}": 5 for number in range(12)}, "overflow": 0}
+
+
+def test_what_the_runtime_wrote_by_tenant_is_found_by_the_commands(tmp_path: Path) -> None:
+    file = tmp_path / "routing.yaml"
+    file.write_text(
+        f"""
+service: shop
+data_dir: {tmp_path}/state
+sinks:
+  db:
+    type: sqlite
+    url: sqlite+aiosqlite:///{tmp_path}/audit.db
+    table: audit_{{fields.tenant}}
+    provision: true
+  files: {{type: file, path: '{tmp_path}/copy.jsonl'}}
+routes:
+  - {{name: all, to: [db]}}
+"""
+    )
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with logweir.running(file):
+        for tenant in ("acme", "globex", "../../acme"):
+            logweir.audit_sync("order.placed", tenant=tenant, trace_id=trace)
+        assert logweir.flush(30)
+
+    def ask(*command: str) -> str:
+        answer = CliRunner().invoke(app, [*command, "--config", str(file)])
+        assert answer.exit_code == 0, answer.output
+        return answer.output
+
+    assert ask("query", "--json").count("order.placed") == 3
+    assert ask("query", "--json", "--field", "tenant=globex").count("order.placed") == 1
+    assert ask("trace", trace).count("order.placed") == 3
+    assert "CREATE TABLE IF NOT EXISTS audit_overflow" in ask("schema", "--sink", "db")
+    ask("migrate", "--from", "db", "--to", "files")
+    assert (tmp_path / "copy.jsonl").read_text().count("order.placed") == 3
+    ask("check")
 
 
 def test_tables_of_a_template_are_printed_as_their_overflow() -> None:
