@@ -30,6 +30,8 @@ _MOST_READ = 2**16
 _MOST_OF_A_PAGE = 4 * 2**20
 #: Higher levels cost much more time than they save bytes.
 _GZIP_LEVEL = 1
+#: Of a body of so many bytes, handing it to a thread takes longer than compressing it.
+_SMALL_BODY = 2**14
 # Compressed, a small answer could unpack to more than anybody wants to read: `identity`. As a form, the body
 # would be taken for the arguments of the request, and nothing would be stored.
 _HEADERS = {"User-Agent": "logweir", "Accept-Encoding": "identity"}
@@ -89,8 +91,11 @@ class VictoriaLogsClient(ServerClient[VictoriaLogsConfig]):
         Raises:
             SinkUnavailable: There was no answer; they may be sent again.
         """
-        if self._gzip:  # compressing a batch would hold up the loop
-            body = bytes(await asyncio.to_thread(cramjam.gzip.compress, body, _GZIP_LEVEL))
+        if self._gzip:
+            if len(body) <= _SMALL_BODY:
+                body = _packed(body)
+            else:  # compressing a batch would hold up the loop
+                body = await asyncio.to_thread(_packed, body)
         began = time.monotonic()
         async with self.asking("POST", self._push_url, content=body, headers=self._push_headers) as response:
             answer = await self._answer(response)
@@ -154,6 +159,10 @@ class VictoriaLogsClient(ServerClient[VictoriaLogsConfig]):
             response.headers.get("Retry-After"),
             self.masked(await beginning_of(response, _MOST_READ)).decode(errors="replace"),
         )
+
+
+def _packed(body: bytes) -> bytes:
+    return bytes(cramjam.gzip.compress(body, _GZIP_LEVEL))
 
 
 async def _lines(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
