@@ -19,6 +19,7 @@ from logweir.cli.sinks import require_chain, require_sink
 from logweir.config.chains import can_chain
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.process.garbage import kept
 from logweir.process.threads import in_thread
 from logweir.sinks import registry
 from logweir.sinks.tamper_evidence import Chained, Finding, Tally
@@ -64,7 +65,8 @@ def verify(
     if save_heads is not None and not save_heads.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {save_heads.absolute().parent} for --save-heads")
     try:
-        outcomes = [asyncio.run(_verify(name, settings, save_heads, heads)) for name in names]
+        with kept():
+            outcomes = [asyncio.run(_verify(name, settings, save_heads, heads)) for name in names]
     except SavedHeadsError as error:
         raise typer.BadParameter(str(error)) from None
     if not all(outcomes):

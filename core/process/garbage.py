@@ -8,8 +8,10 @@ standstill of all. An application decides this for itself, so only commands of o
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["keep_what_is_there"]
+__all__ = ["keep_what_is_there", "kept"]
 
 #: So many new objects, in place of 700, before the young ones are looked through: some batches.
 _YOUNG = 5000
@@ -21,3 +23,16 @@ def keep_what_is_there() -> None:
     gc.freeze()
     _, *older = gc.get_threshold()
     gc.set_threshold(_YOUNG, *older)
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Look no more through what is there, until the block ends: for commands that many rows pass through."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

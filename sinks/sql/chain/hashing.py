@@ -39,18 +39,47 @@ class Link(NamedTuple):
     hash: str
 
 
+class _Row(msgspec.Struct, gc=False):
+    """What is hashed of a row: in JSON an object with these names, in this order, that of the alphabet."""
+
+    action: Any
+    duration_ms: Any
+    env: Any
+    error_type: Any
+    extra_info: Any
+    id: Any
+    kind: Any
+    level: Any
+    prev: Any
+    resource: Any
+    seq: Any
+    service: Any
+    span_id: Any
+    status: Any
+    table: Any
+    time_ns: Any
+    time_us: Any
+    trace_id: Any
+    user_id: Any
+    writer: Any
+
+
 class Seal:
     """Makes hashes: SHA-256, or HMAC-SHA-256 with a key."""
 
     def __init__(self, key: SecretStr | None = None) -> None:
-        self._key = key.get_secret_value().encode() if key is not None else None
+        keyed = None if key is None else hmac.new(key.get_secret_value().encode(), digestmod=sha256)
+        # Copied for each hash: what the key costs is paid once.
+        self._empty = sha256() if keyed is None else keyed
 
     def of(self, document: dict[str, Any]) -> str:
         """Return the hash of a document."""
         return self._of(canonical(document))
 
     def _of(self, data: bytes) -> str:
-        return (sha256(data) if self._key is None else hmac.new(self._key, data, sha256)).hexdigest()
+        made = self._empty.copy()
+        made.update(data)
+        return made.hexdigest()
 
     def of_row(self, table_id: str, link: Link, columns: Sequence[Any]) -> str:
         """Return the hash of a row at its place; that in the link is not looked at.
@@ -64,36 +93,20 @@ class Seal:
             TypeError: A column has a value of a type that logweir never writes.
             ValueError: A text cannot be written in UTF-8.
         """
-        id_, us, ns, kind, level, action, service, env, trace, span, *fields, ms, extra = columns
-        user, status, resource, error = fields
+        return self.of_columns(table_id, link.writer, link.seq, link.prev, columns)
+
+    def of_columns(self, table_id: str, writer: str, seq: int, prev: str, columns: Sequence[Any]) -> str:
+        """As :meth:`of_row`, by the parts of a place."""
+        id_, us, ns, kind, level, action, service, env, trace, span, *own, ms, extra = columns
+        user, status, resource, error = own
         if not _PLAIN.issuperset(map(type, columns[:-2])) or type(extra) is not str:
             raise TypeError("a column has a value of another type")
-        return self._of(
-            _encode(
-                {
-                    "action": action,
-                    "duration_ms": None if ms is None else _number(ms),
-                    "env": env,
-                    "error_type": error,
-                    "extra_info": extra,
-                    "id": id_,
-                    "kind": kind,
-                    "level": level,
-                    "prev": link.prev,
-                    "resource": resource,
-                    "seq": link.seq,
-                    "service": service,
-                    "span_id": span,
-                    "status": status,
-                    "table": table_id,
-                    "time_ns": ns,
-                    "time_us": us,
-                    "trace_id": trace,
-                    "user_id": user,
-                    "writer": link.writer,
-                }
-            )
-        )
+        number = None if ms is None else _number(ms)
+        row = _Row(
+            action, number, env, error, extra, id_, kind, level, prev, resource, seq, service, span, status,
+            table_id, ns, us, trace, user, writer,
+        )  # fmt: skip
+        return self._of(_encode(row))
 
     def of_row_before_2(self, link: Link, event: Event) -> str:
         """Return the hash of a row that was written before version 2 of the table."""

@@ -10,14 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
+from sqlalchemy import Row
+
 from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, bridge
-from logweir.sinks.sql.chain.rules import Rule
+from logweir.sinks.sql.chain.rules import BoundRule, Rule
+from logweir.sinks.sql.own_model import AUDIT_COLUMNS
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.tamper_evidence import Finding, Head, Trouble
 
-__all__ = ["Judge", "StoredRow", "moment", "number", "read_row"]
+__all__ = ["READ_COLUMNS", "WRITER_AT", "Judge", "StoredRow", "moment", "number", "read_row"]
+
+#: The columns of a row as it is read: those of the audit, with those of the link before the last.
+READ_COLUMNS = (*AUDIT_COLUMNS[:-1], *CHAIN_COLUMNS, AUDIT_COLUMNS[-1])
+#: The place of a row's writer among them.
+WRITER_AT = len(AUDIT_COLUMNS) - 1
+_AUDIT, _LINK = slice(0, WRITER_AT), slice(WRITER_AT, -1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Rows of one writer that are compared with each other's places; of more, all are called changed.
@@ -95,6 +105,38 @@ class Judge:
     def lacks(self, row: StoredRow) -> bool:
         """Whether rows are missing before this one."""
         return number(row.link.seq) > self.seq + 1
+
+    def follow(self, rows: Sequence[Row[Any]], start: int, head: Head | None) -> int:
+        """Take rows as they were read, as long as nothing is wrong with them; how many that was.
+
+        Most rows are sound and cost little here. About what this takes, :meth:`take` would find nothing; what
+        this leaves is for that.
+
+        Args:
+            rows: Rows in their order, with the columns of :data:`READ_COLUMNS`.
+            start: Which of them is the next.
+            head: The writer's head, read after the rows.
+        """
+        if head is None or not isinstance(self._rule, BoundRule) or self._hash is None:
+            return 0
+        hash_at, writer, until = self._rule.hash_at, self.writer, head.seq
+        seq, last, count = self.seq, self._hash, 0
+        for row in islice(rows, start, None):
+            values = row[:]
+            of, number_, prev, proof = values[_LINK]
+            fits = of == writer and type(number_) is int and number_ == seq + 1 and prev == last
+            if not fits or number_ > until:
+                break
+            try:
+                if hash_at(writer, number_, prev, values[_AUDIT], values[-1]) != proof:
+                    break
+            except Exception:  # noqa: BLE001 - whatever was put into the row; it is judged by itself
+                break
+            seq, last, count = number_, proof, count + 1
+        if count:
+            self.seq, self._hash = seq, last
+            self._last = read_row(rows[start + count - 1]._mapping, self._rule)  # type: ignore[arg-type]  # noqa: SLF001 - it is public
+        return count
 
     def take(self, row: StoredRow, head: Head | None, runs: Sequence[Run] = ()) -> Iterator[Finding]:
         """Judge the next row.

@@ -73,6 +73,22 @@ class BoundRule:
         """See :meth:`Rule.hash_of`."""
         return self._seal.of_row(self._table_id, link, content)
 
+    def hash_at(self, writer: str, seq: int, prev: str, columns: tuple[Any, ...], extra: Any) -> str:
+        """Return the hash of a row at a place.
+
+        Args:
+            writer: Who wrote it.
+            seq: Its number.
+            prev: The hash of the row before it.
+            columns: Those of the audit but the last one.
+            extra: That, as it was read.
+
+        Raises:
+            Exception: It has none.
+        """
+        content = (*columns, self._text_of(extra))
+        return self._seal.of_columns(self._table_id, writer, seq, prev, content)
+
 
 class OlderRule:
     """The rule before version 2: the event, of which columns may be doubles.

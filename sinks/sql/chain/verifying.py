@@ -17,16 +17,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.sinks.sql.chain.hashing import Run
 from logweir.sinks.sql.chain.identity import ChainEnd
-from logweir.sinks.sql.chain.judging import Judge, StoredRow, moment, number, read_row
+from logweir.sinks.sql.chain.judging import (
+    READ_COLUMNS,
+    WRITER_AT,
+    Judge,
+    StoredRow,
+    moment,
+    number,
+    read_row,
+)
 from logweir.sinks.sql.chain.rules import Rule, Rules
 from logweir.sinks.sql.chain.tables import BEGINNING, Beginning, ChainTables
 from logweir.sinks.sql.client import PAGE, Transaction
 from logweir.sinks.sql.dialects.contract import Database
-from logweir.sinks.sql.own_model import AUDIT_COLUMNS
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.tamper_evidence import Finding, Head, Tally, Trouble
 
 __all__ = ["Verification"]
+
+#: How many pages of small rows are read as one, the bytes that these should have, and those of a row beside
+#: its ``extra_info``.
+_MORE = 5
+_PAGE_BYTES = 8 << 20
+_ROW_BYTES = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +52,20 @@ class _Page:
         last: The row before these, if what its writer wrote behind it is passed over.
     """
 
-    rows: list[StoredRow]
+    rows: list[Row[Any]]
     ends: dict[str, ChainEnd]
     last: Row[Any] | None
 
-    def passes_over(self, row: StoredRow) -> bool:
+    def passes_over(self, row: Row[Any]) -> bool:
         """Whether a row was written since its chain was first seen, as far as the chain says by itself."""
-        last, end = self.last, self.ends.get(row.link.writer)
-        if last is None or end is None or last.chain_writer != row.link.writer:
+        end = self.ends.get(row.chain_writer)
+        if self.last is None or end is None or not self.goes_on(row.chain_writer):
             return False
-        return number(last.chain_seq) < number(row.link.seq) <= end.head.seq
+        return number(self.last.chain_seq) < number(row.chain_seq) <= end.head.seq
+
+    def goes_on(self, writer: str) -> bool:
+        """Whether rows of a writer are passed over here."""
+        return self.last is not None and self.last.chain_writer == writer
 
 
 class Verification:
@@ -69,6 +86,7 @@ class Verification:
         self._transaction = transaction
         self._database = database
         self._rules = Rules(chain.seal, table, database)
+        self._page = PAGE
 
     async def findings(self, tally: Tally) -> AsyncIterator[Finding]:
         """Yield what is wrong, and count what was looked at."""
@@ -113,19 +131,27 @@ class Verification:
     async def _linked(self, tally: Tally) -> AsyncIterator[Finding]:
         judge: Judge | None = None
         async for page in self._pages():
-            for row in page.rows:
-                end = page.ends.get(row.link.writer)
+            place = 0
+            while place < len(page.rows):
+                row = page.rows[place]
+                writer = row.chain_writer
+                end = page.ends.get(writer)
                 head = end.head if end is not None else None
-                if judge is None or judge.writer != row.link.writer:
+                if judge is None or judge.writer != writer:
                     async for finding in self._end(judge):
                         yield finding
-                    judge = Judge(self._rule_of(end), row.link.writer, head)
+                    judge = Judge(self._rule_of(end), writer, head)
                     tally.writers += 1
+                sound = 0 if page.goes_on(writer) else judge.follow(page.rows, place, head)
+                if sound:
+                    place, tally.rows = place + sound, tally.rows + sound
+                    continue
+                place += 1
                 # A busy writer is not followed to an end that moves; its rows since then are left to the next
                 # run.
                 if page.passes_over(row):
                     continue
-                async for finding in self._take(judge, row, head):
+                async for finding in self._take(judge, self._read(row, end), head):
                     yield finding
                 tally.rows += 1
         async for finding in self._end(judge):
@@ -171,18 +197,19 @@ class Verification:
         async with self._transaction() as connection:
             newest = await connection.run_sync(self._chain.newest)
         for wanted in (self._in_chains(newest), self._in_none(newest)):
+            self._page = PAGE
             last: Row[Any] | None = None
             first_seen: ChainEnd | None = None
             start: int | None = None
             while True:
                 async with self._transaction() as connection:
                     rows = await self._next(connection, wanted, last, start)
-                    ends = await connection.run_sync(self._chain.ends_of, {row.chain_writer for row in rows})
+                    ends = await connection.run_sync(self._chain.ends_of, {row[WRITER_AT] for row in rows})
                 if rows:
-                    read = [self._read(row, ends.get(row.chain_writer)) for row in rows]
-                    yield _Page(read, ends, last if start is not None else None)
-                if len(rows) < PAGE:
+                    yield _Page(rows, ends, last if start is not None else None)
+                if len(rows) < self._page:
                     break
+                self._page = _next_page(rows)
                 if last is None or rows[-1].chain_writer != last.chain_writer:
                     first_seen = ends.get(rows[-1].chain_writer)
                 last = rows[-1]
@@ -196,19 +223,19 @@ class Verification:
         """The next rows: first those of the same writer, then those of the writers after it."""
         columns = self._table.c
         if last is None:
-            return await self._fetch(connection, wanted, PAGE)
+            return await self._fetch(connection, wanted, self._page)
         of_writer = wanted.where(columns.chain_writer == last.chain_writer)
         # Where the unique index was removed, rows may share a number, and all must be read.
         twins = of_writer.where(columns.chain_seq == last.chain_seq, columns.id > last.id)
         later = of_writer.where(columns.chain_seq > last.chain_seq)
-        rows = await self._fetch(connection, twins, PAGE)
-        if len(rows) < PAGE:
+        rows = await self._fetch(connection, twins, self._page)
+        if len(rows) < self._page:
             later = later if start is None else later.where(columns.chain_seq >= start)
-            rows += await self._fetch(connection, later, PAGE - len(rows))
+            rows += await self._fetch(connection, later, self._page - len(rows))
         # Several queries and no OR over the columns, which an index cannot serve on every server.
-        if len(rows) < PAGE:
+        if len(rows) < self._page:
             others = wanted.where(columns.chain_writer > last.chain_writer)
-            rows += await self._fetch(connection, others, PAGE - len(rows))
+            rows += await self._fetch(connection, others, self._page - len(rows))
         return rows
 
     def _in_chains(self, newest: str) -> Select[Any]:
@@ -234,10 +261,9 @@ class Verification:
 
     def _in_order(self) -> Select[Any]:
         columns = self._table.c
-        names = [name for name in AUDIT_COLUMNS if name != "extra_info"]
+        *names, extra = READ_COLUMNS
         wanted = select(
-            *(columns[name] for name in (*names, *CHAIN_COLUMNS)),
-            self._database.json_text_of(columns.extra_info).label("extra_info"),
+            *(columns[name] for name in names), self._database.json_text_of(columns[extra]).label(extra)
         )
         order = (columns.chain_writer, columns.chain_seq, columns.id)
         return wanted.where(columns.chain_seq.is_not(None)).order_by(*order)
@@ -321,6 +347,12 @@ class Verification:
             detail = "the note of when the chains began was not made with this key, for this table"
             found.append(Finding(Trouble.CHANGED, detail, BEGINNING))
         return found
+
+
+def _next_page(rows: Sequence[Row[Any]]) -> int:
+    """How many rows to read next: of small ones more than a page, for a query costs as much as many."""
+    size = sum(len(row[-1]) if isinstance(row[-1], str) else 0 for row in rows)
+    return min(PAGE * _MORE, max(PAGE, _PAGE_BYTES * len(rows) // (size + _ROW_BYTES * len(rows))))
 
 
 def _since(head: Head, found: str | None, runs: Sequence[Run]) -> Finding | None:

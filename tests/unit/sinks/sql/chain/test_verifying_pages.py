@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from logweir.sinks.sql.chain import tables, verifying
+from logweir.sinks.sql.chain.judging import Judge
 from logweir.sinks.sql.chain.verifying import Verification
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.tamper_evidence import Tally, Trouble
@@ -108,6 +109,18 @@ async def test_what_is_found_is_the_same_whatever_the_size_of_a_page(
         assert summary([finding async for finding in sink.verify(again)]) == found, size
         assert again == tally
         assert await heads(sink) == at_once
+    # What is sound is taken by the page; row by row, the same is found.
+    monkeypatch.setattr(Judge, "follow", lambda *_: 0)
+    again = Tally()
+    assert summary([finding async for finding in sink.verify(again)]) == found
+    assert again == tally
+
+
+async def test_sound_rows_are_not_looked_at_one_by_one(sink: SqlSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Judge, "take")
+    tally = Tally()
+    assert [finding async for finding in sink.verify(tally)] == []
+    assert (tally.rows, tally.writers, tally.unlinked) == (15, 3, 3)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 10])
