@@ -13,7 +13,7 @@ from logweir.errors import LogweirError
 from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.contract import Query
 
-__all__ = ["freshness"]
+__all__ = ["freshness", "new_event"]
 
 _POLL = 0.005
 _DEADLINE = 60.0
@@ -25,9 +25,9 @@ async def freshness(native: Native, store: str, volume: int, repeats: int) -> li
     tail: list[float] = []
     async with opened(native, store) as writer, opened(native, store) as reader:
         for _ in range(repeats):
-            event = _event()
+            event = new_event()
             by_id.append(await _until_found(writer, reader, event, Query(ids=frozenset({event.id}))))
-            event = _event()
+            event = new_event()
             newest = Query(start=event.datetime - timedelta(seconds=1), newest_first=True, limit=100)
             tail.append(await _until_found(writer, reader, event, newest))
     return [
@@ -42,7 +42,8 @@ async def freshness(native: Native, store: str, volume: int, repeats: int) -> li
     ]
 
 
-def _event() -> Event:
+def new_event() -> Event:
+    """An event of this moment."""
     fields = {"message": "is it there yet"}
     now = time.time_ns()
     return Event(

@@ -17,7 +17,7 @@ from logweir.errors import LogweirError
 from logweir.event import Event
 from logweir.sinks.contract import Sink
 
-__all__ = ["GROWTH_BATCH", "GROWTH_WORKERS", "grow", "matrix"]
+__all__ = ["GROWTH_BATCH", "GROWTH_SLICES", "GROWTH_WORKERS", "matrix", "write_batch"]
 
 #: How the growing store is filled.
 GROWTH_WORKERS, GROWTH_BATCH = 2, 1000
@@ -97,23 +97,10 @@ async def _through_sink(
     try:
         async with opened(native, store, workers=workers) as opened_store:
             return await _timed(
-                _batches(events, batch), workers, lambda part: _write(opened_store.sink, part)
+                _batches(events, batch), workers, lambda part: write_batch(opened_store.sink, part)
             )
     finally:
         await native.wipe(store)
-
-
-async def grow(native: Native, workload: Workload, store: str, start: int, end: int) -> Measure:
-    """Fill a store from ``start`` to ``end`` events; what a resumed run stored before is absorbed by id."""
-    size = max(1, -(-(end - start) // GROWTH_SLICES))
-    rates: list[float] = []
-    async with opened(native, store, workers=GROWTH_WORKERS) as growing:
-        for low in range(start, end, size):
-            batches = workload.batches(low, min(low + size, end), GROWTH_BATCH)
-            timed = await _timed(batches, GROWTH_WORKERS, lambda part: _write(growing.sink, part))
-            rates.append(timed.rate)
-    labels = {"volume": end, "workers": GROWTH_WORKERS, "batch": GROWTH_BATCH}
-    return Measure(backend=native.spec.name, name="growth", labels=labels, unit="events/s", values=rates)
 
 
 def _batches(events: Sequence[Event], size: int) -> Iterator[list[Event]]:
@@ -122,7 +109,7 @@ def _batches(events: Sequence[Event], size: int) -> Iterator[list[Event]]:
         yield batch
 
 
-async def _write(sink: Sink[Any], batch: Sequence[Event]) -> None:
+async def write_batch(sink: Sink[Any], batch: Sequence[Event]) -> None:
     """Write as a worker does, but give up where a worker would try again: a benchmark must not flatter."""
     answer = await sink.write(batch)
     if answer.retry or answer.rejected:

@@ -20,6 +20,8 @@ class Profile:
         repeats: How often a cell of the matrix, and the freshness, are repeated.
         each: Questions of each class at each volume.
         step_seconds: How long one step may take.
+        growth: Whether stores are only filled, in doublings, and asked cold and warm at each; without matrix,
+            freshness and recovery, which do not need such volumes.
     """
 
     name: str
@@ -30,6 +32,12 @@ class Profile:
     repeats: int = 3
     each: int = 5
     step_seconds: float = 600.0
+    growth: bool = False
+
+
+def _doublings(end: int, steps: int) -> tuple[int, ...]:
+    """Volumes up to ``end``, each twice the one before."""
+    return tuple(end >> step for step in reversed(range(steps)))
 
 
 PROFILES = {
@@ -38,6 +46,8 @@ PROFILES = {
         Profile("tiny", (200, 400), 200, (1, 2), (50,), repeats=1, each=1, step_seconds=60.0),
         Profile("small", (2_000, 10_000, 50_000), 4_000),
         Profile("medium", (10_000, 50_000, 200_000), 20_000, each=10, step_seconds=1_800.0),
-        Profile("large", (10_000, 100_000, 1_000_000), 50_000, repeats=5, each=20, step_seconds=7_200.0),
+        Profile("sprout", _doublings(8_000, 3), 0, each=1, step_seconds=60.0, growth=True),
+        Profile("large", _doublings(1_000_000, 6), 0, each=3, step_seconds=3_600.0, growth=True),
+        Profile("huge", _doublings(10_000_000, 7), 0, each=3, step_seconds=36_000.0, growth=True),
     )
 }

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from logweir.benchmarks.suite.natives.base import Native
-from logweir.benchmarks.suite.results import Measure
+from logweir.benchmarks.suite.results import Label, Measure
 from logweir.benchmarks.suite.store import Store, opened
 from logweir.benchmarks.suite.truth import LIMIT, Aggregation, LabelQuestion, Question
 from logweir.errors import LogweirError
 from logweir.sinks.contract import Query
 
-__all__ = ["ask_all"]
+__all__ = ["ask_all", "right_measures", "time_answer", "time_measures"]
 
 _WARM_ROUNDS = 2
 
@@ -29,37 +29,34 @@ async def ask_all(native: Native, store: str, volume: int, asked: Sequence[Quest
     right: dict[str, list[float]] = defaultdict(list)
     for question in asked:
         async with opened(native, store) as opened_store:
-            cold[question.kind].append(await _time(native, opened_store, store, question, right))
+            cold[question.kind].append(await time_answer(native, opened_store, store, question, right))
             for _ in range(_WARM_ROUNDS):
-                warm[question.kind].append(await _time(native, opened_store, store, question, right))
-    backend = native.spec.name
-    measures = [
-        Measure(
-            backend=backend,
-            name="query",
-            labels={"volume": volume, "class": kind, "phase": phase},
-            unit="ms",
-            values=times,
-        )
-        for phase, by_kind in (("cold", cold), ("warm", warm))
-        for kind, times in by_kind.items()
-    ]
-    measures += [
-        Measure(
-            backend=backend,
-            name="query_right",
-            labels={"volume": volume, "class": kind},
-            unit="share",
-            values=[sum(answers) / len(answers)],
-        )
-        for kind, answers in right.items()
-    ]
-    return measures
+                warm[question.kind].append(await time_answer(native, opened_store, store, question, right))
+    return [*time_measures(native, volume, cold, warm), *right_measures(native, volume, right)]
 
 
-async def _time(
+def time_measures(
+    native: Native, volume: int, cold: dict[str, list[float]], warm: dict[str, list[float]]
+) -> Iterator[Measure]:
+    """The times of each class, in milliseconds."""
+    for phase, by_kind in (("cold", cold), ("warm", warm)):
+        for kind, times in by_kind.items():
+            labels: dict[str, Label] = {"volume": volume, "class": kind, "phase": phase}
+            yield Measure(backend=native.spec.name, name="query", labels=labels, unit="ms", values=times)
+
+
+def right_measures(native: Native, volume: int, right: dict[str, list[float]]) -> Iterator[Measure]:
+    """Which share of the answers of each class was right."""
+    for kind, answers in right.items():
+        labels: dict[str, Label] = {"volume": volume, "class": kind}
+        share = [sum(answers) / len(answers)]
+        yield Measure(backend=native.spec.name, name="query_right", labels=labels, unit="share", values=share)
+
+
+async def time_answer(
     native: Native, opened_store: Store, store: str, question: Question, right: dict[str, list[float]]
 ) -> float:
+    """Put a question; the milliseconds that its answer took, which is compared with the truth."""
     started = time.perf_counter()
     answer = await _answer(native, opened_store, store, question)
     milliseconds = (time.perf_counter() - started) * 1000

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from logweir.errors import LogweirError
 
-__all__ = ["FORMAT", "Backend", "Limits", "Measure", "NotRun", "Part", "Results", "percentile"]
+__all__ = ["FORMAT", "Backend", "Label", "Limits", "Measure", "NotRun", "Part", "Results", "percentile"]
 
 FORMAT = 1
 

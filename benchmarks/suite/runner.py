@@ -20,9 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from logweir.benchmarks.suite import freshness, ingest, queries, recovery
+from logweir.benchmarks.suite.growth.filling import Position, fill
+from logweir.benchmarks.suite.growth.stages import Growth, Work
+from logweir.benchmarks.suite.limits import LimitReached
 from logweir.benchmarks.suite.natives import Native, Spec, native_of
 from logweir.benchmarks.suite.profiles import PROFILES, Profile
-from logweir.benchmarks.suite.results import Backend, Measure, NotRun, Results
+from logweir.benchmarks.suite.results import Backend, Limits, Measure, NotRun, Results
+from logweir.benchmarks.suite.store import opened
 from logweir.benchmarks.suite.truth import Question, questions
 from logweir.benchmarks.suite.workload import FileWorkload, SeededWorkload, Workload, describe, workload_of
 
@@ -59,6 +63,7 @@ class Run:
     Attributes:
         folder: Where its files are.
         results: What is known so far.
+        told: Called while a step is under way, with a line for whoever watches.
     """
 
     folder: Path
@@ -66,7 +71,8 @@ class Run:
     specs: list[Spec]
     profile: Profile
     workload: Workload
-    _failed: set[str] = field(default_factory=set)
+    told: Callable[[str], None] = lambda _line: None
+    _ended: dict[str, str] = field(default_factory=dict)
     _questions: dict[int, list[Question]] = field(default_factory=dict)
 
     @property
@@ -76,7 +82,10 @@ class Run:
 
     async def go(self, progress: Progress = lambda _done, _all, _what: None) -> Results:
         """Run every step that is not done."""
-        self.results.not_run = [entry for entry in self.results.not_run if not entry.failed]
+        done = set(self.results.done)
+        self.results.not_run = [
+            entry for entry in self.results.not_run if f"{entry.backend}/{entry.what}" in done
+        ]
         natives = await self._open_all()
         try:
             steps = [step for step in self._steps(natives) if step.key not in self.results.done]
@@ -104,8 +113,10 @@ class Run:
                 self._fail(spec.name, "opening", error)
                 continue
             natives.append(native)
+            known = self.results.backends.get(spec.name)
+            settings = native.production_settings()
             self.results.backends[spec.name] = Backend(
-                type=spec.type, server=server, settings=native.production_settings()
+                type=spec.type, server=server, settings=settings, minutes=known.minutes if known else 0.0
             )
         self.results.save(self.path)
         return natives
@@ -116,27 +127,39 @@ class Run:
             for native in natives:
                 yield Step(native.spec.name, name, lambda native=native, work=work: work(native))  # type: ignore[misc]
 
-    def _stages(self) -> Iterator[tuple[str, Callable[[Native], Awaitable[Sequence[Measure]]]]]:
+    def _stages(self) -> Iterator[tuple[str, Work]]:
         workload, profile = self.workload, self.profile
+        if profile.growth:
+            yield from Growth(
+                self.folder, self.results, profile, workload, self._questions, self.told
+            ).stages()
+            return
         yield "matrix", lambda native: ingest.matrix(native, workload, profile)
         before = 0
         for volume in profile.volumes:
-            yield f"growth to {volume}", self._growth(before, volume)
+            yield f"growth to {volume}", self._growth(volume)
             yield f"storage at {volume}", self._storage(volume)
             yield f"queries at {volume}", self._queries(volume)
             before = volume
         yield "freshness", lambda native: freshness.freshness(native, _STORE, before, profile.repeats * 3)
         yield "recovery", lambda native: recovery.recovery(native, workload, profile.repeats)
 
-    def _growth(self, before: int, volume: int) -> Callable[[Native], Awaitable[Sequence[Measure]]]:
+    def _growth(self, volume: int) -> Work:
         async def work(native: Native) -> Sequence[Measure]:
-            if not before and not self.results.one("growth", native.spec.name):
+            position = Position.load(self.folder / "positions" / f"{native.spec.name}.json")
+            if not position.handed:
                 await native.wipe(_STORE)
-            return [await ingest.grow(native, self.workload, _STORE, before, volume)]
+            async with opened(native, _STORE, workers=ingest.GROWTH_WORKERS) as store:
+                filled = await fill(store, self.workload, position, volume)
+            if not filled.rates:  # it was full when the run was interrupted
+                return []
+            labels = {"volume": volume, "workers": ingest.GROWTH_WORKERS, "batch": ingest.GROWTH_BATCH}
+            name = native.spec.name
+            return [Measure(backend=name, name="growth", labels=labels, unit="events/s", values=filled.rates)]
 
         return work
 
-    def _storage(self, volume: int) -> Callable[[Native], Awaitable[Sequence[Measure]]]:
+    def _storage(self, volume: int) -> Work:
         async def work(native: Native) -> Sequence[Measure]:
             await native.compact(_STORE)
             return [
@@ -152,7 +175,7 @@ class Run:
 
         return work
 
-    def _queries(self, volume: int) -> Callable[[Native], Awaitable[Sequence[Measure]]]:
+    def _queries(self, volume: int) -> Work:
         async def work(native: Native) -> Sequence[Measure]:
             if why := await native.unanswered():
                 name = native.spec.name
@@ -166,32 +189,65 @@ class Run:
         return work
 
     async def _attempt(self, step: Step) -> None:
-        if step.backend in self._failed:
-            why = "an earlier step of this backend failed"
-            self.results.not_run.append(NotRun(backend=step.backend, what=step.name, why=why))
+        name = step.backend
+        if name in self._ended:
+            self.results.not_run.append(NotRun(backend=name, what=step.name, why=self._ended[name]))
             return
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(self.profile.step_seconds):
+            async with asyncio.timeout(self._seconds_for(name)) as allowed:
                 measures = await step.work()
-        except TimeoutError:
-            self._fail(step.backend, step.name, f"not done within {self.profile.step_seconds:g} s")
+        except LimitReached as reached:
+            self._end(name, step.name, str(reached), limit=reached.limit)
         except Exception as error:  # noqa: BLE001 - one backend's trouble must not stop the others
-            self._fail(step.backend, step.name, error)
+            if allowed.expired():
+                self._time_is_up(step)
+            else:
+                self._fail(name, step.name, error)
         else:
             self.results.measures += measures
             self.results.done.append(step.key)
+        self.results.backends[name].minutes += (time.monotonic() - began) / 60
         self.results.save(self.path)
 
+    def _seconds_for(self, backend: str) -> float:
+        """How long the next step of a backend may take."""
+        limit = self.results.limits.minutes
+        if not limit:
+            return self.profile.step_seconds
+        left = (limit - self.results.backends[backend].minutes) * 60
+        return min(self.profile.step_seconds, max(left, 0.0))
+
+    def _time_is_up(self, step: Step) -> None:
+        allowed = self._seconds_for(step.backend)
+        if allowed < self.profile.step_seconds:
+            why = f"--max-minutes allows {self.results.limits.minutes:g} minutes for each store"
+            self._end(step.backend, step.name, why, limit="minutes")
+        else:
+            self._fail(step.backend, step.name, f"not done within {allowed:g} s")
+
     def _fail(self, backend: str, what: str, error: Exception | str) -> None:
-        self._failed.add(backend)
         why = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        self._ended[backend] = "an earlier step of this backend failed"
         self.results.not_run.append(NotRun(backend=backend, what=what, why=why[:500], failed=True))
+
+    def _end(self, backend: str, what: str, why: str, limit: str) -> None:
+        self._ended[backend] = "a limit was reached at an earlier step of this backend"
+        self.results.not_run.append(NotRun(backend=backend, what=what, why=why, limit=limit))
 
 
 def begin(
-    folder: Path, specs: Sequence[Spec], profile: Profile, *, events: Path | None = None, seed: int = 7
+    folder: Path,
+    specs: Sequence[Spec],
+    profile: Profile,
+    *,
+    events: Path | None = None,
+    seed: int = 7,
+    command: str = "",
+    note: str = "",
+    limits: Limits | None = None,
 ) -> Run:
-    """A new run.
+    """A new run; what an earlier one left in the folder is forgotten.
 
     Args:
         folder: Where its files go.
@@ -199,7 +255,12 @@ def begin(
         profile: The sizes.
         events: The user's own JSON lines; by default the seeded shapes.
         seed: Of everything that is drawn.
+        command: What made it, to be kept with the results.
+        note: What is to be said about it there.
+        limits: What each store may take; by default as much as it takes.
     """
+    for position in folder.glob("positions/*.json"):
+        position.unlink()
     # Events that are written at once lie within half an hour: Loki refuses what comes an hour late.
     at_once = max(profile.workers) * max(profile.batches) + ingest.GROWTH_WORKERS * ingest.GROWTH_BATCH
     step_ns = min(_SPAN_NS // max(profile.volumes[-1], profile.matrix_events), _TOGETHER_NS // at_once)
@@ -212,17 +273,22 @@ def begin(
         profile=profile.name,
         workload=describe(workload),
         environment=_environment(),
+        command=command,
+        note=note,
+        limits=limits or Limits(),
     )
     return _made(folder, results, specs, profile)
 
 
-def resume(folder: Path, specs: Sequence[Spec]) -> Run:
-    """Go on with the run of a folder.
+def resume(folder: Path, specs: Sequence[Spec], *, limits: Limits | None = None) -> Run:
+    """Go on with the run of a folder, within other limits if there are any.
 
     Raises:
         LogweirError: There is none.
     """
     results = Results.load(folder / "results.json")
+    results.resumed.append(datetime.now(UTC).isoformat(timespec="seconds"))
+    results.limits = limits or results.limits
     return _made(folder, results, specs, PROFILES[results.profile])
 
 

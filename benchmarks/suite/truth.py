@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
-from logweir.benchmarks.suite.workload import Workload
+from logweir.benchmarks.suite.workload import BLOCK, TRACE_LENGTH, SeededWorkload, Workload
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import matches, nanoseconds
@@ -76,22 +77,22 @@ class Question:
 def questions(workload: Workload, volume: int, each: int, seed: int) -> list[Question]:
     """Draw ``each`` questions of every class about the first ``volume`` events, and answer them."""
     chance = random.Random(f"{seed}:{volume}")
-    drawn: list[Question] = []
+    drawn: list[tuple[Question, range]] = []
     for kind in CLASSES:
         for _ in range(each):
-            ask = _draw(kind, workload, volume, chance)
-            if ask is not None:
-                drawn.append(Question(kind, ask, [], Counter()))
+            event = _some_event(workload, volume, chance, kind)
+            if event is not None:
+                ask = _draw(kind, workload, volume, event)
+                question = Question(kind, ask, [], Counter())
+                drawn.append((question, _where(ask, workload, volume, event)))
     _answer(drawn, workload, volume)
-    return drawn
+    return [question for question, _ in drawn]
 
 
 def _draw(
-    kind: QueryClass, workload: Workload, volume: int, chance: random.Random
-) -> Query | LabelQuestion | Aggregation | None:
-    event = _some_event(workload, volume, chance, kind)
-    if event is None:
-        return None
+    kind: QueryClass, workload: Workload, volume: int, event: Event
+) -> Query | LabelQuestion | Aggregation:
+    """A question of a class that an event is part of the answer to."""
     hour = timedelta(hours=1)
     start, end = event.datetime - hour / 2, event.datetime + hour / 2
     match kind:
@@ -148,16 +149,54 @@ def _at(workload: Workload, number: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanos // 1000)
 
 
-def _answer(drawn: Sequence[Question], workload: Workload, volume: int) -> None:
-    """Answer all questions in one pass over the events."""
-    aggregations = [question for question in drawn if isinstance(question.ask, Aggregation)]
-    others = [question for question in drawn if not isinstance(question.ask, Aggregation)]
-    for event in workload.events(0, volume):
-        for question in aggregations:
-            question.counts[event.time // 10**9 // 3600 * 3600, event.level] += 1
-        for question in others:
-            if len(question.ids) < LIMIT and _holds(question.ask, event):
+def _where(ask: object, workload: Workload, volume: int, event: Event) -> range:
+    """Between which numbers the events of an answer lie, as the workload is made; else all of them."""
+    number = (event.time - workload.first_ns) // workload.step_ns
+    if isinstance(ask, Aggregation):
+        return range(volume)
+    if isinstance(ask, LabelQuestion) or ask.start is not None:  # type: ignore[attr-defined]
+        first, last = (
+            (nanoseconds(moment) - workload.first_ns) // workload.step_ns
+            for moment in (ask.start, ask.end)  # type: ignore[attr-defined]
+        )
+        return range(max(0, first), min(volume, last + 2))
+    if isinstance(workload, SeededWorkload) or ask.ids is not None:  # type: ignore[attr-defined]
+        return range(max(0, number - TRACE_LENGTH), min(volume, number + TRACE_LENGTH + 1))
+    return range(volume)  # events of one's own may share a trace, or a word, anywhere
+
+
+def _answer(drawn: Sequence[tuple[Question, range]], workload: Workload, volume: int) -> None:
+    """Answer every question by looking at each event that may be part of its answer."""
+    counts: Counter[tuple[int, str]] | None = None
+    for question, where in drawn:
+        if isinstance(question.ask, Aggregation):
+            counts = _counts(workload, volume) if counts is None else counts
+            question.counts = counts
+            continue
+        for event in workload.events(where.start, where.stop):
+            if _holds(question.ask, event):
                 question.ids.append(event.id)
+                if len(question.ids) == LIMIT:
+                    break
+
+
+def _counts(workload: Workload, volume: int) -> Counter[tuple[int, str]]:
+    """The events by hour and level; blocks that were counted for a smaller volume are not made again."""
+    whole, rest = divmod(volume, BLOCK)
+    total: Counter[tuple[int, str]] = Counter()
+    for number in range(whole):
+        total.update(_counts_of_block(workload, number))
+    total.update(_by_hour(workload.events(whole * BLOCK, whole * BLOCK + rest)) if rest else {})
+    return total
+
+
+@lru_cache(maxsize=100_000)
+def _counts_of_block(workload: Workload, number: int) -> Counter[tuple[int, str]]:
+    return _by_hour(workload.block(number))
+
+
+def _by_hour(events: Iterable[Event]) -> Counter[tuple[int, str]]:
+    return Counter((event.time // 10**9 // 3600 * 3600, event.level) for event in events)
 
 
 def _holds(ask: object, event: Event) -> bool:

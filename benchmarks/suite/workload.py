@@ -27,13 +27,24 @@ from logweir.integrations.log_lines import parse_line
 from logweir.redaction.redactor import Redactor
 from logweir.routing.classifier import Classifier, take_explicit
 
-__all__ = ["SERVICES", "FileWorkload", "SeededWorkload", "Workload", "describe", "workload_of"]
+__all__ = [
+    "BLOCK",
+    "SERVICES",
+    "TRACE_LENGTH",
+    "FileWorkload",
+    "SeededWorkload",
+    "Workload",
+    "describe",
+    "workload_of",
+]
 
 SERVICES = ("order-api", "payment", "catalogue", "search", "mailer")
 _SERVICE_WEIGHTS = (50, 20, 15, 10, 5)
-_BLOCK = 1000
+#: Events are made in blocks of so many.
+BLOCK = 1000
 _USERS = 5000
-_TRACE_LENGTH = 4
+#: So many events in a row share a trace.
+TRACE_LENGTH = 4
 _PATHS = ("/orders", "/orders/{id}", "/orders/{id}/refund", "/search", "/cart", "/login", "/healthz")
 # fmt: off
 _WORDS = (
@@ -67,8 +78,8 @@ class Workload:
 
     def events(self, start: int, end: int) -> Iterator[Event]:
         """The events from number ``start`` up to ``end``."""
-        for number in range(start // _BLOCK, (end - 1) // _BLOCK + 1):
-            low = number * _BLOCK
+        for number in range(start // BLOCK, (end - 1) // BLOCK + 1):
+            low = number * BLOCK
             yield from islice(self.block(number), max(0, start - low), max(0, end - low))
 
     def batches(self, start: int, end: int, size: int) -> Iterator[list[Event]]:
@@ -87,14 +98,14 @@ class SeededWorkload(Workload):
     def block(self, number: int) -> list[Event]:
         """See :meth:`Workload.block`."""
         chance = random.Random(f"{self.seed}:{number}")
-        low = number * _BLOCK
-        return [self._event(chance, low + index) for index in range(_BLOCK)]
+        low = number * BLOCK
+        return [self._event(chance, low + index) for index in range(BLOCK)]
 
     def _event(self, chance: random.Random, number: int) -> Event:
         time_ns = self.first_ns + number * self.step_ns
         kind, level, name, fields = _shape(chance, number)
         service = chance.choices(SERVICES, _SERVICE_WEIGHTS)[0]
-        trace = f"{self.seed & 0xFFFFFFFF:08x}{number // _TRACE_LENGTH:024x}"
+        trace = f"{self.seed & 0xFFFFFFFF:08x}{number // TRACE_LENGTH:024x}"
         span = f"{number:016x}"
         size = 200 + sum(len(key) + len(str(value)) for key, value in fields.items())
         return Event(
@@ -189,8 +200,8 @@ class FileWorkload(Workload):
         """See :meth:`Workload.block`."""
         own = _own_events(self.path)
         chance = random.Random(f"{self.seed}:{number}")
-        low = number * _BLOCK
-        return [self._event(chance, own[(low + index) % len(own)], low + index) for index in range(_BLOCK)]
+        low = number * BLOCK
+        return [self._event(chance, own[(low + index) % len(own)], low + index) for index in range(BLOCK)]
 
     def _event(self, chance: random.Random, own: Event, number: int) -> Event:
         time_ns = self.first_ns + number * self.step_ns

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from logweir.benchmarks.suite import markdown, page, recommend, routing_file, runner, terminal
+from logweir.benchmarks.suite import markdown, merging, page, recommend, routing_file, runner, terminal
 from logweir.benchmarks.suite.advice import show_recommendation
 from logweir.benchmarks.suite.natives import Spec, known_types
 from logweir.benchmarks.suite.needs import Needs, load_needs
 from logweir.benchmarks.suite.profiles import PROFILES
-from logweir.benchmarks.suite.results import Results
+from logweir.benchmarks.suite.results import Limits, Results
 from logweir.benchmarks.suite.rivals import LOOPBACK, rival_types
 from logweir.benchmarks.suite.rivals.match import play_all
+from logweir.cli.bench_options import command_line, spec_of, with_details
+from logweir.cli.bench_progress import RunProgress, run_to_the_end
 from logweir.cli.screen import Screen
 
 __all__ = ["bench"]
@@ -47,18 +47,38 @@ def run(
     embedded: Annotated[bool, typer.Option(help="Whether to measure SQLite and files.")] = True,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 7,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FOLDER: a server's data, whose page cache is dropped before cold questions."),
+    ] = None,
+    restart: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=COMMAND: starts a server again before cold questions; returns when it runs."),
+    ] = None,
+    partitions: Annotated[
+        int, typer.Option(min=0, help="Measure each mysql by a table of so many partitions as well.")
+    ] = 0,
+    max_minutes: Annotated[float, typer.Option(min=0, help="For each store; 0 for no limit.")] = 0.0,
+    max_gb: Annotated[float, typer.Option(min=0, help="Size of each growing store; 0 for no limit.")] = 0.0,
+    note: Annotated[str, typer.Option(help="What is to be said of this run in its results.")] = "",
 ) -> None:
     """Measure backends: the embedded ones always, servers by their URL."""
     _check_profile(profile)
-    specs = [Spec(name, name, "", folder / "stores") for name in _EMBEDDED if embedded]
-    specs += [_spec(text, folder / "stores", known_types()) for text in backend or []]
+    stores = (folder / "stores").absolute()
+    specs = [Spec(name, name, "", stores) for name in _EMBEDDED if embedded]
+    specs += [spec_of(text, stores, known_types()) for text in backend or []]
     if not specs:
         raise typer.BadParameter("nothing to measure; leave out --no-embedded, or give --backend")
-    (folder / "stores").mkdir(parents=True, exist_ok=True)
+    specs = with_details(specs, data or [], restart or [], partitions)
+    stores.mkdir(parents=True, exist_ok=True)
+    limits = Limits(minutes=max_minutes, gigabytes=max_gb)
     if resume:
-        measuring = runner.resume(folder, specs)
+        measuring = runner.resume(folder, specs, limits=limits)
     else:
-        measuring = runner.begin(folder, specs, PROFILES[profile], events=events, seed=seed)
+        measuring = runner.begin(
+            *(folder, specs, PROFILES[profile]),
+            events=events, seed=seed, command=command_line(), note=note, limits=limits,
+        )  # fmt: skip
     console = Screen()
     _show_run(_go(measuring, console), folder, console)
 
@@ -78,24 +98,9 @@ def _show_run(results: Results, folder: Path, console: Console) -> None:
 
 
 def _go(measuring: runner.Run, console: Console) -> Results:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-
-        def show(done: int, total: int, what: str) -> None:
-            progress.update(task, completed=done, total=total, description=what)
-
-        return asyncio.run(measuring.go(show))
-
-
-def _spec(text: str, folder: Path, known: Sequence[str]) -> Spec:
-    name_and_type, separator, url = text.partition("=")
-    name, _, kind = name_and_type.rpartition(":")
-    if not separator or not url:
-        raise typer.BadParameter(f"{text!r} is no backend; write [NAME:]TYPE=URL")
-    if kind not in known:
-        raise typer.BadParameter(f"{kind!r} cannot be measured; there are {', '.join(known)}")
-    return Spec(name or kind, kind, url, folder)
+    with RunProgress(console) as progress:
+        measuring.told = progress.told
+        return run_to_the_end(measuring.go(progress.step), console)
 
 
 @bench.command("rivals")
@@ -116,7 +121,7 @@ def rivals(
     _check_profile(profile)
     stores = folder / "stores"
     specs = [Spec(name, name, "", stores) for name in (*_EMBEDDED, LOOPBACK) if embedded]
-    specs += [_spec(text, stores, rival_types()) for text in backend or []]
+    specs += [spec_of(text, stores, rival_types()) for text in backend or []]
     if not specs:
         raise typer.BadParameter("nothing to measure; leave out --no-embedded, or give --backend")
     stores.mkdir(parents=True, exist_ok=True)
@@ -129,14 +134,35 @@ def rivals(
 
 @bench.command("report")
 def report(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders, or results.json, of runs to show as one; by default that of --folder."),
+    ] = None,
     folder: _Folder = _DEFAULT_FOLDER,
     text: Annotated[Path | None, typer.Option("--markdown", help="Also write it as Markdown.")] = None,
 ) -> None:
-    """Show a run, and write its page anew."""
-    results = Results.load(folder / "results.json")
+    """Show a run, or several as one, and write the page anew into the folder."""
+    results = merging.merge([_load(path) for path in runs or [folder]])
+    folder.mkdir(parents=True, exist_ok=True)
     _write_page(results, folder / "report.html")
     if text is not None:
         text.write_text(markdown.render(results, text.with_suffix(".json").name), encoding="utf-8")
+    terminal.show(results, Screen())
+
+
+@bench.command("merge")
+def merge(
+    runs: Annotated[list[Path], typer.Argument(help="The folders, or results.json, of two or more runs.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the results.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
+) -> None:
+    """Make one results file of several runs: of other backends, other volumes, or the same again."""
+    if len(runs) == 1:
+        raise typer.BadParameter("there is nothing to merge; name two runs or more")
+    if output.exists() and not force:
+        raise typer.BadParameter(f"{output} exists; say --force to overwrite it")
+    results = merging.merge([_load(path) for path in runs])
+    results.save(output)
     terminal.show(results, Screen())
 
 

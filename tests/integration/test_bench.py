@@ -99,7 +99,7 @@ async def test_an_interrupted_run_is_resumed_where_it_was(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--profile", "huge"], "there is no profile 'huge'"),
+        (["run", "--profile", "enormous"], "there is no profile 'enormous'"),
         (["run", "--backend", "mysql"], "is no backend"),
         (["run", "--backend", "oracle=x"], "cannot be measured"),
         (["run", "--no-embedded"], "nothing to measure"),

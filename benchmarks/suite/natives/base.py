@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
+from logweir.errors import LogweirError
 from logweir.event import Event
 from logweir.sinks.contract import Query
 
@@ -30,6 +31,9 @@ class Spec:
         url: Where it is; empty for the embedded ones.
         folder: Where embedded ones keep their files.
         run: What distinguishes the stores of this run from those of others on the same server.
+        data: The folder of a server's data, where it is known.
+        restart: The command that starts a server again and returns when it answers, where there is one.
+        partitions: Into how many partitions by time the table of a growing store is divided; 0 for none.
     """
 
     name: str
@@ -37,6 +41,9 @@ class Spec:
     url: str
     folder: Path
     run: str = ""
+    data: str = ""
+    restart: str = ""
+    partitions: int = 0
 
 
 class Native(ABC):
@@ -82,6 +89,29 @@ class Native(ABC):
     @abstractmethod
     async def wipe(self, store: str) -> None:
         """Delete a store and all that is in it; it need not exist."""
+
+    def files(self, store: str) -> list[Path]:
+        """The files of an embedded store; none for a server's."""
+        return []
+
+    async def divide(self, store: str, first_ns: int, last_ns: int) -> None:
+        """Divide the empty table of a store into ``spec.partitions`` by time.
+
+        Raises:
+            LogweirError: This backend's cannot be divided here.
+        """
+        raise LogweirError(f"partitions are measured of mysql alone, not of {self.spec.type} ({store})")
+
+    async def ready(self, store: str) -> None:
+        """Ask something that a server answers only once it serves the store again after its start.
+
+        Raises:
+            Exception: Whatever the driver raises; it does not serve it yet.
+        """
+        await self.server()
+
+    async def settle(self, store: str) -> None:  # noqa: B027 - most have nothing to do
+        """Have everything on disk and visible that was written; unlike ``compact``, nothing is rebuilt."""
 
     @abstractmethod
     async def compact(self, store: str) -> None:

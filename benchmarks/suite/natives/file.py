@@ -41,6 +41,10 @@ class FileNative(Native):
         for path in self._path(store).parent.glob(f"{store}.jsonl*"):
             path.unlink()
 
+    def files(self, store: str) -> list[Path]:
+        """See :meth:`Native.files`."""
+        return [path for path in [self._path(store)] if path.exists()]
+
     async def compact(self, store: str) -> None:
         """See :meth:`Native.compact`: a file is what it is."""
 

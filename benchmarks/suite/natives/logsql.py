@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from logweir.benchmarks.suite.natives.base import Native
-from logweir.benchmarks.suite.natives.victorialogs import name_of
+from logweir.benchmarks.suite.natives.victorialogs import IN_MEMORY_SECONDS, name_of
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
 from logweir.encoding.times import parse_time
 from logweir.event import Event
@@ -57,6 +57,11 @@ class LogsqlNative(Native):
 
     async def wipe(self, store: str) -> None:
         """See :meth:`Native.wipe`: nothing is deleted, the names of the stores are new in each run."""
+
+    async def settle(self, store: str) -> None:
+        """See :meth:`Native.settle`: what is in memory is opened, and has the time in which it is written."""
+        (await self._client.get("/internal/force_flush")).raise_for_status()
+        await asyncio.sleep(IN_MEMORY_SECONDS)
 
     async def compact(self, store: str) -> None:
         """See :meth:`Native.compact`: what is in memory is written, and parts are merged."""

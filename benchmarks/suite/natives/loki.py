@@ -59,6 +59,10 @@ class LokiNative(Native):
         await self._flush()
         self._before[store] = await self._stored_bytes()
 
+    async def settle(self, store: str) -> None:
+        """See :meth:`Native.settle`: chunks are written out."""
+        await self._flush()
+
     async def compact(self, store: str) -> None:
         """See :meth:`Native.compact`: chunks are written out."""
         await self._flush()

@@ -25,7 +25,8 @@ class _RelationalNative(Native):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._engine: AsyncEngine = create_async_engine(spec.url)
+        # A growth run starts the server again, under two tables perhaps.
+        self._engine: AsyncEngine = create_async_engine(spec.url, pool_pre_ping=True)
         self._writers: dict[str, AsyncConnection] = {}
 
     def _table(self, store: str) -> str:
@@ -50,6 +51,7 @@ class _RelationalNative(Native):
         """See :meth:`Native.close`."""
         for connection in self._writers.values():
             await connection.close()
+        self._writers.clear()
         await self._engine.dispose()
 
     async def wipe(self, store: str) -> None:
@@ -116,6 +118,29 @@ class MysqlNative(_RelationalNative):
         ((version,),) = await self._rows("SELECT VERSION()")
         return f"MariaDB {version}" if "maria" in version.lower() else f"MySQL {version}"
 
+    async def divide(self, store: str, first_ns: int, last_ns: int) -> None:
+        """See :meth:`Native.divide`: by ranges of the id, which begins with the time in milliseconds.
+
+        The key must be part of what divides a table, and it is the id that makes a write repeatable.
+        """
+        first, last = first_ns // 1_000_000, last_ns // 1_000_000
+        step = max(1, (last - first) // self.spec.partitions + 1)
+        ends = [f"{ms >> 16:08x}-{ms & 0xFFFF:04x}" for ms in range(first + step, last, step)]
+        ranges = ", ".join(
+            f"PARTITION p{number} VALUES LESS THAN ('{end}')" for number, end in enumerate(ends)
+        )
+        await self._alone(
+            f"ALTER TABLE {self._table(store)} PARTITION BY RANGE COLUMNS (id) "
+            f"({ranges}, PARTITION later VALUES LESS THAN (MAXVALUE))"
+        )
+
+    async def settle(self, store: str) -> None:
+        """See :meth:`Native.settle`: pages that are only in the buffer pool are written."""
+        async with self._engine.connect() as connection:
+            await connection.execute(text(f"FLUSH TABLES {self._table(store)} FOR EXPORT"))
+            await connection.execute(text("UNLOCK TABLES"))
+        await self._alone(f"ANALYZE TABLE {self._table(store)}")
+
     async def compact(self, store: str) -> None:
         """See :meth:`Native.compact`: the table is rebuilt."""
         await self._alone(f"OPTIMIZE TABLE {self._table(store)}")
@@ -130,10 +155,11 @@ class MysqlNative(_RelationalNative):
             name=table,
         )
         pages = await self._rows(
-            "SELECT index_name, stat_value * @@innodb_page_size FROM mysql.innodb_index_stats "
-            "WHERE database_name = DATABASE() AND table_name = :name "
-            "AND stat_name = 'size' AND index_name <> 'PRIMARY'",
+            "SELECT index_name, SUM(stat_value) * @@innodb_page_size FROM mysql.innodb_index_stats "
+            "WHERE database_name = DATABASE() AND (table_name = :name OR table_name LIKE :parts) "
+            "AND stat_name = 'size' AND index_name <> 'PRIMARY' GROUP BY index_name",
             name=table,
+            parts=f"{table}#%",
         )
         return {"total": float(total), **{f"index {name}": float(size) for name, size in pages}}
 
@@ -154,6 +180,11 @@ class PostgresqlNative(_RelationalNative):
         """See :meth:`Native.server`."""
         ((version,),) = await self._rows("SHOW server_version")
         return f"PostgreSQL {version}"
+
+    async def settle(self, store: str) -> None:
+        """See :meth:`Native.settle`."""
+        await self._alone("CHECKPOINT")
+        await self._alone(f"ANALYZE {self._table(store)}")
 
     async def compact(self, store: str) -> None:
         """See :meth:`Native.compact`: the table is rebuilt."""

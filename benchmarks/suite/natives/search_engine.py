@@ -66,6 +66,19 @@ class SearchEngineNative(Native):
         for name in answer:
             await self._ask("DELETE", f"/{name}")
 
+    async def ready(self, store: str) -> None:
+        """See :meth:`Native.ready`: shards are recovered after the server answers."""
+        answer = await self._ask(
+            "GET", f"/_cluster/health/{self._index(store)}-*?wait_for_status=yellow&timeout=60s"
+        )
+        if answer["timed_out"]:
+            raise LogweirError("its shards are not recovered")
+
+    async def settle(self, store: str) -> None:
+        """See :meth:`Native.settle`: segments are written and opened, and merged as the server sees fit."""
+        await self._ask("POST", f"/{self._index(store)}/_flush")
+        await self._ask("POST", f"/{self._index(store)}/_refresh")
+
     async def compact(self, store: str) -> None:
         """See :meth:`Native.compact`: one segment for each index, flushed."""
         await self._ask("POST", f"/{self._index(store)}/_forcemerge?max_num_segments=1")

@@ -50,6 +50,15 @@ class SqliteNative(Native):
             await writer.close()
         _delete(self._path(store))
 
+    def files(self, store: str) -> list[Path]:
+        """See :meth:`Native.files`."""
+        path = self._path(store)
+        return [each for each in (path, Path(f"{path}-wal")) if each.exists()]
+
+    async def settle(self, store: str) -> None:
+        """See :meth:`Native.settle`."""
+        await self._run(store, lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+
     async def compact(self, store: str) -> None:
         """See :meth:`Native.compact`."""
         await self._run(

@@ -18,9 +18,11 @@ from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion
 from logweir.errors import LogweirError
 from logweir.sinks.contract import Query
 
-__all__ = ["VictoriaLogsNative", "count_lines", "is_victorialogs", "name_of"]
+__all__ = ["IN_MEMORY_SECONDS", "VictoriaLogsNative", "count_lines", "is_victorialogs", "name_of"]
 
 _NOT_MEASURED = "not measured: no LogQL here"
+#: What it took is on disk after five seconds (its ``-inmemoryDataFlushInterval``), and one more.
+IN_MEMORY_SECONDS = 6.0
 #: Loki's push API is below this path.
 _INSERT = "/insert"
 #: Ids that are named in a query; more are compared here, since a query has at most 16 KiB.
@@ -80,6 +82,11 @@ class VictoriaLogsNative(LokiNative):
 
     async def wipe(self, store: str) -> None:
         """See :meth:`Native.wipe`: nothing is deleted, the names of the stores are new in each run."""
+
+    async def settle(self, store: str) -> None:
+        """See :meth:`Native.settle`: what is in memory is opened, and has the time in which it is written."""
+        (await self._server.get("/internal/force_flush")).raise_for_status()
+        await asyncio.sleep(IN_MEMORY_SECONDS)
 
     async def compact(self, store: str) -> None:
         """See :meth:`Native.compact`: what is in memory is written, and parts are merged."""

@@ -1,0 +1,190 @@
+"""The steps of a growth run: at each volume fill, weigh and ask; at the largest, the commands and compaction.
+
+Between the steps a store is left as it is: it is compacted once, at the end, for a server is not rebuilt at
+each doubling in life either.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from logweir.benchmarks.suite.growth.asking import ask_cold_and_warm
+from logweir.benchmarks.suite.growth.commands import measure_commands
+from logweir.benchmarks.suite.growth.emptying import Emptying
+from logweir.benchmarks.suite.growth.filling import Filled, Position, fill
+from logweir.benchmarks.suite.growth.process import watched
+from logweir.benchmarks.suite.ingest import GROWTH_BATCH, GROWTH_WORKERS
+from logweir.benchmarks.suite.limits import LimitReached
+from logweir.benchmarks.suite.natives.base import Native
+from logweir.benchmarks.suite.profiles import Profile
+from logweir.benchmarks.suite.results import Label, Measure, NotRun, Results
+from logweir.benchmarks.suite.store import opened
+from logweir.benchmarks.suite.truth import Question, questions
+from logweir.benchmarks.suite.workload import Workload
+
+__all__ = ["Growth", "Work"]
+
+Work = Callable[[Native], Awaitable[Sequence[Measure]]]
+
+#: The growing store of each backend.
+_STORE = "growing"
+_MIB, _GB = 2**20, 1e9
+#: Bytes that a run leaves free on the disk, whatever its limits.
+_SPARE = 2 * _GB
+
+
+@dataclass(slots=True)
+class Growth:
+    """The steps of one run.
+
+    Attributes:
+        folder: Where the run keeps its files.
+        results: What is known so far; what could not be measured is added to it.
+        profile: The sizes.
+        workload: The events.
+        asked: The questions of each volume, shared by the backends.
+        told: Called while a store is filled, with a line for whoever watches.
+    """
+
+    folder: Path
+    results: Results
+    profile: Profile
+    workload: Workload
+    asked: dict[int, list[Question]]
+    told: Callable[[str], None]
+
+    def stages(self) -> Iterator[tuple[str, Work]]:
+        """Each step's name, and what it does with a backend."""
+        before = 0
+        for volume in self.profile.volumes:
+            yield f"growth to {volume}", self._grow(before, volume)
+            yield f"storage at {volume}", self._weigh(volume)
+            yield f"queries at {volume}", self._ask(volume)
+            before = volume
+        yield f"commands at {before}", self._commands(before)
+        yield f"compaction at {before}", self._compact(before)
+
+    def _grow(self, before: int, volume: int) -> Work:
+        async def work(native: Native) -> Sequence[Measure]:
+            await self._check_disk(native, before, volume)
+            position = Position.load(self.folder / "positions" / f"{native.spec.name}.json")
+            if not position.handed:
+                await self._create(native)
+            process = watched(native.spec.url)
+            self.results.backends[native.spec.name].counted = process.words
+            begun = process.counters()
+            async with opened(native, _STORE, workers=GROWTH_WORKERS) as store:
+                filled = await fill(store, self.workload, position, volume, self._teller(native, volume))
+            await native.settle(_STORE)
+            if not filled.events:
+                why = "it was filled just before the run was interrupted, so its rate is not known"
+                self.results.not_run.append(
+                    NotRun(backend=native.spec.name, what=f"growth to {volume}", why=why)
+                )
+                return []
+            ended = process.counters()
+            written = None if begun is None or ended is None else ended.written - begun.written
+            return [*_measures(native.spec.name, volume, filled, written, process.memory())]
+
+        return work
+
+    def _teller(self, native: Native, volume: int) -> Callable[[int, float], None]:
+        def tell(at: int, rate: float) -> None:
+            self.told(f"{native.spec.name}: {at:,} of {volume:,} events, {rate:,.0f} events/s")
+
+        return tell
+
+    async def _create(self, native: Native) -> None:
+        """An empty store, divided where that is asked for."""
+        await native.wipe(_STORE)
+        if native.spec.partitions:
+            async with opened(native, _STORE):
+                pass  # the sink creates the table
+            last = self.workload.first_ns + self.profile.volumes[-1] * self.workload.step_ns
+            await native.divide(_STORE, self.workload.first_ns, last)
+
+    async def _check_disk(self, native: Native, before: int, volume: int) -> None:
+        """Stop before a store becomes larger than it may, rather than when it is."""
+        size = self.results.one("storage", native.spec.name, volume=before, part="total")
+        expected = 0.0 if size is None else size.median * volume
+        limit = self.results.limits.gigabytes
+        if limit and expected > limit * _GB:
+            raise LimitReached(
+                "disk",
+                f"it would take about {expected / _GB:.1f} GB, and --max-gb allows {limit:g} for each store",
+            )
+        free = shutil.disk_usage(native.spec.data or self.folder).free
+        if free - expected < _SPARE:
+            raise LimitReached(
+                "disk", f"it would take about {expected / _GB:.1f} GB, and {free / _GB:.1f} GB are free"
+            )
+
+    def _weigh(self, volume: int) -> Work:
+        async def work(native: Native) -> Sequence[Measure]:
+            return [*_storage("storage", native.spec.name, volume, await native.storage(_STORE))]
+
+        return work
+
+    def _ask(self, volume: int) -> Work:
+        async def work(native: Native) -> Sequence[Measure]:
+            emptying = Emptying(native.spec)
+            self.results.backends[native.spec.name].cold = emptying.words
+            if why := await native.unanswered():
+                self.results.not_run.append(
+                    NotRun(backend=native.spec.name, what=f"queries at {volume}", why=why)
+                )
+                return []
+            if volume not in self.asked:
+                seed = self.results.workload["seed"]
+                self.asked[volume] = questions(self.workload, volume, self.profile.each, seed)
+            return await ask_cold_and_warm(native, _STORE, volume, self.asked[volume], emptying)
+
+        return work
+
+    def _commands(self, volume: int) -> Work:
+        async def work(native: Native) -> Sequence[Measure]:
+            if why := await native.unanswered():
+                self.results.not_run.append(
+                    NotRun(backend=native.spec.name, what=f"commands at {volume}", why=why)
+                )
+                return []
+            (event,) = self.workload.events(volume // 2, volume // 2 + 1)
+            folder = self.folder / "commands"
+            return await measure_commands(native, _STORE, volume, str(event.trace_id), folder)
+
+        return work
+
+    def _compact(self, volume: int) -> Work:
+        async def work(native: Native) -> Sequence[Measure]:
+            await native.compact(_STORE)
+            sizes = await native.storage(_STORE)
+            return [*_storage("storage_compacted", native.spec.name, volume, sizes)]
+
+        return work
+
+
+def _measures(
+    backend: str, volume: int, filled: Filled, written: int | None, memory: float | None
+) -> Iterator[Measure]:
+    labels: dict[str, Label] = {"volume": volume, "workers": GROWTH_WORKERS, "batch": GROWTH_BATCH}
+    yield Measure(backend=backend, name="growth", labels=labels, unit="events/s", values=filled.rates)
+    size = filled.size / filled.events
+    figures = [("event_bytes", "bytes/event", size)]
+    if written is not None:
+        figures.append(("bytes_written", "bytes/event", written / filled.events))
+        figures.append(("write_amplification", "×", written / filled.size))
+    if filled.again:
+        figures.append(("sent_again", "batches", float(filled.again)))
+    if memory is not None:
+        figures.append(("memory", "MiB", memory / _MIB))
+    for name, unit, value in figures:
+        yield Measure(backend=backend, name=name, labels={"volume": volume}, unit=unit, values=[value])
+
+
+def _storage(name: str, backend: str, volume: int, sizes: dict[str, float]) -> Iterator[Measure]:
+    for part, size in sizes.items():
+        labels: dict[str, Label] = {"volume": volume, "part": part}
+        yield Measure(backend=backend, name=name, labels=labels, unit="bytes/event", values=[size / volume])
