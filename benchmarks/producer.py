@@ -1,4 +1,4 @@
-"""What a log call costs its caller: logweir beside the standard library, loguru and a bare structlog call.
+"""What a log call costs its caller: logweir beside a bare structlog call, loguru and others.
 
 Each contender logs the same event with four fields below two context variables, in bursts that its queue
 holds, while its consumer drains to nowhere. The bursts are timed by the wall clock of the calling thread:
@@ -14,7 +14,6 @@ import logging
 import logging.handlers
 import queue
 import tempfile
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +21,9 @@ from typing import Any
 
 import structlog
 
+from logweir.benchmarks import producer_rivals
 from logweir.benchmarks.measure import Bar, Report, take_turns
+from logweir.benchmarks.producer_rivals import timed
 from logweir.integrations.structlog import configure_structlog, get_logger
 from logweir.runtime import current as runtime
 
@@ -59,7 +60,12 @@ def measure(*, calls: int = 10_000, runs: int = 15) -> Report:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**_CONTEXT)
     bare = _bare_structlog(calls)
-    with _logweir(calls) as ours, _queue_handler(calls) as handler, _loguru(calls) as loguru:
+    with (
+        _logweir(calls) as ours,
+        _queue_handler(calls) as handler,
+        _loguru(calls) as loguru,
+        producer_rivals.contenders(calls, _CONTEXT) as (others, missing),
+    ):
         contenders = [
             ("logweir, unbound", ours()),
             ("structlog alone, to a deque, unbound", bare()),
@@ -69,6 +75,7 @@ def measure(*, calls: int = 10_000, runs: int = 15) -> Report:
             ("loguru enqueue=True", loguru),
             ("logweir, unbound, with three static fields", ours(_FIELDS)),
             ("logweir, unbound, with one enricher", ours(_ENRICH)),
+            *others,
         ]
         series = take_turns(contenders, runs, "µs/call")
     structlog.contextvars.clear_contextvars()
@@ -82,7 +89,10 @@ def measure(*, calls: int = 10_000, runs: int = 15) -> Report:
             Bar(unbound.ratio(stdlib), 0.35),
             Bar(bound.ratio(stdlib), 0.35),
         ],
-        ["logweir classifies by three rules, redacts, copies and routes; the others do none of these."],
+        [
+            "logweir classifies by three rules, redacts, copies and routes; the others do none of these.",
+            *missing,
+        ],
     )
 
 
@@ -90,13 +100,6 @@ def add_release(_logger: Any, _level: str, event_dict: dict[str, Any]) -> dict[s
     """Add a field, as the smallest enricher does."""
     event_dict["release"] = "2026.11"
     return event_dict
-
-
-def _timed(call: Callable[[], object], calls: int) -> float:
-    started = time.perf_counter()
-    for _ in range(calls):
-        call()
-    return (time.perf_counter() - started) / calls * 1e6
 
 
 @contextmanager
@@ -120,8 +123,8 @@ def _logweir(calls: int) -> Iterator[Callable[..., Callable[[], float]]]:
                 in_force.clear()
                 in_force.update(added or {})
                 running.reload({**base, **in_force})
-                _timed(call, _WARMING)
-            figure = _timed(call, calls)
+                timed(call, _WARMING)
+            figure = timed(call, calls)
             running.flush()
             return figure
 
@@ -159,7 +162,7 @@ def _bare_structlog(calls: int) -> Callable[..., Callable[[], float]]:
         )
         if bound:
             log = log.bind(**bound)
-        return lambda: _timed(
+        return lambda: timed(
             lambda: log.info("order.placed", order_id=17, user_id=5, amount=12.5, currency="EUR"), calls
         )
 
@@ -179,7 +182,7 @@ def _queue_handler(calls: int) -> Iterator[Callable[[], float]]:
     listener.start()
 
     def run() -> float:
-        figure = _timed(
+        figure = timed(
             lambda: logger.info(
                 "order.placed",
                 extra={"order_id": 17, "user_id": 5, "amount": 12.5, "currency": "EUR", **_CONTEXT},
@@ -205,7 +208,7 @@ def _loguru(calls: int) -> Iterator[Callable[[], float]]:
     fewer = max(1, calls // 10)
 
     def run() -> float:
-        figure = _timed(
+        figure = timed(
             lambda: bound.bind(order_id=17, user_id=5, amount=12.5, currency="EUR").info("order.placed"),
             fewer,
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from logweir.benchmarks.suite.natives import Native, Spec, native_of
 from logweir.benchmarks.suite.rivals.base import Ground, Rival
+from logweir.benchmarks.suite.rivals.drop_in import LogxideFile, PicologgingFile
 from logweir.benchmarks.suite.rivals.logstash import LogstashAsync, Loopback
 from logweir.benchmarks.suite.rivals.loguru_file import LoguruFile
 from logweir.benchmarks.suite.rivals.loki_handler import LokiHandler
-from logweir.benchmarks.suite.rivals.own import Own
+from logweir.benchmarks.suite.rivals.opentelemetry_file import OpentelemetryFile, OpentelemetryRoomy
+from logweir.benchmarks.suite.rivals.own import Own, OwnUnredacted
 from logweir.benchmarks.suite.rivals.rsyslog import (
     RsyslogElasticsearch,
     RsyslogMongo,
@@ -29,7 +31,15 @@ LOOPBACK = "loopback"
 
 _RIVALS: dict[str, list[type[Rival]]] = {
     "elasticsearch": [Own, RsyslogElasticsearch],
-    "file": [Own, LoguruFile],
+    "file": [
+        Own,
+        OwnUnredacted,
+        LoguruFile,
+        PicologgingFile,
+        LogxideFile,
+        OpentelemetryFile,
+        OpentelemetryRoomy,
+    ],
     "loki": [Own, LokiHandler],
     LOOPBACK: [LogstashAsync],
     "mongodb": [Own, RsyslogMongo],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from logweir.benchmarks.suite.rivals.base import Ground, Rival
 from logweir.benchmarks.suite.rivals.counts import count
@@ -11,7 +11,7 @@ from logweir.event import Event
 from logweir.integrations.structlog import configure_structlog, get_logger
 from logweir.runtime import current as runtime
 
-__all__ = ["Own"]
+__all__ = ["Own", "OwnUnredacted"]
 
 _PATIENCE = 300.0
 #: The rivals hold what waits in memory, and lose nothing as long as the process lives: so does this.
@@ -28,10 +28,15 @@ _AUDIT = ["fund.*", "permission.*", "account.*"]
 
 
 class Own(Rival):
-    """logweir."""
+    """logweir.
+
+    Attributes:
+        redact: What it looks for in every text, as in routing.yaml.
+    """
 
     name = "logweir"
     durability = "bounded memory queue, retries"
+    redact: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
@@ -52,6 +57,7 @@ class Own(Rival):
                 "service": "bench",
                 "env": "bench",
                 "data_dir": str(self.ground.folder / "logweir"),
+                "redact": self.redact,
                 "classify": [{"kind": "audit", "match": {"event": _AUDIT}}],
                 "sinks": {"store": settings},
                 "routes": [{"name": "all", "to": ["store"]}],
@@ -81,3 +87,11 @@ class Own(Rival):
     def close(self) -> None:
         """See :meth:`Rival.close`."""
         runtime.stop()
+
+
+class OwnUnredacted(Own):
+    """The same without looking for secrets, as the rivals do not."""
+
+    name = "logweir, redaction off"
+    durability = "bounded memory queue, retries; redact: {defaults: false}"
+    redact: ClassVar[dict[str, Any]] = {"defaults": False}
