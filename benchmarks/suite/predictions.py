@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from logweir.benchmarks.suite.fitting import Basis, Estimate, estimate, estimate_scan, grows_like_a_scan
+from logweir.benchmarks.suite.fitting import Basis, estimate, estimate_scan, grows_like_a_scan
 from logweir.benchmarks.suite.results import Label, Measure, Results
 from logweir.benchmarks.suite.scans import reads_bodies, scans
 from logweir.benchmarks.suite.truth import QueryClass
@@ -89,10 +89,11 @@ def predict_answer(
     kind = results.backends[backend].type
     known = scans(kind, question)
     scan = known or grows_like_a_scan(points)
-    found = _estimate_scan(results, backend, points, volume) if scan else estimate(points, volume)
+    amount = _amount(results, backend, question, phase)
+    found = estimate_scan(points, volume, amount or float) if scan else estimate(points, volume)
     if found is None:
         return None
-    reads = bytes_at(results, backend, volume, bodies=True) if known and reads_bodies(kind) else None
+    reads = amount(volume) if amount and known and reads_bodies(kind) else None
     answer = Answer(
         found.value,
         found.low,
@@ -102,7 +103,7 @@ def predict_answer(
         phase,
         scan,
         reads,
-        _speed(results, backend, points) if reads is not None else None,
+        _speed(points, amount) if amount and reads is not None else None,
     )
     return answer, found.reach
 
@@ -115,30 +116,29 @@ def outgrows_memory(results: Results, backend: str, volume: float) -> bool:
 
 def _phase(results: Results, backend: str, volume: float) -> str:
     """Where a store outgrows the memory, cold answers count, if caches were emptied for them."""
-    emptied = getattr(results.backends[backend], "cold", "")
+    emptied = results.backends[backend].cold
     return "cold" if emptied and outgrows_memory(results, backend, volume) else "warm"
 
 
-def _estimate_scan(
-    results: Results, backend: str, points: Sequence[tuple[float, float]], volume: float
-) -> Estimate | None:
-    def amount(at: float) -> float:
-        found = bytes_at(results, backend, at, bodies=True)
-        return at if found is None else found
+def _amount(
+    results: Results, backend: str, question: QueryClass, phase: str
+) -> Callable[[float], float] | None:
+    """The bytes that a scan reads at a volume: what the disk gave, or the store's without indexes."""
+    labels: dict[str, Label] = {"class": question}
+    found = _points(results.select("bytes_read", backend, **labels)) if phase == "cold" else []
+    read = {volume: size for volume, size in found if size > 0}
+    if read:
+        largest = max(read)
+        return lambda volume: read.get(volume) or read[largest] * volume / largest
+    if not _sizes(results, backend, bodies=True):
+        return None
+    return lambda volume: bytes_at(results, backend, volume, bodies=True) or volume
 
-    return estimate_scan(points, volume, amount)
 
-
-def _speed(results: Results, backend: str, points: Sequence[tuple[float, float]]) -> float | None:
+def _speed(points: Sequence[tuple[float, float]], amount: Callable[[float], float]) -> float | None:
     """The bytes a second of the fastest scan of these points."""
-    return max(
-        (
-            1000 * size / milliseconds
-            for at, milliseconds in points
-            if (size := bytes_at(results, backend, at, bodies=True)) and milliseconds > 0
-        ),
-        default=None,
-    )
+    rates = (1000 * amount(at) / milliseconds for at, milliseconds in points if milliseconds > 0)
+    return max(rates, default=None)
 
 
 def _sizes(results: Results, backend: str, *, bodies: bool) -> list[tuple[float, float]]:

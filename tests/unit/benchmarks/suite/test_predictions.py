@@ -104,6 +104,29 @@ def test_a_store_that_outgrows_the_memory_it_was_measured_in_is_warned_of() -> N
     )
 
 
+def test_a_store_that_outgrows_the_memory_is_judged_by_its_cold_answers_and_the_bytes_that_they_read() -> (
+    None
+):
+    results = run_of("sqlite", "full_text", (2.0, 6.0, 25.0), memory_gib=8.0)
+    results.backends["sqlite"].cold = "the pages of its file were dropped"
+    for volume, milliseconds in zip(VOLUMES, (10.0, 50.0, 250.0), strict=True):
+        labels: dict[str, str | int] = {"volume": volume, "class": "full_text"}
+        for name, more, value in (
+            ("query", {"phase": "cold"}, milliseconds),
+            ("bytes_read", {}, volume * 600.0),
+        ):
+            results.measures.append(
+                Measure(backend="sqlite", name=name, labels={**labels, **more}, unit="", values=[value])
+            )
+    found = tracing(results).candidates[0].answers["full_text"]
+    assert (found.phase, found.basis) == ("cold", "scan")
+    assert found.value == pytest.approx(250.0 * 70e6 / 50_000)
+    assert found.reads == pytest.approx(70e6 * 600)
+    text = shown(tracing(results))
+    assert "42.0 GB" in text
+    assert "caches empty" in " ".join(text.split())
+
+
 @given(
     times=st.tuples(*[st.floats(0.01, 1e5)] * 3),
     kind=st.sampled_from(["sqlite", "file", "mongodb", "elasticsearch", "loki", "victorialogs"]),
