@@ -127,7 +127,13 @@ def rivals(
     stores.mkdir(parents=True, exist_ok=True)
     console = Screen()
     with console.status("") as status:
-        match = play_all(folder, specs, PROFILES[profile], events=events, seed=seed, progress=status.update)
+
+        def show(what: str) -> None:
+            status.update(what)
+            if not console.is_terminal:
+                typer.echo(what, err=True)
+
+        match = play_all(folder, specs, PROFILES[profile], events=events, seed=seed, progress=show)
         results = asyncio.run(match)
     _show_run(results, folder, console)
 

@@ -43,6 +43,7 @@ def tables(url: str, like: str) -> list[str]:
 def test_the_embedded_rivals_play_and_everything_they_logged_is_counted(tmp_path: Path) -> None:
     done = rivals(tmp_path, "--profile", "tiny", "--events", "60")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "file, turn 1: loguru" in done.stderr  # it says where it is
     results = Results.load(tmp_path / "bench-rivals" / "results.json")
     playing = [(kind, rival) for kind in ("sqlite", "file", "loopback") for rival in contenders(kind)]
     wanted = [(kind, rival.name) for kind, rival in playing if rival.missing() is None]
