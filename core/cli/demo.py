@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,6 +62,8 @@ def demo(
     ),
 ) -> None:
     """Drive a real order service and show what landed where."""
+    if None in map(find_spec, ("fastapi", "httpx", "uvicorn")):
+        raise MissingDependency("logweir demo", "demo")
     load_config(config)
     config = config.resolve()
     shutil.rmtree(directory, ignore_errors=True)
@@ -119,10 +122,8 @@ def _last_line(path: Path) -> str:
 
 async def _drive(address: str, requests: int) -> _Outcome:
     """Send the requests, many at once, and count the answers."""
-    try:
-        import httpx  # noqa: PLC0415 - only the demo needs a client
-    except ImportError:
-        raise MissingDependency("logweir demo", "demo") from None
+    import httpx  # noqa: PLC0415 - only the demo needs a client
+
     outcome = _Outcome()
     jobs = iter(_jobs(requests))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

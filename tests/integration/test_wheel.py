@@ -1,19 +1,20 @@
 """The wheel: it holds every module and data file of the tree and nothing else, and says of itself what pyproject says."""
 
 import configparser
-import subprocess
-import sys
+import os
+import tarfile
 import tomllib
 from email import message_from_string
 from email.message import Message
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
 
 import logweir
-from support.tree import ROOT, copy_tree, tracked
+from distribution.build import build, checksums
+from support.tree import ROOT, tracked
 
 TREE = tracked()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -39,17 +40,14 @@ def ours() -> list[PurePosixPath]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
-    """Built from a copy of the tree, with no network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    tree = copy_tree(folder / "tree")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    done = subprocess.run(
-        [*pip, "--wheel-dir", str(folder), str(tree)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    (built,) = folder.glob("*.whl")
-    return ZipFile(built)
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The source distribution and the wheel, built with no network."""
+    return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+def wheel(built: tuple[Path, Path]) -> ZipFile:
+    return ZipFile(built[1])
 
 
 def read(wheel: ZipFile, name: str) -> str:
@@ -102,3 +100,24 @@ def test_the_wheel_brings_the_command_and_the_pytest_plugin(wheel: ZipFile) -> N
     }
     for target in ("logweir.__main__", "logweir.testing.plugin"):
         assert f"{target.replace('.', '/')}.py" in wheel.namelist()
+
+
+def test_the_source_distribution_holds_what_git_knows(built: tuple[Path, Path]) -> None:
+    with tarfile.open(built[0]) as archive:
+        found = {str(PurePosixPath(*PurePosixPath(name).parts[1:])) for name in archive.getnames()}
+    made = {
+        name for name in found if name in {"PKG-INFO", "setup.cfg"} or name.startswith("logweir.egg-info/")
+    }
+    assert found - made == set(map(str, TREE)), "see MANIFEST.in"
+
+
+def test_the_same_tree_becomes_the_same_bytes(
+    built: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    before = os.umask(0o077)
+    try:
+        again = build(tmp_path)
+    finally:
+        os.umask(before)
+    assert checksums(*again) == checksums(*built)
