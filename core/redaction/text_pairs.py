@@ -23,7 +23,9 @@ _PAIR_END = re.compile(r"\\{0,16}[\"']?(?:>>)?\s{0,8}(?:[)\]}]|\Z)")
 #: What joins the two in Erlang, Lisp and Clojure, serialized PHP, and where one stands for a missing other.
 _JOINED = re.compile(
     r"[{(:s](?:(?<=\{)\s?(?=[\w\"'.\-]{1,128}\s?,)|(?<=\()(?=[\w\-]{1,128} \. )"
-    r"|(?<=:)(?<![\w:]:)(?=[\w\-?!]{1,64} {1,8}\")|(?<=s):\d{1,4}:(?=\\?\"))"
+    # What is followed by a sign of its own is the next name and no value: `:password "password": "S"`.
+    r"|(?<=:)(?<![\w:]:)(?=[\w\-?!]{1,64} {1,8}\"(?![^\"\n]{0,128}\"\s?[:=][\s\"']))"
+    r"|(?<=s):\d{1,4}:(?=\\?\"))"
     r"\\?[\"']?([\w.\-]{1,128}+)\\?[\"'\])]{0,4}"
     r"(?:\s?,\s{0,8}(?:<<)?(?=[\"'])| \. (?=\\?\")| {1,8}(?=\")|;s:\d{1,9}:(?=\\?\"))"
 )

@@ -34,7 +34,9 @@ def begin(folder: Path) -> runner.Run:
 def test_a_run_is_reported_compared_and_followed_by_a_recommendation(tmp_path: Path) -> None:
     done = logweir(tmp_path, "run", "--profile", "tiny")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^\[\d+:\d\d\] \d+ of \d+ steps done; ", done.stderr, re.MULTILINE), "it says where it is"
+    assert re.search(r"^\[\d+:\d\d\] \d+ of \d+ steps done; ", done.stderr, re.MULTILINE), (
+        "it says where it is"
+    )
     results = Results.load(tmp_path / "bench-results" / "results.json")
     assert set(results.backends) == {"sqlite", "file"}
     assert results.not_run == []

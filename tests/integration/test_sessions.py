@@ -1,15 +1,18 @@
 """Pages that a reader follows from top to bottom leave, step by step, what they say."""
 
 import asyncio
+import contextlib
 import difflib
 import os
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from servers import Server
+from servers import Server, machine
 from servers.plugin import Proxies
 from support import sessions, sql
 from support.sessions import ROOT, Session, alike, form, rewritten
@@ -37,6 +40,15 @@ def follow(session: Session) -> None:
     if wrong:
         hint = "after a change that is meant: LOGWEIR_SESSIONS=write"
         pytest.fail("\n".join([f"{session.page} says something else ({hint})", *wrong]), pytrace=False)
+
+
+#: What the examples make, and what Django and the sink make for themselves.
+OWN_TABLES = ("shop_", "jobs_", "django_", "auth_", "sqlite_", "logweir_schema")
+
+
+def tables_in(path: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
 
 
 def test_the_readme_leaves_what_it_says(folder: Path) -> None:
@@ -76,3 +88,12 @@ def test_the_tutorial_leaves_after_each_step_what_it_says(
         )
     finally:
         asyncio.run(sql.run(mysql.url, f"DROP TABLE IF EXISTS {ours['shop_audit']}"))
+
+
+@pytest.mark.parametrize("example", ["django_shop", "celery_jobs"])
+def test_an_example_leaves_what_its_page_says(example: str, folder: Path) -> None:
+    shutil.copytree(ROOT / "examples" / example, folder, dirs_exist_ok=True)
+    port = str(machine.free_port())
+    follow(Session(f"examples/{example}/README.md", folder, {"8000": port}))
+    tables = {name for path in folder.glob("*.db") for name in tables_in(path)}
+    assert not {name for name in tables if not name.startswith(OWN_TABLES)}

@@ -46,6 +46,8 @@ RUN = {
     "README.md": _SESSIONS,
     "docs/start/install.md": _SESSIONS,
     "docs/tutorial.md": _SESSIONS,
+    "examples/celery_jobs/README.md": _SESSIONS,
+    "examples/django_shop/README.md": _SESSIONS,
     "docs/how-to/archive.md": _HERE,
     "docs/how-to/read-back.md": _HERE,
     "docs/how-to/testing.md": _HERE,

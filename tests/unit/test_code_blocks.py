@@ -100,6 +100,8 @@ def words_of(command: str) -> list[list[str]]:
     found: list[list[str]] = [[]]
     for word in lexer:
         if word in SHELL:
+            if word.startswith((">", "<")) and found[-1] and found[-1][-1].isdigit():
+                found[-1].pop()  # the descriptor, as in `2> file`
             found.append([])
         else:
             found[-1].append(word)

@@ -32,6 +32,10 @@ def _becomes(text, expected):
         ("ERROR: login: user=bob password=S", "ERROR: login: user=bob password=***"),
         ("x" * 500 + " password=S", "x" * 500 + " password=***"),
         ("x" * 500 + "?password=S", "x" * 500 + "?password=***"),
+        (':password "password": "zq9Zq9" x', ':password "***": "***" x'),
+        (':password "api_key" = "zq9Zq9"', ':password "***" = "***"'),
+        ('{:password "zq9:Zq9" :user "bob"}', '{:password "***" :user "bob"}'),
+        ('{:password "zq9Zq9", :user "bob"}', '{:password "***", :user "bob"}'),
     ],
 )
 def test_r1_a_harmless_name_does_not_hide_the_secret_behind_it(text, expected):

@@ -116,7 +116,9 @@ async def test_what_is_found_is_the_same_whatever_the_size_of_a_page(
     assert again == tally
 
 
-async def test_sound_rows_are_not_looked_at_one_by_one(sink: SqlSink, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sound_rows_are_not_looked_at_one_by_one(
+    sink: SqlSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delattr(Judge, "take")
     tally = Tally()
     assert [finding async for finding in sink.verify(tally)] == []

@@ -1,0 +1,1 @@
+"""A small shop: orders in Django's database, who did what in the audit table."""
