@@ -24,7 +24,7 @@ from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.product import Elasticsearch
 from logweir.sinks.elasticsearch.through_proxies import node_class_for
 from logweir.sinks.elasticsearch.verdicts import failure
-from logweir.sinks.shared.credentials import login_of
+from logweir.sinks.shared.credentials import login_of, without_secrets
 from logweir.sinks.shared.search_engine.engine import Answer, Engine, Product
 from logweir.sinks.shared.search_engine.packing import SMALLEST, packed
 from logweir.sinks.shared.tls import tls_context
@@ -69,9 +69,10 @@ class ElasticsearchClient(Engine):
 
     product: Product = Elasticsearch()
 
-    def __init__(self, client: AsyncElasticsearch, *, compress: bool) -> None:
+    def __init__(self, client: AsyncElasticsearch, config: ElasticsearchConfig) -> None:
         self._client = client
-        self._compress = compress
+        self._compress = compress = config.compress
+        self._secrets = [secret.encode() for secret in config.secrets()]
         self._headers = {"accept": "application/json"}
         if compress:
             self._headers["accept-encoding"] = "gzip"
@@ -87,7 +88,7 @@ class ElasticsearchClient(Engine):
             client = await asyncio.to_thread(lambda: AsyncElasticsearch(**_options(config, workers)))
         except (OSError, ValueError) as error:
             raise SinkRejected(f"the connection cannot be prepared: {error}") from None
-        return cls(client, compress=config.compress)
+        return cls(client, config)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -97,7 +98,9 @@ class ElasticsearchClient(Engine):
         """See :meth:`Engine.request`."""
         try:
             return await self._send(method, target, body)
-        except (ApiError, TransportError) as error:
+        except ApiError as error:
+            raise failure(error, self._said) from None
+        except TransportError as error:
             raise failure(error) from None
 
     async def ask(self, method: str, target: str, body: object = None) -> Answer:
@@ -108,10 +111,16 @@ class ElasticsearchClient(Engine):
             status = error.meta.status
             refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.TOO_MANY_REQUESTS
             if refused and status != HTTPStatus.UNAUTHORIZED:
-                return status, error.body
-            raise failure(error) from None
+                return status, self._said(error.body)
+            raise failure(error, self._said) from None
         except TransportError as error:
             raise failure(error) from None
+
+    def _said(self, body: Any) -> Any:
+        """The body of an answer that refuses something, without our secrets, which it may repeat."""
+        said = _encode_json(body)
+        masked = without_secrets(said, self._secrets)
+        return body if masked == said else msgspec.json.decode(masked)
 
     async def _send(self, method: str, target: str, body: object) -> Any:
         headers: Mapping[str, str] = self._headers

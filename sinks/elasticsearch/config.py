@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, SecretStr, model_validator
 
 from logweir.settings.tls import TlsConfig, in_one_room, with_earlier_spellings
+from logweir.sinks.shared.credentials import login_of, secrets_of
 from logweir.sinks.shared.search_engine.config import LifecycleConfig, SearchEngineConfig
 
 __all__ = ["ElasticsearchConfig"]
@@ -36,3 +37,7 @@ class ElasticsearchConfig(SearchEngineConfig):
         if self.username is not None and self.api_key is not None:
             raise ValueError("set either api_key or username and password")
         return self
+
+    def secrets(self) -> list[str]:
+        """See :meth:`SearchEngineConfig.secrets`."""
+        return secrets_of([self.password, self.api_key], login_of(self.username, self.password))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from elastic_transport import ApiError, ConnectionTimeout, SerializationError, TransportError
 from elasticsearch import UnsupportedProductError
 
@@ -11,12 +14,17 @@ from logweir.sinks.shared.search_engine.verdicts import first_line, refusal
 __all__ = ["failure"]
 
 
-def failure(error: Exception) -> SinkError:
-    """Return the sink error that a failed request means; the client is elasticsearch-py 8."""
+def failure(error: Exception, hide: Callable[[Any], Any] = lambda body: body) -> SinkError:
+    """Return the sink error that a failed request means; the client is elasticsearch-py 8.
+
+    Args:
+        error: What the client raised.
+        hide: Returns the body of an answer as it may be shown.
+    """
     if isinstance(error, UnsupportedProductError):
         return SinkUnavailable("what answers is not Elasticsearch; look at the url")
     if isinstance(error, ApiError):
-        return refusal(error.meta.status, error.body, error.meta.headers.get("retry-after"))
+        return refusal(error.meta.status, hide(error.body), error.meta.headers.get("retry-after"))
     if isinstance(error, ConnectionTimeout):
         return SinkUnavailable("the server did not answer in time")
     if isinstance(error, SerializationError):

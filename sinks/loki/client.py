@@ -21,7 +21,7 @@ from logweir.sinks.loki.protobuf import stream_part
 from logweir.sinks.loki.push_body import json_body, json_part, protobuf_body
 from logweir.sinks.loki.verdicts import Answer, is_too_large, read_answer, unreachable
 from logweir.sinks.loki.writing import AT_ONCE
-from logweir.sinks.shared.credentials import bearer_header, login_of
+from logweir.sinks.shared.credentials import bearer_header, login_of, without_secrets
 from logweir.sinks.shared.http_client import HttpPool, make_http_client
 from logweir.sinks.shared.tls import tls_context
 
@@ -64,6 +64,7 @@ class LokiClient:
         # Whole and parsed: of a path, httpx would make it anew for each request.
         self._push_url = httpx.URL(config.url + _PUSH)
         self._query_timeout = max(_QUERY_TIMEOUT, config.retry.timeout)
+        self._secrets = [secret.encode() for secret in config.secrets()]
 
     @classmethod
     async def make(cls, config: LokiConfig, workers: int) -> LokiClient:
@@ -136,9 +137,18 @@ class LokiClient:
 
     async def _send(self, method: str, path: str | httpx.URL, **content: Any) -> httpx.Response:
         try:
-            return await self._http.request(method, path, **content)
+            response = await self._http.request(method, path, **content)
         except httpx.HTTPError as error:
-            raise unreachable(error) from None
+            words = without_secrets(str(error).encode(), self._secrets).decode()
+            raise unreachable(type(error).__name__, words) from None
+        if response.is_success:
+            return response
+        # A gateway may quote our credentials when it refuses them.
+        said = without_secrets(response.content, self._secrets)
+        if said == response.content:
+            return response
+        headers = {name: value for name, value in response.headers.items() if name == "retry-after"}
+        return httpx.Response(response.status_code, headers=headers, content=said)
 
 
 def _error_of(response: httpx.Response) -> SinkError:

@@ -135,9 +135,9 @@ def _is_about_us(text: str) -> bool:
     return is_about_the_address(text) or any(words in lowered for words in _NOT_THE_ENTRIES)
 
 
-def unreachable(error: Exception) -> SinkUnavailable:
+def unreachable(kind: str, words: str) -> SinkUnavailable:
     """What a failure of the connection means."""
-    return SinkUnavailable(f"no answer from Loki: {type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}")
+    return SinkUnavailable(f"no answer from Loki: {kind}: {words[:_LONGEST_MESSAGE]}")
 
 
 def _nothing(_entry: Entry) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -18,12 +19,11 @@ import httpx
 import msgspec
 
 from logweir.errors import SinkRejected, SinkUnavailable
-from logweir.redaction.scan import MASK
 from logweir.sinks.opensearch.config import OpenSearchConfig
 from logweir.sinks.opensearch.nodes import Nodes
 from logweir.sinks.opensearch.product import OpenSearch
 from logweir.sinks.opensearch.signing import Signer, canonical_query, credentials_of
-from logweir.sinks.shared.credentials import login_of
+from logweir.sinks.shared.credentials import login_of, without_secrets
 from logweir.sinks.shared.http_client import HttpPool, make_http_client
 from logweir.sinks.shared.search_engine.engine import Answer, Engine, Product
 from logweir.sinks.shared.search_engine.packing import SMALLEST, packed
@@ -65,6 +65,7 @@ class OpenSearchClient(Engine):
     def __init__(self, config: OpenSearchConfig, http: HttpPool) -> None:
         self._http = http
         self._nodes = Nodes([url.rstrip("/") for url in config.url])
+        self._secrets = [secret.encode() for secret in config.secrets()]
         self._compress = config.compress
         aws = config.aws
         self._signer = None if aws is None else Signer(aws.region, aws.service, credentials_of(aws))
@@ -141,7 +142,8 @@ class OpenSearchClient(Engine):
             self._nodes.failed(node)
         else:
             self._nodes.answered(node)
-        return read(response, signed.get("x-amz-security-token"))
+        token = signed.get("x-amz-security-token")
+        return read(response, [*self._secrets, token.encode()] if token else self._secrets)
 
     async def _signed(self, method: str, address: str, data: bytes) -> tuple[httpx.URL, dict[str, str]]:
         """The URL and the headers of a request; signing may read files, and hash megabytes."""
@@ -160,8 +162,8 @@ class _NextNode(Exception):
     """A node cannot be reached; another one may be."""
 
 
-def read(response: httpx.Response, token: str | None = None) -> Answered:
-    """Read an answer, without the session token that it may repeat.
+def read(response: httpx.Response, secrets: Sequence[bytes] = ()) -> Answered:
+    """Read an answer, without our secrets, which one that refuses them, or a signature, may repeat.
 
     Raises:
         SinkUnavailable: It is not one of OpenSearch's.
@@ -171,8 +173,8 @@ def read(response: httpx.Response, token: str | None = None) -> Answered:
             "what answers is Elasticsearch; write `type: elasticsearch`, or look at the url"
         )
     content = response.content
-    if token is not None:  # an answer that refuses a signature repeats what was signed
-        content = content.replace(token.encode(), MASK.encode())
+    if not response.is_success:  # what was found stays as it is
+        content = without_secrets(content, secrets)
     retry_after = response.headers.get("retry-after")
     try:
         return Answered(response.status_code, _decoded(content), retry_after)

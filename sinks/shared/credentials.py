@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
 
 from pydantic import SecretStr
+
+from logweir.redaction.scan import MASK
 
 __all__ = [
     "bearer_header",
@@ -15,6 +18,7 @@ __all__ = [
     "check_one_way",
     "login_of",
     "secrets_of",
+    "without_secrets",
 ]
 
 #: What is shorter than this would be found, and masked, in the words of any server.
@@ -97,7 +101,7 @@ def bearer_header(token: SecretStr | None) -> dict[str, str]:
 def secrets_of(
     given: Iterable[SecretStr | None], login: tuple[str, str] | None = None, more: Iterable[str] = ()
 ) -> list[str]:
-    """What must never be shown, whoever sends it back to us; the longest first.
+    """What must never be shown, whoever sends it back to us, and as JSON too; the longest first.
 
     Args:
         given: The secrets of the configuration.
@@ -107,4 +111,15 @@ def secrets_of(
     known = {secret.get_secret_value() for secret in given if secret is not None} | {*more}
     if login is not None:
         known.add(base64.b64encode(":".join(login).encode()).decode())
+    # In an answer of JSON they may stand escaped.
+    known |= {
+        json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for secret in known for ascii_only in (True, False)
+    }
     return sorted((secret for secret in known if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+def without_secrets(said: bytes, secrets: Iterable[bytes]) -> bytes:
+    """Mask our secrets in what was said, which a server, or a gateway, may have sent back."""
+    for secret in secrets:
+        said = said.replace(secret, MASK.encode())
+    return said

@@ -18,7 +18,7 @@ import httpx
 from pydantic import SecretStr
 
 from logweir.errors import SinkUnavailable
-from logweir.redaction.scan import MASK
+from logweir.sinks.shared.credentials import without_secrets
 from logweir.sinks.shared.proxies import proxy_for
 
 __all__ = ["HttpPool", "ServerClient", "beginning_of", "make_http_client"]
@@ -89,9 +89,7 @@ class ServerClient(ABC, Generic[ConfigT]):
 
     def masked(self, said: bytes) -> bytes:
         """What was said without our secrets, which a server may have sent back."""
-        for secret in self._secrets:
-            said = said.replace(secret, MASK.encode())
-        return said
+        return without_secrets(said, self._secrets)
 
 
 class HttpPool:

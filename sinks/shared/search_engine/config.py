@@ -22,7 +22,7 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
-from logweir.sinks.shared.credentials import check_login
+from logweir.sinks.shared.credentials import check_login, login_of, secrets_of
 from logweir.sinks.shared.destinations import TemplatedConfig, check_template, is_template
 
 __all__ = ["LifecycleConfig", "SearchEngineConfig"]
@@ -155,3 +155,7 @@ class SearchEngineConfig(TemplatedConfig):
         if self.layout == "daily" and self.lifecycle is not None and self.lifecycle.warm_after is not None:
             raise ValueError("lifecycle.warm_after needs a data stream; remove it, or layout: daily")
         return self
+
+    def secrets(self) -> list[str]:
+        """What must never be shown, whoever sends it back to us; the longest first."""
+        return secrets_of([self.password], login_of(self.username, self.password))

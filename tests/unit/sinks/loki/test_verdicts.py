@@ -198,4 +198,4 @@ def test_what_only_an_operator_can_fix_waits(text: str) -> None:
 
 def test_long_reasons_are_cut() -> None:
     assert len(read(400, "x" * 100_000).reason) <= 400
-    assert len(str(unreachable(OSError("x" * 100_000)))) < 600
+    assert len(str(unreachable("OSError", "x" * 100_000))) < 600
