@@ -6,12 +6,12 @@ again so: another ``audit.chain_key``, or key of pseudonyms, would break what it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Origin", "SecretFiles", "State"]
+__all__ = ["Origin", "SecretFiles", "State", "state_of"]
 
 #: Of each file what changes with it; None where there is none.
 State = tuple[tuple[int, int, int, int] | None, ...]
@@ -48,9 +48,10 @@ class SecretFiles:
     files: tuple[Path, ...] = field(default=(), compare=False)
     sinks: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
-    def state(self) -> State:
-        """What the system says of the files now; blocks."""
-        return tuple(_seen(path) for path in self.files)
+
+def state_of(files: Iterable[Path]) -> State:
+    """What the system says of files now; blocks."""
+    return tuple(_seen(path) for path in files)
 
 
 def _seen(path: Path) -> tuple[int, int, int, int] | None:

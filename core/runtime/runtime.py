@@ -98,7 +98,8 @@ class Runtime:
         self._retention = RetentionSchedule(
             lambda: with_retention_of(self.config, delivered_here(self.config))
         )
-        secrets = SecretWatch(lambda: self.config, partial(self._reload.replace_if_idle, self._lock))
+        renew = partial(self._reload.replace_if_idle, self._lock)
+        secrets = SecretWatch(lambda: (self.config, self._pipeline.files), renew)
         parts = (self._reporter, self._relay, self._housekeeping, self._pruner, self._retention, secrets)
         self._background = [LastingTask(f"the task of {type(part).__name__}", part.run) for part in parts]
         # What channels gave back at a stop; kept here, for a drain may be interrupted at any point.

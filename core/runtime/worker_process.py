@@ -32,7 +32,7 @@ from logweir.redaction.reasons import masked
 from logweir.runtime.fallbacks import fallback_of, with_fallback
 from logweir.runtime.from_broker import channel_from_broker, letters_of_broker, refuse_others_streams
 from logweir.runtime.lost_rows import refuse_lost_rows
-from logweir.runtime.pipeline import Surroundings, end_of, queues_of
+from logweir.runtime.pipeline import Surroundings, end_of, files_of_sinks, queues_of
 from logweir.runtime.secret_watch import SecretWatch
 from logweir.runtime.worker_sinks import Share, sinks_to_deliver
 from logweir.settings.operations import MetricsConfig
@@ -103,7 +103,8 @@ class WorkerProcess:
         self._server = MetricsServer(self.metrics)
         self._retention = RetentionSchedule(lambda: with_retention_of(self.config, self._names(self.config)))
         self._replacing, self._ending = asyncio.Lock(), False
-        secrets = SecretWatch(lambda: self.config, self._take_secrets)
+        self._files: Mapping[str, tuple[str, ...]] = files_of_sinks(config)
+        secrets = SecretWatch(lambda: (self.config, self._files), self._take_secrets)
         self._background = [
             LastingTask(f"the task of {type(part).__name__}", part.run)
             for part in (self._pruner, self._reporter, self._retention, secrets)
@@ -179,24 +180,25 @@ class WorkerProcess:
             MissingDependency: A driver is not installed; likewise.
         """
         _require_clients(config, self._names(config), forward=self._forward)
-        self._loop_thread.run(self._replace(config), None)
+        files = files_of_sinks(config)
+        self._loop_thread.run(self._replace(config, files), None)
 
-    async def _replace(self, config: RoutingConfig) -> None:
+    async def _replace(self, config: RoutingConfig, files: Mapping[str, tuple[str, ...]]) -> None:
         async with self._replacing:
             # One after the other: a sink has one worker at a time, and only its end lets go of what it has
             # read.
             await self._end(self.config.drain_timeout)
-            self.config = config
+            self.config, self._files = config, files
             self._dead_letters = DeadLetters(config.data_dir)
             if not self._ending:
                 self._begin()
 
     async def _take_secrets(
-        self, before: RoutingConfig, config: RoutingConfig, _files: Mapping[str, tuple[str, ...]]
+        self, before: RoutingConfig, config: RoutingConfig, files: Mapping[str, tuple[str, ...]]
     ) -> bool:
         if self.config is not before or self._replacing.locked():
             return False
-        await self._replace(config)
+        await self._replace(config, files)
         return True
 
     def stop(self, timeout: float | None = None) -> bool:

@@ -10,9 +10,11 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
-__all__ = ["contents_of_files", "files_in"]
+__all__ = ["contents_of_files", "files_in", "files_read_once"]
 
 _KEYS = {"ca", "certificate", "key"}
+#: The ``type`` of settings whose driver reads the files when it is made, and not at each connection.
+_READ_ONCE = {"mongodb", "redis"}
 #: Options in the urls of drivers that name files: MongoDB's, Redis's and those of PostgreSQL's libpq.
 _IN_URL = re.compile(
     r"[?&](?:tlsCAFile|tlsCertificateKeyFile|tlsCRLFile|ssl_ca_certs|ssl_certfile|ssl_keyfile|ssl_ca_path|"
@@ -31,6 +33,16 @@ def files_in(settings: BaseModel) -> Iterator[Path]:
         elif name == "url" and isinstance(value, str | SecretStr):
             text = value.get_secret_value() if isinstance(value, SecretStr) else value
             yield from (Path(unquote(found)) for found in _IN_URL.findall(text))
+
+
+def files_read_once(settings: BaseModel) -> Iterator[Path]:
+    """Yield the files that are read again only where what uses them is made anew."""
+    if getattr(settings, "type", None) in _READ_ONCE:
+        yield from files_in(settings)
+        return
+    for _, value in settings:
+        if isinstance(value, BaseModel):
+            yield from files_read_once(value)
 
 
 def contents_of_files(settings: BaseModel) -> tuple[str, ...]:

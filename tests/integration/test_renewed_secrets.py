@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import pymongo
 import pytest
 
 import logweir
@@ -14,7 +16,11 @@ from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.runtime.runtime import Runtime
 from logweir.runtime.worker_process import WorkerProcess
+from logweir.settings.tls_files import files_read_once
+from logweir.sinks import registry
 from logweir.telemetry.model import SinkMetrics
+from servers import Server
+from support.tls import make_certificate, tls_relay
 from support.waiting import eventually
 from support.webhook import Received, Reply, Webhook
 
@@ -202,3 +208,60 @@ def test_a_secret_in_force_is_no_part_of_what_makes_two_configurations_alike(tmp
     assert "first" not in repr(config)
     logweir.start(config, handle_signals=False)
     logweir.start(path, handle_signals=False)  # the same one: no error
+
+
+def test_b4_certificates_that_mongodbs_driver_reads_but_once_are_read_again_when_they_were_renewed(
+    tmp_path: Path, mongodb: Server
+) -> None:
+    old, new, ca = tmp_path / "old", tmp_path / "new", tmp_path / "ca.pem"
+    certificates = {}
+    for folder in (old, new):
+        folder.mkdir()
+        certificates[folder] = make_certificate(folder)
+    ca.write_bytes(certificates[old][0].read_bytes())
+    collection = f"renewed_{uuid4().hex[:12]}"
+    with tls_relay(mongodb.host, mongodb.port, *certificates[old]) as port:
+        sink = {
+            "type": "mongodb",
+            "url": mongodb.url.replace(f":{mongodb.port}", f":{port}"),
+            "database": "logweir_integration",
+            "collection": collection,
+            "provision": True,
+            "tls": {"ca": str(ca)},
+            "queue": {"type": "disk"},
+            "retry": {"initial": "20ms", "max": "100ms", "timeout": "5s"},
+        }
+        routes = [{"name": "all", "to": ["store"]}]
+        config = {"data_dir": str(tmp_path / "data"), "sinks": {"store": sink}, "routes": routes}
+        runtime = Runtime(load_config(config))
+        runtime.start()
+        runtime.emit("before", {})
+        eventually(lambda: metrics(runtime).stored == 1, 30, found=lambda: metrics(runtime))
+    try:
+        with tls_relay(mongodb.host, mongodb.port, *certificates[new], listen=port):
+            runtime.emit("after", {})
+            eventually(lambda: metrics(runtime).failures, 30)
+            ca.write_bytes(certificates[new][0].read_bytes())
+            eventually(lambda: metrics(runtime).stored == 2, 40, found=lambda: metrics(runtime))
+            assert not metrics(runtime).dead
+            runtime.stop(10)
+    finally:
+        runtime.stop(1)
+        with pymongo.MongoClient[dict[str, Any]](mongodb.url) as client:
+            client["logweir_integration"][collection].drop()
+
+
+def test_files_that_a_driver_reads_but_once_are_known(tmp_path: Path) -> None:
+    ca = str(tmp_path / "ca.pem")
+    null = registry.resolve("null").Config
+    queues: dict[str, dict[str, Any]] = {
+        "redis": {"type": "redis", "url": "rediss://h", "tls": {"ca": ca}},
+        "kafka": {"type": "kafka", "brokers": ["h:9092"], "tls": {"ca": ca}},
+    }
+    found = {
+        name: [*files_read_once(null.model_validate({"type": "null", "queue": queue}))]
+        for name, queue in queues.items()
+    }
+    assert found == {"redis": [Path(ca)], "kafka": []}
+    http = registry.resolve("http").Config.model_validate({"url": "https://h", "tls": {"ca": ca}})
+    assert not [*files_read_once(http)]

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -47,6 +47,13 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
+async def _abort(writers: Iterable[asyncio.StreamWriter]) -> None:
+    for writer in writers:
+        writer.transport.abort()
+    for _ in range(5):  # what is aborted lets go of its socket in the turns of the loop that follow
+        await asyncio.sleep(0)
+
+
 @contextmanager
 def tls_relay(
     host: str, port: int, certificate: Path, key: Path, *, clients: Path | None = None, listen: int = 0
@@ -62,6 +69,7 @@ def tls_relay(
         context.verify_mode = ssl.CERT_REQUIRED
     loop = asyncio.new_event_loop()
     tasks: set[asyncio.Task[None]] = set()
+    writers: set[asyncio.StreamWriter] = set()
 
     async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:
@@ -75,6 +83,7 @@ def tls_relay(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream = await asyncio.open_connection(host, port)
+        writers.update((writer, upstream[1]))
         for source, target in ((reader, upstream[1]), (upstream[0], writer)):
             task = asyncio.create_task(pump(source, target))
             tasks.add(task)
@@ -91,6 +100,7 @@ def tls_relay(
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await _abort(writers)
 
     server: asyncio.Server
     thread = threading.Thread(target=loop.run_forever, name="tls relay", daemon=True)
