@@ -221,8 +221,9 @@ class _Move:
         """Ask the target for every id of the source; copy what is missing, and ask again."""
         async for page in pages(self._source, self._migration.query, self._migration.page):
             self._report_progress("verifying", page[0])
-            for start in range(0, len(page), _QUESTION):
-                await self._verify(page[start : start + _QUESTION])
+            size = len(page) if self._target.itself.scans else _QUESTION
+            for start in range(0, len(page), size):
+                await self._verify(page[start : start + size])
 
     async def _verify(self, events: list[Event]) -> None:
         wanted = {event.id: event for event in events if event.id not in self.moved.rejected}

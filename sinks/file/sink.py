@@ -50,6 +50,7 @@ class FileSink(SyncSink[FileConfig]):
     """Appends events to a file, one JSON object a line."""
 
     Config = FileConfig
+    scans = True
 
     def __init__(self, config: FileConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)

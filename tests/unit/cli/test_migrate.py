@@ -15,6 +15,7 @@ from logweir.config.models import RoutingConfig
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.contract import Query
+from logweir.sinks.file.sink import FileSink
 from logweir.sinks.results import WriteResult
 from logweir.sinks.sql.sink import SqlSink
 from logweir.stores.migration import Checkpoint, Migration, Moved, migrate
@@ -31,6 +32,7 @@ def config() -> RoutingConfig:
             "old": {"type": "file", "path": "old.jsonl"},
             "new": {"type": "sqlite", "url": "sqlite+aiosqlite:///new.db", "provision": True},
             "console": {"type": "stdout"},
+            "lines": {"type": "file", "path": "lines.jsonl"},
         },
         "routes": [{"name": "all", "to": ["new"]}],
     }
@@ -67,6 +69,27 @@ async def moved(config: RoutingConfig, page: int = 7) -> Moved:
     async with opened("old", config) as source, opened("new", config) as target:
         migration = Migration("old", "new", datetime.now(UTC), page=page)
         return await migrate(source, target, migration, Checkpoint(Path("checkpoint.json")), sleep=_no_sleep)
+
+
+async def test_a_file_is_looked_through_once_for_a_page_and_not_for_every_few_ids(
+    config: RoutingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(config, old_events(1300), "old")
+    asked = list[int]()
+    search = FileSink.search
+
+    def counted(self: FileSink, query: Query) -> AsyncIterator[Event]:
+        asked.append(len(query.ids or ()))
+        return search(self, query)
+
+    monkeypatch.setattr(FileSink, "search", counted)
+    wanted = Migration("old", "lines", datetime.now(UTC))
+    async with opened("old", config) as source, opened("lines", config) as target:
+        moved = await migrate(source, target, wanted, Checkpoint(Path("checkpoint.json")), sleep=_no_sleep)
+    assert moved.verified == 1300
+    questions = [count for count in asked if count]
+    assert sum(questions) == 1300
+    assert max(questions) > 500
 
 
 async def _no_sleep(_seconds: float) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from logweir.diagnostics import after_fork
-from logweir.encoding.events import encode_event
+from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
 from logweir.sinks.contract import Query
+from logweir.sinks.file import reading
 from logweir.sinks.file.reading import _read, find
 from logweir.sinks.file.rotation import packed_name, put_aside, rotated_files
 from logweir.testing.contract import make_event
@@ -101,3 +102,16 @@ def test_no_rotation_overwrites_another_though_the_clock_stands_still(tmp_path: 
         packed_name(last).write_bytes(gzip.compress(last.read_bytes()))
         last.unlink()
     assert names(path) == ["0", "1", "2"]
+
+
+def test_who_asks_by_id_makes_no_event_of_the_other_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, events = tmp_path / "app.jsonl", [make_event(f"n{number}") for number in range(20)]
+    append(path, *events)
+    with path.open("ab") as file:
+        file.write(b'{"id": 7}\nnot an event\n')
+    made = list[bytes]()
+    monkeypatch.setattr(reading, "decode_event", lambda line: made.append(line) or decode_event(line))
+    assert [event.name for event in find(path, Query(ids=frozenset([events[3].id])))] == ["n3"]
+    assert len(made) == 1
