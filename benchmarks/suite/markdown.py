@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from logweir.benchmarks.suite import wording
 from logweir.benchmarks.suite.explanations import differing_rates
 from logweir.benchmarks.suite.results import Measure, Results
+from logweir.benchmarks.suite.standings import standings
 from logweir.benchmarks.suite.summary import Row, emptied, headline, volumes
 from logweir.benchmarks.suite.truth import CLASSES
 from logweir.benchmarks.suite.units import figure, span
 
-__all__ = ["render"]
+__all__ = ["match", "render"]
 
 _HEAD = """\
 # What the backends cost: a reference run
@@ -50,6 +51,24 @@ def render(results: Results, source: str = "backends.json") -> str:
         _notes(results),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def match(results: Results) -> str:
+    """The table of a match with the rivals."""
+    lines = [
+        "| into | way | events/s | processor time, µs/event | logweir's rate / its rate | lost |",
+        "|---" * 6 + "|",
+    ]
+    for row in standings(results):
+        cells = " | ".join(_ranged(measure) for measure in (row.rate, row.cpu, row.ratio))
+        lines.append(f"| {wording.store_name(results, row.backend)} | {row.rival} | {cells} | {row.lost} |")
+    return "\n".join([*lines, ""])
+
+
+def _ranged(measure: Measure | None) -> str:
+    if measure is None:
+        return "–"
+    return f"{figure(measure.median)} ({span(measure.low, measure.high)})"
 
 
 def _servers(results: Results) -> str:

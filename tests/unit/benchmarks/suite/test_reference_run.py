@@ -1,8 +1,10 @@
 """The documented figures are those of the committed run, and nothing else."""
 
+import json
 from pathlib import Path
+from statistics import median
 
-from logweir.benchmarks.suite.markdown import render
+from logweir.benchmarks.suite.markdown import match, render
 from logweir.benchmarks.suite.page import render as render_page
 from logweir.benchmarks.suite.results import Results
 
@@ -12,6 +14,22 @@ REFERENCE = Path(__file__).parents[4] / "docs" / "reference"
 def test_the_page_of_the_reference_run_is_rendered_from_its_results() -> None:
     results = Results.load(REFERENCE / "backends.json")
     assert (REFERENCE / "backends.md").read_text() == render(results)
+
+
+def test_the_page_of_the_rivals_has_the_table_of_its_results_and_their_command() -> None:
+    results = Results.load(REFERENCE / "rivals-file.json")
+    page = (REFERENCE / "rivals.md").read_text()
+    assert match(results) in page
+    assert f"`{results.command}`" in page
+    assert results.note in page
+
+
+def test_the_figures_of_a_log_call_are_those_of_the_committed_run() -> None:
+    page = (REFERENCE / "benchmarks.md").read_text()
+    for series in json.loads((REFERENCE / "producer.json").read_text())["series"]:
+        values = series["values"]
+        row = f"| {series['name']} | {median(values):.2f} | {min(values):.2f} to {max(values):.2f} |"
+        assert row in page
 
 
 def test_the_results_come_back_as_they_were_saved(tmp_path: Path) -> None:
