@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fastapi  # noqa: F401 - pydantic cannot build its models while Sphinx imports it
+from docutils import nodes
 from pydantic import BaseModel
 from pygments.lexers.special import TextLexer
 
@@ -144,6 +145,18 @@ def _follow_the_readers_switch(_app: Any, _page: str, source: list[str]) -> None
     source[0] = _PICTURE.sub(both, source[0])
 
 
+#: From so many characters on a name in a table may be broken; shorter ones stay whole.
+_LONG_NAME = 30
+
+
+def _let_long_names_break(_app: Any, document: nodes.document, _page: str) -> None:
+    """Keep a table on its page, whose cells name paths and tests."""
+    for cell in document.findall(nodes.entry):
+        for name in cell.findall(nodes.literal):
+            if max(map(len, name.astext().split()), default=0) > _LONG_NAME:
+                name["classes"].append("long")
+
+
 def _lead_to_first_page(app: Any, error: Exception | None) -> None:
     """The pages lie below ``docs/``; whoever opens the site's root is sent there."""
     if error is None and app.builder.name == "html":
@@ -176,5 +189,6 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-signature", _shorten)
     app.connect("source-read", _add_navigation)
     app.connect("source-read", _follow_the_readers_switch)
+    app.connect("doctree-resolved", _let_long_names_break)
     app.connect("build-finished", _lead_to_first_page)
     app.add_lexer("logql", TextLexer)  # which Pygments does not know
