@@ -37,7 +37,7 @@ SINK_KEYS = set(SinkConfig.model_fields)
 #: What typer raises for words that it does not know.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 #: What may stand between commands, or before one.
-SHELL = {"|", "&&", "||", ";", "<", ">", ">>"}
+SHELL = {"|", "&&", "||", ";", "&", "<", ">", ">>"}
 
 
 def schema(name: str) -> Any:
@@ -100,8 +100,8 @@ def words_of(command: str) -> list[list[str]]:
     found: list[list[str]] = [[]]
     for word in lexer:
         if word in SHELL:
-            if word.startswith((">", "<")) and found[-1] and found[-1][-1].isdigit():
-                found[-1].pop()  # the descriptor, as in `2> file`
+            if word.startswith(">") and found[-1] and found[-1][-1] in {"1", "2"}:
+                found[-1].pop()  # as in ``2> file``
             found.append([])
         else:
             found[-1].append(word)
