@@ -18,7 +18,17 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(VENV)/.installed ## a real order service, thousands of requests, and what landed where
+# The demo alone needs a tenth of what the tests need; where they have been run, all is there.
+$(VENV)/.demo: requirements-demo.lock pyproject.toml
+	@echo "[1/3] a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "[2/3] what the demo needs, $$(grep -c == requirements-demo.lock) packages"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements-demo.lock
+	@echo "[3/3] logweir itself"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.demo) ## a real order service, thousands of requests, and what landed where
 	$(BIN)/logweir demo
 
 servers: $(VENV)/.installed ## the real servers that tests use, installed or built (once, some minutes)
@@ -91,9 +101,11 @@ dist: $(VENV)/.installed ## the source distribution and the wheel in dist/, the 
 compat: $(VENV)/.installed ## the wheel as strangers install it: each extra alone, newer Pythons, the oldest dependencies; COMPAT="--only 3.13"
 	PYTHONPATH=tests $(BIN)/python -m distribution.compat $(COMPAT)
 
-lock: $(VENV)/.installed ## pin the dependencies anew, with hashes
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-annotate --no-header --all-extras --group dev pyproject.toml --output-file requirements.lock
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+lock: $(VENV)/.installed ## pin the dependencies anew, with hashes: all of them, and those of the demo at the same versions
+	$(LOCK) --all-extras --group dev pyproject.toml --output-file requirements.lock
+	$(LOCK) --extra demo --group build --constraint requirements.lock pyproject.toml --output-file requirements-demo.lock
 
 clean: ## remove what the other commands made
 	rm -rf $(VENV) .build build .mypy_cache .ruff_cache .pytest_cache .hypothesis .logweir
