@@ -81,6 +81,15 @@ __all__ = [
 
 __version__ = "0.1.0.dev0"
 
+try:
+    # What waits on disk is locked by it; without it the first `start` would fail, inside an application.
+    importlib.import_module("fcntl")
+except ImportError:
+    raise ImportError(
+        "logweir runs on Linux and macOS, and this Python has no module fcntl, by which files are locked; "
+        "on Windows run it in WSL 2 or in a container"
+    ) from None
+
 #: Where each name is defined. A module is imported when the first of its names is used: a program that asks
 #: for a logger does not pay for the models of configurations and sinks that it may never have.
 _NAMES_OF = {

@@ -70,3 +70,13 @@ def test_public_modules_are_attributes_and_all_names_are_found_by_a_star() -> No
     program = "import logweir; logweir.errors, logweir.testing; exec('from logweir import *'); print(get_logger('x') is not None)"
 
     assert in_a_new_process(program) == "True"
+
+
+def test_on_windows_the_import_fails_with_one_sentence_that_says_where_logweir_runs() -> None:
+    program = "import sys; sys.platform = 'win32'; sys.modules['fcntl'] = None; import logweir"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("ImportError: logweir runs on Linux and macOS")
+    assert "WSL 2" in last
+    assert done.stderr.count("Traceback") == 1
