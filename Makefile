@@ -7,7 +7,7 @@ SPHINX := $(BIN)/python -m sphinx -c docs --doctree-dir .build/doctrees --fresh-
 
 .DEFAULT_GOAL := help
 .PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api reference pictures format \
-	bench bench-servers bench-engine dist compat lock clean
+	bench bench-servers bench-growth bench-engine dist compat lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ bench: $(VENV)/.installed ## which backend for this load? the small profile; BEN
 
 bench-servers: $(VENV)/.installed ## the same against the real servers too, started for it; BENCH="--profile medium" for more
 	PYTHONPATH=tests $(BIN)/python -m servers.bench --profile small $(BENCH)
+
+bench-growth: $(VENV)/.installed ## stores grown to a million events, cold and warm, on servers of their own; goes on where it stopped
+	PYTHONPATH=tests $(BIN)/python -m servers.bench_growth $(BENCH)
 
 bench-engine: $(VENV)/.installed ## what logweir itself costs, beside its rivals
 	$(BIN)/python -m logweir.benchmarks

@@ -12,11 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from logweir.benchmarks.suite import runner
+from logweir.benchmarks.suite.growth import stages
 from logweir.benchmarks.suite.growth.filling import Position
 from logweir.benchmarks.suite.natives import Spec
 from logweir.benchmarks.suite.natives.sqlite import SqliteNative
 from logweir.benchmarks.suite.profiles import PROFILES, Profile
-from logweir.benchmarks.suite.results import Limits, Results
+from logweir.benchmarks.suite.results import Limits, Measure, Results
 from logweir.benchmarks.suite.truth import CLASSES
 from logweir.cli.bench import bench
 from logweir.encoding.events import decode_event
@@ -42,6 +43,11 @@ def stored(folder: Path) -> Counter[str]:
     return Counter(decode_event(line).id for line in lines)
 
 
+async def no_commands(*_: object) -> list[Measure]:
+    """Stands for the three commands in processes of their own, which one test of these has."""
+    return []
+
+
 def killed_when(condition: Callable[[], object], command: list[str]) -> int:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         eventually(condition)
@@ -50,8 +56,9 @@ def killed_when(condition: Callable[[], object], command: list[str]) -> int:
 
 
 async def test_a_run_that_is_killed_and_resumed_has_every_event_once_and_every_answer_right(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stages, "measure_commands", no_commands)
     command = [LOGWEIR, "bench", "run", "--profile", "sprout", "--folder", str(tmp_path)]
     position = tmp_path / "positions" / "file.json"
 
@@ -113,6 +120,7 @@ async def test_a_store_that_fails_while_it_grows_is_reported_and_the_others_go_o
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(SqliteNative, "settle", broken)
+    monkeypatch.setattr(stages, "measure_commands", no_commands)
     results = await begin(tmp_path).go()
     failed = [(entry.backend, entry.what, entry.why) for entry in results.not_run if entry.failed]
     assert failed == [("sqlite", "growth to 2000", "OSError: the disk is gone")]

@@ -31,10 +31,12 @@ class Watched:
     Attributes:
         pid: The process; None where there is none to be counted.
         words: Whose bytes they are, in words.
+        embedded: Whether it is this process.
     """
 
     pid: int | None
     words: str
+    embedded: bool = False
 
     def counters(self) -> Counters | None:
         """What it wrote and read so far; None where the system does not say."""
@@ -46,7 +48,10 @@ class Watched:
                 continue
         if not counts:
             return None
-        return Counters(sum(c.write_bytes for c in counts), sum(c.read_bytes for c in counts))
+        # What this process hands to the system is exact. A server may write past the page cache, which
+        # only write_bytes sees, though it counts a whole folio of the cache for each page that is changed.
+        written = sum(c.write_chars if self.embedded else c.write_bytes for c in counts)
+        return Counters(written, sum(c.read_bytes for c in counts))
 
     def memory(self) -> float | None:
         """Bytes that it holds in memory, shared ones once for each process."""
@@ -69,12 +74,17 @@ class Watched:
 def watched(url: str) -> Watched:
     """Find the process behind a URL; an empty one is that of an embedded store."""
     if not url:
-        return Watched(psutil.Process().pid, "this process, which also makes the events")
+        words = "what this process, which also makes the events, handed to the system"
+        return Watched(psutil.Process().pid, words, embedded=True)
     pid = _listener(url)
     if pid is None:
         return Watched(None, "")
     name = psutil.Process(pid).name()
-    counted = Watched(pid, f"the process {name} that listens on the port, with its children")
+    words = (
+        f"what the system counted for the process {name} that listens on the port, with its children; "
+        "an upper bound where it changes single pages through the page cache"
+    )
+    counted = Watched(pid, words)
     return counted if counted.counters() is not None else Watched(None, "")
 
 

@@ -30,7 +30,9 @@ class _RelationalNative(Native):
         self._writers: dict[str, AsyncConnection] = {}
 
     def _table(self, store: str) -> str:
-        return f"bench_{self.spec.run}_{store}"
+        # Divided or not, on one server: two tables.
+        divided = "_divided" if self.spec.partitions else ""
+        return f"bench_{self.spec.run}_{store}{divided}"
 
     def sink_settings(self, store: str) -> dict[str, Any]:
         """See :meth:`Native.sink_settings`."""
