@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
 
 import logweir
 from logweir import diagnostics
@@ -18,6 +19,10 @@ from logweir.runtime import current as runtime
 from support.programs import end_programs
 
 pytest_plugins = ["servers.plugin"]  # real servers: `mysql`, `own_server`, `proxy`, ...
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -35,7 +35,10 @@ COMMANDS = {
     "demo": ("demo:demo", "Drive a real order service and show what landed where."),
     "run": ("run:run", "Route the lines of files (or stdin) to the sinks of routing.yaml."),
     "worker": ("worker:worker", "Deliver to sinks whose events leave the application by disk or broker."),
-    "init": ("init:init", "Write a commented routing.yaml that runs with no server."),
+    "init": (
+        "init:init",
+        "Write a commented routing.yaml that runs with no server, and its JSON Schema for editors.",
+    ),
     "check": ("check:check", "Validate routing.yaml and probe every sink."),
     "explain": (
         "explain:explain",
