@@ -12,7 +12,7 @@ import pymongo
 import pytest
 
 import logweir
-from logweir.config.loading import load_config
+from logweir.config.loading import load_config, reread
 from logweir.config.models import RoutingConfig
 from logweir.runtime.runtime import Runtime
 from logweir.runtime.worker_process import WorkerProcess
@@ -265,3 +265,17 @@ def test_files_that_a_driver_reads_but_once_are_known(tmp_path: Path) -> None:
     assert found == {"redis": [Path(ca)], "kafka": []}
     http = registry.resolve("http").Config.model_validate({"url": "https://h", "tls": {"ca": ca}})
     assert not [*files_read_once(http)]
+
+
+def test_what_whoever_runs_a_configuration_has_changed_in_it_stays(tmp_path: Path) -> None:
+    write_secret(tmp_path, "first")
+    path = tmp_path / "routing.yaml"
+    path.write_text(ROUTING.format(url="http://h/", queue="disk", more=""))
+    config = load_config(path)
+    patient = config.sinks["store"].model_copy(update={"workers": 3})
+    run = config.model_copy(update={"sinks": {**config.sinks, "store": patient}})
+    captured = config.model_copy(update={"sinks": dict.fromkeys(config.sinks, config.sinks["other"])})
+    write_secret(tmp_path, "second")
+    sink: Any = reread(run).sinks["store"]
+    assert (sink.workers, sink.bearer_token.get_secret_value()) == (3, "second")
+    assert reread(captured) is captured  # a test's own sink in the place of this one
