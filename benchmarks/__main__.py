@@ -39,7 +39,9 @@ _ALL: dict[str, Any] = {
 _BACKENDS = ("broker", "elasticsearch", "kafka", "loki", "mongodb", "mysql", "sinks-cpu")
 #: Only when named, for it needs a web framework and some minutes.
 _APPLICATION = "app"
-_NAMES = (*_ALL, *_BACKENDS, _APPLICATION)
+#: Only when named, for it takes minutes.
+_LONG = ("moving",)
+_NAMES = (*_ALL, *_BACKENDS, *_LONG, _APPLICATION)
 _QUICK: dict[str, dict[str, Any]] = {
     "producer": {"calls": 300, "runs": 2},
     "router": {"calls": 300, "runs": 2},
@@ -56,6 +58,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "mongodb": {"events": 2000, "runs": 1},
     "elasticsearch": {"events": 2000, "runs": 1},
     "loki": {"events": 2000, "runs": 1},
+    "moving": {"rows": 500},
     "app": {"seconds": 0.5, "turns": 1, "unpinned": False},
     "mysql": {"batches": 2, "batch": 100, "runs": 1},
     "sinks-cpu": {"events": 1000, "runs": 1},
@@ -65,7 +68,9 @@ _QUICK: dict[str, dict[str, Any]] = {
 def main(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help=f"Which of {', '.join(_NAMES)}; by default all but app and those of servers."),
+        typer.Argument(
+            help=f"Which of {', '.join(_NAMES)}; by default all but app, moving and those of servers."
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option(help="Tiny sizes, to see that they run.")] = False,
     json_folder: Annotated[
@@ -83,7 +88,7 @@ def main(
 
 
 def _measure_of(name: str) -> Any:
-    if name in _BACKENDS:
+    if name in _BACKENDS or name in _LONG:
         return import_module(f"logweir.benchmarks.{name.replace('-', '_')}").measure
     if name == _APPLICATION:
         return import_module("logweir.benchmarks.app.measuring").measure
