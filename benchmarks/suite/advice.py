@@ -34,7 +34,9 @@ def show_recommendation(item: Recommendation, console: Console) -> None:
 
 def _in_short(candidate: Candidate) -> Iterator[str]:
     if candidate.rate is not None:
-        yield f"takes {figure(candidate.rate.value)} events/s ({figure(candidate.peak)} needed at the peak)"
+        rate = candidate.rate
+        said = span(rate.low, rate.high) if rate.basis == "bounds" else figure(rate.value)
+        yield f"takes {said} events/s ({figure(candidate.peak)} needed at the peak)"
     if candidate.storage_gb is not None:
         yield f"keeps {size(candidate.storage_gb * 1e9)}, {figure(candidate.cost)} a month"
 
@@ -62,7 +64,7 @@ def explained(answer: Answer) -> str:
             return f"a fit, {error}: {span(answer.low, answer.high, 'ms')}{cold}"
         case "bounds":
             least = duration(answer.low)
-            return f"at least {least}; less than three doublings were measured, too few for a fit{cold}"
+            return f"at least {least}; too few doublings for a fit{cold}"
         case "scan":
             between = f", at best {duration(answer.low)}" if answer.low < 0.95 * answer.high else ""
             if answer.reads is None or answer.speed is None:

@@ -25,8 +25,8 @@ Point = tuple[float, float]
 
 #: A fit needs so many volumes, of which the last is so many times doubled from the first.
 _FEWEST, _DOUBLINGS = 3, 3.0
-#: The last step of a curve that is as steep as this is one of something that goes through everything.
-_STEEP = 0.8
+#: A curve that is as steep as this over the last two doublings is one of what goes through everything.
+_STEEP, _QUARTER = 0.8, 0.25
 #: Student's t for nine chances in ten, by degrees of freedom; beyond them, the last.
 _T90 = (6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86, 1.83, 1.81)
 
@@ -101,9 +101,10 @@ def estimate_scan(
 
 
 def grows_like_a_scan(points: Sequence[Point]) -> bool:
-    """Whether the last step of a curve is about in proportion to the volume."""
+    """Whether the end of a curve, its last two doublings at least, is about in proportion to the volume."""
     known = _rising(points)
-    return len(known) >= _FEWEST and _steepness(*known[-2:]) >= _STEEP
+    before = [point for point in known if point[0] <= known[-1][0] * _QUARTER]
+    return len(known) >= _FEWEST and bool(before) and _steepness(before[-1], known[-1]) >= _STEEP
 
 
 def _rising(points: Sequence[Point]) -> list[Point]:
@@ -130,7 +131,7 @@ def _measured(known: Sequence[Point], volume: float) -> Estimate:
 
 
 def _steepness(before: Point, after: Point) -> float:
-    return math.log(after[1] / before[1]) / math.log(after[0] / before[0]) if after[0] > before[0] else 0.0
+    return math.log(after[1] / before[1]) / math.log(after[0] / before[0])
 
 
 def _fit(points: Sequence[Point], volume: float) -> tuple[float, float]:

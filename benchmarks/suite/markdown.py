@@ -195,6 +195,7 @@ def _said(results: Results) -> Iterator[str]:
         if backend.cold:
             name = wording.store_name(results, key)
             yield f"Before a cold question of {name}: {backend.cold.rstrip('.')}."
+    yield from (f"{line}." for line in wording.not_cold(results))
     yield (
         "Sizes of Loki are chunks without its index, those of VictoriaLogs its columns and filters; "
         "sizes of FerretDB are not those of MongoDB."

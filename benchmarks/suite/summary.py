@@ -130,7 +130,7 @@ def _reading(results: Results) -> Iterator[Row]:
 def _add_bytes_read(results: Results, row: Row, kind: str) -> None:
     for name, measure in row.values.items():
         read = results.one("bytes_read", name, volume=measure.labels["volume"], **{"class": kind})
-        if read is not None:
+        if read is not None and read.median:
             row.remarks[name] = "; ".join(
                 [*filter(None, [row.remarks.get(name)]), f"{size(read.median)} read"]
             )
@@ -174,6 +174,8 @@ def _grown(
     """A row of each backend's value at the largest volume that it was measured at."""
     largest: dict[str, Measure] = {}
     for measure in results.select(name, None, **(labels or {})):
+        if not measure.median:  # as of bytes of a store in memory, where there is nothing to count
+            continue
         known = largest.get(measure.backend)
         if known is None or _volume(measure) > _volume(known):
             largest[measure.backend] = measure

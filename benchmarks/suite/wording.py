@@ -10,7 +10,7 @@ from logweir.benchmarks.suite.results import NotRun, Results
 from logweir.benchmarks.suite.truth import CLASSES
 from logweir.benchmarks.suite.units import count, duration, figure
 
-__all__ = ["environment_of", "missing", "moment", "store_name", "workload_of", "wrong"]
+__all__ = ["environment_of", "missing", "moment", "not_cold", "store_name", "workload_of", "wrong"]
 
 _NAMES = {
     "sqlite": "SQLite",
@@ -86,6 +86,17 @@ def wrong(results: Results) -> Iterator[str]:
         if measure.high > 0:
             name = store_name(results, measure.backend)
             yield f"Lost: {name} did not have {figure(measure.high)} confirmed events after a kill"
+
+
+def not_cold(results: Results) -> Iterator[str]:
+    """The stores whose cold questions made nobody read from a disk."""
+    for name, backend in results.backends.items():
+        read = list(results.select("bytes_read", name))
+        if backend.cold and read and not any(measure.high for measure in read):
+            yield (
+                f"No byte was read from a disk for the cold questions of {store_name(results, name)}: "
+                "its files are in memory, and its cold answers are not cold"
+            )
 
 
 def missing(results: Results, entry: NotRun) -> str:

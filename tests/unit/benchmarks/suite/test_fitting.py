@@ -86,6 +86,10 @@ def test_a_curve_that_ends_in_proportion_is_taken_for_a_scan() -> None:
     assert grows_like_a_scan([(10, 1), (100, 2), (1000, 19)])
     assert not grows_like_a_scan([(10, 1), (100, 2), (1000, 4)])
     assert not grows_like_a_scan([(100, 2), (1000, 20)])  # two points are not a curve
+    assert not grows_like_a_scan(
+        [(1000, 1), (2000, 1), (4000, 1), (8000, 2)]
+    )  # nor is one doubling, by noise
+    assert not grows_like_a_scan([(4000, 1), (6000, 1.5), (8000, 2)])
 
 
 @given(CURVES, st.lists(st.integers(1, 10**9).map(float), min_size=2, max_size=2).map(sorted), st.booleans())

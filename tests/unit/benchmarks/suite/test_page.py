@@ -130,6 +130,18 @@ def test_a_chart_marks_round_values_in_units_that_fit() -> None:
     assert charts.stacked_bars("Nothing", {}) == ""
 
 
+def test_a_store_in_memory_is_said_not_to_have_been_cold() -> None:
+    results = growth_run()
+    for measure in results.measures:
+        if measure.name in {"bytes_read", "write_amplification"}:
+            measure.values = [0.0]
+    for said in (render(results), markdown.render(results)):
+        assert "No byte was read from a disk for the cold questions of MySQL" in said
+        assert "bytes read" not in said
+        assert "bytes written for each byte" not in said.lower()
+    assert "No byte was read" not in render(growth_run())
+
+
 def test_what_a_store_is_called_cannot_break_the_page() -> None:
     results = growth_run()
     results.backends["<b>&"] = Backend(type="sqlite", server="<script>")

@@ -79,6 +79,7 @@ def test_a_curve_over_less_than_three_doublings_is_not_fitted_but_bounded() -> N
     found = tracing(results, wanted).candidates[0].answers["exact"]
     assert (found.basis, found.error) == ("bounds", None)
     assert (found.low, found.high) == (1.0, pytest.approx(70e6 / 10_000))
+    assert "takes 7.14 to 50,000 events/s" in shown(tracing(results, wanted))
     assert "at most" in shown(tracing(results, wanted))
 
 
