@@ -15,6 +15,9 @@ from logweir.benchmarks.suite.units import count, duration, figure, size, span
 
 __all__ = ["explained", "show_recommendation"]
 
+#: A fit that may be wrong by more than this says little; within what is possible, that is.
+_LOOSE = 10
+
 
 def show_recommendation(item: Recommendation, console: Console) -> None:
     """Print the ranking for one kind of event."""
@@ -60,8 +63,9 @@ def explained(answer: Answer) -> str:
         case "measured":
             return f"{'a scan, ' if answer.scans else ''}within what was measured{cold}"
         case "fit":
-            error = f"wrong by up to {figure(answer.error or 1.0)} ×"
-            return f"a fit, {error}: {span(answer.low, answer.high, 'ms')}{cold}"
+            error = max(answer.high / answer.value, answer.value / answer.low)
+            said = f"wrong by up to {figure(error)} ×: {span(answer.low, answer.high, 'ms')}{cold}"
+            return f"a {'loose ' if error > _LOOSE else ''}fit, {said}"
         case "bounds":
             least = duration(answer.low)
             return f"at least {least}; too few doublings for a fit{cold}"

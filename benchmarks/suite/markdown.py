@@ -188,8 +188,7 @@ def _said(results: Results) -> Iterator[str]:
     if killed:
         lost = sum(sum(measure.values) for measure in killed)
         yield f"Confirmed events that were missing after a writer was killed: {figure(lost)}."
-    for entry in results.not_run:
-        yield f"{wording.missing(results, entry)}."
+    yield from (f"{line}." for line in wording.missing(results))
     yield f"Stored were {wording.workload_of(results)}."
     for key, backend in results.backends.items():
         if backend.cold:

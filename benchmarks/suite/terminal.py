@@ -41,8 +41,8 @@ def show(results: Results, console: Console) -> None:
             console.print(Text(f"  {row.backend}, {row.rival}: {row.durability}"), soft_wrap=True)
     for line in wording.wrong(results):
         console.print(Text(line, style="red"), soft_wrap=True)
-    for entry in results.not_run:
-        console.print(Text(wording.missing(results, entry), style="yellow"), soft_wrap=True)
+    for line in wording.missing(results):
+        console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
 def _headline(results: Results, rows: Sequence[Row], width: int) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from logweir.benchmarks.suite.results import NotRun, Results
+from logweir.benchmarks.suite.results import Results
 from logweir.benchmarks.suite.truth import CLASSES
 from logweir.benchmarks.suite.units import count, duration, figure
 
@@ -99,8 +99,13 @@ def not_cold(results: Results) -> Iterator[str]:
             )
 
 
-def missing(results: Results, entry: NotRun) -> str:
-    """Why something that was asked for has no figure."""
-    word = "Failed" if entry.failed else "Not measured"
-    limit = f" ({_LIMITS[entry.limit]})" if entry.limit in _LIMITS else ""
-    return f"{word}: {store_name(results, entry.backend)}, {entry.what}{limit}: {entry.why}"
+def missing(results: Results) -> Iterator[str]:
+    """Why something that was asked for has no figure; a store's steps of one reason together."""
+    together: dict[tuple[str, bool, str, str], list[str]] = {}
+    for entry in results.not_run:
+        reason = (entry.backend, entry.failed, entry.limit, entry.why)
+        together.setdefault(reason, []).append(entry.what)
+    for (backend, failed, limit, why), steps in together.items():
+        word = "Failed" if failed else "Not measured"
+        stopped = f" ({_LIMITS[limit]})" if limit in _LIMITS else ""
+        yield f"{word}: {store_name(results, backend)}, {', '.join(steps)}{stopped}: {why}"
