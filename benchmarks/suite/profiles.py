@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from logweir.errors import LogweirError
 
 __all__ = ["PROFILES", "Profile"]
 
@@ -33,6 +35,19 @@ class Profile:
     each: int = 5
     step_seconds: float = 600.0
     growth: bool = False
+
+    def up_to(self, events: int) -> Profile:
+        """The same that ends at its largest volume up to so many events.
+
+        Raises:
+            LogweirError: It has none so small.
+        """
+        volumes = tuple(volume for volume in self.volumes if volume <= events)
+        if not volumes:
+            raise LogweirError(
+                f"profile {self.name!r} begins at {self.volumes[0]:,} events, beyond {events:,}"
+            )
+        return replace(self, volumes=volumes)
 
 
 def _doublings(end: int, steps: int) -> tuple[int, ...]:

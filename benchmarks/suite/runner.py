@@ -83,8 +83,11 @@ class Run:
     async def go(self, progress: Progress = lambda _done, _all, _what: None) -> Results:
         """Run every step that is not done."""
         done = set(self.results.done)
+        tried_now = {spec.name for spec in self.specs}
         self.results.not_run = [
-            entry for entry in self.results.not_run if f"{entry.backend}/{entry.what}" in done
+            entry
+            for entry in self.results.not_run
+            if f"{entry.backend}/{entry.what}" in done or entry.backend not in tried_now
         ]
         natives = await self._open_all()
         try:
@@ -280,8 +283,10 @@ def begin(
     return _made(folder, results, specs, profile)
 
 
-def resume(folder: Path, specs: Sequence[Spec], *, limits: Limits | None = None) -> Run:
-    """Go on with the run of a folder, within other limits if there are any.
+def resume(
+    folder: Path, specs: Sequence[Spec], *, limits: Limits | None = None, up_to: int | None = None
+) -> Run:
+    """Go on with the run of a folder, within other limits if there are any, and no further than ``up_to``.
 
     Raises:
         LogweirError: There is none.
@@ -289,7 +294,8 @@ def resume(folder: Path, specs: Sequence[Spec], *, limits: Limits | None = None)
     results = Results.load(folder / "results.json")
     results.resumed.append(datetime.now(UTC).isoformat(timespec="seconds"))
     results.limits = limits or results.limits
-    return _made(folder, results, specs, PROFILES[results.profile])
+    profile = PROFILES[results.profile]
+    return _made(folder, results, specs, profile if up_to is None else profile.up_to(up_to))
 
 
 def _made(folder: Path, results: Results, specs: Sequence[Spec], profile: Profile) -> Run:

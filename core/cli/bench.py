@@ -14,13 +14,14 @@ from logweir.benchmarks.suite import markdown, merging, page, recommend, routing
 from logweir.benchmarks.suite.advice import show_recommendation
 from logweir.benchmarks.suite.natives import Spec, known_types
 from logweir.benchmarks.suite.needs import Needs, load_needs
-from logweir.benchmarks.suite.profiles import PROFILES
+from logweir.benchmarks.suite.profiles import PROFILES, Profile
 from logweir.benchmarks.suite.results import Limits, Results
 from logweir.benchmarks.suite.rivals import LOOPBACK, rival_types
 from logweir.benchmarks.suite.rivals.match import play_all
 from logweir.cli.bench_options import command_line, spec_of, with_details
 from logweir.cli.bench_progress import RunProgress, run_to_the_end
 from logweir.cli.screen import Screen
+from logweir.errors import LogweirError
 
 __all__ = ["bench"]
 
@@ -60,10 +61,13 @@ def run(
     ] = 0,
     max_minutes: Annotated[float, typer.Option(min=0, help="For each store; 0 for no limit.")] = 0.0,
     max_gb: Annotated[float, typer.Option(min=0, help="Size of each growing store; 0 for no limit.")] = 0.0,
+    up_to: Annotated[
+        int | None, typer.Option(min=1, help="End at the profile's largest volume up to so many events.")
+    ] = None,
     note: Annotated[str, typer.Option(help="What is to be said of this run in its results.")] = "",
 ) -> None:
     """Measure backends: the embedded ones always, servers by their URL."""
-    _check_profile(profile)
+    chosen = _profile(profile, up_to)
     stores = (folder / "stores").absolute()
     specs = [Spec(name, name, "", stores) for name in _EMBEDDED if embedded]
     specs += [spec_of(text, stores, known_types()) for text in backend or []]
@@ -73,14 +77,22 @@ def run(
     stores.mkdir(parents=True, exist_ok=True)
     limits = Limits(minutes=max_minutes, gigabytes=max_gb)
     if resume:
-        measuring = runner.resume(folder, specs, limits=limits)
+        measuring = runner.resume(folder, specs, limits=limits, up_to=up_to)
     else:
         measuring = runner.begin(
-            *(folder, specs, PROFILES[profile]),
+            *(folder, specs, chosen),
             events=events, seed=seed, command=command_line(), note=note, limits=limits,
         )  # fmt: skip
     console = Screen()
     _show_run(_go(measuring, console), folder, console)
+
+
+def _profile(name: str, up_to: int | None) -> Profile:
+    _check_profile(name)
+    try:
+        return PROFILES[name] if up_to is None else PROFILES[name].up_to(up_to)
+    except LogweirError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _check_profile(name: str) -> None:

@@ -161,6 +161,7 @@ def test_a_run_that_is_terminated_says_how_to_go_on(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["run", "--profile", "enormous"], "there is no profile 'enormous'"),
+        (["run", "--profile", "large", "--up-to", "9"], "begins at 31,250 events, beyond 9"),
         (["run", "--max-minutes", "-1"], "--max-minutes"),
         (["run", "--max-gb", "much"], "--max-gb"),
         (["run", "--data", "mysql=/"], "--data names 'mysql'; the servers of this run are: none"),
