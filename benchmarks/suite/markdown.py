@@ -15,7 +15,7 @@ from logweir.benchmarks.suite.units import figure, span
 __all__ = ["match", "render"]
 
 _HEAD = """\
-# What the backends cost: a reference run
+# What the backends cost{growing}: a reference run
 
 Rendered from [{source}]({source}), the results of one run of
 [`logweir bench`](../how-to/choose-a-backend.md). To repeat it: {command}, then
@@ -36,6 +36,7 @@ def render(results: Results, source: str = "backends.json") -> str:
     """
     head = _HEAD.format(
         source=source,
+        growing=" as they grow" if emptied(results) else "",
         command=f"`{results.command}`" if results.command else _REPEAT.format(profile=results.profile),
         profile=results.profile,
         started=wording.moment(results.started),

@@ -32,6 +32,12 @@ def test_the_figures_of_a_log_call_are_those_of_the_committed_run() -> None:
         assert row in page
 
 
+def test_the_page_of_the_growth_run_is_rendered_from_its_results() -> None:
+    results = Results.load(REFERENCE / "growth-run.json")
+    assert (REFERENCE / "growth-run.md").read_text() == render(results, "growth-run.json")
+    assert all(measure.median == 1 for measure in results.select("query_right"))
+
+
 def test_the_results_come_back_as_they_were_saved(tmp_path: Path) -> None:
     results = Results.load(REFERENCE / "backends.json")
     results.save(tmp_path / "again.json")
