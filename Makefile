@@ -7,7 +7,7 @@ SPHINX := $(BIN)/python -m sphinx -c docs --doctree-dir .build/doctrees --fresh-
 
 .DEFAULT_GOAL := help
 .PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api reference pictures format \
-	bench bench-servers bench-growth bench-engine dist compat lock clean
+	bench bench-servers bench-growth bench-engine dist release compat lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ bench-engine: $(VENV)/.installed ## what logweir itself costs, beside its rivals
 
 dist: $(VENV)/.installed ## the source distribution and the wheel in dist/, the same bytes for the same commit, with checksums
 	PYTHONPATH=tests $(BIN)/python -m distribution.build
+
+release: $(VENV)/.installed ## build, try and tag the version that the changelog names; publishes nothing
+	PYTHONPATH=tests $(BIN)/python -m distribution.release
 
 compat: $(VENV)/.installed ## the wheel as strangers install it: each extra alone, newer Pythons, the oldest dependencies; COMPAT="--only 3.13"
 	PYTHONPATH=tests $(BIN)/python -m distribution.compat $(COMPAT)

@@ -29,7 +29,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=350, check=False)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +175,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tree
 
 
+@pytest.mark.timeout(400)  # builds, installs and runs the demo
 def test_the_page_on_releases_does_what_it_says(clone: Path) -> None:
     page = "".join(blocks(ROOT / "docs/how-to/release.md", "console"))
     here = [line for line in page.splitlines() if not line.startswith(NOT_HERE)]
