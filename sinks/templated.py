@@ -103,10 +103,14 @@ class TemplatedSink(Sink[SinkConfig]):
         overflow = self._destination(self.destinations.overflow)
         try:
             await overflow.open()
-        except SinkUnavailable:
-            if not self.context.read_only or not await overflow.itself.known_destinations(
-                self._options, self._template
-            ):
+        except SinkUnavailable as error:
+            if not self.context.read_only:
+                raise
+            try:
+                known = await overflow.itself.known_destinations(self._options, self._template)
+            except SinkUnavailable:
+                raise error from None
+            if not known:
                 raise
 
     async def close(self) -> None:
@@ -271,12 +275,11 @@ class TemplatedSink(Sink[SinkConfig]):
 
     async def _there(self) -> list[str]:
         """The destinations that the store has, or that this process has opened."""
-        opened = (text for text, one in self._open.items() if one.opened)
         overflow = self._destination(self.destinations.overflow)
-        known = await overflow.itself.known_destinations(self._options, self._template)
-        return sorted({*known, *opened} - {self.destinations.overflow}) + [
-            text for text in (self.destinations.overflow,) if text in known or overflow.opened
-        ]
+        there = {*await overflow.itself.known_destinations(self._options, self._template)}
+        if not self.context.read_only:  # a reader opens the overflow to ask, be there anything or not
+            there.update(text for text, one in self._open.items() if one.opened)
+        return sorted(there, key=lambda text: (text == self.destinations.overflow, text))
 
     @asynccontextmanager
     async def _for_now(self, text: str) -> AsyncIterator[Any]:

@@ -126,7 +126,8 @@ class SqlSink(Sink[SqlConfig]):
 
     async def _set_up(self, engine: AsyncEngine, database: Database) -> None:
         self._know(database)
-        await self._prepare(engine)
+        if not (self.config.is_destination and self.context.read_only):  # of those, what is there is read
+            await self._prepare(engine)
         async with engine.connect() as connection:
             limit = await connection.run_sync(database.packet_limit)
         self._insertion = Insertion(

@@ -111,6 +111,16 @@ async def test_a_destination_whose_name_begins_as_a_daily_index_of_another_has_a
     assert {one["settings"]["index.number_of_shards"] for one in settings.values()} == {"2"}
 
 
+async def test_what_is_there_is_read_though_its_templates_and_the_overflow_are_not(store: Store) -> None:
+    event = make_event(tenant="a")
+    async with opened(store) as sink:
+        await sink.write([event])
+    if store.layout == "daily":
+        store.all.ask("DELETE", f"/_index_template/{store.all.name}")
+    async with opened(store, read_only=True, provision=False) as sink:
+        assert await found(sink) == ids(event)
+
+
 async def test_an_index_that_is_blocked_holds_up_its_own_events_alone(store: Store) -> None:
     events = [make_event(tenant=tenant) for tenant in ("a", "b", "a", "c")]
     async with opened(store) as sink:

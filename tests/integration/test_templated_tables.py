@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import logweir
 from logweir.cli.app import app
+from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.sinks import registry
 from logweir.sinks.contract import Deletable, Prunable, Query, Readable, SinkContext
@@ -191,6 +192,23 @@ async def test_a_table_that_is_locked_holds_up_its_own_events_alone(store: Store
         await engine.dispose()
         assert (await sink.write(events)).duplicate >= {0, 1, 2, 4, 5}
     assert await store.counts() == {"a": 2, "b": 2, "c": 2, "overflow": 0}
+
+
+async def test_what_is_there_is_read_though_the_overflow_is_not(store: Store) -> None:
+    event = make_event(tenant="a")
+    async with opened(store) as sink:
+        await sink.write([event])
+    await store.run("DROP TABLE [overflow]")
+    async with opened(store, read_only=True) as sink:
+        assert await found(sink) == ids(event)
+    assert await store.counts() == {"a": 1}
+
+
+async def test_a_reader_of_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
+    store = Store("sqlite", f"sqlite+aiosqlite:///{tmp_path}/absent.db", "a_")
+    with pytest.raises(SinkUnavailable, match=r"absent\.db does not exist"):
+        async with opened(store, read_only=True):
+            pass
 
 
 async def test_two_writers_make_the_same_tables_at_once(store: Store) -> None:

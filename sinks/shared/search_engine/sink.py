@@ -108,7 +108,8 @@ class SearchEngineSink(Sink[ConfigT]):
 
     async def _prepare(self, client: Engine, server: Server) -> _Opened:
         decided = await plan(client, self.config, server)
-        await provision(client, self.config, decided)
+        if not (self.config.precedence and self.context.read_only):  # what is there can be read without
+            await provision(client, self.config, decided)
         rollovers = Rollovers(client, decided.layout.name) if decided.layout.streaming else None
         max_bytes = self.config.max_request_bytes or server.max_bytes
         writer = BulkWriter(
