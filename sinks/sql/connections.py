@@ -6,8 +6,9 @@ The sinks of one database whose tables events name share them: one pool, and one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +62,8 @@ class Connections:
         self._place = Place(None, None)
         self._taken_away = False
         self._opening = asyncio.Lock()
+        self._in_use = 0
+        self._unused = asyncio.Event()
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -130,7 +133,7 @@ class Connections:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that ends in time, and whose errors are ours."""
-        with as_sink_errors():
+        with as_sink_errors(), self._using():
             async with asyncio.timeout(self.patience), self.opened().begin() as connection:
                 try:
                     yield connection
@@ -146,9 +149,23 @@ class Connections:
             SinkUnavailable: It cannot be asked.
             SinkRejected: What ``set_up`` says.
         """
-        with as_sink_errors():
-            work = set_up(self.opened(), self.database)
-            await (work if self._shielded is None else self._shielded.run(work))
+        work = self._set_up_another(set_up)
+        await (work if self._shielded is None else self._shielded.run(work))
+
+    async def _set_up_another(self, set_up: SetUp) -> None:
+        with as_sink_errors(), self._using():
+            await set_up(self.opened(), self.database)
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Note that a connection is in use."""
+        self._in_use += 1
+        try:
+            yield
+        finally:
+            self._in_use -= 1
+            if not self._in_use:
+                self._unused.set()
 
     async def whole(self, work: Coroutine[Any, Any, T], set_up: SetUp) -> T:
         """Write; where a cancellation in the middle would do harm, it does not reach the work."""
@@ -201,13 +218,23 @@ class Connections:
         )
         return True
 
+    async def _until_unused(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._config.retry.timeout / 2):
+                while self._in_use:
+                    self._unused.clear()
+                    await self._unused.wait()
+
     async def _open_anew(self, place: Place, set_up: SetUp) -> None:
         """Connect to the file that the path names now, once for all who found another than theirs."""
         async with self._opening:
             if self._place is not place:
                 return
             self._taken_away = True
-            await self.close()
+            engine, self._engine = self._engine, None
+            await self._until_unused()  # a pool forgets what is in use, and nobody would close it
+            if engine is not None:
+                await engine.dispose()
             try:
                 await self._open(set_up)
             except (

@@ -97,6 +97,11 @@ def ids(*events: Event) -> list[str]:
     return [event.id for event in events]
 
 
+def take_away(folder: Path) -> None:
+    for path in folder.glob("audit.db*"):
+        path.unlink()
+
+
 async def test_each_event_goes_to_the_table_that_its_field_names(store: Store) -> None:
     tenants = [
         "order-api",
@@ -209,6 +214,26 @@ async def test_a_reader_of_a_file_that_is_not_there_says_so(tmp_path: Path) -> N
     with pytest.raises(SinkUnavailable, match=r"absent\.db does not exist"):
         async with opened(store, read_only=True):
             pass
+
+
+async def test_a_file_that_is_taken_away_is_made_anew_with_the_tables_of_what_comes(tmp_path: Path) -> None:
+    store = Store("sqlite", f"sqlite+aiosqlite:///{tmp_path}/audit.db", "a_")
+    events = [make_event(tenant=tenant) for tenant in ("a", "b", None, "a")]
+    async with opened(store) as sink:
+        await sink.write(events)
+        take_away(tmp_path)
+        left = events
+        for _ in range(5):
+            try:
+                result = await sink.write(left)
+            except SinkUnavailable:
+                continue
+            assert not result.rejected
+            left = [left[index] for index in sorted(result.retry)]
+            if not left:
+                break
+        assert sorted(await found(sink)) == sorted(ids(*events))
+    assert await store.counts() == {"a": 2, "b": 1, "overflow": 1}
 
 
 async def test_two_writers_make_the_same_tables_at_once(store: Store) -> None:
