@@ -17,10 +17,12 @@ from logweir.encoding.values import clean_text
 from logweir.redaction.names import Secrecy
 from logweir.redaction.redactor import Redactor
 from logweir.redaction.scan import WORK, Exhausted, Scan, cost_of_probe
+from logweir.redaction.vocabulary import LONG_TEXT
 
 __all__ = [
     "OF_CONTAINER",
     "OF_ENTRY",
+    "OF_KEY",
     "OF_MEMBER",
     "OF_NEW_NAME",
     "OF_OBJECT",
@@ -36,11 +38,13 @@ __all__ = [
 #: What things cost, in the units of :data:`logweir.redaction.scan.WORK`.
 OF_CONTAINER = 60
 OF_ENTRY = 16
+#: What the look at a key for labels costs, before its entry.
+OF_KEY = 3
 OF_OBJECT = 250
 #: What was taken from a container that is no list.
 OF_MEMBER = 14
 #: A number or the like in a list; a short text there, and one with a sign.
-OF_PLAIN, OF_PLAIN_TEXT, OF_SIGNS = 8, 22, 40
+OF_PLAIN, OF_PLAIN_TEXT, OF_SIGNS = 8, 24, 45
 OF_SECRET = 95
 OF_NEW_NAME = 300
 _OF_LETTER, _OF_LONG_LETTER, _LONG_NAME, _LONGEST_NAME = 5, 26, 64, 1024
@@ -48,19 +52,21 @@ _OF_LETTER, _OF_LONG_LETTER, _LONG_NAME, _LONGEST_NAME = 5, 26, 64, 1024
 SEAM = 4096
 
 _WRITTEN = 2  # times the size of an event are written at most, before the final cut
-_OF_SEARCHED = 3  # what a character costs about that is searched
+_OF_SEARCHED = 6  # what a character costs about that is searched
 _READ = 3  # that part of its characters is what it costs to judge a text, as a power of two
 _READ_TWICE = 4
 _CHEAPEST = 2  # how many characters are probed for one unit
 _DEAREST = 8  # what a character costs at most that is probed
+_PROBED = 1024  # how many characters of a long text are probed
 _OF_TEXT = 90
 _SHORT = 256  # a text that is never cut for what the call has cost
 _DEAREST_SEARCH = 24  # what a character costs at most that is searched, if it is not judged by pieces before
 _DEAREST_SIGN = 1200  # what one costs behind which a secret stands
+_DEAR_SEAM = 1024  # behind the beginning, if both ends are kept of a text that is cut for what it costs
 _OF_ANY_SEARCH = 8000  # what a search of a long text takes beside what each character of it costs
 _SEAM_OF_A_START = 512  # where no end is kept, whose beginning may be the half of a secret
 _NEAR_A_CUT = 256  # what a cut may make a secret of that was none
-_DOUBT = 4  # the part of its cost that pieces of a text may not show, as a power of two
+_DOUBT = 5  # the part of its cost that pieces of a text may not show, as a power of two
 _SPARE = 4  # the part that is left, because pieces only tell about what a text costs
 
 
@@ -158,15 +164,16 @@ class BoundedTexts:
         return self._searched(text) if self._is_suspicious(text) else text
 
     def _is_suspicious(self, text: str) -> bool:
-        """Probe a text whether it must be searched."""
+        """Probe a text whether it must be searched; a long one is, for it costs less than to probe it all."""
         if len(text) < self._redactor.shortest:
             return False
-        found = self._redactor.suspicious(text)
+        probed = text if len(text) <= LONG_TEXT else text[:_PROBED]
+        found = self._redactor.suspicious(probed)
         if found is None:
-            self._work += cost_of_probe(text)
-            return False
+            self._work += cost_of_probe(probed)
+            return len(probed) < len(text)
         if isinstance(found, re.Match):
-            self._work += cost_of_probe(text[: found.end()])
+            self._work += cost_of_probe(probed[: found.end()])
         return True
 
     def _searched(self, text: str) -> str:
@@ -185,14 +192,14 @@ class BoundedTexts:
         try:
             cost = self._redactor.estimated(text, scan)
         except Exhausted:
-            return 0
+            return scan.left // _DEAREST_SEARCH
         finally:
             self._work = self._work_room - scan.left
         if cost + (cost >> _DOUBT) <= scan.left:
             return len(text)
         paid = len(text) * (scan.left - min(_OF_ANY_SEARCH, scan.left // _SPARE)) // cost
         paid -= paid // _SPARE
-        both = paid - 2 * SEAM
+        both = paid - SEAM - _DEAR_SEAM
         return both if both > SEAM else max(0, paid - _SEAM_OF_A_START - _NEAR_A_CUT)
 
     def _bounded_text(self, text: str, lost: int = 0) -> str:
@@ -210,6 +217,8 @@ class BoundedTexts:
             text = clean_text(text)
             if self._is_suspicious(text):
                 searchable = self._searchable(text)
+                if len(text) > LONG_TEXT:
+                    searchable = max(_SHORT, searchable)  # to try all of it would be in vain
                 if _SHORT <= searchable < len(text):
                     self.spent = True
                     return self._cut(text, min(longest, searchable), 0, dear=True)
@@ -232,9 +241,11 @@ class BoundedTexts:
             return joined("", len(text) + lost, "")
         # Further than it is kept, for a secret may lie across the cut; but not all, for it may be huge.
         only_start = dear and longest <= SEAM
-        head, tail = (longest, 0) if only_start else kept_ends(text, longest)
-        seam = _SEAM_OF_A_START if only_start else SEAM
+        head, wanted = (longest, 0) if only_start else kept_ends(text, longest)
+        seam = _SEAM_OF_A_START if only_start else _DEAR_SEAM if dear else SEAM
+        before = self._work
         start = self._redacted(clean_text(text[: head + seam]))[:head]
+        tail = self._second(wanted, (self._work - before) // (head + seam) + 1) if dear else wanted
         end = self._redacted(clean_text(text[-tail - SEAM :]))[-tail:] if tail else ""
         if dear:
             # Within a word, the mark of the cut would be read as a part of a value behind a name.
@@ -246,9 +257,13 @@ class BoundedTexts:
             start = self._redacted(start)[:head]
         if self._redacted(end[:_NEAR_A_CUT]) != end[:_NEAR_A_CUT]:
             end = self._redacted(end)[-tail:]
-        return joined(
-            start, len(text) - len(start) - len(end) + lost if dear else len(text) - longest + lost, end
-        )
+        kept = len(start) + len(end) if dear else longest
+        return joined(start, len(text) - kept + lost, end)
+
+    def _second(self, tail: int, price: int) -> int:
+        """Return how much of a text's end there is left for, if each of its characters costs so much."""
+        paid = (self._work_room - self._work - _OF_ANY_SEARCH) // price - SEAM
+        return tail if paid >= tail else paid if paid >= _SHORT else 0
 
     def _affordable(self, text: str, longest: int) -> int:
         """Return how many characters of a text there is room and time for."""
@@ -259,12 +274,12 @@ class BoundedTexts:
         self._work += searched >> _READ
         if len(text) > kept + SEAM:
             self._work += searched >> _READ_TWICE
-            # Both ends are probed, and perhaps searched, with their seams, and once more when they are cut.
-            cost = 2 * self._cost_of_ends(text, searched)
+            # Both ends are probed, and perhaps searched, with their seams.
+            cost = self._cost_of_ends(text, searched)
         else:
-            cost = searched * _DEAREST
+            cost = min(searched, LONG_TEXT) * _DEAREST
             if cost > work:
-                cost = cost_of_probe(text)
+                cost = cost_of_probe(text if len(text) <= LONG_TEXT else text[:_PROBED])
         if cost <= work:
             self.spent = self.spent or kept < min(longest, room, len(text))
             return kept
@@ -276,8 +291,8 @@ class BoundedTexts:
     def _cost_of_ends(self, text: str, searched: int) -> int:
         """Return about what so many characters of a text take, shared out among its ends."""
         start, end = text[: searched - searched // 2], text[len(text) - searched // 2 :]
-        cost = cost_of_probe(start) + cost_of_probe(end)
-        if 2 * cost > self._work_room - self._work:
+        cost = cost_of_probe(start[:_PROBED]) + cost_of_probe(end[:_PROBED])
+        if cost > self._work_room - self._work:
             return cost  # there is not enough for the probes alone
         if any(self._is_suspicious(part) for part in (start, end)):
             cost += _OF_SEARCHED * searched

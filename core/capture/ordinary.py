@@ -45,6 +45,8 @@ _MEANT = IDS | frozenset({"persist_db", "kind", "exc_info", "stack_info", "logge
 _SMALL_INT = SMALL_INT  # a constant of this module is found faster
 _MOST = 4096  # of each table
 _KEPT_TEXT = 64  # characters
+_LONG = 2048  # what is longer is walked, with an eye on what it costs
+_PROBED = 4096  # and what is beyond so many bytes of an event
 #: The most characters of a trace or span id; W3C's have 32 and 16.
 LONGEST_ID = 64
 
@@ -122,9 +124,10 @@ class Ordinary:
         self._static = static or {}
         self._plain = snapshot.known.plain
         self._redactor = snapshot.redactor
-        self._longest = snapshot.limits.max_string
+        self._longest = min(_LONG, snapshot.limits.max_string)
         self.most_fields = min(snapshot.most_fields, snapshot.limits.max_items) if snapshot.is_final else -1
         self._most_bytes = snapshot.limits.max_event_bytes
+        self._probed = min(_PROBED, self._most_bytes)
         self._texts: dict[str, int] = {}
         self._variables: dict[ContextVar[Any], tuple[str, int]] = {}
         self.known_text = self._texts.get
@@ -190,7 +193,7 @@ class Ordinary:
             if kind is str:
                 of_text = known(value)
                 if of_text is None:
-                    of_text = self._text(value) if cost <= self._most_bytes else WALKED
+                    of_text = self._text(value) if cost <= self._probed else WALKED
                     if of_text < 0:
                         return WALKED
                 cost += of_text

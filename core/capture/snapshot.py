@@ -28,7 +28,7 @@ __all__ = ["CYCLE", "MAX_DEPTH", "Snapshotter"]
 _SMALL_INT = SMALL_INT  # a constant of this module is found faster
 _LONG = 2048  # what is longer is probed by the walk, which counts what it costs
 _SHORT = 64  # the same, beside a walk
-_PROBED = 16_384  # how many bytes are copied without one
+_PROBED = 8192  # how many bytes are copied without one
 _MANY = 500  # fields that are walked with an eye on what they cost
 
 
@@ -68,9 +68,10 @@ class Snapshotter:
         """How many events (and texts given to :meth:`text`) were cut so far, in any way."""
         return self._truncated
 
-    def __call__(self, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    def __call__(  # noqa: C901 - written out and in locals, for a call or a look-up for each field would show
+        self, fields: dict[str, Any]
+    ) -> tuple[dict[str, Any], int]:
         """Return a redacted, bounded copy of the fields in JSON's own types, and about its size in bytes."""
-        # Everything that the loop needs is a local: an attribute look-up for each field would show.
         known = self._known.plain.get
         suspicious = self.redactor.suspicious
         shortest = self.redactor.shortest
@@ -83,15 +84,14 @@ class Snapshotter:
                 return self._walked(fields)
             most = self._probed
             for key, value in fields.items():
-                # A known name has been through `_Walk._name` once: it is clean, short and not secret. (A key
-                # that is no text may be equal to a known name; what is copied is the name, which is text.)
+                # A known name is clean, short and not secret; a key that is no text may be equal to one.
                 name = known(key)
                 if name is not None:
                     kind = type(value)
                     if kind is str:
                         length = len(value)
-                        # ASCII has no surrogates to clean and its length is its size; a text that is shorter
-                        # than the shortest secret cannot hold one, so that most texts skip the search.
+                        # ASCII has no surrogates to clean and its length is its size; most texts are shorter
+                        # than any secret, and skip the search.
                         if value.isascii() and (
                             length < shortest
                             or (length <= longest and size <= most and suspicious(value) is None)
@@ -109,11 +109,11 @@ class Snapshotter:
                         size += ENTRY_COST + len(name)
                         continue
                 if walk is None:
-                    walk = Walk(self.redactor, self.limits, self._known, fields)
+                    walk = Walk(self.redactor, self.limits, self._known, fields, probed=size)
                     longest = min(longest, _SHORT)
-                walk.entry(copy, key, value, 1)
-            # The event's bounds are checked once, behind the loop: hardly any event exceeds them.
-            if walk is None and size <= most:
+                if not walk.field(copy, key, value, len(fields)):
+                    return self._fitting(copy, size + walk.size, cut=True, spent=True)
+            if walk is None and size <= most:  # hardly any event exceeds its bounds
                 return copy, size
             return self._bounded(fields, copy, size, walk)
         except Exception:  # noqa: BLE001 - nothing that a caller logs makes the log call raise
@@ -124,7 +124,7 @@ class Snapshotter:
         if (
             type(value) is str
             and value.isascii()
-            and len(value) <= self.limits.max_string
+            and len(value) <= self._longest
             and self.redactor.suspicious(value) is None
         ):
             return value

@@ -17,6 +17,7 @@ import msgspec
 from logweir.capture.budget import (
     OF_CONTAINER,
     OF_ENTRY,
+    OF_KEY,
     OF_MEMBER,
     OF_NEW_NAME,
     OF_OBJECT,
@@ -58,6 +59,7 @@ NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
 _KNOWN_NAME_LENGTH = 64
 _READ = 5  # that part of its characters is what it costs to make a text, as a power of two
 _DIGITS = 5000  # that a number has at most, and that cost as much as a search
+_OF_PROBED = 2  # what a byte costs about that is copied without a walk
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 
 
@@ -70,6 +72,7 @@ class Walk(Lists):
         known: Names that were met before and are clean, short and harmless; gets those that are met now.
         event: The event's fields.
         scan: What the texts are searched with.
+        probed: How many bytes of the event were copied before, which is paid for here.
 
     Attributes:
         size: The cost so far, in bytes (about).
@@ -83,8 +86,11 @@ class Walk(Lists):
         known: Known,
         event: Mapping[Any, Any] = NO_FIELDS,
         scan: Scan | None = None,
+        *,
+        probed: int = 0,
     ) -> None:
         super().__init__(redactor, limits, scan, len(event) - (TRUNCATED_FIELD in event))
+        self._work = probed * _OF_PROBED
         self._known = known
         self._node = redactor.paths
         self._path: set[int] = set()
@@ -259,8 +265,11 @@ class Walk(Lists):
         # list() first: another thread may add to the dictionary while we walk.
         kept = list(islice(entries, self._kept(total)))
         label = under, name, False
-        names = [key if type(key) is str else stored_text(key) for key, _ in kept]
-        if not LABELS.isdisjoint([key for key in names if type(key) is str]):
+        self._work += OF_KEY * len(kept)
+        others = [stored_text(key) for key, _ in kept if type(key) is not str]
+        self._work += OF_KEY * len(others)
+        names = [key for key in (*(key for key, _ in kept), *others) if type(key) is str]
+        if not LABELS.isdisjoint(names):
             label = max(label, secret_label(kept, self._judged))
         holds = credentials_in(name, kept) if under else private_members(kept) if label[0] else None
         for key, item in kept:
@@ -269,9 +278,21 @@ class Walk(Lists):
                 break
             self.entry(target, key, item, depth + 1, label if label[0] else None, holds)
         if len(target) < total:
-            self.size += ENTRY_COST + len(CUT_KEY)
-            target[CUT_KEY] = self._cut_mark(total - len(target))
+            self._cut_rest(target, total)
         return target
+
+    def field(self, target: dict[str, Any], key: object, value: object, total: int) -> bool:
+        """Add one of the event's fields; false if the call has cost too much, which is marked then."""
+        # The marks of an earlier cut are no fields of their own.
+        if self._is_overdrawn() and value is not True and not is_item_mark(value):
+            self._cut_rest(target, total)
+            return False
+        self.entry(target, key, value, 1)
+        return True
+
+    def _cut_rest(self, target: dict[str, Any], total: int) -> None:
+        self.size += ENTRY_COST + len(CUT_KEY)
+        target[CUT_KEY] = self._cut_mark(total - len(target))
 
     def entry(
         self,

@@ -48,6 +48,7 @@ _SIMPLE = frozenset(
 _PLAIN = re.compile(
     r"[A-Z]?[a-z]+(?:'[a-z]+)?[.,;!?]?(?=[\s\"')]|\Z)|[A-Z]{1,12}(?=\s)|[a-z]+-[a-z]+(?=[ ]\w)"
 )
+_BLANK = re.compile(r"[\"']?,?[ \t]{1,8}(?=\S)")
 _IS_A_VERB = re.compile(r"(?i:set|get|put|add|create|delete|use|update|rotate|list|show|new|remove)-")
 _PARTICIPLE = re.compile(r"[a-z]{2,}(?:ed|ing)[.,;!?]?(?=[\s\"')]|\Z)")
 
@@ -119,6 +120,9 @@ def _ends_of_names(text: str, scan: Scan, cost: int) -> list[int]:
     for found in _NAME_ENDS.finditer(lowered(text)):
         scan.pay(OF_MATCH)
         end = found.end()
+        blank = _BLANK.match(text, end)
+        if blank and _PARTICIPLE.match(text, blank.end()):
+            continue  # said of it, whatever stands before: token refreshed
         backwards = _BACKWARDS.match(text[max(0, end - _LONGEST_NAME) : end][::-1])
         if backwards and scan.secrecy(backwards.group()[::-1]):
             scan.pay(cost)

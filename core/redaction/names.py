@@ -120,7 +120,7 @@ class Names:
                     term = table.terms.get("".join(words[start:stop]))
                     if term is not None:
                         break
-            if term is None:
+            if term is None and not last.isdigit():
                 term = table.ends_in(last)
             if term is not None:
                 yield start, stop, term

@@ -14,7 +14,7 @@ from functools import partial
 from logweir.redaction.names import NAME_GROUPS, Names, Secrecy, words_of
 from logweir.redaction.paths import PathNode
 from logweir.redaction.patterns import DEFAULT_PATTERNS, chosen_patterns, nameless, probe_of
-from logweir.redaction.scan import Exhausted, Scan, cost_of_probe
+from logweir.redaction.scan import Exhausted, Scan, cost_of_probe, is_latin
 
 __all__ = ["UNMASKED", "Redactor"]
 
@@ -115,15 +115,19 @@ class Redactor:
         return scan.found("too long to be searched")
 
     def _searched_once(self, text: str, scan: Scan) -> str:
+        scan.pay(_OF_TEXT + (len(text) >> 2))
         # Colours stand between a name and its value: a text that has a secret is stored without them.
-        plain = _COLOUR.sub("", text) if "\x1b" in text or "\\" in text else text
-        scan.pay(_OF_TEXT + (len(plain) >> 2))
+        coloured = ("\x1b" in text or "\\" in text) and any(sign in text for sign in _COLOURS)
+        plain = _COLOUR.sub("", text) if coloured else text
         scan.read(plain)
         # Of a long text it costs half of what searching does, and there is nearly always a sign.
-        if len(plain) <= _LONG and plain.isascii() and not scan.names(plain):
-            scan.pay(cost_of_probe(plain))
-            if self._nameless(plain) is None:
-                return text
+        if len(plain) <= _LONG and is_latin(plain):
+            if scan.names(plain):
+                scan.pay(_OF_NAMED)
+            else:
+                scan.pay(cost_of_probe(plain))
+                if self._nameless(plain) is None:
+                    return text
         scan.pay(_cost_of_reading(plain, scan))
         masked = self._by_patterns(plain, scan)
         return text if masked == plain else masked
@@ -143,15 +147,18 @@ class Redactor:
         """
         scan.read(text)
         cost = _OF_READING + (len(text) >> 2) + _cost_of_reading(text, scan)
-        named = not text.isascii() or scan.names(text)
+        named = not is_latin(text) or scan.names(text)
         if scan.words is not None and len(scan.words) > len(text) // _PIECES:
             scan.words = None  # to ask these for each piece would cost more than to search it
         scan.assume("", named=named)
         before = scan.left
         self._by_patterns("", scan)
-        length, masks, paid, of_any = max(_PIECE, len(text) // _PART), False, 0, before - scan.left
+        masks, paid, of_any = False, 0, before - scan.left
+        # Where names stand close together, a small piece says as much, and costs less.
+        dense = _DENSE * (text.count("=") + text.count(":")) > len(text)
+        length = _PIECE if dense else max(2 * _PIECE, len(text) // _PART)
         for number in range(_PIECES):
-            scan.pay(_OF_PATTERNS + 2 * length)
+            scan.pay(_OF_PIECE + (6 if named else 2) * length)
             start, before = number * (len(text) - length) // (_PIECES - 1), scan.left
             piece = text[start : start + length]
             scan.assume(piece, named=named)
@@ -169,18 +176,21 @@ class Redactor:
 
 
 #: What it costs to search a text at all, and each of its characters.
-_OF_TEXT, _OF_PATTERNS = 50, 500
+_OF_TEXT, _OF_PATTERNS, _OF_NAMED, _OF_PIECE = 120, 350, 350, 1000
 _LONG = 2048
 #: The pieces by which a long text is judged, and the least part of it that each is.
-_PIECES, _PIECE, _PART = 3, 256, 128
+_PIECES, _PIECE, _PART = 3, 128, 128
 #: What it costs to read a long text beside each of its characters.
 _OF_READING = 5000
+#: How far apart signs are at least on average where they do not stand close together.
+_DENSE = 24
 #: What part of the account a piece takes that says enough.
 _DEAR = 8
 #: How often a text is searched again that had a secret.
 _ROUNDS = 4
 
 #: The signs by which terminals change colours, as they are and as written in JSON, Python and shells.
+_COLOURS = ("\x1b[", "1b[", "1B[", "033[", "e[")
 _COLOUR = re.compile(r"(?:\x1b|\\{1,8}+(?:u001[bB]|x1[bB]|033|e))\[[0-9;]{0,16}+m")
 
 
@@ -188,7 +198,7 @@ def _cost_of_reading(text: str, scan: Scan) -> int:
     if scan.words is None:
         return _OF_PATTERNS + 2 * len(text)
     # A long text's words are asked instead of it; those of random signs are as long as it is.
-    return _OF_PATTERNS + len(text) * (1 if text.isascii() else 2) + 2 * len(scan.words)
+    return _OF_PATTERNS + len(text) * (1 if text.isascii() else 2) + len(scan.words)
 
 
 def _mask_unless_empty(scan: Scan, match: re.Match[str]) -> str:

@@ -14,20 +14,21 @@ from dataclasses import dataclass
 from logweir.redaction.names import Secrecy
 from logweir.redaction.vocabulary import LONG_TEXT, long_runs, runs, vocabulary
 
-__all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan", "cost_of_probe"]
+__all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan", "cost_of_probe", "is_latin"]
 
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
 #: What one call may cost, in units of some 40 nanoseconds of a quiet processor: some ten milliseconds.
-WORK = 245_000
+WORK = 165_000
 #: What a closer look costs, which reads a name or a value in Python.
 OF_LOOK = 90
-#: What it costs to make a vocabulary: for any text, and the part of its characters as a power of two.
-_OF_TEXT, _OF_READING = 400, 2
+#: What it costs to make a vocabulary: for any text, and the part of its characters as a power of two; it is
+#: paid for as if each word were a different one, and most is given back where they are not.
+_OF_TEXT, _OF_READING, _OF_A_WORD = 400, 2, 6
 #: Which part of a text its long runs are at most that are asked before it, as a power of two.
 _FEW = 2
-#: What it costs to ask a vocabulary for all terms.
-_OF_TERMS = 4000
+#: What it costs to ask a vocabulary for all terms, and each of its letters.
+_OF_TERMS, _OF_A_LETTER, _FIRST = 4000, 2, 4096
 #: What it costs that a pattern finds something, or begins to match.
 OF_MATCH = 4
 
@@ -60,6 +61,11 @@ def cost_of_probe(text: str) -> int:
     others = plain.translate(None, _DEAR)
     dear = length - len(others)
     return length + _OF_DEAR * dear + _OF_OTHER * (length - dear - len(others.translate(None, _OTHERS))) >> 1
+
+
+def is_latin(text: str) -> bool:
+    """Whether a text is ASCII, but for the sign of a cut: no name in another script is in it."""
+    return text.isascii() or text.replace("\u2026", "").isascii()
 
 
 class Exhausted(Exception):
@@ -122,9 +128,19 @@ class Scan:
             if self.words is None:
                 self._named = text, bool(self.may_name(text))
             else:
-                self.pay(_OF_TERMS)
-                self._named = text, self._may_be_named(text, self._vocabulary)
+                self._named = text, self._vocabulary_names(text)
         return self._named[1]
+
+    def _vocabulary_names(self, text: str) -> bool:
+        words = self._vocabulary
+        first = words[:_FIRST]  # of random letters these say enough
+        self.pay(_OF_TERMS + _OF_A_LETTER * len(first))
+        if self._may_be_named(text, first):
+            return True
+        if len(first) == len(words):
+            return False
+        self.pay(_OF_A_LETTER * len(words))
+        return self._may_be_named(text, words)
 
     def assume(self, text: str, *, named: bool) -> None:
         """Let a text hold the name of a secret, or none, whatever it holds."""
@@ -137,10 +153,12 @@ class Scan:
             return
         self.pay(_OF_TEXT)
         if self._read != text:
-            self.pay(len(text) >> _OF_READING)
+            self.pay(len(text) + (len(text) >> _OF_READING))
             different = runs(text)
             self._read, self._vocabulary = text, vocabulary(text, different)
             self._long, self._may_hold_token = long_runs(different), None
+            of_words = (len(self._long) >> 3) + len(self._vocabulary) + _OF_A_WORD * len(different)
+            self.left += len(text) - min(len(text), of_words)
         self.words = self._vocabulary.lower()
 
     def may_hold_token(self, masked: Callable[[str, Scan], str]) -> bool:

@@ -122,7 +122,7 @@ def mask_issuers(text: str, scan: Scan) -> str:
             start = runs.find(_SHORTEST, end)
             continue
         harmless.add(run)
-        scan.pay(max(0, end - start - _USUAL))
+        scan.pay(max(0, end - start - _USUAL) >> 2)
         for at in _places(text, start, end):
             long = end - at >= _LONG
             scan.pay(_OF_LONG_PLACE if long else _OF_PLACE)

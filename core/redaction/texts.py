@@ -20,7 +20,7 @@ from logweir.redaction.header_lists import mask_header_lists
 from logweir.redaction.logins import mask_logins
 from logweir.redaction.names import Secrecy
 from logweir.redaction.prose import is_hidden_at
-from logweir.redaction.scan import Scan
+from logweir.redaction.scan import Scan, is_latin
 from logweir.redaction.sentences import mask_sentences
 from logweir.redaction.tables import mask_tables
 from logweir.redaction.text_pairs import mask_pairs
@@ -76,6 +76,8 @@ def _verdict(backwards: str, scan: Scan) -> tuple[Secrecy, str]:
         verdict = scan.secrecy(candidate)
         if verdict > secrecy:
             secrecy, best = verdict, candidate
+            if verdict is Secrecy.SECRET:
+                break
     return secrecy, best
 
 
@@ -128,7 +130,7 @@ def mask_assignments(text: str, scan: Scan) -> str:
     """Mask the values of secret names, whatever joins the two."""
     # Nearly all texts hold no part of any secret's name: then only what known programs are given is left.
     searches: tuple[Callable[[str, Scan], str], ...] = _NAMELESS
-    if not text.isascii() or scan.names(text):
+    if not is_latin(text) or scan.names(text):
         searches = _SEARCHES
         # Each sign is looked at, whatever stands before it.
         scan.pay(_OF_NAMES + len(text) + _OF_A_SIGN * sum(map(text.count, _COUNTED)))

@@ -19,6 +19,10 @@ _SHORTEST_TOKEN = 12
 #: All signs of tokens, and the backslash of ``\\n``, that one may stand behind.
 _SIGNS = re.compile(r"[\w.+~|/!=:$%*@,\\-]", re.ASCII)
 _ONLY_SIGNS = bytes(code if _SIGNS.match(chr(code)) else 32 for code in range(256))
+#: The sign of Kelvin and the Turkish I, which are letters of ASCII in lower case.
+_BECOME_LETTERS = "\u212a\u0130"
+#: No word that is looked for has a letter four times in a row, which a word this long may have.
+_REPEATED, _LONG_WORD = re.compile(rb"(.)\1{3,}"), 256
 _LETTERS = re.compile(r"[A-Za-z]+")
 _ONLY_LETTERS = bytes(code if chr(code).isalpha() and code < 128 else 32 for code in range(256))  # noqa: PLR2004 - ASCII
 
@@ -35,9 +39,12 @@ def vocabulary(text: str, different: set[bytes] | None = None) -> str:
         text: The text.
         different: Its runs, where they are known.
     """
-    if different is None or not text.isascii():
-        different = runs(text if text.isascii() else text.lower())  # the sign of Kelvin is a letter then
-    return b" ".join(set(b" ".join(different).translate(_ONLY_LETTERS).split())).decode("ascii")
+    if different is None or any(sign in text for sign in _BECOME_LETTERS):
+        different = runs(text if text.isascii() else text.lower())
+    words = set(b" ".join(different).translate(_ONLY_LETTERS).split())
+    return b" ".join(
+        [_REPEATED.sub(rb"\1\1\1", word) if len(word) > _LONG_WORD else word for word in words]
+    ).decode("ascii")
 
 
 def long_runs(different: set[bytes]) -> str:
