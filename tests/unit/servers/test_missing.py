@@ -47,7 +47,7 @@ def run(directory: Path, *arguments: str, tests: str = TESTS, **environment: str
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     return done.returncode, done.stdout
