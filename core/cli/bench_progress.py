@@ -58,8 +58,7 @@ class RunProgress:
         if not self._console.is_terminal:
             self._said = time.monotonic()
             minutes, seconds = divmod(int(self._said - self._began), 60)
-            self._console.print(Text(f"[{minutes}:{seconds:02}] {line}"))
-            self._console.file.flush()
+            typer.echo(f"[{minutes}:{seconds:02}] {line}", err=True)
 
 
 def run_to_the_end(work: Coroutine[Any, Any, Results], console: Console) -> Results:
