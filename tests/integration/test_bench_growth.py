@@ -17,7 +17,7 @@ from logweir.benchmarks.suite.growth.filling import Position
 from logweir.benchmarks.suite.natives import Spec
 from logweir.benchmarks.suite.natives.sqlite import SqliteNative
 from logweir.benchmarks.suite.profiles import PROFILES, Profile
-from logweir.benchmarks.suite.results import Limits, Measure, Results
+from logweir.benchmarks.suite.results import Limits, Measure, NotRun, Results
 from logweir.benchmarks.suite.truth import CLASSES
 from logweir.cli.bench import bench
 from logweir.encoding.events import decode_event
@@ -67,7 +67,11 @@ async def test_a_run_that_is_killed_and_resumed_has_every_event_once_and_every_a
 
     assert await asyncio.to_thread(killed_when, under_way, command) == -signal.SIGKILL
     before = Results.load(tmp_path / "results.json")
+    missing = NotRun(backend="sqlite", what="queries at 2000", why="of the run before", failed=True)
+    before.not_run.append(missing)
+    before.save(tmp_path / "results.json")
     results = await runner.resume(tmp_path, specs(tmp_path, "file")).go()
+    assert missing in results.not_run  # a store that is left out now keeps what is said of it
     assert len(results.resumed) == 1
     assert results.command.startswith("logweir bench run")
     assert results.measures[: len(before.measures)] == before.measures
@@ -75,7 +79,8 @@ async def test_a_run_that_is_killed_and_resumed_has_every_event_once_and_every_a
     events = runner.workload_of(results.workload).events(0, LAST)
     assert {found[event.id] for event in events} == {1}
     assert all(right.median == 1 for right in results.select("query_right", "file"))
-    assert [entry for entry in results.not_run if "rate is not known" not in entry.why] == []
+    others = [entry for entry in results.not_run if "rate is not known" not in entry.why]
+    assert others == [missing]
 
 
 def assert_all_is_measured(results: Results, backend: str, volume: int) -> None:
@@ -107,7 +112,8 @@ async def test_a_batch_that_was_stored_though_nobody_noted_it_is_not_stored_agai
     )
     run.results.done.remove("file/growth to 2000")
     run.results.save(run.path)
-    await runner.resume(tmp_path, specs(tmp_path, "file")).go()
+    again = await runner.resume(tmp_path, specs(tmp_path, "file"), up_to=BRIEF.volumes[0]).go()
+    assert {measure.labels["volume"] for measure in again.measures} == {BRIEF.volumes[0]}
     ids = [event.id for event in run.workload.events(0, BRIEF.volumes[0])]
     found = stored(tmp_path)
     assert [found[event_id] for event_id in ids] == [1] * len(ids)
