@@ -57,7 +57,7 @@ MAX_DEPTH = "<max depth>"
 
 NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
 _KNOWN_NAME_LENGTH = 64
-_READ = 5  # that part of its characters is what it costs to make a text, as a power of two
+_READ = 4  # that part of its characters is what it costs to make a text, as a power of two
 _DIGITS = 5000  # that a number has at most, and that cost as much as a search
 _OF_PROBED = 2  # what a byte costs about that is copied without a walk
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum

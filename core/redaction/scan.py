@@ -18,8 +18,8 @@ __all__ = ["MASK", "OF_LOOK", "OF_MATCH", "WORK", "Exhausted", "Masked", "Scan",
 
 #: What a secret becomes, in events and in messages alike.
 MASK = "***"
-#: What one call may cost, in units of some 40 nanoseconds of a quiet processor: some ten milliseconds.
-WORK = 165_000
+#: What one call may cost, in units of some 50 nanoseconds of a quiet processor: less than ten milliseconds.
+WORK = 185_000
 #: What a closer look costs, which reads a name or a value in Python.
 OF_LOOK = 90
 #: What it costs to make a vocabulary: for any text, and the part of its characters as a power of two; it is
