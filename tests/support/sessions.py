@@ -32,6 +32,7 @@ _FORMS = (
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME"),
     (r'(duration_ms"?[=:]"?)[\d.]+', r"\1N"),
     (r"\b[\d.,]+ (events|bytes|kB|MB)/s", "N/s"),  # whose unit depends on the machine
+    (r"\b[\d.]+ (ms|s)\b", "N s"),
     (r"\b[\d.]+( ?)(ms|s|B|KiB|bytes|rows)\b", r"N\1\2"),
     (r"\b(SQLite|MySQL|MariaDB|VictoriaLogs|Redis|Python|logweir|pid|worker) v?\d[\w.]*(-\d+)?", r"\1 N"),
     (r"[━─]+", "━"),
