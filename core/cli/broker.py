@@ -129,7 +129,7 @@ def _show(status: BrokerStatus, max_lag: int | None, console: Console) -> None:
 
 
 def _say(console: Console, line: str, style: str = "") -> None:
-    console.print(Padding(Text(printable(line), style=style), (0, 0, 0, 2)), soft_wrap=True)
+    console.print(Text("  " + printable(line), style=style), soft_wrap=True)
 
 
 def _partitions(status: BrokerStatus) -> Table:

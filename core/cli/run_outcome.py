@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console, RenderableType
 from rich.filesize import decimal
 
+from logweir.cli.printable import counted
 from logweir.cli.run_lines import LineReader
 from logweir.cli.tables import counts_by_name
 from logweir.telemetry.model import Metrics
@@ -101,13 +102,13 @@ def added(outcomes: Iterable[Outcome]) -> Outcome:
 
 def summary(outcome: Outcome, ended_by: int | None, console: Console) -> RenderableType:
     """The table of what became of the events, under one sentence about the lines."""
-    title = f"{outcome.read:,} events read, {outcome.malformed:,} malformed lines"
+    title = f"{counted(outcome.read, 'event')} read, {counted(outcome.malformed, 'malformed line')}"
     if outcome.malformed:
         title += " (in the dead letters)"
     if outcome.given_up:
-        title += f", {outcome.given_up:,} lines that no queue took (in the dead letters)"
+        title += f", {counted(outcome.given_up, 'line')} that no queue took (in the dead letters)"
     if outcome.skipped:
-        title += f", {outcome.skipped:,} lines stored before"
+        title += f", {counted(outcome.skipped, 'line')} stored before"
     if outcome.unrouted:
         title += f", {outcome.unrouted:,} taken by no route"
     if outcome.truncated:

@@ -97,7 +97,7 @@ def test_f6_a_run_over_what_is_stored_reads_nothing_and_over_a_grown_or_rotated_
     log.write_text("")
     write_lines(log, range(27, 28))
     said = finished(start(tmp_path, "a.log"))
-    assert "1 events read" in said
+    assert "1 event read" in said
     assert "a.log: it was truncated" in said
     assert numbers_in_file(tmp_path) == numbers_in_table(tmp_path) == list(range(28))
 

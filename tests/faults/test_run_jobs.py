@@ -105,7 +105,7 @@ def test_files_pipes_and_compressed_files_are_read_beside_each_other_and_added_u
         run = start(tmp_path, "a.log", "b.gz", "-", "--jobs", "4", stdin=piped)
     said = finished(run)
     assert run.returncode == 0, said
-    assert "550 events read, 1 malformed lines" in said
+    assert "550 events read, 1 malformed line " in said
     assert "of 4 processes 3 had something to read" in said
     assert "events/s" in said
     assert "by 3 processes" in said

@@ -108,7 +108,7 @@ def test_lines_of_one_event_are_joined_where_routing_yaml_says_so_and_a_followed
     with log.open("ab") as writer:
         writer.write(b"after\n  it\n")
     code, said = run(folder, "app.log")
-    assert (code, "1 events read" in said, "6 lines stored before" in said) == (0, True, True), said
+    assert (code, "1 event read" in said, "6 lines stored before" in said) == (0, True, True), said
     code, said = run(folder, "-", stdin=b"piped\n  more\nend")
     assert (code, stored(folder)[3:]) == (0, ["after", "piped", "end"]), said
     events = [decode_event(line) for line in (folder / "out.jsonl").read_bytes().splitlines()]
