@@ -232,7 +232,7 @@ def _process(module: str, content: dict[str, Any]) -> Iterator[tuple[int, subpro
         ) as process,
     ):
         try:
-            yield _told(process, content)["port"], process
+            yield _answer_of(process, content)["port"], process
         except Exception as error:
             said.seek(0)
             error.add_note(f"{module} with {content.get('contender')}, which said: {said.read()[-2000:]}")
@@ -245,7 +245,7 @@ def _process(module: str, content: dict[str, Any]) -> Iterator[tuple[int, subpro
                 process.kill()
 
 
-def _told(process: subprocess.Popen[str], content: dict[str, Any]) -> Any:
+def _answer_of(process: subprocess.Popen[str], content: dict[str, Any]) -> Any:
     """Command a process what to be, or to do; returns what it answers."""
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - pipes, see above
     process.stdin.write(json.dumps(content) + "\n")
@@ -262,7 +262,7 @@ def _load(ground: _Ground, port: int, seconds: float, rate: float) -> Latencies:
     with subprocess.Popen(  # noqa: S603 - our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        return Latencies(**_told(process, asdict(plan)))
+        return Latencies(**_answer_of(process, asdict(plan)))
 
 
 def _await_answer(port: int, process: subprocess.Popen[str]) -> None:

@@ -1,7 +1,7 @@
 """Several runs as one: of other backends, of other volumes, or of the same again. Pure.
 
-What was measured twice keeps the values of both, as repeats of one figure. What cannot be told apart by its
-labels, though it is not the same, is refused: another server under the same name, or other events.
+What was measured twice keeps the values of both, as repeats of one figure. What its labels do not
+distinguish, though it is not the same, is refused: another server under the same name, or other events.
 """
 
 from __future__ import annotations

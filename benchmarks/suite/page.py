@@ -63,7 +63,7 @@ def render(results: Results) -> str:
 
 
 def _in_short(results: Results, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """Who leads each row, and by how much; those that cannot be told apart are named together."""
+    """Who leads each row, and by how much; those that cannot be distinguished are named together."""
     for row in rows:
         leaders = row.leaders()
         if not leaders or not row.chief:

@@ -63,7 +63,7 @@ class Run:
     Attributes:
         folder: Where its files are.
         results: What is known so far.
-        told: Called while a step is under way, with a line for whoever watches.
+        on_progress: Called while a step is under way, with a line for whoever watches.
     """
 
     folder: Path
@@ -71,7 +71,7 @@ class Run:
     specs: list[Spec]
     profile: Profile
     workload: Workload
-    told: Callable[[str], None] = lambda _line: None
+    on_progress: Callable[[str], None] = lambda _line: None
     _ended: dict[str, str] = field(default_factory=dict)
     _questions: dict[int, list[Question]] = field(default_factory=dict)
 
@@ -134,7 +134,7 @@ class Run:
         workload, profile = self.workload, self.profile
         if profile.growth:
             yield from Growth(
-                self.folder, self.results, profile, workload, self._questions, self.told
+                self.folder, self.results, profile, workload, self._questions, self.on_progress
             ).stages()
             return
         yield "matrix", lambda native: ingest.matrix(native, workload, profile)

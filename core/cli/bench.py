@@ -111,7 +111,7 @@ def _show_run(results: Results, folder: Path, console: Console) -> None:
 
 def _go(measuring: runner.Run, console: Console) -> Results:
     with RunProgress(console) as progress:
-        measuring.told = progress.told
+        measuring.on_progress = progress.note
         return run_to_the_end(measuring.go(progress.step), console)
 
 

@@ -48,7 +48,7 @@ class RunProgress:
         self._bar.update(self._task, completed=done, total=total, description=what)
         self._say(f"{done} of {total} steps done; {what}")
 
-    def told(self, line: str) -> None:
+    def note(self, line: str) -> None:
         """A step has come so far."""
         self._bar.update(self._task, description=line)
         if time.monotonic() - self._said >= _EVERY:

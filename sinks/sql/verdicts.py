@@ -74,7 +74,7 @@ _MYSQL_NO_PARTITION = {1526, 1591}  # ER_NO_PARTITION_FOR_GIVEN_VALUE, and its _
 #: MySQL and MariaDB: the character set of a column lacks a letter. It is said by the code of a wrong number.
 _MYSQL_NO_LETTER = "Incorrect string value"
 _NO_LETTER_ADVICE = "; the column's character set lacks a letter: convert the table to utf8mb4, the row waits"
-#: MySQL and MariaDB: a connection that will be told the same for ever, whoever writes, while a new one may
+#: MySQL and MariaDB: a connection that will get the same answer for ever, whoever writes, while a new one may
 #: reach another server or another state of this one.
 _MYSQL_USELESS = {
     1290,  # ER_OPTION_PREVENTS_STATEMENT: --read-only, --super-read-only

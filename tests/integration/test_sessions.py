@@ -33,9 +33,9 @@ def follow(session: Session) -> None:
         (ROOT / session.page).write_text(text, encoding="utf-8")
         return
     wrong = []
-    for command, told, printed in played:
-        if not alike(told, printed):
-            lines = form(told).splitlines(), form(printed).splitlines()
+    for command, written, printed in played:
+        if not alike(written, printed):
+            lines = form(written).splitlines(), form(printed).splitlines()
             wrong += [f"$ {command}", *difflib.unified_diff(*lines, "the page", "here", n=0, lineterm="")]
     if wrong:
         hint = "after a change that is meant: LOGWEIR_SESSIONS=write"

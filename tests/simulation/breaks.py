@@ -178,7 +178,7 @@ def the_committer_clears_its_flag_after_it_has_looked_for_work() -> Iterator[Non
 
 @contextmanager
 def a_commit_is_noted_when_another_may_have_come_in_between() -> Iterator[None]:
-    """Two threads that commit, each after its own write, tell the backlogs of it in any order."""
+    """Two threads that commit, each after its own write, report it to the backlogs in any order."""
     finish = Spool._finish
     written: dict[object, Any] = {}
 

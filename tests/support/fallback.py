@@ -36,8 +36,8 @@ import pathlib
 def say():
     while True:
         sink = logweir.metrics().sinks["store"]
-        told = f"{sink.circuit} {sink.failures} {sink.diverted} {sink.returned} {sink.in_fallback}"
-        pathlib.Path("says.new").write_text(told)
+        line = f"{sink.circuit} {sink.failures} {sink.diverted} {sink.returned} {sink.in_fallback}"
+        pathlib.Path("says.new").write_text(line)
         os.replace("says.new", "says")
         time.sleep(0.005)
 logweir.start()

@@ -60,9 +60,9 @@ def form(text: str) -> str:
     return text.strip()
 
 
-def alike(told: str, printed: str) -> bool:
+def alike(written: str, printed: str) -> bool:
     """Whether a page's output has the form of what was printed; ``...`` alone in a line stands for any lines."""
-    wanted = re.escape(form(told)).replace(re.escape("\n..."), r"(\n.*)?")
+    wanted = re.escape(form(written)).replace(re.escape("\n..."), r"(\n.*)?")
     return re.fullmatch(wanted, form(printed), re.DOTALL) is not None
 
 
@@ -89,22 +89,24 @@ class Session:
         try:
             for language, text in _BLOCK.findall((ROOT / self.page).read_text(encoding="utf-8")):
                 if language == "console":
-                    played += [(command, told, self._type(command, told)) for command, told in typed(text)]
+                    played += [
+                        (command, written, self._type(command, written)) for command, written in typed(text)
+                    ]
                 elif name := re.match(r"# ([\w./]+\.\w+)\n", text):
                     (self.folder / name[1]).write_text(self._here(text), encoding="utf-8")
         finally:
             self._end()
         return played
 
-    def _type(self, command: str, told: str) -> str:
+    def _type(self, command: str, written: str) -> str:
         if command.startswith(SKIPPED):
             self.done.get(command, lambda: None)()
-            return told
+            return written
         if command.endswith(" &"):
             self._beside.append(self._start(command.removesuffix(" &")))
-            return told
+            return written
         deadline = time.monotonic() + (_PATIENCE if _READS.match(command) else 0)
-        while not alike(told, printed := self._run(command)) and time.monotonic() < deadline:
+        while not alike(written, printed := self._run(command)) and time.monotonic() < deadline:
             time.sleep(0.2)
         return printed
 
@@ -160,8 +162,8 @@ def rewritten(page: str, played: list[tuple[str, str, str]]) -> str:
     """The page with the outputs of a play."""
     text = (ROOT / page).read_text(encoding="utf-8")
     place = 0
-    for command, told, printed in played:
-        if not alike(told, printed):
-            place = text.index(f"$ {command}\n{told}", place) + len(f"$ {command}\n")
-            text = text[:place] + printed + text[place + len(told) :]
+    for command, written, printed in played:
+        if not alike(written, printed):
+            place = text.index(f"$ {command}\n{written}", place) + len(f"$ {command}\n")
+            text = text[:place] + printed + text[place + len(written) :]
     return text

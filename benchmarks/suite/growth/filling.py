@@ -99,7 +99,7 @@ async def fill(
     workload: Workload,
     position: Position,
     end: int,
-    told: Callable[[int, float], None] = lambda _at, _rate: None,
+    on_progress: Callable[[int, float], None] = lambda _at, _rate: None,
 ) -> Filled:
     """Fill a store up to ``end`` events, from where it is.
 
@@ -108,7 +108,7 @@ async def fill(
         workload: The events.
         position: Where it is; kept up to date.
         end: How many events shall be in it.
-        told: Called now and then: how many are in it, and at which rate they came.
+        on_progress: Called now and then: how many are in it, and at which rate they came.
     """
     await _settle_what_is_uncertain(store, workload, position)
     filled = Filled()
@@ -124,7 +124,7 @@ async def fill(
             await _write_all(store, batches, position, filled)
             seconds += time.perf_counter() - began
             count += min(first + _STRETCH, high) - first
-            told(position.confirmed, count / max(seconds, 1e-9))
+            on_progress(position.confirmed, count / max(seconds, 1e-9))
         filled.rates.append(count / max(seconds, 1e-9))
         filled.events += count
     position.save()

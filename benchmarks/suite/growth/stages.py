@@ -46,7 +46,7 @@ class Growth:
         profile: The sizes.
         workload: The events.
         asked: The questions of each volume, shared by the backends.
-        told: Called while a store is filled, with a line for whoever watches.
+        on_progress: Called while a store is filled, with a line for whoever watches.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class Growth:
     profile: Profile
     workload: Workload
     asked: dict[int, list[Question]]
-    told: Callable[[str], None]
+    on_progress: Callable[[str], None]
 
     def stages(self) -> Iterator[tuple[str, Work]]:
         """Each step's name, and what it does with a backend."""
@@ -92,10 +92,10 @@ class Growth:
         return work
 
     def _teller(self, native: Native, volume: int) -> Callable[[int, float], None]:
-        def tell(at: int, rate: float) -> None:
-            self.told(f"{native.spec.name}: {at:,} of {volume:,} events, {rate:,.0f} events/s")
+        def report(at: int, rate: float) -> None:
+            self.on_progress(f"{native.spec.name}: {at:,} of {volume:,} events, {rate:,.0f} events/s")
 
-        return tell
+        return report
 
     async def _create(self, native: Native) -> None:
         """An empty store, divided where that is asked for."""

@@ -51,7 +51,7 @@ def _types() -> Iterator[str]:
 
 
 def _is_variable(definition: Definition) -> bool:
-    """Whether it is a ``TypeVar`` or the like, which tells a reader nothing."""
+    """Whether it is a ``TypeVar`` or the like, of no use to a reader."""
     return bool(re.match(r"\w+ = (TypeVar|ParamSpec)\(", ast.unparse(definition.nodes[0])))
 
 
