@@ -59,6 +59,7 @@ NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
 _KNOWN_NAME_LENGTH = 64
 _READ = 4  # that part of its characters is what it costs to make a text, as a power of two
 _DIGITS = 5000  # that a number has at most, and that cost as much as a search
+_MARKS = (MAX_DEPTH, CYCLE)  # in place of a container, also under a secret's name
 _OF_PROBED = 2  # what a byte costs about that is copied without a walk
 _STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
 
@@ -169,7 +170,7 @@ class Walk(Lists):
             if plain is None or kind is bool:
                 return plain
             if kind in _SCALARS:
-                kept = is_kept(plain, secrecy) or is_item_mark(plain)
+                kept = is_kept(plain, secrecy) or plain in _MARKS or is_item_mark(plain)
                 return self.value(plain, depth) if kept else self._mask_named(name)
             if kind in _CONTAINERS and not plain:
                 return self.value(plain, depth)

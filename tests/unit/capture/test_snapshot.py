@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
@@ -198,6 +198,7 @@ def test_whatever_is_logged_becomes_json_that_survives_the_way_there_and_back(ma
 def test_even_names_that_are_not_text_become_names(makers):
     snapshot, _ = _shared(_made(makers))
 
+    assume(TRUNCATED_FIELD not in snapshot)
     assert len(snapshot) == len(makers)
     assert all(type(name) is str for name in snapshot)
 
@@ -211,6 +212,16 @@ def test_the_snapshot_of_a_snapshot_is_equal_to_it(makers, limits):
     snapshotter = _snapshotter(**limits)
     once, _ = snapshotter(_made(makers))
 
+    # What is kept of an event that is too dear depends on what comes first, and marks cost less than values.
+    assume(TRUNCATED_FIELD not in once)
+    assert snapshotter(once)[0] == once
+
+
+def test_what_was_too_deep_under_a_secret_name_says_so_the_second_time_too():
+    snapshotter = _snapshotter(max_depth=2)
+    once, _ = snapshotter({"tokens": [{"left": [1]}]})
+
+    assert once == {"tokens": [{"left": "<max depth>"}]}
     assert snapshotter(once)[0] == once
 
 
