@@ -29,7 +29,7 @@ from support import durable
 from support.burst import Burst
 from support.elsewhere import said
 from support.fleet import BROKERS, STORES, Host, a_store, hosted, numbers_in, resident, routing
-from support.waiting import eventually
+from support.waiting import eventually, whole_lines
 
 pytestmark = [pytest.mark.busy, pytest.mark.soak]
 
@@ -288,7 +288,7 @@ def test_a_rolling_upgrade_loses_nothing_whichever_side_is_newer(
 
     def stored() -> list[int]:
         path = tmp_path / "store.jsonl"
-        lines = path.read_bytes().splitlines() if path.exists() else []
+        lines = whole_lines(path)
         return sorted(json.loads(line)["fields"]["number"] for line in lines)
 
     asyncio.run(publish(2, range(100, 150)))  # a publisher that is newer than the worker

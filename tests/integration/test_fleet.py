@@ -20,7 +20,7 @@ from support.elsewhere import TESTS
 from support.order_service import ROOT, Driven, expected, order_service
 from support.programs import ended_with_the_test
 from support.raw_stores import Stored
-from support.waiting import eventually
+from support.waiting import eventually, whole_lines
 
 ROUTING = ROOT / "examples" / "fleet" / "routing.yaml"
 #: Not the address that is the default.
@@ -114,7 +114,7 @@ def tracing_of(server: Server, job: str) -> list[Stored]:
 
 def copy_of(folder: Path) -> list[str]:
     path = folder / "copy.jsonl"
-    return [decode_event(line).id for line in path.read_bytes().splitlines()] if path.exists() else []
+    return [decode_event(line).id for line in whole_lines(path)]
 
 
 def truth(driven: Driven, kind: str) -> Counter[tuple[str, str]]:

@@ -25,7 +25,7 @@ from logweir.settings.delivery import QueueConfig
 from servers import Server
 from support.elsewhere import said, start_worker, terminate
 from support.redis_cluster import move, node_of, replica, stream_names
-from support.waiting import eventually
+from support.waiting import eventually, whole_lines
 
 OwnServers = Callable[..., Any]
 
@@ -51,7 +51,7 @@ def routing(folder: Path, url: str, **queue: Any) -> dict[str, Any]:
 
 def stored(folder: Path) -> list[int]:
     path = folder / "store.jsonl"
-    lines = path.read_bytes().splitlines() if path.exists() else []
+    lines = whole_lines(path)
     return sorted(json.loads(line)["fields"]["number"] for line in lines)
 
 

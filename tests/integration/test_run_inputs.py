@@ -16,7 +16,7 @@ import pytest
 
 from logweir.encoding.events import decode_event
 from support.programs import ended_with_the_test
-from support.waiting import eventually
+from support.waiting import eventually, whole_lines
 
 pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
 
@@ -52,7 +52,7 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, str]:
 
 def stored(folder: Path) -> list[str]:
     path = folder / "out.jsonl"
-    return [decode_event(line).name for line in path.read_bytes().splitlines()] if path.exists() else []
+    return [decode_event(line).name for line in whole_lines(path)]
 
 
 def lines(*names: str) -> bytes:

@@ -43,7 +43,17 @@ def follow(session: Session) -> None:
 
 
 #: What the examples make, and what Django and the sink make for themselves.
-OWN_TABLES = ("shop_", "jobs_", "django_", "auth_", "sqlite_", "logweir_", "audit_log", "accounts", "transfers")
+OWN_TABLES = (
+    "shop_",
+    "jobs_",
+    "django_",
+    "auth_",
+    "sqlite_",
+    "logweir_",
+    "audit_log",
+    "accounts",
+    "transfers",
+)
 
 
 def tables_in(path: Path) -> list[str]:

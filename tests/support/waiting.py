@@ -1,9 +1,10 @@
-"""Waiting for what has no event to await: what a server does by its own clock, or another thread counts."""
+"""Waiting for what has no event to await: a server by its own clock, a count of another thread, a file that grows."""
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-__all__ = ["eventually"]
+__all__ = ["eventually", "whole_lines"]
 
 
 def eventually(
@@ -25,3 +26,8 @@ def eventually(
     while not condition():
         assert time.monotonic() < deadline, found()
         time.sleep(pause)
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file that somebody may be writing to; none where there is no file yet."""
+    return path.read_bytes().rpartition(b"\n")[0].splitlines() if path.exists() else []

@@ -20,6 +20,7 @@ from logweir.encoding.events import decode_event
 from logweir.errors import LogweirError, NotRunning
 from logweir.process.life import ANSWERS, NEXT, Answer, Call, Life, Stage
 from logweir.runtime import current as runtime
+from support.waiting import whole_lines
 
 PAGE = Path(__file__).parents[3] / "docs/explanation/process-life.md"
 
@@ -128,7 +129,7 @@ class ProcessLife(RuleBasedStateMachine):
 
     def stored(self) -> list[str]:
         """The names of what the sink has."""
-        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
+        lines = whole_lines(self.path)
         return sorted(decode_event(line).name for line in lines)
 
     def answer(self, call: Call) -> Answer:
