@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -87,17 +88,21 @@ def run(
     _show_run(_go(measuring, console), folder, console)
 
 
+#: Those that say how many events a rival gets in a turn; the others grow stores.
+_OF_RIVALS = [name for name, profile in PROFILES.items() if not profile.growth]
+
+
 def _profile(name: str, up_to: int | None) -> Profile:
-    _check_profile(name)
+    _check_profile(name, PROFILES)
     try:
         return PROFILES[name] if up_to is None else PROFILES[name].up_to(up_to)
     except LogweirError as error:
         raise typer.BadParameter(str(error)) from None
 
 
-def _check_profile(name: str) -> None:
-    if name not in PROFILES:
-        raise typer.BadParameter(f"there is no profile {name!r}; there are {', '.join(PROFILES)}")
+def _check_profile(name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise typer.BadParameter(f"there is no profile {name!r} here; there are {', '.join(known)}")
 
 
 def _show_run(results: Results, folder: Path, console: Console) -> None:
@@ -121,7 +126,7 @@ def rivals(
         list[str] | None,
         typer.Option(help="A server to play on too: [NAME:]TYPE=URL, such as loki=http://localhost:3100."),
     ] = None,
-    profile: Annotated[str, typer.Option(help=f"How much: {', '.join(PROFILES)}.")] = "small",
+    profile: Annotated[str, typer.Option(help=f"How much: {', '.join(_OF_RIVALS)}.")] = "small",
     events: Annotated[
         int | None, typer.Option(min=1, help="Events in a turn, instead of the profile's.")
     ] = None,
@@ -130,7 +135,7 @@ def rivals(
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 7,
 ) -> None:
     """Measure logweir beside its rivals: the same events into the same stores, counted there."""
-    _check_profile(profile)
+    _check_profile(profile, _OF_RIVALS)
     stores = folder / "stores"
     specs = [Spec(name, name, "", stores) for name in (*_EMBEDDED, LOOPBACK) if embedded]
     specs += [spec_of(text, stores, rival_types()) for text in backend or []]

@@ -22,10 +22,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
+from logweir.cli.events import as_line, echo
 from logweir.cli.screen import Screen
 from logweir.cli.tables import table_of
 from logweir.config.loading import load_config
@@ -187,7 +190,10 @@ def _report(outcome: _Outcome, found: list[Found]) -> None:
         + ", ".join(f"{status}: {count:,}" for status, count in sorted(outcome.statuses.items()))
     )
     console.print(_where_it_landed(found, console))
-    console.print(_one_trace(outcome.a_refund, found, console))
+    console.print(f"\nOne refund, across the sinks: logweir trace {outcome.a_refund}")
+    for item in found:
+        if item.event.trace_id == outcome.a_refund:
+            echo(_shortened(item))
 
 
 def _where_it_landed(found: list[Found], console: Screen) -> Table:
@@ -198,22 +204,11 @@ def _where_it_landed(found: list[Found], console: Screen) -> Table:
     return table
 
 
-def _one_trace(trace_id: str, found: list[Found], console: Screen) -> Table:
-    headings = ["time", "sink", "kind", "level", "event", "fields"]
-    table = table_of(console, headings, title=f"One refund, across the sinks: trace {trace_id}")
-    for item in found:
-        if item.event.trace_id == trace_id:
-            event = item.event
-            fields = ", ".join(f"{key}={value}" for key, value in event.fields.items() if key != "request_id")
-            table.add_row(
-                event.datetime.strftime("%H:%M:%S.%f"),
-                item.sink,
-                event.kind.value,
-                event.level,
-                event.name,
-                fields,
-            )
-    return table
+def _shortened(item: Found) -> Text:
+    """A line without what all lines of the trace have."""
+    shared = {"request_id", "http_method", "http_path"}
+    fields = {name: value for name, value in item.event.fields.items() if name not in shared}
+    return as_line(msgspec.structs.replace(item.event, fields=fields, trace_id=None), [item.sink])
 
 
 def _prove(outcome: _Outcome, found: list[Found]) -> None:

@@ -24,8 +24,12 @@ PACKAGES = {folder: name for name, folder in PYPROJECT["tool"]["setuptools"]["pa
 #: Whose other files are for readers of the repository, not for those of the package.
 CODE_ALONE = {"examples"}
 
-#: Below these lie distributions of their own, such as the example of a custom sink.
-OTHERS = {path.parent for path in TREE if path.name == "pyproject.toml"} - {PurePosixPath()}
+#: Below these lie distributions of their own, such as the example of a custom sink, and programs in no package.
+OTHERS = {
+    path.parent
+    for path in TREE
+    if path.name == "pyproject.toml" or (path.parts[0] == "examples" and path.name == "routing.yaml")
+} - {PurePosixPath()}
 
 
 def ours() -> list[PurePosixPath]:
