@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from servers import Server, machine
+from servers.errors import Unavailable
 from servers.plugin import Proxies
 from support import sessions, sql
 from support.sessions import ROOT, Session, alike, form, rewritten
@@ -102,6 +103,10 @@ def test_the_tutorial_leaves_after_each_step_what_it_says(
 
 @pytest.mark.parametrize("example", ["django_shop", "celery_jobs", "fallback", "ledger", "order_service"])
 def test_an_example_leaves_what_its_page_says(example: str, folder: Path) -> None:
+    try:
+        machine.need({"curl": "curl"})
+    except Unavailable as error:
+        pytest.skip(f"not run: curl: {error}")
     if (ROOT / "examples" / example / "routing.yaml").exists():  # a program of its own; others are installed
         shutil.copytree(ROOT / "examples" / example, folder, dirs_exist_ok=True)
     port = str(machine.free_port())
