@@ -21,6 +21,7 @@ import msgspec
 from logweir.cli.interruption import Interruption
 from logweir.cli.run_outcome import Outcome, added
 from logweir.cli.run_pieces import Piece
+from logweir.process.ends import cause_of_end
 
 __all__ = ["Jobs"]
 
@@ -132,7 +133,7 @@ class Jobs:
         if outcome is None:
             outcome = Outcome(complete=False)
             if not self._ending:
-                what = f"process {job.process.pid} ended by {_cause(code)}"
+                what = f"process {job.process.pid} ended by {cause_of_end(code)}"
                 outcome.notes = [f"{what}: the run has ended; begun again, it goes on there"]
         self._done.append(outcome)
         if not outcome.complete and not self._ending:
@@ -160,12 +161,3 @@ def _close(job: _Job) -> None:
     with suppress(BrokenPipeError):
         if job.process.stdin is not None:
             job.process.stdin.close()
-
-
-def _cause(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from logweir.process.ends import cause_of_end
+
 __all__ = ["WorkerGroup"]
 
 #: Seconds before a process that died is started again: the first time, at most, and after how long a life the
@@ -108,7 +110,7 @@ class WorkerGroup:
             self._failed = self._failed or process.returncode != 0
             return
         lived = self._clock() - slot.born
-        what = f"ended after {lived:.0f} s by {_cause(process.returncode)}"
+        what = f"ended after {lived:.0f} s by {cause_of_end(process.returncode)}"
         self._put_off(number, slot, f"worker {process.pid}", what, lived)
 
     def _put_off(self, number: int, slot: _Slot, who: str, what: str, lived: float) -> None:
@@ -117,12 +119,3 @@ class WorkerGroup:
         pause = min(_LONGEST_PAUSE, _PAUSE * 2.0 ** (slot.deaths - 1))
         slot.due = self._clock() + pause
         self._say(f"{who} ({number + 1} of {len(self._slots)}) {what}; another is started in {pause:g} s")
-
-
-def _cause(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
