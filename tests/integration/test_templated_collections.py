@@ -9,13 +9,13 @@ from uuid import uuid4
 import pymongo
 import pytest
 
-from logweir.event import Event
-from logweir.sinks.contract import Deletable, Prunable, Query, Readable, SinkContext
+from logweir.sinks.contract import Deletable, Prunable, Readable, SinkContext
 from logweir.sinks.mongodb.config import MongoConfig
 from logweir.sinks.mongodb.sink import MongoSink
 from logweir.sinks.results import WriteResult
 from logweir.sinks.threaded import as_async
 from logweir.testing.contract import make_event
+from support.templated import found, ids, is_open
 
 DATABASE = "logweir_integration"
 
@@ -44,19 +44,8 @@ def counts(options: dict[str, Any]) -> dict[str, int]:
 async def opened(options: dict[str, Any], *, read_only: bool = False, **more: Any) -> AsyncIterator[Any]:
     config = MongoConfig.model_validate({**options, **more})
     sink = as_async(MongoSink(config, SinkContext(name="events", workers=2, read_only=read_only)))
-    try:
-        await sink.open()
+    async with is_open(sink):
         yield sink
-    finally:
-        await sink.close()
-
-
-async def found(sink: Any, **conditions: Any) -> list[str]:
-    return [event.id async for event in sink.search(Query(**conditions))]
-
-
-def ids(*events: Event) -> list[str]:
-    return [event.id for event in events]
 
 
 async def test_each_event_goes_to_the_collection_that_its_field_names(options: dict[str, Any]) -> None:

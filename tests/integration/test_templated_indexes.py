@@ -8,14 +8,14 @@ from uuid import uuid4
 
 import pytest
 
-from logweir.event import Event
-from logweir.sinks.contract import Deletable, Prunable, Query, Readable, SinkContext
+from logweir.sinks.contract import Deletable, Prunable, Readable, SinkContext
 from logweir.sinks.results import WriteResult
 from logweir.sinks.templated import TemplatedSink
 from logweir.sinks.threaded import as_async
 from logweir.testing.contract import assert_law, make_event
 from support.elastic import Elastic
 from support.search_engines import PRODUCTS
+from support.templated import found, ids, is_open
 
 DAY_NS = 86_400 * 10**9
 
@@ -62,19 +62,8 @@ async def opened(store: Store, *, read_only: bool = False, **more: Any) -> Async
     made = store.all.product.make(**options)
     sink = as_async(type(made)(made.config, SinkContext(name="events", workers=2, read_only=read_only)))
     assert isinstance(sink, TemplatedSink)
-    try:
-        await sink.open()
+    async with is_open(sink):
         yield sink
-    finally:
-        await sink.close()
-
-
-async def found(sink: Any, **conditions: Any) -> list[str]:
-    return [event.id async for event in sink.search(Query(**conditions))]
-
-
-def ids(*events: Event) -> list[str]:
-    return [event.id for event in events]
 
 
 async def test_each_event_goes_to_the_index_that_its_field_names(store: Store) -> None:

@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 import logweir
 from logweir.cli.app import app
 from logweir.errors import SinkUnavailable
-from logweir.event import Event
 from logweir.sinks import registry
-from logweir.sinks.contract import Deletable, Prunable, Query, Readable, SinkContext
+from logweir.sinks.contract import Deletable, Prunable, Readable, SinkContext
 from logweir.sinks.results import HealthStatus, WriteResult
 from logweir.sinks.templated import TemplatedSink
 from logweir.sinks.threaded import as_async
 from logweir.testing.contract import assert_law, make_event
 from support.sql import TYPES, table_name
+from support.templated import found, ids, is_open
 
 SERVERS = ["sqlite", *TYPES]
 UUID = "3f2c1e9a-0000-4000-8000-0123456789ab"
@@ -82,19 +82,8 @@ async def opened(store: Store, *, read_only: bool = False, **more: Any) -> Async
     config = sink_class.Config.model_validate(options)
     sink = as_async(sink_class(config, SinkContext(name="audit", workers=2, read_only=read_only)))
     assert isinstance(sink, TemplatedSink)
-    try:
-        await sink.open()
+    async with is_open(sink):
         yield sink
-    finally:
-        await sink.close()
-
-
-async def found(sink: Any, **conditions: Any) -> list[str]:
-    return [event.id async for event in sink.search(Query(**conditions))]
-
-
-def ids(*events: Event) -> list[str]:
-    return [event.id for event in events]
 
 
 def take_away(folder: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event, new_event_id
-from logweir.sinks.contract import Query, SinkContext
+from logweir.sinks.contract import SinkContext
 from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.sinks.results import WriteResult
 from logweir.sinks.templated import TemplatedSink
@@ -19,6 +19,7 @@ from logweir.testing.contract import make_event
 from servers import Server
 from servers.server import OwnServer
 from support import victorialogs as store
+from support.templated import found, ids
 
 CONTEXT = SinkContext(name="logs", workers=2)
 
@@ -33,16 +34,8 @@ async def opened(sink: Any) -> AsyncIterator[Any]:
         await writer.close()
 
 
-async def found(sink: Any, **conditions: Any) -> list[str]:
-    return [event.id async for event in sink.search(Query(**conditions))]
-
-
 def of_tenants(*tenants: Any) -> list[Event]:
     return [make_event(tenant=tenant) for tenant in tenants]
-
-
-def ids(*events: Event) -> list[str]:
-    return [event.id for event in events]
 
 
 @pytest.fixture
