@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 SKIPPED = ("docker", "pip ", "make ", "git ", "python3 -m venv", ". .venv")
 #: Whose answer may come a moment late, because events are on their way.
 _READS = re.compile(r"^(logweir (query|trace|broker)|curl|cat) ?")
-_PATIENCE = 3.0 if os.environ.get("LOGWEIR_SESSIONS") == "write" else 30.0
+_PATIENCE = 3.0 if os.environ.get("LOGWEIR_SESSIONS") == "write" else 90.0
 #: Where the reader of the pages is; ``folder`` is as long, so that tables break their lines alike.
 _READERS_FOLDER = "/home/ann/shop"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
