@@ -101,6 +101,7 @@ def test_the_tutorial_leaves_after_each_step_what_it_says(
         asyncio.run(sql.run(mysql.url, f"DROP TABLE IF EXISTS {ours['shop_audit']}"))
 
 
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("example", ["django_shop", "celery_jobs", "fallback", "ledger", "order_service"])
 def test_an_example_leaves_what_its_page_says(example: str, folder: Path) -> None:
     try:
