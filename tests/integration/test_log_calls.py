@@ -117,12 +117,12 @@ def emit(runtime: logweir.Runtime, name: Any, fields: dict[str, Any]) -> None:
 
 def stored_by(runtime: logweir.Runtime, call: Any) -> logweir.Event:
     """The one event of a call."""
-    assert runtime.flush()  # what an earlier test logged may still be on its way
+    assert runtime.flush(60)  # what an earlier test logged may still be on its way
     stored = MemorySink.of("out").events
     stored.clear()
     with current(runtime):
         call()
-    assert runtime.flush()
+    assert runtime.flush(60)
     assert len(stored) == 1, [(event.name, event.fields) for event in stored.values()]
     return next(iter(stored.values()))
 
