@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
@@ -139,8 +139,12 @@ class TemplatedSink(Sink[SinkConfig]):
         if options is None:
             raise SinkRejected(f"{text!r} cannot be a destination")
         overflow = self._open.get(self.destinations.overflow)
-        beside = getattr(overflow.itself, "beside", None) if overflow and overflow.opened else None
-        itself = beside(options) if beside else cast(Any, self._class)(options, self.context)
+        beside = getattr(overflow.itself, "beside", None) if overflow else None
+        if beside is not None:
+            with suppress(SinkUnavailable):  # what is shared needs an open sink, with most
+                itself = beside(options)
+                return _Open(self._as_writer(itself), itself)
+        itself = cast(Any, self._class)(options, self.context)
         return _Open(self._as_writer(itself), itself)
 
     # -- writing ------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ _FIRST_PAGE = 500
 _SAMPLE = 50
 #: How long one search may take.
 _SEARCHING = 60.0
-#: Events of a page where all are read: a search in a file reads the whole of it for each.
+#: Events of a page where all are read: each page is a search, whose beginning costs something everywhere.
 _STREAMED = 20_000
 _MILLISECOND = 10**6
 

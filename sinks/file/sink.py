@@ -31,7 +31,7 @@ from logweir.process.pacing import in_slices_of_thread
 from logweir.sinks.contract import Query, SinkContext, SyncSink
 from logweir.sinks.file.cleanup import Cleanup
 from logweir.sinks.file.config import FileConfig
-from logweir.sinks.file.reading import files_of, find, ids_at_the_end
+from logweir.sinks.file.reading import Reader, files_of, ids_at_the_end
 from logweir.sinks.file.recent_ids import RecentIds
 from logweir.sinks.file.rotation import is_due, put_aside, rotated_files
 from logweir.sinks.results import Health, HealthStatus, WriteResult
@@ -60,12 +60,20 @@ class FileSink(SyncSink[FileConfig]):
         self._file: int | None = None
         self._lock_file: int | None = None
         self._recent = RecentIds(_REMEMBERED_IDS)
+        self._reader = Reader()
+        self._owns_reader = True
 
     def _place(self, path: Path) -> None:
         self._path = path
         self._cleanup = Cleanup(path, self.config.rotate, self._mode)
 
     # -- life ---------------------------------------------------------------------------------------
+
+    def beside(self, config: FileConfig) -> FileSink:
+        """Make a sink for another file, which knows what this one has learned of the files that it read."""
+        sink = FileSink(config, self.context)
+        sink._reader, sink._owns_reader = self._reader, False
+        return sink
 
     def open(self) -> None:
         """Make the folder, open the file, and learn what stands at its end.
@@ -91,6 +99,8 @@ class FileSink(SyncSink[FileConfig]):
                     with contextlib.suppress(OSError):
                         os.close(descriptor)
             self._file = self._lock_file = None
+        if self._owns_reader:
+            self._reader.close()
         self._cleanup.wait(_CLEANUP_SECONDS)
 
     def check(self) -> Health:
@@ -248,7 +258,7 @@ class FileSink(SyncSink[FileConfig]):
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time, out of the file and the rotated ones."""
         with _as_sink_errors(self._path):
-            found = await asyncio.to_thread(lambda: find(_real(self.config.path), query))
+            found = await asyncio.to_thread(lambda: self._reader.find(_real(self.config.path), query))
         for event in found:
             yield event
 

@@ -1,6 +1,7 @@
 """Reading back the file and the rotated ones, while others write, rotate and compress."""
 
 import gzip
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.file import reading
-from logweir.sinks.file.reading import _read, find
+from logweir.sinks.file.reading import Reader
 from logweir.sinks.file.rotation import packed_name, put_aside, rotated_files
 from logweir.testing.contract import make_event
 
@@ -24,7 +25,8 @@ def append(path: Path, *events: Event) -> None:
 
 
 def names(path: Path, query: Query | None = None) -> list[str]:
-    return [event.name for event in find(path, query or Query())]
+    with closing(Reader()) as reader:
+        return [event.name for event in reader.find(path, query or Query())]
 
 
 @pytest.fixture
@@ -70,13 +72,25 @@ def test_a_file_that_is_compressed_at_the_moment_is_read_once(path: Path) -> Non
     assert names(path) == ["oldest", "middle", "newest"]
 
 
-def test_a_file_that_is_compressed_or_deleted_after_it_was_listed_is_no_trouble(path: Path) -> None:
+def test_a_file_that_is_compressed_or_deleted_after_it_was_listed_is_no_trouble(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     middle = rotated_files(path)[1]
-    packed_name(middle).write_bytes(gzip.compress(middle.read_bytes()))
-    middle.unlink()
-    assert [event.name for event in _read(middle)] == ["middle"]
-    packed_name(middle).unlink()
-    assert list(_read(middle)) == []
+    acts = [
+        lambda: packed_name(middle).write_bytes(gzip.compress(middle.read_bytes())) and middle.unlink(),
+        lambda: packed_name(middle).unlink(),
+    ]
+    listed = reading.rotated_files
+
+    def list_and_act(path: Path) -> list[Path]:
+        found = listed(path)
+        if acts:
+            acts.pop(0)()
+        return found
+
+    monkeypatch.setattr(reading, "rotated_files", list_and_act)
+    assert names(path) == ["oldest", "newest"]
+    assert not acts
 
 
 def test_a_compressed_file_that_is_corrupt_is_reported_and_the_rest_is_read(
@@ -113,5 +127,5 @@ def test_who_asks_by_id_makes_no_event_of_the_other_lines(
         file.write(b'{"id": 7}\nnot an event\n')
     made = list[bytes]()
     monkeypatch.setattr(reading, "decode_event", lambda line: made.append(line) or decode_event(line))
-    assert [event.name for event in find(path, Query(ids=frozenset([events[3].id])))] == ["n3"]
+    assert names(path, Query(ids=frozenset([events[3].id]))) == ["n3"]
     assert len(made) == 1
