@@ -25,7 +25,7 @@ from logweir.sinks.elasticsearch.product import Elasticsearch
 from logweir.sinks.elasticsearch.through_proxies import node_class_for
 from logweir.sinks.elasticsearch.verdicts import failure
 from logweir.sinks.shared.credentials import login_of, without_secrets
-from logweir.sinks.shared.search_engine.engine import Answer, Engine, Product
+from logweir.sinks.shared.search_engine.contract import Answer, Client, Product
 from logweir.sinks.shared.search_engine.packing import SMALLEST, packed
 from logweir.sinks.shared.tls import tls_context
 
@@ -64,7 +64,7 @@ class FastJson(JsonSerializer):
             return super().json_loads(data)
 
 
-class ElasticsearchClient(Engine):
+class ElasticsearchClient(Client):
     """Requests to the nodes of one cluster."""
 
     product: Product = Elasticsearch()
@@ -95,7 +95,7 @@ class ElasticsearchClient(Engine):
         await self._client.close()
 
     async def request(self, method: str, target: str, body: object = None) -> Any:
-        """See :meth:`Engine.request`."""
+        """See :meth:`Client.request`."""
         try:
             return await self._send(method, target, body)
         except ApiError as error:
@@ -104,7 +104,7 @@ class ElasticsearchClient(Engine):
             raise failure(error) from None
 
     async def ask(self, method: str, target: str, body: object = None) -> Answer:
-        """See :meth:`Engine.ask`."""
+        """See :meth:`Client.ask`."""
         try:
             return int(HTTPStatus.OK), await self._send(method, target, body)
         except ApiError as error:

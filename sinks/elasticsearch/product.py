@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from logweir.sinks.shared.search_engine.config import LifecycleConfig, SearchEngineConfig
-from logweir.sinks.shared.search_engine.engine import Engine, Features, Product, Request
+from logweir.sinks.shared.search_engine.contract import Client, Features, Product, Request
 from logweir.sinks.shared.search_engine.layout import Layout
 from logweir.sinks.shared.search_engine.provisioning import put_ours
 from logweir.sinks.shared.search_engine.schema import IGNORE_ABOVE, META, duration
@@ -37,7 +37,7 @@ class Elasticsearch(Product):
     # Other modes rebuild the source, and an event would come back changed.
     index_settings: ClassVar[Mapping[str, Any]] = {"mode": "standard"}
 
-    async def features(self, client: Engine) -> Features:
+    async def features(self, client: Client) -> Features:
         """See :meth:`Product.features`."""
         return features_of(*await client.ask("GET", "/_xpack?categories=features"))
 
@@ -49,11 +49,11 @@ class Elasticsearch(Product):
         """See :meth:`Product.policy_settings`."""
         return {"lifecycle": {"name": config.index}}
 
-    async def update_policy(self, client: Engine, config: SearchEngineConfig) -> None:
+    async def update_policy(self, client: Client, config: SearchEngineConfig) -> None:
         """See :meth:`Product.update_policy`."""
         await put_ours(client, *self.policy(config))
 
-    async def lacking(self, client: Engine, layout: Layout) -> list[str]:
+    async def lacking(self, client: Client, layout: Layout) -> list[str]:
         """See :meth:`Product.lacking`; none where there is no security."""
         names = [layout.name, *layout.patterns]
         wanted = ["create_doc", "auto_configure", "read", "view_index_metadata"]

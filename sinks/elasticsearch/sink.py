@@ -7,7 +7,7 @@ from typing import ClassVar
 from logweir.sinks.elasticsearch.client import ElasticsearchClient
 from logweir.sinks.elasticsearch.config import ElasticsearchConfig
 from logweir.sinks.elasticsearch.product import Elasticsearch
-from logweir.sinks.shared.search_engine.engine import Engine, Product
+from logweir.sinks.shared.search_engine.contract import Client, Product
 from logweir.sinks.shared.search_engine.sink import SearchEngineSink
 
 __all__ = ["ElasticsearchSink"]
@@ -19,6 +19,6 @@ class ElasticsearchSink(SearchEngineSink[ElasticsearchConfig]):
     Config = ElasticsearchConfig
     product: ClassVar[Product] = Elasticsearch()
 
-    async def connect(self) -> Engine:
+    async def connect(self) -> Client:
         """See :meth:`SearchEngineSink.connect`."""
         return await ElasticsearchClient.make(self.config, self.context.workers)

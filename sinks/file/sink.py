@@ -88,7 +88,7 @@ class FileSink(SyncSink[FileConfig]):
                 self._open_to_read()
                 return
             self._open_at(_real(self.config.path))
-            self._recent.add(ids_at_the_end(self._opened(), _TAIL_BYTES))
+            self._recent.add(ids_at_the_end(self._require_open(), _TAIL_BYTES))
         self._cleanup.begin()
 
     def close(self) -> None:
@@ -107,7 +107,7 @@ class FileSink(SyncSink[FileConfig]):
         """Say whether the file is open and how large it is."""
         try:
             with self._turn, _as_sink_errors(self._path):
-                size = os.fstat(self._opened()).st_size
+                size = os.fstat(self._require_open()).st_size
         except SinkUnavailable as error:
             return Health(HealthStatus.DOWN, str(error))
         return Health(HealthStatus.OK, f"{self._path}, {size:,} bytes")
@@ -151,7 +151,7 @@ class FileSink(SyncSink[FileConfig]):
         if self.config.fsync:
             _sync_folder(self._path.parent)
 
-    def _opened(self) -> int:
+    def _require_open(self) -> int:
         if self._file is None:
             raise SinkUnavailable("the sink is not open")
         return self._file
@@ -198,7 +198,7 @@ class FileSink(SyncSink[FileConfig]):
         with self._alone():
             self._follow_rotation()
             self._rotate_if_due(len(data))
-            descriptor = self._opened()
+            descriptor = self._require_open()
             size = os.fstat(descriptor).st_size
             if self._ends_torn(size):
                 data = b"\n" + data
@@ -224,7 +224,7 @@ class FileSink(SyncSink[FileConfig]):
 
     def _follow_rotation(self) -> None:
         """Open the file anew if the one that is open was put aside, or removed, by somebody."""
-        ours = os.fstat(self._opened())
+        ours = os.fstat(self._require_open())
         try:
             there = self._path.stat()
         except FileNotFoundError:
@@ -236,7 +236,7 @@ class FileSink(SyncSink[FileConfig]):
 
     def _rotate_if_due(self, more: int) -> None:
         now = datetime.now(UTC)
-        full = os.fstat(self._opened())
+        full = os.fstat(self._require_open())
         if is_due(self.config.rotate, full, more, now):
             put_aside(self._path, now)
             self._open_file(like=full)
@@ -244,7 +244,7 @@ class FileSink(SyncSink[FileConfig]):
 
     def _ends_torn(self, size: int) -> bool:
         """Whether somebody was killed in the middle of a line."""
-        torn = size > 0 and os.pread(self._opened(), 1, size - 1) != b"\n"
+        torn = size > 0 and os.pread(self._require_open(), 1, size - 1) != b"\n"
         if torn:
             report(
                 f"{self._path}.torn",

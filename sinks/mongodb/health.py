@@ -6,18 +6,24 @@ from typing import Any
 
 from logweir.sinks.mongodb.config import MongoConfig
 from logweir.sinks.mongodb.schema import missing_indexes
-from logweir.sinks.mongodb.server import may
-from logweir.sinks.results import HealthStatus
+from logweir.sinks.mongodb.server import may, server_of, type_of
+from logweir.sinks.results import Health, HealthStatus
 
-__all__ = ["condition_of", "type_of"]
+__all__ = ["health_of"]
 
 
-async def condition_of(database: Any, config: MongoConfig) -> tuple[HealthStatus, list[str]]:
-    """Return how well the collection can serve, and what an operator should know.
+async def health_of(client: Any, database: Any, config: MongoConfig) -> Health:
+    """Ask who answers, how well the collection can serve, and what an operator should know.
 
     Raises:
         PyMongoError: The server cannot be asked.
     """
+    server = await server_of(client)
+    status, details = await _condition_of(database, config)
+    return Health(status, "; ".join(details), server.name)
+
+
+async def _condition_of(database: Any, config: MongoConfig) -> tuple[HealthStatus, list[str]]:
     namespace = (config.database_name, config.collection)
     details = [f"collection {'.'.join(namespace)}"]
     rights = await database.command({"connectionStatus": 1, "showPrivileges": True})
@@ -29,13 +35,6 @@ async def condition_of(database: Any, config: MongoConfig) -> tuple[HealthStatus
     if config.time_series and not doubts:
         details.append("a time series has no unique _id: ids are looked up before each write")
     return (HealthStatus.DEGRADED if doubts else HealthStatus.OK), details + doubts
-
-
-async def type_of(database: Any, collection: str) -> str | None:
-    """Return the server's word for what a collection is, or None if there is none."""
-    listed = await database.command({"listCollections": 1, "filter": {"name": collection}})
-    found = listed["cursor"]["firstBatch"]
-    return str(found[0].get("type", "collection")) if found else None
 
 
 async def _doubts(database: Any, config: MongoConfig) -> list[str]:

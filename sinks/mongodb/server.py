@@ -1,4 +1,4 @@
-"""Who answers: the server's name and version as it reports them, its limits, its clock, our rights."""
+"""What a server says of itself: name and version, limits, clock, our rights, and what a collection is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["Server", "may", "server_of"]
+__all__ = ["Server", "may", "server_of", "type_of"]
 
 _DEFAULT_LARGEST = 16 * 2**20
 
@@ -54,6 +54,17 @@ async def server_of(client: Any) -> Server:
         _clock(hello),
         since,
     )
+
+
+async def type_of(database: Any, collection: str) -> str | None:
+    """Return the server's word for what a collection is, or None if there is none.
+
+    Raises:
+        PyMongoError: The server cannot be asked.
+    """
+    listed = await database.command({"listCollections": 1, "filter": {"name": collection}})
+    found = listed["cursor"]["firstBatch"]
+    return str(found[0].get("type", "collection")) if found else None
 
 
 def may(rights: Mapping[str, Any], action: str, database: str, collection: str) -> bool:

@@ -18,13 +18,13 @@ from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.mongodb.client import PAGE, Connected, close_client, make_client, write_concern
 from logweir.sinks.mongodb.config import MongoConfig
-from logweir.sinks.mongodb.health import condition_of, type_of
+from logweir.sinks.mongodb.health import health_of
+from logweir.sinks.mongodb.index_watch import IndexWatch
 from logweir.sinks.mongodb.query import older_than
 from logweir.sinks.mongodb.reading import found_in, in_order
 from logweir.sinks.mongodb.schema import create_command, index_command, script
-from logweir.sinks.mongodb.server import server_of
+from logweir.sinks.mongodb.server import server_of, type_of
 from logweir.sinks.mongodb.server_codes import ServerCode
-from logweir.sinks.mongodb.upkeep import Upkeep
 from logweir.sinks.mongodb.verdicts import as_sink_errors
 from logweir.sinks.mongodb.writing import Writing
 from logweir.sinks.query_match import limited
@@ -46,14 +46,14 @@ class MongoSink(Sink[MongoConfig]):
         self._shared: Any = None  # the client of another sink, which closes it
         self._writing = Writing(config)
         self._state: Connected | None = None
-        self._upkeep = Upkeep(config, self._provision)
+        self._index_watch = IndexWatch(config, self._provision)
 
     # -- life ---------------------------------------------------------------------------------------
 
     def beside(self, config: MongoConfig) -> MongoSink:
         """Make a sink for another collection that shares the connections of this one, which is open."""
         sink = MongoSink(config, self.context)
-        sink._shared = self._opened().client
+        sink._shared = self._require_open().client
         return sink
 
     async def known_destinations(self, options: MongoConfig, template: Template) -> list[str]:
@@ -63,7 +63,7 @@ class MongoSink(Sink[MongoConfig]):
             SinkUnavailable: The server cannot be asked.
         """
         with as_sink_errors():
-            names = await self._opened().database.list_collection_names()
+            names = await self._require_open().database.list_collection_names()
         return [name for name in names if template.matches(name) and options.at_destination(name)]
 
     async def open(self) -> None:
@@ -114,13 +114,11 @@ class MongoSink(Sink[MongoConfig]):
     async def check(self) -> Health:
         """Ask who answers, what we may do, and whether collection and indexes are as they should be."""
         try:
-            state = self._opened()
+            state = self._require_open()
             with as_sink_errors():
-                server = await server_of(state.client)
-                status, details = await condition_of(state.database, self.config)
+                return await health_of(state.client, state.database, self.config)
         except SinkError as error:
             return Health(HealthStatus.DOWN, str(error))
-        return Health(status, "; ".join(details), server.name)
 
     def provision_script(self) -> str:
         """Return the commands for ``mongosh`` that create collection and indexes."""
@@ -136,8 +134,8 @@ class MongoSink(Sink[MongoConfig]):
         """Store a batch in one unordered bulk; see :meth:`Sink.write`."""
         if not batch:
             return WriteResult.all_stored()
-        state = self._opened()
-        await self._upkeep.before_write(state.database)
+        state = self._require_open()
+        await self._index_watch.before_write(state.database)
         return await self._writing.write(state, batch)
 
     # -- reading and pruning ------------------------------------------------------------------------
@@ -145,7 +143,7 @@ class MongoSink(Sink[MongoConfig]):
     async def search(self, query: Query) -> AsyncIterator[Event]:
         """Yield the events that match, in order of time."""
         async with (
-            aclosing(found_in(self._opened(), query)) as found,
+            aclosing(found_in(self._require_open(), query)) as found,
             aclosing(in_order(found, newest_first=query.newest_first)) as ordered,
         ):
             async for event in limited(ordered, query.limit):
@@ -153,7 +151,7 @@ class MongoSink(Sink[MongoConfig]):
 
     async def prune(self, before: datetime, *, kind: Kind | None = None, limit: int = 10_000) -> int:
         """Delete at most ``limit`` events older than ``before``, the oldest first."""
-        state = self._opened()
+        state = self._require_open()
         deleted = 0
         with as_sink_errors():
             while deleted < limit:
@@ -172,12 +170,12 @@ class MongoSink(Sink[MongoConfig]):
 
     async def delete(self, ids: Sequence[str]) -> int:
         """Delete exactly these events."""
-        state = self._opened()
+        state = self._require_open()
         with as_sink_errors():
             result = await state.collection.delete_many({"_id": {"$in": list(ids)}})
         return int(result.deleted_count)
 
-    def _opened(self) -> Connected:
+    def _require_open(self) -> Connected:
         if self._state is None:
             raise SinkUnavailable("the sink is not open")
         return self._state

@@ -25,7 +25,7 @@ from logweir.sinks.opensearch.product import OpenSearch
 from logweir.sinks.opensearch.signing import Signer, canonical_query, credentials_of
 from logweir.sinks.shared.credentials import login_of, without_secrets
 from logweir.sinks.shared.http_client import HttpPool, make_http_client
-from logweir.sinks.shared.search_engine.engine import Answer, Engine, Product
+from logweir.sinks.shared.search_engine.contract import Answer, Client, Product
 from logweir.sinks.shared.search_engine.packing import SMALLEST, packed
 from logweir.sinks.shared.search_engine.verdicts import first_line, refusal
 from logweir.sinks.shared.tls import tls_context
@@ -52,7 +52,7 @@ class Answered:
     retry_after: str | None
 
 
-class OpenSearchClient(Engine):
+class OpenSearchClient(Client):
     """Requests to the nodes of one cluster.
 
     Args:
@@ -87,14 +87,14 @@ class OpenSearchClient(Engine):
         await self._http.aclose()
 
     async def request(self, method: str, target: str, body: object = None) -> Any:
-        """See :meth:`Engine.request`."""
+        """See :meth:`Client.request`."""
         answer = await self._send(method, target, body)
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise refusal(answer.status, answer.body, answer.retry_after)
         return answer.body
 
     async def ask(self, method: str, target: str, body: object = None) -> Answer:
-        """See :meth:`Engine.ask`."""
+        """See :meth:`Client.ask`."""
         answer = await self._send(method, target, body)
         refused = HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.TOO_MANY_REQUESTS
         if answer.status < HTTPStatus.MULTIPLE_CHOICES or (

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from logweir.sinks.opensearch.config import IsmLifecycleConfig
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
-from logweir.sinks.shared.search_engine.engine import Engine, Features, Product, Request
+from logweir.sinks.shared.search_engine.contract import Client, Features, Product, Request
 from logweir.sinks.shared.search_engine.layout import Layout
 from logweir.sinks.shared.search_engine.provisioning import put
 from logweir.sinks.shared.search_engine.schema import MANAGED_BY, PRIORITY, duration
@@ -32,7 +32,7 @@ class OpenSearch(Product):
     time_sort: ClassVar[Mapping[str, Any]] = {"numeric_type": "date_nanos"}
     index_settings: ClassVar[Mapping[str, Any]] = {}
 
-    async def features(self, client: Engine) -> Features:
+    async def features(self, client: Client) -> Features:
         """See :meth:`Product.features`; a server without the plugin knows no path of ISM's.
 
         A data stream that nothing rolls over would be one index for ever, so that it takes both.
@@ -51,7 +51,7 @@ class OpenSearch(Product):
         """See :meth:`Product.policy_settings`; here the policy names its indexes."""
         return {}
 
-    async def update_policy(self, client: Engine, config: SearchEngineConfig) -> None:
+    async def update_policy(self, client: Client, config: SearchEngineConfig) -> None:
         """See :meth:`Product.update_policy`; who replaces a policy has to name its version."""
         target, body = self.policy(config)
         status, found = await client.ask("GET", target)
@@ -61,7 +61,7 @@ class OpenSearch(Product):
             version = f"if_seq_no={found['_seq_no']}&if_primary_term={found['_primary_term']}"
             await put(client, f"{target}?{version}", body)
 
-    async def lacking(self, client: Engine, layout: Layout) -> list[str]:
+    async def lacking(self, client: Client, layout: Layout) -> list[str]:
         """See :meth:`Product.lacking`; the security plugin answers this to administrators alone."""
         return []
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from logweir.sinks.opensearch.client import OpenSearchClient
 from logweir.sinks.opensearch.config import OpenSearchConfig
 from logweir.sinks.opensearch.product import OpenSearch
-from logweir.sinks.shared.search_engine.engine import Engine, Product
+from logweir.sinks.shared.search_engine.contract import Client, Product
 from logweir.sinks.shared.search_engine.sink import SearchEngineSink
 
 __all__ = ["OpenSearchSink"]
@@ -19,6 +19,6 @@ class OpenSearchSink(SearchEngineSink[OpenSearchConfig]):
     Config = OpenSearchConfig
     product: ClassVar[Product] = OpenSearch()
 
-    async def connect(self) -> Engine:
+    async def connect(self) -> Client:
         """See :meth:`SearchEngineSink.connect`."""
         return await OpenSearchClient.make(self.config, self.context.workers)

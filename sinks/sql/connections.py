@@ -101,7 +101,7 @@ class Connections:
         more = self._config.is_destination and isinstance(self._config, ServerConfig)
         return self._context.workers + (_FOR_OTHER_TABLES if more else 0)
 
-    def opened(self) -> AsyncEngine:
+    def require_open(self) -> AsyncEngine:
         """What makes connections.
 
         Raises:
@@ -134,7 +134,7 @@ class Connections:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that ends in time, and whose errors are ours."""
         with as_sink_errors(), self._using():
-            async with asyncio.timeout(self.patience), self.opened().begin() as connection:
+            async with asyncio.timeout(self.patience), self.require_open().begin() as connection:
                 try:
                     yield connection
                 except DBAPIError as error:
@@ -154,7 +154,7 @@ class Connections:
 
     async def _set_up_another(self, set_up: SetUp) -> None:
         with as_sink_errors(), self._using():
-            await set_up(self.opened(), self.database)
+            await set_up(self.require_open(), self.database)
 
     @contextmanager
     def _using(self) -> Iterator[None]:

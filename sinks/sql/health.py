@@ -1,4 +1,4 @@
-"""What ``check`` finds out about the audit table: who serves it, its version, our rights, its letters."""
+"""What ``check`` finds out about the audit table: who serves it, its version, our rights, its encoding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.own_model import AUDIT_COLUMNS
 from logweir.sinks.sql.schema import Schema
 
-__all__ = ["Needs", "condition_of"]
+__all__ = ["Needs", "health_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Needs:
     outbox: Table | None = None
 
 
-async def condition_of(
+async def health_of(
     engine: AsyncEngine, table: Table, schema: Schema, database: Database, needs: Needs
 ) -> Health:
     """Return how well the table can serve.

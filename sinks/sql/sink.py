@@ -30,7 +30,7 @@ from logweir.sinks.sql.client import PAGE, Transaction, database_of
 from logweir.sinks.sql.config import SqlConfig, SqliteConfig
 from logweir.sinks.sql.connections import Connections
 from logweir.sinks.sql.dialects.contract import Database
-from logweir.sinks.sql.health import Needs, condition_of
+from logweir.sinks.sql.health import Needs, health_of
 from logweir.sinks.sql.outbox import (
     claim_outbox,
     clear_outbox,
@@ -97,7 +97,7 @@ class SqlSink(Sink[SqlConfig]):
 
     def beside(self, config: SqlConfig) -> SqlSink:
         """Make a sink for another table that shares the connections of this one, which is open."""
-        self._opened()
+        self._require_open()
         sink = type(self)(config, self.context)
         sink._connections = self._connections  # noqa: SLF001 - of our own class
         sink._owns_connections = False  # noqa: SLF001 - likewise
@@ -173,8 +173,8 @@ class SqlSink(Sink[SqlConfig]):
                 async with asyncio.timeout(self._connections.patience):
                     outbox = self._outbox if self.keeps_outbox else None
                     needs = Needs(self.config.retention is not None, outbox)
-                    return await condition_of(
-                        self._opened(), self._table, self._schema, self._database, needs
+                    return await health_of(
+                        self._require_open(), self._table, self._schema, self._database, needs
                     )
         except SinkError as error:
             return Health(HealthStatus.DOWN, str(error))
@@ -203,7 +203,7 @@ class SqlSink(Sink[SqlConfig]):
                 raise
         try:
             with as_sink_errors():
-                await self._prepare(self._opened())
+                await self._prepare(self._require_open())
         except SinkRejected as error:  # the table is another now: an operator's matter, and not the events'
             raise SinkUnavailable(str(error)) from None
         return await self._store_together(batch)
@@ -366,8 +366,8 @@ class SqlSink(Sink[SqlConfig]):
             return await connection.run_sync(work, *arguments)
 
     def _insertion_of_open(self) -> Insertion:
-        self._opened()
+        self._require_open()
         return self._insertion
 
-    def _opened(self) -> AsyncEngine:
-        return self._connections.opened()
+    def _require_open(self) -> AsyncEngine:
+        return self._connections.require_open()

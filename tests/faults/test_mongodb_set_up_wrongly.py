@@ -51,7 +51,7 @@ async def test_b7_a_collection_that_was_dropped_gets_its_indexes_again(mongodb: 
     async with opened(mongodb.url, driver=driver) as sink:
         await sink.write([make_event()])
         indexes, _ = await asyncio.to_thread(in_collection, mongodb.url, sink, drop=True)
-        sink._upkeep._next = 0.0  # a minute later
+        sink._index_watch._next = 0.0  # a minute later
         await sink.write([make_event()])
         assert await asyncio.to_thread(in_collection, mongodb.url, sink, drop=True) == (indexes, 1)
 
@@ -60,7 +60,7 @@ async def test_b7_without_provision_missing_indexes_are_reported(
     mongodb: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(mongodb.url, provision=False) as sink:
-        sink._upkeep._next = 0.0
+        sink._index_watch._next = 0.0
         await sink.write([make_event()])
         assert "lacks the indexes kind_time" in caplog.text
         await asyncio.to_thread(in_collection, mongodb.url, sink, drop=True)

@@ -50,7 +50,7 @@ async def test_b2_after_a_failover_no_connection_to_the_server_that_is_read_only
 
 async def two_connections(sink: SqlSink) -> None:
     """See that the pool has both its connections."""
-    async with sink._opened().connect() as one, sink._opened().connect() as another:
+    async with sink._require_open().connect() as one, sink._require_open().connect() as another:
         for connection in (one, another):
             await connection.exec_driver_sql("SELECT 1")
 
@@ -95,7 +95,7 @@ async def test_b2_a_connection_that_was_killed_is_replaced(server: Server) -> No
         "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
     }.get(server.name, ("SELECT connection_id()", "KILL {}"))
     async with opened(make_sink(server.name, server.url, table, workers=1)) as sink:
-        async with sink._opened().connect() as connection:
+        async with sink._require_open().connect() as connection:
             number = (await connection.exec_driver_sql(mine)).scalar_one()
         await run(server.url, kill.format(number))
         with pytest.raises(SinkUnavailable):

@@ -127,7 +127,7 @@ async def test_a_read_only_server_is_reported_by_check(place: Place) -> None:
     if place.name != "postgresql":
         pytest.skip("read_only is the whole server's there, and others use it")
     async with opened(place.sink()) as sink:
-        async with sink._opened().connect() as connection:
+        async with sink._require_open().connect() as connection:
             await connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
             await connection.commit()
         health = await sink.check()
@@ -199,7 +199,7 @@ async def test_an_index_that_is_missing_is_made_again(place: Place) -> None:
         pass
     on = "" if place.name == "postgresql" else " ON TABLE_"
     await place.run(f"DROP INDEX ix_TABLE__trace{on}".replace("TABLE__trace", f"{place.table}_trace"))
-    async with opened(place.sink()) as sink, sink._opened().connect() as connection:
+    async with opened(place.sink()) as sink, sink._require_open().connect() as connection:
         found = await connection.run_sync(sink._schema._look)
     assert f"ix_{place.table}_trace" in found.indexes[place.table]
 
@@ -227,7 +227,7 @@ async def test_an_older_table_is_migrated_and_keeps_its_rows(place: Place) -> No
     for sink in later:
         migrated(sink)
     await asyncio.gather(*(sink.open() for sink in later))
-    async with later[0]._opened().connect() as connection:
+    async with later[0]._require_open().connect() as connection:
         assert await connection.run_sync(later[0]._schema.version) == 3
     assert await names(later[0]) == ["old"]
     assert await place.run("SELECT tenant FROM TABLE_") == [(None,)]
@@ -348,7 +348,7 @@ async def test_the_pool_never_has_more_connections_than_workers(place: Place) ->
     async with opened(place.sink(workers=2)) as sink:
         batches = [[make_event() for _ in range(50)] for _ in range(8)]
         await asyncio.gather(*(sink.write(batch) for batch in batches), *(names(sink) for _ in range(4)))
-        pool: Any = sink._opened().pool
+        pool: Any = sink._require_open().pool
         assert pool.size() == 2
         assert pool.checkedin() + pool.overflow() <= 2
     assert await place.run("SELECT count(*) FROM TABLE_") == [(400,)]
@@ -358,7 +358,7 @@ async def test_the_pool_never_has_more_connections_than_workers(place: Place) ->
 async def test_a_row_lock_held_by_another_ends_the_wait_in_time(place: Place) -> None:
     event = make_event()
     sink = place.sink(retry={"timeout": "4s"}, statement_timeout="60s")
-    async with opened(sink), opened(place.sink()) as other, other._opened().connect() as connection:
+    async with opened(sink), opened(place.sink()) as other, other._require_open().connect() as connection:
         await connection.run_sync(other.record_in, event)
         async with asyncio.timeout(30):
             with pytest.raises(SinkUnavailable, match=r"(?i)lock"):
@@ -411,7 +411,7 @@ async def test_the_explicit_row_and_the_batch_know_each_other(place: Place) -> N
 async def test_an_explicit_row_whose_first_attempt_commits_late_is_stored_once(place: Place) -> None:
     event = make_event("once", kind=Kind.AUDIT)
     async with opened(place.sink()) as sink, opened(place.sink()) as other:
-        async with other._opened().connect() as connection:
+        async with other._require_open().connect() as connection:
             await connection.run_sync(other.record_in, event)
             again = asyncio.ensure_future(sink.record(event))  # waits for the row's lock
             await asyncio.wait((again,), timeout=0.3)

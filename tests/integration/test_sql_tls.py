@@ -24,7 +24,7 @@ async def test_a_connection_is_encrypted_and_its_certificate_verified(own_server
     for right in ({"ca": ca, "verify": "ca"}, {"verify": False}):
         async with opened(make_sink("mysql", server.url, table, tls=right)) as sink:
             await sink.write([make_event("kept")])
-            async with sink._opened().connect() as connection:
+            async with sink._require_open().connect() as connection:
                 cipher = await connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
                 assert cipher.all()[0][1]
     assert await stored(server, table, ca) == ["kept", "kept"]

@@ -112,7 +112,7 @@ async def test_each_event_goes_to_the_table_that_its_field_names(store: Store) -
         health = await sink.check()
         assert health.status is HealthStatus.OK
         assert "3 of at most 3 destinations" in health.detail
-        assert len({id(one.itself._opened()) for one in sink._open.values()}) == 1
+        assert len({id(one.itself._require_open()) for one in sink._open.values()}) == 1
     assert await store.counts() == {"order-api": 2, UUID: 1, "a.b": 1, "overflow": 7}
     async with opened(store, read_only=True) as sink:
         assert isinstance(sink, Readable)

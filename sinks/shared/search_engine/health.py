@@ -8,14 +8,14 @@ from http import HTTPStatus
 from logweir.errors import SinkRejected
 from logweir.sinks.results import Health, HealthStatus
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
-from logweir.sinks.shared.search_engine.engine import Engine, Product
-from logweir.sinks.shared.search_engine.provisioning import Plan, see_template
+from logweir.sinks.shared.search_engine.contract import Client, Product
+from logweir.sinks.shared.search_engine.provisioning import Plan, require_template
 from logweir.sinks.shared.search_engine.readiness import trouble_with_bulk, troubles_of_index
 
 __all__ = ["describe", "health_of"]
 
 
-async def health_of(client: Engine, config: SearchEngineConfig, decided: Plan) -> Health:
+async def health_of(client: Client, config: SearchEngineConfig, decided: Plan) -> Health:
     """Ask the cluster how it is.
 
     Raises:
@@ -28,7 +28,7 @@ async def health_of(client: Engine, config: SearchEngineConfig, decided: Plan) -
         return Health(HealthStatus.DOWN, trouble, decided.server.name)
     troubles = await troubles_of_index(client.ask, index)
     try:
-        await see_template(client, config, decided)
+        await require_template(client, config, decided)
     except SinkRejected as error:
         troubles.append(str(error))
     lacking = await client.product.lacking(client, decided.layout)

@@ -13,12 +13,12 @@ from typing import Any
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
-from logweir.sinks.shared.search_engine.engine import Engine, Product
+from logweir.sinks.shared.search_engine.contract import Client, Product
 from logweir.sinks.shared.search_engine.layout import Layout
 from logweir.sinks.shared.search_engine.schema import MANAGED_BY, ecs_properties, index_template
 from logweir.sinks.shared.search_engine.server import Server
 
-__all__ = ["Plan", "choose", "ensure_template", "plan", "provision", "put", "put_ours", "see_template"]
+__all__ = ["Plan", "choose", "ensure_template", "plan", "provision", "put", "put_ours", "require_template"]
 
 
 _MADE = {HTTPStatus.OK, HTTPStatus.CREATED}
@@ -39,7 +39,7 @@ class Plan:
     managed: bool
 
 
-async def plan(client: Engine, config: SearchEngineConfig, server: Server) -> Plan:
+async def plan(client: Client, config: SearchEngineConfig, server: Server) -> Plan:
     """Decide how to store; see :func:`choose`.
 
     Raises:
@@ -77,16 +77,16 @@ def choose(product: Product, config: SearchEngineConfig, server: Server, *, dail
     return Plan(server, Layout(config.index, streaming), streaming and (bool(server.lifecycle) or silent))
 
 
-async def provision(client: Engine, config: SearchEngineConfig, decided: Plan) -> None:
+async def provision(client: Client, config: SearchEngineConfig, decided: Plan) -> None:
     """Create or update what is ours, or see that it is there.
 
     Raises:
         SinkRejected: The template is missing and may not be created, or the server refuses it.
     """
     if decided.layout.streaming and config.precedence:
-        await _see_no_index(client, decided.layout.name)
+        await _require_no_index(client, decided.layout.name)
     if not config.provision:
-        await see_template(client, config, decided)
+        await require_template(client, config, decided)
         return
     if decided.managed:
         await client.product.update_policy(client, config)
@@ -96,21 +96,21 @@ async def provision(client: Engine, config: SearchEngineConfig, decided: Plan) -
         await _map_ecs(client, config)
 
 
-async def _see_no_index(client: Engine, name: str) -> None:
+async def _require_no_index(client: Client, name: str) -> None:
     """An event names the stream: it must not lead into an index of somebody else's."""
     status, found = await client.ask("GET", f"/_resolve/index/{name}")
     if status == HTTPStatus.OK and not found.get("data_streams") and any(found.values()):
         raise SinkRejected(f"{name} is there and is no data stream; remove it, or write another template")
 
 
-async def ensure_template(client: Engine, config: SearchEngineConfig, decided: Plan) -> None:
+async def ensure_template(client: Client, config: SearchEngineConfig, decided: Plan) -> None:
     """See that the template is still there; make it anew if that is allowed.
 
     Raises:
         SinkRejected: It is gone, and may not be made.
     """
     try:
-        await see_template(client, config, decided)
+        await require_template(client, config, decided)
     except SinkRejected:
         if not config.provision:
             raise
@@ -118,7 +118,7 @@ async def ensure_template(client: Engine, config: SearchEngineConfig, decided: P
         await provision(client, config, decided)
 
 
-async def _map_ecs(client: Engine, config: SearchEngineConfig) -> None:
+async def _map_ecs(client: Client, config: SearchEngineConfig) -> None:
     """Let indexes that stand already, from before ``fields: ecs``, index the names that ECS has."""
     target = f"/{config.index}/_mapping"
     status, answer = await client.ask("PUT", target, {"properties": ecs_properties()})
@@ -126,7 +126,7 @@ async def _map_ecs(client: Engine, config: SearchEngineConfig) -> None:
         raise SinkRejected(f"PUT {target} is refused with status {status}: {_reason(answer)}")
 
 
-async def put_ours(client: Engine, target: str, body: dict[str, Any]) -> bool:
+async def put_ours(client: Client, target: str, body: dict[str, Any]) -> bool:
     """Create something, or bring ours to this body; leave another's alone. Return whether it is ours.
 
     Raises:
@@ -139,7 +139,7 @@ async def put_ours(client: Engine, target: str, body: dict[str, Any]) -> bool:
     return ours
 
 
-async def put(client: Engine, target: str, body: dict[str, Any]) -> None:
+async def put(client: Client, target: str, body: dict[str, Any]) -> None:
     """Create something.
 
     Raises:
@@ -160,7 +160,7 @@ def _is_ours(found: Any) -> bool:
     return all(one["policy"].get("_meta", {}).get("managed_by") == MANAGED_BY for one in found.values())
 
 
-async def see_template(client: Engine, config: SearchEngineConfig, decided: Plan) -> None:
+async def require_template(client: Client, config: SearchEngineConfig, decided: Plan) -> None:
     """Without a template the first event would make an index that grows a mapping of its own."""
     example = decided.layout.index_of(0)
     properties = await _mapped_properties(client, decided, example)
@@ -180,7 +180,7 @@ async def see_template(client: Engine, config: SearchEngineConfig, decided: Plan
         )
 
 
-async def _mapped_properties(client: Engine, decided: Plan, example: str) -> dict[str, Any] | None:
+async def _mapped_properties(client: Client, decided: Plan, example: str) -> dict[str, Any] | None:
     """The fields of the index that the next event goes to; None if we may not look."""
     if decided.layout.streaming:  # OpenSearch fails to simulate what exists
         status, answer = await client.ask("GET", f"/{example}/_mapping")

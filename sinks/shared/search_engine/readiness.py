@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from logweir.errors import SinkRejected, SinkUnavailable
-
-__all__ = ["TemplateWatch", "trouble_with_bulk", "troubles_of_index"]
+__all__ = ["trouble_with_bulk", "troubles_of_index"]
 
 #: Sends a request and returns the status and the body of the answer.
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
@@ -17,8 +14,6 @@ Ask = Callable[..., Awaitable[tuple[int, Any]]]
 #: As large as requests of events are, so that it is compressed as they are; a bulk passes empty lines over.
 _NOTHING = b"\n" * 2048
 _NO_REQUESTS = "action_request_validation_exception"
-_LOOK_EVERY = 60.0
-_MOST_INDEXES = 1000
 
 
 async def trouble_with_bulk(ask: Ask, index: str) -> str:
@@ -56,40 +51,3 @@ async def troubles_of_index(ask: Ask, index: str) -> list[str]:
                 f"the ingest pipeline {pipeline} of {name} is missing: what is written to it waits"
             )
     return troubles
-
-
-class TemplateWatch:
-    """Sees that the index template is there before an index could be made without it.
-
-    An index that is made without the template grows a mapping of its own, which refuses events later on.
-
-    Args:
-        ensure: Looks for the template, and makes it anew if that is allowed.
-        clock: Steady seconds.
-    """
-
-    def __init__(
-        self, ensure: Callable[[], Awaitable[None]], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._ensure = ensure
-        self._clock = clock
-        self._known = set[str]()
-        self._until = clock() + _LOOK_EVERY
-
-    async def before(self, index: str) -> None:
-        """Called before something is written to an index.
-
-        Raises:
-            SinkUnavailable: The template is gone, and may not be made anew: an operator's matter.
-        """
-        now = self._clock()
-        if index in self._known and now < self._until:
-            return
-        try:
-            await self._ensure()
-        except SinkRejected as error:
-            raise SinkUnavailable(str(error)) from None
-        if len(self._known) >= _MOST_INDEXES:
-            self._known.clear()
-        self._known.add(index)
-        self._until = now + _LOOK_EVERY

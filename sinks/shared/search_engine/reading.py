@@ -15,8 +15,8 @@ from logweir.errors import SinkError
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import matches
+from logweir.sinks.shared.search_engine.contract import Client
 from logweir.sinks.shared.search_engine.encode import to_event
-from logweir.sinks.shared.search_engine.engine import Engine
 from logweir.sinks.shared.search_engine.layout import Layout
 from logweir.sinks.shared.search_engine.query import leaves, page_of
 
@@ -28,13 +28,13 @@ _PAGE = 500
 ABSENT_IS_EMPTY = "ignore_unavailable=true&allow_no_indices=true"
 
 
-async def refresh(client: Engine, layout: Layout) -> None:
+async def refresh(client: Client, layout: Layout) -> None:
     """Make what was written visible to searches, if the credentials allow it; else it is within a second."""
     with contextlib.suppress(SinkError):
         await client.ask("POST", f"/{layout.name}/_refresh?{ABSENT_IS_EMPTY}")
 
 
-async def find(client: Engine, layout: Layout, query: Query) -> AsyncIterator[Event]:
+async def find(client: Client, layout: Layout, query: Query) -> AsyncIterator[Event]:
     """Yield the events that match.
 
     Raises:

@@ -20,7 +20,7 @@ import msgspec
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.sinks.shared.search_engine.engine import Engine
+from logweir.sinks.shared.search_engine.contract import Client
 
 __all__ = ["MARGIN_NS", "Rollovers", "suspects"]
 
@@ -52,7 +52,7 @@ def suspects(batch: Sequence[Event], taken: Mapping[int, str], began: Mapping[st
 class Rollovers:
     """Watches one data stream, and leaves of each event the oldest copy."""
 
-    def __init__(self, client: Engine, stream: str) -> None:
+    def __init__(self, client: Client, stream: str) -> None:
         self._client = client
         self._stream = stream
         self._began: dict[str, int] = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from logweir.sinks.shared.documents import STANDARD_NAMES
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
-from logweir.sinks.shared.search_engine.engine import Product, Request
+from logweir.sinks.shared.search_engine.contract import Product, Request
 from logweir.sinks.shared.search_engine.layout import Layout
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from logweir.sinks.shared.search_engine.engine import Engine
+from logweir.sinks.shared.search_engine.contract import Client
 
 __all__ = ["Server", "ask_server"]
 
@@ -41,7 +41,7 @@ class Server:
         return f"{self.product} {self.version}".rstrip()
 
 
-async def ask_server(client: Engine) -> Server:
+async def ask_server(client: Client) -> Server:
     """Ask a cluster what it is and has.
 
     Raises:

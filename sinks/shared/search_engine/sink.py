@@ -22,17 +22,17 @@ from logweir.sinks.contract import Query, Sink, SinkContext
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 from logweir.sinks.shared.destinations import Template, template_of
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
+from logweir.sinks.shared.search_engine.contract import Client, Product
+from logweir.sinks.shared.search_engine.deleting import delete, prune
 from logweir.sinks.shared.search_engine.encode import to_document, to_ecs_document
-from logweir.sinks.shared.search_engine.engine import Engine, Product
 from logweir.sinks.shared.search_engine.health import health_of
 from logweir.sinks.shared.search_engine.layout import Layout
 from logweir.sinks.shared.search_engine.provisioning import Plan, ensure_template, plan, provision
-from logweir.sinks.shared.search_engine.pruning import delete, prune
-from logweir.sinks.shared.search_engine.readiness import TemplateWatch
 from logweir.sinks.shared.search_engine.reading import find
 from logweir.sinks.shared.search_engine.rollover import Rollovers
 from logweir.sinks.shared.search_engine.schema import script
 from logweir.sinks.shared.search_engine.server import Server, ask_server
+from logweir.sinks.shared.search_engine.template_watch import TemplateWatch
 from logweir.sinks.shared.search_engine.writing import BulkWriter
 
 __all__ = ["SearchEngineSink"]
@@ -45,7 +45,7 @@ ConfigT = TypeVar("ConfigT", bound=SearchEngineConfig)
 class _Opened:
     """What a sink has while it is open."""
 
-    client: Engine
+    client: Client
     plan: Plan
     writer: BulkWriter
 
@@ -61,7 +61,7 @@ class SearchEngineSink(Sink[ConfigT]):
         self._shared: _Opened | None = None  # of another sink, which closes the client
 
     @abstractmethod
-    async def connect(self) -> Engine:
+    async def connect(self) -> Client:
         """Make the client; nothing is sent.
 
         Raises:
@@ -106,7 +106,7 @@ class SearchEngineSink(Sink[ConfigT]):
             await client.close()
             raise
 
-    async def _prepare(self, client: Engine, server: Server) -> _Opened:
+    async def _prepare(self, client: Client, server: Server) -> _Opened:
         decided = await plan(client, self.config, server)
         if not (self.config.precedence and self.context.read_only):  # what is there can be read without
             await provision(client, self.config, decided)

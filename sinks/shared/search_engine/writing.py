@@ -16,11 +16,11 @@ from logweir.event import Event
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
 from logweir.sinks.shared.search_engine.bulk_body import Body, bodies
+from logweir.sinks.shared.search_engine.contract import Client
 from logweir.sinks.shared.search_engine.encode import Encoder, to_unindexed_document
-from logweir.sinks.shared.search_engine.engine import Engine
 from logweir.sinks.shared.search_engine.layout import Layout
-from logweir.sinks.shared.search_engine.readiness import TemplateWatch
 from logweir.sinks.shared.search_engine.rollover import Rollovers
+from logweir.sinks.shared.search_engine.template_watch import TemplateWatch
 from logweir.sinks.shared.search_engine.verdicts import Verdict, item_verdict
 
 __all__ = ["BulkWriter"]
@@ -49,10 +49,10 @@ class BulkWriter:
         encoder: Makes the document of an event.
         max_bytes: The most bytes in one request.
         sink: The sink's name, for what is reported.
-        template: Sees that daily indexes get their template; None for a data stream, which keeps its own.
+        template: Checks that daily indexes get their template; None for a data stream, which keeps its own.
     """
 
-    client: Engine
+    client: Client
     layout: Layout
     rollovers: Rollovers | None
     encoder: Encoder

@@ -13,7 +13,7 @@ import pytest
 from logweir.errors import SinkRejected
 from logweir.sinks.opensearch.config import OpenSearchConfig
 from logweir.sinks.opensearch.product import OpenSearch, ism_policy
-from logweir.sinks.shared.search_engine.engine import Answer, Engine, Product
+from logweir.sinks.shared.search_engine.contract import Answer, Client, Product
 from logweir.sinks.shared.search_engine.layout import Layout
 from logweir.sinks.shared.search_engine.schema import index_template
 
@@ -132,7 +132,7 @@ def test_the_template_makes_a_stream_or_daily_indexes_without_what_opensearch_la
         assert ("data_stream" in template) is streaming
 
 
-class _Stub(Engine):
+class _Stub(Client):
     """Answers as a server does; what it is asked is written down."""
 
     product: Product = OpenSearch()

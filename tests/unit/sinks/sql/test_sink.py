@@ -127,7 +127,7 @@ async def test_a_folder_that_cannot_be_made_is_reported_as_unavailable(tmp_path:
 async def test_every_connection_writes_ahead_and_syncs_in_full(tmp_path: Path) -> None:
     async with opened(tmp_path / "x.db", busy_timeout="250ms") as sink:
         for _ in range(2):
-            async with sink._opened().connect() as connection:
+            async with sink._require_open().connect() as connection:
                 found = [
                     (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
                     for name in ("journal_mode", "synchronous", "busy_timeout")
@@ -301,7 +301,9 @@ async def test_each_index_serves_the_question_it_is_there_for(
 
     async with opened(tmp_path / "x.db") as sink:
         statement = select(sink._table).where(*conditions_of(query, sink._table, Sqlite()))
-        sql = str(statement.compile(dialect=sink._opened().dialect, compile_kwargs={"literal_binds": True}))
+        sql = str(
+            statement.compile(dialect=sink._require_open().dialect, compile_kwargs={"literal_binds": True})
+        )
     plan = run(tmp_path / "x.db", f"EXPLAIN QUERY PLAN {sql}")
     assert index in str(plan)
 

@@ -1,6 +1,6 @@
 """Which indexes are old as a whole."""
 
-from logweir.sinks.shared.search_engine.pruning import Held, held_by, whole
+from logweir.sinks.shared.search_engine.deleting import Held, held_by, whole
 
 
 def test_only_indexes_that_are_wholly_old_go_oldest_first_within_the_limit() -> None:

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from logweir.sinks.shared.search_engine.config import SearchEngineConfig
 from logweir.sinks.shared.search_engine.layout import Layout
 
-__all__ = ["Answer", "Engine", "Features", "Product", "Request"]
+__all__ = ["Answer", "Client", "Features", "Product", "Request"]
 
 Answer = tuple[int, Any]
 
 
-class Engine(Protocol):
+class Client(Protocol):
     """Requests to the nodes of one cluster."""
 
     product: Product
@@ -78,7 +78,7 @@ class Product(ABC):
     """Settings of every index, beside those of the configuration."""
 
     @abstractmethod
-    async def features(self, client: Engine) -> Features:
+    async def features(self, client: Client) -> Features:
         """Ask what the server has.
 
         Raises:
@@ -94,7 +94,7 @@ class Product(ABC):
         """Return the settings of an index that the policy looks after."""
 
     @abstractmethod
-    async def update_policy(self, client: Engine, config: SearchEngineConfig) -> None:
+    async def update_policy(self, client: Client, config: SearchEngineConfig) -> None:
         """Create the policy, or bring ours to what the configuration says; leave another's alone.
 
         Raises:
@@ -102,5 +102,5 @@ class Product(ABC):
         """
 
     @abstractmethod
-    async def lacking(self, client: Engine, layout: Layout) -> list[str]:
+    async def lacking(self, client: Client, layout: Layout) -> list[str]:
         """Return the privileges that the credentials lack, as far as the server says so."""

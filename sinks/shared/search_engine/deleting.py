@@ -18,7 +18,7 @@ from logweir.errors import SinkUnavailable
 from logweir.event import Kind
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import nanoseconds
-from logweir.sinks.shared.search_engine.engine import Engine
+from logweir.sinks.shared.search_engine.contract import Client
 from logweir.sinks.shared.search_engine.layout import Layout
 from logweir.sinks.shared.search_engine.query import page_of
 from logweir.sinks.shared.search_engine.reading import ABSENT_IS_EMPTY, refresh
@@ -71,7 +71,7 @@ def whole(held: Sequence[Held], before: int, limit: int, kept: str | None) -> li
     return chosen
 
 
-async def prune(client: Engine, layout: Layout, before: datetime, kind: Kind | None, limit: int) -> int:
+async def prune(client: Client, layout: Layout, before: datetime, kind: Kind | None, limit: int) -> int:
     """Delete at most ``limit`` events older than ``before``, the oldest first; return how many went.
 
     Raises:
@@ -91,7 +91,7 @@ async def prune(client: Engine, layout: Layout, before: datetime, kind: Kind | N
     return gone
 
 
-async def delete(client: Engine, layout: Layout, ids: Sequence[str]) -> int:
+async def delete(client: Client, layout: Layout, ids: Sequence[str]) -> int:
     """Delete exactly these events, in whichever index they are; return how many there were.
 
     Raises:
@@ -106,7 +106,7 @@ async def delete(client: Engine, layout: Layout, ids: Sequence[str]) -> int:
     return gone
 
 
-async def _drop_indexes(client: Engine, layout: Layout, before: int, limit: int) -> int:
+async def _drop_indexes(client: Client, layout: Layout, before: int, limit: int) -> int:
     newest = {"newest": {"max": {"field": "@timestamp"}}}
     by_index = {"terms": {"field": "_index", "size": _MOST_INDEXES}, "aggs": newest}
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}"
@@ -121,7 +121,7 @@ async def _drop_indexes(client: Engine, layout: Layout, before: int, limit: int)
     return gone
 
 
-async def _write_index(client: Engine, layout: Layout) -> str | None:
+async def _write_index(client: Client, layout: Layout) -> str | None:
     answer = await client.request("GET", f"/_resolve/index/{layout.name}")
     streams = answer.get("data_streams", [])
     indexes = streams[0]["backing_indices"] if streams else [None]
@@ -129,7 +129,7 @@ async def _write_index(client: Engine, layout: Layout) -> str | None:
     return name
 
 
-async def _delete_page(client: Engine, layout: Layout, query: Query, size: int) -> int:
+async def _delete_page(client: Client, layout: Layout, query: Query, size: int) -> int:
     # `end` is exclusive, and the search's bound is not: what lies on it stays.
     sort = client.product.time_sort
     strict = page_of(replace(query, end=None), size, None, sort)
@@ -138,7 +138,7 @@ async def _delete_page(client: Engine, layout: Layout, query: Query, size: int) 
     return await _delete_found(client, layout, strict)
 
 
-async def _delete_found(client: Engine, layout: Layout, search: dict[str, Any]) -> int:
+async def _delete_found(client: Client, layout: Layout, search: dict[str, Any]) -> int:
     search["_source"] = False
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}&filter_path=hits.hits._id,hits.hits._index"
     answer = await client.request("POST", target, search)

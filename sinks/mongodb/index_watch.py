@@ -1,4 +1,4 @@
-"""Seeing that the indexes are still there: a collection that was dropped comes back without them."""
+"""Checking that the indexes are still there: a collection that was dropped comes back without them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from logweir.sinks.mongodb.schema import missing_indexes
 from logweir.sinks.mongodb.server_codes import ServerCode
 from logweir.sinks.mongodb.verdicts import as_sink_errors
 
-__all__ = ["Upkeep"]
+__all__ = ["IndexWatch"]
 
 _LOOK_EVERY = 60.0
 
 
-class Upkeep:
+class IndexWatch:
     """Looks once a minute, before a write: the write would make the collection, without indexes.
 
     Args:
