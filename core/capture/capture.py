@@ -14,6 +14,7 @@ from contextvars import copy_context
 from typing import Any
 from uuid import UUID
 
+from logweir.capture.caller import calling_frame
 from logweir.capture.message import add_field
 from logweir.capture.ordinary import (
     ID,
@@ -301,7 +302,7 @@ def _describe_exception(fields: dict[str, Any]) -> None:
     """
     stack = fields.pop("stack_info", None)
     if type(stack) in _SWITCHES:
-        stack = _calling_stack() if stack else None
+        stack = "".join(traceback.format_stack(calling_frame())).rstrip("\n") if stack else None
     elif type(stack) is not str:
         fields["stack_info"], stack = stack, None
     if stack:
@@ -352,12 +353,3 @@ def _class_of(error: BaseException) -> str:
     """The name of its class, which is not asked: its metaclass may refuse."""
     name: str = type.__dict__["__qualname__"].__get__(type(error))
     return name
-
-
-def _calling_stack() -> str:
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller without raising
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
-        ("logweir", "structlog")
-    ):
-        frame = frame.f_back
-    return "".join(traceback.format_stack(frame)).rstrip("\n")

@@ -7,25 +7,22 @@ of the error ``message_error``. That it happened is reported, with the place of 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, MutableMapping
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
 from structlog.contextvars import get_contextvars
 
+from logweir.capture.caller import calling_place
 from logweir.diagnostics import report
 from logweir.encoding.values import unprintable
 
-__all__ = ["ARGUMENTS_FIELD", "ERROR_FIELD", "add_field", "calling_place", "formatted", "text_of"]
+__all__ = ["ARGUMENTS_FIELD", "ERROR_FIELD", "add_field", "formatted", "text_of"]
 
 #: The fields of an event whose message could not be formatted.
 ARGUMENTS_FIELD, ERROR_FIELD = "message_args", "message_error"
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-#: Packages between a log call and its caller.
-_BETWEEN = frozenset({"logweir", "structlog", "logging"})
 
 
 def formatted(message: Any, args: Any, fields: dict[str, Any], bound: Mapping[str, Any] = _NOTHING) -> str:
@@ -86,15 +83,3 @@ def add_field(
         number += 1
         free = f"{name}#{number}"
     fields[free] = value
-
-
-def calling_place() -> str:
-    """Return file and line of the code that logs, for a report."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to see the caller without raising
-    while frame.f_back is not None and _package(frame) in _BETWEEN:
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def _package(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]

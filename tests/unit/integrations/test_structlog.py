@@ -496,6 +496,18 @@ def test_c5_the_reason_is_kept_where_its_cause_is_long(captured: Captured, log: 
     assert text.endswith("KeyError: 'the reason'")
 
 
+@pytest.mark.parametrize("module", ["logweir_shop", "structlog_extras.jobs", "shop", None])
+def test_the_stack_ends_at_the_call_whatever_the_calling_module_is_named(
+    module: str | None, captured: Captured, log: Any
+) -> None:
+    code = compile("def place_order(log): log.info('x', stack_info=True)", "shop.py", "exec")
+    namespace: dict[str, Any] = {"__name__": module}
+    exec(code, namespace)
+    namespace["place_order"](log)
+    *_, last = only(captured).fields["stack"].splitlines()
+    assert last.strip() == 'File "shop.py", line 1, in place_order'
+
+
 @pytest.mark.parametrize("nothing", [None, False, 0, (None, None, None)])
 def test_nothing_to_describe_leaves_nothing(nothing: Any, captured: Captured, log: Any) -> None:
     log.info("x", exc_info=nothing)
