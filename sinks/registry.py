@@ -7,13 +7,13 @@ for) and the entry points of the group ``logweir.sinks``; with a colon it is a d
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from logweir.errors import MissingDependency
+from logweir.settings.suggestions import did_you_mean
 from logweir.sinks.contract import Sink, SinkConfig, SyncSink
 
 __all__ = ["SinkClass", "is_idempotent", "known_types", "options_of", "register_sink", "resolve"]
@@ -137,7 +137,7 @@ def _checked(found: Any, name: str) -> SinkClass:
 
 def _unknown(name: str) -> str:
     known = known_types()
-    nearest = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    question = did_you_mean(name, known)
+    hint = f"{question} " if question else ""
     names = ", ".join(known)
     return f"unknown sink type {name!r}; {hint}there are {names}, or a dotted path package.module:Class"

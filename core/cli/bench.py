@@ -23,6 +23,7 @@ from logweir.cli.bench_options import command_line, spec_of, with_details
 from logweir.cli.bench_progress import RunProgress, run_to_the_end
 from logweir.cli.screen import Screen
 from logweir.errors import LogweirError
+from logweir.settings.suggestions import no_such
 
 __all__ = ["bench"]
 
@@ -102,7 +103,7 @@ def _profile(name: str, up_to: int | None) -> Profile:
 
 def _check_profile(name: str, known: Collection[str]) -> None:
     if name not in known:
-        raise typer.BadParameter(f"there is no profile {name!r} here; there are {', '.join(known)}")
+        raise typer.BadParameter(no_such("profile", name, known))
 
 
 def _show_run(results: Results, folder: Path, console: Console) -> None:

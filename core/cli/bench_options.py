@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from logweir.benchmarks.suite.natives import Spec
+from logweir.settings.suggestions import instead_of, no_such
 
 __all__ = ["command_line", "spec_of", "with_details"]
 
@@ -31,7 +32,7 @@ def spec_of(text: str, folder: Path, known: Sequence[str]) -> Spec:
     if not separator or not url:
         raise typer.BadParameter(f"{text!r} is no backend; write [NAME:]TYPE=URL")
     if kind not in known:
-        raise typer.BadParameter(f"{kind!r} cannot be measured; there are {', '.join(known)}")
+        raise typer.BadParameter(f"{kind!r} cannot be measured; {instead_of(kind, known)}")
     return Spec(name or kind, kind, url, folder)
 
 
@@ -67,8 +68,7 @@ def _by_name(option: str, given: Sequence[str], specs: Sequence[Spec]) -> dict[s
         if not separator or not value:
             raise typer.BadParameter(f"{option} {text!r} is not NAME=VALUE")
         if name not in servers:
-            named = ", ".join(servers) or "none"
-            raise typer.BadParameter(f"{option} names {name!r}; the servers of this run are: {named}")
+            raise typer.BadParameter(f"{option}: {no_such('server of this run', name, servers)}")
         found[name] = value
     return found
 

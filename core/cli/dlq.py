@@ -24,8 +24,8 @@ from logweir.cli.sinks import require_sink
 from logweir.cli.tables import counts_by_name
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
-from logweir.config.suggestions import no_such
 from logweir.delivery.dead_letters import Selection
+from logweir.settings.suggestions import no_such
 from logweir.stores.all_dead_letters import AllDeadLetters, all_dead_letters
 from logweir.stores.replay import Outcome
 from logweir.stores.replay import replay as replay_letters

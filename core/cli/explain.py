@@ -25,6 +25,7 @@ from logweir.integrations.log_lines import Parsed
 from logweir.routing.classifier import Decision
 from logweir.routing.router import Explanation
 from logweir.runtime.trial import Outcome, Trial
+from logweir.settings.suggestions import no_such
 
 __all__ = ["explain"]
 
@@ -83,7 +84,7 @@ def _refuse_unknown(parsed: Parsed) -> None:
     for key, known in (("level", LEVELS), ("kind", [kind.value for kind in Kind])):
         value = parsed.fields.get(key)
         if value is not None and parsed.own is None and value not in known:
-            raise typer.BadParameter(f"{key} {value!r} is none that is known; write {', '.join(known)}")
+            raise typer.BadParameter(no_such(key, str(value), known))
 
 
 def _document(outcome: Outcome, config: RoutingConfig) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from logweir.config.models import RoutingConfig
 from logweir.config.route_tests import tests_schema
 from logweir.config.schema import json_schema
 from logweir.config.sinks import context_of
-from logweir.config.suggestions import no_such
 from logweir.errors import ConfigError, ConfigProblem, MissingDependency
 from logweir.runtime.lost_rows import lost_rows
+from logweir.settings.suggestions import no_such
 from logweir.sinks import registry
 from logweir.sinks.contract import Provisionable
 from logweir.sinks.tamper_evidence import summary_of

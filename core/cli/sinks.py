@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from logweir.config.models import RoutingConfig
-from logweir.config.suggestions import no_such
+from logweir.settings.suggestions import no_such
 from logweir.sinks import registry
 from logweir.sinks.shared.destinations import template_of
 from logweir.sinks.tamper_evidence import Chained

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from logweir.config.fallbacks import find_wrong_fallbacks
+from logweir.config.fallbacks import Contradiction, find_wrong_fallbacks
 from logweir.config.models import MatchConfig, RouteConfig, RoutingConfig
 from logweir.config.queue_plan import audit_routes, delivered_elsewhere
 from logweir.config.reachability import covering
-from logweir.config.yaml_document import Path
 from logweir.event import Kind
 from logweir.settings.brokers import missing_extra
+from logweir.settings.suggestions import did_you_mean
 from logweir.sinks.contract import SinkConfig
 from logweir.sinks.registry import is_idempotent
 
 __all__ = ["RouteAt", "find_contradictions", "find_doubts", "find_unkept_promises"]
-
-Contradiction = tuple[Path, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +99,7 @@ def _unknown_sinks(routes: Sequence[RouteAt], sinks: Mapping[str, SinkConfig]) -
     for item in routes:
         for position, name in enumerate(item.route.to):
             if name not in sinks:
-                nearest = difflib.get_close_matches(name, sinks, 1)
-                hint = f"did you mean {nearest[0]!r}?" if nearest else "declare it under sinks"
+                hint = did_you_mean(name, sinks) or "declare it under sinks"
                 yield (
                     ("routes", item.index, "to", position),
                     f"route {item.route.name!r} sends to {name!r}, which is not declared; {hint}",

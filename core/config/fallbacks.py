@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,11 +9,13 @@ from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import audit_routes, delivered_elsewhere
 from logweir.config.yaml_document import Path
 from logweir.errors import MissingDependency
+from logweir.settings.suggestions import did_you_mean
 from logweir.sinks.contract import SinkConfig, lacking_for_retention
 from logweir.sinks.tamper_evidence import Chained
 
-__all__ = ["find_impossible_fallbacks", "find_wrong_fallbacks"]
+__all__ = ["Contradiction", "find_impossible_fallbacks", "find_wrong_fallbacks"]
 
+#: The path of the key to fix, and what is wrong.
 Contradiction = tuple[Path, str]
 
 
@@ -26,8 +27,7 @@ def find_wrong_fallbacks(sinks: Mapping[str, SinkConfig]) -> Iterator[Contradict
         to = sink.fallback.to
         path = ("sinks", name, "fallback", "to")
         if to not in sinks:
-            nearest = difflib.get_close_matches(to, sinks, 1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else "declare it under sinks"
+            hint = did_you_mean(to, sinks) or "declare it under sinks"
             yield path, f"the fallback of the sink {name!r} is {to!r}, which is not declared; {hint}"
         elif circle := _circle(name, sinks):
             if name == min(circle, key=[*sinks].index):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from logweir.config.yaml_document import Path
+from logweir.settings.suggestions import did_you_mean, instead_of
 
 __all__ = ["Found", "Show", "describe", "shown"]
 
@@ -95,10 +95,7 @@ def _path_in(data: Any, location: tuple[int | str, ...], *, missing: bool) -> Pa
 
 
 def _unknown_key(key: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(key.lower(), known, 1, 0.6)
-    if nearest:
-        return f"unknown key {key!r}; did you mean {nearest[0]!r}?"
-    return f"unknown key {key!r}; there are {', '.join(known)}" if known else f"unknown key {key!r}"
+    return f"unknown key {key!r}; {instead_of(key, known)}" if known else f"unknown key {key!r}"
 
 
 def _keys_at(model: type[BaseModel] | None, path: Path) -> list[str]:
@@ -149,8 +146,8 @@ def _nearest(expected: str, value: Any) -> str:
     if not isinstance(value, str):
         return ""
     known = [text for text in expected.replace(" or ", ", ").split(", ") if text[:1] in "'\""]
-    nearest = difflib.get_close_matches(value.lower(), [str(ast.literal_eval(text)) for text in known], 1)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    question = did_you_mean(value, [str(ast.literal_eval(text)) for text in known])
+    return f"; {question}" if question else ""
 
 
 def shown(value: Any) -> str:

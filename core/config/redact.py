@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from logweir.config.suggestions import instead_of
 from logweir.config.user_modules import find_function
 from logweir.redaction.exemptions import is_name, parse_path, place_tree
 from logweir.redaction.names import Secrecy
@@ -17,6 +16,7 @@ from logweir.redaction.patterns import DEFAULT_PATTERNS, GROUPS
 from logweir.redaction.pseudonyms import Pseudonyms
 from logweir.redaction.redactor import Redactor
 from logweir.settings.delivery import StrictModel
+from logweir.settings.suggestions import instead_of
 
 __all__ = ["Group", "HashConfig", "RedactConfig"]
 

@@ -16,13 +16,13 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from logweir.config.models import RoutingConfig
 from logweir.config.pydantic_errors import describe, shown
 from logweir.config.sources import document_of_file
-from logweir.config.suggestions import no_such
 from logweir.config.yaml_document import Document, dotted
 from logweir.config.yaml_document import Path as Place
 from logweir.errors import ConfigError
 from logweir.event import Kind
 from logweir.settings.delivery import StrictModel
 from logweir.settings.one_or_many import AnyNumber, OneOrMany
+from logweir.settings.suggestions import no_such
 
 __all__ = ["Expected", "Given", "RouteCase", "RouteTests", "TestFile", "load_route_tests", "tests_schema"]
 

@@ -15,6 +15,7 @@ from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock
 from logweir.errors import AuditError, LogweirError, SinkRejected
 from logweir.event import Event
+from logweir.settings.suggestions import no_such
 from logweir.sinks.contract import Transactional
 from logweir.sinks.templated import TemplatedSink
 
@@ -46,7 +47,7 @@ def find_transactional(
     """
     if name is not None:
         if name not in channels:
-            raise LogweirError(f"there is no sink {name!r}; routing.yaml has {', '.join(channels)}")
+            raise LogweirError(no_such("sink", name, channels))
         if not channels[name].reports_stored:
             raise LogweirError(
                 f"sink {name!r} is not opened here (deliver: elsewhere); LogService needs one that is"

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import delivered_elsewhere
-from logweir.config.suggestions import no_such
 from logweir.errors import ConfigError, ConfigProblem
+from logweir.settings.suggestions import no_such
 
 __all__ = ["Share", "divided", "sinks_to_deliver"]
 

@@ -170,7 +170,7 @@ def test_a_run_that_is_terminated_says_how_to_go_on(tmp_path: Path) -> None:
         (["run", "--profile", "large", "--up-to", "9"], "begins at 31,250 events, beyond 9"),
         (["run", "--max-minutes", "-1"], "--max-minutes"),
         (["run", "--max-gb", "much"], "--max-gb"),
-        (["run", "--data", "mysql=/"], "--data names 'mysql'; the servers of this run are: none"),
+        (["run", "--data", "mysql=/"], "--data: there is no server of this run 'mysql'; there are none"),
         (["run", "--backend", "loki=http://x", "--data", "loki=absent"], "there is no such folder"),
         (["run", "--backend", "loki=http://x", "--restart", "loki"], "is not NAME=VALUE"),
         (["run", "--partitions", "4"], "divides tables of mysql"),

@@ -17,6 +17,7 @@ from logweir.integrations.sqlalchemy.tracked import find, key_names, mapper_of
 from logweir.integrations.sqlalchemy.values import resource_of
 from logweir.process.threads import on_event_loop
 from logweir.runtime.runtime import Runtime
+from logweir.settings.suggestions import no_such
 from logweir.sinks.contract import Query
 from logweir.stores.reading import opened, pages
 
@@ -121,9 +122,7 @@ def _sink_of(runtime: Runtime, mapper: Mapper[Any], sink: str | None) -> str:
     wanted = sink or (tracked.sink if tracked is not None else None)
     if wanted is not None:
         if wanted not in runtime.config.sinks:
-            raise LogweirError(
-                f"there is no sink {wanted!r}; routing.yaml has {', '.join(runtime.config.sinks)}"
-            )
+            raise LogweirError(no_such("sink", wanted, runtime.config.sinks))
         return wanted
     action = f"{tracked.action if tracked is not None else ''}.update"
     event = runtime.capture(action, {}, level="info", kind=Kind.AUDIT)

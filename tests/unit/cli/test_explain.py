@@ -70,12 +70,20 @@ def test_what_is_no_event_gives_exit_code_2(event: str) -> None:
     assert '{"event": "fund.refund"}' in result.output.replace("│", "").replace("\n", "").replace("  ", " ")
 
 
-@pytest.mark.parametrize("event", ['{"event": "x", "level": "gold"}', '{"event": "x", "kind": "tracking"}'])
-def test_x2_a_level_or_kind_that_nobody_knows_is_refused_with_those_that_are_known(event: str) -> None:
-    result = explain(event)
+@pytest.mark.parametrize(
+    ("key", "value", "advice"),
+    [
+        ("level", "gold", "there are debug, info, warning, error, critical"),
+        ("kind", "tracking", "did you mean 'tracing'?"),
+    ],
+)
+def test_x2_a_level_or_kind_that_nobody_knows_is_refused_with_those_that_are_known(
+    key: str, value: str, advice: str
+) -> None:
+    result = explain(json.dumps({"event": "x", key: value}))
     assert result.exit_code == 2
     said = " ".join(result.output.replace("│", "").split())
-    assert "is none that is known; write" in said
+    assert f"there is no {key} {value!r}; {advice}" in said
 
 
 def test_x2_a_rule_of_the_strategy_is_credited_to_it(tmp_path: Path) -> None:
