@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import msgspec
 from rich.text import Text
 
-from logweir.cli.printable import json_printable, printable
+from logweir.cli.printable import json_printable
 from logweir.cli.screen import Screen
 from logweir.encoding.events import event_to_dict
+from logweir.encoding.one_line import on_one_line
 from logweir.encoding.times import format_time
 from logweir.event import Event
 
@@ -31,11 +32,11 @@ def as_json(event: Event, sinks: Sequence[str]) -> str:
 def as_line(event: Event, sinks: Sequence[str]) -> Text:
     """Return the event as one line."""
     line = Text(f"{format_time(event.time)} ", style="dim", end="")
-    line.append(f"{_one_line(event.level):<8} ", style=_STYLES.get(event.level, ""))
-    line.append(f"{_one_line(event.name)} ", style="bold")
-    line.append(f"[{_one_line(', '.join(sinks))}] ", style="cyan")
+    line.append(f"{on_one_line(event.level):<8} ", style=_STYLES.get(event.level, ""))
+    line.append(f"{on_one_line(event.name)} ", style="bold")
+    line.append(f"[{on_one_line(', '.join(sinks))}] ", style="cyan")
     for name, value in event.fields.items():
-        line.append(f"{_one_line(name)}=", style="dim").append(f"{_value(value)} ")
+        line.append(f"{on_one_line(name)}=", style="dim").append(f"{_value(value)} ")
     if event.trace_id:
         line.append(f"trace_id={_value(event.trace_id)}", style="dim")
     line.rstrip()
@@ -50,10 +51,6 @@ def echo(line: Text) -> None:
 def _value(value: object) -> str:
     if isinstance(value, str):
         return (
-            value if value and _WORD.issuperset(value) else json.dumps(_one_line(value), ensure_ascii=False)
+            value if value and _WORD.issuperset(value) else json.dumps(on_one_line(value), ensure_ascii=False)
         )
-    return _one_line(msgspec.json.encode(value).decode())
-
-
-def _one_line(text: str) -> str:
-    return printable(text).replace("\n", "\\n")
+    return on_one_line(msgspec.json.encode(value).decode())

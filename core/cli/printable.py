@@ -1,9 +1,11 @@
-"""Showing people what programs wrote: nothing in it may steer their terminal."""
+"""How people are shown what programs wrote and counted: nothing in it may steer their terminal."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+
+from logweir.encoding.one_line import on_one_line
 
 __all__ = ["counted", "json_printable", "printable", "sized", "utc"]
 
@@ -17,12 +19,7 @@ def counted(number: int, noun: str) -> str:
 
 def printable(text: str) -> str:
     """The text with every control character written as its escape; line breaks stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    return "\n".join(map(on_one_line, text.split("\n")))
 
 
 def json_printable(text: str) -> str:

@@ -12,11 +12,11 @@ import typer
 from rich.text import Text
 
 from logweir.cli.junit import junit_xml
-from logweir.cli.printable import printable
 from logweir.cli.route_checks import CaseResult, check_cases, has_labels
 from logweir.cli.screen import Screen
 from logweir.config.loading import load_config
 from logweir.config.route_tests import TestFile, load_route_tests
+from logweir.encoding.one_line import on_one_line
 
 __all__ = ["check_routes"]
 
@@ -80,17 +80,13 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 def _report(path: Path, case: CaseResult) -> Iterator[Text]:
     """What is said about a case: one line, and if it failed the differences, each with its place."""
     word, style = ("FAILED", "bold red") if case.failures else ("passed", "green")
-    yield Text(f"{word} ", style=style).append(_line(case.name), style="default not bold")
+    yield Text(f"{word} ", style=style).append(on_one_line(case.name), style="default not bold")
     for failure in case.failures:
-        yield Text(f"  {path}:{failure.line}: {_line(failure.what)}: not as expected")
+        yield Text(f"  {path}:{failure.line}: {on_one_line(failure.what)}: not as expected")
         for line in failure.diff:
-            yield Text(f"    {_line(line)}", style=_STYLES[line[0]])
+            yield Text(f"    {on_one_line(line)}", style=_STYLES[line[0]])
         for reason in failure.why:
-            yield Text(f"    {_line(reason)}", style="dim")
-
-
-def _line(text: str) -> str:
-    return printable(text).replace("\n", "\\n")
+            yield Text(f"    {on_one_line(reason)}", style="dim")
 
 
 def _write(path: Path, content: bytes) -> None:

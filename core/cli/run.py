@@ -20,7 +20,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -32,6 +31,7 @@ from rich.progress import (
 
 from logweir.cli.interruption import Interruption
 from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.printable import printable
 from logweir.cli.run_follow import Follower
 from logweir.cli.run_inputs import Input, Unreadable
 from logweir.cli.run_job import work_as_job
@@ -171,7 +171,7 @@ def _finish(outcome: Outcome, ended_by: int | None, console: Console, speed: str
 
 
 def _say(console: Console, note: str) -> None:
-    console.print(f"logweir: {escape(note)}", soft_wrap=True)
+    console.print(printable(f"logweir: {note}"), markup=False, soft_wrap=True)
 
 
 def _end_by(signum: int) -> None:

@@ -18,6 +18,7 @@ import yaml
 
 from logweir.config.interpolation import InterpolationError, files_named_in, is_one_variable
 from logweir.config.secret_files import Origin
+from logweir.encoding.one_line import on_one_line
 from logweir.errors import ConfigProblem
 from logweir.redaction import messages
 
@@ -64,7 +65,7 @@ class Document:
             message = messages.mask_quoted(message, self.filled.values())
             message = messages.mask(message, self._secrets_below(path))
         line, column = self._place(path, at_key=at_key)
-        return ConfigProblem(_on_one_line(message), _on_one_line(dotted(path)), self.file, line, column)
+        return ConfigProblem(on_one_line(message), on_one_line(dotted(path)), self.file, line, column)
 
     def must_hide(self, path: Path) -> bool:
         """Whether the value at a path must not be shown."""
@@ -102,11 +103,6 @@ def dotted(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
-
-
-def _on_one_line(text: str) -> str:
-    """Escape what would break the line, or command a terminal: keys can hold anything."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def value_at(data: Any, path: Path) -> Any:

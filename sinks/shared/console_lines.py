@@ -13,6 +13,7 @@ from typing import TextIO
 
 import msgspec
 
+from logweir.encoding.one_line import on_one_line
 from logweir.encoding.times import format_time
 from logweir.event import Event
 
@@ -58,21 +59,21 @@ def console_lines(event: Event, *, colors: bool) -> str:
     kind = event.kind.value
     parts = [
         paint(format_time(event.time)[11:23], _DIM),
-        paint(f"{_visible(event.level):<8}", _LEVELS.get(event.level, _BOLD)),
+        paint(f"{on_one_line(event.level):<8}", _LEVELS.get(event.level, _BOLD)),
         paint(f"{kind:<7}", _AUDIT if kind == "audit" else _DIM),
-        paint(f"{_visible(event.name):<{_NAME_WIDTH}}", _BOLD),
+        paint(f"{on_one_line(event.name):<{_NAME_WIDTH}}", _BOLD),
     ]
     fields = dict(event.fields)
     logger = fields.pop("logger", None)
     if isinstance(logger, str):
-        parts.append(f"[{_visible(logger)}]")
+        parts.append(f"[{on_one_line(logger)}]")
     below = [text for name in _BELOW if isinstance(text := fields.get(name), str) and fields.pop(name)]
     parts += [
-        f"{paint(_visible(name), _KEY)}={paint(_visible(_text(value)), _VALUE)}"
+        f"{paint(on_one_line(name), _KEY)}={paint(on_one_line(_text(value)), _VALUE)}"
         for name, value in fields.items()
     ]
     first = " ".join(parts).rstrip()
-    return "\n".join([first, *(_INDENT + _visible(line) for text in below for line in text.splitlines())])
+    return "\n".join([first, *(_INDENT + on_one_line(line) for text in below for line in text.splitlines())])
 
 
 def _text(value: object) -> str:
@@ -88,10 +89,3 @@ def _painted(text: str, style: str) -> str:
 
 def _plain(text: str, _: str) -> str:
     return text
-
-
-def _visible(line: str) -> str:
-    """The line with each character that is not printed, such as a line break or an escape, as its escape."""
-    if line.isprintable():
-        return line
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)

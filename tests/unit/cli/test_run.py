@@ -1,5 +1,6 @@
 """``logweir run``: what is divided among processes, what is refused, and what their counts are together."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ def test_a_file_of_which_ranges_are_left_is_not_followed(logs: list[str]) -> Non
     result = CliRunner().invoke(app, ["run", "a.log", "--follow"])
     assert result.exit_code == 2
     assert "has not come to its end" in result.output
+
+
+def test_f9_the_name_of_a_damaged_file_does_not_steer_the_terminal(logs: list[str]) -> None:
+    name = "a\x1b[2J[red]\x9b31m.log"
+    Path(name).write_bytes(gzip.compress(b"a line\n" * 2000)[:-9])
+    result = CliRunner().invoke(app, ["run", name])
+    assert result.exit_code == 1
+    assert r"a\x1b[2J[red]\x9b31m.log: its compressed data are damaged" in result.output
+    assert not {"\x1b", "\x9b"} & set(result.output)
 
 
 def test_what_processes_did_is_added_up_and_one_that_failed_is_the_failure_of_all() -> None:
