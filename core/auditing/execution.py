@@ -262,7 +262,8 @@ def _keep(action: str, values: dict[str, Any], level: str) -> NoReturn:
     fields, refused = _fields_of(action, values)
     runtime.stand_in().emit(action, fields, level=level, kind=Kind.AUDIT)
     raise refused or NotRunning(
-        "no runtime is running; the event waits, as the life of the process says, for one that runs"
+        "no runtime is running; the event waits for one, at most until the process ends: call "
+        "logweir.start(...) before the first audited call"
     )
 
 

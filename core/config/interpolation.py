@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-__all__ = ["InterpolationError", "files_named_in", "interpolate", "is_one_variable"]
+__all__ = ["InterpolationError", "files_named_in", "interpolate", "is_one_variable", "variables_in"]
 
 # `$$` comes first, so that `$${NAME}` is the text `${NAME}`; a `$` with nothing behind it is left alone.
 _VARIABLE = re.compile(r"\$(?:\$|\{(?:([^{}]*)\})?)")
@@ -62,6 +62,12 @@ def files_named_in(text: str) -> list[str]:
     """The files whose content would be filled in."""
     variables = (match[1] or "" for match in _VARIABLE.finditer(text))
     return [inner.removeprefix("file:") for inner in variables if inner.startswith("file:")]
+
+
+def variables_in(text: str) -> list[str]:
+    """The variables and files that would be filled in: ``NAME`` or ``file:path``, without defaults."""
+    inner = ((match[1] or "").partition(":-")[0] for match in _VARIABLE.finditer(text))
+    return [name for name in inner if name.startswith("file:") or _NAME.fullmatch(name)]
 
 
 def _fill(match: re.Match[str], environment: Mapping[str, str], directory: Path) -> str:

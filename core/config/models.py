@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from logweir.config.input import InputConfig
-from logweir.config.levels import COMPARISONS, split_level
+from logweir.config.levels import COMPARISONS, split_level, unknown_level
 from logweir.config.redact import RedactConfig
 from logweir.config.secret_files import SecretFiles
 from logweir.config.user_modules import find_function
@@ -124,10 +124,7 @@ class MatchConfig(StrictModel):
         for item in value or []:
             comparison, name = split_level(item)
             if name not in LEVELS or comparison not in COMPARISONS:
-                known = ", ".join(LEVELS)
-                raise ValueError(
-                    f"unknown level {item!r}; write one of {known}, or a comparison like >=error"
-                )
+                raise ValueError(unknown_level(item))
             if comparison and value != [item]:
                 raise ValueError(f"a list of levels holds plain names, not the comparison {item!r}")
         return value

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from logweir.config import yaml_document as documents
-from logweir.config.interpolation import interpolate
+from logweir.config.interpolation import interpolate, variables_in
 from logweir.config.pydantic_errors import shown
 from logweir.config.secret_files import Origin
 from logweir.config.yaml_document import Document, read_document
+from logweir.diagnostics import report
 from logweir.errors import UNKNOWN_FILE, ConfigError, ConfigProblem
 
 __all__ = ["document_of", "document_of_file"]
@@ -39,6 +40,7 @@ def document_of(source: object) -> Document:
     if isinstance(source, Mapping):
         document = Document(UNKNOWN_FILE)
         document.data = _plain(source, document, ())
+        _report_variables(document.data)
         return document
     wrong = f"a configuration is a path, a mapping or a RoutingConfig, not {shown(source)}"
     raise ConfigError([ConfigProblem(wrong, file=f"<{type(source).__name__}>")])
@@ -63,7 +65,7 @@ def _text_of(path: Path, advice: str) -> str:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise _one_problem(path, f"there is no such file; {advice}") from None
+        raise _one_problem(path, f"there is no such file{_looked_for(path)}; {advice}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise _one_problem(path, f"the file cannot be read: {reason}") from None
@@ -75,8 +77,36 @@ def _text_of(path: Path, advice: str) -> str:
         raise _one_problem(path, f"the file is not UTF-8 text (byte {error.start})") from None
 
 
+def _looked_for(path: Path) -> str:
+    """Where a relative path begins: most files that are missing are those of another directory."""
+    try:
+        return "" if path.is_absolute() else f" in {Path.cwd()}"
+    except OSError:  # it is deleted
+        return ""
+
+
 def _one_problem(path: Path, message: str) -> ConfigError:
     return ConfigError([ConfigProblem(message, file=str(path))])
+
+
+def _report_variables(value: Any, path: tuple[str, ...] = ()) -> None:
+    """Report what would be a variable in a file, and goes to the store as it stands in a mapping."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _report_variables(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _report_variables(inner, (*path, str(index)))
+    elif isinstance(value, str):
+        for name in variables_in(value):
+            place = ".".join(path)
+            report(
+                f"variable {place} {name}",
+                "the configuration is a mapping, where variables are not filled in: ${%s} of %s stays "
+                "as it is; take it from os.environ, or write a file",
+                name,
+                place,
+            )
 
 
 def _plain(value: Any, document: Document, path: documents.Path) -> Any:

@@ -164,6 +164,8 @@ def _yaml_problem(error: yaml.MarkedYAMLError, file: str, text: str) -> ConfigPr
     # `{url: ${URL}}` is a mapping inside a mapping to YAML, which ends in a puzzling message.
     elif "flow " in what and mark is not None and "${" in _line(text, mark.line):
         what += '; between braces or brackets, put a variable in quotes: "${NAME}"'
+    elif "'\\t'" in what:
+        what += "; indent with spaces, for YAML takes no tabs there"
     return ConfigProblem(f"not valid YAML: {what}", file=file, line=line, column=column)
 
 

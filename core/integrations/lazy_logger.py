@@ -14,6 +14,7 @@ import structlog
 from structlog._config import _CONFIG  # what structlog.get_config() copies at each call
 
 from logweir.capture.ordinary import Bound
+from logweir.diagnostics import report
 from logweir.event import LEVELS
 from logweir.integrations.bound_logger import NOT_GIVEN, BoundLogger, Silent, bound_logger_class
 from logweir.integrations.processors import METHOD_LEVELS, ROUTING
@@ -21,6 +22,10 @@ from logweir.runtime.current import current
 
 __all__ = ["LazyLogger", "configure"]
 
+_NOT_CONFIGURED = (
+    "structlog is not configured: it prints what the loggers of logweir.get_logger() log, and nothing of "
+    "it is routed; call logweir.configure_structlog() first"
+)
 
 #: A logger that was made: the processors, the wrapper class and the factory of the configuration by which it
 #: was; the logger, what it carries if it is one of ours, and its lowest level. A plain tuple is taken apart
@@ -63,6 +68,8 @@ class LazyLogger:
         return logger.bind(**new_values) if new_values else logger
 
     def _make(self) -> Any:
+        if current() is not None and not structlog.is_configured():
+            report("structlog", _NOT_CONFIGURED)
         configured = _CONFIG.default_processors, _CONFIG.default_wrapper_class, _CONFIG.logger_factory
         logger = structlog.get_logger(*self._arguments).bind().bind(**self._values)
         if _CONFIG.cache_logger_on_first_use:

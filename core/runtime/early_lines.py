@@ -162,8 +162,9 @@ class EarlyLines:
     def _report_dropped(self, when: str) -> None:
         dropped, self._dropped = self._dropped, {}
         if dropped:
-            audit = dropped.get(Kind.AUDIT, 0)
-            logger.warning("%d events (%d audit) are lost: logged %s", sum(dropped.values()), audit, when)
+            count, audit = sum(dropped.values()), dropped.get(Kind.AUDIT, 0)
+            lost = "1 event (%d audit) is lost" if count == 1 else f"{count} events (%d audit) are lost"
+            logger.warning(f"{lost}: logged %s", audit, when)
 
 
 @cache

@@ -143,7 +143,7 @@ if __name__ == "__main__":
     status, _, errors = run_program(tmp_path, code)
     assert status == 0
     assert names(tmp_path) == ["parent"]
-    assert "1 events (0 audit) are lost" in errors
+    assert "1 event (0 audit) is lost" in errors
 
 
 @pytest.mark.parametrize("call", ["logweir.audit_sync('first', acknowledge='stored')", "first()"])

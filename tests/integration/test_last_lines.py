@@ -265,7 +265,10 @@ def test_c2_an_audited_call_before_the_start_or_after_the_stop_is_recorded_all_t
     """
     status, _, errors = run_program(tmp_path, code)
     assert status == 0
-    assert "an audited call was not recorded as it should: no runtime is running; the event waits" in errors
+    assert (
+        "an audited call was not recorded as it should: no runtime is running; the event waits for one, "
+        "at most until the process ends: call logweir.start(...) before the first audited call" in errors
+    )
     events = stored(tmp_path)
     assert [event.fields["arguments"] for event in events] == [
         {"amount": amount, "password": "***"} for amount in (1, 2, 3)

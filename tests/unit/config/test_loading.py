@@ -94,8 +94,13 @@ def test_a_ready_configuration_passes_unchanged(tmp_path: Path) -> None:
         ),
         (
             ('level: ">=error"', 'level: ">=eror"'),
-            "routing.yaml:10:50: routes[1].match.level: unknown level '>=eror'; "
-            "write one of debug, info, warning, error, critical, or a comparison like >=error",
+            "routing.yaml:10:50: routes[1].match.level: unknown level '>=eror'; did you mean '>=error'? "
+            "there are debug, info, warning, error, critical, and comparisons like >=error",
+        ),
+        (
+            ('level: ">=error"', 'level: ">=warn"'),
+            "routing.yaml:10:50: routes[1].match.level: unknown level '>=warn'; did you mean '>=warning'? "
+            "there are debug, info, warning, error, critical, and comparisons like >=error",
         ),
         (
             ("service: shop", "service: ${NOT_SET}"),
@@ -162,6 +167,12 @@ def test_what_is_not_yaml_is_reported_in_one_line(tmp_path: Path, text: str) -> 
     assert all("\n" not in line for line in reported)
 
 
+def test_a_tab_is_named_with_what_to_write_instead(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, GOOD.replace("  audit_db", "\taudit_db"))
+    assert problem.startswith("routing.yaml:4:1: not valid YAML: ")
+    assert problem.endswith("; indent with spaces, for YAML takes no tabs there")
+
+
 def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
@@ -183,6 +194,34 @@ def test_merge_keys_work(tmp_path: Path) -> None:
 def test_a_missing_file_names_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file; make one with `logweir init`"):
         load_config(tmp_path / "absent.yaml")
+
+
+def test_a_missing_file_is_said_to_be_missing_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        load_config("conf/routing.yaml")
+    assert str(caught.value) == (
+        f"conf/routing.yaml: there is no such file in {tmp_path}; make one with `logweir init`"
+    )
+
+
+def test_a_variable_in_a_mapping_is_reported_for_it_is_not_filled_in(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP", "corner")
+    mapping = {
+        "service": "${SHOP}",
+        "fields": {"price": "$5", "regex": "^a${2}$"},
+        "sinks": {"a": {"type": "memory"}},
+        "routes": [{"name": "all", "to": ["a"]}],
+    }
+    assert load_config(mapping).service == "${SHOP}"
+    assert [record.getMessage() for record in caplog.records] == [
+        "the configuration is a mapping, where variables are not filled in: ${SHOP} of service stays as it is; "
+        "take it from os.environ, or write a file"
+    ]
 
 
 def test_a_directory_and_a_binary_file_are_refused(tmp_path: Path) -> None:

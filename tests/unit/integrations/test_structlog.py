@@ -587,3 +587,21 @@ def test_c8_a_copy_is_a_logger_of_its_own(log: Any) -> None:
     other = copy.deepcopy(bound)
     other.new(b=2)
     assert structlog.get_context(bound) == {"a": 1}
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_a_forgotten_configure_structlog_is_reported(
+    *,
+    configured: bool,
+    captured: Captured,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logweir.get_logger("shop")
+    if not configured:
+        structlog.reset_defaults()
+    log.info("order.placed")
+    assert captured.names() == (["order.placed"] if configured else [])
+    assert ("order.placed" in capsys.readouterr().out) is not configured
+    said = "structlog is not configured: it prints what the loggers of logweir.get_logger() log, and nothing of it"
+    assert (said in caplog.text) is not configured

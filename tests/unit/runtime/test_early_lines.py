@@ -137,7 +137,7 @@ def test_what_no_runtime_took_is_reported_at_the_end_and_nothing_is_kept_from_th
     assert early.emit("c", {}) is None
     caplog.clear()
     early.give_up()
-    assert "1 events (0 audit) are lost" in caplog.text
+    assert "1 event (0 audit) is lost" in caplog.text
     # A start all the same, as a later hook at the end of the process may try, takes lines again.
     early.hand_over(Taker())
     assert early.emit("d", {}) is not None
