@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import select
+import shutil
 import sys
 from dataclasses import replace
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ __all__ = ["app", "main"]
 
 _WRONG_INPUT = 2
 _FAILED = 1
+_ROOM_FOR_TABLES = 80
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -42,7 +44,7 @@ COMMANDS = {
     "check": ("check:check", "Validate routing.yaml and probe every sink."),
     "explain": (
         "explain:explain",
-        "Say where an event goes, and why; what is stored of it is shown by ``logweir redact``.",
+        "Say where an event goes, and why; what is stored of it is shown by `logweir redact`.",
     ),
     "graph": ("graph:graph", "Print the routes as a Mermaid flowchart, from the log call to the sinks."),
     "test": (
@@ -98,10 +100,11 @@ class _Commands(TyperGroup):
         """Return a command; only its name and purpose while the list of all is written."""
         if self._lists or cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        return _imported(COMMANDS[cmd_name][0])
+        return _fit(_imported(COMMANDS[cmd_name][0]))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help without importing the commands."""
+        _fit(self)
         self._lists = True
         try:
             super().format_help(ctx, formatter)
@@ -122,6 +125,15 @@ class _Commands(TyperGroup):
                 raise typer.Exit from None
             _print_error(str(error))
             raise typer.Exit(_FAILED) from None
+
+
+def _fit(command: Any) -> Any:
+    """Return the command, whose help has no table on a narrow terminal: there it would cut the names."""
+    if shutil.get_terminal_size().columns < _ROOM_FOR_TABLES:
+        command.rich_markup_mode = None
+        for below in getattr(command, "commands", {}).values():
+            _fit(below)
+    return command
 
 
 def _nobody_reads(stream: Any) -> bool:

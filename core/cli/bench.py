@@ -40,7 +40,7 @@ _DEFAULT_FOLDER = Path("bench-results")
 def run(
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="A server to measure too: [NAME:]TYPE=URL, such as loki=http://localhost:3100."),
+        typer.Option(help="A server to measure too: [NAME:]TYPE=URL, such as loki=http://db:3100."),
     ] = None,
     profile: Annotated[str, typer.Option(help=f"How much: {', '.join(PROFILES)}.")] = "small",
     events: Annotated[
@@ -125,7 +125,7 @@ def _go(measuring: runner.Run, console: Console) -> Results:
 def rivals(
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="A server to play on too: [NAME:]TYPE=URL, such as loki=http://localhost:3100."),
+        typer.Option(help="A server to play on too: [NAME:]TYPE=URL, such as loki=http://db:3100."),
     ] = None,
     profile: Annotated[str, typer.Option(help=f"How much: {', '.join(_OF_RIVALS)}.")] = "small",
     events: Annotated[

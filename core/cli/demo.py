@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,8 @@ __all__ = ["demo"]
 
 _CONCURRENCY = 32
 _STOP_SECONDS = 30.0
+_PATIENCE = 60.0
+_OUR_FILE = "service.err"
 _SECRETS = ("4111111111111111", "hunter2-of-the-demo")
 
 console = Screen()
@@ -69,16 +72,26 @@ def demo(
         raise MissingDependency("logweir demo", "demo")
     load_config(config)
     config = config.resolve()
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    _make_anew(directory)
     config = Path(shutil.copy(config, directory / "routing.yaml")).resolve()  # its paths begin beside it
     with contextlib.chdir(directory):
         with _unwound_by_sigterm(), _service(config) as address:
             console.print(f"The order service listens on {address}; its stores are in {directory}.")
             outcome = asyncio.run(_drive(address, requests))
         found = asyncio.run(search_all(load_config(config), Query(limit=None)))
-    _report(outcome, found)
+    _report(outcome, found, directory / "routing.yaml")
     _prove(outcome, found)
+
+
+def _make_anew(directory: Path) -> None:
+    """Make the folder of the stores, in place of that of the last demo; any other is left alone."""
+    ours = not directory.exists() or (directory / _OUR_FILE).exists()
+    if not ours and (not directory.is_dir() or any(directory.iterdir())):
+        raise typer.BadParameter(
+            f"{directory} is not a folder of the demo, which would empty it; name a new one"
+        )
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -100,13 +113,13 @@ def _service(config: Path) -> Iterator[str]:
     """Run the order service until the block ends; yields its address."""
     environment = {**os.environ, "LOGWEIR_CONFIG": str(config)}
     command = [sys.executable, "-m", "logweir.examples.order_service", "0"]
-    with Path("service.err").open("wb") as errors:
+    with Path(_OUR_FILE).open("wb") as errors:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors)  # noqa: S603 - ours
     try:
         assert process.stdout is not None  # noqa: S101 - it was asked for
         address = process.stdout.readline().decode().strip()
         if not address:
-            raise LogweirError(f"the order service did not start: {_last_line(Path('service.err'))}")
+            raise LogweirError(f"the order service did not start: {_last_line(Path(_OUR_FILE))}")
         yield address
     finally:
         process.send_signal(signal.SIGTERM)
@@ -124,31 +137,45 @@ def _last_line(path: Path) -> str:
 
 
 async def _drive(address: str, requests: int) -> _Outcome:
-    """Send the requests, many at once, and count the answers."""
+    """Send the requests, many at once, and count the answers.
+
+    Raises:
+        LogweirError: The service does not answer.
+    """
     import httpx  # noqa: PLC0415 - only the demo needs a client
 
+    try:
+        async with httpx.AsyncClient(base_url=address, timeout=_PATIENCE) as client:
+            await _until_it_answers(client)
+            return await _send(client, requests)
+    except httpx.TransportError as error:
+        raise LogweirError(
+            f"the order service does not answer ({type(error).__name__}); what it said is in {_OUR_FILE} "
+            "beside its stores"
+        ) from None
+
+
+async def _send(client: Any, requests: int) -> _Outcome:
     outcome = _Outcome()
     jobs = iter(_jobs(requests))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("requests", total=requests)
-        async with httpx.AsyncClient(base_url=address, timeout=30.0) as client:
-            await _until_it_answers(client)
-            started = time.perf_counter()
+        started = time.perf_counter()
 
-            async def work() -> None:
-                for kind, method, path, body in jobs:
-                    trace_id = new_trace_id()
-                    response = await client.request(
-                        method, path, json=body, headers={"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
-                    )
-                    outcome.statuses[response.status_code] += 1
-                    outcome.kinds[kind] += 1
-                    if kind == "refund" and response.is_success:
-                        outcome.a_refund = trace_id
-                    progress.advance(task)
+        async def work() -> None:
+            for kind, method, path, body in jobs:
+                trace_id = new_trace_id()
+                response = await client.request(
+                    method, path, json=body, headers={"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+                )
+                outcome.statuses[response.status_code] += 1
+                outcome.kinds[kind] += 1
+                if kind == "refund" and response.is_success:
+                    outcome.a_refund = trace_id
+                progress.advance(task)
 
-            await asyncio.gather(*(work() for _ in range(_CONCURRENCY)))
-            outcome.seconds = time.perf_counter() - started
+        await asyncio.gather(*(work() for _ in range(_CONCURRENCY)))
+        outcome.seconds = time.perf_counter() - started
     return outcome
 
 
@@ -182,7 +209,7 @@ def _jobs(requests: int) -> Iterator[tuple[str, str, str, dict[str, Any] | None]
             yield "permission", "POST", f"/users/{user_id}/role", body
 
 
-def _report(outcome: _Outcome, found: list[Found]) -> None:
+def _report(outcome: _Outcome, found: list[Found], config: Path) -> None:
     total = sum(outcome.kinds.values())
     console.print(
         f"\n{total:,} requests in {outcome.seconds:.1f} s: {total / outcome.seconds:,.0f} requests/s, "
@@ -190,7 +217,9 @@ def _report(outcome: _Outcome, found: list[Found]) -> None:
         + ", ".join(f"{status}: {count:,}" for status, count in sorted(outcome.statuses.items()))
     )
     console.print(_where_it_landed(found, console))
-    console.print(f"\nOne refund, across the sinks: logweir trace {outcome.a_refund}")
+    console.print("\nOne refund, across the sinks; this shows it in full:")
+    program = "logweir" if shutil.which("logweir") else sys.argv[0]
+    typer.echo(f"$ {shlex.join([program, 'trace', outcome.a_refund, '-c', str(config)])}")
     for item in found:
         if item.event.trace_id == outcome.a_refund:
             echo(_shortened(item))

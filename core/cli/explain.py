@@ -45,7 +45,7 @@ def explain(
         bool, typer.Option("--json", help="Print one JSON object for each event, for programs.")
     ] = False,
 ) -> None:
-    """Say where an event goes, and why; what is stored of it is shown by ``logweir redact``."""
+    """Say where an event goes, and why; what is stored of it is shown by `logweir redact`."""
     settings = load_config(config)
     trial = Trial(settings)
     console = Screen(highlight=False)

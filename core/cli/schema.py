@@ -34,7 +34,10 @@ def schema(
     ] = "routing.yaml",
     accept_new_chain: Annotated[
         bool,
-        typer.Option(help="Record in the audit table of --sink that rows are gone, and go on without them."),
+        typer.Option(
+            "--accept-new-chain",
+            help="Record in the audit table of --sink that rows are gone, and go on without them.",
+        ),
     ] = False,
     tests: Annotated[
         bool, typer.Option("--tests", help="Print the schema of the files of `logweir test` instead.")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -130,7 +131,21 @@ def test_the_demo_proves_what_it_claims(tmp_path: Path) -> None:
     result = logweir(tmp_path, "demo", "--requests", "300", "-c", str(ROOT / "routing.yaml"))
     assert result.returncode == 0, result.stderr
     assert "each stored exactly once" in " ".join(result.stdout.split())
-    assert "One refund, across the sinks" in result.stdout
+    (trace,) = re.findall(
+        r"^One refund, across the sinks.*\n\$ .*logweir (trace .+)$", result.stdout, re.MULTILINE
+    )
+    again = logweir(tmp_path, *shlex.split(trace))
+    assert "fund.refund [audit_db]" in again.stdout, again.stderr
+
+
+@pytest.mark.parametrize("folder", [".", "mine"])
+def test_the_demo_empties_no_folder_but_its_own(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / folder / "thesis.txt").write_text("three years")
+    result = logweir(tmp_path, "demo", "--directory", folder, "-c", str(ROOT / "routing.yaml"))
+    assert result.returncode == 2
+    assert "is not a folder of the demo" in " ".join(result.stderr.replace("│", " ").split())
+    assert (tmp_path / folder / "thesis.txt").exists()
 
 
 def test_a_wrong_file_is_wrong_input_for_every_command(tmp_path: Path) -> None:

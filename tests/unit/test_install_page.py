@@ -5,7 +5,7 @@ import tomllib
 
 from packaging.requirements import Requirement
 
-from support.code_blocks import ROOT
+from support.code_blocks import PAGES, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PAGE = (ROOT / "docs/start/install.md").read_text(encoding="utf-8")
@@ -30,3 +30,15 @@ def test_what_the_package_brings_by_itself_is_named() -> None:
 def test_the_versions_of_python_are_those_of_the_metadata() -> None:
     (row,) = re.findall(r"^\| CPython \| (.+) \|$", PAGE, re.MULTILINE)
     assert row.split(", ") == re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+
+
+def test_pages_ask_pip_only_for_extras_that_exist() -> None:
+    """pip only warns of an extra that does not exist, and installs the package without its drivers."""
+    unknown = {
+        (str(page.relative_to(ROOT)), extra)
+        for page in [*PAGES, *ROOT.glob("examples/**/Dockerfile"), ROOT / "CONTRIBUTING.md"]
+        for extras in re.findall(r"logweir\[([a-z0-9,_-]+)\]", page.read_text(encoding="utf-8"))
+        for extra in extras.split(",")
+        if extra not in PROJECT["optional-dependencies"]
+    }
+    assert unknown == set()

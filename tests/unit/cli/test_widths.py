@@ -1,9 +1,12 @@
 """Commands on narrow and wide terminals: names and numbers are read whole."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from logweir.cli.app import app
@@ -37,6 +40,16 @@ def shown(width: int, *arguments: str) -> str:
     return result.output  # what a command did stands on stderr, what it found on stdout
 
 
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Each command below, and the names of its options."""
+    context = typer.Context(command)
+    shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+    names = [name for parameter in shown for name in (*parameter.opts, *parameter.secondary_opts)]
+    yield path, [name for name in names if name.startswith("--")]
+    for name in getattr(command, "commands", ()):
+        yield from leaves(command.get_command(context, name), (*path, name))
+
+
 def columns(text: str) -> int:
     return max(len(line.rstrip()) for line in text.splitlines())
 
@@ -64,3 +77,13 @@ def test_a_path_that_is_wider_than_its_column_is_folded() -> None:
     shown(80, "run", "events.jsonl")
     joined = "".join(shown(60, "check").replace("│", " ").split())
     assert "/and-another-one-in-it/audit-events.jsonl" in joined
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_help_of_every_command_names_its_options_and_defaults_whole(width: int) -> None:
+    for path, options in leaves(typer.main.get_command(app)):
+        text = shown(width, *path, "--help")
+        assert [name for name in options if name not in text] == [], path
+        assert "…" not in text, path
+        assert "``" not in text, path
+    assert "[default: routing.yaml]" in " ".join(shown(width, "check", "--help").replace("│", " ").split())
