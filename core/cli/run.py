@@ -114,6 +114,10 @@ def run(
     names = ["-" if _is_stdin(name) else name for name in files or ["-"]]
     _require_files(names, follow=follow)
     console = Console(stderr=True)
+    if "-" in names and sys.stdin.isatty():
+        console.print(
+            "reading lines from this terminal, until Ctrl-D; name files to read those", soft_wrap=True
+        )
     with Checkpoints(directory) as checkpoints, Interruption() as interruption:
         _claim(names, checkpoints, follow=follow)
         began, count, code = time.monotonic(), 1, 0

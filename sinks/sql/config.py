@@ -191,7 +191,8 @@ class ServerConfig(SqlConfig):
         check_behind_password(url.host, url.database, *url.query)
         if url.drivername not in cls.drivers:
             kind = cls.model_fields["type"].default
-            raise ValueError(f"the url of a {kind} sink begins with {' or '.join(cls.drivers)}://")
+            begins = " or ".join(f"{driver}://" for driver in cls.drivers)
+            raise ValueError(f"the url of a {kind} sink begins with {begins}, not {url.drivername}://")
         if not url.database:
             raise ValueError("the url names no database; add it at the end, as in ://user:password@host/app")
         return value

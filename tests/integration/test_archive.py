@@ -208,7 +208,9 @@ async def test_a_place_that_cannot_be_written_is_reported_and_nothing_is_deleted
 
 
 async def test_what_is_no_archive_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match="no archive is there"):
+    with pytest.raises(
+        ArchiveError, match="no archive is there; name the folder or URL that `logweir archive` wrote to"
+    ):
         await restored(routing(tmp_path), str(tmp_path / "nothing"))
 
 

@@ -1,6 +1,8 @@
 """``logweir run`` and ``logweir demo``, as processes, on real input."""
 
 import json
+import os
+import pty
 import re
 import shlex
 import signal
@@ -167,3 +169,20 @@ def test_d8_a_demo_ended_by_sigterm_ends_its_server(directory: Path) -> None:
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(60) == 128 + signal.SIGTERM
     eventually(lambda: not server.is_running())
+
+
+def test_run_says_on_a_terminal_that_it_waits_for_lines(directory: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [str(Path(sys.executable).with_name("logweir")), "run"]
+    with subprocess.Popen(command, cwd=directory, stdin=theirs, stderr=subprocess.PIPE, text=True) as process:
+        os.close(theirs)
+        assert process.stderr is not None
+        assert (
+            process.stderr.readline()
+            == "reading lines from this terminal, until Ctrl-D; name files to read those\n"
+        )
+        os.write(ours, b'{"event": "typed"}\n\x04')
+        assert "1 event read" in process.stderr.read()
+    os.close(ours)
+    assert process.returncode == 0
+    assert [event.name for event in stored(directory, "tracing.jsonl")] == ["typed"]

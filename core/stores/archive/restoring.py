@@ -49,7 +49,9 @@ async def restore(
     progress, summary = progress or Progress(), Summary()
     found = await in_thread(lambda: manifests(storage, storage.root))
     if not found:
-        raise ArchiveError(f"{storage.url}: no archive is there")
+        raise ArchiveError(
+            f"{storage.url}: no archive is there; name the folder or URL that `logweir archive` wrote to"
+        )
     wanted = [(folder, manifest) for folder, manifest in found if _overlaps(manifest, since, until)]
     total = sum(manifest.rows for _, manifest in wanted) or 1
     done = 0

@@ -17,7 +17,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.results import HealthStatus
-from logweir.sinks.sql.config import SqliteConfig
+from logweir.sinks.sql.config import MysqlConfig, SqliteConfig
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.tamper_evidence import Chaining
 from logweir.testing.contract import make_event
@@ -189,7 +189,7 @@ async def test_a_locked_database_is_unavailable_for_now(tmp_path: Path) -> None:
 async def test_what_was_answered_as_stored_survives_a_kill(tmp_path: Path) -> None:
     program = f"""
 import asyncio, os, signal
-from logweir.sinks.sql.config import SqliteConfig
+from logweir.sinks.sql.config import MysqlConfig, SqliteConfig
 from logweir.sinks.sql.sink import SqlSink
 from logweir.testing.contract import make_event
 async def main():
@@ -398,3 +398,10 @@ async def test_f6_an_event_that_comes_again_with_another_time_is_a_duplicate(
         assert await names(sink) == ["first", "new", "new", "new"]
     finally:
         await sink.close()
+
+
+def test_a_url_without_its_driver_names_those_there_are() -> None:
+    with pytest.raises(ValidationError) as caught:
+        MysqlConfig(type="mysql", url="mysql://root:hunter22@h/d")
+    message = "begins with mysql+aiomysql:// or mariadb+aiomysql://, not mysql://"
+    assert caught.value.errors()[0]["msg"].endswith(message)
