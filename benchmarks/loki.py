@@ -27,7 +27,8 @@ from logweir.sinks.contract import SinkContext
 from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.encode import Encoder
 from logweir.sinks.loki.labels import LabelGuard
-from logweir.sinks.loki.push_body import to_json, to_protobuf
+from logweir.sinks.loki.protobuf import stream_part
+from logweir.sinks.loki.push_body import json_body, json_part, protobuf_body
 from logweir.sinks.loki.sink import LokiSink
 
 __all__ = ["ENVIRONMENT_VARIABLE", "measure"]
@@ -139,7 +140,8 @@ def _encoder() -> Encoder:
 def _wire_series() -> list[Series]:
     """Bytes of a request's body for each event; a batch is large enough for headers not to count."""
     entries = _encoder().entries(order_events(BATCH))
-    protobuf, text = to_protobuf(entries), to_json(entries)
+    protobuf = protobuf_body(entries, [stream_part(entries)])
+    text = json_body(entries, [json_part(entries)])
     sizes = {
         "protobuf, before snappy": len(bytes(cramjam.snappy.decompress_raw(protobuf))),
         "protobuf, sent": len(protobuf),

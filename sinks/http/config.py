@@ -20,7 +20,7 @@ __all__ = ["HttpConfig", "SignConfig"]
 
 _CONCURRENCY = 8
 #: What the sink says itself in every request.
-_OURS = {"content-length", "content-encoding", "content-type", "host", "idempotency-key", "transfer-encoding"}
+_OURS = {"idempotency-key"}
 
 
 class SignConfig(StrictModel):

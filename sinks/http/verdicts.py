@@ -20,6 +20,7 @@ from logweir.event import Event
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.http_verdicts import Meaning, is_about_the_address, meaning_of
 from logweir.sinks.shared.retry_after import seconds_to_wait
+from logweir.sinks.shared.wording import in_one_line
 
 __all__ = ["Answer", "FailedOnIt", "result_of"]
 
@@ -119,7 +120,6 @@ def _known(names: Sequence[str], indexes: Mapping[str, int]) -> set[int]:
 
 
 def _said(answer: Answer) -> str:
-    excerpt = " ".join(answer.body.decode(errors="replace").split())
-    excerpt = excerpt if len(excerpt) <= _EXCERPT else f"{excerpt[:_EXCERPT]}…"
+    excerpt = in_one_line(answer.body.decode(errors="replace"), _EXCERPT)
     line = f"answered {answer.status} {answer.reason}".rstrip()
     return f"{line}: {excerpt}" if excerpt else line

@@ -15,6 +15,7 @@ from logweir.sinks.http.encode import Request, encoder_of, request_of
 from logweir.sinks.http.verdicts import Answer, FailedOnIt, result_of
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
+from logweir.sinks.shared.wording import encoding_fault
 
 __all__ = ["Send", "store"]
 
@@ -158,8 +159,7 @@ async def _encoded(events: Sequence[Event], config: HttpConfig) -> Request:
             return await asyncio.to_thread(request_of, events, encoded, config, time.time())
         return request_of(events, encoded, config, time.time())
     except (TypeError, ValueError) as error:
-        reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
-        raise SinkRejected(f"a value cannot be written as JSON: {reason}") from None
+        raise SinkRejected(f"a value cannot be written as JSON: {encoding_fault(error)}") from None
 
 
 def _first_of_each_id(batch: Sequence[Event]) -> tuple[list[int], dict[int, int]]:

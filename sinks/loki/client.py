@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +11,6 @@ import msgspec
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.process.pacing import breathe, in_slices
-from logweir.settings.tls import TlsConfig
 from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.encode import Entry
 from logweir.sinks.loki.paging import AnswerTooLarge, Found, answer_entries
@@ -21,8 +18,8 @@ from logweir.sinks.loki.protobuf import stream_part
 from logweir.sinks.loki.push_body import json_body, json_part, protobuf_body
 from logweir.sinks.loki.verdicts import Answer, is_too_large, read_answer, unreachable
 from logweir.sinks.loki.writing import AT_ONCE
-from logweir.sinks.shared.credentials import bearer_header, login_of, without_secrets
-from logweir.sinks.shared.http_client import HttpPool, make_http_client
+from logweir.sinks.shared.credentials import bearer_header, login_of
+from logweir.sinks.shared.http_client import HttpPool, ServerClient, make_http_client
 from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["LokiClient"]
@@ -50,7 +47,7 @@ _QUERY_TIMEOUT = 60.0
 _READERS = 2
 
 
-class LokiClient:
+class LokiClient(ServerClient[LokiConfig]):
     """A pool of connections to one Loki.
 
     Args:
@@ -59,17 +56,26 @@ class LokiClient:
     """
 
     def __init__(self, config: LokiConfig, http: HttpPool) -> None:
-        self._http = http
+        super().__init__(config, http)
         self._part_of, self._body_of, self._headers = _BODIES[config.encoding]
         # Whole and parsed: of a path, httpx would make it anew for each request.
         self._push_url = httpx.URL(config.url + _PUSH)
         self._query_timeout = max(_QUERY_TIMEOUT, config.retry.timeout)
-        self._secrets = [secret.encode() for secret in config.secrets()]
 
-    @classmethod
-    async def make(cls, config: LokiConfig, workers: int) -> LokiClient:
-        """Make the pool; nothing is sent yet."""
-        return cls(config, await asyncio.to_thread(_pool, config, workers))
+    @staticmethod
+    def pool(config: LokiConfig, workers: int) -> HttpPool:
+        """See :meth:`ServerClient.pool`."""
+        headers = _HINTS | ({"X-Scope-OrgID": config.tenant} if config.tenant else {})
+        own = {name.lower(): value.get_secret_value() for name, value in config.headers.items()}
+        return make_http_client(
+            base_url=config.url,
+            login=login_of(config.username, config.password),
+            headers=headers | own | bearer_header(config.bearer_token),
+            trust=tls_context(config.tls) if config.url.startswith("https:") else None,
+            timeout=config.retry.timeout,
+            connections=workers * AT_ONCE + _READERS,
+            proxy=config.proxy,
+        )
 
     async def push(self, entries: Sequence[Entry]) -> Answer:
         """Send entries.
@@ -131,20 +137,16 @@ class LokiClient:
         if response.status_code not in _TAKEN:
             raise _error_of(response)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
     async def _send(self, method: str, path: str | httpx.URL, **content: Any) -> httpx.Response:
         try:
             response = await self._http.request(method, path, **content)
         except httpx.HTTPError as error:
-            words = without_secrets(str(error).encode(), self._secrets).decode()
+            words = self.masked(str(error).encode()).decode()
             raise unreachable(type(error).__name__, words) from None
         if response.is_success:
             return response
         # A gateway may quote our credentials when it refuses them.
-        said = without_secrets(response.content, self._secrets)
+        said = self.masked(response.content)
         if said == response.content:
             return response
         headers = {name: value for name, value in response.headers.items() if name == "retry-after"}
@@ -164,25 +166,3 @@ def _decoded(content: bytes) -> Any:
         return msgspec.json.decode(content)
     except ValueError:
         return None
-
-
-def _pool(config: LokiConfig, workers: int) -> HttpPool:
-    """Make the pool, in a thread: certificates are read from files."""
-    headers = _HINTS | ({"X-Scope-OrgID": config.tenant} if config.tenant else {})
-    own = {name.lower(): value.get_secret_value() for name, value in config.headers.items()}
-    return make_http_client(
-        base_url=config.url,
-        login=login_of(config.username, config.password),
-        headers=headers | own | bearer_header(config.bearer_token),
-        trust=_trust(config.tls) if config.url.startswith("https:") else None,
-        timeout=config.retry.timeout,
-        connections=workers * AT_ONCE + _READERS,
-        proxy=config.proxy,
-    )
-
-
-def _trust(tls: TlsConfig) -> ssl.SSLContext:
-    try:
-        return tls_context(tls)
-    except OSError as error:
-        raise SinkRejected(f"the certificates of tls cannot be used: {error}") from None

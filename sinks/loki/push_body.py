@@ -13,9 +13,9 @@ import cramjam
 import msgspec
 
 from logweir.sinks.loki.encode import Entry
-from logweir.sinks.loki.protobuf import push_request, stream_part
+from logweir.sinks.loki.protobuf import push_request
 
-__all__ = ["json_body", "json_part", "protobuf_body", "to_json", "to_protobuf"]
+__all__ = ["json_body", "json_part", "protobuf_body"]
 
 #: Higher levels cost much more time than they save bytes.
 _JSON_LEVEL = 1
@@ -23,20 +23,15 @@ _JSON_LEVEL = 1
 _encode_json = msgspec.json.Encoder().encode
 
 
-def to_protobuf(entries: Sequence[Entry]) -> bytes:
-    """The body of a push of one stream: protobuf, compressed by snappy."""
-    return protobuf_body(entries, [stream_part(entries)])
-
-
 def protobuf_body(entries: Sequence[Entry], parts: Sequence[bytes]) -> bytes:
-    """The body of a push of one stream, of whose entries the parts were made by :func:`stream_part`."""
+    """The body of a push of one stream: protobuf, compressed by snappy.
+
+    Args:
+        entries: The entries.
+        parts: The same, as :func:`~logweir.sinks.loki.protobuf.stream_part` makes them.
+    """
     request = push_request(entries[0].stream.text, parts) if entries else b""
     return bytes(cramjam.snappy.compress_raw(request))
-
-
-def to_json(entries: Sequence[Entry]) -> bytes:
-    """The body of a push of one stream: JSON, compressed by gzip."""
-    return json_body(entries, [json_part(entries)])
 
 
 def json_part(entries: Sequence[Entry]) -> list[Any]:
@@ -50,7 +45,12 @@ def json_part(entries: Sequence[Entry]) -> list[Any]:
 
 
 def json_body(entries: Sequence[Entry], parts: Sequence[list[Any]]) -> bytes:
-    """The body of a push of one stream, of whose entries the parts were made by :func:`json_part`."""
+    """The body of a push of one stream: JSON, compressed by gzip.
+
+    Args:
+        entries: The entries.
+        parts: The same, as :func:`json_part` makes them.
+    """
     values = list(chain.from_iterable(parts))
     streams = [{"stream": dict(entries[0].stream.labels), "values": values}] if entries else []
     return bytes(cramjam.gzip.compress(_encode_json({"streams": streams}), _JSON_LEVEL))

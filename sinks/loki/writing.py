@@ -25,6 +25,7 @@ from logweir.sinks.loki.remedies import FindRemedy
 from logweir.sinks.loki.verdicts import Answer, Outcome, Throttled
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
+from logweir.sinks.shared.portions import portions
 
 __all__ = ["AT_ONCE", "Push", "RequestSize", "store"]
 
@@ -218,17 +219,7 @@ def _portions(entries: Sequence[Entry], largest: int) -> list[Sequence[Entry]]:
     """Entries in requests of bounded size."""
     if sum([len(entry.line) for entry in entries]) + _MOST_METADATA * len(entries) <= largest:
         return [entries]
-    portions: list[Sequence[Entry]] = []
-    start = size = 0
-    for position, entry in enumerate(entries):
-        weight = _weight(entry)
-        if size and size + weight > largest:
-            portions.append(entries[start:position])
-            start, size = position, 0
-        size += weight
-    if start < len(entries):
-        portions.append(entries[start:])
-    return portions
+    return portions(entries, _weight, largest)
 
 
 def _weight(entry: Entry) -> int:

@@ -16,8 +16,6 @@ from logweir.sinks.shared.headers import check_headers
 __all__ = ["OtlpConfig"]
 
 _PATH = "/v1/logs"
-#: What the sink says itself in every request.
-_OURS = {"content-length", "content-encoding", "content-type", "host", "transfer-encoding"}
 
 
 class OtlpConfig(SinkConfig):
@@ -58,7 +56,7 @@ class OtlpConfig(SinkConfig):
     @field_validator("headers")
     @classmethod
     def _headers_can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        check_headers(value, _OURS)
+        check_headers(value)
         return value
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.sinks.shared.http_verdicts import Meaning, is_about_the_address, meaning_of
 from logweir.sinks.shared.retry_after import seconds_to_wait
+from logweir.sinks.shared.wording import in_one_line
 
 __all__ = ["Answer", "refused_of"]
 
@@ -78,11 +79,11 @@ def _partial_success(answer: Answer) -> tuple[int, str]:
         said = ExportLogsServiceResponse.FromString(answer.body).partial_success
     except DecodeError:
         return 0, ""  # it answered 200; what it says beside that is no protobuf
-    return max(said.rejected_log_records, 0), _line(said.error_message)
+    return max(said.rejected_log_records, 0), in_one_line(said.error_message, _EXCERPT)
 
 
 def _said(answer: Answer) -> str:
-    excerpt = _line(_message(answer))
+    excerpt = in_one_line(_message(answer), _EXCERPT)
     line = f"answered {answer.status} {answer.reason}".rstrip()
     return f"{line}: {excerpt}" if excerpt else line
 
@@ -95,8 +96,3 @@ def _message(answer: Answer) -> str:
         except DecodeError:
             return ""
     return answer.body.decode(errors="replace")
-
-
-def _line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}…"

@@ -20,6 +20,7 @@ from logweir.sinks.otlp.encode import log_record, request_of
 from logweir.sinks.otlp.verdicts import Answer, refused_of
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
+from logweir.sinks.shared.wording import encoding_fault
 
 __all__ = ["Send", "store"]
 
@@ -75,8 +76,7 @@ def _encoded(batch: Sequence[Event], verdicts: BatchVerdicts) -> _Records:
         try:
             records[index] = event, log_record(event)
         except (TypeError, ValueError) as error:
-            reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
-            verdicts.rejected[index] = f"a value cannot be written as OTLP: {reason}"
+            verdicts.rejected[index] = f"a value cannot be written as OTLP: {encoding_fault(error)}"
     return records
 
 

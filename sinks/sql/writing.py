@@ -21,6 +21,7 @@ from logweir.event import Event
 from logweir.process.pacing import breathe, in_slices
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
+from logweir.sinks.shared.wording import encoding_fault
 from logweir.sinks.sql import literals
 from logweir.sinks.sql.canonical import canonical
 from logweir.sinks.sql.chain.hashing import Link
@@ -89,8 +90,7 @@ class Insertion:
                 return [fill(self._table, event) for event in stored]
             return [to_parameters(event) for event in stored]
         except (ValueError, TypeError, OverflowError) as error:
-            reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
-            raise SinkRejected(f"a value cannot be stored: {reason}") from None
+            raise SinkRejected(f"a value cannot be stored: {encoding_fault(error)}") from None
 
     async def insert(self, connection: AsyncConnection, rows: Rows) -> None:
         """Insert rows, all of them new."""

@@ -39,10 +39,7 @@ _MOST_TENANTS = 2**32 - 1
 #: As VictoriaLogs writes them: 07 and 7 would be one tenant under two names.
 _TENANT = re.compile(r"(0|[1-9][0-9]{0,9})(?::(0|[1-9][0-9]{0,9}))?", re.ASCII)
 #: What the sink says itself in every request.
-_OURS = {
-    "accountid", "content-length", "content-encoding", "content-type", "host", "projectid",
-    "transfer-encoding",
-}  # fmt: skip
+_OURS = {"accountid", "projectid"}
 
 
 class VictoriaLogsConfig(TemplatedConfig):

@@ -16,6 +16,7 @@ import msgspec
 from logweir.encoding.times import format_time, parse_time
 from logweir.event import Event, Kind
 from logweir.sinks.shared.shorten import shorten
+from logweir.sinks.shared.wording import encoding_fault
 from logweir.sinks.victorialogs.columns import ColumnGuard, Shaper, column_of, fields_of
 from logweir.sinks.victorialogs.config import COLUMNS
 from logweir.sinks.victorialogs.limits import Limits
@@ -107,8 +108,7 @@ class Encoder:
                         )
                         continue
             except (TypeError, ValueError) as error:
-                reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
-                refused[index] = f"it cannot be written as JSON: {reason}"
+                refused[index] = f"it cannot be written as JSON: {encoding_fault(error)}"
                 continue
             yield Line(index, text)
 

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from logweir.errors import SinkUnavailable
 from logweir.sinks.shared.http_verdicts import Meaning, meaning_of
 from logweir.sinks.shared.retry_after import seconds_to_wait
+from logweir.sinks.shared.wording import in_one_line
 
 __all__ = ["Answer", "Outcome", "outcome_of", "said_by"]
 
@@ -88,8 +89,7 @@ def outcome_of(answer: Answer, queue_wait: float, *, now: datetime | None = None
 
 def said_by(answer: Answer) -> str:
     """The answer in one line."""
-    excerpt = " ".join(answer.text.split())
-    excerpt = excerpt if len(excerpt) <= _EXCERPT else f"{excerpt[:_EXCERPT]}…"
+    excerpt = in_one_line(answer.text, _EXCERPT)
     line = f"VictoriaLogs answered {answer.status} {answer.reason}".rstrip()
     return f"{line}: {excerpt}" if excerpt else line
 

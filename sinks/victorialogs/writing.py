@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from logweir.errors import SinkUnavailable
 from logweir.sinks.results import WriteResult
 from logweir.sinks.shared.batch_verdicts import BatchVerdicts
+from logweir.sinks.shared.portions import portions
 from logweir.sinks.victorialogs.encode import Line
 from logweir.sinks.victorialogs.verdicts import Answer, Outcome, outcome_of, said_by
 
@@ -37,7 +38,7 @@ async def store(
         SinkUnavailable: Nothing was stored.
     """
     verdicts = BatchVerdicts(rejected=refused)
-    waiting = _portions(lines, largest)[::-1]  # a stack: halves go on top of it
+    waiting = portions(lines, _weight, largest)[::-1]  # a stack: halves go on top of it
     while waiting:
         group = waiting.pop()
         body = b"\n".join([line.text for line in group] + [b""])
@@ -61,17 +62,5 @@ async def store(
     return verdicts.result()
 
 
-def _portions(lines: Sequence[Line], largest: int) -> list[Sequence[Line]]:
-    """Lines in requests of bounded size."""
-    if sum([len(line.text) + 1 for line in lines]) <= largest:
-        return [lines] if lines else []
-    portions: list[Sequence[Line]] = []
-    start = size = 0
-    for position, line in enumerate(lines):
-        weight = len(line.text) + 1
-        if size and size + weight > largest:
-            portions.append(lines[start:position])
-            start, size = position, 0
-        size += weight
-    portions.append(lines[start:])
-    return portions
+def _weight(line: Line) -> int:
+    return len(line.text) + 1  # and a line feed

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import cramjam
@@ -15,12 +16,20 @@ from logweir.event import Event, Kind, new_event_id
 from logweir.sinks.loki.encode import Encoder, Entry, Form, Stream, to_event
 from logweir.sinks.loki.labels import LabelGuard
 from logweir.sinks.loki.protobuf import push_request, stream_part
-from logweir.sinks.loki.push_body import json_body, json_part, protobuf_body, to_json, to_protobuf
+from logweir.sinks.loki.push_body import json_body, json_part, protobuf_body
 from logweir.testing.contract import AWKWARD_FIELDS, make_event
 
 STATIC = {"job": "logweir"}
 LABELS = ("env", "service", "level")
 METADATA = ("kind", "trace_id", "span_id")
+
+
+def to_protobuf(entries: Sequence[Entry]) -> bytes:
+    return protobuf_body(entries, [stream_part(entries)])
+
+
+def to_json(entries: Sequence[Entry]) -> bytes:
+    return json_body(entries, [json_part(entries)])
 
 
 def encoder(labels: Any = LABELS, metadata: Any = METADATA, limit: int = 100) -> Encoder:
