@@ -101,7 +101,7 @@ class _BaseSink(ABC, Generic[ConfigT]):
     Config: ClassVar[type[SinkConfig]] = SinkConfig
     #: Whether the store has an event id once, however often it is written; False is *at least once*.
     idempotent: ClassVar[bool] = True
-    #: Whether a search looks through everything there is: who asks by ids then asks for many at once.
+    #: Whether a search reads everything there is: what asks by ids then asks for many at once.
     scans: ClassVar[bool] = False
 
     def __init__(self, config: ConfigT, context: SinkContext | None = None) -> None:

@@ -1,7 +1,7 @@
-"""What a search needs that its backend does not do: matching one event, and an end after so many.
+"""What a search does itself where its backend does not: matching one event, and stopping at the limit.
 
 :func:`matches` is what a query means. A store narrows a search down as far as it can, never further than
-this, and what comes is held against it.
+this, and what it returns is compared with it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _has(event: Event, name: str, value: Any) -> bool:
 
 
 async def limited(events: AsyncIterator[Event], limit: int | None) -> AsyncIterator[Event]:
-    """Yield the first so many; None is all. Nothing is fetched beyond them."""
+    """Yield the first ``limit`` events, or all if it is None; nothing is fetched beyond them."""
     left = limit
     if left == 0:
         return

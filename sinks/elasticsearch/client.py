@@ -1,7 +1,7 @@
 """The connection to the nodes: the official asynchronous client, its errors turned into a sink's.
 
 Retrying is the worker's business, so that the client tries each node once and no more: a node that
-refuses, breaks off or answers 502, 503 or 504 makes it ask the next one, and is left in peace for a while.
+refuses, breaks off or answers 502, 503 or 504 makes it ask the next one, and is not asked for a while.
 A node that hangs fails the request a little before the worker would give it up, so that the client learns
 of it and asks another the next time.
 """

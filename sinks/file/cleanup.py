@@ -58,7 +58,7 @@ class Cleanup:
                 )
 
     def _is_wanted(self) -> bool:
-        """Whether another round was asked for; if not, the thread takes its leave under the same lock."""
+        """Whether another round was asked for; if not, the thread gives up its place under the same lock."""
         with self._lock:
             wanted, self._wanted = self._wanted, False
             if not wanted:

@@ -253,7 +253,7 @@ def _decoded(lines: Iterable[bytes], ids: frozenset[str] | None) -> tuple[list[t
                 heads.append((event.time, event.id))
                 events.append(event)
                 continue
-            # Who asks by id wants few of many: a time and an id cost a third of an event.
+            # A search by ids wants few of many: a time and an id cost a third of an event.
             head = _decode_head(line)
             heads.append((parse_time(head.time), head.id))
             if head.id in ids:

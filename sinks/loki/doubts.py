@@ -1,7 +1,7 @@
-"""Events that Loki refused in words that nobody knows, while it took nothing else of their batch.
+"""Events that Loki refused for a reason that is not known here, while it took nothing else of their batch.
 
-Such words may be about all that is sent (a gateway, a tenant, a limit of a later Loki): then every event
-would be refused, and none of them is at fault. Or they are about these events: then others are taken
+Such a refusal may be about all that is sent (a gateway, a tenant, a limit of a later Loki): then every event
+would be refused, and none of them is at fault. Or it is about these events: then others are taken
 meanwhile. So such an event waits, and is given up when it was refused again and again with others taken in
 between.
 """
@@ -22,7 +22,7 @@ _MOST = 100_000
 
 
 class Doubts:
-    """What was refused so, and what was taken since; of one sink, in memory."""
+    """What was refused so, and what was taken since; of one sink, in memory only."""
 
     def __init__(self) -> None:
         self._requests_taken = 0

@@ -181,9 +181,8 @@ class Encoder:
             self._metadata,
         )
         entries = []
-        for index, event in enumerate(
-            batch, first
-        ):  # most events are usual, and this way of theirs is the hot path
+        # Most events are usual: this is the hot path.
+        for index, event in enumerate(batch, first):
             stream, texts, present = streams.get(values_of(event)), metadata_of(event), names
             if None in texts:  # as everywhere outside of a request
                 present = tuple([name for name, text in zip(names, texts, strict=True) if text is not None])

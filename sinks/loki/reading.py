@@ -66,7 +66,7 @@ class Search:
     async def _matching(self, where: Span, *, moved: bool | None) -> AsyncIterator[Event]:
         """Yield what matches of what is stored in a range: all, what was moved there, or what was not."""
         query, text = self.query, with_own_time(self.text) if moved else self.text
-        wanted = replace(query, start=None, end=None)  # the span sees to these
+        wanted = replace(query, start=None, end=None)  # the span covers these
         for part in where.windows(self.window, newest_first=query.newest_first):
             async for group in instants(self.ask, text, part, query.limit, newest_first=query.newest_first):
                 for stamp, event in _distinct(group, newest_first=query.newest_first):

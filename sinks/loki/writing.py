@@ -3,8 +3,8 @@
 When Loki refuses some entries, those that are known to be refused are changed (cut, re-stamped, with fewer
 labels; see :mod:`logweir.sinks.loki.remedies`) or rejected with Loki's reason. The others are sent again,
 and only a request that Loki took as a whole settles what was in it; an entry that it had stored already is
-absorbed. Where it is not known which entries were refused, the request is halved. What was refused in words
-that nobody knows waits until it is seen whose fault it is (see :mod:`logweir.sinks.loki.doubts`).
+absorbed. Where it is not known which entries were refused, the request is halved. What was refused for
+an unknown reason waits until it is known whose fault it is (see :mod:`logweir.sinks.loki.doubts`).
 
 A request has one stream, its entries in order of time. Loki (3.7 and before) keeps but the last stream's
 error of a request: what it refused of the others, for being too far behind or over the stream's rate, is
@@ -68,7 +68,7 @@ class _Verdicts(BatchVerdicts):
 
     Attributes:
         failure: The first failure.
-        unexplained: Index to words of entries that were refused in words that nobody knows.
+        unexplained: Index to reason of entries that were refused for a reason that is not known here.
         stored: Whether Loki took some entries.
     """
 
@@ -77,9 +77,9 @@ class _Verdicts(BatchVerdicts):
     stored: bool = False
 
     def explain(self, entries: Sequence[Entry], doubts: Doubts) -> None:
-        """Hold words that nobody knows against entries if others were taken, now or between refusals.
+        """Hold an unknown reason against entries if others were taken, now or between refusals.
 
-        If none was, they may be about all: the entries wait, and others pass.
+        If none was, it may be about all that is sent: the entries wait, and others pass.
         """
         if not self.unexplained:
             return
@@ -112,7 +112,7 @@ async def store(
         push: Sends one request.
         find_remedy: Says what becomes of a refused entry.
         size: How large a request may be.
-        doubts: What earlier writes have seen of entries that were refused in words that nobody knows.
+        doubts: What earlier writes have seen of entries that were refused for an unknown reason.
 
     Raises:
         SinkUnavailable: Nothing was stored.

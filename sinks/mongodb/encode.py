@@ -6,9 +6,9 @@
      service: "shop", env: "prod", trace_id: "4bf9…", span_id: "00f0…", fields: {…}}
 
 A BSON date has milliseconds; ``ns`` holds what is below them. Field names with dots and dollars, and
-empty ones, are kept as they are. What BSON or the server cannot say (a NUL in a field's name, nesting
+empty ones, are kept as they are. What BSON or the server cannot hold (a NUL in a field's name, nesting
 without end, names that an old server refuses) is *guarded*: ``fields_json`` then holds the fields
-exactly, as JSON, and ``fields`` their nearest sayable form, to search by.
+exactly, as JSON, and ``fields`` their nearest storable form, to search by.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TEXT = "text"
 _MILLION = 1_000_000
 _DEEPEST = 90  # MongoDB's limit is 100 levels
 _INT64 = range(-(2**63), 2**63)
-_UNSAYABLE = str.maketrans({"\0": "\ufffd", ".": "\uff0e", "$": "\uff04"})
+_UNSTORABLE = str.maketrans({"\0": "\ufffd", ".": "\uff0e", "$": "\uff04"})
 
 _KINDS = {kind: kind.value for kind in Kind}
 _encode_json = msgspec.json.Encoder().encode
@@ -84,7 +84,7 @@ def guarded_document_of(event: Event, expire_at: int | None = None, *, with_text
         ValueError: A text cannot be written in UTF-8.
     """
     document = document_of(event, expire_at, with_text=with_text)
-    document["fields"] = _sayable(event.fields, 1)
+    document["fields"] = _storable(event.fields, 1)
     document[GUARDED] = _encode_json(event.fields).decode()
     return document
 
@@ -145,19 +145,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _sayable(value: Any, depth: int) -> Any:
+def _storable(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
         if depth >= _DEEPEST:
             return _encode_json(value).decode()
-        return {_sayable_name(name): _sayable(item, depth + 1) for name, item in value.items()}
+        return {_storable_name(name): _storable(item, depth + 1) for name, item in value.items()}
     if isinstance(value, list):
         if depth >= _DEEPEST:
             return _encode_json(value).decode()
-        return [_sayable(item, depth + 1) for item in value]
+        return [_storable(item, depth + 1) for item in value]
     if type(value) is int and value not in _INT64:
         return float(value)
     return value
 
 
-def _sayable_name(name: str) -> str:
-    return name.translate(_UNSAYABLE) or "\ufffd"
+def _storable_name(name: str) -> str:
+    return name.translate(_UNSTORABLE) or "\ufffd"

@@ -1,8 +1,8 @@
 """From a :class:`Query` to MongoDB's filter. Pure.
 
 The filter lets through everything that matches and perhaps more, because MongoDB compares otherwise than we
-do (an array matches if one of its members does, a missing field equals null); what comes is held against the
-query once more (see :mod:`logweir.sinks.mongodb.reading`). That of :func:`older_than` is exact, for what it
+do (an array matches if one of its members does, a missing field equals null); what it returns is compared
+with the query once more (see :mod:`logweir.sinks.mongodb.reading`). That of :func:`older_than` is exact, for what it
 lets through is deleted.
 """
 

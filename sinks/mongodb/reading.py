@@ -1,7 +1,7 @@
 """From what the server finds to events in order.
 
-The filter (see :mod:`logweir.sinks.mongodb.query`) may let through more than matches, so what comes is held
-against the query once more. The server sorts by the milliseconds that an index has; what shares one is put
+The filter (see :mod:`logweir.sinks.mongodb.query`) may let through more than matches, so what it returns is
+compared with the query once more. The server sorts by the milliseconds that an index has; what shares one is put
 in order here.
 """
 

@@ -2,7 +2,7 @@
 
 A sink needs a dozen requests. A client of its own for them would bring a second HTTP library, and retries,
 which are the worker's business. A node that refuses, breaks off or answers 502, 503 or 504 makes us ask the
-next one, and is left in peace for a while. A node that hangs fails the request a little before the worker
+next one, and is not asked for a while. A node that hangs fails the request a little before the worker
 would give it up, so that another is asked the next time.
 """
 

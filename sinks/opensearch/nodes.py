@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 __all__ = ["PENALTY", "Nodes"]
 
-#: Seconds for which a node that failed is left in peace.
+#: Seconds for which a node that failed is not asked.
 PENALTY = 10.0
 
 
@@ -29,7 +29,7 @@ class Nodes:
         return sorted(turned, key=lambda url: max(self._due.get(url, 0.0) - now, 0.0))
 
     def failed(self, url: str) -> None:
-        """Leave a node in peace for a while."""
+        """Do not ask a node for a while."""
         self._due[url] = self._clock() + PENALTY
 
     def answered(self, url: str) -> None:

@@ -21,12 +21,12 @@ __all__ = [
     "without_secrets",
 ]
 
-#: What is shorter than this would be found, and masked, in the words of any server.
+#: A shorter secret would be found, and masked, in what any server says.
 _SHORTEST_SECRET = 4
 
 
 def check_login(username: str | None, password: SecretStr | None) -> None:
-    """See that a login is whole.
+    """Check that a login is complete.
 
     Raises:
         ValueError: One of the two is missing.
@@ -41,10 +41,10 @@ def check_one_way(
     token: SecretStr | None,
     headers: Mapping[str, SecretStr],
 ) -> None:
-    """See that a request authenticates in one way at most: by a login, a token or a header.
+    """Check that a request authenticates in one way at most: by a login, a token or a header.
 
     Raises:
-        ValueError: There are several, or the login is not whole.
+        ValueError: There are several, or the login is not complete.
     """
     check_login(username, password)
     ways = {
@@ -58,7 +58,7 @@ def check_one_way(
 
 
 def check_behind_password(*parts: str | None) -> None:
-    """See that no part of a password was taken for the host or the database of a URL, which are shown.
+    """Check that no part of a password was taken for the host or the database of a URL, which messages show.
 
     Raises:
         ValueError: One of the parts has an ``@``.
@@ -73,7 +73,7 @@ def check_behind_password(*parts: str | None) -> None:
 def check_once(
     user_in_url: str | None, password_in_url: str | None, username: str | None, password: SecretStr | None
 ) -> None:
-    """See that a user and a password are each given in the URL or by a key, and no password alone.
+    """Check that user and password are each given once, in the URL or by a key, and no password alone.
 
     Raises:
         ValueError: One is given twice, or the user is missing.
@@ -83,7 +83,7 @@ def check_once(
     if password_in_url and password is not None:
         raise ValueError("the url has a password, and so has password; remove one of them")
     if password is not None and not (user_in_url or username):
-        raise ValueError("there is a password, and nobody whose it is; add username")
+        raise ValueError("there is a password without a user; add username")
 
 
 def login_of(username: str | None, password: SecretStr | None) -> tuple[str, str] | None:

@@ -1,8 +1,8 @@
 """The pool of connections of a sink that speaks HTTP through httpx.
 
-A request that is cancelled, as each is whose write takes too long, may take its place in httpx's pool with
-it for ever. When all are gone, every request waits in vain, and the sink would be down until the process
-ends. So a pool is left for a new one when a request was torn out of it, and closed after the others' end.
+A cancelled request (each is cancelled whose write takes too long) may keep its place in httpx's pool for
+ever. Once all places are lost, every request waits in vain, and the sink would be down until the process
+ends. So a pool in which a request was cancelled is replaced, and closed when its other requests have ended.
 """
 
 from __future__ import annotations
@@ -130,12 +130,12 @@ class HttpPool:
         try:
             yield pool.client
         except httpx.PoolTimeout:  # there are as many connections as requests at once: some are lost
-            self._leave(pool)
+            self._replace(pool)
             raise
         except Exception:
             raise
         except BaseException:  # cancelled
-            self._leave(pool)
+            self._replace(pool)
             raise
         finally:
             pool.requests -= 1
@@ -144,7 +144,7 @@ class HttpPool:
                 self._closings.add(closing)
                 closing.add_done_callback(self._closings.discard)
 
-    def _leave(self, pool: _Pool) -> None:
+    def _replace(self, pool: _Pool) -> None:
         if pool is self._pool:
             self._pool = _Pool(self._make())
 
@@ -178,7 +178,7 @@ def make_http_client(
         base_url: What the paths of requests are relative to.
         proxy: What the sink's configuration says of a proxy; None for what the environment says.
     """
-    # Not True: httpx would read the authorities of certifi, which takes time and serves nobody.
+    # Not True: httpx would read the authorities of certifi, which takes time and is never needed.
     verify = False if trust is None else trust
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
 
@@ -225,7 +225,7 @@ class _Routed(httpx.AsyncBaseTransport):
 
 
 async def beginning_of(response: httpx.Response, most: int) -> bytes:
-    """Read as much of a body as anybody looks at, at most so many bytes."""
+    """Read the beginning of a body, at most so many bytes."""
     read = bytearray()
     async for part in response.aiter_bytes():
         read += part[: most - len(read)]

@@ -33,7 +33,7 @@ class Meaning(Enum):
     """400 (15.5.1) and 422 (15.5.21): of what was sent, and the same request would be answered so again."""
     NOT_SERVED = "not served"
     """The other 4xx: of the address, the method, the headers or the account (404, 405, 410, 415, 402 of a
-    quota). All that is sent there would fare as badly, until an operator has seen to it."""
+    quota). All that is sent there would be answered so, until an operator fixes it."""
     FAILED = "failed"
     """5xx: the server knows that it failed (15.6); and whatever is no status code of a final answer."""
 

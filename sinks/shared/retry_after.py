@@ -2,7 +2,7 @@
 
 RFC 9110, section 10.2.3, has two forms: whole seconds, or a date of HTTP. Fractions are taken as well; what
 is no time to wait (``nan``, a negative number, words) asks for nothing. A wait is bounded, whatever is said:
-a clock that is wrong there, or a quota that ends next month, must not park a sink until nobody knows why.
+a clock that is wrong there, or a quota that ends next month, must not stop a sink for days.
 """
 
 from __future__ import annotations

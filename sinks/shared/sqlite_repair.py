@@ -1,12 +1,12 @@
 """The damaged log of a SQLite database is put right before SQLite opens it.
 
 SQLite reads a log up to the first damage, and deletes the rest when it has moved the beginning into the
-database: transactions that were committed are gone without a word. So whoever opens a database looks first
-(:func:`repair_log`). A log that another connection has in use is left alone: that one has read it already.
+database: transactions that were committed are gone silently. So the log is checked before a database is
+opened (:func:`repair_log`). A log in use by another connection is left alone: that one has read it already.
 
-The new log has the frames of the damaged one with checksums made anew, without those that are damaged beyond
-the help of their checksums. That costs nothing where the same page was written once more behind the damage;
-where it was not, the log can only be cut off before it.
+The new log has the frames of the damaged one with checksums made anew, without those whose checksums do not
+suffice to repair them. That costs nothing where the same page was written once more behind the damage; where
+it was not, the log can only be cut off before it.
 
 Source: SQLite documentation, "WAL-mode File Format" and "File Locking And Concurrency".
 """
@@ -26,7 +26,7 @@ from logweir.sinks.shared.write_ahead_log import Frame, Log, checksum, log_path,
 
 __all__ = ["Repair", "corrupt_name", "log_damage", "repair_log"]
 
-#: The bytes of a database on which SQLite locks: a newcomer takes the first for a moment, and each connection
+#: The bytes of a database on which SQLite locks: a new connection takes the first for a moment, and each one
 #: to a database in WAL mode has one of the others for as long as it lives.
 _PENDING, _SHARED, _SHARED_SIZE = 0x40000000, 0x40000002, 510
 _MAGIC, _VERSION, _ORDER = 0x377F0683, 3_007_000, ">"

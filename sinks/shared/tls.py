@@ -65,9 +65,8 @@ class _Renewing(ssl.SSLContext):
         try:
             renewed = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             _set_up(renewed, self._tls)
-        except (
-            OSError
-        ) as error:  # half written, or a key that belongs to another certificate: looked at again
+        except OSError as error:
+            # Half written, or a key that belongs to another certificate: tried again at the next connection.
             places = ", ".join(str(path) for path in self._files)
             report(f"tls.{places}", "the files of tls changed and cannot be used: %s (%s)", error, places)
         else:

@@ -1,7 +1,7 @@
 """SQLite's log beside a database, read without SQLite: what is whole in it, and whether it is damaged.
 
-SQLite takes the log up to the first frame that does not fit, for it cannot know a damaged frame from one
-that a power cut tore, and deletes the rest without a word. Here the rest is looked at too. A frame's checksum
+SQLite takes the log up to the first frame that does not fit, for it cannot distinguish a damaged frame from
+one that a power cut tore, and deletes the rest silently. Here the rest is looked at too. A frame's checksum
 goes on from that of the frame before, whose own stands in the file: so frames behind a damaged one can be
 verified, and where one byte of a frame is damaged, the checksum mostly says which: it is put right.
 What is written last and never committed is a torn tail, as every death in the middle of a write leaves it;

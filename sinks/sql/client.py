@@ -96,9 +96,9 @@ async def _answers_as_mariadb(engine: AsyncEngine, config: SqlConfig) -> bool:
 async def _make(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
     """Make an engine; its driver is imported and certificates are read in a thread."""
     engine = await asyncio.to_thread(_create, config, url, connections)
-    events.listen(engine.sync_engine, "handle_error", _leave_useless_connections)
+    events.listen(engine.sync_engine, "handle_error", _discard_useless_connections)
     if engine.dialect.has_terminate:
-        _let_go_of_lost_connections(engine.sync_engine.dialect)
+        _terminate_lost_connections(engine.sync_engine.dialect)
     if settings := database_of(url).settings_of_transactions(config):
         statement = select(*(func.set_config(name, value, True) for name, value in settings.items()))
         events.listen(engine.sync_engine, "begin", lambda connection: connection.execute(statement))
@@ -124,25 +124,25 @@ def _create(config: SqlConfig, url: URL, connections: int) -> AsyncEngine:
     )
 
 
-def _let_go_of_lost_connections(dialect: Dialect) -> None:
-    """Let go of a connection that the server ended, instead of taking leave of it.
+def _terminate_lost_connections(dialect: Dialect) -> None:
+    """Terminate a connection that the server ended, where closing it by the protocol fails.
 
-    A server ends what was idle for longer than its ``wait_timeout``. Taking leave of it then fails, and the
-    pool would put a traceback into the application's log, and keep the socket.
+    A server ends a connection that was idle for longer than its ``wait_timeout``. Closing it then fails, and
+    the pool would put a traceback into the application's log, and keep the socket.
     """
-    take_leave = dialect.do_close
+    close_by_protocol = dialect.do_close
 
     def do_close(connection: Any) -> None:
         try:
-            take_leave(connection)
-        except Exception:  # noqa: BLE001 - whatever it is, there is nobody to take leave of
+            close_by_protocol(connection)
+        except Exception:  # noqa: BLE001 - whatever it is, the other side is gone
             dialect.do_terminate(connection)
 
     dialect.do_close = do_close  # type: ignore[assignment,method-assign]
 
 
-def _leave_useless_connections(context: ExceptionContext) -> None:
-    """Count an error for a lost connection, upon which the whole pool is left.
+def _discard_useless_connections(context: ExceptionContext) -> None:
+    """Treat an error as a lost connection, so that the whole pool is replaced.
 
     After a failover each of its connections leads to the server that is read only now.
     """
@@ -154,9 +154,8 @@ def _set_pragmas(engine: AsyncEngine, busy_milliseconds: int, *, writes: bool) -
     @events.listens_for(engine.sync_engine, "connect")
     def _set(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute(
-            f"PRAGMA busy_timeout={busy_milliseconds}"
-        )  # first: the next line may need its patience
+        # First: the next statements may have to wait for another writer.
+        cursor.execute(f"PRAGMA busy_timeout={busy_milliseconds}")
         if writes:
             cursor.execute("PRAGMA journal_mode=WAL")
             # In WAL mode, NORMAL may lose what was committed in a power cut.

@@ -28,7 +28,7 @@ from logweir.sinks.sql.verdicts import ReadOnlyFile, as_sink_errors, lacks_right
 __all__ = ["Connections", "SetUp"]
 
 T = TypeVar("T")
-#: Sees that the tables of a sink are there, on connections that were just made.
+#: Checks that the tables of a sink are there, or makes them, on connections that were just made.
 SetUp = Callable[[AsyncEngine, Database], Coroutine[Any, Any, None]]
 #: Connections beside those of the workers, so that a table that is locked does not hold up the others.
 _FOR_OTHER_TABLES = 4
@@ -143,7 +143,7 @@ class Connections:
                     raise
 
     async def set_up_another(self, set_up: SetUp) -> None:
-        """See that the tables of a further sink are there; cancelled, it goes on as a write does.
+        """Check that the tables of a further sink are there; cancelled, it goes on as a write does.
 
         Raises:
             SinkUnavailable: It cannot be asked.
@@ -232,13 +232,12 @@ class Connections:
                 return
             self._taken_away = True
             engine, self._engine = self._engine, None
-            await self._until_unused()  # a pool forgets what is in use, and nobody would close it
+            await self._until_unused()  # a pool forgets connections in use, which would never be closed
             if engine is not None:
                 await engine.dispose()
             try:
                 await self._open(set_up)
-            except (
-                SinkRejected
-            ) as error:  # such as a table that may not be made: an operator's, not the events'
+            except SinkRejected as error:
+                # Such as a table that may not be made: an operator's matter, and not the events'.
                 raise SinkUnavailable(str(error)) from None
             self._taken_away = False

@@ -61,7 +61,7 @@ class SqlSink(Sink[SqlConfig]):
     def __init__(self, config: SqlConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
         self._url = config.address
-        # A chain numbers the rows of one table; loading sees to it that no audit route leads to many.
+        # A chain numbers the rows of one table; loading ensures that no audit route leads to many.
         chaining = None if config.is_destination else self.context.chaining
         self._table = (
             find_table(config.model)

@@ -1,7 +1,7 @@
 """From a driver's error to what the worker should do. Pure; the only place that knows driver errors.
 
 Permanent is only what the rows themselves are to blame for. A server that is away, full, busy or read-only,
-and an account that was locked out, are transient: an operator will see to them. What neither list knows
+and an account that was locked out, are transient: an operator fixes it. What neither list knows
 becomes a plain :class:`SinkError`, which a worker tries a few times before it looks for the row at fault.
 Messages are the server's own words without the values that it quotes.
 """

@@ -5,8 +5,8 @@ empty texts are no columns. So a *shape* goes with the fields, which says what e
 site have the same, which costs the store next to nothing. Shape and columns give back the identical fields.
 
 Some fields cannot be columns: their names are too long for the store, meet each other, or are too many. Such
-fields go as JSON into one column. Their names are bounded too, since VictoriaLogs drops without a word the
-events of a block in which they are more than 2,000: whoever logs a user's input as names would lose others'.
+fields go as JSON into one column. Their names are bounded too, since VictoriaLogs silently drops the events
+of a block in which they are more than 2,000: input of users that is logged as names would cost other events.
 """
 
 from __future__ import annotations

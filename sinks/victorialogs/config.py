@@ -152,7 +152,7 @@ class VictoriaLogsConfig(TemplatedConfig):
     def _headers_can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         check_headers(value, _OURS)
         for name in value:
-            if name.lower().startswith("vl-"):  # VL-Debug and VL-Ignore-Fields lose events without a word
+            if name.lower().startswith("vl-"):  # VL-Debug and VL-Ignore-Fields lose events silently
                 raise ValueError(f"the header {name} would change what is stored; leave it out")
         return value
 

@@ -1,6 +1,6 @@
 """What a VictoriaLogs takes, as its flags say. Pure.
 
-It answers 200 and drops without a word what is older than its retention, too far ahead, or longer than a line
+It answers 200 and silently drops what is older than its retention, too far ahead, or longer than a line
 may be. So the sink must know these limits itself. The page ``/flags`` shows what the server was started with;
 what is not there has its default. Where the page is not to be seen (a gateway, ``-flagsAuthKey``, a cluster's
 ``vlinsert``, which does not know the retention of its nodes), the sink knows the limits of lines by default,

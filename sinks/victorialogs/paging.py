@@ -45,7 +45,7 @@ async def rows_of(
     stretch: int | None = None
     while True:
         part = place.part(stretch)
-        # Whole: an answer that is left in the middle costs its connection.
+        # Read to its end: an answer that is given up in the middle costs its connection.
         page = [row async for row in ask(_query(conditions, part, place, size))]
         for row in page:
             yield place.pass_by(row), row
@@ -131,7 +131,7 @@ class _Place:
             self.start = part[1]
 
     async def find_end(self, ask: AskRows, conditions: str) -> None:
-        """See how far it goes, where the search does not say."""
+        """Ask how far the rows go, where the search has no bound there."""
         which = "min" if self.newest_first else "max"
         if (self.start if self.newest_first else self.end) is not None:
             return

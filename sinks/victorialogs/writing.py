@@ -1,6 +1,6 @@
 """Storing a batch, whatever VictoriaLogs refuses of it.
 
-It refuses next to nothing: what it would drop without a word is kept back before (see
+It refuses next to nothing: what it would drop silently is held back beforehand (see
 :mod:`logweir.sinks.victorialogs.limits`). A request that a proxy finds too large, or that has a line which
 cannot be read, is halved until the line is alone.
 """

@@ -180,7 +180,7 @@ def test_r11_the_user_may_be_in_the_url_and_the_password_a_key(tmp_path: Path, k
     [
         ("app:zqhead@", ", password: zqtail", "the url has a password, and so has password"),
         ("app:zqhead@", ", username: bob", "the url names a user, and so does username"),
-        ("", ", password: zqtail", "nobody whose it is; add username"),
+        ("", ", password: zqtail", "without a user; add username"),
     ],
 )
 def test_r11_a_user_or_a_password_that_is_given_twice_or_alone_is_refused(

@@ -6,7 +6,7 @@ A document's ``_source`` is kept by the server byte for byte, so an event comes 
 full text finds.
 
 Where ``fields: ecs`` asks for it, fields that the schema has a name for stand under that name, and are mapped
-back when they are read: whoever reads understands both forms.
+back when they are read, as documents of the other form are.
 
 Fields that the index refuses (a key with a null byte or of tens of kilobytes) are kept as one JSON text that
 is not indexed, in ``event.original``; such a document has the tag ``UNINDEXED``.
@@ -129,7 +129,7 @@ def _header(event: Event) -> Document:
 def _line(event: Event) -> str:
     parts = [event.name]
     for name, value in event.fields.items():
-        if type(value) in _PLAIN:  # most are, and this way of theirs is the hot path
+        if type(value) in _PLAIN:  # most are: this is the hot path
             parts.append(f"{name}={value}")
         else:
             _add_value(parts, name, value)

@@ -1,4 +1,4 @@
-"""Choosing the layout, and creating the index template and the policy, or seeing that they are there.
+"""Choosing the layout, and creating the index template and the policy, or checking that they are there.
 
 What somebody else made under our name is left alone: only a template or a policy that says that logweir
 manages it is brought to what routing.yaml says.
@@ -72,13 +72,13 @@ def choose(product: Product, config: SearchEngineConfig, server: Server, *, dail
     streaming = config.layout == "data_stream" or (
         config.layout == "auto" and bool(server.data_streams) and not daily_stands
     )
-    # Whoever names the layout where the server does not say what it has may have policies: one is tried.
+    # Where the server does not say what it has, and the layout is named, it may have policies: one is tried.
     silent = server.lifecycle is None and config.lifecycle is not None
     return Plan(server, Layout(config.index, streaming), streaming and (bool(server.lifecycle) or silent))
 
 
 async def provision(client: Client, config: SearchEngineConfig, decided: Plan) -> None:
-    """Create or update what is ours, or see that it is there.
+    """Create or update what is ours, or check that it is there.
 
     Raises:
         SinkRejected: The template is missing and may not be created, or the server refuses it.
@@ -97,14 +97,14 @@ async def provision(client: Client, config: SearchEngineConfig, decided: Plan) -
 
 
 async def _require_no_index(client: Client, name: str) -> None:
-    """An event names the stream: it must not lead into an index of somebody else's."""
+    """Check that a stream that an event names does not lead into an index of somebody else's."""
     status, found = await client.ask("GET", f"/_resolve/index/{name}")
     if status == HTTPStatus.OK and not found.get("data_streams") and any(found.values()):
         raise SinkRejected(f"{name} is there and is no data stream; remove it, or write another template")
 
 
 async def ensure_template(client: Client, config: SearchEngineConfig, decided: Plan) -> None:
-    """See that the template is still there; make it anew if that is allowed.
+    """Check that the template is still there; make it anew if that is allowed.
 
     Raises:
         SinkRejected: It is gone, and may not be made.
@@ -161,7 +161,11 @@ def _is_ours(found: Any) -> bool:
 
 
 async def require_template(client: Client, config: SearchEngineConfig, decided: Plan) -> None:
-    """Without a template the first event would make an index that grows a mapping of its own."""
+    """Check that the template maps the fields: without it, the first event would decide on the mapping.
+
+    Raises:
+        SinkRejected: It does not, or is missing.
+    """
     example = decided.layout.index_of(0)
     properties = await _mapped_properties(client, decided, example)
     if properties is None:

@@ -1,9 +1,9 @@
 """Events that are sent again after a data stream has rolled over.
 
 A server keeps an id once in an *index*, and a data stream writes to its newest. An event whose answer
-was lost just before a rollover, sent again just after it, would stand in two backing indexes. It gives
-itself away: it happened before the index that took it began. For such events, of which there are few (a
-backlog, or whoever was in flight), the older indexes are asked, and the new copy is removed.
+was lost just before a rollover, sent again just after it, would stand in two backing indexes. It can
+be recognised: it happened before the index that took it began. For such events, of which there are few (a
+backlog, or what was in flight), the older indexes are asked, and the new copy is removed.
 
 The clocks of the application and of the server are compared, so that events up to ``MARGIN`` younger than
 the index are asked for too. A copy that slips through (a first attempt that the server finishes after it
@@ -50,7 +50,7 @@ def suspects(batch: Sequence[Event], taken: Mapping[int, str], began: Mapping[st
 
 
 class Rollovers:
-    """Watches one data stream, and leaves of each event the oldest copy."""
+    """Watches one data stream, and keeps the oldest copy of each event."""
 
     def __init__(self, client: Client, stream: str) -> None:
         self._client = client
@@ -63,7 +63,7 @@ class Rollovers:
         Raises:
             SinkUnavailable: The server could not be asked; the events are to be sent again.
         """
-        # An index that nobody has seen is a rollover that has just happened.
+        # An unknown index means that a rollover has just happened.
         if any(index not in self._began for index in taken.values()):
             await self._look()
         doubtful = suspects(batch, taken, self._began)
@@ -119,5 +119,5 @@ class Rollovers:
         return [(hit["_id"], hit["_index"]) for hit in answer.get("hits", {}).get("hits", [])]
 
     def _age(self, index: str) -> tuple[float, str]:
-        """An index that nobody has looked at began after those that were."""
+        """An index that is not known yet began after those that are."""
         return self._began.get(index, math.inf), index

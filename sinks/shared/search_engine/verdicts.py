@@ -24,7 +24,7 @@ _LONGEST = 500
 _UNINDEXABLE = ("field [fields] of type [flattened]", 'immense term in field="fields.')
 #: What Elasticsearch 8 and OpenSearch 2 answer with 400 to a document that they cannot take: these, and
 #: nothing else, are held against an event. Any other 400 speaks of the index or the cluster, and passes once
-#: an operator saw to it.
+#: an operator has fixed it.
 _OF_THE_DOCUMENT = {
     "document_parsing_exception",
     "mapper_parsing_exception",  # its name before 8.7, and in OpenSearch

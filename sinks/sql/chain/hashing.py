@@ -1,4 +1,4 @@
-"""The audit chain: hashes, links, and the runs of rows that were deleted rightly. Pure.
+"""The audit chain: hashes, links, and the runs of rows that were deleted legitimately. Pure.
 
 Each row of a writer carries the hash of the row before it and its own, over the id of its table and all
 columns of the audit, as they are stored; see ``docs/reference/audit-chain.md``. Before version 2 of the
@@ -208,7 +208,7 @@ def _follows(before: Run, run: Run) -> bool:
 
 
 def bridge(runs: Sequence[Run], seq: int, prev: str | None, until: int) -> tuple[int, str | None]:
-    """Go on over the runs that were deleted rightly.
+    """Go on over the runs that were deleted legitimately.
 
     Args:
         runs: Those of the writer.

@@ -138,7 +138,7 @@ class Identity:
         Raises:
             IntegrityError: Another process has given it one meanwhile.
         """
-        # Whatever stands behind the ids that are signed rightly was put there by somebody else.
+        # Whatever follows the ids that are signed correctly was put there by somebody else.
         if not self.is_sound:
             connection.execute(delete(self.ids).where(self.ids.c.number > len(self._ids)))
         unsigned = _Id(len(self._ids) + 1, uuid4().hex, time.time_ns() // 1000, reason, detail, "")

@@ -144,7 +144,7 @@ class Judge:
         Args:
             row: The row.
             head: The writer's head, read after the row.
-            runs: What was deleted rightly, read after the row; only asked for if rows are missing.
+            runs: What was deleted legitimately, read after the row; only asked for if rows are missing.
         """
         seq = number(row.link.seq)
         is_own = self._is_own(row)
@@ -172,7 +172,7 @@ class Judge:
         """Judge what comes after the last row.
 
         Args:
-            runs: What was deleted rightly, read after it was found that there are no more rows.
+            runs: What was deleted legitimately, read after it was found that there are no more rows.
         """
         yield from self._judge_suspects()
         head = self._head
@@ -234,7 +234,7 @@ class Judge:
             yield self._about(row, Trouble.ROLLED_BACK, f"the head of the writer {where}, and here is more")
 
     def _missing(self, until: int, runs: Sequence[Run], following: StoredRow | None) -> Iterator[Finding]:
-        """Go on to a row, over what was deleted rightly; what was deleted otherwise is missing."""
+        """Go on to a row, over what was deleted legitimately; what was deleted otherwise is missing."""
         seq, hash_ = bridge(runs, self.seq, self._hash, until)
         while seq < until:
             next_run = min((run.first for run in runs if run.first > seq + 1), default=until + 1)

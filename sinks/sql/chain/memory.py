@@ -72,7 +72,7 @@ class ChainMemory:
                 yield finding
 
     async def compare(self, chain: ChainTables, verification: Verification) -> None:
-        """See at an opening that nothing is gone, and note the id of the table.
+        """Check at an opening that nothing is gone, and note the id of the table.
 
         Raises:
             SinkRejected: Rows are gone, and the sink was not open before in this process.

@@ -1,4 +1,4 @@
-"""Where chains are kept: columns of the audit table, the heads beside it, and what was deleted rightly.
+"""Where chains are kept: columns of the audit table, the heads beside it, and what was deleted legitimately.
 
 A head is written in the transaction of its rows. Rows that retention deletes leave a note in the same
 transaction, signed like the rows, and notes of neighbours are joined. The heads also hold, under the name
@@ -46,7 +46,7 @@ _STEP = 1000
 
 
 class HeadMoved(SinkUnavailable):
-    """A head is not what its writer left: somebody else was there."""
+    """A head is not as its writer left it: another process has changed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ class ChainTables:
         ends = [ChainEnd(Head(*row), current) for row in connection.execute(wanted)]
         return ends, ends[-1].head.writer if ends else None
 
-    # -- what was deleted rightly -------------------------------------------------------------------
+    # -- what was deleted legitimately --------------------------------------------------------------
 
     def delete(self, connection: Connection, condition: ColumnElement[bool]) -> int:
         """Delete rows, and note which links go with them; return how many went.
@@ -324,9 +324,8 @@ class ChainTables:
         if not (changed := runs ^ noted):
             return
         columns = self.gone.c
-        places = tuple_(
-            columns.writer, columns.first_seq
-        )  # a forged note may stand in the place of a new one
+        # By their places: a forged note may stand where a new one belongs.
+        places = tuple_(columns.writer, columns.first_seq)
         connection.execute(delete(self.gone).where(places.in_([(run.writer, run.first) for run in changed])))
         connection.execute(insert(self.gone), [self._gone_row(run) for run in runs - noted])
         # A chain of which nothing is left needs no head; a writer that still goes on with it begins anew.

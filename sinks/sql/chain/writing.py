@@ -31,7 +31,7 @@ __all__ = ["Writers", "insert_alone", "require_links"]
 
 
 def require_links(table: Table) -> None:
-    """See that a table has the columns of a link, which a model of the application's may lack.
+    """Check that a table has the columns of a link, which a model of the application's may lack.
 
     Raises:
         SinkRejected: It lacks some.

@@ -55,7 +55,7 @@ class Sqlite(Database):
 
     def json_has(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
         """See :meth:`Database.json_has`."""
-        odd = next((place for place, part in enumerate(path) if not _can_be_said(part)), None)
+        odd = next((place for place, part in enumerate(path) if not _can_be_written(part)), None)
         if odd is not None:
             member = func.json_each(document, json_path(path[:odd])).table_valued("key", "type", "value")
             is_last = odd == len(path) - 1
@@ -66,7 +66,7 @@ class Sqlite(Database):
 
     def json_has_item(self, document: Column[Any], path: Path, value: Any) -> ColumnElement[bool]:
         """See :meth:`Database.json_has_item`."""
-        if not all(map(_can_be_said, path)):
+        if not all(map(_can_be_written, path)):
             return self.json_has(document, path, [])
         where = json_path(path)
         item = func.json_each(document, where).table_valued("key", "type", "value")
@@ -74,7 +74,7 @@ class Sqlite(Database):
         return and_(func.json_type(document, where) == "array", found)
 
 
-def _can_be_said(part: str | int) -> bool:
+def _can_be_written(part: str | int) -> bool:
     """Whether SQLite's paths have a way to write this name."""
     return isinstance(part, int) or json_text(part) == f'"{part}"'
 
