@@ -2,8 +2,8 @@
 
 The filter lets through everything that matches and perhaps more, because MongoDB compares otherwise than we
 do (an array matches if one of its members does, a missing field equals null); what it returns is compared
-with the query once more (see :mod:`logweir.sinks.mongodb.reading`). That of :func:`older_than` is exact, for what it
-lets through is deleted.
+with the query once more (see :mod:`logweir.sinks.mongodb.reading`). That of :func:`older_than` is exact, for
+what it lets through is deleted.
 """
 
 from __future__ import annotations

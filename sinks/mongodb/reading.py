@@ -1,8 +1,8 @@
 """From what the server finds to events in order.
 
 The filter (see :mod:`logweir.sinks.mongodb.query`) may let through more than matches, so what it returns is
-compared with the query once more. The server sorts by the milliseconds that an index has; what shares one is put
-in order here.
+compared with the query once more. The server sorts by the milliseconds that an index has; what shares one is
+put in order here.
 """
 
 from __future__ import annotations

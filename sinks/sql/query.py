@@ -1,6 +1,6 @@
 """From a :class:`Query` to the WHERE clause over the audit table. Pure; each database has its own words.
 
-The clause lets through all that matches, and little else: what it returns is compared with the query once more.
+The clause lets through all that matches, and little else: what it returns is compared with the query again.
 """
 
 from __future__ import annotations
