@@ -1,12 +1,11 @@
 """Fixtures of the search engines' tests, each of which runs on both products."""
 
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 
 from servers import Server
-from support.elastic import Elastic
+from support.elastic import Elastic, new_store
 from support.search_engines import PRODUCTS, SearchEngineProduct
 
 
@@ -25,6 +24,5 @@ def server(request: pytest.FixtureRequest, product: SearchEngineProduct) -> Serv
 @pytest.fixture
 def store(server: Server) -> Iterator[Elastic]:
     """An index, or several, of a name of their own."""
-    store = Elastic(server.url, f"test-{uuid4().hex[:12]}", PRODUCTS[server.name])
-    yield store
-    store.remove()
+    with new_store(server) as store:
+        yield store

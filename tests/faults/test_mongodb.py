@@ -4,10 +4,8 @@ Each test sends a numbered burst through a runtime, does harm in the middle of i
 server has by its own client. The kills and pauses are a server's of the test's own.
 """
 
-import gc
 import os
 import time
-import tracemalloc
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +21,7 @@ from logweir.sinks.mongodb.config import MongoConfig
 from logweir.sinks.mongodb.sink import MongoSink
 from logweir.testing.contract import make_event
 from support.burst import burst_into
+from support.memory import growth_of
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 DATABASE = "logweir_faults"
@@ -206,7 +205,7 @@ async def test_memory_stays_flat_over_writes_and_over_failures(
     sink = MongoSink(settings, SinkContext(workers=2))
     await sink.open()
 
-    async def round_of_writes() -> int:
+    async def round_of_writes() -> None:
         for _ in range(10 if not LONG else 200):
             await sink.write([make_event(number=number) for number in range(200)])
         fault.reset()
@@ -220,18 +219,11 @@ async def test_memory_stays_flat_over_writes_and_over_failures(
                 break
             except SinkError:
                 continue
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0]
 
-    tracemalloc.start()
     try:
-        await round_of_writes()
-        after_two = await round_of_writes()
-        await round_of_writes()
-        after_four = await round_of_writes()
+        grown = await growth_of(round_of_writes)
     finally:
-        tracemalloc.stop()
         await sink.close()
         with pymongo.MongoClient[dict[str, Any]](mongodb.url) as client:
             client[DATABASE].drop_collection(collection)
-    assert after_four - after_two < 300_000
+    assert grown < 300_000

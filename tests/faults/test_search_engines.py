@@ -4,11 +4,9 @@ Each test sends a numbered burst through a runtime, does harm in the middle of i
 server has by bare requests.
 """
 
-import gc
 import itertools
 import os
 import time
-import tracemalloc
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +23,7 @@ from logweir.testing.contract import make_event
 from support import burst
 from support.burst import Burst
 from support.elastic import Elastic
+from support.memory import growth_of
 from support.search_engines import PRODUCTS, SearchEngineProduct
 from support.waiting import eventually
 
@@ -235,7 +234,7 @@ async def test_memory_stays_flat_over_writes_and_over_failures(server: Any, prox
     await sink.open()
     numbers = itertools.count()
 
-    async def round_of_writes() -> int:
+    async def round_of_writes() -> None:
         for _ in range(10 if not LONG else 200):
             await sink.write([make_event(number=next(numbers)) for _ in range(200)])
         fault.reset()
@@ -244,17 +243,10 @@ async def test_memory_stays_flat_over_writes_and_over_failures(server: Any, prox
                 await sink.write([make_event()])
         fault.clear()
         await sink.write([make_event()])
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0]
 
-    tracemalloc.start()
     try:
-        await round_of_writes()
-        after_two = await round_of_writes()
-        await round_of_writes()
-        after_four = await round_of_writes()
+        grown = await growth_of(round_of_writes)
     finally:
-        tracemalloc.stop()
         await sink.close()
         Elastic(server.url, name).remove()
-    assert after_four - after_two < 300_000
+    assert grown < 300_000

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -16,7 +15,7 @@ from logweir.sinks.shared.search_engine.readiness import trouble_with_bulk
 from logweir.sinks.shared.search_engine.sink import SearchEngineSink
 from logweir.testing.contract import make_event
 from servers import Server
-from support.elastic import Elastic
+from support.elastic import Elastic, new_store
 from support.search_engines import PRODUCTS
 
 DAY = "2026.01.01"
@@ -33,9 +32,8 @@ def server(request: pytest.FixtureRequest) -> Server:
 @pytest.fixture
 def store(server: Server) -> Iterator[Elastic]:
     """An index, or several, of a name of their own on the session's server."""
-    store = Elastic(server.url, f"wrong-{uuid4().hex[:12]}", PRODUCTS[server.name])
-    yield store
-    store.remove()
+    with new_store(server) as store:
+        yield store
 
 
 @asynccontextmanager

@@ -6,15 +6,10 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from logweir.errors import SinkError
 from logweir.event import new_event_id
@@ -23,6 +18,7 @@ from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.testing.contract import make_event
 from servers import Server
 from support import victorialogs
+from support.tls import make_certificate as make_certificate_and_key
 
 LOGIN = "Basic " + base64.b64encode(b"ann:hunter2").decode()
 STORES = pytest.mark.parametrize("store", ["loki", "victorialogs"], indirect=True)
@@ -51,28 +47,9 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 def make_certificate(folder: Path) -> Path:
     """A certificate for loopback that signs itself, and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gateway")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
+    certificate, key = make_certificate_and_key(folder)
     path = folder / "gateway.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
+    path.write_bytes(key.read_bytes() + certificate.read_bytes())
     return path
 
 

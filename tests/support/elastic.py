@@ -1,17 +1,19 @@
 """Bare requests to a search engine: what a test reads and cleans up without the sink it tests; and that sink."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
 from logweir.sinks.contract import Query
 from logweir.sinks.shared.search_engine.sink import SearchEngineSink
+from servers import Server
 from support.search_engines import PRODUCTS, SearchEngineProduct
 
-__all__ = ["Elastic", "all_of", "opened"]
+__all__ = ["Elastic", "all_of", "new_store", "opened"]
 
 
 class Elastic:
@@ -73,6 +75,16 @@ class Elastic:
             if len(hits) < body["size"]:
                 return found
             body["search_after"] = hits[-1]["sort"]
+
+
+@contextmanager
+def new_store(server: Server) -> Iterator[Elastic]:
+    """An index, or several, of a name of their own on a server; removed in the end."""
+    store = Elastic(server.url, f"test-{uuid4().hex[:12]}", PRODUCTS[server.name])
+    try:
+        yield store
+    finally:
+        store.remove()
 
 
 @asynccontextmanager
