@@ -60,7 +60,7 @@ def channel_from_broker(
         None,
         room,
         dead_letters,
-        around.acknowledgements,
+        around.receipts,
         around.clock,
     )
 

@@ -51,12 +51,12 @@ class Surroundings:
 
     Attributes:
         wake: Runs a callback soon on the loop thread.
-        acknowledgements: Receipts that wait for sinks.
+        receipts: Those that wait for sinks.
         clock: Time.
     """
 
     wake: Wake
-    acknowledgements: OpenReceipts
+    receipts: OpenReceipts
     clock: Clock
 
 
@@ -70,7 +70,7 @@ class Pipeline:
         capture: Makes events.
         router: Finds the channels of an event.
         channels: By sink name.
-        store: What is behind all queues on disk; reloads keep it while ``data_dir`` stays.
+        spool: What is behind all queues on disk; reloads keep it while ``data_dir`` stays.
         files: By sink name, what stood in the files of its TLS; one that is renewed makes a new channel.
     """
 
@@ -79,13 +79,13 @@ class Pipeline:
     capture: Capture
     router: Router[Channel]
     channels: dict[str, Channel]
-    store: Spool
+    spool: Spool
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def dead_letters(self) -> DeadLetters:
         """What no sink will take."""
-        return self.store.dead_letters
+        return self.spool.dead_letters
 
 
 def assemble(
@@ -101,17 +101,17 @@ def assemble(
     """
     files = files_of_sinks(config) if files is None else files
     if previous is not None and _share_spool(config, previous.config):
-        store, kept = previous.store, _unchanged(config, previous, files)
+        spool, kept = previous.spool, _unchanged(config, previous, files)
     else:
-        store, kept = Spool(queues_of(config), DeadLetters(config.data_dir)), {}
+        spool, kept = Spool(queues_of(config), DeadLetters(config.data_dir)), {}
     channels = {
-        name: kept.get(name) or _channel(name, sink, config, around, store)
+        name: kept.get(name) or _channel(name, sink, config, around, spool)
         for name, sink in config.sinks.items()
     }
     classifier = Classifier(config.classify)
     mask_with(masked)
     router, capture = Router(config.routes, channels), capture_of(config, classifier)
-    return Pipeline(config, classifier, capture, router, channels, store, files)
+    return Pipeline(config, classifier, capture, router, channels, spool, files)
 
 
 def files_of_sinks(config: RoutingConfig) -> dict[str, tuple[str, ...]]:
@@ -165,12 +165,12 @@ def _unchanged(
 
 
 def _channel(
-    name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, store: Spool
+    name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, spool: Spool
 ) -> Channel:
     plan = plan_queue(name, config)
     if plan.is_elsewhere:
-        return _channel_elsewhere(name, sink, plan, around, store)
-    queue, backlog = _queues(name, plan, store, around)
+        return _channel_elsewhere(name, sink, plan, around, spool)
+    queue, backlog = _queues(name, plan, spool, around)
     end = end_of(sink, plan, context_of(name, config, workers=sink.workers))
     if not plan.config.goes_over_a_broker:
         end = with_fallback(name, config, end, around.clock)
@@ -181,8 +181,8 @@ def _channel(
         queue,
         backlog,
         plan.bounds,
-        store.dead_letters,
-        around.acknowledgements,
+        spool.dead_letters,
+        around.receipts,
         around.clock,
     )
     channel.reports_stored = not plan.config.goes_over_a_broker
@@ -190,12 +190,12 @@ def _channel(
 
 
 def _channel_elsewhere(
-    name: str, sink: SinkConfig, plan: QueuePlan, around: Surroundings, store: Spool
+    name: str, sink: SinkConfig, plan: QueuePlan, around: Surroundings, spool: Spool
 ) -> Channel:
     queue = ElsewhereQueue(
-        store, name, plan.config, plan.when_full, around.wake, clock=around.clock.monotonic
+        spool, name, plan.config, plan.when_full, around.wake, clock=around.clock.monotonic
     )
-    return ElsewhereChannel(name, sink, queue, plan.bounds, store, around.acknowledgements, around.clock)
+    return ElsewhereChannel(name, sink, queue, plan.bounds, spool, around.receipts, around.clock)
 
 
 def end_of(sink: SinkConfig, plan: QueuePlan, context: SinkContext) -> Sink[SinkConfig]:
@@ -206,14 +206,14 @@ def end_of(sink: SinkConfig, plan: QueuePlan, context: SinkContext) -> Sink[Sink
 
 
 def _queues(
-    name: str, plan: QueuePlan, store: Spool, around: Surroundings
+    name: str, plan: QueuePlan, spool: Spool, around: Surroundings
 ) -> tuple[EventQueue, EventQueue | None]:
     """The queue of a sink and, where that does not look on the disk itself, the one that does."""
     config, wake, clock = plan.config, around.wake, around.clock.monotonic
     if plan.when_full == "spill":
-        return SpillQueue(store, name, config, plan.at_last, wake, clock=clock), None
+        return SpillQueue(spool, name, config, plan.at_last, wake, clock=clock), None
     if plan.type == "disk":
-        return DiskQueue(store, name, config, plan.when_full, wake, clock=clock), None
+        return DiskQueue(spool, name, config, plan.when_full, wake, clock=clock), None
     return MemoryQueue(config, plan.when_full, wake, clock=clock), DiskQueue(
-        store, name, QueueConfig(type="disk"), "block", wake, clock=clock
+        spool, name, QueueConfig(type="disk"), "block", wake, clock=clock
     )

@@ -61,7 +61,7 @@ class Reload:
         self._retirements: list[LastingTask] = []
         # Who still uses which spool: two reloads may follow each other before the first has ended.
         self._leaving: dict[object, Spool] = {}
-        self.spools = [fan_out.pipeline.store]
+        self.spools = [fan_out.pipeline.spool]
 
     def all_channels(self) -> list[Channel]:
         """The channels in force, and those that still retire."""
@@ -70,7 +70,7 @@ class Reload:
     def on_disk(self) -> tuple[Spool, set[str], list[Spool]]:
         """The spool in force, the sinks whose events may lie in it, and the former spools."""
         with self._books:
-            spool = self._fan_out.pipeline.store
+            spool = self._fan_out.pipeline.spool
             former = [other for other in self.spools if other is not spool]
             return spool, {channel.name for channel in self.all_channels()}, former
 
@@ -90,7 +90,7 @@ class Reload:
         Raises:
             ConfigError: It cannot be noted, so that a crash could leave behind what waits.
         """
-        now = self._fan_out.pipeline.store
+        now = self._fan_out.pipeline.spool
         try:
             former_directories.note(queues_of(config), now.directory)
         except OSError as error:
@@ -131,14 +131,14 @@ class Reload:
             # A new list each time: other threads go through the old one without the lock.
             self._retiring = [*self._retiring, *retiring]
             self._fan_out.pipeline = new
-        if new.store is not old.store:
-            self.spools.append(new.store)
+        if new.spool is not old.spool:
+            self.spools.append(new.spool)
             self._on_spools()
         # Only now: whoever meets a closed queue must find the successor in force.
         for channel in retiring:
             channel.close_queues()
         retiree = object()
-        self._leaving[retiree] = old.store
+        self._leaving[retiree] = old.spool
         # Those that are over need no more keeping.
         self._retirements = [task for task in self._retirements if not task.is_over()]
         retirement = LastingTask(
@@ -186,10 +186,10 @@ class Reload:
         await asyncio.gather(*(self._retire(channel, old) for channel in channels))
         self._leaving.pop(retiree, None)
         # Asked now and not at the reload: another one may have come in between.
-        current = self._fan_out.pipeline.store
-        in_use = any(store is old.store for store in self._leaving.values())
-        if old.store is not current and not in_use and not self._is_stopped():
-            await in_thread(old.store.close)
+        current = self._fan_out.pipeline.spool
+        in_use = any(spool is old.spool for spool in self._leaving.values())
+        if old.spool is not current and not in_use and not self._is_stopped():
+            await in_thread(old.spool.close)
         self._on_spools()
 
     async def _retire(self, channel: Channel, old: Pipeline) -> None:
@@ -226,7 +226,7 @@ class Reload:
         """Keep on disk what a channel could not deliver; False if the disk does not take it."""
         if events:
             try:
-                self._fan_out.pipeline.store.save(channel.name, events)
+                self._fan_out.pipeline.spool.save(channel.name, events)
             except OSError as error:
                 report(f"{channel.name}.save", "sink %r: what waits cannot be saved: %s", channel.name, error)
                 return False

@@ -267,7 +267,7 @@ class History:
 
     async def _move(self) -> None:
         """A reload to another data directory while no store takes anything: what waits comes along at once."""
-        process, former = self._process, self._process.fan_out.pipeline.store.directory
+        process, former = self._process, self._process.fan_out.pipeline.spool.directory
         if self.world.disk_full:
             return
         self.reloads += 1
