@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from logweir.config.regexes import compiled
 from logweir.event import LEVELS
 from logweir.settings.delivery import StrictModel
 from logweir.settings.one_or_many import AnyNumber
@@ -89,24 +90,14 @@ class InputConfig(StrictModel):
     @classmethod
     def _start_compiles(cls, value: str | None) -> str | None:
         if value is not None:
-            try:
-                re.compile(value.encode())
-            except (re.error, OverflowError, RecursionError) as error:
-                raise ValueError(f"not a regular expression: {error}") from None
+            compiled(value.encode())
         return value
 
     @field_validator("regex")
     @classmethod
     def _regex_names_groups(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                groups = re.compile(value).groupindex
-            except (re.error, OverflowError, RecursionError) as error:
-                raise ValueError(f"not a regular expression: {error}") from None
-            if not groups:
-                raise ValueError(
-                    "the expression has no named group, as in (?P<message>.*); name what it finds"
-                )
+        if value is not None and not compiled(value).groupindex:
+            raise ValueError("the expression has no named group, as in (?P<message>.*); name what it finds")
         return value
 
 
@@ -114,8 +105,7 @@ def zone_of(name: str) -> tzinfo:
     """The time zone of a name or an offset.
 
     Raises:
-        ValueError: There is no such zone, or the name is none.
-        KeyError, OSError: Idem.
+        ValueError, KeyError, OSError: There is no such zone, or the name is none.
     """
     if name == "UTC":
         return UTC

@@ -6,7 +6,6 @@ that span keys are validators whose message is one sentence that names the keys.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,8 +22,9 @@ from pydantic import (
 from logweir.config.input import InputConfig
 from logweir.config.levels import COMPARISONS, split_level, unknown_level
 from logweir.config.redact import RedactConfig
+from logweir.config.regexes import compiled
 from logweir.config.secret_files import SecretFiles
-from logweir.config.user_modules import find_function
+from logweir.config.user_modules import FunctionPath
 from logweir.event import LEVELS, Kind
 from logweir.settings.delivery import StrictModel
 from logweir.settings.one_or_many import OneOrMany
@@ -86,7 +86,9 @@ class FieldMatch(StrictModel):
     @field_validator("regex")
     @classmethod
     def _regex_compiles(cls, value: str | None) -> str | None:
-        return _checked_regex(value) if value is not None else None
+        if value is not None:
+            compiled(value)
+        return value
 
 
 class MatchConfig(StrictModel):
@@ -102,7 +104,7 @@ class MatchConfig(StrictModel):
     """Globs on the logger's name (the field `logger`), as in `sqlalchemy.*`; any of them."""
     field: OneOrMany[FieldMatch] | None = None
     """A condition on a field, or a list of conditions which must all hold."""
-    call: str | None = None
+    call: FunctionPath | None = None
     """Dotted path (`package.module:function`) of a function from the fields to true or false."""
     any: list[MatchConfig] | None = Field(default=None, min_length=1)
     """At least one of these matches must hold."""
@@ -110,13 +112,6 @@ class MatchConfig(StrictModel):
     """Every one of these matches must hold."""
     not_: MatchConfig | None = Field(default=None, alias="not")
     """This match must not hold."""
-
-    @field_validator("call")
-    @classmethod
-    def _call_names_a_function(cls, value: str | None) -> str | None:
-        if value is not None:
-            find_function(value)
-        return value
 
     @field_validator("level")
     @classmethod
@@ -242,7 +237,7 @@ class RoutingConfig(StrictModel):
     fields: dict[str, Any] = Field(default_factory=dict)
     """Fields of every event, such as `{host: ${HOSTNAME:-}, version: "1.2"}`; what is logged, or bound to a
     logger, under the same name wins."""
-    enrich: list[str] = Field(default_factory=list)
+    enrich: list[FunctionPath] = Field(default_factory=list)
     """Dotted paths (`package.module:function`) of functions that add fields to every event: processors of
     structlog's, which get `None`, the level and the event dict, and return it."""
     input: InputConfig = Field(default_factory=InputConfig)
@@ -270,23 +265,8 @@ class RoutingConfig(StrictModel):
                 raise ValueError(f"{name} is no field that could be the same in every event; name another")
         return value
 
-    @field_validator("enrich")
-    @classmethod
-    def _name_functions(cls, value: list[str]) -> list[str]:
-        for path in value:
-            find_function(path)
-        return value
-
     @field_validator("data_dir")
     @classmethod
     def _stays_where_it_is(cls, value: Path) -> Path:
         """A daemon, or a fork's child, may change its working directory later."""
         return value.absolute()
-
-
-def _checked_regex(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    return pattern

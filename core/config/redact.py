@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from logweir.config.user_modules import find_function
+from logweir.config.user_modules import FunctionPath, find_function
 from logweir.redaction.exemptions import is_name, parse_path, place_tree
 from logweir.redaction.names import Secrecy
 from logweir.redaction.own_function import OwnFunction
@@ -73,7 +73,7 @@ class RedactConfig(StrictModel):
     values are stored as they are, and names (`session_id`), which are harmless at any depth."""
     hash: HashConfig | None = None
     """What becomes a keyed pseudonym instead of `***`."""
-    function: str | None = None
+    function: FunctionPath | None = None
     """Dotted path (`package.module:function`) of a function that is asked about each value that is left, with
     its path, and returns what is stored."""
 
@@ -101,13 +101,6 @@ class RedactConfig(StrictModel):
         for group in value:
             if group not in known:
                 raise ValueError(f"unknown group {str(group)[:40]!r}; {instead_of(str(group), known)}")
-        return value
-
-    @field_validator("function")
-    @classmethod
-    def _names_a_function(cls, value: str | None) -> str | None:
-        if value is not None:
-            find_function(value)
         return value
 
     def redactor(self) -> Redactor:

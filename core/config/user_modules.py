@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-__all__ = ["find_beside", "find_function", "import_named"]
+from pydantic import AfterValidator
+
+__all__ = ["FunctionPath", "find_beside", "find_function", "import_named"]
 
 _DOTTED = re.compile(r"([A-Za-z_]\w*)(?:\.\w+)*:[A-Za-z_]\w*")
 
@@ -56,6 +58,15 @@ def find_function(path: str) -> Callable[..., Any]:
     if inspect.iscoroutinefunction(function):
         raise ValueError(f"{path!r} is an async function, which cannot answer at once; name a plain one")
     return cast("Callable[..., Any]", function)
+
+
+def _names_a_function(path: str) -> str:
+    find_function(path)
+    return path
+
+
+#: A key whose value names a function: it is imported when the file is loaded.
+FunctionPath = Annotated[str, AfterValidator(_names_a_function)]
 
 
 def _named(data: dict[str, Any]) -> Iterator[str]:

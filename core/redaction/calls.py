@@ -34,7 +34,7 @@ _PLACES = {
         "mysqli mysqli_connect mysql_connect mysql_pconnect real_connect mysqli_real_connect pdo __construct getconnection ldap_bind imap_open odbc_connect".split(),  # noqa: SIM905
         2,
     ),
-    **dict.fromkeys("hashpw password_hash crypt bcrypt oci_password_hash oci_connect".split(), 0),  # noqa: SIM905
+    **dict.fromkeys("hashpw password_hash crypt bcrypt oci_password_hash".split(), 0),  # noqa: SIM905
     "oci_connect": 1,
 }
 _ASKED = re.compile(
@@ -89,11 +89,7 @@ def _secrets(call: re.Match[str], scan: Scan) -> list[Span]:
         chosen = items[index : index + 1] if (place != _LAST or len(items) > 1) and index < len(items) else []
     else:
         chosen = items if len(items) <= 2 or secrecy > 1 else []  # noqa: PLR2004 - a name and a value
-    return [
-        span
-        for item in chosen
-        if (span := _literal(item, named=place is None, strong=place is not None or secrecy > 1))
-    ]
+    return [span for item in chosen if (span := _literal(item, is_secret=place is not None or secrecy > 1))]
 
 
 def _arguments(call: re.Match[str]) -> list[re.Match[str]]:
@@ -110,11 +106,12 @@ def _arguments(call: re.Match[str]) -> list[re.Match[str]]:
     return []
 
 
-def _literal(item: re.Match[str], *, named: bool, strong: bool) -> Span | None:
+def _literal(item: re.Match[str], *, is_secret: bool) -> Span | None:
+    """Where the text of an argument stands, if it is a secret: any by its place or name, or else what is random."""
     found = _LITERAL.fullmatch(item[1])
     if found is None or is_placeholder(found[2]) or not found[2].strip():
         return None
-    if named and not (_RANDOM.fullmatch(found[2]) if not strong else True):
+    if not (is_secret or _RANDOM.fullmatch(found[2])):
         return None
     start = item.start(1)
     return start + found.start(2), start + found.end(2)

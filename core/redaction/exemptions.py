@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from itertools import takewhile
-from typing import Any, Literal
+from typing import Any
 
 from logweir.redaction.names import words_of
+from logweir.redaction.paths import Verdict
 
 __all__ = ["Node", "is_name", "parse_path", "place_tree"]
 
@@ -33,7 +34,6 @@ _STEP = re.compile(
 )
 
 Path = tuple[str, ...]
-Verdict = Literal["keep"] | Callable[[Any], Any] | None
 
 
 def is_name(text: str) -> bool:
