@@ -12,12 +12,10 @@ from typing import Any, TypeVar, overload
 
 from logweir.context.binding import enter_unit, scope
 from logweir.context.identity import bound_values
-from logweir.context.incoming import is_request_id, read_incoming
+from logweir.context.incoming import REQUEST_ID_HEADER, is_request_id, read_incoming
 from logweir.context.trace import current_traceparent
 
 __all__ = ["extract", "inject"]
-
-REQUEST_ID_HEADER = "x-request-id"
 
 Headers = TypeVar("Headers", bound=MutableMapping[str, Any] | list[tuple[str, bytes]])
 

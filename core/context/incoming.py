@@ -16,7 +16,10 @@ import uuid_utils
 
 from logweir.context.trace import TraceParent, active_span, parse_traceparent
 
-__all__ = ["Incoming", "is_request_id", "read_incoming"]
+__all__ = ["REQUEST_ID_HEADER", "Incoming", "is_request_id", "read_incoming"]
+
+#: The header that brings a request id, in the lower case that frameworks compare.
+REQUEST_ID_HEADER = "x-request-id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}", re.ASCII)
 

@@ -20,7 +20,7 @@ from logweir.auditing.outcomes import name_outcome
 from logweir.context.binding import enter_unit, scope
 from logweir.context.carrying import inject
 from logweir.context.identity import bound_values
-from logweir.context.incoming import read_incoming
+from logweir.context.incoming import REQUEST_ID_HEADER, read_incoming
 from logweir.errors import MissingDependency
 from logweir.event import Kind
 from logweir.integrations.stdlib import bring_to_root, install_stdlib
@@ -159,7 +159,7 @@ def _enter(task: Any, task_id: str, sent: Any) -> None:
     """Begin the unit of work of a task, with what its message says."""
     if not isinstance(sent, Mapping):
         sent = {}
-    headers = ([str(sent[name])] if name in sent else [] for name in ("traceparent", "x-request-id"))
+    headers = ([str(sent[name])] if name in sent else [] for name in ("traceparent", REQUEST_ID_HEADER))
     incoming = read_incoming(*headers, trust=True)
     values = sent.get("values")
     values = dict(values) if isinstance(values, Mapping) else {}

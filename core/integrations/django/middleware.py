@@ -16,7 +16,7 @@ from django.conf import settings
 from django.http import FileResponse
 
 from logweir.context.binding import enter_unit, scope
-from logweir.context.incoming import Incoming, read_incoming
+from logweir.context.incoming import REQUEST_ID_HEADER, Incoming, read_incoming
 from logweir.integrations.access import log_access
 
 __all__ = ["ContextMiddleware"]
@@ -37,7 +37,7 @@ class ContextMiddleware:
     def __init__(self, get_response: Callable[[Any], Any]) -> None:
         options = getattr(settings, "LOGWEIR", {})
         self._get_response = get_response
-        self._request_id_header: str = options.get("request_id_header", "x-request-id")
+        self._request_id_header: str = options.get("request_id_header", REQUEST_ID_HEADER)
         self._trust: bool = options.get("trust_incoming", True)
         self._access_log: bool = options.get("access_log", True)
         self._exclude = frozenset(options.get("exclude", ()))
