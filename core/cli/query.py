@@ -54,7 +54,7 @@ def query(
         text=text,
         start=moment(since),
         end=moment(until),
-        limit=limit or None,
+        limit=limit + 1 if limit else None,  # one more shows whether there are more
         newest_first=newest_first,
     )
     if not limit:
@@ -65,8 +65,9 @@ def query(
     answers = asyncio.run(search_each(settings, wanted, names))
     found = merged(answers.found)
     _show(found[:limit], json=json)
-    if len(found) >= limit and not json:
-        _remark(f"the first {limit:,} events are shown; --limit shows more")
+    if len(found) > limit and not json:
+        shown = "the first event is" if limit == 1 else f"the first {limit:,} events are"
+        _remark(f"{shown} shown; --limit shows more")
     _end_of_search(bool(found), names, answers.silent, wanted, json=json)
 
 

@@ -92,7 +92,7 @@ async def _verify(name: str, config: RoutingConfig, save: Path | None, known: Pa
                     console.print(_line(name, finding))
             if save is not None and not found:
                 count = await write_saved_heads(save, name, _table_id(target.itself), target.itself.heads())
-                console.print(f"{name}: {count:,} heads saved in {save}", markup=False)
+                console.print(f"{name}: {counted(count, 'head')} saved in {save}", markup=False)
             for line in _about_epochs(target.itself):
                 console.print(f"{name}: {line}", markup=False)
     if found > _MOST_LISTED:

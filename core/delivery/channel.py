@@ -170,9 +170,9 @@ class Channel:
         if events:
             report(
                 f"{self.name}.lost",
-                "sink %r: %d events were not delivered before the stop",
+                "sink %r: %s not delivered before the stop",
                 self.name,
-                len(events),
+                "1 event was" if len(events) == 1 else f"{len(events)} events were",
             )
 
     def report_kept(self) -> None:
@@ -181,10 +181,11 @@ class Channel:
         if waiting:
             report(
                 f"{self.name}.kept",
-                "sink %r: %d events were not delivered before the stop; they are kept on disk for the "
-                "next start",
+                "sink %r: %s on disk for the next start",
                 self.name,
-                waiting,
+                "1 event was not delivered before the stop, and waits"
+                if waiting == 1
+                else f"{waiting} events were not delivered before the stop; they are kept",
             )
 
     def _filled(self) -> float:

@@ -38,7 +38,8 @@ class LossReporter:
             if new > 0:
                 self._reported[key] = count
                 sink, reason = key
-                logger.warning("%s dropped %d events: %s (%d in all)", sink, new, reason, count)
+                dropped = "1 event" if new == 1 else f"{new} events"
+                logger.warning("%s dropped %s: %s (%d in all)", sink, dropped, reason, count)
 
 
 def _losses(metrics: Metrics) -> dict[tuple[str, str], int]:

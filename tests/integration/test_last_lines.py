@@ -187,7 +187,7 @@ def test_c2_what_the_disk_does_not_take_after_the_stop_is_counted_and_reported(t
     """
     status, _, errors = run_program(tmp_path, code)
     assert status == 0
-    assert "runtime dropped 1 events: logged after the stop" in errors
+    assert "runtime dropped 1 event: logged after the stop" in errors
     assert not (tmp_path / "gone").exists()
 
 

@@ -159,7 +159,9 @@ def test_what_was_logged_does_not_command_the_terminal() -> None:
 
 
 def test_the_last_lines_say_that_there_is_more(stored: list[Event]) -> None:
-    assert "the first 2 events are shown" in run("query", "--limit", "2").stderr
+    assert "the first 2 events are shown; --limit shows more" in run("query", "--limit", "2").stderr
+    assert "the first event is shown; --limit shows more" in run("query", "--limit", "1").stderr
+    assert "shown" not in run("query", "--limit", "4").stderr  # there are four
 
 
 def test_f8_a_level_that_was_asked_for_as_a_field_is_explained(stored: list[Event]) -> None:

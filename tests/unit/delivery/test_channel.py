@@ -399,7 +399,7 @@ async def test_what_is_saved_or_lost_at_the_stop_is_counted_and_its_callers_lear
         one.channel.count_lost([])
         assert caplog.text == ""
         one.channel.count_lost([lost.event])
-    assert "sink 'out': 1 events were not delivered before the stop" in caplog.text
+    assert "sink 'out': 1 event was not delivered before the stop" in caplog.text
     assert (one.channel.counters.moved, one.channel.counters.lost) == (1, 1)
     assert saved.acknowledged_sync("durable", 0.0).sinks == ("out",)
     with pytest.raises(AuditError, match="the runtime stopped before it was delivered"):
@@ -414,7 +414,10 @@ async def test_what_stays_on_disk_is_reported_if_there_is_any(
         bench().channel.report_kept()
         assert caplog.text == ""
         one.channel.report_kept()
-    assert "sink 'out': 1 events were not delivered before the stop; they are kept on disk" in caplog.text
+    assert (
+        "sink 'out': 1 event was not delivered before the stop, and waits on disk for the next start"
+        in caplog.text
+    )
 
 
 async def test_the_books_of_all_its_queues_begin_anew(
