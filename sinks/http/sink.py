@@ -9,39 +9,21 @@ from collections.abc import Sequence
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.sinks.contract import Sink, SinkContext
 from logweir.sinks.http.client import HttpClient
 from logweir.sinks.http.config import HttpConfig
 from logweir.sinks.http.health import health_of
 from logweir.sinks.http.writing import store
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.server_sink import ServerSink
 
 __all__ = ["HttpSink"]
 
 
-class HttpSink(Sink[HttpConfig]):
+class HttpSink(ServerSink[HttpConfig, HttpClient]):
     """Sends events as JSON to an HTTP address."""
 
     Config = HttpConfig
-
-    def __init__(self, config: HttpConfig, context: SinkContext | None = None) -> None:
-        super().__init__(config, context)
-        self._client: HttpClient | None = None
-
-    async def open(self) -> None:
-        """Make a client; connections are made by the requests.
-
-        Raises:
-            SinkUnavailable: A certificate cannot be read.
-        """
-        if self._client is None:
-            self._client = await HttpClient.make(self.config, self.context.workers)
-
-    async def close(self) -> None:
-        """Close the connections, in the loop that made them."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+    client_class = HttpClient
 
     async def check(self) -> Health:
         """Ask for the address without sending anything; what a webhook thinks of that is up to it."""
@@ -53,8 +35,3 @@ class HttpSink(Sink[HttpConfig]):
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         """Send a batch; see :meth:`Sink.write`."""
         return await store(batch, self.config, self._require_open().send)
-
-    def _require_open(self) -> HttpClient:
-        if self._client is None:
-            raise SinkUnavailable("the sink is not open")
-        return self._client

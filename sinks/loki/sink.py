@@ -18,10 +18,10 @@ from datetime import timedelta
 from operator import attrgetter
 
 from logweir.diagnostics import report
-from logweir.errors import SinkError, SinkUnavailable
+from logweir.errors import SinkError
 from logweir.event import Event
 from logweir.process.pacing import in_slices
-from logweir.sinks.contract import Query, Sink, SinkContext
+from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.loki.client import LokiClient
 from logweir.sinks.loki.config import LokiConfig
 from logweir.sinks.loki.doubts import Doubts
@@ -37,6 +37,7 @@ from logweir.sinks.loki.verdicts import Answer, Fault, Outcome, Refusal
 from logweir.sinks.loki.writing import RequestSize, store
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 from logweir.sinks.shared.destinations import Template, listed
+from logweir.sinks.shared.server_sink import ServerSink
 
 __all__ = ["LokiSink"]
 
@@ -47,7 +48,7 @@ _AHEAD = 86_400 * _NANOS
 _time = attrgetter("time")
 
 
-class LokiSink(Sink[LokiConfig]):
+class LokiSink(ServerSink[LokiConfig, LokiClient]):
     """Pushes events to Loki.
 
     Args:
@@ -57,6 +58,7 @@ class LokiSink(Sink[LokiConfig]):
     """
 
     Config = LokiConfig
+    client_class = LokiClient
 
     def __init__(
         self,
@@ -72,7 +74,6 @@ class LokiSink(Sink[LokiConfig]):
         self._placed = (*names, *config.metadata)
         self._size = RequestSize(config.max_request_bytes)
         self._doubts = Doubts()
-        self._client: LokiClient | None = None
 
     async def open(self) -> None:
         """Connect, and ask whether we may push.
@@ -90,12 +91,6 @@ class LokiSink(Sink[LokiConfig]):
             await client.close()
             raise
         self._client = client
-
-    async def close(self) -> None:
-        """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
 
     async def check(self) -> Health:
         """Ask Loki whether it is ready and takes our pushes, for its version and for the limits it shows."""
@@ -196,11 +191,6 @@ class LokiSink(Sink[LokiConfig]):
             SinkUnavailable: None is listed.
         """
         return listed(options.read_tenants, template.filled(options.overflow), self.context.name)
-
-    def _require_open(self) -> LokiClient:
-        if self._client is None:
-            raise SinkUnavailable("the sink is not open")
-        return self._client
 
 
 def _batched(events: Sequence[Event], size: int) -> Iterator[Sequence[Event]]:

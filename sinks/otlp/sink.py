@@ -9,39 +9,21 @@ from collections.abc import Sequence
 
 from logweir.errors import SinkUnavailable
 from logweir.event import Event
-from logweir.sinks.contract import Sink, SinkContext
 from logweir.sinks.otlp.client import OtlpClient
 from logweir.sinks.otlp.config import OtlpConfig
 from logweir.sinks.otlp.health import health_of
 from logweir.sinks.otlp.writing import store
 from logweir.sinks.results import Health, HealthStatus, WriteResult
+from logweir.sinks.shared.server_sink import ServerSink
 
 __all__ = ["OtlpSink"]
 
 
-class OtlpSink(Sink[OtlpConfig]):
+class OtlpSink(ServerSink[OtlpConfig, OtlpClient]):
     """Sends events as log records to a receiver of OTLP."""
 
     Config = OtlpConfig
-
-    def __init__(self, config: OtlpConfig, context: SinkContext | None = None) -> None:
-        super().__init__(config, context)
-        self._client: OtlpClient | None = None
-
-    async def open(self) -> None:
-        """Make a client; connections are made by the requests.
-
-        Raises:
-            SinkUnavailable: A certificate cannot be read.
-        """
-        if self._client is None:
-            self._client = await OtlpClient.make(self.config, self.context.workers)
-
-    async def close(self) -> None:
-        """Close the connections, in the loop that made them."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+    client_class = OtlpClient
 
     async def check(self) -> Health:
         """Send a request without records."""
@@ -60,8 +42,3 @@ class OtlpSink(Sink[OtlpConfig]):
         if not batch:
             return WriteResult.all_stored()
         return await store(batch, self.config, self._require_open().send)
-
-    def _require_open(self) -> OtlpClient:
-        if self._client is None:
-            raise SinkUnavailable("the sink is not open")
-        return self._client

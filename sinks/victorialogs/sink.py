@@ -16,9 +16,10 @@ from logweir.diagnostics import report
 from logweir.errors import SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.process.pacing import in_slices
-from logweir.sinks.contract import Query, Sink, SinkContext
+from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 from logweir.sinks.shared.destinations import Template, listed
+from logweir.sinks.shared.server_sink import ServerSink
 from logweir.sinks.victorialogs import deleting
 from logweir.sinks.victorialogs.client import VictoriaLogsClient
 from logweir.sinks.victorialogs.columns import ColumnGuard
@@ -39,7 +40,7 @@ _FLAGS_HOLD = 300 * _SECOND
 _FLAGS_HOLD_IN_DOUBT = 10 * _SECOND
 
 
-class VictoriaLogsSink(Sink[VictoriaLogsConfig]):
+class VictoriaLogsSink(ServerSink[VictoriaLogsConfig, VictoriaLogsClient]):
     """Pushes events to VictoriaLogs.
 
     Args:
@@ -49,6 +50,7 @@ class VictoriaLogsSink(Sink[VictoriaLogsConfig]):
     """
 
     Config = VictoriaLogsConfig
+    client_class = VictoriaLogsClient
     idempotent: ClassVar[bool] = False
 
     def __init__(
@@ -58,7 +60,6 @@ class VictoriaLogsSink(Sink[VictoriaLogsConfig]):
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         super().__init__(config, context)
-        self._client: VictoriaLogsClient | None = None
         self._now = now
         self._encoder = Encoder(config.static_fields, ColumnGuard(config.max_columns, self._report_columns))
         self._flags = UNSEEN
@@ -71,17 +72,9 @@ class VictoriaLogsSink(Sink[VictoriaLogsConfig]):
         Raises:
             SinkUnavailable: A certificate cannot be read.
         """
-        if self._client is None:
-            self._client = await VictoriaLogsClient.make(self.config, self.context.workers)
-            self._looked = None
+        await super().open()
         if not self.context.read_only:
-            await self._look(self._client, 0)
-
-    async def close(self) -> None:
-        """Close the connections, in the loop that made them."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+            await self._look(self._require_open(), 0)
 
     async def check(self) -> Health:
         """Push nothing, and ask for what the server says of itself."""
@@ -153,11 +146,6 @@ class VictoriaLogsSink(Sink[VictoriaLogsConfig]):
             SinkUnavailable: None is listed.
         """
         return listed(options.read_tenants, template.filled(options.overflow), self.context.name)
-
-    def _require_open(self) -> VictoriaLogsClient:
-        if self._client is None:
-            raise SinkUnavailable("the sink is not open")
-        return self._client
 
     def _report_columns(self) -> None:
         report(
