@@ -203,7 +203,8 @@ class Execution:
             **outcome,
             **self._argument_fields(outcome.keys()),
         }
-        # Whoever is not told must not lose the event: then it is a line like any other.
+        # With `continue` the caller learns of no failure, so the event must not be lost: it is kept as a line
+        # like any other where no runtime takes it.
         if self.on_failure == "continue" and not runtime.serves_audit():
             _keep(self.options.action, values, level)
         return _emit(self.options.action, values, level=level, acknowledge=acknowledge)

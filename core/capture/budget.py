@@ -51,23 +51,23 @@ _OF_LETTER, _OF_LONG_LETTER, _LONG_NAME, _LONGEST_NAME = 5, 26, 64, 1024
 #: How far beyond its cut a long text is searched for secrets.
 SEAM = 4096
 
-_WRITTEN = 2  # times the size of an event are written at most, before the final cut
-_OF_SEARCHED = 6  # what a character costs about that is searched
-_READ = 3  # that part of its characters is what it costs to judge a text, as a power of two
-_READ_TWICE = 4
-_CHEAPEST = 2  # how many characters are probed for one unit
+_WRITTEN = 2  # at most so many times the size of an event is written before the final cut
+_OF_SEARCHED = 6  # about what a character costs that is searched
+_READ = 3  # judging a text costs its number of characters divided by two to the power of this
+_READ_TWICE = 4  # the same, once more, for a text that is so long that its ends are judged alone
+_CHEAPEST = 2  # at best, how many characters are probed for one unit
 _DEAREST = 8  # what a character costs at most that is probed
 _PROBED = 1024  # how many characters of a long text are probed
-_OF_TEXT = 90
+_OF_TEXT = 90  # what any text costs, however short it is
 _SHORT = 256  # a text that is never cut for what the call has cost
 _DEAREST_SEARCH = 24  # what a character costs at most that is searched, if it is not judged by pieces before
-_DEAREST_SIGN = 1200  # what one costs behind which a secret stands
-_DEAR_SEAM = 1024  # behind the beginning, if both ends are kept of a text that is cut for what it costs
+_DEAREST_SIGN = 1200  # what a sign such as = costs at most, behind which a secret stands
+_DEAR_SEAM = 1024  # the seam behind the beginning of a text that is cut for what it costs, if its end is kept
 _OF_ANY_SEARCH = 8000  # what a search of a long text takes beside what each character of it costs
-_SEAM_OF_A_START = 512  # where no end is kept, whose beginning may be the half of a secret
-_NEAR_A_CUT = 256  # what a cut may make a secret of that was none
-_DOUBT = 5  # the part of its cost that pieces of a text may not show, as a power of two
-_SPARE = 4  # the part that is left, because pieces only tell about what a text costs
+_SEAM_OF_A_START = 512  # the same if its end is not kept, whose beginning may be the half of a secret
+_NEAR_A_CUT = 256  # how near to a cut something may have become a secret that was none
+_DOUBT = 5  # pieces of a text may hide its cost divided by two to the power of this
+_SPARE = 4  # one part of so many is left unspent, because pieces only show about what a text costs
 
 
 class BoundedTexts:

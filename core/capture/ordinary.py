@@ -36,9 +36,9 @@ __all__ = [
     "named",
 ]
 
-#: The cost of a name that has to be walked, and of one that means something to the capture itself.
-#: The same for an id of a trace, which is no field of an event if it is a plain one, and for the variable
-#: that holds OpenTelemetry's span.
+#: In the place of a cost: that a name has to be walked; that it means something to the capture itself; that
+#: it is an id of a trace, which is no field of an event if it is a plain one; that it is the variable that
+#: holds OpenTelemetry's span.
 WALKED, MEANT, ID, SPAN = -1, -2, -3, -4
 IDS = frozenset({"trace_id", "span_id"})
 _MEANT = IDS | frozenset({"persist_db", "kind", "exc_info", "stack_info", "logger"})

@@ -5,7 +5,7 @@ what is stored, whatever the caller changes later. The walk never raises (``Keyb
 like pass), and its result is stable: the snapshot of a snapshot is equal to it.
 
 This is the hottest code of the project. A field whose name is known to be harmless and whose value is a
-plain small one is copied without a call of our own; everything else goes through :class:`_Walk`. An event
+plain small one is copied without a call of our own; everything else goes through :class:`Walk`. An event
 that is too large as a whole is cut afterwards, see :mod:`logweir.capture.truncation`.
 """
 

@@ -57,11 +57,11 @@ MAX_DEPTH = "<max depth>"
 
 NO_FIELDS: Mapping[Any, Any] = MappingProxyType({})
 _KNOWN_NAME_LENGTH = 64
-_READ = 4  # that part of its characters is what it costs to make a text, as a power of two
-_DIGITS = 5000  # that a number has at most, and that cost as much as a search
+_READ = 4  # making a text costs its number of characters divided by two to the power of this
+_DIGITS = 5000  # the most digits of a number; to write one costs as much as a search
 _MARKS = (MAX_DEPTH, CYCLE)  # in place of a container, also under a secret's name
-_OF_PROBED = 2  # what a byte costs about that is copied without a walk
-_STEPS = 8  # of encoding one value, such as an Enum whose value is an Enum
+_OF_PROBED = 2  # about what a byte costs that is copied without a walk
+_STEPS = 8  # the most steps of encoding one value, such as an Enum whose value is an Enum
 
 
 class Walk(Lists):
@@ -275,6 +275,8 @@ class Walk(Lists):
         holds = credentials_in(name, kept) if under else private_members(kept) if label[0] else None
         for key, item in kept:
             full = self._is_full() if depth else self._is_overdrawn()
+            # Only the last entry may be the mark of an earlier cut: many that look like one would cost as
+            # much as what the cut is to keep out. In `field` there are too few fields for that.
             if full and not (len(target) == total - 1 and is_item_mark(item)):
                 break
             self.entry(target, key, item, depth + 1, label if label[0] else None, holds)

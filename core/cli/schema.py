@@ -78,7 +78,7 @@ def readable_types(left_out: Callable[[MissingDependency], object] = lambda _: N
     """The sink types whose options can be read, which few need their driver for.
 
     Args:
-        left_out: Is told why another cannot be read.
+        left_out: Called with the reason why another cannot be read.
     """
     for name in registry.known_types():
         try:

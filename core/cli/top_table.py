@@ -22,8 +22,7 @@ _NEARLY_FULL = 0.8
 _WITH_WORDS = ("sink", "state")
 _CIRCUITS = {"closed": "green", "half_open": "yellow", "open": "bold red"}
 _NUMBERS = ("waiting", "aside", "bytes", "oldest", "in/s", "out/s", "p50", "p99", "fails", "dropped", "dead")
-#: What stands behind the state where the process delivers from a broker.
-#: What stands there where a sink has a fallback.
+#: The columns behind the state where a sink has a fallback, and where the process delivers from a broker.
 _OF_FALLBACKS = ("circuit",)
 _OF_BROKERS = ("lag", "pending", "workers")
 #: What a narrow terminal does without, in this order; names, states and losses it always has.

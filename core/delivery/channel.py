@@ -36,9 +36,6 @@ _STILL = 5.0
 class Channel:
     """One sink's delivery.
 
-    Attributes:
-        reports_stored: Whether receipts learn what the sink has stored.
-
     Args:
         name: The sink's name in routing.yaml.
         config: The sink's settings.
@@ -49,6 +46,9 @@ class Channel:
         dead_letters: Where refused events go.
         receipts: Those that wait for sinks.
         clock: Time.
+
+    Attributes:
+        reports_stored: Whether receipts learn what the sink has stored.
     """
 
     reports_stored = True

@@ -56,6 +56,7 @@ class DeliveryCounters:
         write_latency: Seconds of each answered write.
         state: The present state.
         last_error: The last failure, without secrets.
+        failures_in_a_row: Failures since the backend last opened or took something.
         worker_silent: Of a sink delivered elsewhere, seconds since the last sign of life of its worker.
         circuit: Of a sink with a fallback, where its events go.
         diverted_to: The fallback, and why events go there.
@@ -126,7 +127,7 @@ class DeliveryCounters:
         self.last_error = masked(reason)
 
     def failed(self, message: str) -> None:
-        """Note that it did not."""
+        """Note that a write, or the opening, failed."""
         self.failures += 1
         self.failures_in_a_row += 1
         self.last_error = masked(message)

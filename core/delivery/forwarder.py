@@ -1,8 +1,8 @@
-"""The forwarder: what stands at the place of a sink whose events go over a broker.
+"""The forwarder: it stands in the place of a sink whose events go over a broker.
 
 It is a sink whose backend is the broker, so that the channel and workers of every sink serve it: their
-batches, retries, backpressure, counters and receipts. ``stored`` means here that the broker has confirmed;
-that the sink itself has an event, only the worker process knows that delivers it.
+batches, retries, backpressure, counters and receipts. ``stored`` means here that the broker has confirmed an
+event; whether the sink itself has it is known only to the worker process that delivers it.
 """
 
 from __future__ import annotations

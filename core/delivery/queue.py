@@ -5,8 +5,8 @@ Producers call :meth:`EventQueue.put` from any thread. Workers, on the runtime's
 queue until its lease is settled, so a flush knows what is outstanding and a durable queue keeps it on
 disk.
 
-Implementations: :mod:`logweir.delivery.queues.memory`, :mod:`logweir.delivery.queues.disk`. All pass the same
-contract tests.
+The implementations are in :mod:`logweir.delivery.queues`: in memory, on disk, in memory until that is full
+and then on disk, and over a broker. Those that applications put events into pass the same contract tests.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long to wait before a write is tried again: exponential back-off with full jitter.
 
-Jitter spreads the retries of many processes, so that a backend which comes back is not felled by all
+Jitter spreads the retries of many processes, so that a backend which comes back is not overwhelmed by all
 of them at once (the "full jitter" of the AWS Architecture Blog, 2015). A pure function: the caller
 sleeps, and tests inject the randomness.
 """

@@ -18,8 +18,8 @@ __all__ = ["NAME_GROUPS", "Names", "Secrecy", "words_of"]
 
 _CACHED_NAMES = 4096
 _CACHED_NAME_LENGTH = 128
-#: Of a longer name only the beginning and the end are looked at, so that its length costs nothing.
 _SHORT_TERM = 3
+#: Of a longer name only the beginning and the end are looked at, so that its length costs nothing.
 _LONGEST_NAME = 1024
 _SHORTEST_PARTICIPLE = 5
 #: Beyond it, asking for each term costs more than it saves.

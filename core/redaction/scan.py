@@ -22,12 +22,14 @@ MASK = "***"
 WORK = 185_000
 #: What a closer look costs, which reads a name or a value in Python.
 OF_LOOK = 90
-#: What it costs to make a vocabulary: for any text, and the part of its characters as a power of two; it is
-#: paid for as if each word were a different one, and most is given back where they are not.
+#: What it costs to make a vocabulary: for any text; for its characters, whose number is divided by two to the
+#: power of this; and for each word. It is paid for as if each word were a different one, and most of that is
+#: given back where they are not.
 _OF_TEXT, _OF_READING, _OF_A_WORD = 400, 2, 6
-#: Which part of a text its long runs are at most that are asked before it, as a power of two.
+#: Long runs are asked before the text itself while they are at most its length divided by two to the power of
+#: this.
 _FEW = 2
-#: What it costs to ask a vocabulary for all terms, and each of its letters.
+#: What it costs to ask a vocabulary for all terms, and what each of its first letters costs.
 _OF_TERMS, _OF_A_LETTER, _FIRST = 4000, 2, 4096
 #: What it costs that a pattern finds something, or begins to match.
 OF_MATCH = 4
@@ -46,7 +48,7 @@ class Masked:
     rule: str
 
 
-#: What probes stop at, and what they look at there: in many directions, or in some.
+#: The characters at which probes stop: at these they look in many directions, at those in some.
 _DEAR, _OTHERS = b"-/.(:phks", b">'\"?#&[%$*!|\\_~@0123456789ABGHJKNPRSTWbcgntw"
 _OF_DEAR, _OF_OTHER = 14, 6
 _SHORT = 64

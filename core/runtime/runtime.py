@@ -46,7 +46,7 @@ from logweir.runtime.reload import Reload
 from logweir.runtime.secret_watch import SecretWatch
 from logweir.sinks.contract import Transactional
 from logweir.stores.archive.schedule import RetentionSchedule
-from logweir.telemetry.drop_reports import LossReporter
+from logweir.telemetry.loss_reports import LossReporter
 from logweir.telemetry.model import DeadLetterMetrics, Metrics
 
 if TYPE_CHECKING:

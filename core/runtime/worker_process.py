@@ -38,7 +38,7 @@ from logweir.runtime.worker_sinks import Share, sinks_to_deliver
 from logweir.settings.operations import MetricsConfig
 from logweir.sinks import registry
 from logweir.stores.archive.schedule import RetentionSchedule
-from logweir.telemetry.drop_reports import LossReporter
+from logweir.telemetry.loss_reports import LossReporter
 from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
 from logweir.telemetry.server import MetricsServer
 

@@ -90,7 +90,7 @@ class SinkContract(Conduct):
         query = Query(ids=None if ids is None else frozenset(ids), limit=None)
         return [_bare(event) async for event in sink.search(query)]
 
-    def told(self, *indexes: int) -> frozenset[int]:
+    def duplicates(self, *indexes: int) -> frozenset[int]:
         """The duplicates that the sink must name."""
         return frozenset(indexes) if self.reports_duplicates else frozenset()
 
@@ -158,7 +158,7 @@ class SinkContract(Conduct):
             assert_law(again, 4)
             if not self.idempotent:
                 pytest.skip("this sink stores what it is given")
-            assert again.duplicate == self.told(0, 1, 2)
+            assert again.duplicate == self.duplicates(0, 1, 2)
             assert len(await self.stored(itself)) == 6
 
     async def test_an_event_twice_in_a_batch_is_stored_once(self, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ class SinkContract(Conduct):
             assert_law(result, 3)
             if not self.idempotent:
                 pytest.skip("this sink stores what it is given")
-            assert result.duplicate == self.told(2)
+            assert result.duplicate == self.duplicates(2)
             assert len(await self.stored(itself)) == 2
 
     async def test_an_event_written_before_closing_is_known_after_opening(self, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ class SinkContract(Conduct):
         async with self.opened(tmp_path) as (sink, _):
             await sink.write([event])
         async with self.opened(tmp_path) as (sink, itself):
-            assert (await sink.write([event])).duplicate == self.told(0)
+            assert (await sink.write([event])).duplicate == self.duplicates(0)
             assert len(await self.stored(itself)) == 1
 
     async def test_awkward_fields_come_back_as_they_were(self, tmp_path: Path) -> None:

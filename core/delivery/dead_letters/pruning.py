@@ -1,8 +1,7 @@
 """Pruning: dead letters beyond their declared bounds are deleted, at the start and once a minute.
 
 Each deletion is counted and reported. Without bounds nothing is ever deleted: that letters wait is reported
-at the start, and shown by the metrics,
-``logweir check`` and ``logweir dlq list``.
+at the start, and shown by the metrics, ``logweir check`` and ``logweir dlq list``.
 """
 
 from __future__ import annotations

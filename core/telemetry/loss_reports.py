@@ -1,6 +1,6 @@
 """Reporting losses to the operator: once in an interval, by sink and reason, never in silence.
 
-Producers only count, which is cheap; this reporter on the host's loop compares the counts and logs.
+Producers only count, which is cheap; this reporter on the runtime's loop compares the counts and logs.
 """
 
 from __future__ import annotations
