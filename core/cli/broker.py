@@ -17,6 +17,7 @@ from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable, sized
 from logweir.cli.screen import Screen
 from logweir.cli.sinks import require_sink
+from logweir.cli.tables import health_word
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.sinks.results import HealthStatus
@@ -24,7 +25,6 @@ from logweir.stores.broker_status import BrokerStatus, broker_statuses, sinks_be
 
 __all__ = ["broker"]
 
-_STYLES = {HealthStatus.OK: "green", HealthStatus.DEGRADED: "yellow", HealthStatus.DOWN: "bold red"}
 #: With more partitions than these, only those are shown in which something waits.
 _MOST_ROWS = 32
 
@@ -111,7 +111,7 @@ def _as_json(status: BrokerStatus, max_lag: int | None) -> str:
 def _show(status: BrokerStatus, max_lag: int | None, console: Console) -> None:
     health = status.health
     head = Text(printable(status.sink), style="bold").append(f"  {status.type}  ", style="not bold")
-    head.append(health.status.value, style=_STYLES[health.status])
+    head.append(health_word(health.status))
     console.print(head.append(f"  {printable(health.server)}", style="default not bold"))
     for line in status.problems(max_lag):
         _say(console, line, "bold red")

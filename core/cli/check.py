@@ -15,9 +15,9 @@ from rich.text import Text
 from logweir.cli.dead_letter_tables import kept
 from logweir.cli.metrics_client import look, url_of
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import counted
+from logweir.cli.printable import counted, printable
 from logweir.cli.screen import Screen
-from logweir.cli.tables import table_of
+from logweir.cli.tables import health_word, table_of
 from logweir.config.checks import find_doubts
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -36,9 +36,8 @@ from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.results import Health, HealthStatus
 from logweir.sinks.threaded import as_async
 
-__all__ = ["check"]
+__all__ = ["check", "table_of_health"]
 
-_STYLES = {HealthStatus.OK: "green", HealthStatus.DEGRADED: "yellow", HealthStatus.DOWN: "bold red"}
 #: How long a sink that was probed may take to let go of its connections.
 _CLOSING = 2.0
 
@@ -64,7 +63,7 @@ def check(
     if probe:
         sinks = {name: _made(name, settings) for name in settings.sinks}
         answers = asyncio.run(_probe_all(sinks, timeout))
-        console.print(_table(answers, console))
+        console.print(table_of_health(answers, console))
         failed = failed or any(health.status is HealthStatus.DOWN for health in answers.values())
     if failed:
         raise typer.Exit(1)
@@ -76,7 +75,8 @@ def _show_dead_letters(config: RoutingConfig, console: Console) -> bool:
         waiting = DeadLetters(config.data_dir).look()
     except OSError as error:
         console.print(
-            Text("dead letters cannot be read: ", style="bold red").append(str(error)), soft_wrap=True
+            Text("dead letters cannot be read: ", style="bold red").append(printable(str(error))),
+            soft_wrap=True,
         )
         return False
     console.print(Text(kept(waiting, config.dead_letters)), soft_wrap=True)
@@ -182,10 +182,10 @@ def _down(error: Exception) -> Health:
     return Health(HealthStatus.DOWN, f"raised {type(error).__name__}, which is no SinkError")
 
 
-def _table(answers: dict[str, Health], console: Console) -> Table:
-    """What sinks say is text, never markup."""
+def table_of_health(answers: dict[str, Health], console: Console) -> Table:
+    """A row for each sink, of its health and its server."""
     table = table_of(console, ["sink", "health", "server", "detail"])
     for name, health in answers.items():
-        status = Text(health.status.value, style=_STYLES[health.status])
-        table.add_row(Text(name), status, Text(health.server), Text(health.detail))
+        texts = (Text(printable(text)) for text in (health.server, health.detail))
+        table.add_row(Text(name), health_word(health.status), *texts)
     return table

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from logweir.cli.options import ROUTING_FILE
 from logweir.cli.sinks import require_chain
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
@@ -29,9 +30,7 @@ def schema(
     sink: Annotated[
         str | None, typer.Option("--sink", help="Print the DDL or template of this sink instead.")
     ] = None,
-    config: Annotated[
-        str, typer.Option("-c", "--config", help="The routing file of --sink.")
-    ] = "routing.yaml",
+    config: Annotated[str, typer.Option("-c", "--config", help="The routing file of --sink.")] = ROUTING_FILE,
     accept_new_chain: Annotated[
         bool,
         typer.Option(

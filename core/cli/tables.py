@@ -10,11 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from logweir.cli.printable import printable
+from logweir.sinks.results import HealthStatus
 
-__all__ = ["counts_by_name", "table_of"]
+__all__ = ["counts_by_name", "health_word", "table_of"]
 
 #: Below so many columns a table has no lines between its columns, which leaves room for what they hold.
 _NARROW = 72
+_HEALTH_STYLES = {HealthStatus.OK: "green", HealthStatus.DEGRADED: "yellow", HealthStatus.DOWN: "bold red"}
 
 
 def table_of(
@@ -37,6 +39,11 @@ def table_of(
     for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True, overflow="fold")
     return table
+
+
+def health_word(status: HealthStatus) -> Text:
+    """How well a sink or a broker is, in its colour."""
+    return Text(status.value, style=_HEALTH_STYLES[status])
 
 
 def counts_by_name(

@@ -7,11 +7,12 @@ import pytest
 from msgspec import structs
 from rich.console import Console
 
-from logweir.cli import dead_letter_tables, events
+from logweir.cli import check, dead_letter_tables, events
 from logweir.cli import top_table as top
 from logweir.cli.metrics_client import Picture
 from logweir.delivery.dead_letters import DeadLetter
 from logweir.event import Event
+from logweir.sinks.results import Health, HealthStatus
 from logweir.testing.contract import make_event
 
 EVIL = "a\x1b[2J\x9b31m\u202e\x7f\nb\u2028"
@@ -58,6 +59,14 @@ def test_f9_nor_does_a_dead_letter(place: dict[str, Any]) -> None:
         console.print(dead_letter_tables.described(letter))
     assert not HARMFUL & set(shown.get())
     assert not HARMFUL & set(dead_letter_tables.as_json(letter))
+
+
+def test_f9_nor_does_what_a_server_says_of_its_health() -> None:
+    console = Console(width=200, color_system=None)
+    answers = {"out": Health(HealthStatus.DOWN, server=EVIL, detail=EVIL)}
+    with console.capture() as shown:
+        console.print(check.table_of_health(answers, console))
+    assert not HARMFUL & set(shown.get())
 
 
 def test_f9_nor_do_the_names_in_metrics() -> None:
