@@ -76,6 +76,8 @@ def _given(event: str) -> Iterator[Parsed]:
 def _parsed(event: str) -> Parsed:
     parsed = parsed_event(event, _EXAMPLE)
     _refuse_unknown(parsed)
+    if not parsed.name:
+        typer.echo(f"the object names no event; {_EXAMPLE.replace('an object such', 'it')}", err=True)
     return parsed
 
 

@@ -37,6 +37,14 @@ def test_the_rule_that_decided_is_named() -> None:
     assert "sinks: audit_db\n" in result.stdout
 
 
+def test_an_object_without_an_event_is_answered_with_a_word_about_it() -> None:
+    for given in ('{"evnt": "fund.refund"}', '{"user_id": 7}'):
+        result = explain(given)
+        assert result.exit_code == 0
+        assert 'the object names no event; write it as \'{"event": "fund.refund"}\'' in result.stderr
+    assert explain('{"event": "fund.refund"}').stderr == ""
+
+
 def test_each_route_says_why_and_its_words_are_no_markup() -> None:
     result = explain('{"event": "x", "role": "[/b]"}')
     assert result.exit_code == 0
