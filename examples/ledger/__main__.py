@@ -9,11 +9,14 @@ from typing import Any
 
 from rich import print as show
 from sqlalchemy import Connection, inspect
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 import logweir
 from logweir.examples.ledger.ledger import Account, Base, NotEnough, transfer, who_moved_the_money_of
+
+_FILE = "sqlite+aiosqlite:///ledger.db"
 
 
 def routing(url: str) -> dict[str, Any]:
@@ -57,5 +60,17 @@ async def main(url: str) -> None:
     await engine.dispose()
 
 
+def _url_of(text: str) -> URL:
+    try:
+        return make_url(text)
+    except ArgumentError:
+        print(f"{text!r} is no URL of a database; write {_FILE}", file=sys.stderr)  # noqa: T201 - for people
+        sys.exit(2)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "sqlite+aiosqlite:///ledger.db"))
+    given = _url_of(sys.argv[1] if len(sys.argv) > 1 else _FILE)
+    try:
+        asyncio.run(main(given.render_as_string(hide_password=False)))
+    except DBAPIError as error:
+        sys.exit(f"{given.render_as_string()} cannot be used: {error.orig}")
