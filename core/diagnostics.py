@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 
 __all__ = ["LOGGER_NAME", "RateLimiter", "after_fork", "logger", "report"]
 
@@ -33,27 +33,39 @@ class RateLimiter:
     def __init__(self, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = interval
         self._clock = clock
-        self._lock = threading.RLock()
-        self._next: dict[str, float] = {}
-        self._held_back: dict[str, int] = {}
+        # By key, when the next one may come, as an only item. Whoever takes it out decides. No lock, for a
+        # report may come from inside any other one, and from who interrupts this.
+        self._due: dict[str, list[float]] = {}
+        self._held_back: dict[str, Iterator[int]] = {}
 
     def admit(self, key: str) -> int | None:
         """Return how many messages were held back since the last one, or None to hold this one back."""
-        with self._lock:
+        due = self._due.setdefault(key, [0.0])
+        try:
+            earliest = due.pop()
+        except IndexError:  # somebody decides about another one like it
+            self._hold_back(key)
+            return None
+        try:
             now = self._clock()
-            if now < self._next.get(key, 0.0):
-                self._held_back[key] = self._held_back.get(key, 0) + 1
+            if now < earliest:
+                self._hold_back(key)
                 return None
-            self._next[key] = now + self._interval
-            return self._held_back.pop(key, 0)
+            earliest = now + self._interval
+            return next(self._held_back.pop(key, count()))
+        finally:
+            due.append(earliest)
+
+    def _hold_back(self, key: str) -> None:
+        next(self._held_back.setdefault(key, count()))
 
 
 _limiter = RateLimiter()
 
 
 def after_fork() -> None:
-    """Begin anew in a fork's child, whose parent may have held the lock."""
-    global _limiter  # noqa: PLW0603 - a lock must not be shared with another process
+    """Begin anew in a fork's child, whose parent may have been in the middle of a decision."""
+    global _limiter  # noqa: PLW0603 - of each process
     _limiter = RateLimiter()
 
 

@@ -19,6 +19,7 @@ from logweir.capture.message import add_field
 from logweir.capture.ordinary import NOTHING_BOUND, Bound, named
 from logweir.diagnostics import report
 from logweir.event import Event, Kind
+from logweir.process.reentry import registered
 
 __all__ = ["ENRICH_ERROR", "Enrichers", "EnrichingCapture"]
 
@@ -47,7 +48,7 @@ class Enrichers:
     ) -> None:
         self._functions = dict(functions)
         self._clock = clock
-        self._lock = RLock()  # re-entrant: a finaliser may log in the middle of anything
+        self._lock = registered(RLock())  # re-entrant: a finaliser may log in the middle of anything
         self.failed = 0
 
     def __call__(self, name: str, fields: dict[str, Any], level: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from logweir.capture.truncation import ENTRY_COST, TRUNCATED_FIELD, fit
 from logweir.capture.walk import CYCLE, MAX_DEPTH, SMALL_INT, Walk, json_text
 from logweir.config.models import LimitsConfig
 from logweir.encoding.values import unprintable
+from logweir.process.reentry import registered
 from logweir.redaction.redactor import Redactor
 from logweir.redaction.scan import Masked
 
@@ -48,7 +49,7 @@ class Snapshotter:
         self._probed = min(_PROBED, self.limits.max_event_bytes)
         self._many = min(_MANY, self.limits.max_items)
         self._truncated = 0
-        self._lock = RLock()  # re-entrant: a finaliser may log in the middle of anything
+        self._lock = registered(RLock())  # re-entrant: a finaliser may log in the middle of anything
 
     #: Whether nobody changes a snapshot afterwards.
     is_final = True

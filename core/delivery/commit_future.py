@@ -19,6 +19,7 @@ from functools import partial
 from logweir.delivery.queue import OnDurable
 from logweir.process import fork
 from logweir.process.fork import Stage
+from logweir.process.reentry import registered
 
 __all__ = ["commit_future", "thread_future"]
 
@@ -63,7 +64,7 @@ class _Mailbox:
     def __init__(self, loop: weakref.ref[asyncio.AbstractEventLoop]) -> None:
         self.deadlines = _Deadlines()
         self._loop = loop
-        self._lock = threading.RLock()
+        self._lock = registered(threading.RLock())
         self._answers: list[tuple[_Waiting, OSError | None]] = []
         # Whether the loop has been woken for them.
         self._is_woken = False
@@ -141,14 +142,14 @@ def _is_over(future: _Waiting | None) -> bool:
     return future is None or future.done()
 
 
-_lock = threading.RLock()
+_lock = registered(threading.RLock())
 _mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Mailbox] = weakref.WeakKeyDictionary()
 
 
 def _begin_anew() -> None:
     """In a fork's child, whose parent may have held a lock."""
     global _lock  # noqa: PLW0603 - a lock must not be shared with another process
-    _lock = threading.RLock()
+    _lock = registered(threading.RLock())
     _mailboxes.clear()
 
 

@@ -24,6 +24,7 @@ from logweir.delivery.counters import DeliveryCounters
 from logweir.diagnostics import report
 from logweir.process import fork
 from logweir.process.fork import Stage
+from logweir.process.reentry import registered
 
 __all__ = ["SinkCall", "watched"]
 
@@ -81,7 +82,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self.hearts: dict[int, _Heart] = {}
-        self.wake = threading.Condition()
+        self.wake = threading.Condition(registered(threading.RLock()))
         self.thread: threading.Thread | None = None
 
     def heart(self) -> _Heart:

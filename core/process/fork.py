@@ -40,6 +40,9 @@ class Stage(IntEnum):
 
     # Child: first of all, for every handler after it may have something to report.
     DIAGNOSTICS = auto()
+    # Child: forgets which locks the delivery had, before the stages below make new ones. A thread of the
+    # child may get the number of one of the parent's that held such a lock.
+    REGISTERED_LOCKS = auto()
     # Before: last, when delivery stands still, for what delivery finishes until then uses SQLite. Parent:
     # first, for whoever goes on next may wait at it. Child: before all who use a file.
     SQLITE_GATE = auto()

@@ -18,6 +18,7 @@ from typing import Any
 
 from logweir.process import fork
 from logweir.process.fork import Stage
+from logweir.process.reentry import registered
 
 __all__ = ["PATIENCE", "ForkGate", "gate", "keep_forever"]
 
@@ -33,7 +34,7 @@ class ForkGate:
 
     def reset(self) -> None:
         """Begin anew: in a fork's child nobody is inside."""
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(registered(threading.RLock()))
         self._inside = 0
         self._forking = 0
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from logweir.diagnostics import report
-from logweir.process import fork
+from logweir.process import fork, late_signals
 from logweir.process.fork import Stage
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "install_signals",
     "is_multiprocessing_child",
     "is_preparing_children",
+    "listen_for_signals",
     "restore_signals",
 ]
 
@@ -84,20 +85,22 @@ def is_preparing_children() -> bool:
 def _after_other_threads(call: Callable[[], object]) -> None:
     """Call it when every other thread has ended that the interpreter waits for."""
 
-    def others() -> list[threading.Thread]:
-        spared = {threading.main_thread(), threading.current_thread()}
-        return [thread for thread in threading.enumerate() if not thread.daemon and thread not in spared]
-
     def wait() -> None:
-        while running := others():
+        while running := _other_threads():
             for thread in running:
                 thread.join()
         call()
 
-    if others():
+    if _other_threads():
         threading.Thread(target=wait, name="logweir-exit", daemon=False).start()
     else:
         call()
+
+
+def _other_threads() -> list[threading.Thread]:
+    """Those that the interpreter waits for at its end."""
+    spared = {threading.main_thread(), threading.current_thread()}
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread not in spared]
 
 
 def can_start_threads() -> bool:
@@ -129,16 +132,36 @@ def install_signals(*, on_term: Callable[[], object], on_hup: Callable[[], None]
         )
 
 
+def listen_for_signals(call_on_loop: Callable[[Callable[[], None]], object]) -> None:
+    """Let no SIGTERM be slept through while the main thread, at its end, waits for others.
+
+    Args:
+        call_on_loop: Calls a function on the delivery's loop.
+    """
+    handler = _installed.get(signal.SIGTERM)
+    if (
+        isinstance(handler, _DrainThenEnd)
+        and _is_in_force(signal.SIGTERM, handler)
+        and threading.current_thread() is threading.main_thread()
+        and _other_threads()
+    ):
+        late_signals.listen(signal.SIGTERM, handler, call_on_loop)
+
+
 class _DrainThenEnd:
     """The first signal drains and sends a second one; the second, whoever sends it, ends the process."""
 
     def __init__(self, drain: Callable[[], object]) -> None:
         self._drain = drain
         self._draining = False
+        self._sent_again = False
 
     def __call__(self, signum: int, _frame: FrameType | None) -> None:
         # The drain is over, or somebody has lost patience: from here on the default, which ends the process
         # with the status that its parent expects of a signal.
+        sent_again, self._sent_again = self._sent_again, False
+        if self._draining and sent_again:  # both have arrived after all
+            return
         if self._draining:
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
@@ -153,6 +176,20 @@ class _DrainThenEnd:
             thread.start()
         except RuntimeError:  # the interpreter is on its way out: the main thread only waits by now
             self._drain_and_signal(signum)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether a first signal has been handled."""
+        return self._draining
+
+    def call_again(self, signum: int) -> None:
+        """Send the signal to the main thread, which has slept through it; from another thread."""
+        if not _is_in_force(signum, self):
+            return
+        self._sent_again = True
+        main = threading.main_thread().ident
+        assert main is not None  # noqa: S101 - it runs
+        signal.pthread_kill(main, signum)
 
     def forget(self) -> None:
         """Begin anew in a fork's child: it was the parent that got the signal."""
@@ -170,16 +207,21 @@ def _handle(number: signal.Signals, handler: _Handler) -> None:
         _installed[number] = handler
 
 
+def _is_in_force(number: int, handler: _Handler) -> bool:
+    return signal.getsignal(number) is handler
+
+
 def restore_signals() -> None:
     """Put back the defaults where the handlers are still ours; from the main thread alone."""
     if threading.current_thread() is threading.main_thread():
         while _installed:
             number, handler = _installed.popitem()
-            if signal.getsignal(number) is handler:
+            if _is_in_force(number, handler):
                 signal.signal(number, signal.SIG_DFL)
 
 
 def _forget_signals() -> None:
+    late_signals.forget()
     for handler in _installed.values():
         if isinstance(handler, _DrainThenEnd):
             handler.forget()

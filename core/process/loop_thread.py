@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from logweir.diagnostics import report
 from logweir.process.delivering import delivering, delivery_context, follow_threads
 from logweir.process.executor import LoopExecutor
+from logweir.process.reentry import registered
 
 __all__ = ["LoopThread"]
 
@@ -33,7 +34,7 @@ class LoopThread:
         self._on_start = on_start
         # Re-entrant: a signal handler that logs may want the thread in the middle of starting it. The permit
         # is taken in one step, so that it does not start another.
-        self._lock = threading.RLock()
+        self._lock = registered(threading.RLock())
         self._permits: list[None] = [None]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

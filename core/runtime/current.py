@@ -11,12 +11,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
+from logweir.delivery.queues.bounded import interrupts_delivery
 from logweir.diagnostics import logger
 from logweir.errors import ConfigError, LogweirError, NotRunning
 from logweir.process import hooks
@@ -113,7 +114,8 @@ def start(
         runtime = _start(load_config(config), config if source is None else source, Stage.RUNNING)
         if handle_signals:
             hooks.install_signals(
-                on_term=stop, on_hup=_reload_or_report if isinstance(_state.source, str | Path) else None
+                on_term=_stop_on_signal,
+                on_hup=_reload_or_report if isinstance(_state.source, str | Path) else None,
             )
     if not on_event_loop():
         runtime.wait_for_sinks(_OPENING)
@@ -191,12 +193,32 @@ def _start_by_itself(path: str) -> None:
         _state.gave_up = True
         logger.error("cannot start from %s=%s: %s", ENVIRONMENT_VARIABLE, path, error)
         return
-    hooks.install_signals(on_term=stop, on_hup=_reload_or_report)
+    hooks.install_signals(on_term=_stop_on_signal, on_hup=_reload_or_report)
 
 
 def stop(timeout: float | None = None) -> bool:
-    """Drain and stop the runtime; True if everything accepted was delivered (or nothing ran)."""
+    """Drain and stop the runtime; True if everything accepted was delivered (or nothing ran).
+
+    In a signal handler or a finaliser that interrupted the delivery inside a lock of its own thread it
+    returns False at once, and the stop happens as soon as that is over.
+    """
+    if _runtime is not None and interrupts_delivery():
+        _stop_soon(timeout)
+        return False
     return _stop(timeout, Stage.STOPPED)
+
+
+def _stop_soon(timeout: float | None) -> None:
+    """Stop in a thread, which waits for the lock that this one has."""
+    # Not daemonic: what ends the process now must wait for it. Where the interpreter gives no threads any
+    # more, the end of the process stops the runtime.
+    with suppress(RuntimeError):
+        threading.Thread(target=_stop, args=(timeout, Stage.STOPPED), name="logweir-stop").start()
+
+
+def _stop_on_signal() -> None:
+    """What SIGTERM does, in a thread of its own."""
+    _stop(None, Stage.STOPPED)
 
 
 def _stop(timeout: float | None, becomes: Stage) -> bool:
@@ -388,6 +410,7 @@ def _when_main_ends() -> None:
             return
         if state.life.below is not Stage.MAIN_ENDED:
             state.life.to(Stage.MAIN_ENDED)
+    runtime.listen_for_signals()
     begun = time.monotonic()
     runtime.flush_if_busy(runtime.config.drain_timeout)
     state.exit_seconds = time.monotonic() - begun

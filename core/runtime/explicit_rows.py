@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from logweir.delivery import direct_write
 from logweir.delivery.channel import Channel
+from logweir.delivery.queues.bounded import interrupts_delivery
 from logweir.delivery.receipts import Receipt
 from logweir.delivery.worker import Clock
 from logweir.errors import AuditError
@@ -65,6 +66,11 @@ class ExplicitRows:
         if on_event_loop():
             raise AuditError(
                 f"writing {event.name!r} would block the event loop; await the asynchronous method instead"
+            )
+        if interrupts_delivery():
+            raise AuditError(
+                f"writing {event.name!r} cannot be waited for in a finaliser or a signal handler that "
+                "interrupted the delivery; make an audit event with acknowledge='accepted' there"
             )
         try:
             self._loop_thread.run(self._write(event, sink, timeout), None)

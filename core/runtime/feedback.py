@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from logweir.diagnostics import report
 from logweir.event import Event, Kind
 from logweir.process.delivering import in_finaliser
+from logweir.process.reentry import holds_registered
 from logweir.telemetry.model import SinkMetrics
 
 __all__ = ["Feedback"]
@@ -30,11 +31,11 @@ class Feedback:
     def leaves_out(self, event: Event, *, from_library: bool) -> bool:
         """Whether to leave out, and then counts, an event that the delivery logs.
 
-        Audit never is, nor what a finaliser logs, which is not about the work that it interrupts. A sink may
-        log about the application's events, as often as there are any, but not about its own; its client may
-        not at all.
+        Audit never is, nor what a finaliser logs, or whatever else interrupts the delivery inside a lock,
+        where no sink is called: that is not about the work that it interrupts. A sink may log about the
+        application's events, as often as there are any, but not about its own; its client may not at all.
         """
-        if event.kind is Kind.AUDIT or in_finaliser():
+        if event.kind is Kind.AUDIT or in_finaliser() or holds_registered():
             return False
         if not from_library:
             accepted = max((sink.accepted for sink in self._sinks().values()), default=0)

@@ -9,6 +9,7 @@ beyond, and what the disk does not take, is counted as dropped.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.spool.spool import Spool
 from logweir.diagnostics import report
 from logweir.event import Event
+from logweir.process.reentry import holds_registered, registered
 from logweir.process.threads import on_event_loop
 
 __all__ = ["MOST_LINES", "LateLines"]
@@ -43,10 +45,11 @@ class LateLines:
 
     def begin(self) -> None:
         """Begin anew, as in a fork's child, which leaves what was saved to its parent."""
-        self._lock = threading.RLock()
+        self._lock = registered(threading.RLock())
         self._spool: Spool | None = None
-        self._saving = False
-        self._nested: list[tuple[Event, Sequence[str]]] = []
+        # What a finaliser or a signal handler logged inside a lock of the delivery. It must wait for nobody,
+        # and SQLite must not be entered twice: the next who comes writes it.
+        self._left: deque[tuple[Event, Sequence[str]]] = deque()
         self.saved = self.lost = self._count = 0
 
     def save(self, event: Event, sinks: Sequence[str]) -> bool:
@@ -55,38 +58,42 @@ class LateLines:
             report("late", "more than %d lines were logged after the stop; the others are lost", MOST_LINES)
             return False
         self._count += 1
-        if on_event_loop() and not self._waits():
-            spool = self._opened()
-            if spool is None:
-                return False
-            with spool.lock:
-                for sink in sinks:
-                    spool.stage(spool.backlog(sink), event)
-            spool.nudge()
-            self.saved += 1
+        if holds_registered():
+            self._left.append((event, sinks))
             return True
+        if on_event_loop() and not self._waits():
+            return self._stage(event, sinks)
         with self._lock:
-            # A finaliser or a signal handler within a save of this thread: SQLite must not be entered twice.
-            if self._saving:
-                self._nested.append((event, sinks))
-                return True
-            self._saving = True
-            try:
-                saved = self._write(event, sinks)
-                while self._nested:
-                    self.lost += not self._write(*self._nested.pop(0))
-            finally:
-                self._saving = False
+            self._write_left()
+            saved = self._write(event, sinks)
+            self._write_left()
             return saved
 
     def close(self) -> None:
         """Let go of the file, so that a runtime can take it over."""
         with self._lock:
+            self._write_left()
             spool, self._spool = self._spool, None
             if spool is not None and not spool.close():
                 lost = {event.id for each in spool.backlogs() for event in spool.give_up(each.sink)}
                 self.lost += len(lost)
                 self.saved -= len(lost)
+
+    def _stage(self, event: Event, sinks: Sequence[str]) -> bool:
+        """Leave it to the committer, which waits for the disk in its own thread."""
+        spool = self._opened()
+        if spool is None:
+            return False
+        with spool.lock:
+            for sink in sinks:
+                spool.stage(spool.backlog(sink), event)
+        spool.nudge()
+        self.saved += 1
+        return True
+
+    def _write_left(self) -> None:
+        while self._left:
+            self.lost += not self._write(*self._left.popleft())
 
     def _write(self, event: Event, sinks: Sequence[str]) -> bool:
         spool = self._opened()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from logweir.config.models import RoutingConfig
@@ -21,6 +22,7 @@ from logweir.diagnostics import report
 from logweir.errors import ConfigError, ConfigProblem
 from logweir.event import Event
 from logweir.process.lasting import LastingTask
+from logweir.process.reentry import holds_registered, registered
 from logweir.process.threads import in_thread
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, queues_of
@@ -55,7 +57,7 @@ class Reload:
         self._is_stopped = is_stopped
         # Held while channels move between the two lists and their counts between them and the history, so
         # that metrics never see a channel twice, or not at all.
-        self._books = threading.RLock()
+        self._books = registered(threading.RLock())
         self._history: dict[str, SinkMetrics] = {}
         self._retiring: list[Channel] = []
         self._retirements: list[LastingTask] = []
@@ -76,7 +78,9 @@ class Reload:
 
     def metrics(self) -> dict[str, SinkMetrics]:
         """The counts of every sink, those of its predecessors included."""
-        with self._books:
+        # Who has the books may wait for a lock in which this thread was interrupted. Then it looks without
+        # them: in the middle of a reload, at worst, twice at a channel.
+        with nullcontext() if holds_registered() else self._books:
             sinks = dict(self._history)
             for channel in [*self._retiring, *self._fan_out.pipeline.channels.values()]:
                 sinks[channel.name] = _metrics_of(channel).after(sinks.get(channel.name, SinkMetrics()))

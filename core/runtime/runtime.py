@@ -25,13 +25,14 @@ from logweir.config.models import RoutingConfig
 from logweir.config.queue_plan import delivered_here, with_retention_of
 from logweir.delivery.dead_letters import DeadLetterPruner
 from logweir.delivery.outbox import OutboxRelay
+from logweir.delivery.queues.bounded import interrupts_delivery
 from logweir.delivery.receipts import AckLevel, OpenReceipts, Receipt
 from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import report
 from logweir.errors import LogweirError
 from logweir.event import Event, Kind
-from logweir.process import standstill
+from logweir.process import hooks, standstill
 from logweir.process.delivering import is_delivering
 from logweir.process.lasting import LastingTask
 from logweir.process.loop_thread import LoopThread
@@ -206,6 +207,11 @@ class Runtime:
         """Whether it has been stopped, to the end."""
         return self._stopped is not None
 
+    def listen_for_signals(self) -> None:
+        """Let no SIGTERM be slept through while the main thread, at its end, waits for others."""
+        if self._loop_thread.is_running():
+            hooks.listen_for_signals(self._loop_thread.call_soon)
+
     def end_late_lines(self) -> int:
         """Let go of the lines that came after the stop; returns how many wait on disk, and reports losses."""
         self._late.close()
@@ -341,10 +347,15 @@ class Runtime:
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait in this thread until everything accepted so far is settled; False if time ran out.
 
+        False at once in a signal handler or a finaliser that interrupted the delivery inside a lock of its
+        own thread, where nothing would move while it waited.
+
         Raises:
             LogweirError: When called on the runtime's own thread, which would wait for itself.
         """
         self._refuse_from_inside("flush")
+        if interrupts_delivery():
+            return False
         try:
             return self._loop_thread.run(self._settled(timeout), timeout + GRACE)
         except TimeoutError:

@@ -1,5 +1,6 @@
 """Finalisers and signal handlers log in the middle of anything: nothing is lost, doubled or left waiting."""
 
+import faulthandler
 import logging
 import threading
 from collections import Counter
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 import logweir
+from logweir.process import reentry
 from logweir.sinks.memory import MemorySink
-from support.interrupting import interrupt_at, steps
+from support.interrupting import interrupt_at, interrupt_inside, steps
 from support.programs import CONFIG, names, run_program, stored
 
 _QUEUES = [
@@ -251,3 +253,122 @@ def test_c1_a_log_call_inside_every_lock_loses_nothing(
     assert runtime.flush(30.0)
     stored = Counter(event.name for event in MemorySink.of("out").events.values())
     assert stored == Counter(str(number) for number in range(next(numbers)))
+
+
+# -- two threads, each inside what the other one wants ---------------------------------------------------
+
+_LONG = 20.0
+
+
+def questions(runtime: logweir.Runtime) -> list[Callable[[], bool]]:
+    """Whether the caller is inside the lock of a queue, for each of them."""
+    queues = [channel.queue for channel in runtime._reload.all_channels()]
+    # That of a queue which spills says the same of the spool.
+    return [getattr(queue, "_memory", queue).is_interrupted for queue in queues]
+
+
+@pytest.mark.usefixtures("handler")
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("pair", [("memory", "disk"), ("memory", "spill"), ("disk", "spill")], ids="-".join)
+def test_threads_inside_the_locks_of_two_sinks_log_to_both_of_them(
+    tmp_path: Path, call: Callable[[str], None], pair: tuple[str, str]
+) -> None:
+    """A finaliser in each: neither waits for the other, and nothing is lost."""
+    sink = {"type": "memory", "batch": {"linger": "1ms"}}
+    runtime = logweir.start(
+        {
+            "data_dir": str(tmp_path),
+            "sinks": {name: {**sink, "queue": QUEUES[name]} for name in pair},
+            "routes": [{"name": "all", "to": list(pair)}],
+        }
+    )
+    numbers = count()
+    call(str(next(numbers)))
+    meeting = threading.Barrier(2)
+
+    def work(inside: Callable[[], bool], entered: threading.Event) -> None:
+        def interrupt() -> None:
+            entered.set()
+            meeting.wait(_LONG)
+            call(str(next(numbers)))
+
+        assert interrupt_inside(inside, 1, lambda: call(str(next(numbers))), interrupt)
+
+    threads = []
+    for inside in reversed(questions(runtime)):  # or the one would wait for the other on its way there
+        entered = threading.Event()
+        threads.append(threading.Thread(target=work, args=(inside, entered), daemon=True))
+        threads[-1].start()
+        assert entered.wait(_LONG)
+    for thread in threads:
+        thread.join(_LONG)
+    if any(thread.is_alive() for thread in threads):
+        faulthandler.dump_traceback(all_threads=True)
+        pytest.fail("two threads wait for each other; their stacks are above")
+    assert runtime.flush(30.0)
+    expected = Counter(str(number) for number in range(next(numbers)))
+    for name in pair:
+        assert Counter(event.name for event in MemorySink.of(name).events.values()) == expected
+
+
+def test_an_audit_call_inside_any_lock_of_the_delivery_does_not_wait(tmp_path: Path) -> None:
+    """Whoever commits or delivers may need that lock; the event is stored all the same."""
+    runtime = start(tmp_path, "disk")
+    logweir.audit_sync("before", timeout=60.0)
+    locks = [lock for reference in list(reentry._registered.values()) if (lock := reference()) is not None]
+    assert len(locks) > 5
+    for lock in locks:
+        with lock, pytest.raises(logweir.AuditError, match="interrupted the delivery"):
+            logweir.audit_sync("inside", acknowledge="durable", timeout=_LONG)
+    assert runtime.flush(30.0)
+    names = Counter(event.name for event in MemorySink.of("out").events.values())
+    assert names == {"before": 1, "inside": len(locks)}
+
+
+@pytest.mark.parametrize("queue", ["{type: disk}", "{type: memory}"])
+def test_a_stop_or_a_flush_inside_the_lock_of_a_queue_waits_for_nobody(tmp_path: Path, queue: str) -> None:
+    """The delivery needs that lock: the flush says no, and the stop comes when the lock is free."""
+    code = """
+    runtime = logweir.start()
+    log.info("before", persist_db=True)
+    (channel,) = runtime._reload.all_channels()
+    with channel.queue._lock:
+        log.info("inside", persist_db=True)
+        begun = time.monotonic()
+        print(logweir.flush(600), logweir.stop(600), runtime.stopped)
+        print(time.monotonic() - begun < 60)
+        runtime.metrics()
+        (stopping,) = [thread for thread in threading.enumerate() if thread.name == "logweir-stop"]
+    stopping.join()
+    print(runtime.stopped, logweir.stop())
+    """
+    status, printed, errors = run_program(tmp_path, code, config=with_queue(queue), timeout=120)
+    assert (status, printed.splitlines()) == (0, ["False False False", "True", "True True"]), errors
+    assert sorted(names(tmp_path)) == ["before", "inside"]
+
+
+def test_metrics_inside_the_lock_of_a_queue_do_not_wait_for_who_reads_them_elsewhere(tmp_path: Path) -> None:
+    runtime = start(tmp_path, "memory")
+    (channel,) = runtime._reload.all_channels()
+    reading = threading.Event()
+    answers: list[Any] = []
+
+    def read() -> None:
+        with runtime._reload._books:
+            reading.set()
+            answers.append(channel.statistics())
+
+    reader = threading.Thread(target=read, daemon=True)
+
+    def ask() -> None:
+        with channel.queue._lock:
+            reader.start()
+            reading.wait(_LONG)
+            answers.append(runtime.metrics())
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_LONG)
+    assert len(answers) > 0
+    reader.join(_LONG)
+    assert len(answers) == 2

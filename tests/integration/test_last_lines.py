@@ -310,3 +310,54 @@ def test_c2_what_a_server_says_before_and_after_the_lifespan_is_stored(tmp_path:
     assert said[0] == "Started server process"
     assert said[-1] == "Finished server process"
     assert Counter(said)["Application shutdown complete."] == 1
+
+
+def test_a_sigterm_that_does_not_wake_the_main_thread_at_its_end_is_not_slept_through(tmp_path: Path) -> None:
+    """As one that arrives in the moment before it begins to wait: here another thread receives it."""
+    code = """
+    import signal
+    logweir.start()
+    main = threading.main_thread()
+
+    def work():
+        while "shutdown" not in sys._current_frames()[main.ident].f_code.co_name:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        log.info("last")
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        time.sleep(600)
+
+    threading.Thread(target=work).start()
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert (status, errors) == (-signal.SIGTERM, "")
+    assert names(tmp_path) == ["last"]
+
+
+def test_a_child_forked_at_the_end_of_the_main_thread_keeps_its_signals_from_its_parent(
+    tmp_path: Path,
+) -> None:
+    code = """
+    import signal
+    logweir.start()
+    main = threading.main_thread()
+
+    def work():
+        while "shutdown" not in sys._current_frames()[main.ident].f_code.co_name:
+            time.sleep(0.01)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            os.write(writing, b"x")
+            time.sleep(600)
+        os.read(reading, 1)
+        os.kill(child, signal.SIGTERM)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM)
+        time.sleep(0.5)
+        log.info("last")
+
+    threading.Thread(target=work).start()
+    """
+    status, printed, errors = run_program(tmp_path, code)
+    assert (status, printed, errors) == (0, "True\n", "")
+    assert names(tmp_path) == ["last"]

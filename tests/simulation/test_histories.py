@@ -16,7 +16,7 @@ CHUNK = 500 if LONG else 75
 TESTS = Path(__file__).parents[1]
 #: Where the histories begin in which a rare fault shows; the others are found from the first on.
 BEGIN = {
-    "what_the_disk_refuses_at_a_reload_is_forgotten": 250,
+    "what_the_disk_refuses_at_a_reload_is_forgotten": 170,
     "events_are_settled_before_the_fallback_has_stored_them": 120,
 }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import logweir
 
-__all__ = ["LONG", "interrupt_at", "steps"]
+__all__ = ["LONG", "interrupt_at", "interrupt_inside", "steps"]
 
 #: Whether each instruction is tried, and not a sample of them: ``make soak``.
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
@@ -24,11 +24,18 @@ _TESTING = str(_PACKAGE / "testing")
 
 def interrupt_at(step: int, work: Callable[[], object], interrupt: Callable[[], object]) -> bool:
     """Do the work, and before its instruction number ``step`` what interrupts it; whether it has so many."""
+    return interrupt_inside(lambda: True, step, work, interrupt)
+
+
+def interrupt_inside(
+    inside: Callable[[], bool], step: int, work: Callable[[], object], interrupt: Callable[[], object]
+) -> bool:
+    """Do what :func:`interrupt_at` does, and count only instructions before which ``inside`` is true."""
     done = 0
 
     def local(frame: FrameType, what: str, _arg: Any) -> Any:
         nonlocal done
-        if what == "opcode":
+        if what == "opcode" and done < step and inside():
             done += 1
             if done == step:
                 interrupt()

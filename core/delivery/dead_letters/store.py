@@ -27,6 +27,7 @@ from logweir.diagnostics import report
 from logweir.encoding.values import clean_text
 from logweir.process import fork
 from logweir.process.fork import Stage
+from logweir.process.reentry import registered
 
 __all__ = ["DeadLetters", "Position", "Totals"]
 
@@ -231,12 +232,12 @@ class DeadLetters:
 
 #: One use at a time: a process must not look at the bytes of a file that it has open, which would give up the
 #: locks of SQLite.
-_using = threading.RLock()
+_using = registered(threading.RLock())
 
 
 def _make_anew() -> None:
     global _using  # noqa: PLW0603 - in a fork's child, where nobody is at work here
-    _using = threading.RLock()
+    _using = registered(threading.RLock())
 
 
 fork.register(Stage.DEAD_LETTERS, in_child=_make_anew)

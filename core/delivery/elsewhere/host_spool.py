@@ -31,7 +31,7 @@ from logweir.delivery.spool.backlog import Backlog, Held
 from logweir.delivery.spool.notifications import Listeners
 from logweir.diagnostics import report
 from logweir.event import Event
-from logweir.process.reentry import Deferred
+from logweir.process.reentry import Deferred, registered
 from logweir.process.threads import in_thread
 
 __all__ = ["HostSpool"]
@@ -67,7 +67,7 @@ class HostSpool:
 
     def __init__(self, directory: Path, sink: str, dead_letters: DeadLetters, wake: Wake) -> None:
         self.directory = directory
-        self.lock = threading.RLock()
+        self.lock = registered(threading.RLock())
         self.deferred = Deferred(self.lock)
         self.listeners = Listeners(self.lock)
         self.closed = False

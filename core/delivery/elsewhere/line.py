@@ -19,7 +19,7 @@ from logweir.delivery.elsewhere.places import open_fifo, settled_path, wake_path
 from logweir.diagnostics import report
 from logweir.process import fork
 from logweir.process.fork import Stage
-from logweir.process.reentry import is_held_here
+from logweir.process.reentry import is_held_here, registered
 
 __all__ = ["RECORD", "Line"]
 
@@ -39,7 +39,7 @@ class Line:
     def __init__(self, directory: Path, sink: str) -> None:
         self._directory = directory
         self._sink = sink
-        self._lock = threading.RLock()
+        self._lock = registered(threading.RLock())
         self._is_announcing = is_held_here(self._lock)
         self._database: Path | None = None
         self._wake = self._inbox = -1
@@ -55,6 +55,7 @@ class Line:
         """
         if self._is_announcing():  # by a signal handler or a finaliser, in the middle of this
             return False
+        trouble = None
         with self._lock:
             if self._closed:
                 return False
@@ -67,13 +68,15 @@ class Line:
                 with suppress(BlockingIOError):  # it has enough to wake up for
                     os.write(self._wake, os.fsencode(f"{database.stem}\n"))
             except OSError as error:
-                report(
-                    f"{self._sink}.elsewhere",
-                    "sink %r: the worker cannot be woken, it looks by itself once a second: %s",
-                    self._sink,
-                    error,
-                )
-            return is_new
+                trouble = error
+        if trouble is not None:  # without the lock, for a handler of `logging` has one too
+            report(
+                f"{self._sink}.elsewhere",
+                "sink %r: the worker cannot be woken, it looks by itself once a second: %s",
+                self._sink,
+                trouble,
+            )
+        return is_new
 
     def _exchange_inbox(self, database: Path) -> None:
         self._let_go_of_inbox()
@@ -132,7 +135,7 @@ class Line:
             if descriptor >= 0:
                 with suppress(OSError):
                     os.close(descriptor)
-        self._lock = threading.RLock()
+        self._lock = registered(threading.RLock())
         self._is_announcing = is_held_here(self._lock)
         self._inbox = self._wake = -1
         self._loop = None

@@ -26,6 +26,7 @@ from logweir.delivery.spool.reading import decoded, read_back
 from logweir.delivery.spool.spool_file import FORMAT, SpoolFile
 from logweir.delivery.spool.sqlite_errors import UnknownFormat
 from logweir.event import Event
+from logweir.process.reentry import registered
 
 __all__ = ["Settled", "Source", "Taken"]
 
@@ -55,7 +56,7 @@ class _ForeignFile(SpoolFile):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._reading = threading.RLock()
+        self._reading = registered(threading.RLock())
         self._closed = False
         self._descriptor = -1
         # Not mode=ro: a reader of a file in WAL mode takes part in its shared memory.

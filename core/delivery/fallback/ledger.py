@@ -36,6 +36,7 @@ from logweir.delivery.quarantine import is_damage, quarantine
 from logweir.diagnostics import report
 from logweir.process import fork
 from logweir.process.fork import Stage
+from logweir.process.reentry import registered
 
 __all__ = ["Ledger", "Noted", "carry_over", "waiting_in"]
 
@@ -315,12 +316,12 @@ def _remove(rows: Sequence[tuple[object, ...]], connection: sqlite3.Connection) 
 
 
 #: One use at a time, as a file that is damaged is renamed.
-_using = threading.RLock()
+_using = registered(threading.RLock())
 
 
 def _make_anew() -> None:
     global _using  # noqa: PLW0603 - in a fork's child, where nobody is at work here
-    _using = threading.RLock()
+    _using = registered(threading.RLock())
 
 
 fork.register(Stage.FALLBACK_NOTES, in_child=_make_anew)

@@ -18,7 +18,7 @@ from functools import partial
 from logweir.delivery.queue import DropReason, EventQueue, FlushWaiter, OnDurable, PutResult, Wake
 from logweir.delivery.spool.leading import pay
 from logweir.event import Event
-from logweir.process.reentry import Deferred
+from logweir.process.reentry import Deferred, holds_registered
 from logweir.process.threads import on_event_loop
 from logweir.settings.delivery import WhenFull
 
@@ -31,11 +31,11 @@ def sooner(one: float | None, other: float | None) -> float | None:
 
 
 def interrupts_delivery() -> bool:
-    """Whether the caller interrupted its own thread in the middle of any queue's work.
+    """Whether the caller interrupted its own thread in the middle of the delivery's work.
 
     What it waited for might need what its thread holds there: all delivery would stand still meanwhile.
     """
-    return any(queue.is_interrupted() for queue in all_queues.listed())
+    return holds_registered() or any(queue.is_interrupted() for queue in all_queues.listed())
 
 
 def prepare_to_wait() -> bool:
@@ -44,7 +44,7 @@ def prepare_to_wait() -> bool:
     Returns:
         What :func:`interrupts_delivery` does.
     """
-    interrupts = False
+    interrupts = holds_registered()
     for queue in all_queues.listed():
         interrupts = interrupts or queue.is_interrupted()
         queue.ensure_awake()
@@ -77,7 +77,7 @@ class BoundedQueue(EventQueue):
         wake: How to run a callback on the consumers' loop from any thread.
         lock: Guards what the queue holds; re-entrant, because a signal handler or a finaliser may log in the
             middle of anything.
-        deferred: The puts that came from inside that lock.
+        deferred: The puts that came from inside that lock, or must not wait for it.
         clock: Monotonic seconds.
     """
 
@@ -151,17 +151,25 @@ class BoundedQueue(EventQueue):
         """See :meth:`EventQueue.is_interrupted`."""
         return self._deferred.inside()
 
-    def _put_inside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
-        """Put from inside the lock of this very thread: what it guards may be half changed."""
+    def _put_aside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
+        """Leave the event to who is at work here, which may be this very thread, or comes next."""
         if self._is_closed():
             return PutResult.CLOSED
-        self._deferred.add(partial(self.put_unasked, event, on_durable))
+        work = partial(self.put_unasked, event, on_durable)
+        self._deferred.add(work)
+        # Another thread may have closed the queue meanwhile, and its consumers have looked for the last time.
+        if self._is_closed() and self._deferred.take_back(work):
+            return PutResult.CLOSED
         self._wake(self._on_wake)
         return PutResult.ACCEPTED
 
     def put_unasked(self, event: Event, on_durable: OnDurable | None) -> None:
         """Put what was accepted before it could be asked whether there is room."""
-        with self._lock:
+        with self._deferred as entered:
+            if not entered:
+                self._deferred.add(partial(self.put_unasked, event, on_durable))
+                self._wake(self._on_wake)
+                return
             # It is too late to wait for room, and where callers wait nothing is dropped.
             if self._is_closed() or self._when_full == "block" or self._has_room():
                 self._take_in(event, on_durable)
@@ -186,12 +194,17 @@ class BoundedQueue(EventQueue):
                 return self._drop(DropReason.QUEUE_FULL_NEWEST)
 
     def _drop(self, reason: DropReason) -> PutResult:
-        with self._lock:
-            self._drops[reason] += 1
+        with self._deferred as entered:
+            if entered:
+                self._drops[reason] += 1
+            else:
+                self._deferred.add(partial(self._drop, reason))
         return PutResult.DROPPED
 
     def _put_beyond_bounds(self, event: Event, on_durable: OnDurable | None) -> PutResult:
-        with self._lock:
+        with self._deferred as entered:
+            if not entered:
+                return self._put_aside(event, on_durable)
             if self._is_closed():
                 return PutResult.CLOSED
             self._take_in(event, on_durable)
@@ -201,7 +214,9 @@ class BoundedQueue(EventQueue):
         pay()
         deadline = self._clock() + self._block_timeout
         while True:
-            with self._room:
+            with self._deferred as entered:
+                if not entered:
+                    return self._put_aside(event, on_durable)
                 self._blocked += 1
                 try:
                     left = max(0.0, deadline - self._clock())

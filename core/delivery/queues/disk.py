@@ -88,7 +88,7 @@ class DiskQueue(BoundedQueue):
         """See :meth:`EventQueue.put`."""
         # The spool's and not ours, as in _offer: in a fork's child they differ.
         if self._spool.deferred.inside():
-            return self._put_inside(event, on_durable)
+            return self._put_aside(event, on_durable)
         return self._offer(event, on_durable) or self._put_when_full(event, on_durable)
 
     def is_interrupted(self) -> bool:
@@ -99,8 +99,13 @@ class DiskQueue(BoundedQueue):
         """See :meth:`EventQueue.ensure_awake`."""
         self._spool.ensure_awake()
 
-    def _put_inside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
-        answer = super()._put_inside(event, on_durable)
+    @property
+    def has_any(self) -> bool:
+        """Whether events wait, or were left to the spool and soon will."""
+        return bool(self._backlog.depth or self._spool.deferred.work)
+
+    def _put_aside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
+        answer = super()._put_aside(event, on_durable)
         self._spool.nudge()
         return answer
 
@@ -118,13 +123,20 @@ class DiskQueue(BoundedQueue):
         """See :meth:`BoundedQueue._offer`."""
         # Not self._lock: in a fork's child a queue of the parent's must find its spool closed, and the
         # lock of the parent may be held for ever.
-        self._spool.deferred.run()
-        with self._spool.lock:
-            if self._closed or self._spool.closed:
+        deferred = self._spool.deferred
+        try:
+            entered = deferred.take(False) or deferred.wait()
+            if entered and self._is_closed():
                 return PutResult.CLOSED
+            if not entered or (deferred.work and not deferred.catch_up()):
+                return self._put_aside(event, on_durable)
             if not self._has_room():
                 return None
             self._spool.stage(self._backlog, event, on_durable)
+        finally:
+            # Asked, for a signal's handler may have raised behind the answer. No caller has the lock already.
+            if deferred.is_held():
+                deferred.release()
         waits = on_durable is not None
         self._spool.nudge(waits=waits, hurries=waits or event.kind is Kind.AUDIT)
         return PutResult.ACCEPTED
@@ -146,8 +158,10 @@ class DiskQueue(BoundedQueue):
         if self._spool.is_full():  # the disk does not take anything: the oldest cannot make room
             return self._drop(DropReason.QUEUE_FULL_NEWEST)
         dropped: list[int] = []
-        with self._spool.lock:
-            if self._closed or self._spool.closed:
+        with self._spool.deferred as entered:
+            if not entered:
+                return self._put_aside(event, on_durable)
+            if self._is_closed():
                 return PutResult.CLOSED
             while (self._backlog.depth or self._backlog.aside.waiting) and not self._has_room(event.size):
                 dropped += self._backlog.drop_oldest()
@@ -160,6 +174,10 @@ class DiskQueue(BoundedQueue):
 
     def _is_closed(self) -> bool:
         return self._closed or self._spool.closed
+
+    def _catch_up(self) -> None:
+        """Stage what was left; a spool that is closed does it by itself, as long as it commits."""
+        self._spool.deferred.run(unless=lambda: self._spool.closed)
 
     # -- consumers: the runtime's loop --------------------------------------------------------------
 
@@ -193,7 +211,7 @@ class DiskQueue(BoundedQueue):
             return None
 
     def _is_done(self, *, stay: bool) -> bool:
-        self._spool.deferred.run()
+        self._catch_up()
         with self._spool.lock:
             if self._spool.closed and not self._backlog.available:
                 return True
@@ -328,14 +346,14 @@ class DiskQueue(BoundedQueue):
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
-        self._spool.deferred.run()
+        self._catch_up()
         self._spool.ensure_awake()
         with self._spool.lock:
             return self._backlog.last + 1
 
     def statistics(self) -> QueueStatistics:
         """See :meth:`EventQueue.statistics`."""
-        self._spool.deferred.run()
+        self._catch_up()
         with self._spool.lock:
             backlog = self._backlog
             if not backlog.is_spoken_for_by(self):

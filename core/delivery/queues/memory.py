@@ -25,7 +25,7 @@ from logweir.delivery.queue import (
 from logweir.delivery.queues.bounded import BoundedQueue, sooner
 from logweir.delivery.set_aside import PutOff, SetAside, given_back, set_aside
 from logweir.event import Event
-from logweir.process.reentry import Deferred
+from logweir.process.reentry import Deferred, registered
 from logweir.settings.delivery import QueueConfig, WhenFull
 
 __all__ = ["MemoryQueue"]
@@ -52,11 +52,12 @@ class MemoryQueue(BoundedQueue):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        lock = threading.RLock()
+        lock = registered(threading.RLock())
         super().__init__(
             config.bounds("memory"), config.block_timeout, when_full, wake, lock, Deferred(lock), clock
         )
         self._is_inside, self._left = self._deferred.inside, self._deferred.work
+        self._take_lock, self._release_lock = self._deferred.take, self._deferred.release
         self._events: deque[Event] = deque()
         self._size = 0
         # Events leased or dropped so far: the position of the first that waits.
@@ -80,10 +81,12 @@ class MemoryQueue(BoundedQueue):
         """See :meth:`EventQueue.put`."""
         # The hot path is written out: each call of our own would cost a tenth of it.
         if self._is_inside():
-            return self._put_inside(event, on_durable)
-        if self._left:
-            self._deferred.run()
-        with self._lock:
+            return self._put_aside(event, on_durable)
+        try:
+            if not (self._take_lock(False) or self._deferred.wait()) or (
+                self._left and not self._closed and not self._deferred.catch_up()
+            ):
+                return self._put_aside(event, on_durable)
             events = self._events
             depth = len(events)
             if depth < self._most_events and self._size < self._most_bytes and not self._closed:
@@ -94,6 +97,10 @@ class MemoryQueue(BoundedQueue):
                 must_wake = self._note_append(depth)
             else:
                 must_wake = None
+        finally:
+            # Asked, for a signal's handler may have raised before the answer to the question for the lock.
+            if self._deferred.is_held():
+                self._release_lock()
         if must_wake is None:
             return PutResult.CLOSED if self._closed else self._put_when_full(event, on_durable)
         if must_wake:
@@ -116,17 +123,25 @@ class MemoryQueue(BoundedQueue):
         if must_wake:
             self._wake_as_promised()
 
-    def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
-        """See :meth:`BoundedQueue._offer`."""
-        with self._lock:
-            if self._closed:
-                return PutResult.CLOSED
-            if not self._has_room():
-                return None
-            must_wake = self._append(event)
-        if must_wake:
+    @property
+    def lock(self) -> threading.RLock:
+        """What guards it; a queue that has this one as a part uses it too."""
+        return self._lock
+
+    def offer(self, event: Event) -> PutResult | None:
+        """Take the event, under the lock, if there is room; None when the queue is full."""
+        if self._closed:
+            return PutResult.CLOSED
+        if not self._has_room():
+            return None
+        if self._append(event):
             self._wake_as_promised()
         return PutResult.ACCEPTED
+
+    def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
+        """See :meth:`BoundedQueue._offer`."""
+        with self._deferred as entered:
+            return self.offer(event) if entered else self._put_aside(event, on_durable)
 
     def ensure_awake(self) -> None:
         """See :meth:`EventQueue.ensure_awake`."""
@@ -161,7 +176,9 @@ class MemoryQueue(BoundedQueue):
 
     def _put_forgetting_oldest(self, event: Event, on_durable: OnDurable | None) -> PutResult:
         forgotten: list[Event] = []
-        with self._lock:
+        with self._deferred as entered:
+            if not entered:
+                return self._put_aside(event, on_durable)
             if self._closed:
                 return PutResult.CLOSED
             while not self._has_room(event.size) and (self._events or self._aside.waiting):
@@ -215,7 +232,6 @@ class MemoryQueue(BoundedQueue):
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, nor is set aside."""
-        self._deferred.run()
         return not self._events and not self._aside.waiting
 
     def _note_close(self) -> None:
@@ -228,8 +244,9 @@ class MemoryQueue(BoundedQueue):
 
     def _pause(self, max_events: int, max_bytes: int, linger: float) -> float | None:
         """Seconds to wait for company, 0 when a batch is due, None when there is nothing at all."""
-        self._deferred.run()
         with self._lock:
+            # Together with what follows: a put that finds the queue open leaves nothing behind the last look.
+            self._deferred.run_inside()
             depth = len(self._events)
             # Closed and empty, there is nothing to wait for but what is set aside.
             if self._closed and (depth or not self._aside.waiting):
@@ -331,8 +348,8 @@ class MemoryQueue(BoundedQueue):
 
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: everything that waits."""
-        self._deferred.run()
         with self._lock:
+            self._deferred.run_inside()
             self._taken += len(self._events)
             waiting = [*self._aside.clear(), *self._events]
             self._events.clear()
@@ -348,13 +365,13 @@ class MemoryQueue(BoundedQueue):
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
-        self._deferred.run()
+        self._deferred.run(unless=self._is_closed)
         with self._lock:
             return self._taken + len(self._events)
 
     def statistics(self) -> QueueStatistics:
         """See :meth:`EventQueue.statistics`."""
-        self._deferred.run()
+        self._deferred.run(unless=self._is_closed)
         with self._lock:
             aside = self._aside
             times = [] if (oldest := aside.oldest()) is None else [oldest]

@@ -7,13 +7,11 @@ What is in memory is lost with the process if it is killed, as in any memory que
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from logweir.delivery.queue import (
-    DropReason,
     EventQueue,
     Lease,
     OnDurable,
@@ -27,7 +25,7 @@ from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.set_aside import PutOff
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
-from logweir.process.reentry import Deferred, is_held_here
+from logweir.process.reentry import Deferred
 from logweir.settings.delivery import QueueConfig, WhenFull
 
 __all__ = ["SpillQueue"]
@@ -59,10 +57,8 @@ class SpillQueue(EventQueue):
         self._disk = DiskQueue(spool, sink, config.of_spill(), at_last, self._waking_both(wake), clock=clock)
         self._closed = False
         self._wake = wake
-        self._lock = threading.RLock()
-        self._is_held = is_held_here(self._lock)
-        self._deferred = Deferred(self._lock, self.is_interrupted)
-        self._spilled = 0
+        # One lock for both of them: whoever has it goes on into the memory, and waits for nobody there.
+        self._deferred = Deferred(self._memory.lock, self.is_interrupted)
         self._turn = asyncio.Lock()
         self._on_disk: set[Lease] = set()
         all_queues.add(self)
@@ -86,34 +82,41 @@ class SpillQueue(EventQueue):
     def put(self, event: Event, on_durable: OnDurable | None = None) -> PutResult:
         """See :meth:`EventQueue.put`."""
         if self.is_interrupted():
-            return self._put_inside(event, on_durable)
-        self._deferred.run()
-        return self._put_into_memory(event) or self._disk.put(event, on_durable)
+            return self._put_aside(event, on_durable)
+        deferred = self._deferred
+        try:
+            if not (deferred.take(False) or deferred.wait()) or (
+                deferred.work and not self._closed and not deferred.catch_up()
+            ):
+                return self._put_aside(event, on_durable)
+            result = self._put_into_memory(event)
+        finally:
+            if deferred.is_held():  # asked, for a signal's handler may have raised behind the answer
+                deferred.release()
+        return result or self._disk.put(event, on_durable)
 
     def _put_into_memory(self, event: Event) -> PutResult | None:
-        """Put into memory; None if the disk is to take it."""
-        with self._lock:
-            if not self._disk.depth:
-                result = self._memory.put(event)
-                if result is not PutResult.DROPPED:
-                    return result
-                self._spilled += 1
-        return None
+        """Put into memory, under the lock; None if the disk is to take it."""
+        # What was left to the disk is there already, for whoever logged it.
+        return None if self._disk.has_any else self._memory.offer(event)
 
     def is_interrupted(self) -> bool:
-        """See :meth:`EventQueue.is_interrupted`: in this queue's work, or in that of either part."""
-        return self._is_held() or self._memory.is_interrupted() or self._disk.is_interrupted()
+        """See :meth:`EventQueue.is_interrupted`: in this queue's work, or in that of its disk's part."""
+        return self._deferred.is_held() or self._disk.is_interrupted()
 
     def ensure_awake(self) -> None:
         """See :meth:`EventQueue.ensure_awake`."""
         self._memory.ensure_awake()
         self._disk.ensure_awake()
 
-    def _put_inside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
-        """Put from inside the work of this very thread, which may be half done."""
+    def _put_aside(self, event: Event, on_durable: OnDurable | None) -> PutResult:
+        """Leave the event to who is at work here, which may be this very thread, or comes next."""
         if self._closed:
             return PutResult.CLOSED
-        self._deferred.add(partial(self._put_unasked, event, on_durable))
+        work = partial(self._put_unasked, event, on_durable)
+        self._deferred.add(work)
+        if self._is_closed() and self._deferred.take_back(work):  # closed meanwhile, by another thread
+            return PutResult.CLOSED
         self._wake(self._memory.interrupt)
         return PutResult.ACCEPTED
 
@@ -125,8 +128,10 @@ class SpillQueue(EventQueue):
         """See :meth:`EventQueue.take`."""
         async with self._turn:
             while True:
+                closed = self._closed
+                # Behind that look: a put that found the queue open has left its event by now.
                 self._deferred.run()
-                only_disk = self._closed and self._memory.is_empty
+                only_disk = closed and self._memory.is_empty
                 in_turn = self._disk.depth and not self._memory.depth
                 if only_disk or in_turn or self._disk.wait_for_set_aside() == 0:
                     take = self._disk.take if only_disk else self._disk.take_unless_empty
@@ -178,14 +183,13 @@ class SpillQueue(EventQueue):
 
     def mark(self) -> int:
         """See :meth:`EventQueue.mark`."""
-        self._deferred.run()
+        self._deferred.run(unless=self._is_closed)
         return self._memory.mark() + self._disk.mark()
 
     def statistics(self) -> QueueStatistics:
-        """See :meth:`EventQueue.statistics`; what spilled is not a drop."""
-        self._deferred.run()
-        both = self._memory.statistics().plus(self._disk.statistics())
-        newest = both.dropped.pop(DropReason.QUEUE_FULL_NEWEST, 0) - self._spilled
-        if newest:
-            both.dropped[DropReason.QUEUE_FULL_NEWEST] = newest
-        return both
+        """See :meth:`EventQueue.statistics`."""
+        self._deferred.run(unless=self._is_closed)
+        return self._memory.statistics().plus(self._disk.statistics())
+
+    def _is_closed(self) -> bool:
+        return self._closed

@@ -32,13 +32,14 @@ from pathlib import Path
 from logweir.delivery.quarantine import SUFFIXES, quarantine
 from logweir.process import fork
 from logweir.process.fork import Stage
+from logweir.process.reentry import registered
 
 __all__ = ["FileLock", "claim_new", "forget_after_fork", "orphans", "quarantine", "remove", "sync_directory"]
 
 _HELD: set[Path] = set()
 _INHERITED: set[Path] = set()
 #: Two threads of one process would both get the same record lock.
-_guard = threading.RLock()
+_guard = registered(threading.RLock())
 
 
 class FileLock:
@@ -155,7 +156,7 @@ def forget_after_fork() -> None:
     # Inherited, not free: the parent's lock may end at any time, and this process, which has the file open,
     # could then take it for an orphan's.
     global _guard  # noqa: PLW0603 - a lock must not be shared with another process
-    _guard = threading.RLock()
+    _guard = registered(threading.RLock())
     _INHERITED.update(_HELD)
     _HELD.clear()
 

@@ -30,7 +30,8 @@ new one, the old one is quarantined under a name that says so, and the service g
 Locks, in the order in which they are taken: the IO lock (one writer), the fork gate (no fork in the middle of
 SQLite's work), the spool's lock (what memory knows). Nobody waits for the disk under the spool's lock, which
 every put takes. A put that interrupts its own thread under that lock is deferred, and staged before anything
-that comes later.
+that comes later; so is one that interrupts its thread under any other lock of the delivery and finds this one
+taken, for it must wait for nobody (:mod:`logweir.process.reentry`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 from logweir.delivery.commit_future import thread_future
@@ -62,7 +64,7 @@ from logweir.event import Event
 from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.process.fork_gate import gate
-from logweir.process.reentry import Deferred, is_held_here
+from logweir.process.reentry import Deferred, is_held_here, registered
 
 __all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "Spool"]
 
@@ -103,11 +105,12 @@ class Spool:
 
     def _begin(self) -> None:
         # Re-entrant, all of them: a signal handler or a finaliser may log in the middle of anything.
-        self.lock = threading.RLock()
-        # What they put while this very thread is inside the lock: staged by the next who comes.
+        self.lock = registered(threading.RLock())
+        # What they put while somebody is inside, this thread or one they must not wait for. Who comes next
+        # stages it.
         self.deferred = Deferred(self.lock)
         self.closed = False
-        self._io = threading.RLock()
+        self._io = registered(threading.RLock())
         self._is_writing_here = is_held_here(self._io)
         self._committed = threading.Condition(self.lock)
         self._staging = Staging()
@@ -172,7 +175,12 @@ class Spool:
             positions: Where they are.
             settled: Whether it may be a later one, for a delivery more would do no harm.
         """
-        self._removals.add(backlog, positions, settled=settled)
+        add = partial(self._removals.add, backlog, positions, settled=settled)
+        with self.deferred as entered:
+            if entered:
+                add()
+            else:
+                self.deferred.add(add)
         self._committer.nudge_for_removals()
 
     # -- committing ---------------------------------------------------------------------------------
@@ -362,7 +370,7 @@ class Spool:
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait in this thread until everything staged so far is durable; False if time ran out."""
-        self.deferred.run()
+        self.deferred.run(unless=lambda: self.closed)
         last = self._staging.next_seq - 1
         self.nudge()
 
@@ -412,7 +420,6 @@ class Spool:
 
     def give_up(self, sink: str) -> list[Event]:
         """Forget what a closed spool could not commit, and return it: it is the caller's now."""
-        self.deferred.run()
         with self.lock:
             return self.backlog(sink).give_up() if self.closed else []
 

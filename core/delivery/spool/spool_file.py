@@ -38,6 +38,7 @@ from logweir.delivery.spool.sqlite_errors import UnknownFormat
 from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.process.fork_gate import keep_forever
+from logweir.process.reentry import registered
 
 __all__ = ["FORMAT", "Record", "Row", "SpoolFile", "read_in_turn"]
 
@@ -116,7 +117,7 @@ class SpoolFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._reading = threading.RLock()
+        self._reading = registered(threading.RLock())
         self._reader: sqlite3.Connection | None = None
         self._closed = False
         self._descriptor = -1

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.busy
 ROOT = Path(__file__).parents[3]
 FROM_THE_GROUND_UP = [
     "DIAGNOSTICS",
+    "REGISTERED_LOCKS",
     "SQLITE_GATE",
     "STANDSTILL",
     "WATCHDOG",
