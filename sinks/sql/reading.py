@@ -6,10 +6,11 @@ slow reader holds no connection, and an index finds the place.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.event import Event
 from logweir.sinks.contract import Query
@@ -46,8 +47,12 @@ async def found(
     while left is None or left > 0:
         size = PAGE if left is None else min(max(left, smallest), PAGE)
         after = [] if last is None else [_beyond(table, last, newest_first=query.newest_first)]
-        page = statement.where(*conditions, *after).limit(size)
         async with transaction() as connection:
+            bound = None
+            if database.sorts_whole_ranges and (last is not None or _is_by_time(query)):
+                bound = await _end_of_page(connection, table, [*conditions, *after], size, query)
+            until = [] if bound is None else [bound]
+            page = statement.where(*conditions, *after, *until).limit(size)
             rows = (await connection.execute(page)).all()
         # Events are yielded outside of the transaction: whoever takes them may be slow.
         passed = 0
@@ -63,11 +68,37 @@ async def found(
                 left -= 1
                 if left == 0:
                     return
-        if len(rows) < size:
+        if len(rows) < size and bound is None:
             return
         # Where the clause lets much through that does not match, pages grow.
         smallest = min(PAGE, 2 * size) if passed else 1
-        last = rows[-1]
+        last = rows[-1] if rows else last  # others may have deleted all of them meanwhile
+
+
+def _is_by_time(query: Query) -> bool:
+    """Whether an index alone says what matches."""
+    limits = Query(start=query.start, end=query.end, limit=query.limit, newest_first=query.newest_first)
+    return query == limits
+
+
+async def _end_of_page(
+    connection: AsyncConnection,
+    table: Table,
+    conditions: Sequence[ColumnElement[bool]],
+    size: int,
+    query: Query,
+) -> ColumnElement[bool] | None:
+    """A condition that only a page of rows meets, and those of its last microsecond; None for the last page.
+
+    It is found along the index of the time. Without it, a server that sorts by more than the index has would
+    read and sort all that follows, for each page.
+    """
+    time = table.c.time_us
+    wanted = select(time).where(*conditions).order_by(time.desc() if query.newest_first else time)
+    last = (await connection.execute(wanted.offset(size - 1).limit(1))).scalar()
+    if last is None:
+        return None
+    return time >= last if query.newest_first else time <= last
 
 
 def _beyond(table: Table, last: Row[tuple[object, ...]], *, newest_first: bool) -> ColumnElement[bool]:

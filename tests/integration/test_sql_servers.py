@@ -194,6 +194,30 @@ async def test_each_index_serves_the_question_it_is_there_for(place: Place) -> N
         assert f"ix_{place.table}_{index}" in plan, plan
 
 
+@pytest.mark.parametrize("place", ["mysql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_reading_everything_reads_no_row_once_for_each_page(
+    place: Place, monkeypatch: pytest.MonkeyPatch, newest_first: bool
+) -> None:
+    monkeypatch.setattr("logweir.sinks.sql.reading.PAGE", 50)
+    count, start = 1500, 1_700_000_000_000_000_000
+
+    async def read() -> int:
+        rows = await place.run("SHOW GLOBAL STATUS LIKE 'Handler_read%'")
+        return sum(int(value) for _, value in rows)
+
+    async with opened(place.sink(provision=True)) as sink:
+        # Of each three two share a microsecond, so that pages end within one.
+        times = [start + number // 3 * 1000 + number % 2 for number in range(count)]
+        await sink.write([make_event("a", time_ns=time) for time in times])
+        before = await read()
+        query = Query(limit=None, newest_first=newest_first)
+        found = [(event.time, event.id) async for event in sink.search(query)]
+        assert await read() - before < 8 * count
+    assert len(found) == count
+    assert found == sorted(found, reverse=newest_first)
+
+
 async def test_an_index_that_is_missing_is_made_again(place: Place) -> None:
     async with opened(place.sink()):
         pass

@@ -30,6 +30,8 @@ class Database(ABC):
         version_query: The SQL that returns the version of the server.
         escapes_nul: Whether the character U+0000 must be written as something else.
         keeps_json_text: Whether the JSON of a row is the text that was written.
+        sorts_whole_ranges: Whether rows that an index gives by their first column are all sorted anew by the
+            others, where some databases sort only those that share it.
         takes_literals: Whether rows are written into the statement by :mod:`logweir.sinks.sql.literals`.
         takes_joined_columns: Whether rows are given as :mod:`logweir.sinks.sql.joined_columns` makes them.
     """
@@ -38,6 +40,7 @@ class Database(ABC):
     version_query: ClassVar[str] = "SELECT version()"
     escapes_nul: ClassVar[bool] = False
     keeps_json_text: ClassVar[bool] = True
+    sorts_whole_ranges: ClassVar[bool] = False
     takes_literals: ClassVar[bool] = False
     takes_joined_columns: ClassVar[bool] = False
 

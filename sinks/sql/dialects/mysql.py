@@ -61,6 +61,7 @@ class MySql(Database):
 
     label = "MySQL"
     keeps_json_text = False
+    sorts_whole_ranges = True
     takes_literals = True
 
     def connect_arguments(self, config: SqlConfig) -> Mapping[str, Any]:
