@@ -7,7 +7,7 @@ A sink that can chain its rows is :class:`Chained`. The format is described in
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -22,6 +22,11 @@ __all__ = [
     "Epoch",
     "Finding",
     "Head",
+    "Part",
+    "PartKind",
+    "Place",
+    "Seam",
+    "Seams",
     "StoreMissing",
     "Tally",
     "Trouble",
@@ -126,6 +131,81 @@ class Tally:
     unlinked: int = 0
 
 
+class PartKind(StrEnum):
+    """What a part of a verification looks at."""
+
+    CHAINS = "chains"
+    """Rows of chains that have a head, from one place to another."""
+    HEADLESS = "headless"
+    """Rows of writers behind the last one that has a head."""
+    UNLINKED = "unlinked"
+    """Rows without a link."""
+    ROWLESS = "rowless"
+    """Heads of chains that have no row. This comes last: of rows that are deleted between this and their own
+    part, neither would know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place between two rows, in the order of writers and numbers.
+
+    Attributes:
+        writer: A writer.
+        seq: It is behind this row of the writer; None for behind the last one.
+    """
+
+    writer: str
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a verification, which can be done by itself, in another process too.
+
+    Attributes:
+        kind: What it looks at.
+        after: Where its rows begin; None for the first row.
+        until: Where they end; None for where all rows of the kind end.
+    """
+
+    kind: PartKind
+    after: Place | None = None
+    until: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """What is known of the last row before a place within a chain.
+
+    Attributes:
+        hash: Its hash; None where that is not known or not to be trusted.
+        is_gone: Whether the row was deleted rightly.
+    """
+
+    hash: str | None
+    is_gone: bool = False
+
+    def fits(self, following: Seam) -> bool:
+        """Whether the part behind the place, which began with a seam, saw the same row as that before it."""
+        return self.hash is None or following.is_gone or self.hash == following.hash
+
+
+@dataclass(slots=True)
+class Seams:
+    """What a part leaves to be judged together with others.
+
+    Attributes:
+        began: What it knew of the row before its first, if it began within a chain.
+        ended: What it found of its last row, if it ended within a chain.
+        suspects: Rows with a wrong hash in chains of which other parts have rows, called changed: they may
+            have been exchanged with one of those.
+    """
+
+    began: Seam | None = None
+    ended: Seam | None = None
+    suspects: list[Finding] = field(default_factory=list)
+
+
 @runtime_checkable
 class Chained(Protocol):
     """A sink whose rows can be chained, so that tampering shows."""
@@ -136,6 +216,35 @@ class Chained(Protocol):
         Raises:
             SinkUnavailable: The rows cannot be read.
         """
+        ...
+
+    async def divide(self, parts: int, rows: int, tally: Tally) -> list[Part]:
+        """Divide a verification of everything but the note of the beginning.
+
+        Args:
+            parts: Into how many parts the rows of chains are divided, about.
+            rows: How many rows a part has at least, about.
+            tally: Gets how many rows are expected.
+
+        Raises:
+            SinkUnavailable: The rows cannot be read.
+        """
+        ...
+
+    def verify_part(self, part: Part, tally: Tally, seams: Seams) -> AsyncIterator[Finding]:
+        """As :meth:`verify`, for one part of it.
+
+        All parts together prove what the whole does, if what they leave in ``seams`` is compared as well: see
+        :mod:`logweir.sinks.sql.chain.dividing`.
+        """
+        ...
+
+    async def settle(self, suspects: Sequence[Finding]) -> list[Finding]:
+        """Say which rows of one chain, found by several parts, were exchanged; the others stay changed."""
+        ...
+
+    def beginning(self) -> AsyncIterator[Finding]:
+        """What is wrong with the note of the beginning, and with the ids of the table."""
         ...
 
     def heads(self) -> AsyncIterator[Head]:

@@ -10,14 +10,18 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
-__all__ = ["Interrupted", "Interruption"]
+import typer
 
+__all__ = ["Interrupted", "Interruption", "end_by"]
+
+_CTRL_C = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -102,3 +106,13 @@ class Interruption:
     def _on_alarm(self, _signum: int, _frame: FrameType | None) -> None:
         if self._patience is not None:
             raise Interrupted
+
+
+def end_by(signum: int) -> None:
+    """End as the signal would have ended the process, now that nothing is left to do."""
+    if signum == signal.SIGINT:
+        raise typer.Exit(_CTRL_C)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)

@@ -8,7 +8,6 @@ is stored stands in a checkpoint: a run that was ended, by whatever, is simply b
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from collections import deque
@@ -29,7 +28,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from logweir.cli.interruption import Interruption
+from logweir.cli.interruption import Interruption, end_by
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
 from logweir.cli.run_follow import Follower
@@ -46,9 +45,6 @@ from logweir.integrations.log_lines import LineFormat
 from logweir.stores.checkpoints import Checkpoints
 
 __all__ = ["run"]
-
-_CTRL_C = 128 + signal.SIGINT
-
 
 _Files = Annotated[
     list[str] | None,
@@ -169,23 +165,13 @@ def _finish(outcome: Outcome, ended_by: int | None, console: Console, speed: str
     for note in outcome.notes:
         _say(console, note)
     if ended_by is not None:
-        _end_by(ended_by)
+        end_by(ended_by)
     if code or not outcome.is_well:
         raise typer.Exit(code or 1)
 
 
 def _say(console: Console, note: str) -> None:
     console.print(printable(f"logweir: {note}"), markup=False, soft_wrap=True)
-
-
-def _end_by(signum: int) -> None:
-    """End as the signal would have ended the process, now that nothing is left to do."""
-    if signum == signal.SIGINT:
-        raise typer.Exit(_CTRL_C)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    signal.signal(signum, signal.SIG_DFL)
-    os.kill(os.getpid(), signum)
 
 
 def _is_stdin(name: str) -> bool:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+import sys
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.text import Text
 
+from logweir.cli.interruption import Interruption, end_by
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import counted, printable
+from logweir.cli.printable import counted
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.screen import Screen
 from logweir.cli.sinks import require_chain, require_sink
+from logweir.cli.verify_job import verify_as_job
+from logweir.cli.verify_jobs import DividedSink, VerifyJobs, divided
+from logweir.cli.verify_report import about_epochs, about_saved, line, summary
 from logweir.config.chains import can_chain
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.errors import LogweirError
 from logweir.process.garbage import kept
 from logweir.process.threads import in_thread
 from logweir.sinks import registry
@@ -31,11 +37,20 @@ from logweir.stores.saved_heads import (
     open_saved_heads,
     write_saved_heads,
 )
+from logweir.stores.verification import MOST_LISTED
 
 __all__ = ["verify"]
 
-#: Findings that are listed one by one.
-_MOST_LISTED = 1000
+_JobsOption = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        help="So many processes, which verify sinks, chains and parts of chains.",
+        min=1,
+        max=256,
+        metavar="N",
+    ),
+]
 
 
 def verify(
@@ -48,13 +63,18 @@ def verify(
     heads: Annotated[
         Path | None, typer.Option(help="Prove that nothing known to this file of --save-heads was cut off.")
     ] = None,
+    jobs: _JobsOption = 1,
     config: ConfigOption = ROUTING_FILE,
+    job: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Verify the chains of audit rows; names each row that was changed, deleted, moved or inserted.
 
     Ends with 0 if all is sound, with 1 if something was found.
     """
     settings = load_config(config)
+    if job is not None:
+        verify_as_job(job, settings)
+        return
     if sink is not None:
         require_sink(sink, settings)
     if not settings.audit.chain:
@@ -66,7 +86,10 @@ def verify(
         raise typer.BadParameter(f"there is no folder {save_heads.absolute().parent} for --save-heads")
     try:
         with kept():
-            outcomes = [asyncio.run(_verify(name, settings, save_heads, heads)) for name in names]
+            if jobs > 1:
+                outcomes = _verify_by_jobs(names, settings, _command(config), jobs, save_heads, heads)
+            else:
+                outcomes = [asyncio.run(_verify(name, settings, save_heads, heads)) for name in names]
     except SavedHeadsError as error:
         raise typer.BadParameter(str(error)) from None
     if not all(outcomes):
@@ -80,44 +103,131 @@ def _chosen(sink: str | None, config: RoutingConfig) -> list[str]:
     return [name for name, settings in config.sinks.items() if can_chain(settings, registry.resolve)]
 
 
-async def _verify(name: str, config: RoutingConfig, save: Path | None, known: Path | None) -> bool:
-    """Verify one sink and say what was found; whether it is sound."""
+def _command(config: str) -> list[str]:
+    """What starts one of several processes; a descriptor is still missing."""
+    return [sys.executable, "-m", "logweir", "verify", "-c", config, "--job"]
+
+
+def _verify_by_jobs(
+    names: list[str],
+    config: RoutingConfig,
+    command: list[str],
+    jobs: int,
+    save: Path | None,
+    known: Path | None,
+) -> list[bool]:
+    """Let processes verify the sinks, and say what they found, sink by sink; which of them are sound."""
+    if known is not None:
+        open_saved_heads(known, names[0])  # refused now, and not when all is read
+    sinks, error = _divided(names, config, jobs)
+    outcomes = list[bool]()
+    with progress_bar() as report, Interruption() as interruption:
+        rows = _Rows(sinks, report)
+        group = VerifyJobs(command, jobs, interruption, rows.advance)
+        group.run(sinks)
+    for sink in sinks:
+        if sink.is_done and interruption.asked is None:
+            outcomes.append(asyncio.run(_verify(sink.name, config, save, known, sink)))
+        else:
+            _list(sink.name, sink.listed())
+    if interruption.asked is not None:
+        end_by(interruption.asked)
+    group.require_success()
+    if error is not None:
+        raise error
+    return outcomes
+
+
+def _divided(
+    names: list[str], config: RoutingConfig, jobs: int
+) -> tuple[list[DividedSink], LogweirError | None]:
+    """The sinks, up to one that cannot be read: it ends the command, when those before it are verified."""
+    sinks = list[DividedSink]()
+    for name in names:
+        try:
+            sinks.append(asyncio.run(divided(name, config, jobs)))
+        except LogweirError as error:
+            return sinks, error
+    return sinks, None
+
+
+class _Rows:
+    """How many rows several processes have read.
+
+    Args:
+        sinks: What they verify.
+        report: Shows it.
+    """
+
+    def __init__(self, sinks: Sequence[DividedSink], report: ReportProgress) -> None:
+        self._what = f"verifying {', '.join(sink.name for sink in sinks)}"
+        self._expected = sum(sink.expected for sink in sinks)
+        self._report = report
+        self._rows, self._found = 0, 0
+
+    def advance(self, rows: int, found: int) -> None:
+        """Count further rows and findings, and show both."""
+        self._rows, self._found = self._rows + rows, self._found + found
+        share = self._rows / max(self._rows, self._expected, 1)
+        more = f", {counted(self._found, 'finding')}" if self._found else ""
+        self._report(self._what, share, f"{self._rows:,} rows{more}")
+
+
+def _list(name: str, found: Iterable[Finding]) -> None:
+    console = Screen(soft_wrap=True, highlight=False)
+    for finding in islice(found, MOST_LISTED):
+        console.print(line(name, finding))
+
+
+async def _verify(
+    name: str, config: RoutingConfig, save: Path | None, known: Path | None, parts: DividedSink | None = None
+) -> bool:
+    """Verify one sink, or take what was found in its parts, and say it; whether it is sound."""
     console, tally, found = Screen(soft_wrap=True, highlight=False), Tally(), 0
     saved = await in_thread(lambda: open_saved_heads(known, name)) if known is not None else None
     with progress_bar() as report:
-        async with opened(name, config, read_only=True) as target:
-            async for finding in _findings(name, target.itself, tally, saved, report):
+        async with opened(name, config, read_only=True) as target, _reported(name, tally, report):
+            chained: Chained = target.itself
+            in_rows = chained.verify(tally) if parts is None else parts.findings(chained, tally)
+            async for finding in _findings(chained, in_rows, saved):
                 found += 1
-                if found <= _MOST_LISTED:
-                    console.print(_line(name, finding))
+                if found <= MOST_LISTED:
+                    console.print(line(name, finding))
+            found += 0 if parts is None else parts.unlisted
             if save is not None and not found:
-                count = await write_saved_heads(save, name, _table_id(target.itself), target.itself.heads())
+                count = await write_saved_heads(save, name, _table_id(chained), chained.heads())
                 console.print(f"{name}: {counted(count, 'head')} saved in {save}", markup=False)
-            for line in _about_epochs(target.itself):
-                console.print(f"{name}: {line}", markup=False)
-    if found > _MOST_LISTED:
-        console.print(f"{name}: … and {found - _MOST_LISTED:,} more", markup=False)
-    console.print(_summary(name, tally, found), markup=False)
+            for text in about_epochs(chained):
+                console.print(f"{name}: {text}", markup=False)
+    if found > MOST_LISTED:
+        console.print(f"{name}: … and {found - MOST_LISTED:,} more", markup=False)
+    console.print(summary(name, tally, found), markup=False)
     if saved is not None:
-        console.print(f"{name}: {_about_saved(saved)}", markup=False)
+        console.print(f"{name}: {about_saved(saved)}", markup=False)
     if save is not None and found:
         console.print(f"{name}: no heads were saved, because these would not be sound", markup=False)
     return not found
 
 
 async def _findings(
-    name: str, sink: Chained, tally: Tally, saved: SavedHeads | None, report: ReportProgress
+    sink: Chained, in_rows: AsyncIterator[Finding], saved: SavedHeads | None
 ) -> AsyncIterator[Finding]:
     """What is wrong with the rows, and then with what ``data_dir`` and the file know of them."""
+    async for finding in in_rows:
+        yield finding
+    async for finding in sink.lost():
+        yield finding
+    if saved is not None:
+        async for finding in lost_since(saved, sink):
+            yield finding
+
+
+@asynccontextmanager
+async def _reported(name: str, tally: Tally, report: ReportProgress) -> AsyncIterator[None]:
+    """Show how far a verification is, for the length of a block."""
     reporting = asyncio.create_task(_report_tally(name, tally, report))
     try:
-        async for finding in sink.verify(tally):
-            yield finding
-        async for finding in sink.lost():
-            yield finding
-        if saved is not None:
-            async for finding in lost_since(saved, sink):
-                yield finding
+        yield
     finally:
         reporting.cancel()
 
@@ -133,49 +243,3 @@ def _table_id(sink: Chained) -> str:
     """The id that the table has now."""
     epochs = sink.epochs()
     return epochs[-1].table_id if epochs else ""
-
-
-def _about_epochs(sink: Chained) -> Iterator[str]:
-    """What an auditor must know of breaks in the chains that are no findings."""
-    epochs = sink.epochs()
-    if not epochs:
-        yield "its chains are bound to no table yet: the first start of this logweir will do it"
-    for epoch in epochs:
-        if epoch.reason == "accepted":
-            when = datetime.fromtimestamp(epoch.started_us / 1e6, UTC).isoformat(timespec="seconds")
-            yield f"on {when} an operator accepted a break: {epoch.detail}"
-
-
-def _about_saved(saved: SavedHeads) -> str:
-    text = f"compared with {saved.count:,} heads in {saved.path}, saved {saved.saved}"
-    if saved.is_counted:
-        return text
-    return f"{text} by an older logweir, which did not count them: whether the file is whole is not known"
-
-
-def _line(name: str, finding: Finding) -> Text:
-    text = Text(f"{name}: ").append(finding.trouble.value, style="bold red")
-    return text.append("".join(f" {part}" for part in _place(finding)) + f": {printable(finding.detail)}")
-
-
-def _place(finding: Finding) -> list[str]:
-    """Where it is, of all that is known."""
-    parts: list[Any] = []
-    if finding.writer is not None:
-        parts.append(f"writer {finding.writer}")
-    if finding.seq is not None:
-        several = finding.last is not None and finding.last != finding.seq
-        parts.append(f"seq {finding.seq}-{finding.last}" if several else f"seq {finding.seq}")
-    if finding.event_id is not None:
-        before = "before " if finding.trouble.value == "missing" else ""
-        parts.append(f"{before}event {printable(finding.event_id)}")
-    if finding.time is not None:
-        parts.append(f"of {finding.time.isoformat()}")
-    return parts
-
-
-def _summary(name: str, tally: Tally, found: int) -> str:
-    verdict = counted(found, "finding") if found else "sound"
-    before = f"; {counted(tally.unlinked, 'row')} from before chaining" if tally.unlinked else ""
-    verified = f"{counted(tally.rows, 'row')} of {counted(tally.writers, 'chain')} verified"
-    return f"{name}: {verified}{before}: {verdict}"

@@ -46,7 +46,7 @@ from logweir.sinks.sql.schema import Schema, audit_tables, script_of
 from logweir.sinks.sql.table import CHAIN_COLUMNS, audit_table
 from logweir.sinks.sql.verdicts import DuplicateKey, TableMissing, as_sink_errors
 from logweir.sinks.sql.writing import Insertion, write_in_parts
-from logweir.sinks.tamper_evidence import Epoch, Finding, Head, Tally, summary_of
+from logweir.sinks.tamper_evidence import Epoch, Finding, Head, Part, Seams, Tally, summary_of
 
 __all__ = ["SqlSink"]
 
@@ -309,6 +309,22 @@ class SqlSink(Sink[SqlConfig]):
     def verify(self, tally: Tally) -> AsyncIterator[Finding]:
         """See :meth:`Chained.verify`."""
         return self._verification().findings(tally)
+
+    async def divide(self, parts: int, rows: int, tally: Tally) -> list[Part]:
+        """See :meth:`Chained.divide`."""
+        return await self._verification().divide(parts, rows, tally)
+
+    def verify_part(self, part: Part, tally: Tally, seams: Seams) -> AsyncIterator[Finding]:
+        """See :meth:`Chained.verify_part`."""
+        return self._verification().of_part(part, tally, seams)
+
+    async def settle(self, suspects: Sequence[Finding]) -> list[Finding]:
+        """See :meth:`Chained.settle`."""
+        return await self._verification().settle(suspects)
+
+    def beginning(self) -> AsyncIterator[Finding]:
+        """See :meth:`Chained.beginning`."""
+        return self._verification().about_beginning()
 
     def knows(self) -> bool:
         """See :meth:`Chained.knows`."""

@@ -1,6 +1,6 @@
 """Audit tables whose rows are chained, on any relational database, and hands that tamper with them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,15 @@ from logweir.event import Event, Kind
 from logweir.sinks import registry
 from logweir.sinks.contract import SinkContext
 from logweir.sinks.sql.sink import SqlSink
-from logweir.sinks.tamper_evidence import Chaining, Finding, Head, Tally, Trouble
+from logweir.sinks.tamper_evidence import Chaining, Finding, Head, Part, Tally, Trouble
+from logweir.stores.verification import PartResult, across, verify_one
 from logweir.testing.contract import make_event
 from support.sql import run
 
 TYPES = {"sqlite": "sqlite", "mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql"}
 KEY = SecretStr("a key of the tests' own")
+#: How many parts of about the same size the rows are divided into.
+_PARTS = 7
 
 
 @dataclass
@@ -63,7 +66,33 @@ def audit_event(number: int, **fields: Any) -> Event:
 
 
 async def findings(sink: SqlSink) -> list[Finding]:
-    return [finding async for finding in sink.verify(Tally())]
+    """What is wrong, as the whole and as its parts find it."""
+    found = [finding async for finding in sink.verify(Tally())]
+    again, _ = await findings_in_parts(sink, await sink.divide(_PARTS, 1, Tally()))
+    assert summary(again) == summary(found)
+    return found
+
+
+async def findings_in_parts(sink: SqlSink, parts: Sequence[Part]) -> tuple[list[Finding], Tally]:
+    """What is wrong, and what was looked at, the last part first, as no whole would do it."""
+    results = [PartResult() for _ in parts]
+    for part, result in reversed([*zip(parts, results, strict=True)]):
+        await verify_one(sink, part, result)
+    return await put_together(sink, parts, results)
+
+
+async def put_together(
+    sink: SqlSink, parts: Sequence[Part], results: Sequence[PartResult]
+) -> tuple[list[Finding], Tally]:
+    """What parts have found, all together."""
+    found, tally = [finding async for finding in sink.beginning()], Tally()
+    for result in results:
+        found += result.listed
+        tally.rows += result.tally.rows
+        tally.writers += result.tally.writers
+        tally.unlinked += result.tally.unlinked
+    found += [finding async for finding in across(sink, parts, results)]
+    return found, tally
 
 
 async def heads(sink: SqlSink) -> list[Head]:

@@ -19,9 +19,9 @@ from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, bridge
 from logweir.sinks.sql.chain.rules import BoundRule, Rule
 from logweir.sinks.sql.own_model import AUDIT_COLUMNS
 from logweir.sinks.sql.table import CHAIN_COLUMNS
-from logweir.sinks.tamper_evidence import Finding, Head, Trouble
+from logweir.sinks.tamper_evidence import Finding, Head, Seam, Trouble
 
-__all__ = ["READ_COLUMNS", "WRITER_AT", "Judge", "StoredRow", "moment", "number", "read_row"]
+__all__ = ["MOST_COMPARED", "READ_COLUMNS", "WRITER_AT", "Judge", "StoredRow", "moment", "number", "read_row"]
 
 #: The columns of a row as it is read: those of the audit, with those of the link before the last.
 READ_COLUMNS = (*AUDIT_COLUMNS[:-1], *CHAIN_COLUMNS, AUDIT_COLUMNS[-1])
@@ -31,7 +31,8 @@ _AUDIT, _LINK = slice(0, WRITER_AT), slice(WRITER_AT, -1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Rows of one writer that are compared with each other's places; of more, all are called changed.
-_MOST_COMPARED = 200
+MOST_COMPARED = 200
+_WRONG_HASH = "its hash is not that of what it says, where it is, in this table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +85,45 @@ class Judge:
         rule: Which hashes the rows must have.
         writer: The writer.
         head: Where the chain ended when it was first seen, read after its first rows.
+        until: The last row that is judged here, of a chain that is divided; by default that of the head.
     """
 
-    def __init__(self, rule: Rule, writer: str, head: Head | None) -> None:
+    def __init__(self, rule: Rule, writer: str, head: Head | None, until: int | None = None) -> None:
         self.writer = writer
         self.seq = 0
-        self.until = head.seq if head is not None else 0
+        self.until = until if until is not None else head.seq if head is not None else 0
         self._head = head
         self._rule = rule
         self._hash: str | None = GENESIS
         self._last: StoredRow | None = None
         self._suspects: list[StoredRow] = []
+        self._has_many_suspects = False
         self._reported_head = False
 
     @property
     def is_short(self) -> bool:
         """Whether there must be more rows than were given."""
         return self.seq < self.until
+
+    def begin_after(self, seq: int, row: StoredRow | None, runs: Sequence[Run] = ()) -> Seam:
+        """Take the state that this would have after a row, which is judged by another; return what it is.
+
+        Args:
+            seq: The number of the row.
+            row: The row; None if it is not there.
+            runs: What was deleted rightly, read after that.
+        """
+        self.seq, self._last = seq, row
+        if row is None:
+            reached, self._hash = bridge(runs, seq - 1, None, seq)
+            return Seam(self._hash, is_gone=reached == seq)
+        self._hash = row.link.hash if self._is_own(row) else None
+        return Seam(self._hash)
+
+    @property
+    def seam(self) -> Seam:
+        """What is known of the last row that was judged."""
+        return Seam(self._hash)
 
     def lacks(self, row: StoredRow) -> bool:
         """Whether rows are missing before this one."""
@@ -161,7 +184,7 @@ class Judge:
         if row.content is None:
             yield self._about(row, Trouble.CHANGED, "it cannot be read any more")
         elif not is_own:
-            self._suspects.append(row)
+            yield from self._suspect(row)
         else:
             yield from self._judge_own(row)
         self.seq = seq
@@ -174,13 +197,12 @@ class Judge:
         Args:
             runs: What was deleted legitimately, read after it was found that there are no more rows.
         """
-        yield from self._judge_suspects()
+        suspects, self._suspects = self._suspects, []
+        yield from self.judge_suspects(suspects)
         head = self._head
-        if head is None:
-            return
         if self.is_short:
-            yield from self._missing(head.seq, runs, None)
-        elif head.seq == self.seq and self._hash not in {None, head.hash}:
+            yield from self._missing(self.until, runs, None)
+        elif head is not None and head.seq == self.seq and self._hash not in {None, head.hash}:
             detail = "its hash is not the one that the writer has noted for its last row"
             yield self._about(self._last, Trouble.CHANGED, detail)
 
@@ -207,15 +229,26 @@ class Judge:
             else:
                 yield self._about(row, Trouble.CHANGED, "it is not linked to what was before it")
 
-    def _judge_suspects(self) -> Iterator[Finding]:
+    def _suspect(self, row: StoredRow) -> Iterator[Finding]:
+        """Keep a row whose hash is wrong, to be compared at the end; of too many none is kept."""
+        self._suspects.append(row)
+        self._has_many_suspects = self._has_many_suspects or len(self._suspects) > MOST_COMPARED
+        if self._has_many_suspects:
+            yield from self.changed()
+
+    def changed(self) -> Iterator[Finding]:
+        """Call the rows that were kept changed, and keep them no longer."""
         suspects, self._suspects = self._suspects, []
-        compared = suspects if len(suspects) <= _MOST_COMPARED else []
+        for row in suspects:
+            yield self._about(row, Trouble.CHANGED, _WRONG_HASH)
+
+    def judge_suspects(self, suspects: Sequence[StoredRow]) -> Iterator[Finding]:
+        """Say of rows whose hashes are wrong which are at the place of another, and which were changed."""
+        compared = suspects if len(suspects) <= MOST_COMPARED else []
         for row in suspects:
             place = next((other.link.seq for other in compared if self._belongs(row, other)), None)
             if place is None:
-                yield self._about(
-                    row, Trouble.CHANGED, "its hash is not that of what it says, where it is, in this table"
-                )
+                yield self._about(row, Trouble.CHANGED, _WRONG_HASH)
             else:
                 yield self._about(row, Trouble.REORDERED, f"it belongs at {place}")
 

@@ -16,7 +16,7 @@ from sqlalchemy import Table
 from logweir.event import Event
 from logweir.sinks.sql.canonical import canonical, decode_strictly
 from logweir.sinks.sql.chain.hashing import Link, Seal
-from logweir.sinks.sql.chain.identity import OLDER
+from logweir.sinks.sql.chain.identity import OLDER, ChainEnd
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.sql.encode import to_event, to_row
 from logweir.sinks.sql.nul_escape import hide_nul, restore_nul
@@ -141,6 +141,10 @@ class Rules:
         self._text_of = _itself if self._is_text else lambda text: canonical(read(text)).decode()
         self._older = OlderRule(seal, hides_nul=database.escapes_nul, is_text=self._is_text)
         self._bound: dict[str, Rule] = {}
+
+    def of_chain(self, end: ChainEnd | None, current: str) -> Rule:
+        """Return the rule of a chain: that of its end, or that of the id in force."""
+        return self.by(current if end is None else end.table_id)
 
     def by(self, table_id: str) -> Rule:
         """Return the rule of rows that were hashed with an id, or with none."""

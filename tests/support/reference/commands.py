@@ -43,7 +43,7 @@ EXIT_1 = {
     "migrate": "an event was refused by the target, or is missing there",
     "archive": "something was not archived as it should be, and nothing was deleted for it",
     "restore": "a file or a row of the archive has a problem",
-    "verify": "a row was changed, deleted, moved or inserted, or a sink could not be read",
+    "verify": "a row was changed, deleted, moved or inserted, a sink could not be read, or a process of `--jobs` ended before its work was done",
     "broker status": "nobody consumes, or more lags than `--max-lag`; 2 if the broker refuses what routing.yaml asks for",
     "bench run": "something could not be measured",
     "dlq list": "a broker does not answer",

@@ -6,63 +6,13 @@ from typing import Any
 
 import pytest
 
-from logweir.sinks.sql.chain import tables, verifying
+from logweir.sinks.sql.chain import pages, tables, verifying
 from logweir.sinks.sql.chain.judging import Judge
-from logweir.sinks.sql.chain.verifying import Verification
+from logweir.sinks.sql.chain.pages import ChainPages
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.tamper_evidence import Tally, Trouble
+from support.chain_tamperings import FIRST, TAMPERINGS
 from support.chains import KEY, Place, audit_event, findings, heads, summary
-
-COLUMNS = (
-    "time_us, time_ns, kind, level, action, service, env, trace_id, span_id, user_id, status, resource,"
-    " error_type, duration_ms, extra_info"
-)
-#: The last writer's rows end the table, those of the first begin it.
-FIRST, LAST = "(SELECT min(chain_writer) FROM TABLE_)", "(SELECT max(chain_writer) FROM TABLE_)"
-
-
-def _copy(link: str, event_id: str = "inserted") -> str:
-    return (
-        f"INSERT INTO TABLE_ (id, {COLUMNS}, chain_writer, chain_seq, chain_prev, chain_hash)"
-        f" SELECT '{event_id}', {COLUMNS}, {link} FROM TABLE_ WHERE chain_seq = 4 AND chain_writer = {FIRST}"
-    )
-
-
-TAMPERINGS: dict[str, list[str]] = {
-    "nothing": [],
-    "each writer's last row changed": ["UPDATE TABLE_ SET status = 'failed' WHERE chain_seq = 5"],
-    "each writer's first row changed": ["UPDATE TABLE_ SET status = 'failed' WHERE chain_seq = 1"],
-    "a row in the middle is gone": ["DELETE FROM TABLE_ WHERE chain_seq = 3"],
-    "the ends are gone": ["DELETE FROM TABLE_ WHERE chain_seq > 3"],
-    "the beginnings are gone": ["DELETE FROM TABLE_ WHERE chain_seq < 3"],
-    "all rows of the last writer are gone": [f"DELETE FROM TABLE_ WHERE chain_writer = {LAST}"],
-    "all rows of the first writer are gone": [f"DELETE FROM TABLE_ WHERE chain_writer = {FIRST}"],
-    "a row behind the first writer's end": [_copy(f"{FIRST}, 6, chain_hash, chain_prev")],
-    "a row behind the last writer's end": [_copy(f"{LAST}, 6, chain_hash, chain_prev")],
-    "rows far behind an end": [
-        _copy(f"{FIRST}, 7, chain_hash, chain_prev"),
-        _copy(f"{FIRST}, 8, chain_hash, chain_prev", "another"),
-    ],
-    "rows of nobody": [
-        _copy("'~nobody', 1, chain_prev, chain_hash"),
-        _copy("'~nobody', 2, chain_prev, chain_hash", "another"),
-        _copy("'~somebody', 1, chain_prev, chain_hash", "a third"),
-    ],
-    "a number that is none": [_copy(f"{FIRST}, 'x', chain_prev, chain_hash")],
-    "two rows of one number": [
-        _copy(f"{FIRST}, 2, chain_prev, chain_hash"),
-        _copy(f"{FIRST}, 5, chain_prev, chain_hash", "another"),
-    ],
-    "rows without a link": [_copy("NULL, NULL, NULL, NULL", f"inserted {number}") for number in range(4)],
-    "rows with half a link": [_copy(f"NULL, {number}, chain_prev, chain_hash", f"i {number}") for number in range(4)],
-    "swapped rows": [
-        "UPDATE TABLE_ SET chain_seq = 1000 WHERE chain_seq = 2",
-        "UPDATE TABLE_ SET chain_seq = 2 WHERE chain_seq = 4",
-        "UPDATE TABLE_ SET chain_seq = 4 WHERE chain_seq = 1000",
-    ],
-    "the heads are gone": ["DELETE FROM TABLE__chain"],
-    "the first head is rolled back": [f"UPDATE TABLE__chain SET seq = 3, hash = 'x' WHERE writer = {FIRST}"],
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -84,7 +34,8 @@ async def sink(place: Place) -> AsyncIterator[SqlSink]:
 
 
 def _pages_of(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(verifying, "PAGE", size)
+    for module in (pages, verifying):
+        monkeypatch.setattr(module, "PAGE", size)
     monkeypatch.setattr(tables, "_STEP", size)
 
 
@@ -130,18 +81,18 @@ async def test_a_chain_that_grows_behind_each_page_is_sound_and_verifying_it_end
     place: Place, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     _pages_of(monkeypatch, size)
-    next_page, number = Verification._next, 100
+    next_page, number = ChainPages._next, 100
     async with place.opened(key=KEY) as sink:
         await sink.write([audit_event(50)])
 
-        async def busy(self: Verification, *arguments: Any) -> Any:
+        async def busy(self: ChainPages, *arguments: Any) -> Any:
             nonlocal number
             rows = await next_page(self, *arguments)
             number += 10
             await sink.write([audit_event(number + one) for one in range(3)])
             return rows
 
-        monkeypatch.setattr(Verification, "_next", busy)
+        monkeypatch.setattr(ChainPages, "_next", busy)
         assert await findings(sink) == []
         await place.run(f"UPDATE TABLE_ SET status = 'x' WHERE chain_seq = 2 AND chain_writer = {FIRST}")
         assert summary(await findings(sink)) == [(Trouble.CHANGED, 2, None)]
@@ -151,3 +102,10 @@ async def test_a_note_of_the_beginning_that_is_gone_is_missing(place: Place, sin
     await place.run("DELETE FROM TABLE__chain WHERE writer = 'beginning'")
     (finding,) = [item for item in await findings(sink) if item.trouble is Trouble.MISSING]
     assert finding.detail == "the note of when the chains began is gone"
+
+
+@pytest.mark.parametrize(("size", "rows"), [(100, (4000, 5000)), (100_000, (80, 90)), (10_000_000, (10, 10))])
+async def test_pages_have_fewer_rows_the_larger_these_are(size: int, rows: tuple[int, int]) -> None:
+    few, many = rows
+    page: Any = [("columns", "x" * size)] * 5
+    assert few <= pages._next_page(page) <= many
