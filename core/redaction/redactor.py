@@ -74,10 +74,6 @@ class Redactor:
             self.secrecy, found=found, may_name=self.names.may_name, may_be_named=self.names.may_be_named
         )
 
-    def is_secret_key(self, name: str) -> bool:
-        """Return whether the value under this name may be secret."""
-        return self.secrecy(name) is not Secrecy.HARMLESS
-
     def rule_of(self, name: str) -> str:
         """Return the rule by which the value under a name is secret."""
         return self.names.rule_of(name)

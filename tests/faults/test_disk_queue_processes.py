@@ -13,7 +13,7 @@ import pytest
 
 from logweir.delivery.queue import PutResult
 from logweir.testing.contract import make_event
-from support.disk import drain, make_queue, make_spool, names
+from support.disk import drain, make_queue, make_spool, names, put_durably
 
 pytestmark = pytest.mark.busy
 
@@ -22,7 +22,7 @@ TESTS = Path(__file__).parents[1]
 WRITER = """
 import sys, time
 from pathlib import Path
-from support.disk import make_queue, make_spool
+from support.disk import make_queue, make_spool, put_durably
 from logweir.testing.contract import make_event
 
 spool = make_spool(Path(sys.argv[1]))
@@ -90,7 +90,7 @@ def test_many_adopters_at_once_take_every_event_exactly_once(tmp_path: Path) -> 
 FORKS = """
 import os, sys, threading, time
 from pathlib import Path
-from support.disk import make_queue, make_spool
+from support.disk import make_queue, make_spool, put_durably
 from logweir.delivery.queue import PutResult
 from logweir.testing.contract import make_event
 
@@ -102,7 +102,7 @@ count = 0
 def write():
     global count
     while not stop.is_set():
-        queue.put_durably(make_event("parent"))[1].result(20)
+        put_durably(queue, make_event("parent"))[1].result(20)
         count += 1
 
 writers = [threading.Thread(target=write) for _ in range(2)]
@@ -115,7 +115,7 @@ for number in range(30):
         assert queue.put(make_event()) is PutResult.CLOSED
         own = make_spool(Path(sys.argv[1]), threaded=True)
         own.adopt()
-        make_queue(own).put_durably(make_event("child"))[1].result(20)
+        put_durably(make_queue(own), make_event("child"))[1].result(20)
         own.close()
         os._exit(0)
     children.append(child)
@@ -164,7 +164,7 @@ def test_a_queue_serves_while_it_adopts(tmp_path: Path) -> None:
     adopting = threading.Thread(target=spool.adopt)
     adopting.start()
     started = time.monotonic()
-    result, done = queue.put_durably(make_event("own"))
+    result, done = put_durably(queue, make_event("own"))
     done.result(5.0)
     assert result is PutResult.ACCEPTED
     assert time.monotonic() - started < 5.0

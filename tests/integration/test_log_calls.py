@@ -79,7 +79,7 @@ anything = st.recursive(
 names = (
     st.text("abcdefghijklmnop", min_size=1, max_size=8)
     .map("f_".__add__)
-    .filter(lambda name: not Redactor().is_secret_key(name))
+    .filter(lambda name: not Redactor().secrecy(name))
 )
 
 

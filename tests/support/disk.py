@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from logweir.delivery.commit_future import thread_future
 from logweir.delivery.dead_letters import DeadLetters
-from logweir.delivery.queue import Lease
+from logweir.delivery.queue import Lease, PutResult
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.spool.spool import Spool
 from logweir.event import Event
@@ -35,6 +37,12 @@ def make_queue(
 ) -> DiskQueue:
     """A queue whose consumers, if any, are woken by ``wake``."""
     return DiskQueue(spool, sink, QueueConfig(**settings), when_full, wake)
+
+
+def put_durably(queue: DiskQueue, event: Event) -> tuple[PutResult, Future[None]]:
+    """Put, with a future that is done when the event is durable; it fails with an OSError."""
+    done, on_durable = thread_future()
+    return queue.put(event, on_durable), done
 
 
 def lease(spool: Spool, sink: str = "sink", count: int = 100) -> Lease | None:

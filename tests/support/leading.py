@@ -11,6 +11,7 @@ from logweir.delivery.spool.leading import lead, leading
 from logweir.delivery.spool.spool_file import SpoolFile
 from logweir.sinks.memory import MemorySink
 from logweir.testing.contract import make_event
+from support.disk import put_durably
 
 __all__ = ["COMMITTER", "Disk", "Hold", "config", "in_thread", "started", "stored", "wait_for"]
 
@@ -74,7 +75,7 @@ def in_thread(work: Callable[[], object], name: str = "caller") -> object:
 def wait_for(queue: DiskQueue, name: str = "waits", seconds: float = 10.0) -> BaseException | None:
     """Put an event and wait for it as a caller does who leads."""
     with leading():
-        _, done = queue.put_durably(make_event(name))
+        _, done = put_durably(queue, make_event(name))
         lead(seconds)
         return done.exception(seconds)
 

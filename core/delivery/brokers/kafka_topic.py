@@ -44,15 +44,15 @@ class Topic:
         self.group = config.group if "group" in config.model_fields_set else self.name
         self._owners = f"{self.group}.owner"
 
-    async def prepare(self) -> int:
-        """Make what is missing and compare what is there; returns how many partitions there are.
+    async def prepare(self) -> None:
+        """Make what is missing and compare what is there.
 
         Raises:
             SinkUnavailable: Kafka cannot be reached.
             SinkRejected: It refuses us, or the topic is another's, or we may not make what is missing.
         """
         async with self._client.admin() as admin:
-            partitions = await self._partitions(admin)
+            await self._provide_partitions(admin)
             owner = await self._owner(admin)
         if not owner:
             await self._own()
@@ -63,9 +63,8 @@ class Topic:
                 f"the topic {self.name!r} and the group {self.group!r} belong to another routing.yaml "
                 f"({owner}, and here it is {self._place.owner}); give this sink's queue another topic"
             )
-        return partitions
 
-    async def _partitions(self, admin: AIOKafkaAdminClient) -> int:
+    async def _provide_partitions(self, admin: AIOKafkaAdminClient) -> None:
         declared = self._config.partitions
         found = await self.described(admin)
         if found is None:
@@ -76,7 +75,7 @@ class Topic:
         while True:  # every broker learns of it a little later
             found = await self.described(admin)
             if found is not None and len(found["partitions"]) >= declared:
-                return len(found["partitions"])
+                return
             if asyncio.get_running_loop().time() > deadline:
                 raise SinkUnavailable(f"Kafka: the topic {self.name!r} was made and is not seen yet")
             await asyncio.sleep(0.05)

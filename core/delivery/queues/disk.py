@@ -18,9 +18,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 
-from logweir.delivery.commit_future import thread_future
 from logweir.delivery.queue import (
     DropReason,
     Lease,
@@ -113,11 +111,6 @@ class DiskQueue(BoundedQueue):
         """See :meth:`BoundedQueue._take_in`."""
         self._spool.stage(self._backlog, event, on_durable)
         self._spool.nudge()
-
-    def put_durably(self, event: Event) -> tuple[PutResult, Future[None]]:
-        """Put, with a future that is done when the event is durable; it fails with an OSError."""
-        done, on_durable = thread_future()
-        return self.put(event, on_durable), done
 
     def _offer(self, event: Event, on_durable: OnDurable | None) -> PutResult | None:
         """See :meth:`BoundedQueue._offer`."""

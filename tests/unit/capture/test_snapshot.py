@@ -171,7 +171,7 @@ def _has_secrets(redactor, value):
     """Whether a JSON value holds what redaction is meant to change."""
     if isinstance(value, dict):
         return any(
-            redactor.is_secret_key(k) or _has_secrets(redactor, k) or _has_secrets(redactor, v)
+            redactor.secrecy(k) or _has_secrets(redactor, k) or _has_secrets(redactor, v)
             for k, v in value.items()
         )
     if isinstance(value, list):

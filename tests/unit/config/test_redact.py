@@ -146,15 +146,15 @@ def test_patterns_add_to_the_defaults() -> None:
 def test_without_defaults_only_what_is_said_is_masked() -> None:
     redactor = RedactConfig(patterns=["email"], keys=["iban"], defaults=False).redactor()
     assert redactor.redact_text("Bearer abcdef123456 of a@example.com") == "Bearer abcdef123456 of ***"
-    assert redactor.is_secret_key("iban")
-    assert not redactor.is_secret_key("password")
+    assert redactor.secrecy("iban")
+    assert not redactor.secrecy("password")
 
 
 def test_an_excepted_name_is_harmless_and_a_path_says_nothing_about_names() -> None:
     redactor = RedactConfig(**{"except": ["session_token", "user.password"]}).redactor()
-    assert not redactor.is_secret_key("sessionToken")
-    assert redactor.is_secret_key("password")
-    assert redactor.is_secret_key("token")
+    assert not redactor.secrecy("sessionToken")
+    assert redactor.secrecy("password")
+    assert redactor.secrecy("token")
     assert redactor.paths is not None
     user = redactor.paths.child("user")
     assert user is not None

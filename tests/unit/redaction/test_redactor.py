@@ -27,8 +27,8 @@ _everything = Redactor(patterns=list(PATTERN_NAMES))
     ],
 )  # fmt: skip
 def test_a_name_that_spells_a_secret_is_secret(name):
-    assert _default.is_secret_key(name)
-    assert _default.is_secret_key(name), "and the cached answer is the same"
+    assert _default.secrecy(name)
+    assert _default.secrecy(name), "and the cached answer is the same"
 
 
 @pytest.mark.parametrize(
@@ -43,32 +43,32 @@ def test_a_name_that_spells_a_secret_is_secret(name):
     ],
 )  # fmt: skip
 def test_a_name_that_only_resembles_or_describes_a_secret_is_harmless(name):
-    assert not _default.is_secret_key(name)
+    assert not _default.secrecy(name)
 
 
 def test_names_of_the_configuration_match_in_the_same_way():
     redactor = Redactor(keys=["IBAN", "motherMaidenName", "token_count"])
 
-    assert redactor.is_secret_key("customer_iban")
-    assert redactor.is_secret_key("MOTHER-MAIDEN-NAME")
-    assert redactor.is_secret_key("mothermaidenname")
-    assert redactor.is_secret_key("token_count"), "a configured name wins over the rule of its last word"
-    assert redactor.is_secret_key("password"), "the built-in names stay"
-    assert not redactor.is_secret_key("ibanez")
+    assert redactor.secrecy("customer_iban")
+    assert redactor.secrecy("MOTHER-MAIDEN-NAME")
+    assert redactor.secrecy("mothermaidenname")
+    assert redactor.secrecy("token_count"), "a configured name wins over the rule of its last word"
+    assert redactor.secrecy("password"), "the built-in names stay"
+    assert not redactor.secrecy("ibanez")
 
 
 def test_the_built_in_names_can_be_switched_off():
     redactor = Redactor(keys=["iban"], defaults=False)
 
-    assert redactor.is_secret_key("iban")
-    assert not any(map(redactor.is_secret_key, ["password", "accesstoken", "pin", "db_pass"]))
+    assert redactor.secrecy("iban")
+    assert not any(map(redactor.secrecy, ["password", "accesstoken", "pin", "db_pass"]))
 
 
 def test_the_cache_of_names_is_bounded():
     redactor = Redactor()
     for number in range(10_000):
-        redactor.is_secret_key(f"name{number}")
-    redactor.is_secret_key("x" * 10_000)
+        redactor.secrecy(f"name{number}")
+    redactor.secrecy("x" * 10_000)
 
     assert len(redactor.names._verdicts) <= 4096
     assert max(map(len, redactor.names._verdicts)) < 1000
@@ -162,5 +162,5 @@ def test_a_long_text_made_to_be_slow_is_not(part):
 def test_a_list_of_groups_chooses_names_too():
     redactor = Redactor(defaults=["cards"])
 
-    assert redactor.is_secret_key("card_number")
-    assert not redactor.is_secret_key("password")
+    assert redactor.secrecy("card_number")
+    assert not redactor.secrecy("password")

@@ -10,7 +10,7 @@ from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.spool.spool import Spool
 from logweir.delivery.spool.spool_file import Record, SpoolFile
 from logweir.testing.contract import make_event
-from support.disk import make_queue, make_spool
+from support.disk import make_queue, make_spool, put_durably
 from support.leading import Disk, config
 
 
@@ -29,7 +29,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 def spool(tmp_path: Path, disk: Disk) -> Iterator[Spool]:
     """With a file, which the committer has made."""
     made = make_spool(tmp_path, threaded=True)
-    make_queue(made).put_durably(make_event("first"))[1].result(10.0)
+    put_durably(make_queue(made), make_event("first"))[1].result(10.0)
     disk.writers.clear()
     yield made
     disk.before = disk.after = lambda: None

@@ -14,7 +14,7 @@ from logweir.delivery.spool.leading import kept, lead, leading
 from logweir.delivery.spool.spool import Spool
 from logweir.errors import AuditError
 from logweir.testing.contract import make_event
-from support.disk import drain, make_queue, make_spool, names
+from support.disk import drain, make_queue, make_spool, names, put_durably
 from support.leading import COMMITTER, Disk, Hold, in_thread, started, stored, wait_for
 from support.waiting import eventually
 
@@ -45,7 +45,7 @@ def test_the_main_thread_and_loops_leave_their_commits_to_the_committer(disk: Di
 def test_a_caller_commits_what_others_have_staged(queue: DiskQueue, disk: Disk) -> None:
     def work() -> None:
         with leading():
-            durable = [queue.put_durably(make_event(name))[1] for name in ("one", "other")]
+            durable = [put_durably(queue, make_event(name))[1] for name in ("one", "other")]
             assert not any(done.done() for done in durable)
             lead(10.0)
             assert all(done.done() for done in durable)
@@ -62,7 +62,7 @@ def test_a_caller_that_leads_does_not_wake_the_committer_before_it_waits(
 
     def work() -> None:
         with leading():
-            queue.put_durably(make_event())
+            put_durably(queue, make_event())
             queue.ensure_awake()
             assert not woken
             lead(10.0)
@@ -75,7 +75,7 @@ def test_where_many_wait_at_once_the_committer_commits_for_them(queue: DiskQueue
 
     def many() -> list[BaseException | None]:
         with leading():
-            durable = [queue.put_durably(make_event())[1] for _ in range(9)]
+            durable = [put_durably(queue, make_event())[1] for _ in range(9)]
             lead(10.0)
             return [done.exception(10.0) for done in durable]
 
@@ -144,7 +144,7 @@ def test_what_is_queued_when_a_leader_has_looked_and_not_yet_left_is_committed(
 
     def come() -> None:
         with leading(waits=leads):
-            durable.append(queue.put_durably(make_event("late"))[1])
+            durable.append(put_durably(queue, make_event("late"))[1])
             lead(10.0)
 
     in_thread(come)
@@ -160,7 +160,7 @@ def test_a_leader_that_had_no_room_for_its_own_event_wakes_the_committer(
 
     def work() -> list[BaseException | None]:
         with leading():
-            durable = [queue.put_durably(make_event(name))[1] for name in "abcd"]
+            durable = [put_durably(queue, make_event(name))[1] for name in "abcd"]
             lead(10.0)
             return [done.exception(10.0) for done in durable]
 
@@ -173,7 +173,7 @@ def test_an_event_whose_caller_raises_before_it_waits_is_committed_all_the_same(
 
     def work() -> None:
         with leading():
-            durable.append(queue.put_durably(make_event())[1])
+            durable.append(put_durably(queue, make_event())[1])
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -185,11 +185,11 @@ def test_an_event_whose_caller_raises_before_it_waits_is_committed_all_the_same(
 def test_who_waits_for_anything_else_before_is_committed_meanwhile(spool: Spool, queue: DiskQueue) -> None:
     """For room in another queue, or on an event loop of its own."""
     full = make_queue(spool, "full", "block", max_events=1)
-    full.put_durably(make_event("fills it"))[1].result(10.0)
+    put_durably(full, make_event("fills it"))[1].result(10.0)
 
     def work() -> None:
         with leading():
-            _, done = queue.put_durably(make_event("one"))
+            _, done = put_durably(queue, make_event("one"))
             waits = started(lambda: done.result(10.0))
             full_again = full.put(make_event("other"))  # waits for its time
             assert waits.result(10.0) is None, full_again
@@ -245,7 +245,7 @@ def test_who_comes_in_the_middle_of_its_own_threads_commit_leaves_it_to_the_comm
     def finalise() -> None:
         disk.before = lambda: None
         with leading():
-            durable.append(queue.put_durably(make_event("inner"))[1])
+            durable.append(put_durably(queue, make_event("inner"))[1])
             lead(10.0)
         assert len(disk.writers) == 1
 

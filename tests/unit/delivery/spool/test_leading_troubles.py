@@ -18,7 +18,7 @@ from logweir.delivery.spool.spool import Spool
 from logweir.errors import AuditError
 from logweir.process.fork_gate import gate
 from logweir.testing.contract import make_event
-from support.disk import drain, names
+from support.disk import drain, names, put_durably
 from support.leading import COMMITTER, Disk, Hold, config, in_thread, started, stored, wait_for
 from support.waiting import eventually
 
@@ -130,7 +130,7 @@ def test_a_fork_waits_for_a_leader_and_its_child_has_nothing_of_it(
     def work() -> BaseException | None:
         with leading():
             error = wait_for(queue)
-            queue.put_durably(make_event("kept over the fork"))
+            put_durably(queue, make_event("kept over the fork"))
             assert left.wait(20.0)
             return error
 

@@ -15,7 +15,7 @@ from logweir.delivery.spool.spool_file import FORMAT, Record, Row, SpoolFile
 from logweir.delivery.spool.unconfigured import dead_letter_unconfigured
 from logweir.encoding.events import encode_event
 from logweir.testing.contract import make_event
-from support.disk import crash, drain, lease, lease_aside, make_queue, make_spool, names, sized
+from support.disk import crash, drain, lease, lease_aside, make_queue, make_spool, names, put_durably, sized
 
 
 def rows(directory: Path, table: str) -> int:
@@ -346,7 +346,7 @@ async def test_a_commit_can_be_awaited_on_any_loop(tmp_path: Path) -> None:
 
     on_another_loop = asyncio.to_thread(lambda: asyncio.run(put_some()))
     assert sum(await asyncio.gather(on_another_loop, *(put_some() for _ in range(8)))) == 180
-    result, done = queue.put_durably(make_event())
+    result, done = put_durably(queue, make_event())
     assert result is PutResult.ACCEPTED
     await asyncio.wait_for(asyncio.wrap_future(done), 5.0)
     assert queue.statistics().depth == 181
