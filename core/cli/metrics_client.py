@@ -88,7 +88,7 @@ def look_at_each(url: str) -> dict[str, Picture]:
     nothing, *parts = re.split(r"^# process (\d+)\n", text, flags=re.MULTILINE)
     if nothing or not parts:
         raise LogweirError(
-            f"what {url} answers is not apart by processes; leave out --processes, or upgrade what runs there"
+            f"what {url} answers is not divided by process; leave out --processes, or upgrade what runs there"
         )
     return {number: _picture(url, at, part) for number, part in zip(parts[::2], parts[1::2], strict=True)}
 
