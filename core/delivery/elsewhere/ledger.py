@@ -86,10 +86,6 @@ class Ledger:
         self.size = 0
         self._chunks: deque[_Chunk] = deque()
 
-    def append(self, seq: int, size: int, time: int) -> None:
-        """Add a row behind all others."""
-        self.extend([seq], [size], [time])
-
     def extend(self, positions: Sequence[int], sizes: Sequence[int], times: Sequence[int]) -> None:
         """Add rows behind all others, in the order of their positions."""
         if max(sizes, default=0) > _MOST:

@@ -27,7 +27,7 @@ def test_it_knows_what_waits_whatever_is_reported_twice_or_was_dropped(
     for what, first, second in steps:
         if what == "append":
             following += first  # positions of other sinks lie in between
-            ledger.append(following, second, 10**9 * following)
+            ledger.extend([following], [second], [10**9 * following])
             waiting[following] = second
         elif what == "settle":
             expected = [seq for seq in waiting if first <= seq <= first + second]
@@ -45,7 +45,7 @@ def test_many_rows_take_few_bytes_and_go_in_any_order() -> None:
     tracemalloc.start()
     ledger = Ledger()
     for seq in range(200_000):
-        ledger.append(seq, 500, seq)
+        ledger.extend([seq], [500], [seq])
     used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert used < 4 * 2**20
@@ -63,8 +63,8 @@ def test_rows_that_come_together_are_the_same_as_one_by_one(steps: list[list[int
             positions = [following := following + distance for distance in distances]
             sizes, times = [seq % 2**40 for seq in positions], [seq * 10**7 for seq in positions]
             together.extend(positions, sizes, times)
-            for row in zip(positions, sizes, times, strict=True):
-                one_by_one.append(*row)
+            for seq, size, time in zip(positions, sizes, times, strict=True):
+                one_by_one.extend([seq], [size], [time])
         assert (together.count, together.size) == (one_by_one.count, one_by_one.size)
         while one_by_one.count:
             assert together.oldest_time() == one_by_one.oldest_time()
@@ -74,7 +74,7 @@ def test_rows_that_come_together_are_the_same_as_one_by_one(steps: list[list[int
 
 def test_positions_and_times_that_are_far_apart_are_kept() -> None:
     ledger = Ledger()
-    ledger.append(1, 2**40, 5)
-    ledger.append(2**50, 7, 3)  # the clock was set back
+    ledger.extend([1], [2**40], [5])
+    ledger.extend([2**50], [7], [3])  # the clock was set back
     assert ledger.settle(2, 2**60) == [2**50]
     assert ledger.pop_oldest()[0] == 1
