@@ -51,11 +51,6 @@ class Estimate:
     basis: Basis = "measured"
     error: float | None = None
 
-    @property
-    def extrapolated(self) -> bool:
-        """Whether nothing was measured at such a volume."""
-        return self.reach > 1
-
 
 def estimate(points: Sequence[Point], volume: float) -> Estimate | None:
     """Read the curve through ``points`` (volume, value) at ``volume``; None without a point.

@@ -26,13 +26,13 @@ def test_a_power_law_is_carried_on() -> None:
     estimated = found([(10, 1), (100, 2), (1000, 4)], 10_000)
     assert estimated.value == pytest.approx(8)
     assert estimated.error == pytest.approx(1)
-    assert (estimated.reach, estimated.extrapolated, estimated.basis) == (10, True, "fit")
+    assert (estimated.reach, estimated.basis) == (10, "fit")
 
 
 def test_between_points_it_is_interpolated_on_logarithmic_axes() -> None:
     estimated = found([(10, 1), (1000, 100)], 100)
     assert estimated.value == pytest.approx(10)
-    assert (estimated.extrapolated, estimated.basis) == (False, "measured")
+    assert (estimated.reach, estimated.basis) == (1, "measured")
 
 
 @pytest.mark.parametrize("volume", [5, 10])
