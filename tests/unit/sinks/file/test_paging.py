@@ -244,3 +244,37 @@ async def test_pages_through_the_files_of_tenants_are_read_where_they_stand(
     finally:
         await sink.close()
     assert len(read_lines) < 8 * len(events)  # each tenant has as many as a page needs
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_between_pages_each_event_is_found_once_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    dice = random.Random(seed)
+    monkeypatch.setattr(reading, "SIZE", dice.choice([300, 1000, 2**18]))
+    path, events = tmp_path / "app.jsonl", dict[str, Event]()
+    path.touch()
+
+    def move_files(_page: int = 0) -> None:
+        loose = [file for file in rotated_files(path) if file.suffix != ".gz"]
+        if loose and dice.random() < 0.5:
+            pack(dice.choice(loose))
+        elif path.stat().st_size and dice.random() < 0.5:
+            rotate(path)
+            path.touch()
+
+    async with opened(path) as sink:
+        for _ in range(6):
+            for _ in range(dice.randint(1, 4)):
+                late = dice.randint(0, 300_000)
+                new = some_events(dice.randint(1, 200), first=len(events))
+                new = [
+                    make_event(event.name, time_ns=event.time - late * dice.randint(0, 1)) for event in new
+                ]
+                events |= {event.id: event for event in new}
+                append(path, [*new, dice.choice(list(events.values()))])
+                move_files()
+            query = Query(newest_first=dice.random() < 0.5)
+            names = await paged(sink, query, between=move_files)
+            ordered = sorted(events.values(), key=lambda event: (event.time, event.id))
+            assert names == [event.name for event in ordered][:: -1 if query.newest_first else 1]
