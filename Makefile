@@ -18,12 +18,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The demo alone needs a tenth of what the tests need; where they have been run, all is there.
+# The demo alone needs a tenth of what the tests need; where they have been run, all is there. It imports a part of what is
+# installed, so compiling all of it beforehand would only make the first run later.
 $(VENV)/.demo: requirements-demo.lock pyproject.toml
 	@echo "[1/3] a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "[2/3] what the demo needs, $$(grep -c == requirements-demo.lock) packages"
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements-demo.lock
+	@$(BIN)/python -m pip install --no-compile --disable-pip-version-check --progress-bar off --require-hashes -r requirements-demo.lock
 	@echo "[3/3] logweir itself"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
