@@ -32,6 +32,20 @@ def test_the_figures_of_a_log_call_are_those_of_the_committed_run() -> None:
         assert row in page
 
 
+def test_the_figures_of_what_is_moved_are_those_of_the_committed_runs() -> None:
+    page = (REFERENCE / "benchmarks.md").read_text()
+    content = json.loads((REFERENCE / "moving.json").read_text())
+    assert content["note"] in page
+    for each in content["results"]:
+        processor = 1e6 * each["processor"] / each["of"]
+        row = (
+            f"| `{each['name']}` | {each['backend']} | {each['of']:,} | {processor:.1f} | {each['seconds']:.0f} s"
+            f" | {each['first']:.0f} s | {each['memory']:.0f} MB |"
+        )
+        assert row in page
+        assert each["memory"] <= 150
+
+
 def test_the_page_of_the_growth_run_is_rendered_from_its_results() -> None:
     results = Results.load(REFERENCE / "growth-run.json")
     assert (REFERENCE / "growth-run.md").read_text() == render(results, "growth-run.json")
