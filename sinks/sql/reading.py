@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, or_, select
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.event import Event
@@ -93,7 +93,7 @@ async def _end_of_page(
     It is found along the index of the time. Without it, a server that sorts by more than the index has would
     read and sort all that follows, for each page.
     """
-    time = table.c.time_us
+    time: Column[int] = table.c.time_us
     wanted = select(time).where(*conditions).order_by(time.desc() if query.newest_first else time)
     last = (await connection.execute(wanted.offset(size - 1).limit(1))).scalar()
     if last is None:
