@@ -210,7 +210,7 @@ def recommend_backends(
 ) -> None:
     """Rank the measured backends for audit and for tracing, and write a routing.yaml."""
     results = _load(folder)
-    wanted = load_needs(needs) if needs else Needs()
+    wanted = _load_needs(needs) if needs else Needs()
     recommendations = recommend.recommend(wanted, results)
     console = Screen(highlight=False)
     for item in recommendations:
@@ -223,7 +223,19 @@ def recommend_backends(
 
 
 def _load(path: Path) -> Results:
-    return Results.load(path / "results.json" if path.is_dir() else path)
+    """The results of a run; a file that is none is wrong input."""
+    try:
+        return Results.load(path / "results.json" if path.is_dir() else path)
+    except LogweirError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _load_needs(path: Path) -> Needs:
+    """The needs of a file; a file that says none is wrong input."""
+    try:
+        return load_needs(path)
+    except LogweirError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _write_page(results: Results, path: Path) -> None:
