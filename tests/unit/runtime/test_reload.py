@@ -104,9 +104,9 @@ class Replacement:
     ) -> None:
         self.store = Store(takes=takes)
         config = SimpleNamespace(drain_timeout=1.0)
-        before: Any = SimpleNamespace(channels={"out": old}, store=self.store, config=config)
+        before: Any = SimpleNamespace(channels={"out": old}, spool=self.store, config=config)
         channels = {} if new is None else {"out": new}
-        after = SimpleNamespace(channels=channels, store=self.store, config=config)
+        after = SimpleNamespace(channels=channels, spool=self.store, config=config)
         monkeypatch.setattr(module, "assemble", lambda *_: after)
         around: Any = None
         self.reload = Reload(FanOut(before, OpenReceipts()), around, on_spools, lambda: False)
