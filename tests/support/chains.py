@@ -100,5 +100,6 @@ async def heads(sink: SqlSink) -> list[Head]:
 
 
 def summary(found: list[Finding]) -> list[tuple[Trouble, int | None, int | None]]:
-    """What was found where, in order."""
-    return sorted((item.trouble, item.seq, item.last) for item in found)
+    """What was found where, in order; what lies in no row comes first."""
+    places = [(item.trouble, item.seq, item.last) for item in found]
+    return sorted(places, key=lambda place: (place[0], place[1] or 0, place[2] or 0))

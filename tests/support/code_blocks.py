@@ -71,6 +71,7 @@ PARSED = {
     "docs/how-to/operate-brokers.md": "not run: a worker has no end; tests/integration/test_worker_processes.py runs it",
     "docs/how-to/log-files.md": "not run: names log files of the reader; the tutorial runs the same",
     "docs/reference/audit-chain.md": "not run: weeks lie between; tests/integration/test_verify.py has its own",
+    "docs/how-to/verify.md": "not run: checks chains of the reader; tests/unit/cli/test_verify_jobs.py has its own",
     "examples/fleet/README.md": "not run: names servers of the reader; tests/integration/test_fleet.py runs the file",
     "examples/separated/README.md": "not run: names servers of the reader; tests/integration/test_separated.py runs the files",
 }
