@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.sinks.sql.chain.hashing import Run
 from logweir.sinks.sql.chain.identity import ChainEnd
-from logweir.sinks.sql.chain.judging import Judge, StoredRow, read_row
+from logweir.sinks.sql.chain.judging import Judge, StoredRow, number, read_row
 from logweir.sinks.sql.chain.pages import ChainPages, Page
 from logweir.sinks.sql.chain.rules import Rule, Rules
 from logweir.sinks.sql.chain.tables import ChainTables
@@ -116,7 +116,9 @@ class Stretch:
         # in the transaction that deletes it, so that a gap that is seen has its note by now.
         if judge.lacks(row):
             async with self._transaction() as connection:
-                runs = await self._runs(connection, [judge.writer])
+                # Those of the gap alone: a chain with many gaps has as many runs.
+                gap = (judge.seq, number(row.link.seq))
+                runs = await connection.run_sync(self._chain.gone_of, [judge.writer], gap)
         for finding in judge.take(row, head, runs):
             yield finding
 

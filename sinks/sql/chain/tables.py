@@ -286,11 +286,21 @@ class ChainTables:
             raise SinkUnavailable("another process deleted the same rows")
         return deleted
 
-    def gone_of(self, connection: Connection, writers: Iterable[str]) -> list[Run]:
-        """Return the runs that were noted for writers, without those that somebody else has signed."""
+    def gone_of(
+        self, connection: Connection, writers: Iterable[str], between: tuple[int, int] | None = None
+    ) -> list[Run]:
+        """Return the runs that were noted for writers, without those that somebody else has signed.
+
+        Args:
+            connection: Within a transaction.
+            writers: Whose.
+            between: Two numbers of rows, which leave out the runs that have nothing between them.
+        """
         columns = self.gone.c
         order = (columns.writer, columns.first_seq)
         wanted = select(self.gone).where(columns.writer.in_(_sorted(writers))).order_by(*order)
+        if between is not None:
+            wanted = wanted.where(columns.last_seq >= between[0], columns.first_seq <= between[1])
         return self._signed(connection.execute(wanted), self.identity.current)
 
     def _signed(self, rows: Iterable[Any], table_id: str) -> list[Run]:
