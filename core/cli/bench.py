@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -95,10 +96,8 @@ _OF_RIVALS = [name for name, profile in PROFILES.items() if not profile.growth]
 
 def _profile(name: str, up_to: int | None) -> Profile:
     _check_profile(name, PROFILES)
-    try:
+    with _wrong_input():
         return PROFILES[name] if up_to is None else PROFILES[name].up_to(up_to)
-    except LogweirError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def _check_profile(name: str, known: Collection[str]) -> None:
@@ -222,20 +221,23 @@ def recommend_backends(
         console.print(Text(f"{output} is written; `logweir check -c {output}` asks its sinks."))
 
 
-def _load(path: Path) -> Results:
-    """The results of a run; a file that is none is wrong input."""
+@contextmanager
+def _wrong_input() -> Iterator[None]:
+    """What the block finds wrong is wrong input: a profile, a file that is missing or none of its kind."""
     try:
-        return Results.load(path / "results.json" if path.is_dir() else path)
+        yield
     except LogweirError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _load(path: Path) -> Results:
+    with _wrong_input():
+        return Results.load(path / "results.json" if path.is_dir() else path)
 
 
 def _load_needs(path: Path) -> Needs:
-    """The needs of a file; a file that says none is wrong input."""
-    try:
+    with _wrong_input():
         return load_needs(path)
-    except LogweirError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def _write_page(results: Results, path: Path) -> None:

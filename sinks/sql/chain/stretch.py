@@ -118,7 +118,7 @@ class Stretch:
             async with self._transaction() as connection:
                 # Those of the gap alone: a chain with many gaps has as many runs.
                 gap = (judge.seq, number(row.link.seq))
-                runs = await connection.run_sync(self._chain.gone_of, [judge.writer], gap)
+                runs = await self._runs(connection, [judge.writer], gap)
         for finding in judge.take(row, head, runs):
             yield finding
 
@@ -178,5 +178,7 @@ class Stretch:
     def _read(self, row: Row[Any], end: ChainEnd | None) -> StoredRow:
         return read_row(row._mapping, self._rule_of(end))  # type: ignore[arg-type]  # noqa: SLF001 - its public name, which no column can take
 
-    async def _runs(self, connection: AsyncConnection, writers: Sequence[str]) -> list[Run]:
-        return await connection.run_sync(self._chain.gone_of, writers)
+    async def _runs(
+        self, connection: AsyncConnection, writers: Sequence[str], between: tuple[int, int] | None = None
+    ) -> list[Run]:
+        return await connection.run_sync(self._chain.gone_of, writers, between)

@@ -44,7 +44,8 @@ class Verification:
         self._table = table
         self._chain = chain
         self._transaction = transaction
-        self._database = database
+        # Each reading has pages of its own, whose size follows the rows that it meets.
+        self._new_pages = partial(ChainPages, table, chain, transaction, database)
         self._rules = Rules(chain.seal, table, database)
 
     async def findings(self, tally: Tally) -> AsyncIterator[Finding]:
@@ -71,8 +72,7 @@ class Verification:
         async with self._transaction() as connection:
             await connection.run_sync(self._chain.identity.load)
             beginning = await connection.run_sync(self._chain.beginning)
-        pages = ChainPages(self._table, self._chain, self._transaction, self._database)
-        stretch = Stretch(pages, self._chain, self._rules, self._transaction, tally, seams)
+        stretch = Stretch(self._new_pages(), self._chain, self._rules, self._transaction, tally, seams)
         if part.kind is PartKind.CHAINS and part.until is not None:
             found = stretch.findings(part.after, part.until)
         elif part.kind is PartKind.HEADLESS and part.after is not None:
@@ -92,9 +92,7 @@ class Verification:
             return [*suspects]
         writer, seqs = suspects[0].writer or "", [found.seq for found in suspects if found.seq is not None]
         async with self._transaction() as connection:
-            rows = await ChainPages(self._table, self._chain, self._transaction, self._database).at(
-                connection, writer, seqs
-            )
+            rows = await self._new_pages().at(connection, writer, seqs)
             ends = await connection.run_sync(self._chain.ends_of, [writer])
         rule = self._rules.of_chain(ends.get(writer), self._chain.identity.current)
         judge = Judge(rule, writer, None)
