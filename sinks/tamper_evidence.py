@@ -130,6 +130,12 @@ class Tally:
     writers: int = 0
     unlinked: int = 0
 
+    def add(self, other: Tally) -> None:
+        """Count what another verification has looked at; what is expected stays as it is."""
+        self.rows += other.rows
+        self.writers += other.writers
+        self.unlinked += other.unlinked
+
 
 class PartKind(StrEnum):
     """What a part of a verification looks at."""

@@ -87,9 +87,7 @@ class DividedSink:
         """
         tally.expected = self.expected
         for result in self.done:
-            tally.rows += result.tally.rows
-            tally.writers += result.tally.writers
-            tally.unlinked += result.tally.unlinked
+            tally.add(result.tally)
         async for finding in sink.beginning():
             yield finding
         for finding in self.listed():

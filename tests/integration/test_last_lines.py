@@ -312,16 +312,24 @@ def test_c2_what_a_server_says_before_and_after_the_lifespan_is_stored(tmp_path:
     assert Counter(said)["Application shutdown complete."] == 1
 
 
-def test_a_sigterm_that_does_not_wake_the_main_thread_at_its_end_is_not_slept_through(tmp_path: Path) -> None:
-    """As one that arrives in the moment before it begins to wait: here another thread receives it."""
-    code = """
+#: Begins a program that does something while its main thread waits for the others; of that nobody is notified.
+AT_THE_END = """
     import signal
-    logweir.start()
     main = threading.main_thread()
 
-    def work():
+    def wait_until_main_has_ended():
         while "shutdown" not in sys._current_frames()[main.ident].f_code.co_name:
             time.sleep(0.01)
+"""
+
+
+def test_a_sigterm_that_does_not_wake_the_main_thread_at_its_end_is_not_slept_through(tmp_path: Path) -> None:
+    """As one that arrives in the moment before it begins to wait: here another thread receives it."""
+    code = f"""{AT_THE_END}
+    logweir.start()
+
+    def work():
+        wait_until_main_has_ended()
         time.sleep(0.3)
         log.info("last")
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
@@ -337,14 +345,11 @@ def test_a_sigterm_that_does_not_wake_the_main_thread_at_its_end_is_not_slept_th
 def test_a_child_forked_at_the_end_of_the_main_thread_keeps_its_signals_from_its_parent(
     tmp_path: Path,
 ) -> None:
-    code = """
-    import signal
+    code = f"""{AT_THE_END}
     logweir.start()
-    main = threading.main_thread()
 
     def work():
-        while "shutdown" not in sys._current_frames()[main.ident].f_code.co_name:
-            time.sleep(0.01)
+        wait_until_main_has_ended()
         reading, writing = os.pipe()
         child = os.fork()
         if not child:

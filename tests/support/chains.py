@@ -88,9 +88,7 @@ async def put_together(
     found, tally = [finding async for finding in sink.beginning()], Tally()
     for result in results:
         found += result.listed
-        tally.rows += result.tally.rows
-        tally.writers += result.tally.writers
-        tally.unlinked += result.tally.unlinked
+        tally.add(result.tally)
     found += [finding async for finding in across(sink, parts, results)]
     return found, tally
 

@@ -27,8 +27,6 @@ _READERS_FOLDER = "/home/ann/shop"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: What stands for what differs; applied in this order to what is expected and to what was printed.
 _FORMS = (
-    # A machine that gives no processor for a second looks like a sink that blocks.
-    (r"^logweir: sink '[^']+' blocks the delivery to all sinks: .*\n", ""),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ID"),
     (r"\b[0-9a-f]{32}\b", "TRACE"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME"),
