@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 TYPES := .build/installed
 SPHINX := $(BIN)/python -m sphinx -c docs --doctree-dir .build/doctrees --fresh-env --quiet --fail-on-warning --keep-going
 
+# The tests start some thousand processes; what one has compiled, all others need not.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api reference pictures format \
 	bench bench-servers bench-growth bench-engine dist release compat lock clean
@@ -96,8 +99,8 @@ bench-servers: $(VENV)/.installed ## the same against the real servers too, star
 bench-growth: $(VENV)/.installed ## stores grown to a million events, cold and warm, on servers of their own; goes on where it stopped
 	PYTHONPATH=tests $(BIN)/python -m servers.bench_growth $(BENCH)
 
-bench-engine: $(VENV)/.installed ## what logweir itself costs, beside its rivals
-	$(BIN)/python -m logweir.benchmarks
+bench-engine: $(VENV)/.installed ## what logweir itself costs, beside its rivals, with the servers that it needs; BENCH="mysql" for one
+	PYTHONPATH=tests $(BIN)/python -m servers.bench_engine $(BENCH)
 
 dist: $(VENV)/.installed ## the source distribution and the wheel in dist/, the same bytes for the same commit, with checksums
 	PYTHONPATH=tests $(BIN)/python -m distribution.build

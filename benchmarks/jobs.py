@@ -38,7 +38,7 @@ _BAR = 1.7
 
 
 def measure(
-    *, events: int = 500_000, runs: int = 5, sinks: Sequence[str] = tuple(_SINKS), steps: int = 30_000_000
+    *, events: int = 200_000, runs: int = 5, sinks: Sequence[str] = tuple(_SINKS), steps: int = 30_000_000
 ) -> Report:
     """Measure all in turn.
 

@@ -11,6 +11,7 @@ import platform
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Bar", "Report", "Series", "environment", "take_turns"]
+__all__ = ["Bar", "Report", "Series", "environment", "figure", "figures_between", "take_turns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +83,32 @@ class Report:
         for heading, justify in (("what", "left"), ("median", "right"), ("range", "right"), ("bar", "left")):
             table.add_column(heading, justify=justify)  # type: ignore[arg-type]
         for series in self.series:
-            table.add_row(series.name, _figure(series.median, series.unit), _range(series), "")
+            table.add_row(series.name, figure(series.median, series.unit), figures_between(series), "")
         for bar in self.bars:
             sign = "≤" if bar.at_most else "≥"
             verdict = f"{sign} {bar.limit:g}: {'holds' if bar.holds else 'MISSED'}"
             table.add_row(
-                bar.series.name, _figure(bar.series.median, bar.series.unit), _range(bar.series), verdict
+                bar.series.name,
+                figure(bar.series.median, bar.series.unit),
+                figures_between(bar.series),
+                verdict,
             )
         console.print(table)
         for note in self.notes:
             console.print(f"  {note}", highlight=False)
 
     def save(self, folder: Path, name: str) -> None:
-        """Write the report as JSON."""
+        """Write the report as JSON, with when and where it was measured."""
         folder.mkdir(parents=True, exist_ok=True)
-        content = {"environment": environment(), **asdict(self)}
+        content = {"measured": f"{datetime.now(UTC):%Y-%m-%d}", "environment": environment(), **asdict(self)}
         (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, file: Path) -> Report:
+        """A report that was saved, without when and where."""
+        content = json.loads(file.read_text())
+        bars = [Bar(Series(**bar.pop("series")), **bar) for bar in content["bars"]]
+        return cls(content["title"], [Series(**each) for each in content["series"]], bars, content["notes"])
 
 
 def take_turns(contenders: Sequence[tuple[str, Callable[[], float]]], runs: int, unit: str) -> list[Series]:
@@ -123,15 +134,18 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[1], 1),
         "logweir": version("logweir"),
         "structlog": version("structlog"),
     }
 
 
-def _figure(value: float, unit: str) -> str:
+def figure(value: float, unit: str) -> str:
+    """A value with its unit, as a person reads it."""
     return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.2f} {unit}"
 
 
-def _range(series: Series) -> str:
+def figures_between(series: Series) -> str:
+    """The least and the greatest value."""
     low, high = min(series.values), max(series.values)
     return f"{low:,.0f} to {high:,.0f}" if high >= 1000 else f"{low:.2f} to {high:.2f}"

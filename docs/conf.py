@@ -91,7 +91,7 @@ NAVIGATION = {
     ),
     "Reference": ("docs/reference", "routing configuration commands errors metrics *"),
     "Python API": ("docs/reference/api", "logweir *"),
-    "Measured": ("docs/reference", "backends growth growth-run benchmarks rivals"),
+    "Measured": ("docs/reference", "backends growth growth-run benchmarks engine-run rivals"),
     "Explanation": ("docs/explanation", "architecture *"),
     "Examples": ("examples", "**/README"),
     "Project": ("", "CHANGELOG CONTRIBUTING SECURITY CODE_OF_CONDUCT"),

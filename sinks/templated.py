@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import Any, cast
 
 from logweir.diagnostics import report
+from logweir.encoding.counted import counted
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkConfig, SyncSink
@@ -123,10 +124,10 @@ class TemplatedSink(Sink[SinkConfig]):
         """Ask the overflow destination, and say how many others there are."""
         health = await self._destination(self.destinations.overflow).writer.check()
         destinations = self.destinations
-        counted = f"{len(destinations)} of at most {self._options.max_destinations} destinations in use"
+        uses = f"{len(destinations)} of at most {self._options.max_destinations} destinations in use"
         if destinations.strays:
-            counted += f", {destinations.strays} events went to {destinations.overflow!r}"
-        return replace(health, detail=f"{health.detail}; {counted}" if health.detail else counted)
+            uses += f", {counted(destinations.strays, 'event')} went to {destinations.overflow!r}"
+        return replace(health, detail=f"{health.detail}; {uses}" if health.detail else uses)
 
     def _destination(self, text: str) -> _Open:
         found = self._open.get(text)
@@ -240,9 +241,9 @@ class TemplatedSink(Sink[SinkConfig]):
             if count:
                 report(
                     f"{self.context.name}.overflow.{why}",
-                    f"sink %r: %d events {why} went to %r",
+                    f"sink %r: %s {why} went to %r",
                     self.context.name,
-                    count,
+                    counted(count, "event"),
                     self.destinations.overflow,
                 )
 

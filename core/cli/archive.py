@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import counted
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_sink
 from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.encoding.counted import counted
 from logweir.errors import LogweirError
 from logweir.event import Kind
 from logweir.settings.retention import RetentionConfig

@@ -15,7 +15,7 @@ from rich.text import Text
 from logweir.cli.dead_letter_tables import kept
 from logweir.cli.metrics_client import look, url_of
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import counted, printable
+from logweir.cli.printable import printable
 from logweir.cli.screen import Screen
 from logweir.cli.tables import health_word, table_of
 from logweir.config.checks import find_doubts
@@ -29,6 +29,7 @@ from logweir.delivery.elsewhere.presence import UNATTENDED_AFTER, command_for, u
 from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.fallback.ledger import waiting_in
 from logweir.delivery.forwarder import Forwarder
+from logweir.encoding.counted import counted
 from logweir.errors import LogweirError, SinkError
 from logweir.runtime.pipeline import queues_of
 from logweir.sinks import registry

@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import counted, printable
+from logweir.cli.printable import printable
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.encoding.counted import counted
 from logweir.event import Kind
 from logweir.sinks.contract import Readable
 from logweir.stores.migration import Checkpoint, Migration, Moved
@@ -93,4 +94,5 @@ def _report_refused(moved: Moved) -> None:
         console.print(Text(f"refused: {len(moved.rejected) - _SHOWN:,} more", style="red"))
     if moved.missing:
         ids = ", ".join(moved.missing[:_SHOWN])
-        console.print(Text(f"missing: {len(moved.missing):,} events are not shown: {ids} …", style="red"))
+        missing = counted(len(moved.missing), "event", "is", "are")
+        console.print(Text(f"missing: {missing} not shown: {ids} …", style="red"))

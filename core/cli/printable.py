@@ -7,14 +7,9 @@ from datetime import UTC, datetime
 
 from logweir.encoding.one_line import on_one_line
 
-__all__ = ["counted", "json_printable", "printable", "sized", "utc"]
+__all__ = ["json_printable", "printable", "sized", "utc"]
 
 _KIB = 1024
-
-
-def counted(number: int, noun: str) -> str:
-    """A number and what it counts: 1 event, 2,000 events."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def printable(text: str) -> str:

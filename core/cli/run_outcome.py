@@ -9,9 +9,9 @@ import msgspec
 from rich.console import Console, RenderableType
 from rich.filesize import decimal
 
-from logweir.cli.printable import counted
 from logweir.cli.run_lines import LineReader
 from logweir.cli.tables import counts_by_name
+from logweir.encoding.counted import counted
 from logweir.telemetry.model import Metrics
 
 __all__ = ["Outcome", "added", "rates", "summary"]

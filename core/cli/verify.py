@@ -14,7 +14,6 @@ import typer
 
 from logweir.cli.interruption import Interruption, end_by
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import counted
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.screen import Screen
 from logweir.cli.sinks import require_chain, require_sink
@@ -24,6 +23,7 @@ from logweir.cli.verify_report import about_epochs, about_saved, line, summary
 from logweir.config.chains import can_chain
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.encoding.counted import counted
 from logweir.errors import LogweirError
 from logweir.process.garbage import kept
 from logweir.process.threads import in_thread
@@ -170,7 +170,7 @@ class _Rows:
         self._rows, self._found = self._rows + rows, self._found + found
         share = self._rows / max(self._rows, self._expected, 1)
         more = f", {counted(self._found, 'finding')}" if self._found else ""
-        self._report(self._what, share, f"{self._rows:,} rows{more}")
+        self._report(self._what, share, f"{counted(self._rows, 'row')}{more}")
 
 
 def _list(name: str, found: Iterable[Finding]) -> None:
@@ -235,7 +235,7 @@ async def _reported(name: str, tally: Tally, report: ReportProgress) -> AsyncIte
 async def _report_tally(name: str, tally: Tally, report: ReportProgress) -> None:
     while True:
         seen = tally.rows + tally.unlinked
-        report(f"verifying {name}", seen / max(seen, tally.expected, 1), f"{seen:,} rows")
+        report(f"verifying {name}", seen / max(seen, tally.expected, 1), counted(seen, "row"))
         await asyncio.sleep(0.1)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
-from logweir.cli.printable import counted, printable
+from logweir.cli.printable import printable
+from logweir.encoding.counted import counted
 from logweir.sinks.tamper_evidence import Chained, Finding, Tally
 from logweir.stores.saved_heads import SavedHeads
 

@@ -19,6 +19,7 @@ from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.watchdog import SinkCall
 from logweir.delivery.worker import Clock, Worker
 from logweir.diagnostics import report
+from logweir.encoding.counted import counted
 from logweir.event import Event
 from logweir.process.lasting import LastingTask
 from logweir.settings.delivery import Bounds
@@ -172,7 +173,7 @@ class Channel:
                 f"{self.name}.lost",
                 "sink %r: %s not delivered before the stop",
                 self.name,
-                "1 event was" if len(events) == 1 else f"{len(events)} events were",
+                counted(len(events), "event", "was", "were"),
             )
 
     def report_kept(self) -> None:
@@ -181,11 +182,9 @@ class Channel:
         if waiting:
             report(
                 f"{self.name}.kept",
-                "sink %r: %s on disk for the next start",
+                "sink %r: %s not delivered before the stop; kept on disk for the next start",
                 self.name,
-                "1 event was not delivered before the stop, and waits"
-                if waiting == 1
-                else f"{waiting} events were not delivered before the stop; they are kept",
+                counted(waiting, "event", "was", "were"),
             )
 
     def _filled(self) -> float:

@@ -37,6 +37,7 @@ from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.set_aside import PutOff
 from logweir.delivery.watchdog import SinkCall
 from logweir.diagnostics import report
+from logweir.encoding.counted import counted
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.process.pacing import paced
@@ -251,7 +252,8 @@ class Worker:
             self._put_off.append(PutOff(events, pause, reason))
         number = sum(len(events) for events in waits.values())
         self._counters.put_off_events(number, reason)
-        report(f"{self._name}.put_off", "sink %r put off %d events: %s", self._name, number, reason)
+        put_off = counted(number, "event")
+        report(f"{self._name}.put_off", "sink %r put off %s: %s", self._name, put_off, reason)
         return letters
 
     def _note_stored(self, events: Sequence[Event], result: WriteResult) -> None:

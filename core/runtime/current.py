@@ -19,6 +19,7 @@ from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.queues.bounded import interrupts_delivery
 from logweir.diagnostics import logger
+from logweir.encoding.counted import counted
 from logweir.errors import ConfigError, LogweirError, NotRunning
 from logweir.process import hooks
 from logweir.process.life import Answer, Call, Life, Stage
@@ -390,8 +391,8 @@ def _report_late_lines() -> None:
     waiting = _end_late_lines()
     if waiting and _state.last is not None:
         logger.warning(
-            "%d events were logged after the stop; they are kept on disk (%s) for the next start",
-            waiting,
+            "%s logged after the stop, and kept on disk (%s) for the next start",
+            counted(waiting, "event", "was", "were"),
             _state.last.config.data_dir,
         )
 

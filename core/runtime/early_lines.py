@@ -19,6 +19,7 @@ from logweir.capture.ordinary import NOTHING_BOUND, Bound
 from logweir.capture.snapshot import Snapshotter
 from logweir.config.models import RedactConfig
 from logweir.diagnostics import logger, report
+from logweir.encoding.counted import counted
 from logweir.event import Event, Kind
 from logweir.routing.classifier import take_explicit
 
@@ -108,7 +109,7 @@ class EarlyLines:
         if self._since is None:
             self._since = now
         elif now - self._since > _PATIENCE:
-            report("early", "%d events wait in memory: %s", len(self._lines), _HINT)
+            report("early", "%s in memory: %s", counted(len(self._lines), "event", "waits", "wait"), _HINT)
         # The start may have looked just before this line was there.
         taker = self._current()
         if taker is not None:
@@ -163,8 +164,8 @@ class EarlyLines:
         dropped, self._dropped = self._dropped, {}
         if dropped:
             count, audit = sum(dropped.values()), dropped.get(Kind.AUDIT, 0)
-            lost = "1 event (%d audit) is lost" if count == 1 else f"{count} events (%d audit) are lost"
-            logger.warning(f"{lost}: logged %s", audit, when)
+            are = "is" if count == 1 else "are"
+            logger.warning("%s (%d audit) %s lost: logged %s", counted(count, "event"), audit, are, when)
 
 
 @cache

@@ -19,6 +19,7 @@ from logweir.delivery.channel import Channel
 from logweir.delivery.spool import former_directories
 from logweir.delivery.spool.spool import Spool
 from logweir.diagnostics import report
+from logweir.encoding.counted import counted
 from logweir.errors import ConfigError, ConfigProblem
 from logweir.event import Event
 from logweir.process.lasting import LastingTask
@@ -107,8 +108,8 @@ class Reload:
         if letters.totals.count and queues_of(config) != now.directory:
             report(
                 f"{letters.path}.left",
-                "%d dead letters stay in %s: replay or drop them by a routing.yaml with this data_dir",
-                letters.totals.count,
+                "%s in %s: replay or drop what is there by a routing.yaml with this data_dir",
+                counted(letters.totals.count, "dead letter", "stays", "stay"),
                 letters.path,
             )
 

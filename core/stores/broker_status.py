@@ -19,6 +19,7 @@ from logweir.delivery.brokers.contract import (
     PartitionState,
 )
 from logweir.delivery.brokers.making import make_broker, place_of
+from logweir.encoding.counted import counted
 from logweir.errors import SinkError, SinkRejected
 from logweir.sinks.results import HealthStatus
 
@@ -87,7 +88,7 @@ class BrokerStatus:
         if not any(map(self.is_alive, self.consumers)):
             found.append(f"nobody consumes: start `logweir worker --sink {self.sink}`")
         if max_lag is not None and self.lag > max_lag:
-            found.append(f"{self.lag:,} events wait for a worker, more than {max_lag:,}")
+            found.append(f"{counted(self.lag, 'event', 'waits', 'wait')} for a worker, more than {max_lag:,}")
         return found
 
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from logweir.diagnostics import INTERVAL, logger
+from logweir.encoding.counted import counted
 from logweir.telemetry.model import Metrics
 
 __all__ = ["LossReporter"]
@@ -38,7 +39,7 @@ class LossReporter:
             if new > 0:
                 self._reported[key] = count
                 sink, reason = key
-                dropped = "1 event" if new == 1 else f"{new} events"
+                dropped = counted(new, "event")
                 logger.warning("%s dropped %s: %s (%d in all)", sink, dropped, reason, count)
 
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from logweir.encoding.counted import counted
 from logweir.errors import SinkError
 from logweir.sinks.loki.client import LokiClient
 from logweir.sinks.loki.config import LokiConfig
@@ -41,7 +42,9 @@ async def health_of(client: LokiClient, config: LokiConfig, demoted: Mapping[str
     troubles = [not_ready] if not_ready else []
     if config.metadata and limits and "allow_structured_metadata" not in limits:  # shown only if true
         troubles.append("it takes no structured metadata; set metadata: []")
-    troubles += [f"the label {name} was demoted, {count} events ago" for name, count in demoted.items()]
+    troubles += [
+        f"the label {name} was demoted, {counted(count, 'event')} ago" for name, count in demoted.items()
+    ]
     detail = "; ".join([*troubles, *(f"{name} {value}" for name, value in limits.items())])
     return Health(
         HealthStatus.DEGRADED if troubles else HealthStatus.OK, detail or "takes our pushes", server

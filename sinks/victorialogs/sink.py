@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from logweir.diagnostics import report
+from logweir.encoding.counted import counted
 from logweir.errors import SinkUnavailable
 from logweir.event import Event, Kind
 from logweir.process.pacing import in_slices
@@ -159,8 +160,8 @@ class VictoriaLogsSink(ServerSink[VictoriaLogsConfig, VictoriaLogsClient]):
     def _report_refused(self, refused: dict[int, str]) -> None:
         report(
             f"{self.context.name}.refused",
-            "sink %r: %d events of a batch are dead letters: %s",
+            "sink %r: %s of a batch refused, and now dead letters: %s",
             self.context.name,
-            len(refused),
+            counted(len(refused), "event"),
             next(iter(refused.values())),
         )

@@ -202,7 +202,7 @@ async def test_what_was_removed_before_it_was_delivered_is_counted_and_the_rest_
             assert [(state.lag, state.pending, state.missing) for state in await broker.states()] == [
                 (0, 0, 18)
             ]
-    assert "18 events were removed from Kafka before they were settled" in caplog.text
+    assert "18 unsettled events were removed from Kafka" in caplog.text
 
 
 async def test_what_is_settled_is_deleted_where_the_topic_keeps_everything(

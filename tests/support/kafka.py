@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.errors import NodeNotReadyError
 
 __all__ = [
     "brokers",
@@ -111,12 +112,19 @@ async def end_offsets(url: str, topic: str) -> dict[int, int]:
 
 
 async def _ends(url: str, consumer: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, int]:
-    client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
-    try:
-        await client.start()
-        [described] = await client.describe_topics([topic])
-    finally:
-        await client.close()
-    places = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
+    places = [TopicPartition(topic, number) for number in await _partitions(url, topic)]
     ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
     return ends
+
+
+async def _partitions(url: str, topic: str) -> list[int]:
+    while True:
+        client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
+        try:
+            await client.start()
+            [described] = await client.describe_topics([topic])
+            return [each["partition"] for each in described["partitions"]]
+        except NodeNotReadyError:  # a broker that was paused needs a moment
+            await asyncio.sleep(0.1)
+        finally:
+            await client.close()

@@ -22,6 +22,7 @@ from logweir.delivery.brokers.contract import Broker, KeptLetter, LetterTotals
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Selection
 from logweir.delivery.dead_letters.pruning import described
 from logweir.diagnostics import logger, report
+from logweir.encoding.counted import counted
 from logweir.errors import SinkError
 from logweir.process.threads import in_thread
 from logweir.settings.operations import DeadLettersConfig
@@ -152,9 +153,9 @@ class BrokerLetters:
         if moved:
             report(
                 f"{self._sink}.moved",
-                "sink %r: %d dead letters of this host are in the broker now",
+                "sink %r: %s moved from this host to the broker",
                 self._sink,
-                moved,
+                counted(moved, "dead letter", "was", "were"),
                 level=logging.INFO,
             )
 
@@ -165,9 +166,9 @@ class BrokerLetters:
         if gone:
             self._expired[self._sink] += gone
             logger.warning(
-                "%d dead letters of sink %r were deleted from the broker, beyond %s",
-                gone,
+                "sink %r: %s deleted from the broker, beyond %s",
                 self._sink,
+                counted(gone, "dead letter", "was", "were"),
                 described(self._bounds),
             )
 

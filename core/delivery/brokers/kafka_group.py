@@ -22,6 +22,7 @@ from logweir.delivery.brokers.kafka_client import ANSWER, Client
 from logweir.delivery.brokers.kafka_progress import Committed, Given, Progress
 from logweir.delivery.brokers.kafka_publisher import version_of
 from logweir.diagnostics import report
+from logweir.encoding.counted import counted
 from logweir.errors import SinkError, SinkUnavailable
 
 __all__ = ["Group"]
@@ -233,10 +234,9 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         if number > 0:
             report(
                 f"{self._sink}.missing",
-                "sink %r: %d events were removed from Kafka before they were settled; its retention is too "
-                "short, or something else deletes there",
+                "sink %r: %s removed from Kafka; its retention is too short, or something else deletes there",
                 self._sink,
-                number,
+                counted(number, "unsettled event", "was", "were"),
             )
 
     # -- handing out --------------------------------------------------------------------------------

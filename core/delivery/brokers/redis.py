@@ -42,6 +42,7 @@ from logweir.delivery.brokers.redis_cluster import ClusterClient
 from logweir.delivery.brokers.redis_health import health_of
 from logweir.delivery.brokers.redis_scripts import CONSUMERS, GROUP, PUBLISH, SETTLE, STATE, SWEEP
 from logweir.diagnostics import report
+from logweir.encoding.counted import counted
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
 from logweir.settings.delivery import QueueConfig
 from logweir.settings.redis_urls import with_tls
@@ -117,8 +118,9 @@ class RedisBroker(Broker):
             outside = [f"{{{self._name}:{number}}}" for number in range(declared, noted)]
             waiting = sum(self._redis.sound(await self._redis.many([("XLEN", name) for name in outside])))
             if waiting:
+                remaining = counted(waiting, "event", "waits", "wait")
                 raise SinkRejected(
-                    f"partitions was {noted} and is {declared}, and {waiting} events wait in those that "
+                    f"partitions was {noted} and is {declared}, and {remaining} in those that "
                     f"would fall out; say partitions: {noted} until the workers have delivered them"
                 )
         if noted != declared:
@@ -263,10 +265,9 @@ class RedisBroker(Broker):
         if number:
             report(
                 f"{self._place.sink}.missing",
-                "sink %r: %d events were removed from Redis before they were settled; something else trims "
-                "or deletes there",
+                "sink %r: %s removed from Redis; something else trims or deletes there",
                 self._place.sink,
-                number,
+                counted(number, "unsettled event", "was", "were"),
             )
 
     async def _counted(self, entries: list[Entry]) -> list[Entry]:

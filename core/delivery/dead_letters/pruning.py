@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from logweir.delivery.dead_letters.store import DeadLetters, Totals
 from logweir.diagnostics import logger, report
+from logweir.encoding.counted import counted
 from logweir.process.standstill import under_way
 from logweir.process.threads import in_thread
 from logweir.settings.operations import DeadLettersConfig
@@ -57,15 +58,15 @@ class DeadLetterPruner:
             return
         for sink, count in expired.items():
             logger.warning(
-                "%d dead letters of %s were deleted, beyond %s",
-                count,
+                "%s of %s deleted, beyond %s",
+                counted(count, "dead letter"),
                 f"sink {sink!r}" if sink else "unreadable lines",
                 described(bounds),
             )
         if report_waiting and totals.count and totals.oldest is not None:
             logger.warning(
-                "%d dead letters wait in %s, the oldest since %s; see `logweir dlq list`",
-                totals.count,
+                "%s in %s, the oldest since %s; see `logweir dlq list`",
+                counted(totals.count, "dead letter", "waits", "wait"),
                 letters.path,
                 datetime.fromtimestamp(totals.oldest / 1e9, UTC).strftime("%Y-%m-%d %H:%M UTC"),
             )

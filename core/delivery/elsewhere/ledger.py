@@ -124,11 +124,17 @@ class Ledger:
         Raises:
             IndexError: None waits.
         """
+        # Not by `settle`: a full queue comes by here at each put.
         chunk = self._chunks[0]
-        seq = chunk.base + chunk.steps[chunk.oldest()]
-        before = self.size
-        self.settle(seq, seq)
-        return seq, before - self.size
+        index = chunk.oldest()
+        chunk.alive[index] = _GONE[0]
+        chunk.left -= 1
+        if not chunk.left:
+            self._chunks.popleft()
+        size = chunk.sizes[index]
+        self.count -= 1
+        self.size -= size
+        return chunk.base + chunk.steps[index], size
 
     def oldest_time(self) -> int | None:
         """When the oldest waiting event happened, to the millisecond; None when none waits."""

@@ -24,6 +24,7 @@ from logweir.delivery.spool.ownership import FileLock
 from logweir.delivery.watchdog import SinkCall
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import logger, report
+from logweir.encoding.counted import counted
 from logweir.errors import SinkRejected
 from logweir.event import Event
 from logweir.process.standstill import under_way
@@ -184,9 +185,9 @@ class Returning:
         if lost:
             report(
                 f"{self._name}.gone",
-                "sink %r: %d events that its fallback %r had stored are gone from it, and do not return",
+                "sink %r: %s gone from its fallback %r, and cannot return",
                 self._name,
-                len(lost),
+                counted(len(lost), "event", "is", "are"),
                 self._both.settings.to,
             )
 

@@ -31,6 +31,7 @@ from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.set_aside import PutOff
 from logweir.diagnostics import report
+from logweir.encoding.counted import counted
 from logweir.encoding.events import decode_event
 from logweir.errors import SinkError
 from logweir.event import Event
@@ -234,7 +235,8 @@ class BrokerQueue(EventQueue):
         except OSError as error:  # they stay in the broker, and come again
             report(f"{self._sink}.dead_letters", "dead letters cannot be written: %s", error)
             return
-        report(f"{self._sink}.dead", "sink %r: %d events became dead letters", self._sink, len(letters))
+        dead = counted(len(letters), "event")
+        report(f"{self._sink}.dead", "sink %r: %s put into the dead letters", self._sink, dead)
         self._done += [entry for _, entry in letters]
         self._settled.set()
 
@@ -295,10 +297,9 @@ class BrokerQueue(EventQueue):
         if missing > self._missing:
             report(
                 f"{self._sink}.missing",
-                "sink %r: %d events were removed from the broker before they were delivered; something else "
-                "trims or deletes there",
+                "sink %r: %s removed from the broker; something else trims or deletes there",
                 self._sink,
-                missing - self._missing,
+                counted(missing - self._missing, "undelivered event", "was", "were"),
             )
         self._missing = missing
 

@@ -135,8 +135,9 @@ class DiskQueue(BoundedQueue):
         return PutResult.ACCEPTED
 
     def _put_when_full(self, event: Event, on_durable: OnDurable | None) -> PutResult:
-        """See :meth:`BoundedQueue._put_when_full`; what waits for its commit is in the way."""
-        self._spool.ensure_awake()
+        """See :meth:`BoundedQueue._put_when_full`."""
+        if self._when_full == "block" or self._waits_for_commits():
+            self._spool.ensure_awake()
         return super()._put_when_full(event, on_durable)
 
     def _has_room(self, size: int = 1) -> bool:
@@ -162,8 +163,14 @@ class DiskQueue(BoundedQueue):
             self._spool.stage(self._backlog, event, on_durable)
         if dropped:
             self._spool.remove(self._backlog, dropped)
-        self._spool.nudge()
+        waits = on_durable is not None
+        hurries = waits or event.kind is Kind.AUDIT or self._waits_for_commits()
+        self._spool.nudge(waits=waits, hurries=hurries)
         return PutResult.ACCEPTED
+
+    def _waits_for_commits(self) -> bool:
+        """Whether much of what fills the queue cannot be delivered, and so make room, before its commit."""
+        return 2 * self._backlog.available < self._backlog.depth
 
     def _is_closed(self) -> bool:
         return self._closed or self._spool.closed

@@ -1,9 +1,9 @@
 """The committer: the thread that makes a spool's events durable, and when it does.
 
 It commits as soon as anything is staged that is in a hurry; what arrives meanwhile shares the next commit.
-What nobody waits for gathers company first, for some milliseconds, and deletions alone wait a little longer
-for it. After a failure it backs off, but tries again at once (at most twenty times a second) when somebody
-waits for an answer.
+What nobody waits for gathers company first, for some milliseconds, or some more where company comes;
+deletions alone wait a little longer for it. After a failure it backs off, but tries again at once (at most
+twenty times a second) when somebody waits for an answer.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from logweir.delivery.spool.removals import REMOVAL_LINGER
 from logweir.diagnostics import report
 from logweir.settings.delivery import RetryConfig
 
-__all__ = ["GATHERING", "Committable", "Committer"]
+__all__ = ["GATHERING", "GATHERING_UNDER_LOAD", "Committable", "Committer"]
 
 #: The longest that an event for which nobody waits gathers company before its commit, in seconds.
 GATHERING = 0.025
+#: The longest where company has come by then: a commit of four times the events costs little more.
+GATHERING_UNDER_LOAD = 0.1
 
 _RETRY = RetryConfig(initial=0.2, max=5.0)
 _LEAST_PAUSE = 0.05
@@ -46,6 +48,11 @@ class Committable(Protocol):
     @property
     def may_gather(self) -> bool:
         """Whether something is staged, and may wait a little for more."""
+        ...
+
+    @property
+    def has_company(self) -> bool:
+        """Whether so much is staged that more will come soon."""
         ...
 
     def is_interrupted(self) -> bool:
@@ -256,7 +263,13 @@ class Committer:
         """Wait for company for what is staged, until somebody is in a hurry or the time is up."""
         # Both before the look whether anybody waits: who stages later finds them.
         self._nudged = self.gathers = True
-        deadline = time.monotonic() + GATHERING
+        start = time.monotonic()
+        self._gather_until(start + GATHERING)
+        if self._spool.has_company:
+            self._gather_until(start + GATHERING_UNDER_LOAD)
+        self._nudged = self.gathers = False
+
+    def _gather_until(self, deadline: float) -> None:
         while (
             self.gathers
             and self._spool.may_gather
@@ -265,7 +278,6 @@ class Committer:
         ):
             with suppress(Empty):
                 self._wakeups.get(timeout=left)
-        self._nudged = self.gathers = False
 
     def _collect_removals(self) -> None:
         """Wait for company, until something is staged or the time is up."""

@@ -22,6 +22,7 @@ from logweir.delivery.spool.raw_salvage import RawSalvage
 from logweir.delivery.spool.spool_file import Record, SpoolFile
 from logweir.delivery.spool.sqlite_errors import SpoolClosed
 from logweir.diagnostics import logger, report
+from logweir.encoding.counted import counted
 from logweir.process.fork_gate import gate
 from logweir.sinks.shared.write_ahead_log import read_log
 
@@ -117,7 +118,8 @@ def _move(path: Path, take: Import, moved: list[int]) -> None:
     with gate:
         ownership.remove(path)
     if moved:
-        logger.info("took over %d events from %s, left by a process that is gone", sum(moved), path)
+        taken = counted(sum(moved), "event")
+        logger.info("took over %s from %s, left by a process that is gone", taken, path)
 
 
 def _salvage(path: Path, take: Import, error: sqlite3.Error) -> int:
@@ -130,11 +132,11 @@ def _salvage(path: Path, take: Import, error: sqlite3.Error) -> int:
     quarantined = ownership.quarantine(path)
     report(
         f"spool.damage.{path.name}",
-        "the disk queue %s, left by a process that is gone, is damaged (%s); %d events were saved from it "
+        "the disk queue %s, left by a process that is gone, is damaged (%s); %s saved from it "
         "and it was quarantined as %s; events known to be lost: %d",
         path,
         error,
-        count,
+        counted(count, "event", "was", "were"),
         quarantined,
         salvage.lost,
         level=logging.ERROR,

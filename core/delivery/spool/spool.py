@@ -396,6 +396,11 @@ class Spool:
         return self._staging.may_gather and not self.deferred.work
 
     @property
+    def has_company(self) -> bool:
+        """See :attr:`Committable.has_company`."""
+        return self._staging.has_company
+
+    @property
     def has_removals(self) -> bool:
         """Whether deletions wait for a commit."""
         return len(self._removals) > 0

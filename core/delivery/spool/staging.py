@@ -20,6 +20,8 @@ __all__ = ["Staged", "Staging"]
 
 #: Enough for one commit: that it gets more saves little.
 _MUCH, _MUCH_BYTES = 512, 2**20
+# Arrivals within the first gathering that make a longer one worth its while.
+_COMPANY = 16
 
 
 class Staged:
@@ -77,6 +79,11 @@ class Staging:
     def is_much(self) -> bool:
         """Whether a commit of what is here is worth its while."""
         return len(self._entries) >= _MUCH or self.size >= _MUCH_BYTES
+
+    @property
+    def has_company(self) -> bool:
+        """Whether so much is here that more will come soon."""
+        return len(self._entries) >= _COMPANY
 
     @property
     def may_gather(self) -> bool:

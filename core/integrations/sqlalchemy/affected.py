@@ -13,6 +13,7 @@ from sqlalchemy import BindParameter, Connection, Delete, Insert, Table, Update,
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Mapper, ORMExecuteState
 
+from logweir.encoding.counted import counted
 from logweir.integrations.sqlalchemy.tracked import Tracked, find, key_names
 from logweir.integrations.sqlalchemy.values import differ, take_lock
 from logweir.integrations.sqlalchemy.writing import RowChange
@@ -154,7 +155,7 @@ class Capture:
         return {name: row[name] for name in self._names if name in row}
 
     def _too_many(self) -> None:
-        self.why = f"it may change more than {self.tracked.max_rows} rows"
+        self.why = f"it may change more than {counted(self.tracked.max_rows, 'row')}"
 
     def _look_after_insert(self, result: Any) -> None:
         given = self._given()

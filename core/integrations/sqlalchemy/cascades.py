@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 from sqlalchemy.orm import Mapper, Session
 
+from logweir.encoding.counted import counted
 from logweir.integrations.sqlalchemy.tracked import Tracked, find, key_names
 from logweir.integrations.sqlalchemy.values import differ, read_row, take_lock
 from logweir.integrations.sqlalchemy.writing import RowChange, write_change, write_statement
@@ -90,7 +91,8 @@ def write_member(connection: Connection, session: Session, member: Member) -> No
         LogweirError: As for :func:`write_change`.
     """
     if not member.key:
-        why = f"the database may have changed more than {member.tracked.max_rows} rows with one they refer to"
+        most = counted(member.tracked.max_rows, "row")
+        why = f"the database may have changed more than {most} with one they refer to"
         write_statement(member.tracked, connection, session, "ON DELETE", None, why)
     elif (change := _change_of(connection, member)) is not None:
         write_change(member.tracked, connection, session, change)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from logweir.encoding.counted import counted
 from logweir.errors import ArchiveError
 from logweir.event import Event
 from logweir.process.threads import in_thread
@@ -107,7 +108,7 @@ def verify(storage: Storage, folder: str, file: ArchivedFile) -> None:
     except ArchiveError as error:
         raise error if str(error).startswith(place) else ArchiveError(f"{place}: {error}") from None
     if (content.rows, content.hexdigest()) != (file.rows, file.sha256):
-        raise ArchiveError(f"{place}: its {content.rows} rows are not the {file.rows} that were archived")
+        raise ArchiveError(f"{place}: {counted(content.rows, 'row')} there, and {file.rows:,} were archived")
 
 
 async def in_steps(items: Generator[T]) -> AsyncIterator[T]:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from logweir.config.models import RoutingConfig
 from logweir.diagnostics import logger, report
+from logweir.encoding.counted import counted
 from logweir.process.threads import in_thread
 from logweir.stores.archive.journal import Busy, Journal
 from logweir.stores.archive.progress import Cancelled, Progress, Summary
@@ -112,7 +113,10 @@ class RetentionSchedule:
 def _log_summary(job: Job, summary: Summary) -> None:
     if summary.archived or summary.deleted:
         logger.info(
-            "retention of sink %r: %d rows archived, %d deleted", job.sink, summary.archived, summary.deleted
+            "retention of sink %r: %s archived, %d deleted",
+            job.sink,
+            counted(summary.archived, "row"),
+            summary.deleted,
         )
     for problem in summary.problems:
         logger.error("retention of sink %r: %s", job.sink, problem)

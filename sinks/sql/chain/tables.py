@@ -41,6 +41,8 @@ from logweir.sinks.tamper_evidence import Head
 __all__ = ["BEGINNING", "Beginning", "ChainTables", "HeadMoved"]
 
 BEGINNING = "beginning"
+#: The largest number that a column of links holds.
+_LARGEST = 2**63 - 1
 #: Notes that are signed anew at once.
 _STEP = 1000
 
@@ -329,7 +331,10 @@ class ChainTables:
     def _note_gone(self, connection: Connection, links: Sequence[Link]) -> None:
         if not links:
             return
-        noted = set(self.gone_of(connection, {link.writer for link in links}))
+        numbers = [link.seq for link in links]
+        # Those that the new ones lie beside or within; what is elsewhere joins nothing.
+        beside = (min(numbers) - 1, min(max(numbers), _LARGEST - 1) + 1)
+        noted = set(self.gone_of(connection, {link.writer for link in links}, beside))
         runs = set(join([*noted, *(Run.of_row(link) for link in links)]))
         if not (changed := runs ^ noted):
             return

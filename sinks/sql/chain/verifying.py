@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, Table, func, or_, select, tuple_
 
+from logweir.encoding.counted import counted
 from logweir.sinks.sql.chain.dividing import cuts_of, parts_between
 from logweir.sinks.sql.chain.hashing import Run
 from logweir.sinks.sql.chain.identity import ChainEnd
@@ -164,8 +165,8 @@ class Verification:
         if beginning is not None and tally.unlinked > beginning.unlinked:
             yield Finding(
                 Trouble.INSERTED,
-                f"{tally.unlinked:,} rows have no link, and when the chains began there were only"
-                f" {beginning.unlinked:,}",
+                f"{counted(tally.unlinked, 'row', 'has', 'have')} no link, and when the chains began"
+                f" there were only {beginning.unlinked:,}",
             )
 
     async def _rows_without_link(self) -> AsyncIterator[Row[Any]]:

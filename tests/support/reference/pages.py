@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from logweir.benchmarks import page
 from support.public_api import ROOT
 from support.reference import api, commands, configuration, errors
 
@@ -15,5 +16,6 @@ def pages() -> dict[str, str]:
         "commands.md": commands.page(),
         "configuration.md": configuration.page(),
         "errors.md": errors.page(),
+        "engine-run.md": page.render(FOLDER / "engine", "engine"),
         **{f"api/{name}": text for name, text in api.pages().items()},
     }

@@ -1,5 +1,6 @@
 """Every benchmark runs, at tiny sizes; how fast is no matter of tests."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,19 @@ def test_a_benchmark_yields_a_report(
     report.show(Console(quiet=True))
     report.save(tmp_path, "report")
     assert (tmp_path / "report.json").read_text().startswith("{")
+
+
+def test_logweir_run_reads_every_line_in_every_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed: list[str] = []
+
+    def spy(*arguments: Any, real: Callable[..., Any] = subprocess.run, **options: Any) -> Any:
+        done = real(*arguments, **options)
+        printed.append((done.stdout + done.stderr).decode())
+        return done
+
+    monkeypatch.setattr(subprocess, "run", spy)
+    run.measure(events=50, runs=2)
+    assert sum("50 events read" in text for text in printed) == 3
 
 
 def test_contenders_take_turns_and_the_first_turn_does_not_count() -> None:

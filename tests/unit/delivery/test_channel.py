@@ -415,7 +415,7 @@ async def test_what_stays_on_disk_is_reported_if_there_is_any(
         assert caplog.text == ""
         one.channel.report_kept()
     assert (
-        "sink 'out': 1 event was not delivered before the stop, and waits on disk for the next start"
+        "sink 'out': 1 event was not delivered before the stop; kept on disk for the next start"
         in caplog.text
     )
 

@@ -41,7 +41,7 @@ def test_a_stop_while_a_sink_blocks_the_loop_keeps_all_that_waits_for_the_next_s
         assert logweir.stop(0.1) is True
         assert answer.result(20).sinks == ("out",)
     assert "a sink blocks the loop" in caplog.text
-    assert "11 events were not delivered before the stop; they are kept on disk" in caplog.text
+    assert "11 events were not delivered before the stop; kept on disk" in caplog.text
     counts = runtime.metrics().sinks["out"]
     assert (counts.queue_depth, counts.in_flight, counts.dropped) == (11, 0, {})
     again = logweir.start(config("memory", queue={"type": "memory"}))

@@ -212,7 +212,7 @@ def test_letters_that_stay_in_the_former_directory_are_reported(
     with caplog.at_level(logging.WARNING, "logweir"):
         runtime.reload({**config, "data_dir": str(tmp_path / "two")})
     runtime.stop()
-    assert f"1 dead letters stay in {letters.path}" in caplog.text
+    assert f"1 dead letter stays in {letters.path}" in caplog.text
 
 
 async def test_d6_housekeeping_is_called_when_everything_has_retired(monkeypatch: pytest.MonkeyPatch) -> None:

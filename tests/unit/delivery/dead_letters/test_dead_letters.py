@@ -291,7 +291,7 @@ async def test_dead_letters_are_kept_as_declared_and_their_end_is_counted_and_re
     bounds = DeadLettersConfig.model_validate({"keep": "90d"})
     await pruner.prune()
     assert pruner.expired == {"db": 5}
-    assert "5 dead letters of sink 'db' were deleted, beyond dead_letters.keep (7776000 s)" in caplog.text
+    assert "5 dead letters of sink 'db' deleted, beyond dead_letters.keep (7776000 s)" in caplog.text
     assert letters.totals.count == 0
 
 

@@ -44,6 +44,10 @@ class Played:
         return self.gathers and self.staged > 0 and not self.waiting
 
     @property
+    def has_company(self) -> bool:
+        return self.staged > 15
+
+    @property
     def has_removals(self) -> bool:
         return self.removals > 0
 

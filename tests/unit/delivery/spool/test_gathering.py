@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from logweir.delivery.queue import DropReason
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.spool import committer
 from logweir.delivery.spool.spool import Spool
@@ -65,3 +66,43 @@ def test_a_full_queue_does_not_wait_for_company(spool: Spool, when_full: str) ->
     put_at_leisure(spool, queue)
     queue.put(make_event())
     eventually(lambda: spool.backlog("sink").available == 4 or spool.backlog("sink").first_waiting() == 4)
+
+
+def test_where_company_comes_there_is_more_time_for_it(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committer, "GATHERING", 0.5)
+    monkeypatch.setattr(committer, "GATHERING_UNDER_LOAD", 3600.0)
+    queue = make_queue(spool)
+    queue.put(make_event())
+    eventually(lambda: spool.backlog("sink").available == 1)  # alone, it does not wait for long
+    gatherings: list[float] = []
+    gather_until = committer.Committer._gather_until
+
+    def noting(self: committer.Committer, deadline: float) -> None:
+        gatherings.append(deadline)
+        gather_until(self, deadline)
+
+    monkeypatch.setattr(committer.Committer, "_gather_until", noting)
+    for _ in range(30):
+        queue.put(make_event())
+    eventually(lambda: len(gatherings) == 2)
+    assert spool.backlog("sink").available == 1
+    queue.put(make_event(kind=Kind.AUDIT))
+    eventually(lambda: spool.backlog("sink").available == 32)
+
+
+def test_a_queue_that_is_full_of_what_is_committed_gathers_as_any_other(spool: Spool) -> None:
+    """So that a store that is away for long does not make each event cost a commit of its own."""
+    queue = make_queue(spool, when_full="drop_oldest", max_events=100)
+    for _ in range(100):
+        queue.put(make_event())
+    assert spool.flush(20.0)
+    for _ in range(3):
+        queue.put(make_event())
+    eventually(lambda: spool._committer.gathers)
+    for _ in range(40):
+        queue.put(make_event())
+    assert spool._committer.gathers
+    assert len(spool._staging) > 40
+    queue.put(make_event(kind=Kind.AUDIT))
+    eventually(lambda: spool.backlog("sink").available == 100)
+    assert queue.statistics().dropped == {DropReason.QUEUE_FULL_OLDEST: 44}
