@@ -18,8 +18,9 @@ from logweir.benchmarks.measure import Bar, Report, Series, figure, figures_betw
 __all__ = ["bars", "render"]
 
 _ORDER = (
-    "producer", "app", "router", "run", "jobs", "durable", "elsewhere", "audit-chain", "starting",
-    "hostile-calls", "dead-sink", "mysql", "elasticsearch", "mongodb", "loki", "broker", "kafka", "sinks-cpu",
+    "producer", "app", "app-elsewhere", "router", "run", "jobs", "durable", "elsewhere", "audit-chain",
+    "starting", "hostile-calls", "dead-sink", "mysql", "elasticsearch", "mongodb", "loki", "broker", "kafka",
+    "sinks-cpu",
 )  # fmt: skip
 #: The bars on the page of benchmarks: in words, of which benchmark, how the name of the series begins.
 _BARS = (
