@@ -44,6 +44,7 @@ __all__ = ["demo"]
 _CONCURRENCY = 32
 _STOP_SECONDS = 30.0
 _PATIENCE = 60.0
+_IDLE_SECONDS = 2.0
 _OUR_FILE = "service.err"
 _SECRETS = ("4111111111111111", "hunter2-of-the-demo")
 
@@ -144,8 +145,10 @@ async def _drive(address: str, requests: int) -> _Outcome:
     """
     import httpx  # noqa: PLC0415 - only the demo needs a client
 
+    # Below the service's five seconds: whoever reuses a connection that is being closed gets no answer.
+    limits = httpx.Limits(keepalive_expiry=_IDLE_SECONDS)
     try:
-        async with httpx.AsyncClient(base_url=address, timeout=_PATIENCE) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=_PATIENCE, limits=limits) as client:
             await _until_it_answers(client)
             return await _send(client, requests)
     except httpx.TransportError as error:
