@@ -66,6 +66,7 @@ _BARS = (
 )
 #: Between a case and what was measured of it, in the name of a series.
 _OF = " | "
+_MISSED = "**missed**"
 _HEAD = """\
 # What logweir costs: the results
 
@@ -94,17 +95,13 @@ def bars(folder: Path) -> str:
     Args:
         folder: Holds the results, as ``NAME.json``.
     """
+    reports = {name: Report.load(folder / f"{name}.json") for name in {name for _, name, _ in _BARS}}
     rows = ["| | median of the run | bar | |", "|---|---|---|---|"]
     for what, name, start in _BARS:
-        bar = next(
-            each for each in Report.load(folder / f"{name}.json").bars if each.series.name.startswith(start)
-        )
-        values, limit = bar.series.values, f"at {'most' if bar.at_most else 'least'} {bar.limit:,g}"
-        between = f" ({figures_between(bar.series)})" if len(values) > 1 else ""
-        verdict = "holds" if bar.holds else "**missed**"
-        rows.append(
-            f"| {what} | {figure(bar.series.median, bar.series.unit)}{between} | {limit} | {verdict} |"
-        )
+        bar = next(each for each in reports[name].bars if each.series.name.startswith(start))
+        between = f" ({figures_between(bar.series)})" if len(bar.series.values) > 1 else ""
+        median, verdict = figure(bar.series.median, bar.series.unit), "holds" if bar.holds else _MISSED
+        rows.append(f"| {what} | {median}{between} | {_limit(bar)} | {verdict} |")
     return "\n".join(rows)
 
 
@@ -145,9 +142,13 @@ def _cases(series: Sequence[Series]) -> Iterator[str]:
 
 
 def _row(bar: Bar) -> str:
-    verdict = f"at {'most' if bar.at_most else 'least'} {bar.limit:g}{'' if bar.holds else ', **missed**'}"
+    verdict = _limit(bar) if bar.holds else f"{_limit(bar)}, {_MISSED}"
     median = f"**{figure(bar.series.median, bar.series.unit)}**"
     return f"| {bar.series.name} | {median} | {figures_between(bar.series)} | {verdict} |"
+
+
+def _limit(bar: Bar) -> str:
+    return f"at {'most' if bar.at_most else 'least'} {bar.limit:,g}"
 
 
 def main(
