@@ -8,7 +8,6 @@ them. What the walk may cost is counted in :mod:`logweir.capture.budget`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -29,7 +28,7 @@ from logweir.capture.known_names import Known
 from logweir.capture.lists import SMALL_INT, SMALL_TEXT, Lists
 from logweir.capture.truncation import CUT_KEY, ENTRY_COST, ITEM_COST, TRUNCATED_FIELD, is_item_mark
 from logweir.config.models import LimitsConfig
-from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
+from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled, first
 from logweir.encoding.values import encode_value, unprintable
 from logweir.redaction.argument_lists import is_command, masked_arguments
 from logweir.redaction.halves import MOST_HALVES, SECOND_HALVES
@@ -263,8 +262,8 @@ class Walk(Lists):
         name: str = "",
     ) -> dict[str, Any]:
         """Add the entries of an object to ``target``, as many as the limits allow, and return it."""
-        # list() first: another thread may add to the dictionary while we walk.
-        kept = list(islice(entries, self._kept(total)))
+        # All at once: another thread may add to the dictionary while we walk.
+        kept = first(entries, self._kept(total))
         label = under, name, False
         self._work += OF_KEY * len(kept)
         others = [stored_text(key) for key, _ in kept if type(key) is not str]

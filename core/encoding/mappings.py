@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
-from logweir.encoding.parts import Entries, Labelled
+from logweir.encoding.parts import Entries, Labelled, first
 
 __all__ = ["encode_cookies", "encode_mapping", "encode_row", "is_cookie_jar", "is_header_table", "is_row"]
 
@@ -46,7 +46,7 @@ def is_cookie_jar(kind: type) -> bool:
 
 def encode_cookies(value: Any, limit: int) -> Entries:
     """Return the cookies of a jar by their names; every value of a cookie is a cookie, whatever its name."""
-    return Entries((cookie.name, Labelled(("cookie",), cookie.value)) for cookie in islice(value, limit))
+    return Entries((cookie.name, Labelled(("cookie",), cookie.value)) for cookie in first(value, limit))
 
 
 def encode_mapping(value: Any, limit: int) -> Any:
@@ -56,7 +56,7 @@ def encode_mapping(value: Any, limit: int) -> Any:
         return _request_of_scope(scope)
     if hasattr(type(value), "rel_url") and hasattr(type(value), "method"):  # aiohttp's
         return Entries([("method", value.method), ("path", str(value.rel_url)), ("client", value.remote)])
-    return Entries((key, item) for key, item in islice(value.items(), limit))
+    return Entries((key, item) for key, item in first(value.items(), limit))
 
 
 def _request_of_scope(scope: dict[str, Any]) -> Entries:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, Self, TypeVar
 
 from logweir.redaction.scan import MASK
 
-__all__ = ["Entries", "Excerpt", "Hidden", "Labelled", "excerpt"]
+__all__ = ["Entries", "Excerpt", "Hidden", "Labelled", "excerpt", "first"]
+
+_T = TypeVar("_T")
+_READINGS = 10
 
 
 class Entries(list[tuple[Any, Any]]):
@@ -68,3 +73,25 @@ def excerpt(text: str, longest: int) -> Excerpt:
     """Return both ends of a text that is much longer than it may be, or all of it."""
     lost = len(text) - 2 * longest
     return Excerpt(text) if lost <= 0 else Excerpt(text[:longest] + text[-longest:], lost)
+
+
+def first(members: Iterable[_T], limit: int) -> list[_T]:
+    """Return the first members of a container, read anew where another thread changed it meanwhile.
+
+    Not even ``list()`` over a dictionary's entries goes without interruption: it allocates, which may begin a
+    garbage collection, and the finalizers that this runs let other threads in.
+
+    Args:
+        members: A container, or a view of one; an iterator is read once.
+        limit: No more than this.
+
+    Raises:
+        RuntimeError: It changed each time.
+    """
+    for _ in range(_READINGS - 1):
+        try:
+            return list(islice(members, limit))
+        except RuntimeError:
+            if iter(members) is members:
+                raise
+    return list(islice(members, limit))

@@ -20,7 +20,6 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from itertools import islice
 from pathlib import PurePath
 from typing import Any, NamedTuple
 from urllib.parse import (
@@ -44,7 +43,7 @@ from logweir.encoding.mappings import (
     is_row,
 )
 from logweir.encoding.objects import encode_attrs, encode_dataclass, encode_pydantic, encode_struct
-from logweir.encoding.parts import Entries, Excerpt, Hidden, excerpt
+from logweir.encoding.parts import Entries, Excerpt, Hidden, excerpt, first
 
 __all__ = ["clean_text", "encode_value", "unprintable"]
 
@@ -198,7 +197,7 @@ def _encode_tuple(value: tuple[Any, ...], bounds: _Bounds) -> Any:
 
 
 def _encode_set(value: Iterable[Any], bounds: _Bounds) -> list[Any]:
-    members = list(islice(value, bounds.items))
+    members = first(value, bounds.items)
     # Comparing may take long: many members of any kind, or long texts that begin alike.
     if len(members) > _SORTED and not {*map(type, members)} <= _ORDERED:
         return members
@@ -213,11 +212,11 @@ def _sort_key(member: Any) -> Any:
 
 
 def _encode_iterable(value: Iterable[Any], bounds: _Bounds) -> list[Any]:
-    return list(islice(value, bounds.items))
+    return first(value, bounds.items)
 
 
 def _encode_dict(value: dict[Any, Any], bounds: _Bounds) -> Entries:
-    return Entries(islice(dict.items(value), bounds.items))
+    return Entries(first(dict.items(value), bounds.items))
 
 
 def _encode_mapping(value: Mapping[Any, Any], bounds: _Bounds) -> Any:

@@ -162,7 +162,7 @@ async def test_a_file_that_lost_rows_is_not_verified(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(part).slice(1), part)
     summary = await restored(config, str(tmp_path / "archive"))
     assert summary.restored == 0
-    assert "its 9 rows are not the 10 that were archived" in summary.problems[0]
+    assert "9 rows there, and 10 were archived" in summary.problems[0]
     assert await held(config) == []
 
 

@@ -1,5 +1,6 @@
 """What was logged is what is stored: encoded, redacted, bounded, and never an error."""
 
+import gc
 import re
 import sys
 import threading
@@ -462,6 +463,52 @@ def test_a_dictionary_that_another_thread_fills_is_walked_without_an_error():
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_dictionary_that_a_finalizer_fills_while_it_is_read_is_read_again():
+    growing = dict.fromkeys(map(str, range(5000)), 1)
+
+    class Finalized:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            growing["from a finalizer"] = True
+
+    snapshotter = _snapshotter()
+    Finalized()
+    usual = gc.get_threshold()
+    gc.set_threshold(1000)
+    try:
+        assert _fields(snapshotter, a=[growing])["a"][0]["0"] == 1
+    finally:
+        gc.set_threshold(*usual)
+
+
+@pytest.mark.parametrize("base", [UserDict, deque, set])
+def test_a_container_that_changes_while_it_is_read_is_read_again(base):
+    class Moving(base):
+        moved = 0
+
+        def __iter__(self):
+            for member in super().__iter__():
+                if not Moving.moved:
+                    Moving.moved += 1
+                    raise RuntimeError("changed size during iteration")
+                yield member
+
+    container = Moving({"a": 1, "b": 2}.items()) if base is UserDict else Moving("ab")
+    read = _fields(a=container)["a"]
+    assert Moving.moved == 1
+    assert sorted(read) == ["a", "b"]
+
+
+def test_a_container_that_changes_each_time_is_reported_by_its_type():
+    class Restless(deque):
+        def __iter__(self):
+            raise RuntimeError("deque mutated during iteration")
+
+    assert _fields(a=Restless("ab")) == {"a": "<unprintable Restless>"}
 
 
 def test_the_size_is_about_that_of_the_json():
