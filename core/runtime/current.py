@@ -280,7 +280,7 @@ def _note_source(source: ConfigSource) -> None:
 
 
 def metrics() -> Metrics:
-    """The counts up to now.
+    """The counts up to now; from a finaliser that interrupted the delivery itself, those of the call before.
 
     Raises:
         NotRunning: No runtime is running.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 
 from logweir.config.models import RoutingConfig
@@ -60,6 +59,7 @@ class Reload:
         # that metrics never see a channel twice, or not at all.
         self._books = registered(threading.RLock())
         self._history: dict[str, SinkMetrics] = {}
+        self._counted: dict[str, SinkMetrics] = {}  # what was answered last
         self._retiring: list[Channel] = []
         self._retirements: list[LastingTask] = []
         # Who still uses which spool: two reloads may follow each other before the first has ended.
@@ -78,14 +78,20 @@ class Reload:
             return spool, {channel.name for channel in self.all_channels()}, former
 
     def metrics(self) -> dict[str, SinkMetrics]:
-        """The counts of every sink, those of its predecessors included."""
-        # Who has the books may wait for a lock in which this thread was interrupted. Then it looks without
-        # them: in the middle of a reload, at worst, twice at a channel.
-        with nullcontext() if holds_registered() else self._books:
+        """The counts of every sink, those of its predecessors included.
+
+        A call that interrupted its own thread inside a lock of the delivery gets those of the call before:
+        the books and the queues have locks too, and who has one may wait for what is held here.
+        """
+        if holds_registered():
+            names = [channel.name for channel in self.all_channels()]
+            return {**dict.fromkeys(names, SinkMetrics()), **self._counted}
+        with self._books:
             sinks = dict(self._history)
             for channel in [*self._retiring, *self._fan_out.pipeline.channels.values()]:
                 sinks[channel.name] = _metrics_of(channel).after(sinks.get(channel.name, SinkMetrics()))
-        return sinks
+            self._counted = sinks
+        return dict(sinks)
 
     def note_former(self, config: RoutingConfig) -> None:
         """Note, where queues will be kept, where they are kept now: a start after a crash looks there too.

@@ -372,3 +372,32 @@ def test_metrics_inside_the_lock_of_a_queue_do_not_wait_for_who_reads_them_elsew
     assert len(answers) > 0
     reader.join(_LONG)
     assert len(answers) == 2
+
+
+def test_metrics_inside_the_locks_of_two_sinks_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """Two finalisers, each inside a lock that the counts of the other would need."""
+    sink = {"type": "memory", "batch": {"linger": "1ms"}}
+    runtime = logweir.start(
+        {
+            "data_dir": str(tmp_path),
+            "sinks": {name: {**sink, "queue": QUEUES[name]} for name in ("memory", "disk")},
+            "routes": [{"name": "all", "to": ["memory", "disk"]}],
+        }
+    )
+    logweir.audit_sync("before", timeout=60.0)
+    assert {sink.accepted for sink in runtime.metrics().sinks.values()} == {1}
+    both = threading.Barrier(2)
+    answers: list[set[int]] = []
+
+    def ask(lock: Any) -> None:
+        with lock:
+            both.wait(_LONG)
+            answers.append({sink.accepted for sink in runtime.metrics().sinks.values()})
+
+    locks = [channel.queue._lock for channel in runtime._reload.all_channels()]
+    asking = [threading.Thread(target=ask, args=(lock,), daemon=True) for lock in locks]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join(_LONG)
+    assert answers == [{1}, {1}]
