@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -31,9 +31,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.busy)
 
 
-@pytest.fixture(autouse=True)
-async def _nothing_blocks_the_event_loop() -> AsyncIterator[None]:
-    """Fail any test in which our code blocks an event loop."""
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_blocks_the_event_loop() -> Iterator[None]:
+    """Fail any test in which our code blocks an event loop; begun once, for that takes a third of a small test."""
     logweir.start  # noqa: B018 - its first use imports what runs on loops, which no test is about
     with blockbuster_ctx("logweir") as guard:
         # stop() and flush() say that they block; a test may call them on a loop.

@@ -21,7 +21,7 @@ __all__ = [
     "ENDS",
     "VALUE",
     "WORD",
-    "Guarded",
+    "PlacePattern",
     "Places",
     "mask_groups",
     "mask_places",
@@ -54,38 +54,41 @@ def value(number: int) -> str:
 VALUE = value(1)
 
 
-class Guarded:
-    """A pattern that tries at many places, and another one that finds at once that there is nothing for it.
+class PlacePattern:
+    """A pattern that is compiled when a text may need it first: hardly any of the tables' hundred ever does.
 
     Args:
         pattern: Finds secrets, in its named groups.
-        guard: Finds something in every text that the pattern does.
         flags: Of the pattern.
+        guard: Finds something in every text that the pattern does; for one that tries at many places.
     """
 
-    def __init__(self, pattern: str, guard: str, flags: re.RegexFlag = re.NOFLAG) -> None:
-        self._pattern = re.compile(pattern, flags)
-        self._guard = re.compile(guard)
+    __slots__ = ("_compiled", "_sources")
+
+    def __init__(self, pattern: str, flags: re.RegexFlag = re.NOFLAG, guard: str | None = None) -> None:
+        self._sources = pattern, flags, guard
+        self._compiled: tuple[re.Pattern[str], re.Pattern[str] | None] | None = None
 
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         """Return what the pattern finds."""
-        return self._pattern.finditer(text) if self._guard.search(text) else iter(())
+        pattern, guard = self._compiled or self.compile()
+        return iter(()) if guard is not None and not guard.search(text) else pattern.finditer(text)
+
+    def compile(self) -> tuple[re.Pattern[str], re.Pattern[str] | None]:
+        """Compile both; a second thread that does so meanwhile does the same."""
+        pattern, flags, guard = self._sources
+        compiled = re.compile(pattern, flags), None if guard is None else re.compile(guard)
+        self._compiled = compiled
+        return compiled
 
 
 #: For each pattern a word that is in every text it finds something in, and what of it is in the vocabulary.
-Places = Sequence[tuple[str, str, re.Pattern[str] | Guarded]]
+Places = Sequence[tuple[str, str, PlacePattern]]
 
 
 def places(rows: Iterable[tuple[str, str] | tuple[str, str, str]], flags: re.RegexFlag = re.NOFLAG) -> Places:
     """Return a table of places: of words, patterns, and guards where there are any."""
-    return [
-        (
-            row[0],
-            part_of(row[0]),
-            Guarded(row[1], row[2], flags) if len(row) > 2 else re.compile(row[1], flags),  # noqa: PLR2004
-        )
-        for row in rows
-    ]
+    return [(row[0], part_of(row[0]), PlacePattern(row[1], flags, *row[2:])) for row in rows]
 
 
 def mask_places(text: str, table: Places, scan: Scan, *, said: bool = False) -> str:
@@ -103,7 +106,7 @@ def mask_places(text: str, table: Places, scan: Scan, *, said: bool = False) -> 
 
 
 def mask_groups(
-    text: str, pattern: re.Pattern[str] | Guarded, scan: Scan, rule: str, *, said: bool = False
+    text: str, pattern: re.Pattern[str] | PlacePattern, scan: Scan, rule: str, *, said: bool = False
 ) -> str:
     """Mask all named groups of each match.
 
