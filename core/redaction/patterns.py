@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from logweir.errors import ConfigError, ConfigProblem
 from logweir.redaction.calls import CALL_PROBES
@@ -163,8 +164,13 @@ def probe_of(patterns: Iterable[Pattern]) -> Callable[[str], object | None]:
     Every alternative begins with one plain character: so ``re`` skips what none begins with by a set, and the
     alternatives of other characters by one comparison.
     """
+    return _joined(tuple(probe for pattern in patterns for probe in pattern.probes))
+
+
+@lru_cache(maxsize=32)  # every load of a routing.yaml asks for the same
+def _joined(probes: tuple[tuple[str, str], ...]) -> Callable[[str], object | None]:
     rests: dict[str, list[str]] = {}
-    for starts, rest in (probe for pattern in patterns for probe in pattern.probes):
+    for starts, rest in probes:
         for character in filter(re.compile(f"[{starts}]").match, _CHARACTERS):
             rests.setdefault(character, []).append(rest)
     found = [f"{re.escape(character)}(?:{'|'.join(rest)})" for character, rest in rests.items()]

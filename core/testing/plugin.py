@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from logweir.testing.capture import Captured
+    from logweir.testing.captured import Captured
 
 __all__ = ["logweir_capture"]
 
@@ -17,7 +17,7 @@ __all__ = ["logweir_capture"]
 def logweir_capture() -> Iterator[Captured]:
     """The events that the test logs; see :func:`logweir.testing.capture`."""
     # Every pytest run loads this plugin, also those that never log: what costs is imported here.
-    from logweir.testing.capture import capture  # noqa: PLC0415
+    from logweir.testing.captured import capture  # noqa: PLC0415
 
     with capture() as captured:
         yield captured

@@ -20,7 +20,7 @@ from django.urls import path
 
 import logweir
 from logweir.event import Event
-from logweir.testing.capture import Captured
+from logweir.testing.captured import Captured
 from support.programs import run_program, stored
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
