@@ -4,10 +4,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import structlog
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
@@ -50,6 +51,19 @@ def _nothing_blocks_the_event_loop() -> Iterator[None]:
         for function in guard.functions.values():
             function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_dsn_and_args")
         yield
+
+
+@pytest_asyncio.fixture
+async def _loop() -> AsyncIterator[None]:
+    """The event loop of a test."""
+    yield
+
+
+@pytest.fixture(autouse=True)
+def _the_loop_outlives_other_fixtures(request: pytest.FixtureRequest) -> None:
+    """What the fixtures of an asynchronous test close may still say so to its loop; others are spared a loop."""
+    if pytest_asyncio.is_async_test(request.node):
+        request.getfixturevalue("_loop")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -61,7 +61,7 @@ def test_a_worked_example_works(part: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(install(root))}
     modules = [name for _, name, _ in BLOCK.findall(EXAMPLES[part]) if name.endswith(".py")]
     for command in (
-        ["pytest", "-q", "-p", "no:cacheprovider", *tests],
+        ["pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *tests],
         ["ruff", "check", *modules],
         ["ruff", "format", "--check", *modules],
     ):

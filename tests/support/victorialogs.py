@@ -21,17 +21,17 @@ def push_url(url: str) -> str:
 
 def rows(url: str, query: str, timeout: float = 60) -> list[dict[str, Any]]:
     """The answer to a query: one mapping for each entry, of labels, metadata, parsed line, ``_time`` and ``_msg``."""
-    show(url)
+    show(url, timeout)
     with httpx.Client(base_url=url, timeout=timeout, verify=False) as client:
         answer = client.post("/select/logsql/query", data={"query": query})
         answer.raise_for_status()
         return decoded(answer.content)
 
 
-def show(url: str) -> None:
+def show(url: str, timeout: float = 60) -> None:
     """Have it show what it took."""
     # Authorities of certifi would be read for each call, which takes longer than the call.
-    httpx.get(f"{url}/internal/force_flush", timeout=60, verify=False).raise_for_status()
+    httpx.get(f"{url}/internal/force_flush", timeout=timeout, verify=False).raise_for_status()
 
 
 def decoded(answer: bytes) -> list[dict[str, Any]]:
