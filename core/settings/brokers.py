@@ -37,7 +37,7 @@ def missing_extra(kind: str | None) -> str | None:
 class BrokerKeys(KafkaKeys):
     """Where the broker is, and how its messages are shared."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     url: str | None = None
     """With `type: redis`, where Redis is: `redis://user:password@host:6379/0`, `rediss://…` with TLS (options

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 
+from logweir.settings.described import Described
 from logweir.settings.strict import StrictModel
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import Seconds
@@ -41,10 +42,10 @@ class SaslConfig(StrictModel):
     """Our password, as in `${KAFKA_PASSWORD}`."""
 
 
-class KafkaKeys(BaseModel):
+class KafkaKeys(Described):
     """Where Kafka is, and how its topic is made."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     brokers: tuple[Annotated[str, AfterValidator(_is_an_address)], ...] | None = None
     """With `type: kafka`, some of its brokers, `host:port` each; they name the others."""
