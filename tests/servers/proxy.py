@@ -6,6 +6,7 @@ injected answers combine, the others replace each other.
 """
 
 import asyncio
+import contextlib
 import math
 import socket
 import struct
@@ -78,7 +79,8 @@ class FaultProxy:
         self._cut: int | None = None
         self._answer: Answer | None = None
         self._owed = 0.0  # the part of an injected answer that the share has added up to
-        self._listener: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._accepting: set[asyncio.Task[None]] = set()
         self._links: set[_Link] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault proxy", daemon=True)
@@ -147,11 +149,28 @@ class FaultProxy:
     async def _begin(self) -> None:
         self._passing = asyncio.Event()
         self._passing.set()
-        await self._listen()
+        self._listen()
 
-    async def _listen(self) -> None:
+    def _listen(self) -> None:
+        # A server of asyncio's, closed in the turn in which a connection came, forgets that without closing it.
         if self._listener is None:
-            self._listener = await asyncio.start_server(self._accept, self.host, self.port, limit=_CHUNK)
+            self._listener = socket.create_server((self.host, self.port), backlog=100)
+            self._listener.setblocking(False)
+            self._loop.add_reader(self._listener, self._accept, self._listener)
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            task = self._loop.create_task(self._forward(connection))
+            self._accepting.add(task)
+            task.add_done_callback(self._accepting.discard)
 
     async def _set(
         self, *, latency: float | None = None, cut: int | None = None, answer: Answer | None = None
@@ -173,28 +192,29 @@ class FaultProxy:
             for link in list(self._links):
                 link.reset()
             self._passing.set()
-        if way is _Way.REFUSING and self._listener is not None:
-            self._listener.close()
-            self._listener = None
-        elif way is not _Way.REFUSING:
-            await self._listen()
+        if way is _Way.REFUSING:
+            self._stop_listening()
+        else:
+            self._listen()
 
     async def _clear(self) -> None:
         self._way = _Way.OPEN
         self._latency, self._cut, self._answer = 0.0, None, None
         self._passing.set()
-        await self._listen()
+        self._listen()
 
     async def _end(self) -> None:
         await self._go(_Way.REFUSING)
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in others:  # one that had just been accepted may begin a task of its own meanwhile
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # a task that has not begun closes nothing
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         await asyncio.sleep(0)  # a reset connection closes its socket in the loop's next turn
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, connection: socket.socket) -> None:
         self.connections += 1
+        reader, writer = await asyncio.open_connection(sock=connection, limit=_CHUNK)
         link = _Link(writer)
         self._links.add(link)
         try:

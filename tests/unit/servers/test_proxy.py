@@ -1,16 +1,19 @@
 """The fault proxy itself, between a small client and two small servers: an echo, and an HTTP server."""
 
+import gc
 import http.server
 import socket
 import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
 
 from servers import FaultProxy
+from support.waiting import eventually
 
 pytestmark = pytest.mark.busy
 
@@ -239,3 +242,27 @@ def test_answers_cannot_be_injected_into_other_protocols(echo: FaultProxy) -> No
 def test_the_url_keeps_all_but_the_place(echo: FaultProxy) -> None:
     with FaultProxy(f"mysql+aiomysql://u:p@127.0.0.1:{echo.port}/t?charset=utf8mb4") as proxy:
         assert proxy.url == f"mysql+aiomysql://u:p@127.0.0.1:{proxy.port}/t?charset=utf8mb4"
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+@pytest.mark.parametrize("harm", ["refuse", "close"])
+def test_a_connection_that_comes_in_the_moment_of_a_fault_is_closed(echo: FaultProxy, harm: str) -> None:
+    release, stands = threading.Event(), threading.Event()
+
+    def stand_still() -> None:
+        stands.set()
+        release.wait(10)
+
+    # Both are found in one turn of the proxy's loop: a connection to accept, and what is to end all of them.
+    echo._loop.call_soon_threadsafe(stand_still)
+    stands.wait(10)
+    connection = connect(echo)
+    harming = threading.Thread(target=getattr(echo, harm))
+    harming.start()
+    eventually(lambda: len(echo._loop._ready) > 0)  # type: ignore[attr-defined]
+    release.set()
+    harming.join()
+    with connection, suppress(ConnectionResetError):
+        assert connection.recv(1) == b""
+    echo.close()
+    gc.collect()
