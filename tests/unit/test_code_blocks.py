@@ -43,7 +43,9 @@ SHELL = {"|", "&&", "||", ";", "&", "<", ">", ">>"}
 
 @functools.cache
 def validator(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json.loads((REFERENCE / name).read_text(encoding="utf-8")))
+    schema = json.loads((REFERENCE / name).read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
 
 
 @pytest.mark.parametrize("block", blocks("python", "py"), ids=str)

@@ -244,7 +244,6 @@ def test_the_url_keeps_all_but_the_place(echo: FaultProxy) -> None:
         assert proxy.url == f"mysql+aiomysql://u:p@127.0.0.1:{proxy.port}/t?charset=utf8mb4"
 
 
-@pytest.mark.filterwarnings("error::ResourceWarning")
 @pytest.mark.parametrize("harm", ["refuse", "close"])
 def test_a_connection_that_comes_in_the_moment_of_a_fault_is_closed(echo: FaultProxy, harm: str) -> None:
     release, stands = threading.Event(), threading.Event()
