@@ -42,14 +42,10 @@ class TestMotor(SinkContract):
         return MongoSink(config, SinkContext(workers=2))
 
 
-# PyMongo drops, without closing it, the socket that it is connecting when it is cancelled.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 class TestPyMongo(TestMotor):
     driver = "pymongo"
 
 
-# PyMongo drops, without closing it, the socket that it is connecting when it is cancelled.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 class TestEveryOption(TestMotor):
     driver = "pymongo"
     options = {

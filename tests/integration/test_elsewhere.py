@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,7 +21,11 @@ from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.delivery.elsewhere import host_spool
 from logweir.delivery.elsewhere.places import worker_path
+from logweir.delivery.elsewhere.queue import ElsewhereQueue
 from logweir.delivery.queue import DropReason
+from logweir.delivery.spool.notifications import Answers
+from logweir.delivery.spool.spool import Spool
+from logweir.delivery.spool.staging import Staged
 from logweir.errors import AuditError, ConfigError, LogweirError
 from logweir.event import Event
 from logweir.runtime.runtime import Runtime
@@ -270,6 +275,34 @@ def test_a_file_that_is_damaged_under_way_is_replaced_and_nothing_of_it_is_lost(
             eventually(lambda: waiting(runtime) == 0)
             audit(runtime, "e")
             eventually(lambda: Store.names[-1] == "e")
+
+
+def test_a_worker_that_is_faster_than_the_note_of_the_commit_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_spool, "_POLL", 0.01)  # it finds rows before it is woken
+    config = configured(tmp_path)
+    reported = threading.Event()
+    take_report, finish = ElsewhereQueue._take_report, Spool._finish
+
+    def note_late(spool: Spool, batch: list[Staged]) -> Answers:
+        assert reported.wait(30), "the worker has not delivered what is in the file"
+        return finish(spool, batch)
+
+    def noticed(queue: ElsewhereQueue) -> None:
+        take_report(queue)
+        if "second" in Store.names:
+            reported.set()
+
+    monkeypatch.setattr(ElsewhereQueue, "_take_report", noticed)
+    with application(config) as runtime, working(config):
+        audit(runtime, "first")
+        eventually(lambda: waiting(runtime) == 0)
+        monkeypatch.setattr(Spool, "_finish", note_late)
+        audit(runtime, "second")
+        eventually(lambda: waiting(runtime) == 0)
+        eventually(lambda: rows_on_disk(tmp_path) == 0)
+        assert Store.names == ["first", "second"]
 
 
 def test_two_applications_are_served_in_turn_and_reported_to_each(tmp_path: Path) -> None:

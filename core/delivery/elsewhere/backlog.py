@@ -20,6 +20,7 @@ class BacklogElsewhere(Backlog):
         ledger: What is committed and not known to be settled.
         line: To the worker; one for all queues of the sink.
         announced: Up to which position the worker was woken.
+        early: What the worker has reported of events whose commit is not noted here yet.
     """
 
     def __init__(self, sink: str, window: int, window_bytes: int) -> None:
@@ -27,6 +28,7 @@ class BacklogElsewhere(Backlog):
         self.ledger = Ledger()
         self.line: Line | None = None
         self.announced = 0
+        self.early: list[tuple[int, int]] = []
 
     def commit(self, seq: int, time: int) -> None:
         """See :meth:`Backlog.commit`; no event stays in memory."""
@@ -50,9 +52,16 @@ class BacklogElsewhere(Backlog):
         return self._committed_next
 
     def settle_elsewhere(self, runs: Iterable[tuple[int, int]]) -> list[int]:
-        """Note that everything from one position to another is settled; returns what waited until now."""
+        """Note that everything from one position to another is settled; returns what waited until now.
+
+        To be called again, if only with what is :attr:`early`, after each commit.
+        """
         before = self.ledger.size
+        runs = [*self.early, *runs]
         settled = [seq for first, last in runs for seq in self.ledger.settle(first, last)]
+        # A row is in the file, where the worker reads it, before the ledger has it. Rows come into the file in
+        # the order of their positions: what a run spans and the file has not got yet will never come.
+        self.early = [run for run in runs if self._committed_next <= run[1] <= self._last]
         self.depth -= len(settled)
         self.size -= before - self.ledger.size
         return settled

@@ -64,6 +64,8 @@ class ElsewhereQueue(DiskQueue):
             watch = self._line.announce(path)
         if self._flushes or watch:
             self._wake(self._on_wake)
+        if self._backlog.early:  # the worker was faster than the note of this commit
+            self._wake(self._take_report)
 
     # -- from the worker: the delivery loop ---------------------------------------------------------
 
