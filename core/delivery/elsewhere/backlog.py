@@ -59,8 +59,8 @@ class BacklogElsewhere(Backlog):
         before = self.ledger.size
         runs = [*self.early, *runs]
         settled = [seq for first, last in runs for seq in self.ledger.settle(first, last)]
-        # A row is in the file, where the worker reads it, before the ledger has it. Rows come into the file in
-        # the order of their positions: what a run spans and the file has not got yet will never come.
+        # A row is in the file, where the worker reads it, before the ledger has it. Rows come into the file
+        # in the order of their positions: what a run spans and the file has not got yet will never come.
         self.early = [run for run in runs if self._committed_next <= run[1] <= self._last]
         self.depth -= len(settled)
         self.size -= before - self.ledger.size
