@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logweir.benchmarks.suite import wording
+from logweir.benchmarks.suite.command_rows import command_rows
 from logweir.benchmarks.suite.explanations import differing_rates
 from logweir.benchmarks.suite.results import Measure, Results
 from logweir.benchmarks.suite.standings import standings
-from logweir.benchmarks.suite.summary import Row, emptied, headline, volumes
+from logweir.benchmarks.suite.summary import Row, emptied, headline, largest_volume, volumes
 from logweir.benchmarks.suite.truth import CLASSES
 from logweir.benchmarks.suite.units import figure, span
 
@@ -49,6 +50,7 @@ def render(results: Results, source: str = "backends.json") -> str:
         _matrix(results),
         _growth(results),
         _questions(results),
+        _commands(results),
         _notes(results),
     ]
     return "\n".join(part for part in parts if part)
@@ -165,6 +167,27 @@ def _questions(results: Results) -> str:
             lines.append(f"| {volume:,} | {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _commands(results: Results) -> str:
+    rows = list(command_rows(results))
+    if not rows:
+        return ""
+    lines = [
+        "## What the commands take",
+        "",
+        f"Each a process of its own, its start included, over {largest_volume(results):,} events;",
+        "`query` reads all of them, or what it can in a minute.",
+        "",
+        *_head(results, ""),
+    ]
+    for row in rows:
+        cells = " | ".join(
+            figure(row.values[name].median, row.unit) if name in row.values else "–"
+            for name in results.backends
+        )
+        lines.append(f"| `{row.command}`: {row.what} | {cells} |")
+    return "\n".join([*lines, ""])
 
 
 def _median(measure: Measure | None, unit: str = "") -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 from logweir.benchmarks.suite import curves, wording
+from logweir.benchmarks.suite.command_rows import command_rows
 from logweir.benchmarks.suite.explanations import differing_rates
 from logweir.benchmarks.suite.results import Measure, Results
 from logweir.benchmarks.suite.standings import standings
@@ -16,13 +16,6 @@ from logweir.benchmarks.suite.units import count, figure, span
 from logweir.errors import MissingDependency
 
 __all__ = ["render"]
-
-_COMMANDS = {
-    "first_row": ("time to the first row", "ms"),
-    "seconds": ("whole time", "s"),
-    "rate": ("rows", "rows/s"),
-    "peak_memory": ("most memory", "MiB"),
-}
 
 
 def render(results: Results) -> str:
@@ -57,7 +50,7 @@ def render(results: Results) -> str:
         storage=list(curves.bars(results)),
         matrix=list(_matrix(results)),
         workers=_workers(results) or [1],
-        commands=list(_commands(results)),
+        commands=list(command_rows(results)),
         wrong=list(wording.wrong(results)),
     )
 
@@ -116,17 +109,3 @@ def _matrix(results: Results) -> Iterator[_Line]:
             if any(cells):
                 bare = results.one("ingest_bare", backend, batch=batch)
                 yield _Line(backend, batch, bare, cells, latency)
-
-
-def _commands(results: Results) -> Iterator[dict[str, Any]]:
-    """What `logweir query`, `trace` and `tail` cost over each store: a row for each command and property."""
-    found = list(results.select("command"))
-    for command in dict.fromkeys(str(measure.labels["command"]) for measure in found):
-        for what, (words, unit) in _COMMANDS.items():
-            values = {
-                measure.backend: measure
-                for measure in found
-                if (measure.labels["command"], measure.labels["what"]) == (command, what)
-            }
-            if values:
-                yield {"command": command, "what": words, "unit": unit, "values": values}

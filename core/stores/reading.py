@@ -168,8 +168,7 @@ async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[E
     while True:
         limit = wanted + len(boundary)
         page = await _answer(sink, replace(_from(reached, query), limit=limit))
-        fresh = [event for event in page if event.id not in boundary]
-        if fresh:
+        if fresh := [event for event in page if event.id not in boundary]:
             yield fresh
             wanted = min(size, _fitting(fresh))
         if len(page) < limit:
@@ -179,6 +178,7 @@ async def pages(sink: Readable, query: Query, size: int) -> AsyncIterator[list[E
         if moment != reached:
             reached, boundary = moment, set()
         boundary.update(event.id for event in page if event.time // 1000 == last)
+        del page, fresh  # before the next one takes as much
 
 
 async def _answer(sink: Readable, query: Query) -> list[Event]:
@@ -290,6 +290,7 @@ async def _read_on(
                     return
                 for event in page:
                     yield event
+                del page, event  # before the next one takes as much
     except Exception as error:  # noqa: BLE001 - a sink may raise anything
         silent[name] = _reason(error)
 

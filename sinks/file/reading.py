@@ -18,7 +18,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,7 @@ from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.file.blocks import SIZE, Block, Wanted
 from logweir.sinks.file.config import ROTATED
+from logweir.sinks.file.needles import Needles
 from logweir.sinks.file.rotation import rotated_files
 from logweir.sinks.file.sources import Current, Identity, Notes, Packed, Rotated, Source, Unpacking, Vanished
 from logweir.sinks.query_match import matches
@@ -112,6 +113,7 @@ class Reader:
 
     def _find(self, path: Path, query: Query) -> list[Event]:
         best, wanted, newest_first = _Best(query), Wanted(query), query.newest_first
+        asked = _Asked(query.ids, Needles(query))
         with contextlib.ExitStack() as stack:
             sources = self._sources(path, stack)
             noted = [
@@ -122,12 +124,12 @@ class Reader:
             ]
             for source in sources:
                 if not source.is_read:
-                    best.take(_unread(source, query.ids))
+                    best.take(_unread(source, asked))
             noted.sort(key=_latest if newest_first else _earliest, reverse=newest_first)
             for source, block in noted:
                 if best.is_complete_before(block):
                     break
-                best.take(_in_block(source, block, query.ids))
+                best.take(_in_block(source, block, asked))
         return best.events()
 
     def _sources(self, path: Path, stack: contextlib.ExitStack) -> list[Source]:
@@ -154,6 +156,13 @@ class Reader:
         if file.suffix == ".gz":
             return Packed(file, status, known, self._unpacking)
         return Rotated(file, status, known)
+
+
+class _Asked(NamedTuple):
+    """What rules a line out before it is decoded."""
+
+    ids: frozenset[str] | None
+    needles: Needles
 
 
 class _Best:
@@ -207,13 +216,13 @@ def _open(path: Path, stack: contextlib.ExitStack) -> IO[bytes] | None:
         return None
 
 
-def _unread(source: Source, ids: frozenset[str] | None) -> Iterator[Event]:
+def _unread(source: Source, asked: _Asked) -> Iterator[Event]:
     """The events behind the noted blocks, which are noted block by block."""
     notes = source.notes
     with _reporting_damage(source):
         with source.opened(notes.blocks.end) as file:
             while lines := file.readlines(SIZE):
-                heads, events = _decoded(lines, ids)
+                heads, events = _decoded(lines, asked)
                 yield from events
                 # The last block of a file that grows is not whole yet, and its last line may not be either.
                 size = sum(map(len, lines))
@@ -222,9 +231,10 @@ def _unread(source: Source, ids: frozenset[str] | None) -> Iterator[Event]:
         source.note_end()
 
 
-def _in_block(source: Source, block: Block, ids: frozenset[str] | None) -> Iterator[Event]:
+def _in_block(source: Source, block: Block, asked: _Asked) -> Iterator[Event]:
     with _reporting_damage(source):
-        for line in source.lines_of(block):
+        ids, needles = asked
+        for line in needles.sift(source.lines_of(block)):
             with contextlib.suppress(ValueError):
                 if ids is None or _decode_id(line).id in ids:
                     yield decode_event(line)
@@ -240,23 +250,24 @@ def _reporting_damage(source: Source) -> Iterator[None]:
         report(f"{source.path}.corrupt", "%s is corrupt and was read only in part: %s", source.path, error)
 
 
-def _decoded(lines: Iterable[bytes], ids: frozenset[str] | None) -> tuple[list[tuple[int, str]], list[Event]]:
-    """The times and ids of lines, and their events; those of other ids than asked for are left out.
+def _decoded(lines: Iterable[bytes], asked: _Asked) -> tuple[list[tuple[int, str]], list[Event]]:
+    """The times and ids of lines, and the events of those that are not ruled out.
 
     A line that is no event, such as one that is being written, is passed over.
     """
     heads, events = list[tuple[int, str]](), list[Event]()
+    ids, needles = asked
     for line in lines:
         try:
-            if ids is None:
+            if ids is None and not needles:
                 event = decode_event(line)
                 heads.append((event.time, event.id))
                 events.append(event)
                 continue
-            # A search by ids wants few of many: a time and an id cost a third of an event.
+            # Few of many are wanted: a time and an id cost a third of an event.
             head = _decode_head(line)
             heads.append((parse_time(head.time), head.id))
-            if head.id in ids:
+            if (ids is None or head.id in ids) and needles.may_be_in(line):
                 events.append(decode_event(line))
         except ValueError:
             continue

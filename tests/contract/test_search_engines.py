@@ -16,6 +16,8 @@ import pytest
 from logweir.errors import SinkRejected
 from logweir.event import Kind
 from logweir.sinks.contract import Query, SinkContext
+from logweir.sinks.shared.search_engine import reading
+from logweir.sinks.shared.search_engine.query import page_of
 from logweir.sinks.shared.search_engine.sink import SearchEngineSink
 from logweir.sinks.threaded import as_async
 from logweir.testing.contract import SinkContract, assert_law, make_event
@@ -313,7 +315,11 @@ async def test_without_full_text_only_the_name_is_found(server: Server, store: E
         assert await all_of(sink, text="fox") == []
 
 
-async def test_a_search_reads_page_after_page(server: Server, store: Elastic) -> None:
+async def test_a_search_reads_page_after_page(
+    server: Server, store: Elastic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_FIRST_PAGE", 100)
+    monkeypatch.setattr(reading, "_LARGEST_PAGE", 400)
     batch = [make_event(time_ns=MOMENT_NS, number=number) for number in range(1203)]
     async with opened(server.url, store) as sink:
         await sink.write(batch)
@@ -321,6 +327,29 @@ async def test_a_search_reads_page_after_page(server: Server, store: Elastic) ->
         assert [event.id for event in found] == sorted(event.id for event in batch)
         newest = [event async for event in sink.search(Query(limit=700, newest_first=True))]
         assert [event.id for event in newest] == sorted((event.id for event in batch), reverse=True)[:700]
+
+
+async def test_pages_of_a_search_grow_with_what_fits_into_one(
+    server: Server, store: Elastic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_FIRST_PAGE", 10)
+    sizes: list[int] = []
+
+    def noted(query: Query, size: int, *others: Any) -> dict[str, Any]:
+        sizes.append(size)
+        return page_of(query, size, *others)
+
+    monkeypatch.setattr(reading, "page_of", noted)
+    small = [make_event(time_ns=MOMENT_NS + number) for number in range(30)]
+    large = [make_event(time_ns=MOMENT_NS + 100 + number, text="x" * 100_000) for number in range(80)]
+    async with opened(server.url, store) as sink:
+        await sink.write([*small, *large])
+        assert len(await all_of(sink)) == 110
+        assert sizes == [10, 5000]
+        sizes.clear()
+        assert len([event async for event in sink.search(Query(newest_first=True))]) == 110
+        assert sizes[0] == 10
+        assert 2 * 2**20 < sizes[1] * 100_000 <= 4 * 2**20
 
 
 async def test_documents_of_somebody_elses_are_passed_over(server: Server, store: Elastic) -> None:

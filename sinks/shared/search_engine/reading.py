@@ -7,8 +7,10 @@ snapshot of the index (a point in time) has to be held open.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
+
+import msgspec
 
 from logweir.diagnostics import report
 from logweir.errors import SinkError
@@ -22,8 +24,10 @@ from logweir.sinks.shared.search_engine.query import leaves, page_of
 
 __all__ = ["ABSENT_IS_EMPTY", "find", "refresh"]
 
-#: The most documents in a page.
-_PAGE = 500
+#: Documents in the first page, and the most in one: the server sorts all that match anew for each.
+_FIRST_PAGE, _LARGEST_PAGE = 500, 5000
+#: What the documents of a page may weigh, about, and how many of one are weighed for the next.
+_PAGE_BYTES, _SAMPLE = 4 * 2**20, 20
 #: Nothing was written yet: that is no error.
 ABSENT_IS_EMPTY = "ignore_unavailable=true&allow_no_indices=true"
 
@@ -46,8 +50,9 @@ async def find(client: Client, layout: Layout, query: Query) -> AsyncIterator[Ev
     after: list[Any] | None = None
     last: tuple[int, str] | None = None
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}&allow_partial_search_results=false"
+    wanted = _FIRST_PAGE
     while left is None or left > 0:
-        size = _PAGE if left is None else min(_PAGE, left)
+        size = wanted if left is None else min(wanted, left)
         answer = await client.request("POST", target, page_of(query, size, after, client.product.time_sort))
         hits = answer["hits"]["hits"]
         for hit in hits:
@@ -62,6 +67,15 @@ async def find(client: Client, layout: Layout, query: Query) -> AsyncIterator[Ev
         if len(hits) < size:
             return
         after = hits[-1]["sort"]
+        wanted = _fitting(hits)
+        del answer, hits  # before the next page takes as much
+
+
+def _fitting(hits: Sequence[dict[str, Any]]) -> int:
+    """How many documents like those of a page one may have."""
+    sample = hits[:: max(1, len(hits) // _SAMPLE)]
+    average = sum(len(msgspec.json.encode(hit["_source"])) for hit in sample) // len(sample)
+    return max(1, min(_LARGEST_PAGE, _PAGE_BYTES // max(1, average)))
 
 
 def _event_of(hit: dict[str, Any]) -> Event | None:

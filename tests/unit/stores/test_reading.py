@@ -1,9 +1,13 @@
 """Reading page by page: everything once, in order, however the times fall together."""
 
+import contextlib
 import random
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +17,7 @@ from logweir.config.models import RoutingConfig
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.memory import MemoryConfig, MemorySink
+from logweir.stores import reading
 from logweir.stores.reading import opened, pages, stream_each
 from logweir.testing.contract import make_event
 
@@ -103,3 +108,42 @@ async def test_pages_of_large_events_are_small() -> None:
     assert sizes[0] == 500
     assert 1 < max(sizes[1:]) * 200_000 < 40 * 2**20
     assert sum(sizes) == 900
+
+
+class Counted(dict[str, Any]):
+    """Fields whose event is counted while it is anywhere in memory."""
+
+    alive = 0
+
+    def __init__(self) -> None:
+        Counted.alive += 1
+        weakref.finalize(self, self._gone)
+
+    @classmethod
+    def _gone(cls) -> None:
+        cls.alive -= 1
+
+
+class Fetching(MemorySink):
+    """A sink that fetches what it finds, as one of a server does."""
+
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        self.in_memory = max(getattr(self, "in_memory", 0), Counted.alive)
+        async for event in super().search(query):
+            yield msgspec.structs.replace(event, fields=Counted())
+
+
+async def test_no_page_is_kept_while_the_next_one_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = Fetching(MemoryConfig())
+    await sink.write([make_event(str(n), time_ns=10**18 + n * 10**7) for n in range(60)])
+    monkeypatch.setattr(reading, "_FIRST_PAGE", 10)
+    monkeypatch.setattr(reading, "_STREAMED", 10)
+    monkeypatch.setattr(
+        reading, "opened", lambda *_, **__: contextlib.nullcontext(SimpleNamespace(itself=sink))
+    )
+    config, silent = RoutingConfig.model_construct(), dict[str, str]()
+    found = 0
+    async for _ in stream_each(config, Query(), ["one"], silent):
+        found += 1
+    assert (found, silent) == (60, {})
+    assert sink.in_memory < 10 // 2  # the last events, which are on their way to the reader

@@ -95,6 +95,8 @@ def test_a_growth_run_is_also_whole_as_markdown_and_in_the_terminal() -> None:
     assert "[growth.json](growth.json)" in text
     assert "**One event by its id**" in text
     assert "1.5 ms; 65 s" in text
+    assert "## What the commands take" in text
+    assert "| `query`: time to the first row | 40.0 ms |" in text
     for width in (80, 200):
         output = io.StringIO()
         terminal.show(growth_run(), Console(file=output, width=width))
