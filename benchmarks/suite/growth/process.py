@@ -6,7 +6,9 @@ is this process. A server elsewhere is not counted, nor one of another user.
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +17,10 @@ from urllib.parse import urlsplit
 import psutil
 
 __all__ = ["Counters", "Watched", "watched"]
+
+
+#: Seconds without a byte after which a server is at rest, how long that is waited for, and between two looks.
+_REST, _UNREST, _LOOK = 1.0, 30.0, 0.1
 
 
 class Counters(NamedTuple):
@@ -52,6 +58,21 @@ class Watched:
         # only write_bytes sees, though it counts a whole folio of the cache for each page that is changed.
         written = sum(c.write_chars if self.embedded else c.write_bytes for c in counts)
         return Counters(written, sum(c.read_bytes for c in counts))
+
+    async def counters_at_rest(self) -> Counters | None:
+        """As :meth:`counters`, once a server has written nothing for a second; after half a minute, anyway.
+
+        A server writes on behind what it confirms: it would be counted with what is done next.
+        """
+        before = self.counters()
+        deadline = time.monotonic() + _UNREST
+        rest = 0.0
+        while not self.embedded and before is not None and rest < _REST and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK)
+            now = self.counters()
+            rest = rest + _LOOK if now is not None and now.written == before.written else 0.0
+            before = now
+        return before
 
     def memory(self) -> float | None:
         """Bytes that it holds in memory, shared ones once for each process."""

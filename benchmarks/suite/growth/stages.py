@@ -75,7 +75,7 @@ class Growth:
                 await self._create(native)
             process = watched(native.spec.url)
             self.results.backends[native.spec.name].counted = process.words
-            begun = process.counters()
+            begun = await process.counters_at_rest()
             async with opened(native, _STORE, workers=GROWTH_WORKERS) as store:
                 filled = await fill(store, self.workload, position, volume, self._teller(native, volume))
             await native.settle(_STORE)
@@ -85,7 +85,7 @@ class Growth:
                     NotRun(backend=native.spec.name, what=f"growth to {volume}", why=why)
                 )
                 return []
-            ended = process.counters()
+            ended = await process.counters_at_rest()
             written = None if begun is None or ended is None else ended.written - begun.written
             return [*_measures(native.spec.name, volume, filled, written, process.memory())]
 

@@ -1,15 +1,15 @@
 """The parts of a growth run that need no store: where it is, what it asks, whom it counts, what it forgets."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
 
-from logweir.benchmarks.suite.growth import page_cache
+from logweir.benchmarks.suite.growth import page_cache, process
 from logweir.benchmarks.suite.growth.emptying import Emptying
 from logweir.benchmarks.suite.growth.filling import Position
-from logweir.benchmarks.suite.growth.process import watched
+from logweir.benchmarks.suite.growth.process import Counters, Watched, watched
 from logweir.benchmarks.suite.natives import Spec, native_of
 from logweir.benchmarks.suite.profiles import PROFILES
 from logweir.benchmarks.suite.truth import Aggregation, LabelQuestion, questions
@@ -100,3 +100,19 @@ def test_a_file_whose_cache_is_dropped_is_no_more_in_memory_and_still_whole(tmp_
 )
 def test_what_is_emptied_is_said_in_words(spec: Spec, words: str) -> None:
     assert words in Emptying(spec).words
+
+
+async def test_what_a_server_writes_behind_is_counted_with_what_caused_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "_REST", 0.03)
+    monkeypatch.setattr(process, "_LOOK", 0.01)
+    writes = iter([*range(50), *[49] * 100])
+    monkeypatch.setattr(Watched, "counters", lambda _: Counters(next(writes), 0))
+    assert await Watched(1, "a server").counters_at_rest() == (49, 0)
+    without_end = count()
+    monkeypatch.setattr(Watched, "counters", lambda _: Counters(next(without_end), 0))
+    monkeypatch.setattr(process, "_UNREST", 0.1)
+    found = await Watched(1, "a server").counters_at_rest()
+    assert found is not None
+    assert await Watched(1, "this process", embedded=True).counters_at_rest() == (found.written + 1, 0)
