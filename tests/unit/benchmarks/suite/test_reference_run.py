@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from logweir.benchmarks import page as engine
 from logweir.benchmarks.suite.markdown import match, render
 from logweir.benchmarks.suite.page import render as render_page
@@ -42,9 +44,10 @@ def test_the_figures_of_what_is_moved_are_those_of_the_committed_runs() -> None:
         assert each["memory"] <= 150
 
 
-def test_the_page_of_the_growth_run_is_rendered_from_its_results() -> None:
-    results = Results.load(REFERENCE / "growth-run.json")
-    assert (REFERENCE / "growth-run.md").read_text() == render(results, "growth-run.json")
+@pytest.mark.parametrize("name", ["growth-run", "growth-huge"])
+def test_the_page_of_a_growth_run_is_rendered_from_its_results(name: str) -> None:
+    results = Results.load(REFERENCE / f"{name}.json")
+    assert (REFERENCE / f"{name}.md").read_text() == render(results, f"{name}.json")
     assert all(measure.median == 1 for measure in results.select("query_right"))
 
 
