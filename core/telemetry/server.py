@@ -110,12 +110,13 @@ class MetricsServer:
         Raises:
             LogweirError: Another of these processes does not go on.
         """
-        shared = self._shared
+        return self._of_all(self._shared)
+
+    def _of_all(self, shared: SharedCounts | None) -> Metrics:
         return self._read() if shared is None else shared.all(self._read())
 
-    def of_each(self) -> dict[int, Metrics]:
-        """What each of them that lives has counted, by its process id; as :meth:`everything` otherwise."""
-        shared, here = self._shared, self._read()
+    def _of_each(self, shared: SharedCounts | None) -> dict[int, Metrics]:
+        here = self._read()
         return {os.getpid(): here} if shared is None else shared.each(here)
 
     def _join(self, config: MetricsConfig, directory: Path) -> None:
@@ -151,9 +152,10 @@ class MetricsServer:
             self._listen(config)
 
     def _listen(self, config: MetricsConfig) -> None:
+        shared = self._shared  # of the processes that count together now, also where an answer outlasts them
         for left in reversed(range(_TRIES if self._port and not self._reported else 1)):
             try:
-                server = _Server(config, self.everything, self.of_each)
+                server = _Server(config, partial(self._of_all, shared), partial(self._of_each, shared))
                 break
             except OSError as error:
                 if left:  # the kernel lets go of a dead process' locks a moment before its sockets

@@ -30,7 +30,7 @@ from logweir.errors import LogweirError
 from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.telemetry.model import Metrics
-from logweir.telemetry.summing import NOTHING, counts_of, document_of, picture_of, summed
+from logweir.telemetry.summing import NOTHING, counts_of, document_of, picture_of, states_of, summed
 
 __all__ = ["SharedCounts", "give_back", "take"]
 
@@ -78,11 +78,11 @@ class SharedCounts:
             LogweirError: Another process keeps the group locked.
         """
         with _busy:
-            if not self._publish(here):
+            if not (self._ended or self._publish(here)):
                 return here
             with self._alone():
                 others, ended = self._living_and_ended()
-        return summed([here, *others.values()], ended)
+        return summed([states_of(here) if self._ended else here, *others.values()], ended)
 
     def each(self, here: Metrics) -> dict[int, Metrics]:
         """What each that lives has counted, by its process id; this process is the first.
@@ -94,14 +94,17 @@ class SharedCounts:
             LogweirError: Another process keeps the group locked.
         """
         with _busy:
-            if not self._publish(here):
+            if not (self._ended or self._publish(here)):
                 return {os.getpid(): here}
             with self._alone():
                 others, _ = self._living_and_ended()
         return {os.getpid(): here, **others}
 
     def end(self) -> None:
-        """Leave the last counts to those who go on; idempotent."""
+        """Leave the last counts to those who go on; idempotent.
+
+        Whoever asked before, and is answered only now, still learns what all have counted.
+        """
         here = self._read()
         with _busy:
             try:

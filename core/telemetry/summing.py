@@ -19,7 +19,7 @@ from logweir.delivery.histogram import BATCH_SIZES, WRITE_SECONDS, Distribution
 from logweir.delivery.queue import DropReason
 from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
 
-__all__ = ["NOTHING", "counts_of", "document_of", "picture_of", "summed"]
+__all__ = ["NOTHING", "counts_of", "document_of", "picture_of", "states_of", "summed"]
 
 #: What nobody has counted yet.
 NOTHING = Metrics(sinks={}, processes=0)
@@ -52,6 +52,14 @@ def counts_of(ended: Iterable[Metrics]) -> Metrics:
             sinks[name] = SinkMetrics().after(sink).after(sinks.get(name, SinkMetrics()))
         counts = replace(_counted_on(counts, one), processes=0)
     return replace(counts, sinks=sinks)
+
+
+def states_of(ended: Metrics) -> Metrics:
+    """What a process still shows whose counts are among those that ended: its states."""
+    sinks = {name: sink.without_counts() for name, sink in ended.sinks.items()}
+    letters = replace(ended.dead_letters, expired={})
+    counts: dict[str, Any] = dict.fromkeys(_COUNTED, 0)
+    return replace(ended, sinks=sinks, dead_letters=letters, processes=0, **counts)
 
 
 def _beside(one: Metrics, other: Metrics) -> Metrics:

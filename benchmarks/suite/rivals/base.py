@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -83,11 +85,16 @@ class Rival(ABC):
         """How many events the store has, by its own count."""
 
     def cpu(self) -> float:
-        """CPU seconds to add to those of this process: those of its children."""
+        """CPU seconds to add to those of this process: those of its children, also of those that ended."""
         import psutil  # noqa: PLC0415 - an extra
 
-        times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
-        return sum(time.user + time.system for time in times)
+        ended = os.times()
+        spent = ended.children_user + ended.children_system
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has ended since it was listed
+                times = child.cpu_times()
+                spent += times.user + times.system
+        return spent
 
     def close(self) -> None:  # noqa: B027 - not every contender has something to close
         """End what was opened; not timed."""

@@ -1,8 +1,12 @@
 """The server of the metrics, and clients that mean it no good."""
 
+import re
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -13,6 +17,8 @@ from logweir.delivery.counters import SinkState
 from logweir.settings.operations import MetricsConfig
 from logweir.telemetry.model import Metrics, SinkMetrics
 from logweir.telemetry.server import MetricsServer
+from logweir.telemetry.shared import SharedCounts
+from servers.machine import free_port
 
 
 @pytest.fixture
@@ -54,3 +60,32 @@ def test_a_supervisor_learns_whether_the_process_answers_and_which_sinks_are_dow
             assert (answer.code, answer.read()) == (503, b"down: bad\n")
     finally:
         server.stop()
+
+
+def test_who_asked_before_the_end_learns_the_counts_of_all_though_the_answer_comes_after_it(
+    tmp_path: Path,
+) -> None:
+    asked, stopped = threading.Event(), threading.Event()
+    here = Metrics(sinks={"out": SinkMetrics(accepted=10, state=SinkState.HEALTHY)}, unrouted=10)
+    port = free_port()
+
+    def read() -> Metrics:
+        if threading.current_thread().name.startswith("Thread-"):  # that of the request
+            asked.set()
+            assert stopped.wait(10)
+        return here
+
+    server = MetricsServer(read, lambda: here)
+    server.follow(MetricsConfig(port=port), tmp_path)
+    there = SharedCounts(tmp_path / f"127.0.0.1-{port}", lambda: here)
+    there.publish()
+    with ThreadPoolExecutor(1) as client:
+        answer = client.submit(lambda: urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20).read())
+        assert asked.wait(10)
+        server.stop()
+        stopped.set()
+        text = answer.result().decode()
+    there.end()
+    for name in ("unrouted", "accepted"):
+        counts = re.findall(rf"^logweir_events_{name}_total\S* (\S+)", text, re.MULTILINE)
+        assert sum(map(float, counts)) == 20

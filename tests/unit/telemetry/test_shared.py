@@ -70,6 +70,16 @@ def test_each_living_process_is_told_apart(tmp_path: Path) -> None:
     mine.end()
 
 
+def test_who_has_ended_still_knows_what_all_have_counted(tmp_path: Path) -> None:
+    mine = SharedCounts(tmp_path, lambda: counting(1))
+    with process(tmp_path, 10) as child:
+        mine.publish()
+        mine.end()
+        seen = mine.all(counting(1))
+        assert (seen.unrouted, seen.processes) == (11, 1)
+        assert set(mine.each(counting(1))) == {os.getpid(), child}
+
+
 def test_what_has_ended_is_counted_on_by_who_comes_next(tmp_path: Path) -> None:
     for number in range(1, 4):
         one = SharedCounts(tmp_path, lambda: counting(1))

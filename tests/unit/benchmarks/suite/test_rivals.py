@@ -1,8 +1,11 @@
 """A turn's clock and count, and how a match is arranged for people."""
 
 import io
+import subprocess
+import sys
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -75,6 +78,17 @@ def match(lost: float) -> Results:
             measure = Measure(backend="f", name="rival", labels={**labels, "of": of}, unit="", values=values)
             results.measures.append(measure)
     return results
+
+
+def test_what_a_child_has_used_counts_on_when_it_has_ended(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Slow(ground, 1).cpu()
+    child = subprocess.Popen([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"])
+    listed = psutil.Process(child.pid)
+    assert child.wait(60) == 0
+    monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: [listed])  # it ends after it was listed
+    assert Slow(ground, 1).cpu() - before >= 0.29
 
 
 def test_ratios_are_made_turn_by_turn() -> None:
