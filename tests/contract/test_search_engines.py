@@ -353,6 +353,16 @@ async def test_pages_of_a_search_grow_with_what_fits_into_one(
         assert 2**21 / 200_000 < sizes[1] <= 2**22 / 100_000
 
 
+async def test_an_index_that_answers_less_at_once_than_others_is_read_in_smaller_pages(
+    server: Server, store: Elastic
+) -> None:
+    batch = [make_event(time_ns=MOMENT_NS + number, number=number) for number in range(1_700)]
+    async with opened(server.url, store) as sink:
+        await sink.write(batch)
+        store.ask("PUT", f"/{store.name}-2026.01.01/_settings", {"index.max_result_window": 520})
+        assert [event.id for event in await all_of(sink)] == [event.id for event in batch]
+
+
 async def test_documents_of_somebody_elses_are_passed_over(server: Server, store: Elastic) -> None:
     async with opened(server.url, store) as sink:
         await sink.write([make_event(time_ns=MOMENT_NS)])

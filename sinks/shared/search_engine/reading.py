@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from logweir.diagnostics import report
-from logweir.errors import SinkError
+from logweir.errors import SinkError, SinkRejected
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import matches
@@ -50,11 +50,12 @@ async def find(client: Client, layout: Layout, query: Query) -> AsyncIterator[Ev
     after: list[Any] | None = None
     last: tuple[int, str] | None = None
     target = f"/{layout.name}/_search?{ABSENT_IS_EMPTY}&allow_partial_search_results=false"
-    wanted = _FIRST_PAGE
+    wanted, largest = _FIRST_PAGE, _LARGEST_PAGE
     while left is None or left > 0:
         size = wanted if left is None else min(wanted, left)
-        answer = await client.request("POST", target, page_of(query, size, after, client.product.time_sort))
-        hits = answer["hits"]["hits"]
+        hits, answered = await _page(client, target, query, size, after)
+        if answered < size:
+            size = largest = answered
         for hit in hits:
             event = _event_of(hit)
             # Two copies of an event (see rollover) sort side by side: the last one is all to compare with.
@@ -67,8 +68,25 @@ async def find(client: Client, layout: Layout, query: Query) -> AsyncIterator[Ev
         if len(hits) < size:
             return
         after = hits[-1]["sort"]
-        wanted = _fitting(hits)
-        del answer, hits  # before the next page takes as much
+        wanted = min(_fitting(hits), largest)
+        del hits  # before the next page takes as much
+
+
+async def _page(
+    client: Client, target: str, query: Query, size: int, after: list[Any] | None
+) -> tuple[list[dict[str, Any]], int]:
+    """A page, and how large a one was asked for: an index may answer less at once (max_result_window)."""
+    while True:
+        try:
+            answer = await client.request(
+                "POST", target, page_of(query, size, after, client.product.time_sort)
+            )
+        except SinkRejected:
+            if size <= _FIRST_PAGE:
+                raise
+            size = max(_FIRST_PAGE, size // 2)
+        else:
+            return answer["hits"]["hits"], size
 
 
 def _fitting(hits: Sequence[dict[str, Any]]) -> int:
