@@ -29,7 +29,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from logweir.cli.events import as_line, echo
+from logweir.cli.events import as_line
 from logweir.cli.screen import Screen
 from logweir.cli.tables import table_of
 from logweir.config.loading import load_config
@@ -225,7 +225,7 @@ def _report(outcome: _Outcome, found: list[Found], config: Path) -> None:
     typer.echo(f"$ {shlex.join([program, 'trace', outcome.a_refund, '-c', str(config)])}")
     for item in found:
         if item.event.trace_id == outcome.a_refund:
-            echo(_shortened(item))
+            console.print(_shortened(item), soft_wrap=True, highlight=False)
 
 
 def _where_it_landed(found: list[Found], console: Screen) -> Table:

@@ -12,13 +12,12 @@ import msgspec
 from rich.text import Text
 
 from logweir.cli.printable import json_printable
-from logweir.cli.screen import Screen
 from logweir.encoding.events import event_to_dict
 from logweir.encoding.one_line import on_one_line
 from logweir.encoding.times import format_time
 from logweir.event import Event
 
-__all__ = ["as_json", "as_line", "echo"]
+__all__ = ["as_json", "as_line"]
 
 _STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:/@+")
@@ -41,11 +40,6 @@ def as_line(event: Event, sinks: Sequence[str]) -> Text:
         line.append(f"trace_id={_value(event.trace_id)}", style="dim")
     line.rstrip()
     return line
-
-
-def echo(line: Text) -> None:
-    """Print a line as it is, however wide the terminal is."""
-    Screen(soft_wrap=True, highlight=False).print(line)
 
 
 def _value(value: object) -> str:

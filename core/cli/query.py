@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli import filters
-from logweir.cli.events import as_json, as_line, echo
+from logweir.cli.event_printer import EventPrinter
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
 from logweir.cli.times import moment
@@ -64,7 +64,9 @@ def query(
         return
     answers = asyncio.run(search_each(settings, wanted, names))
     found = merged(answers.found)
-    _show(found[:limit], json=json)
+    with EventPrinter(json=json) as printer:
+        for item in found[:limit]:
+            printer.show(item.event, item.sinks)
     if len(found) > limit and not json:
         shown = "the first event is" if limit == 1 else f"the first {limit:,} events are"
         _remark(f"{shown} shown; --limit shows more")
@@ -92,10 +94,12 @@ def trace(
 async def _show_all(found: AsyncGenerator[Sighting, None], *, json: bool) -> bool:
     """Print as it comes; whether there was any."""
     any_shown = False
-    async with aclosing(found) as items:
-        async for item in items:
-            _show([item], json=json)
-            any_shown = True
+    with EventPrinter(json=json) as printer:
+        async with aclosing(found) as items:
+            async for item in items:
+                printer.show(item.event, item.sinks)
+                printer.soon()
+                any_shown = True
     return any_shown
 
 
@@ -111,14 +115,6 @@ def _end_of_search(
 
 def _answering(names: Sequence[str], silent: Mapping[str, str]) -> str:
     return ", ".join(name for name in names if name not in silent) or "any sink"
-
-
-def _show(found: Sequence[Sighting], *, json: bool) -> None:
-    for item in found:
-        if json:
-            typer.echo(as_json(item.event, item.sinks))
-        else:
-            echo(as_line(item.event, item.sinks))
 
 
 def _remark(text: str) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli import filters
-from logweir.cli.events import as_json, as_line, echo
+from logweir.cli.event_printer import EventPrinter
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
 from logweir.cli.times import MOMENT_HELP, moment
@@ -53,12 +53,11 @@ def tail(
 
 
 async def _print(follower: Follower, interval: float, *, json: bool) -> None:
-    async with aclosing(follower.follow(interval)) as events:
-        async for found in events:
-            if json:
-                typer.echo(as_json(found.event, [found.sink]))
-            else:
-                echo(as_line(found.event, [found.sink]))
+    with EventPrinter(json=json) as printer:
+        async with aclosing(follower.follow(interval)) as events:
+            async for found in events:
+                printer.show(found.event, [found.sink])
+                printer.flush()
 
 
 def _report(name: str, reason: str | None) -> None:
