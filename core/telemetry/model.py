@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from logweir.delivery.brokers.contract import LetterTotals, PartitionState
@@ -170,14 +170,6 @@ class SinkMetrics:
         }
         now = {item.name: getattr(self, item.name) for item in fields(self)}
         return SinkMetrics(**{**now, **totals, "dropped": dropped})
-
-    def without_counts(self) -> SinkMetrics:
-        """Its states alone, for what it has counted is counted elsewhere."""
-        nothing = {name: getattr(_NOTHING, name) for name in (*_TOTALS, "dropped")}
-        return replace(self, **nothing)
-
-
-_NOTHING = SinkMetrics()
 
 
 def _why_not_healthy(queue: QueueStatistics, delivery: DeliveryCounters) -> str | None:

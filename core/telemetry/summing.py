@@ -26,6 +26,7 @@ NOTHING = Metrics(sinks={}, processes=0)
 
 _ADDED = ("queue_depth", "set_aside", "in_flight", "queue_bytes", "queue_max_events", "queue_max_bytes")
 _LARGEST = ("oldest_seconds", "worker_silent", "in_fallback", "destinations")
+_STATES = (*_ADDED, *_LARGEST, "state", "last_error", "circuit")
 _WORST_FIRST = (SinkState.DOWN, SinkState.DEGRADED, SinkState.OPENING, SinkState.HEALTHY)
 _OPEN_FIRST = (CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED, CircuitState.NONE)
 _COUNTED = ("unrouted", "sampled", "truncated", "dropped_at_stop", "left_out", "enrich_errors")
@@ -56,7 +57,10 @@ def counts_of(ended: Iterable[Metrics]) -> Metrics:
 
 def states_of(ended: Metrics) -> Metrics:
     """What a process still shows whose counts are among those that ended: its states."""
-    sinks = {name: sink.without_counts() for name, sink in ended.sinks.items()}
+    sinks = {
+        name: SinkMetrics(**{each: getattr(sink, each) for each in _STATES})
+        for name, sink in ended.sinks.items()
+    }
     letters = replace(ended.dead_letters, expired={})
     counts: dict[str, Any] = dict.fromkeys(_COUNTED, 0)
     return replace(ended, sinks=sinks, dead_letters=letters, processes=0, **counts)

@@ -1,7 +1,7 @@
 """The pictures of several processes as one."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -11,7 +11,7 @@ from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.histogram import BATCH_SIZES, Histogram
 from logweir.delivery.queue import DropReason
 from logweir.telemetry.model import BrokerMetrics, DeadLetterMetrics, Metrics, SinkMetrics
-from logweir.telemetry.summing import counts_of, document_of, picture_of, summed
+from logweir.telemetry.summing import counts_of, document_of, picture_of, states_of, summed
 
 
 def picture(number: int, state: SinkState = SinkState.HEALTHY) -> Metrics:
@@ -61,6 +61,11 @@ def test_every_count_of_the_process_is_added() -> None:
     one = Metrics({}, **dict.fromkeys(numbers, 1))
     together = summed([one, one], counts_of([one, one]))
     assert {name: getattr(together, name) for name in numbers} == dict.fromkeys(numbers, 4)
+
+
+def test_the_states_of_a_process_and_what_it_left_are_the_process_once() -> None:
+    one = picture(3)
+    assert summed([states_of(one)], counts_of([one])) == replace(one, processes=0)
 
 
 def test_a_picture_survives_json() -> None:

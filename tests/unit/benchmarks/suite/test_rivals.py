@@ -83,11 +83,12 @@ def match(lost: float) -> Results:
 def test_what_a_child_has_used_counts_on_when_it_has_ended(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    children: list[psutil.Process] = []
+    monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: children)
     before = Slow(ground, 1).cpu()
     child = subprocess.Popen([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"])
-    listed = psutil.Process(child.pid)
+    children.append(psutil.Process(child.pid))  # and ends after it was listed
     assert child.wait(60) == 0
-    monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: [listed])  # it ends after it was listed
     assert Slow(ground, 1).cpu() - before >= 0.29
 
 
