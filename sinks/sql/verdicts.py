@@ -155,7 +155,9 @@ def as_sink_errors() -> Iterator[None]:
 def verdict(error: Exception) -> SinkError:
     """Return the sink error that a driver's error means: permanent only when the rows are at fault."""
     if isinstance(error, TimeoutError) and not error.args:
-        return SinkUnavailable("the database did not answer in time")
+        return SinkUnavailable(
+            "the database did not answer in time (statement_timeout; of a write, retry.timeout)"
+        )
     message = _message(error)
     if isinstance(error, UnicodeEncodeError | OverflowError):
         return SinkRejected(f"a value cannot be stored: {message}")

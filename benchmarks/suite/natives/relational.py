@@ -20,6 +20,10 @@ from logweir.sinks.sql.encode import to_parameters
 __all__ = ["MysqlNative", "PostgresqlNative"]
 
 
+#: Seconds that a question may take: one that reads all of ten million rows is measured, and no failure.
+_PATIENCE = 3600
+
+
 class _RelationalNative(Native):
     """A table for each store."""
 
@@ -41,6 +45,7 @@ class _RelationalNative(Native):
             "url": self.spec.url,
             "table": self._table(store),
             "provision": True,
+            "statement_timeout": _PATIENCE,
         }
 
     def production_settings(self) -> dict[str, Any]:

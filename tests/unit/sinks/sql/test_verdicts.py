@@ -203,7 +203,10 @@ def test_what_nobody_knows_is_left_to_the_worker() -> None:
 
 def test_a_wait_that_ran_out_says_so() -> None:
     found = verdict(TimeoutError())
-    assert (type(found), str(found)) == (SinkUnavailable, "the database did not answer in time")
+    assert (type(found), str(found)) == (
+        SinkUnavailable,
+        "the database did not answer in time (statement_timeout; of a write, retry.timeout)",
+    )
 
 
 @pytest.mark.parametrize("code", [1290, 1792, 1836, 1820, 3032])
