@@ -15,19 +15,20 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from logweir.benchmarks.suite import freshness, ingest, queries, recovery
 from logweir.benchmarks.suite.growth.filling import Position, fill
-from logweir.benchmarks.suite.growth.stages import Growth, Work
+from logweir.benchmarks.suite.growth.stages import Growth, Stage, Work
 from logweir.benchmarks.suite.limits import LimitReached
 from logweir.benchmarks.suite.natives import Native, Spec, native_of
 from logweir.benchmarks.suite.profiles import PROFILES, Profile
 from logweir.benchmarks.suite.results import Backend, Limits, Measure, NotRun, Results
 from logweir.benchmarks.suite.store import opened
-from logweir.benchmarks.suite.truth import Question, questions
+from logweir.benchmarks.suite.truth import Truth
 from logweir.benchmarks.suite.workload import FileWorkload, SeededWorkload, Workload, describe, workload_of
 
 __all__ = ["Run", "begin", "resume"]
@@ -49,6 +50,7 @@ class Step:
     backend: str
     name: str
     work: Callable[[], Awaitable[Sequence[Measure]]]
+    prepare: Callable[[], object]
 
     @property
     def key(self) -> str:
@@ -73,7 +75,11 @@ class Run:
     workload: Workload
     on_progress: Callable[[str], None] = lambda _line: None
     _ended: dict[str, str] = field(default_factory=dict)
-    _questions: dict[int, list[Question]] = field(default_factory=dict)
+    _truth: Truth = field(init=False)
+
+    def __post_init__(self) -> None:
+        seed = self.results.workload["seed"]
+        self._truth = Truth(self.workload, self.profile.each, seed, self.folder / "counts.json")
 
     @property
     def path(self) -> Path:
@@ -126,26 +132,27 @@ class Run:
 
     def _steps(self, natives: Sequence[Native]) -> Iterator[Step]:
         """All steps, the backends in turn at each."""
-        for name, work in self._stages():
+        for stage in self._stages():
             for native in natives:
-                yield Step(native.spec.name, name, lambda native=native, work=work: work(native))  # type: ignore[misc]
+                yield Step(native.spec.name, stage.name, partial(stage.work, native), stage.prepare)
 
-    def _stages(self) -> Iterator[tuple[str, Work]]:
+    def _stages(self) -> Iterator[Stage]:
         workload, profile = self.workload, self.profile
         if profile.growth:
             yield from Growth(
-                self.folder, self.results, profile, workload, self._questions, self.on_progress
+                self.folder, self.results, profile, workload, self._truth, self.on_progress
             ).stages()
             return
-        yield "matrix", lambda native: ingest.matrix(native, workload, profile)
+        yield Stage("matrix", lambda native: ingest.matrix(native, workload, profile))
         before = 0
         for volume in profile.volumes:
-            yield f"growth to {volume}", self._growth(volume)
-            yield f"storage at {volume}", self._storage(volume)
-            yield f"queries at {volume}", self._queries(volume)
+            yield Stage(f"growth to {volume}", self._growth(volume))
+            yield Stage(f"storage at {volume}", self._storage(volume))
+            yield Stage(f"queries at {volume}", self._queries(volume), partial(self._truth.at, volume))
             before = volume
-        yield "freshness", lambda native: freshness.freshness(native, _STORE, before, profile.repeats * 3)
-        yield "recovery", lambda native: recovery.recovery(native, workload, profile.repeats)
+        often = profile.repeats * 3
+        yield Stage("freshness", lambda native: freshness.freshness(native, _STORE, before, often))
+        yield Stage("recovery", lambda native: recovery.recovery(native, workload, profile.repeats))
 
     def _growth(self, volume: int) -> Work:
         async def work(native: Native) -> Sequence[Measure]:
@@ -184,10 +191,7 @@ class Run:
                 name = native.spec.name
                 self.results.not_run.append(NotRun(backend=name, what=f"queries at {volume}", why=why))
                 return []
-            if volume not in self._questions:
-                seed = self.results.workload["seed"]
-                self._questions[volume] = questions(self.workload, volume, self.profile.each, seed)
-            return await queries.ask_all(native, _STORE, volume, self._questions[volume])
+            return await queries.ask_all(native, _STORE, volume, self._truth.at(volume))
 
         return work
 
@@ -196,6 +200,7 @@ class Run:
         if name in self._ended:
             self.results.not_run.append(NotRun(backend=name, what=step.name, why=self._ended[name]))
             return
+        step.prepare()
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._seconds_for(name)) as allowed:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
-from logweir.benchmarks.suite.workload import BLOCK, TRACE_LENGTH, SeededWorkload, Workload
+from logweir.benchmarks.suite.hourly_counts import Counts, HourlyCounts
+from logweir.benchmarks.suite.workload import TRACE_LENGTH, SeededWorkload, Workload
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import matches, nanoseconds
 
-__all__ = ["CLASSES", "Aggregation", "LabelQuestion", "Question", "questions"]
+__all__ = ["CLASSES", "Aggregation", "LabelQuestion", "Question", "Truth", "questions"]
 
 QueryClass = Literal["exact", "trace", "user_time", "complex", "full_text", "aggregation", "label_time"]
 #: Each class of question, in words.
@@ -71,10 +72,34 @@ class Question:
     kind: QueryClass
     ask: Query | LabelQuestion | Aggregation
     ids: list[str]
-    counts: Counter[tuple[int, str]]
+    counts: Counts
 
 
-def questions(workload: Workload, volume: int, each: int, seed: int) -> list[Question]:
+class Truth:
+    """The questions of a run and their answers, made once for each volume.
+
+    Args:
+        workload: The events.
+        each: How many questions there are of every class.
+        seed: What they are drawn by.
+        kept: The file that keeps what takes long to count; none by default.
+    """
+
+    def __init__(self, workload: Workload, each: int, seed: int, kept: Path | None = None) -> None:
+        self._workload, self._each, self._seed = workload, each, seed
+        self._counts = HourlyCounts(workload, kept)
+        self._known: dict[int, list[Question]] = {}
+
+    def at(self, volume: int) -> list[Question]:
+        """The questions about the first ``volume`` events."""
+        if volume not in self._known:
+            self._known[volume] = questions(self._workload, volume, self._each, self._seed, self._counts)
+        return self._known[volume]
+
+
+def questions(
+    workload: Workload, volume: int, each: int, seed: int, counts: HourlyCounts | None = None
+) -> list[Question]:
     """Draw ``each`` questions of every class about the first ``volume`` events, and answer them."""
     chance = random.Random(f"{seed}:{volume}")
     drawn: list[tuple[Question, range]] = []
@@ -85,7 +110,7 @@ def questions(workload: Workload, volume: int, each: int, seed: int) -> list[Que
                 ask = _draw(kind, workload, volume, event)
                 question = Question(kind, ask, [], Counter())
                 drawn.append((question, _where(ask, workload, volume, event)))
-    _answer(drawn, workload, volume)
+    _answer(drawn, workload, volume, counts or HourlyCounts(workload))
     return [question for question, _ in drawn]
 
 
@@ -165,38 +190,19 @@ def _where(ask: object, workload: Workload, volume: int, event: Event) -> range:
     return range(volume)  # events of one's own may share a trace, or a word, anywhere
 
 
-def _answer(drawn: Sequence[tuple[Question, range]], workload: Workload, volume: int) -> None:
+def _answer(
+    drawn: Sequence[tuple[Question, range]], workload: Workload, volume: int, counts: HourlyCounts
+) -> None:
     """Answer every question by looking at each event that may be part of its answer."""
-    counts: Counter[tuple[int, str]] | None = None
     for question, where in drawn:
         if isinstance(question.ask, Aggregation):
-            counts = _counts(workload, volume) if counts is None else counts
-            question.counts = counts
+            question.counts = counts.of(volume)
             continue
         for event in workload.events(where.start, where.stop):
             if _holds(question.ask, event):
                 question.ids.append(event.id)
                 if len(question.ids) == LIMIT:
                     break
-
-
-def _counts(workload: Workload, volume: int) -> Counter[tuple[int, str]]:
-    """The events by hour and level; blocks that were counted for a smaller volume are not made again."""
-    whole, rest = divmod(volume, BLOCK)
-    total: Counter[tuple[int, str]] = Counter()
-    for number in range(whole):
-        total.update(_counts_of_block(workload, number))
-    total.update(_by_hour(workload.events(whole * BLOCK, whole * BLOCK + rest)) if rest else {})
-    return total
-
-
-@lru_cache(maxsize=100_000)
-def _counts_of_block(workload: Workload, number: int) -> Counter[tuple[int, str]]:
-    return _by_hour(workload.block(number))
-
-
-def _by_hour(events: Iterable[Event]) -> Counter[tuple[int, str]]:
-    return Counter((event.time // 10**9 // 3600 * 3600, event.level) for event in events)
 
 
 def _holds(ask: object, event: Event) -> bool:

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from logweir.benchmarks.suite import runner
 from logweir.benchmarks.suite.growth import stages
 from logweir.benchmarks.suite.growth.filling import Position
+from logweir.benchmarks.suite.hourly_counts import Counts, HourlyCounts
 from logweir.benchmarks.suite.natives import Spec
 from logweir.benchmarks.suite.natives.sqlite import SqliteNative
 from logweir.benchmarks.suite.profiles import PROFILES, Profile
@@ -184,3 +186,21 @@ def test_options_that_cannot_be_are_answered_by_a_message_and_exit_code_2(
     done = CliRunner().invoke(bench, arguments)
     assert done.exit_code == 2
     assert message in " ".join(done.output.replace("│", "").split())
+
+
+async def test_the_time_that_the_right_answers_take_is_no_stores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(tmp_path, "file")
+    hours = [0.0]
+    count = HourlyCounts.of
+
+    def slowly(self: HourlyCounts, volume: int) -> Counts:
+        hours[0] += 1
+        return count(self, volume)
+
+    monkeypatch.setattr(HourlyCounts, "of", slowly)
+    monkeypatch.setattr(runner, "time", SimpleNamespace(monotonic=lambda: hours[0] * 3600))
+    results = await run.go()
+    assert hours[0] > 0
+    assert results.backends["file"].minutes == 0

@@ -9,7 +9,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from logweir.benchmarks.suite.growth.asking import ask_cold_and_warm
 from logweir.benchmarks.suite.growth.commands import measure_commands
@@ -22,12 +24,27 @@ from logweir.benchmarks.suite.natives.base import Native
 from logweir.benchmarks.suite.profiles import Profile
 from logweir.benchmarks.suite.results import Label, Measure, NotRun, Results
 from logweir.benchmarks.suite.store import opened
-from logweir.benchmarks.suite.truth import Question, questions
+from logweir.benchmarks.suite.truth import Truth
 from logweir.benchmarks.suite.workload import Workload
 
-__all__ = ["Growth", "Work"]
+__all__ = ["Growth", "Stage", "Work"]
 
 Work = Callable[[Native], Awaitable[Sequence[Measure]]]
+
+
+class Stage(NamedTuple):
+    """A step that every backend is taken through.
+
+    Attributes:
+        name: Its name.
+        work: What it does with a backend.
+        prepare: What comes before, in nobody's time.
+    """
+
+    name: str
+    work: Work
+    prepare: Callable[[], object] = lambda: None
+
 
 #: The growing store of each backend.
 _STORE = "growing"
@@ -45,7 +62,7 @@ class Growth:
         results: What is known so far; what could not be measured is added to it.
         profile: The sizes.
         workload: The events.
-        asked: The questions of each volume, shared by the backends.
+        truth: The questions of each volume, shared by the backends.
         on_progress: Called while a store is filled, with a line for whoever watches.
     """
 
@@ -53,19 +70,19 @@ class Growth:
     results: Results
     profile: Profile
     workload: Workload
-    asked: dict[int, list[Question]]
+    truth: Truth
     on_progress: Callable[[str], None]
 
-    def stages(self) -> Iterator[tuple[str, Work]]:
-        """Each step's name, and what it does with a backend."""
+    def stages(self) -> Iterator[Stage]:
+        """Each step."""
         before = 0
         for volume in self.profile.volumes:
-            yield f"growth to {volume}", self._grow(before, volume)
-            yield f"storage at {volume}", self._weigh(volume)
-            yield f"queries at {volume}", self._ask(volume)
+            yield Stage(f"growth to {volume}", self._grow(before, volume))
+            yield Stage(f"storage at {volume}", self._weigh(volume))
+            yield Stage(f"queries at {volume}", self._ask(volume), partial(self.truth.at, volume))
             before = volume
-        yield f"commands at {before}", self._commands(before)
-        yield f"compaction at {before}", self._compact(before)
+        yield Stage(f"commands at {before}", self._commands(before))
+        yield Stage(f"compaction at {before}", self._compact(before))
 
     def _grow(self, before: int, volume: int) -> Work:
         async def work(native: Native) -> Sequence[Measure]:
@@ -137,10 +154,7 @@ class Growth:
                     NotRun(backend=native.spec.name, what=f"queries at {volume}", why=why)
                 )
                 return []
-            if volume not in self.asked:
-                seed = self.results.workload["seed"]
-                self.asked[volume] = questions(self.workload, volume, self.profile.each, seed)
-            return await ask_cold_and_warm(native, _STORE, volume, self.asked[volume], emptying)
+            return await ask_cold_and_warm(native, _STORE, volume, self.truth.at(volume), emptying)
 
         return work
 
