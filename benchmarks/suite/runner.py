@@ -200,15 +200,17 @@ class Run:
         if name in self._ended:
             self.results.not_run.append(NotRun(backend=name, what=step.name, why=self._ended[name]))
             return
-        step.prepare()
         began = time.monotonic()
+        allowed: asyncio.Timeout | None = None
         try:
+            step.prepare()
+            began = time.monotonic()  # what comes before is no time of the store's
             async with asyncio.timeout(self._seconds_for(name)) as allowed:
                 measures = await step.work()
         except LimitReached as reached:
             self._end(name, step.name, str(reached), limit=reached.limit)
         except Exception as error:  # noqa: BLE001 - one backend's trouble must not stop the others
-            if allowed.expired():
+            if allowed is not None and allowed.expired():
                 self._time_is_up(step)
             else:
                 self._fail(name, step.name, error)

@@ -204,3 +204,15 @@ async def test_the_time_that_the_right_answers_take_is_no_stores(
     results = await run.go()
     assert hours[0] > 0
     assert results.backends["file"].minutes == 0
+
+
+async def test_right_answers_that_cannot_be_made_end_a_store_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: HourlyCounts, _volume: int) -> Counts:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(HourlyCounts, "of", fail)
+    results = await begin(tmp_path, "file").go()
+    failed = [entry for entry in results.not_run if entry.failed]
+    assert [(entry.backend, "the disk is full" in entry.why) for entry in failed] == [("file", True)]
