@@ -49,7 +49,7 @@ def _nothing_blocks_the_event_loop() -> Iterator[None]:
         guard.functions["os.stat"].can_block_in("pymongo/pool_options.py", {"get_container_env_info"})
         # A command has nothing else to do while nobody reads what it prints.
         for name in ("io.BufferedWriter.write", "io.TextIOWrapper.write"):
-            guard.functions[name].can_block_in("core/cli/event_printer.py", {"flush", "show", "line"})
+            guard.functions[name].can_block_in("core/cli/event_printer.py", {"flush", "show"})
         # asyncpg looks for psql's files of passwords and certificates once for each connection.
         for function in guard.functions.values():
             function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_dsn_and_args")

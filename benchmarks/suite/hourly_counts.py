@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from logweir.benchmarks.suite.whole_file import write_whole
 from logweir.benchmarks.suite.workload import Workload, describe
 from logweir.event import Event
 
@@ -49,10 +50,7 @@ class HourlyCounts:
             volume: [[hour, level, count] for (hour, level), count in known.items()]
             for volume, known in self._known.items()
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self._path.with_suffix(".new")
-        unfinished.write_text(json.dumps({"workload": describe(self._workload), "counts": counts}))
-        unfinished.replace(self._path)
+        write_whole(self._path, json.dumps({"workload": describe(self._workload), "counts": counts}))
 
 
 def _load(path: Path | None, workload: Workload) -> dict[int, Counts]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from logweir.benchmarks.suite.whole_file import write_whole
 from logweir.errors import LogweirError
 
 __all__ = ["FORMAT", "Backend", "Label", "Limits", "Measure", "NotRun", "Part", "Results", "percentile"]
@@ -159,10 +160,7 @@ class Results(_Model):
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".tmp")
-        draft.write_text(_one_measure_a_line(self.model_dump_json()))
-        draft.replace(path)
+        write_whole(path, _one_measure_a_line(self.model_dump_json()))
 
     @classmethod
     def load(cls, path: Path) -> Results:

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Self
 
 import typer
-from rich.text import Text
 
 from logweir.cli.events import as_json, as_line
 from logweir.cli.screen import Screen
@@ -56,15 +55,10 @@ class EventPrinter:
         """Print an event, with the sinks that have it."""
         if self._json:
             self._output.write(as_json(event, sinks) + "\n")
+        elif self._screen.color_system is None:  # a file or a pipe, for which rendering changes nothing
+            self._output.write(as_line(event, sinks).plain + "\n")
         else:
-            self.line(as_line(event, sinks))
-
-    def line(self, line: Text) -> None:
-        """Print a line as it is, however wide the terminal is."""
-        if self._screen.color_system is None:
-            self._output.write(line.plain + "\n")
-        else:
-            self._screen.print(line)
+            self._screen.print(as_line(event, sinks))
 
     def soon(self) -> None:
         """See to it, within a running event loop, that what was printed is written in a moment.

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from logweir.benchmarks.suite.ingest import GROWTH_BATCH, GROWTH_SLICES, GROWTH_WORKERS, write_batch
 from logweir.benchmarks.suite.store import Store
+from logweir.benchmarks.suite.whole_file import write_whole
 from logweir.benchmarks.suite.workload import Workload
 from logweir.encoding.events import encode_event
 from logweir.errors import SinkUnavailable
@@ -69,12 +70,8 @@ class Position:
 
     def save(self) -> None:
         """Write the file whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".tmp")
-        draft.write_text(
-            json.dumps({"handed": self.handed, "confirmed": self.confirmed, "beyond": self.beyond})
-        )
-        draft.replace(self.path)
+        known = {"handed": self.handed, "confirmed": self.confirmed, "beyond": self.beyond}
+        write_whole(self.path, json.dumps(known))
 
 
 @dataclass(slots=True)
