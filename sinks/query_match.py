@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from logweir.encoding.fields import equal, has_item, look_up, text_in
@@ -19,6 +20,7 @@ __all__ = ["limited", "matches", "nanoseconds"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache  # the same two limits are asked for at every event
 def nanoseconds(moment: datetime) -> int:
     """Nanoseconds since 1970-01-01 UTC; a naive moment is taken for UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -36,7 +38,7 @@ def matches(event: Event, query: Query) -> bool:
         and (query.ids is None or event.id in query.ids)
         and (query.levels is None or event.level in query.levels)
         and (query.service is None or event.service == query.service)
-        and all(_has(event, name, value) for name, value in query.fields.items())
+        and (not query.fields or all(_has(event, name, value) for name, value in query.fields.items()))
         and (query.text is None or query.text in event.name or text_in(event.fields, query.text))
     )
 

@@ -271,6 +271,9 @@ async def stream_each(
                         del heads[name]
                     else:
                         heads[name] = following
+            if len(bucket) == 1:  # most are
+                yield Sighting(bucket[0].event, (bucket[0].sink,))
+                continue
             bucket.sort(key=lambda item: (item.event.time, item.event.id), reverse=query.newest_first)
             for sighting in merged(bucket):
                 yield sighting

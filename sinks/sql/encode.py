@@ -6,7 +6,7 @@ user id, a status that is too long) stays in ``extra_info`` too, and there it wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from math import copysign
 from typing import Any
 
@@ -20,7 +20,10 @@ Row = dict[str, Any]
 
 
 _TYPED = tuple(TYPED_FIELDS.items())
+_NAMES = tuple(TYPED_FIELDS)
+# A look-up costs less than the enumeration's own attribute and call, which every event would need.
 _KINDS = {kind: kind.value for kind in Kind}
+_BY_VALUE = {kind.value: kind for kind in Kind}
 
 
 def to_row(event: Event) -> Row:
@@ -89,18 +92,20 @@ def _column_value(extra: Row, name: str, longest: int | None) -> str | float | N
     return str(value) if type(value) is int else value[:longest] if type(value) is str else None
 
 
-def to_event(row: Mapping[str, Any]) -> Event:
-    """Return the event of a row."""
-    columns = {name: row[name] for name in TYPED_FIELDS if row[name] is not None}
+def to_event(row: Sequence[Any]) -> Event:
+    """Return the event of a row, whose columns come in the table's order."""
+    id_, time_us, time_ns, kind, level, action, service, env, trace_id, span_id, *typed, extra = row
+    fields = {name: value for name, value in zip(_NAMES, typed, strict=True) if value is not None}
+    fields.update(extra)
     return Event(
-        row["id"],
-        row["time_us"] * 1000 + row["time_ns"],
-        Kind(row["kind"]),
-        row["level"],
-        row["action"],
-        row["service"],
-        row["env"],
-        row["trace_id"],
-        row["span_id"],
-        {**columns, **row["extra_info"]},
+        id_,
+        time_us * 1000 + time_ns,
+        _BY_VALUE.get(kind) or Kind(kind),
+        level,
+        action,
+        service,
+        env,
+        trace_id,
+        span_id,
+        fields,
     )

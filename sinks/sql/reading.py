@@ -6,8 +6,7 @@ slow reader holds no connection, and an index finds the place.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -57,7 +56,7 @@ async def found(
         # Events are yielded outside of the transaction: whoever takes them may be slow.
         passed = 0
         for row in rows:
-            event = to_event(cast("Mapping[str, Any]", row._mapping))  # noqa: SLF001 - its public name, which no column can take
+            event = to_event(row)
             if database.escapes_nul:
                 event = restore_nul(event)
             if not matches(event, query):

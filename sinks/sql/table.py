@@ -75,9 +75,9 @@ class JsonDocument(TypeDecorator[Any]):
         """Write the text that hashes are made of: in UTF-8, without escapes, so that it can be searched."""
         return lambda value: canonical(value).decode()
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Read JSON where the type is text."""
-        return msgspec.json.decode(value) if isinstance(value, str) and dialect.name == "mariadb" else value
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Read the text, whether the type is JSON or text; some drivers have read it already."""
+        return lambda value: msgspec.json.decode(value) if isinstance(value, str) else value
 
 
 def audit_table(name: str, *, chained: bool = False) -> Table:

@@ -109,7 +109,7 @@ class OlderRule:
         text = columns["extra_info"]
         extra = msgspec.json.decode(text) if self._is_text else decode_strictly(text)
         found = {**columns, "extra_info": extra}
-        stored = to_event(found)
+        stored = to_event([found[name] for name in AUDIT_COLUMNS])
         event = restore_nul(stored) if self._hides_nul else stored
         wanted = to_row(hide_nul(event) if self._hides_nul else event)
         differing = [name for name, value in wanted.items() if not _same(found[name], value)]

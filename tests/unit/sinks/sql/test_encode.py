@@ -25,8 +25,8 @@ FIELDS = st.dictionaries(st.sampled_from([*TYPED_FIELDS]) | TEXT, JSON, max_size
 
 def read_back(event: Event) -> Event:
     """The event of its row, after the row's JSON went through text as in a database."""
-    row = dict(zip(to_row(event), to_parameters(event), strict=True))
-    return to_event({**row, "extra_info": json.loads(row["extra_info"])})
+    *columns, extra_info = to_parameters(event)
+    return to_event([*columns, json.loads(extra_info)])
 
 
 def bare(event: Event) -> dict[str, Any]:
@@ -105,4 +105,4 @@ def test_time_is_kept_to_the_nanosecond() -> None:
 def test_time_before_1970_sorts_and_comes_back() -> None:
     row = to_row(make_event(time_ns=-1))
     assert (row["time_us"], row["time_ns"]) == (-1, 999)
-    assert to_event(row).time == -1
+    assert to_event([*row.values()]).time == -1
