@@ -113,11 +113,10 @@ class MetricsServer:
         return self._of_all(self._shared)
 
     def _of_all(self, shared: SharedCounts | None) -> Metrics:
-        return self._read() if shared is None else shared.all(self._read())
+        return self._read() if shared is None else shared.all(self._read)
 
     def _of_each(self, shared: SharedCounts | None) -> dict[int, Metrics]:
-        here = self._read()
-        return {os.getpid(): here} if shared is None else shared.each(here)
+        return {os.getpid(): self._read()} if shared is None else shared.each(self._read)
 
     def _join(self, config: MetricsConfig, directory: Path) -> None:
         self._shared = SharedCounts(directory, self._glance)

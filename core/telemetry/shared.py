@@ -59,45 +59,45 @@ class SharedCounts:
         self._read = read
         self._own: FileLock | None = None
         self._written = ""
+        self._readings = 0
         self._ended = self._failing = False
         fork.install()
 
     def publish(self) -> None:
         """Write down what this process has counted, if that has changed; reports what fails."""
-        here = self._read()
-        with _busy:
-            self._publish(here)
+        self._write_down(self._read)
 
-    def all(self, here: Metrics) -> Metrics:
+    def all(self, read: Callable[[], Metrics]) -> Metrics:
         """What all have counted.
 
         Args:
-            here: What this process has counted.
+            read: What this process has counted; called again where another thread wrote down a newer count.
 
         Raises:
             LogweirError: Another process keeps the group locked.
         """
-        with _busy:
-            if not (self._ended or self._publish(here)):
-                return here
-            with self._alone():
-                others, ended = self._living_and_ended()
-        return summed([states_of(here) if self._ended else here, *others.values()], ended)
+        here, is_known = self._write_down(read)
+        if not is_known:
+            return here
+        with _busy, self._alone():
+            others, ended = self._living_and_ended()
+            mine = states_of(here) if self._ended else here
+        return summed([mine, *others.values()], ended)
 
-    def each(self, here: Metrics) -> dict[int, Metrics]:
+    def each(self, read: Callable[[], Metrics]) -> dict[int, Metrics]:
         """What each that lives has counted, by its process id; this process is the first.
 
         Args:
-            here: What this process has counted.
+            read: As for :meth:`all`.
 
         Raises:
             LogweirError: Another process keeps the group locked.
         """
-        with _busy:
-            if not (self._ended or self._publish(here)):
-                return {os.getpid(): here}
-            with self._alone():
-                others, _ = self._living_and_ended()
+        here, is_known = self._write_down(read)
+        if not is_known:
+            return {os.getpid(): here}
+        with _busy, self._alone():
+            others, _ = self._living_and_ended()
         return {os.getpid(): here, **others}
 
     def end(self) -> None:
@@ -105,18 +105,28 @@ class SharedCounts:
 
         Whoever asked before, and is answered only now, still learns what all have counted.
         """
-        here = self._read()
+        try:
+            self._write_down(self._read)
+        except LogweirError as error:
+            report("metrics.end", "what this process counted is in no metrics any more: %s", error)
         with _busy:
-            try:
-                self._publish(here)
-            except LogweirError as error:
-                report("metrics.end", "what this process counted is in no metrics any more: %s", error)
             self._ended = True
             self._leave()
 
+    def _write_down(self, read: Callable[[], Metrics]) -> tuple[Metrics, bool]:
+        """Read, and write that down; whether the others know it, or what came after it.
+
+        No reading replaces a newer one: counts would fall for whoever asks another process next.
+        """
+        while True:
+            before = self._readings
+            here = read()  # not under the lock, for it takes others
+            with _busy:
+                if self._readings == before:
+                    self._readings += 1
+                    return here, self._ended or self._publish(here)
+
     def _publish(self, here: Metrics) -> bool:
-        if self._ended:
-            return False
         try:
             own = self._own = self._own or self._join()
             text = json.dumps(document_of(here))

@@ -1,5 +1,6 @@
 """Several processes that count into one directory; the kill is a real one."""
 
+import json
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from logweir.telemetry.model import Metrics
 from logweir.telemetry.shared import SharedCounts, take
+from logweir.telemetry.summing import picture_of
 
 
 def counting(number: int) -> Metrics:
@@ -51,11 +53,11 @@ def kill(child: int) -> None:
 def test_what_a_killed_process_counted_stays_counted_once(tmp_path: Path) -> None:
     mine = SharedCounts(tmp_path, lambda: counting(1))
     with process(tmp_path, 10) as child, process(tmp_path, 100):
-        seen = mine.all(counting(1))
+        seen = mine.all(lambda: counting(1))
         assert (seen.unrouted, seen.processes) == (111, 3)
         kill(child)
         for _ in range(3):
-            seen = mine.all(counting(2))
+            seen = mine.all(lambda: counting(2))
             assert (seen.unrouted, seen.processes) == (112, 2)
     mine.end()
 
@@ -63,10 +65,10 @@ def test_what_a_killed_process_counted_stays_counted_once(tmp_path: Path) -> Non
 def test_each_living_process_is_told_apart(tmp_path: Path) -> None:
     mine = SharedCounts(tmp_path, lambda: counting(1))
     with process(tmp_path, 10) as child, process(tmp_path, 100) as other:
-        found = {number: seen.unrouted for number, seen in mine.each(counting(2)).items()}
+        found = {number: seen.unrouted for number, seen in mine.each(lambda: counting(2)).items()}
         assert found == {os.getpid(): 2, child: 10, other: 100}
         kill(child)
-        assert list(mine.each(counting(2))) == [os.getpid(), other]
+        assert list(mine.each(lambda: counting(2))) == [os.getpid(), other]
     mine.end()
 
 
@@ -75,15 +77,33 @@ def test_who_has_ended_still_knows_what_all_have_counted(tmp_path: Path) -> None
     with process(tmp_path, 10) as child:
         mine.publish()
         mine.end()
-        seen = mine.all(counting(1))
+        seen = mine.all(lambda: counting(1))
         assert (seen.unrouted, seen.processes) == (11, 1)
-        assert set(mine.each(counting(1))) == {os.getpid(), child}
+        assert set(mine.each(lambda: counting(1))) == {os.getpid(), child}
+
+
+@pytest.mark.parametrize("way", ["publish", "all", "each", "end"])
+def test_no_reading_replaces_a_newer_one(tmp_path: Path, way: str) -> None:
+    newer: list[Metrics] = []
+
+    def read() -> Metrics:
+        here = counting(1) if not newer else newer[-1]
+        if not newer:
+            newer.append(counting(2))
+            mine.all(lambda: newer[-1])  # as another thread does while this one is at it
+        return here
+
+    mine = SharedCounts(tmp_path, read)
+    getattr(mine, way)(*([read] if way in {"all", "each"} else []))
+    (file,) = tmp_path.glob("*.counts")
+    assert picture_of(json.loads(file.read_text())).unrouted == 2
+    mine.end()
 
 
 def test_what_has_ended_is_counted_on_by_who_comes_next(tmp_path: Path) -> None:
     for number in range(1, 4):
         one = SharedCounts(tmp_path, lambda: counting(1))
-        assert one.all(counting(1)).unrouted == number
+        assert one.all(lambda: counting(1)).unrouted == number
         one.end()
         one.end()
         one.publish()
@@ -102,7 +122,7 @@ def test_a_reader_that_dies_before_it_deletes_counts_nothing_twice(
     two = SharedCounts(tmp_path, lambda: counting(1))
     two.publish()
     left.write_text(text)  # as if it had not come to that
-    assert two.all(counting(1)).unrouted == 2
+    assert two.all(lambda: counting(1)).unrouted == 2
     assert not left.exists()
     two.end()
 
@@ -115,7 +135,7 @@ def test_after_a_minute_without_a_process_the_counts_begin_anew(tmp_path: Path) 
     for path in tmp_path.iterdir():
         os.utime(path, (before, before))
     two = SharedCounts(tmp_path, lambda: counting(1))
-    assert two.all(counting(1)).unrouted == 1
+    assert two.all(lambda: counting(1)).unrouted == 1
     two.end()
 
 
@@ -125,7 +145,7 @@ def test_a_damaged_file_is_reported_and_costs_nothing_else(
     (tmp_path / "1-ab.counts").write_text("{")
     (tmp_path / "ended.json").write_text("[]")
     one = SharedCounts(tmp_path, lambda: counting(1))
-    assert one.all(counting(1)).unrouted == 1
+    assert one.all(lambda: counting(1)).unrouted == 1
     assert "the counts of a process are lost" in caplog.text
     assert "the counts of processes that ended are lost" in caplog.text
     one.end()
@@ -137,7 +157,7 @@ def test_a_directory_that_cannot_be_made_leaves_the_process_its_own_counts(
     (tmp_path / "file").touch()
     one = SharedCounts(tmp_path / "file" / "metrics", lambda: counting(1))
     for _ in range(3):
-        assert one.all(counting(1)).unrouted == 1
+        assert one.all(lambda: counting(1)).unrouted == 1
     assert caplog.text.count("metrics are those of this process alone") == 1
     one.end()
 
