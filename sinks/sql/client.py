@@ -42,6 +42,9 @@ _DATABASES: dict[str, type[Database]] = {
 #: A connection is replaced before a server or a firewall finds that it was idle for too long.
 _RECYCLE_SECONDS = 1800
 _LOCKED_PAUSE = 0.02
+#: Pages of SQLite's log (4 KiB each) that are brought into the database at once. In a large table each batch
+#: changes pages all over its indexes, and with SQLite's own 1,000 the same ones are written again and again.
+_LOG_PAGES = 4000
 
 
 def database_of(url: URL) -> Database:
@@ -160,4 +163,5 @@ def _set_pragmas(engine: AsyncEngine, busy_milliseconds: int, *, writes: bool) -
             cursor.execute("PRAGMA journal_mode=WAL")
             # In WAL mode, NORMAL may lose what was committed in a power cut.
             cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         cursor.close()

@@ -135,6 +135,16 @@ async def test_every_connection_writes_ahead_and_syncs_in_full(tmp_path: Path) -
             assert found == ["wal", 2, 250]
 
 
+async def test_the_log_is_brought_into_the_database_every_sixteen_megabytes(tmp_path: Path) -> None:
+    log, database = tmp_path / "x.db-wal", tmp_path / "x.db"
+    async with opened(database) as sink:
+        await sink.write([make_event(text="x" * 8_000_000)])
+        assert (log.stat().st_size > 8_000_000, database.stat().st_size < 1_000_000) == (True, True)
+        for _ in range(4):
+            await sink.write([make_event(text="x" * 8_000_000)])
+        assert (log.stat().st_size < 26_000_000, database.stat().st_size > 16_000_000) == (True, True)
+
+
 # -- writing --------------------------------------------------------------------------------------------
 
 
