@@ -20,9 +20,14 @@ __all__ = ["limited", "matches", "nanoseconds"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@lru_cache  # the same two limits are asked for at every event
 def nanoseconds(moment: datetime) -> int:
     """Nanoseconds since 1970-01-01 UTC; a naive moment is taken for UTC."""
+    return _nanoseconds(moment, moment.fold)
+
+
+@lru_cache  # the same two limits are asked for at every event
+def _nanoseconds(moment: datetime, _fold: int) -> int:
+    # The fold is given beside the moment, for two moments that differ by it alone are equal.
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
 

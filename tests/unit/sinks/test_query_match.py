@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -111,3 +112,9 @@ async def test_a_limited_search_yields_the_first_so_many_and_fetches_no_more(
 
     assert len([event async for event in limited(three(), limit)]) == fetched
     assert asked == fetched
+
+
+def test_the_hour_that_a_clock_shows_twice_is_two_hours() -> None:
+    """Such moments of one zone are equal for Python, whichever of the two is meant."""
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert nanoseconds(first.replace(fold=1)) - nanoseconds(first) == 3600 * 10**9
