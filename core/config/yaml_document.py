@@ -28,6 +28,8 @@ Path = tuple[str | int, ...]
 
 #: The most nodes a document may expand to.
 _MOST_NODES = 50_000
+#: How deep a document may be nested; a routing.yaml has some ten levels.
+_MOST_LEVELS = 100
 _SCALAR_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 
 
@@ -133,7 +135,7 @@ def read_document(text: str, file: str, interpolate: Callable[[str], str]) -> Do
     """
     document = Document(file)
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         try:
             node = loader.get_single_node()
         finally:
@@ -148,11 +150,30 @@ def read_document(text: str, file: str, interpolate: Callable[[str], str]) -> Do
         document.problems.append(_yaml_problem(error, file, text))
     except yaml.reader.ReaderError as error:
         document.problems.append(_character_problem(error, file, text))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # PyYAML composes recursively, and so do we: a file of brackets alone exhausts the stack.
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else _one_line(str(error))
+    except (yaml.YAMLError, ValueError) as error:
+        reason = _one_line(str(error))
         document.problems.append(ConfigProblem(f"not valid YAML: {reason}", file=file, line=1, column=1))
+    except RecursionError:  # aliases of aliases, or a stack that was nearly full before
+        reason = "not valid YAML: it is nested too deeply"
+        document.problems.append(ConfigProblem(reason, file=file, line=1, column=1))
     return document
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a file of brackets alone, whose parsing takes the square of its depth, and the whole stack."""
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        super().fetch_flow_collection_start(token)  # type: ignore[no-untyped-call]
+        self._refuse_depth()
+
+    def add_indent(self, column: int) -> bool:
+        deeper: bool = super().add_indent(column)  # type: ignore[no-untyped-call]
+        self._refuse_depth()
+        return deeper
+
+    def _refuse_depth(self) -> None:
+        if self.flow_level + len(self.indents) > _MOST_LEVELS:
+            raise yaml.scanner.ScannerError(None, None, "it is nested too deeply", self.get_mark())  # type: ignore[no-untyped-call]
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError, file: str, text: str) -> ConfigProblem:

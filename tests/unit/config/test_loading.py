@@ -179,8 +179,16 @@ def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:
     assert "expands to more than" in problems(tmp_path, "\n".join(lines))[0]
 
 
-def test_deep_nesting_is_refused(tmp_path: Path) -> None:
-    assert "nested too deeply" in problems(tmp_path, "[" * 5000 + "]" * 5000)[0]
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[" * 5000 + "]" * 5000, "1:102"),
+        ("\n".join(" " * level + "a:" for level in range(500)), "101:102"),
+    ],
+    ids=["brackets", "indents"],
+)
+def test_deep_nesting_is_refused_where_it_begins(tmp_path: Path, text: str, place: str) -> None:
+    assert problems(tmp_path, text)[0] == f"routing.yaml:{place}: not valid YAML: it is nested too deeply"
 
 
 def test_merge_keys_work(tmp_path: Path) -> None:
