@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -147,7 +147,7 @@ class Backlog:
         self._uncommitted_size -= size
         self._committed_next = seq + 1
         if seq < self.read_next:
-            return  # a reader was faster than this note
+            return  # it was dropped before this note
         # Once there is anything on disk alone, what is newer waits behind it, even if memory has room again:
         # `ready` is always older than the disk's part, and the order is kept.
         fits = len(self.ready) < self._window and self.available_size <= self._window_bytes + size
@@ -311,6 +311,7 @@ class Backlog:
         """Add what was read; returns the positions that need no longer be kept."""
         self.ready.extend(read.held)
         self.read_next = max(self.read_next, read.read_next)
+        self._note_as_durable(self.read_next)
         # "Nothing more in the file" counts only if nothing was committed since it was read.
         if read.complete and self.read_next >= self._committed_next:
             self.on_disk = False
@@ -318,6 +319,17 @@ class Backlog:
         else:
             self.depth -= len(read.dead)
         return [*read.dead, *self.pay()]
+
+    def _note_as_durable(self, end: int) -> None:
+        """Note that what was on its way up to a position has arrived: a reader was faster than the committer.
+
+        Counted as read and as on its way, it would be waited for in vain.
+        """
+        arrived = list(takewhile(lambda seq: seq < end, self._uncommitted))
+        for seq in arrived:
+            size, _ = self._uncommitted.pop(seq)
+            self._uncommitted_size -= size
+            self._committed_next = seq + 1
 
     def count_anew(self, count: int, size: int) -> int:
         """Correct the backlog by what is in the file from ``read_next`` on; returns how many are missing."""

@@ -9,7 +9,11 @@ import random
 import shutil
 import tempfile
 from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -19,11 +23,24 @@ from logweir.delivery.queue import Lease
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.set_aside import Group, PutOff
 from logweir.delivery.spool.spool import Spool
+from logweir.delivery.spool.spool_file import SpoolFile
 from logweir.testing.contract import make_event
 from support.disk import crash, lease, lease_aside, make_queue, make_spool
 
 SINKS = ("a", "b")
 DISTANCE = st.integers(min_value=0, max_value=10**9)
+
+
+@contextmanager
+def after_each_write(look: Callable[[], None]) -> Iterator[None]:
+    write = SpoolFile.write
+
+    def writing(file: SpoolFile, *arguments: Any) -> None:
+        write(file, *arguments)
+        look()
+
+    with patch.object(SpoolFile, "write", writing):
+        yield
 
 
 class Expected:
@@ -79,6 +96,21 @@ class SpoolMachine(RuleBasedStateMachine):
         for expected in self.expected.values():
             expected.durable |= set(expected.order)
             expected.gone |= expected.settled
+
+    @rule(count=st.integers(1, 8), before=st.integers(0, 5), takes=st.booleans())
+    def commit_and_read_before_it_is_noted(self, count: int, before: int, takes: bool) -> None:
+        """Consumers read in threads of their own, and see what is committed before the backlogs hear of it."""
+        for number in (before, 2):  # where nothing is on disk alone, nobody reads
+            self.commit()
+            self.put({*SINKS}, number, waits=True)
+        with after_each_write(lambda: self.read_ahead(count, takes)):
+            self.commit()
+
+    def read_ahead(self, count: int, takes: bool) -> None:
+        for sink in SINKS:
+            self.spool.read(self.spool.backlog(sink), count, 2**30)
+            if takes:
+                self.take(sink, count)
 
     @rule(sink=st.sampled_from(SINKS), count=st.integers(1, 8))
     def take(self, sink: str, count: int) -> None:
@@ -173,6 +205,7 @@ class SpoolMachine(RuleBasedStateMachine):
             known = [i for i in found if i in set(expected.order)]
             assert known == sorted(known, key=expected.order.index)
             assert len(found + aside) == len({*found, *aside})
+            assert len(found) == self.spool.backlog(sink).available
             assert len(aside) == self.spool.backlog(sink).aside.waiting
 
     def drained(self, sink: str) -> list[str]:

@@ -561,3 +561,30 @@ def test_rows_are_removed_where_they_were_settled_and_nowhere_else(tmp_path: Pat
     assert file.is_empty()
     assert not file.first(10, 1000)
     file.close()
+
+
+@pytest.mark.parametrize("rows", [1, 500], ids=["some", "all"])
+def test_what_a_consumer_reads_before_its_commit_is_noted_counts_once(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = make_spool(tmp_path, window=1)
+    queue, backlog = make_queue(spool), spool.backlog("sink")
+    events = [make_event(str(number)) for number in range(6)]
+    for event in events[:3]:
+        queue.put(event)
+    spool.commit()  # one in memory, two on disk alone
+    write = SpoolFile.write
+
+    def writing(file: SpoolFile, *arguments: Any) -> None:
+        write(file, *arguments)
+        spool.read(backlog, rows, 2**30)
+
+    monkeypatch.setattr(SpoolFile, "write", writing)
+    for event in events[3:]:
+        queue.put(event)
+    spool.commit()
+    monkeypatch.undo()
+    assert (backlog.depth, backlog.available, backlog.size) == (6, 6, sum(event.size for event in events))
+    assert drain(spool) == events
+    assert (backlog.depth, backlog.available, backlog.size, backlog.is_needed) == (0, 0, 0, False)
+    spool.close()
