@@ -155,6 +155,9 @@ class SinkUnavailable(SinkError):
         retry_after: Seconds the backend asked to wait, if it did.
     """
 
+    #: For classes of a sink's own whose ``__init__`` calls no other.
+    retry_after: float | None = None
+
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message)

@@ -2,7 +2,7 @@
 
 ``SystemExit`` or ``KeyboardInterrupt`` that leaves a task ends asyncio's loop, and with it the delivery
 to every sink; a cancellation that nobody asked for ends the task. From a sink they are defects like any
-other exception.
+other exception. What comes out of here can be asked for its text and its wait, whatever class it is of.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from logweir.delivery.watchdog import SinkCall, watched
+from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.process.standstill import under_way
 
 __all__ = ["call_sink", "contained"]
@@ -46,13 +47,29 @@ async def contained(work: Callable[[], Awaitable[T]], call: SinkCall | None = No
         if task is None or task.cancelling():
             raise
         raise RuntimeError("the sink cancelled itself") from error
-    except Exception:
-        raise
+    except Exception as error:
+        if (readable := _readable(error)) is error:
+            raise
+        raise readable from None  # a traceback would ask for that text again
     except BaseException as error:
         # A coroutine that the collector closes gets a GeneratorExit too, but outside of its task's steps.
         if isinstance(error, GeneratorExit) and not _is_current(task):
             raise
         raise RuntimeError(f"the sink raised {type(error).__name__}") from error
+
+
+def _readable(error: Exception) -> Exception:
+    """The error itself or, where it fails to say what it is, one like it that does."""
+    try:
+        str(error)
+        getattr(error, "retry_after", None)
+    except Exception:  # noqa: BLE001 - it is the code of whoever wrote the sink
+        message = f"{type(error).__name__}, which cannot say what it is"
+        for kind in (SinkUnavailable, SinkRejected):
+            if isinstance(error, kind):
+                return kind(message)
+        return RuntimeError(message)
+    return error
 
 
 def _is_current(task: asyncio.Task[object] | None) -> bool:

@@ -181,8 +181,7 @@ class Worker:
             call = SinkCall.of(self._name, "write", self._sink, counters)
             batch = self._for_sink(events)
             with paced(self._queue.has_leisure):
-                answer = await call_sink(lambda: self._sink.write(batch), self._retry.timeout, call)
-            result = sound(answer, len(events))
+                result = await call_sink(lambda: self._answer(batch), self._retry.timeout, call)
         except TimeoutError:
             failure = _Failure(f"no answer within {self._retry.timeout:g} s")
         except SinkUnavailable as error:
@@ -197,6 +196,10 @@ class Worker:
         counters.failed(failure.message)
         report(f"{self._name}.failure", "sink %r failed: %s", self._name, failure.message)
         return failure
+
+    async def _answer(self, batch: Sequence[Event]) -> WriteResult:
+        """The sink's answer, if it can be one: looking at it runs code of the sink as well."""
+        return sound(await self._sink.write(batch), len(batch))
 
     async def _account(self, group: _Group, result: WriteResult) -> None:
         events = group.events

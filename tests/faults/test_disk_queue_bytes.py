@@ -1,7 +1,8 @@
-"""One changed byte, or a cut, anywhere in a queue file: what was acknowledged comes back, or is reported."""
+"""One changed byte or bit, or a cut, anywhere in a queue file: what was acknowledged comes back, or is reported."""
 
 import logging
 import random
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -39,9 +40,9 @@ def put(directory: Path, count: int = COUNT, commits: int = 20, *, close: bool) 
 class Template:
     """A queue file to be damaged, over and over."""
 
-    def __init__(self, directory: Path, *, close: bool) -> None:
+    def __init__(self, directory: Path, count: int = COUNT, commits: int = 20, *, close: bool) -> None:
         self.directory = directory
-        self.events = put(directory / "template", close=close)
+        self.events = put(directory / "template", count, commits, close=close)
         self.queues = directory / "template" / "queues"
         self.files = {
             path.suffix: path.read_bytes()
@@ -87,9 +88,9 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return Template(tmp_path_factory.mktemp("closed"), close=True)
 
 
-def flip(place: int) -> Callable[[bytearray], None]:
+def flip(place: int, bits: int = 0xFF) -> Callable[[bytearray], None]:
     def damage(content: bytearray) -> None:
-        content[place] ^= 0xFF
+        content[place] ^= bits
 
     return damage
 
@@ -150,6 +151,23 @@ def test_s1_and_s2_a_changed_byte_anywhere_is_never_silent_and_costs_a_page_at_m
         assert all(known[event.id] == event for event in found), place
         assert len(found) >= COUNT - A_PAGE, place
         assert len(found) == COUNT or is_reported(caplog), place
+
+
+def test_a_changed_bit_in_the_head_of_a_row_keeps_back_no_other_row(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The columns of SQLite have no types of their own: a bit makes a text of a blob, or nothing of a number."""
+    few = Template(tmp_path, 5, 1, close=True)
+    content, known = few.files[".db"], {event.id: event for event in few.events}
+    heads = [content.index(encode_event(few.events[2]))]
+    heads += [found.start() for found in re.finditer(b"sink", content)][-5:]  # those that wait for a row
+    # A row begins with its length and the kinds of its columns, the last of these in front of its values.
+    for place in [head - distance for head in heads for distance in range(1, 25 if head == heads[0] else 6)]:
+        for bit in range(8):
+            caplog.clear()
+            found = few.adopted(".db", flip(place, 1 << bit))
+            assert all(known[event.id] == event for event in found), (place, bit)
+            assert len(found) == 5 or (len(found) == 4 and is_reported(caplog)), (place, bit, len(found))
 
 
 def test_a_log_whose_last_write_was_torn_is_no_damage(

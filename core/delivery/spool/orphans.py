@@ -48,7 +48,7 @@ def adopt(directory: Path, take: Import, backlogs: Sequence[Backlog] = ()) -> in
                 count += _adopt_file(lock.database, take)
         except SpoolClosed:
             return count
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:  # noqa: BLE001 - whatever one file is, those behind it are taken over
             report(
                 f"spool.adopt.{lock.database.name}",
                 "%s, left by a process that is gone, cannot be taken over, trying again later: %s",

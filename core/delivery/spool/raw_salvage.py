@@ -78,7 +78,7 @@ def _row(cell: Cell) -> Row | None:
     match cell:
         case Cell(int(seq), [None, int(time), int(size), bytes(body)]):
             return Row(seq, time, size, body)
-        case Cell(int(seq), [None, int(time), int(size), bytes(body), int() | None as found]):
+        case Cell(int(seq), [None, time, size, bytes() | str() as body, int() | None as found]):
             return Row.verified(seq, time, size, body, found)
     return None
 

@@ -56,7 +56,7 @@ def _waiting(connection: sqlite3.Connection) -> dict[int, list[str]]:
 
 def _record(values: tuple[object, ...], missing: dict[int, list[str]]) -> Iterator[Record]:
     seq, time, size, body, found = values
-    if isinstance(seq, int) and isinstance(time, int) and isinstance(size, int) and isinstance(body, bytes):
+    if isinstance(seq, int):
         row = Row.verified(seq, time, size, body, found if isinstance(found, int) else None)
         if row.sound:
             with suppress(KeyError):

@@ -89,8 +89,17 @@ class Row(NamedTuple):
     sound: bool = True
 
     @classmethod
-    def verified(cls, seq: int, time: int, size: int, body: bytes, found: int | None = None) -> Row:
-        """A row as it was found, with the checksum that stands beside it."""
+    def verified(cls, seq: int, time: object, size: object, body: object, found: object = None) -> Row:
+        """A row as it was found, with the checksum that stands beside it.
+
+        SQLite's columns take values of any type, and a changed bit can make one of another.
+        """
+        if isinstance(body, str):  # of the same bytes
+            body = body.encode(errors="surrogateescape")
+        if not isinstance(body, bytes):
+            return cls(seq, 0, 0, b"", sound=False)
+        if not (isinstance(time, int) and isinstance(size, int)):
+            return cls(seq, 0, 0, body, sound=False)
         return cls(seq, time, size, body, found is None or found == _checksum(seq, time, size, body))
 
 
@@ -254,8 +263,8 @@ class SpoolFile:
             return (
                 self._read_connection()
                 .execute(
-                    "SELECT b.seq, b.size FROM pending p CROSS JOIN bodies b ON b.seq = p.seq "
-                    "WHERE p.sink = ? AND p.seq >= ? ORDER BY p.seq LIMIT ?",
+                    "SELECT b.seq, CAST(b.size AS INTEGER) FROM pending p CROSS JOIN bodies b "
+                    "ON b.seq = p.seq WHERE p.sink = ? AND p.seq >= ? ORDER BY p.seq LIMIT ?",
                     (sink, start, count),
                 )
                 .fetchall()
@@ -267,8 +276,8 @@ class SpoolFile:
             count, size = (
                 self._read_connection()
                 .execute(
-                    "SELECT count(*), coalesce(sum(b.size), 0) FROM pending p CROSS JOIN bodies b "
-                    "ON b.seq = p.seq WHERE p.sink = ? AND p.seq >= ?",
+                    "SELECT count(*), coalesce(sum(CAST(b.size AS INTEGER)), 0) FROM pending p "
+                    "CROSS JOIN bodies b ON b.seq = p.seq WHERE p.sink = ? AND p.seq >= ?",
                     (sink, start),
                 )
                 .fetchone()
@@ -395,11 +404,13 @@ def _connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
 
 def _sinks_in(connection: sqlite3.Connection) -> Iterator[str]:
     """The names of the sinks, one look-up each, however many rows there are."""
-    name: str | None = ""
+    name: object = ""
     while True:
         (name,) = connection.execute("SELECT min(sink) FROM pending WHERE sink > ?", (name,)).fetchone()
         if name is None:
             return
+        if not isinstance(name, str):
+            raise sqlite3.DatabaseError("the name of a sink is no text")
         yield name
 
 

@@ -267,6 +267,58 @@ async def test_a_sink_is_down_after_three_failures_and_healthy_when_it_answers(t
 
 
 @pytest.mark.busy
+class _Silent(SinkUnavailable):
+    """Calls no other ``__init__``, as an error of a sink's own may."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
+class _Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class _MuteRejection(SinkRejected):
+    def __repr__(self) -> str:
+        return "a rejection"
+
+    __str__ = _Mute.__str__
+
+
+class _MuteWait(SinkUnavailable):
+    @property
+    def retry_after(self) -> float:  # type: ignore[override]
+        raise RuntimeError("no wait")
+
+    @retry_after.setter
+    def retry_after(self, _value: float | None) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [_Silent(503), _Mute(), _MuteRejection("bad"), _MuteWait("busy")],
+    ids=lambda error: type(error).__name__,
+)
+async def test_an_error_that_cannot_be_asked_for_its_text_or_wait_is_an_error_like_others(
+    error: Exception, tmp_path: Path
+) -> None:
+    def answer(batch: Sequence[Event]) -> WriteResult:
+        if any(item.name == "poison" for item in batch):
+            raise error
+        return WriteResult.all_stored()
+
+    bench = Bench(answer, tmp_path, max_attempts=3)
+    await bench.deliver("poison")
+    await bench.deliver("good")
+    assert bench.sink.stored == ["good"]
+    assert bench.counters.dead == 1
+    (reason,) = await bench.reasons()
+    assert reason == bench.counters.last_error
+    assert isinstance(error, _Silent) or type(error).__name__ in reason
+
+
 async def test_dead_letters_that_cannot_be_written_are_tried_again(tmp_path: Path) -> None:
     blocked = tmp_path / "data"
     blocked.write_text("a file where the directory should be")
