@@ -15,6 +15,7 @@ from logweir.delivery.retry import pause_before_retry
 from logweir.delivery.worker import Clock
 from logweir.errors import AuditError, LogweirError, SinkRejected
 from logweir.event import Event
+from logweir.redaction.reasons import masked
 from logweir.settings.suggestions import no_such
 from logweir.sinks.contract import Transactional
 from logweir.sinks.templated import TemplatedSink
@@ -87,11 +88,11 @@ async def record(channel: Channel, event: Event, timeout: float, clock: Clock) -
                     )
                 except SinkRejected as error:
                     raise AuditError(
-                        f"sink {channel.name!r} refuses event {event.id} ({event.name}): {error}"
+                        f"sink {channel.name!r} refuses event {event.id} ({event.name}): {masked(str(error))}"
                     ) from None
                 except Exception as error:  # noqa: BLE001 - as in a worker: it may pass
                     attempts += 1
-                    last = str(error) or type(error).__name__
+                    last = masked(str(error)) or type(error).__name__
                     await clock.sleep(pause_before_retry(attempts, retry))
                 else:
                     return

@@ -22,6 +22,7 @@ from logweir.delivery.queue import OnDurable
 from logweir.delivery.spool.leading import lead, pay
 from logweir.errors import AuditError
 from logweir.event import Event
+from logweir.redaction.reasons import masked
 
 __all__ = ["Ack", "AckLevel", "OpenReceipts", "Receipt"]
 
@@ -102,8 +103,11 @@ class Receipt:
         self._call_due()
 
     def settled(self, sink: str, failure: str | None) -> None:
-        """Note that a sink is done with the event; ``failure`` says why it is not stored."""
-        reason = f"sink {sink!r}: {failure}" if failure else None
+        """Note that a sink is done with the event; ``failure`` says why it is not stored.
+
+        The caller's error shows it, and so it is masked: it has the words of a server.
+        """
+        reason = f"sink {sink!r}: {masked(failure)}" if failure else None
         self._levels["durable"].settle(sink, reason)
         self._levels["stored"].settle(sink, reason)
         self._call_due()

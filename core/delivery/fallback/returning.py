@@ -29,6 +29,7 @@ from logweir.errors import SinkRejected
 from logweir.event import Event
 from logweir.process.standstill import under_way
 from logweir.process.threads import in_thread
+from logweir.redaction.reasons import masked
 from logweir.sinks.contract import Query
 from logweir.sinks.results import HealthStatus, WriteResult
 
@@ -175,7 +176,7 @@ class Returning:
                 self._name,
                 events[index].id,
                 self._both.settings.to,
-                reason,
+                masked(reason),
             )
         open_indexes = answer.retry | answer.rejected.keys()
         passed = [event.id for index, event in enumerate(events) if index not in open_indexes]

@@ -143,7 +143,7 @@ class BrokerQueue(EventQueue):
             for task in (self._leasing, self._settling, self._holding, self._watching):
                 task.start()
         lease = await self._inner.take(max_events, max_bytes, linger)
-        if lease is None:
+        if lease is None and not self._entries:  # otherwise another worker has some, and ends it behind them
             await self.end()
         return lease
 

@@ -289,7 +289,9 @@ class Backlog:
     def pay_on_disk(self, oldest: Sequence[tuple[int, int]]) -> list[int]:
         """Drop the first events on disk, given as ``seq`` and ``size``; returns the positions."""
         paid = []
-        for seq, size in oldest[: self.debt_on_disk()]:
+        # A consumer may have read on since the file was asked: what it has is leased, or has paid already.
+        there = [(seq, size) for seq, size in oldest if seq >= self.read_next]
+        for seq, size in there[: self.debt_on_disk()]:
             self._pay_one(size)
             self.read_next = seq + 1
             paid.append(seq)

@@ -1,4 +1,7 @@
-"""What waits for sinks that are not configured any more becomes dead letters: nobody will ever take it."""
+"""What waits for sinks that are not configured any more becomes dead letters: nobody will ever take it.
+
+A reload may bring such a sink while this goes on: what has an open queue has somebody who takes it.
+"""
 
 from __future__ import annotations
 
@@ -54,15 +57,15 @@ def _give_up(spool: Spool, backlog: Backlog) -> int:
 
 
 def _lease(spool: Spool, backlog: Backlog) -> Lease | None:
-    if backlog.on_disk and not backlog.ready:
+    if backlog.on_disk and not (backlog.ready or backlog.open_queues):
         spool.read(backlog, _ROWS, _BYTES)
     with spool.lock:
-        return backlog.lease(_ROWS, _BYTES)
+        return None if backlog.open_queues else backlog.lease(_ROWS, _BYTES)
 
 
 def _lease_aside(spool: Spool, backlog: Backlog) -> Lease | None:
     with spool.lock:
-        if not backlog.aside.waiting or backlog.aside.tried is not None:
+        if not backlog.aside.waiting or backlog.aside.tried is not None or backlog.open_queues:
             return None
         group = backlog.aside.take(inf, _ROWS, _BYTES)
     held = spool.read_set_aside(backlog, group)

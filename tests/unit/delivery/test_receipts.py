@@ -133,6 +133,14 @@ async def test_a_refusal_ends_the_waiting_at_once() -> None:
         await waiting
 
 
+async def test_what_a_server_said_is_shown_to_the_caller_without_secrets() -> None:
+    asked = receipt("a")
+    asked.settled("a", "dead letter: refused by postgresql://app:hunter2@db/app")
+    with pytest.raises(AuditError, match="dead letter: refused by") as caught:
+        await asked.acknowledged("stored", 1.0)
+    assert "hunter2" not in str(caught.value)
+
+
 async def test_a_caller_that_is_cancelled_is_forgotten() -> None:
     asked = receipt("a")
     waiting = asyncio.create_task(asked.acknowledged("durable", 3600.0))

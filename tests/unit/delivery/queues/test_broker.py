@@ -105,6 +105,21 @@ async def test_what_a_worker_has_not_settled_stays_with_the_broker(bench: Bench)
     assert await bench.unsettled() == 3
 
 
+async def test_a_worker_that_finds_nothing_more_gives_back_nothing_of_another_one(bench: Bench) -> None:
+    await bench.publish(10)
+    queue, another = bench.queue(), bench.queue()
+    [lease] = await take(queue, 10)
+    queue.close()
+    assert await queue.take(10, 10**6, 0.0) is None  # the one that is idle
+    waiting = asyncio.create_task(another.take(10, 10**6, 0.0))
+    queue.settle(lease)
+    assert await queue.take(10, 10**6, 0.0) is None  # the one that has written
+    assert await bench.unsettled() == 0
+    assert not waiting.done()
+    another.close()
+    assert await waiting is None
+
+
 async def test_what_is_put_off_is_settled_when_it_was_stored_later(bench: Bench) -> None:
     await bench.publish(6)
     queue = bench.queue()

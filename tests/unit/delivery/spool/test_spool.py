@@ -172,6 +172,23 @@ def test_events_of_a_sink_that_is_gone_become_dead_letters(tmp_path: Path) -> No
     after.close()
 
 
+def test_what_a_queue_is_open_for_is_given_up_by_nobody_whose_list_of_sinks_is_older(tmp_path: Path) -> None:
+    """A reload brings a sink while what a dead process left is taken over, which takes a while."""
+    spool = make_spool(tmp_path, window=1)
+    queue = make_queue(spool, "new")
+    for number in range(3):
+        queue.put(make_event(str(number)))
+    spool.commit()
+    taken = lease(spool, "new", 1)
+    assert taken is not None
+    queue.settle(taken, put_off=[PutOff([(taken.events[0], 1)], 3600.0, "later")])
+    assert dead_letter_unconfigured(spool, ["old"]) == 0
+    assert (queue.statistics().depth, queue.statistics().set_aside) == (3, 1)
+    queue.close()
+    assert dead_letter_unconfigured(spool, ["old"]) == 3
+    spool.close()
+
+
 def test_what_waited_in_memory_can_be_saved_for_the_next_start(tmp_path: Path) -> None:
     spool = make_spool(tmp_path)
     spool.save("memory", [make_event(str(number)) for number in range(10_000)])
@@ -587,4 +604,37 @@ def test_what_a_consumer_reads_before_its_commit_is_noted_counts_once(
     assert (backlog.depth, backlog.available, backlog.size) == (6, 6, sum(event.size for event in events))
     assert drain(spool) == events
     assert (backlog.depth, backlog.available, backlog.size, backlog.is_needed) == (0, 0, 0, False)
+    spool.close()
+
+
+def test_what_a_consumer_reads_while_the_file_is_asked_for_the_oldest_is_not_dropped_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = make_spool(tmp_path, window=0)
+    queue = make_queue(spool, when_full="drop_oldest", max_events=8)
+    for number in range(9):
+        queue.put(make_event(str(number), size=1000))
+        spool.commit()
+    queue.put(make_event("9", size=1000))  # another one is to be dropped, on the disk
+    oldest, taken = SpoolFile.oldest, []
+
+    def asked(file: SpoolFile, *arguments: Any) -> list[tuple[int, int]]:
+        answer = oldest(file, *arguments)
+        if not taken:
+            spool.read(spool.backlog("sink"), 4, 4000)
+            taken.append(spool.backlog("sink").lease(500, 2**30))
+            for number in range(10, 15):
+                queue.put(make_event(str(number), size=1000))
+        return answer
+
+    monkeypatch.setattr(SpoolFile, "oldest", asked)
+    spool.commit()
+    monkeypatch.undo()
+    (first,) = taken
+    later = drain(spool)
+    assert not {event.id for event in first.events} & {event.id for event in later}
+    queue.settle(first)
+    dropped = queue.statistics().dropped[DropReason.QUEUE_FULL_OLDEST]
+    assert len(first.events) + len(later) + dropped == 15
+    assert queue.statistics().depth == 0
     spool.close()
