@@ -89,6 +89,8 @@ class Reader:
         try:
             with gate:
                 return look()
+        except OSError:  # reported where it happened
+            return None
         except sqlite3.Error as error:
             if file is self._current.file:  # otherwise it was replaced meanwhile
                 if is_damage(error):
@@ -106,35 +108,54 @@ def read_back(
     """Read a sink's rows from a position on; blocks.
 
     Raises:
+        OSError: The first of them is damaged, and its dead letter cannot be written for now.
         sqlite3.Error: They cannot be read.
     """
     rows, complete = file.read(sink, start, max_rows, max_bytes)
-    held, dead = decoded(file, sink, rows, dead_letters)
-    return Read(held, dead, rows[-1].seq + 1 if rows else start, complete)
+    held, letters = _decoded(file, sink, rows)
+    if _are_written(letters, dead_letters):
+        return Read(held, [*letters], rows[-1].seq + 1 if rows else start, complete)
+    # Up to the first that has no letter yet, and no further: what is passed may be deleted.
+    first = min(letters)
+    if not (before := [item for item in held if item.seq < first]):
+        raise OSError("a damaged row waits until its dead letter can be written")
+    return Read(before, [], first, complete=False)
 
 
 def decoded(
     file: SpoolFile, sink: str, rows: Sequence[Row], dead_letters: DeadLetters
 ) -> tuple[list[Held], list[int]]:
-    """Decode rows; what cannot be decoded becomes a dead letter and blocks nothing."""
+    """Decode rows; what cannot be decoded becomes a dead letter: its positions come second.
+
+    Raises:
+        OSError: A dead letter cannot be written for now.
+    """
+    held, letters = _decoded(file, sink, rows)
+    if not _are_written(letters, dead_letters):
+        raise OSError("a damaged row waits until its dead letter can be written")
+    return held, [*letters]
+
+
+def _decoded(file: SpoolFile, sink: str, rows: Sequence[Row]) -> tuple[list[Held], dict[int, DeadLetter]]:
+    """The events of rows, and letters, by position, of those that are none."""
     held: list[Held] = []
-    letters: list[DeadLetter] = []
-    dead: list[int] = []
+    letters: dict[int, DeadLetter] = {}
     for row in rows:
         try:
             event = _event_of(row)
         except Exception as error:  # noqa: BLE001 - whatever is in the body, the rows behind it go on
-            dead.append(row.seq)
-            letters.append(_letter(file, sink, f"cannot be decoded: {error}", row))
+            letters[row.seq] = _letter(file, sink, f"cannot be decoded: {error}", row)
             continue
         if row.sound:
             held.append(Held(row.seq, event))
         else:  # it reads as an event, and is not the one that was put
-            dead.append(row.seq)
-            letters.append(_letter(file, sink, "was changed on the disk: its checksum does not fit", row))
-    if letters and not write_dead_letters(dead_letters, letters):
-        dead = []  # they stay in the file, for the process that adopts it
-    return held, dead
+            reason = "was changed on the disk: its checksum does not fit"
+            letters[row.seq] = _letter(file, sink, reason, row)
+    return held, letters
+
+
+def _are_written(letters: dict[int, DeadLetter], dead_letters: DeadLetters) -> bool:
+    return not letters or write_dead_letters(dead_letters, [*letters.values()])
 
 
 def write_dead_letters(dead_letters: DeadLetters, letters: Sequence[DeadLetter]) -> bool:

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from logweir.delivery.commit_future import commit_future
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.delivery.elsewhere.source import Source
 from logweir.delivery.queue import DropReason, PutResult
 from logweir.delivery.set_aside import PutOff
+from logweir.delivery.spool.spool import Spool
 from logweir.delivery.spool.spool_file import FORMAT, Record, Row, SpoolFile
 from logweir.delivery.spool.unconfigured import dead_letter_unconfigured
 from logweir.encoding.events import encode_event
@@ -154,6 +157,60 @@ def test_a_row_that_cannot_be_decoded_becomes_a_dead_letter_and_blocks_nothing(
     assert "cannot be decoded" in letter.reason
     assert rows(tmp_path, "bodies") == 0
     assert queue.statistics().depth == 0
+    spool.close()
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A file of three events that a process has left, of which the second was changed on the disk."""
+    spool = make_spool(tmp_path)
+    spool.save("sink", [make_event(name) for name in ("first", "second", "third")])
+    file = spool._current.file
+    assert file is not None
+    file._writer.execute("UPDATE bodies SET body = CAST(replace(body, 'second', 'SECOND') AS BLOB)")
+    return crash(spool, tmp_path / "later") / "queues"
+
+
+def test_a_damaged_row_is_passed_only_when_it_has_a_dead_letter(damaged: Path, tmp_path: Path) -> None:
+    (path,) = damaged.glob("*.db")
+    nowhere = tmp_path / "blocked"
+    nowhere.write_text("a file where the directory should be")
+    source = Source(path, "sink", DeadLetters(nowhere))
+    found = source.read(100, 2**30)
+    assert names([taken.event for taken in found]) == ["first"]
+    for taken in found:
+        source.settle(taken.place)
+    with pytest.raises(OSError, match="waits until its dead letter can be written"):
+        source.read(100, 2**30)
+    assert source.report()
+    assert path.exists()
+    nowhere.unlink()
+    assert names([taken.event for taken in source.read(100, 2**30)]) == ["third"]
+    assert len(DeadLetters(nowhere).read()) == 1
+    source.close()
+
+
+def test_a_full_disk_discards_no_file_with_a_damaged_row_that_has_no_dead_letter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = tmp_path / "blocked"
+    spool = Spool(tmp_path / "queues", DeadLetters(nowhere), window=0, threaded=False)
+    queue = make_queue(spool)
+    queue.put(make_event("changed"))
+    spool.commit()
+    file = spool._current.file
+    assert file is not None
+    file._writer.execute("UPDATE bodies SET body = x'00'")
+    nowhere.write_text("a file where the directory should be")
+    assert lease(spool) is None
+    queue.put(make_event("refused"), lambda _error: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(SpoolFile, "write", _full)
+        assert spool.commit() is not None
+    assert file.path.exists()
+    nowhere.unlink()
+    assert drain(spool) == []
+    assert [letter.body for letter in spool.dead_letters.read()] == [b"\0"]
     spool.close()
 
 
@@ -552,7 +609,9 @@ def test_what_two_threads_commit_is_noted_in_the_order_of_the_file(
 
 
 def _full(*_: object) -> None:
-    raise sqlite3.OperationalError("database or disk is full")
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    raise error
 
 
 def test_rows_of_the_only_sink_are_removed_and_those_of_no_other(tmp_path: Path) -> None:
