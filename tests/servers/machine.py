@@ -133,7 +133,8 @@ def recipe(name: str, script: str, *arguments: str) -> Path:
 
 def free_port() -> int:
     """A port on loopback that nothing listens on."""
-    for port in random.sample(PORTS, 200):
+    # Not by the seed of a test's order: tests in two processes would be given the same port at the same time.
+    for port in random.SystemRandom().sample(PORTS, 200):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
