@@ -11,8 +11,8 @@ from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["HttpClient"]
 
-#: As much of an answer is read; verdicts on ten thousand events fit in.
-_MOST_READ = 2**20
+#: As much of an answer is read; verdicts on ten thousand events, each with a sentence, fit in.
+_MOST_READ = 2**22
 #: The share of ``retry.timeout`` that a request for one event may take: two must fit into it.
 _ONE_REQUEST = 0.4
 # Compressed, a small answer could unpack to more than anybody wants to read: `identity`.
@@ -55,11 +55,13 @@ class HttpClient(ServerClient[HttpConfig]):
         """
         content, headers = request.body, request.headers
         async with self.asking(self._method, self._url, content=content, headers=headers) as response:
+            body = await beginning_of(response, _MOST_READ + 1)
             return Answer(
                 response.status_code,
                 response.reason_phrase,
                 response.headers.get("Retry-After"),
-                self.masked(await beginning_of(response, _MOST_READ)),
+                self.masked(body[:_MOST_READ]),
+                is_cut=len(body) > _MOST_READ,
             )
 
     async def head(self) -> tuple[int, str]:

@@ -30,7 +30,10 @@ _EXCERPT = 200
 
 
 class FailedOnIt(SinkUnavailable):
-    """The server failed (500) and does not say when it will not: it may fail on what was sent alone."""
+    """It may be due to what was sent alone, so that less of it at once may be answered.
+
+    The server failed (500) and does not say when it will not, or its answer is too long to be read.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,14 @@ class Answer:
         reason: The words beside it.
         retry_after: The header of that name, if it came.
         body: The beginning of the body.
+        is_cut: Whether the body goes on.
     """
 
     status: int
     reason: str = ""
     retry_after: str | None = None
     body: bytes = b""
+    is_cut: bool = False
 
 
 class _ByEvent(msgspec.Struct):
@@ -94,6 +99,10 @@ def result_of(answer: Answer, events: Sequence[Event], *, now: datetime | None =
 
 
 def _by_event(answer: Answer, events: Sequence[Event]) -> WriteResult:
+    if not answer.body.lstrip().startswith(b"{"):
+        return WriteResult.all_stored()
+    if answer.is_cut:  # it may go on with events that were not stored
+        raise FailedOnIt("the answer is too long to be read; send less at once: batch.max_events")
     said = _said_by_event(answer.body)
     if said is None:
         return WriteResult.all_stored()
@@ -107,8 +116,6 @@ def _by_event(answer: Answer, events: Sequence[Event]) -> WriteResult:
 
 def _said_by_event(body: bytes) -> _ByEvent | None:
     """What the body says of single events; anything else that a webhook may answer says nothing."""
-    if not body.lstrip().startswith(b"{"):
-        return None
     try:
         return _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):

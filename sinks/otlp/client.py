@@ -10,8 +10,8 @@ from logweir.sinks.shared.tls import tls_context
 
 __all__ = ["OtlpClient"]
 
-#: As much of an answer is read; a partial success is a number and a text.
-_MOST_READ = 2**16
+#: As much of an answer is read; a partial success is a number and a text, which may speak of each record.
+_MOST_READ = 2**20
 # Compressed, a small answer could unpack to more than anybody wants to read: `identity`.
 _HEADERS = {
     "User-Agent": "logweir",
@@ -53,10 +53,12 @@ class OtlpClient(ServerClient[OtlpConfig]):
             SinkUnavailable: There was none.
         """
         async with self.asking("POST", self._url, content=body, headers=self._headers) as response:
+            body = await beginning_of(response, _MOST_READ + 1)
             return Answer(
                 response.status_code,
                 response.reason_phrase,
                 response.headers.get("Retry-After"),
                 response.headers.get("Content-Type", ""),
-                self.masked(await beginning_of(response, _MOST_READ)),
+                self.masked(body[:_MOST_READ]),
+                is_cut=len(body) > _MOST_READ,
             )

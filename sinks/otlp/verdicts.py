@@ -36,6 +36,7 @@ class Answer:
         retry_after: The header of that name, if it came.
         content_type: The header of that name.
         body: The beginning of the body.
+        is_cut: Whether the body goes on.
     """
 
     status: int
@@ -43,6 +44,7 @@ class Answer:
     retry_after: str | None = None
     content_type: str = ""
     body: bytes = b""
+    is_cut: bool = False
 
 
 def refused_of(answer: Answer, *, now: datetime | None = None) -> tuple[int, str]:
@@ -75,6 +77,8 @@ def refused_of(answer: Answer, *, now: datetime | None = None) -> tuple[int, str
 def _partial_success(answer: Answer) -> tuple[int, str]:
     if not answer.body or "json" in answer.content_type:
         return 0, ""
+    if answer.is_cut and "protobuf" in answer.content_type:  # only refusals make an answer as long as this
+        return 1, "the answer is too long to be read"
     try:
         said = ExportLogsServiceResponse.FromString(answer.body).partial_success
     except DecodeError:

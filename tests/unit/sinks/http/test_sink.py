@@ -198,8 +198,33 @@ async def test_no_secret_is_shown_even_if_the_server_sends_it_back(server: Webho
                 assert secret not in repr(sink.config)
 
 
+@pytest.mark.parametrize("mode", ["batch", "single"])
+async def test_refusals_that_are_too_long_to_be_read_at_once_are_no_success(
+    server: Webhook, mode: str
+) -> None:
+    events = [make_event() for _ in range(20)]
+
+    def refuse_all(request: Received) -> Reply:
+        rejected = {document["id"]: "no" * 300_000 for document in request.documents()}
+        return Reply(body=json.dumps({"rejected": rejected}).encode())
+
+    server.behaviour = refuse_all
+    async with sink_on(server, mode=mode) as sink:
+        result = await sink.write(events)
+    assert result.rejected.keys() == set(range(20))
+
+
+async def test_events_whose_answer_is_too_long_to_be_read_even_alone_wait(server: Webhook) -> None:
+    body = json.dumps({"rejected": {make_event().id: "no" * 3_000_000}}).encode()
+    server.behaviour = lambda _request: Reply(body=body)
+    async with sink_on(server) as sink:
+        result = await sink.write([make_event() for _ in range(4)])
+    assert (result.retry, result.rejected) == ({0, 1, 2, 3}, {})
+    assert "too long to be read" in result.retry_reason
+
+
 async def test_an_endless_answer_is_not_read_to_its_end(server: Webhook) -> None:
-    server.behaviour = lambda _request: Reply(200, body=b"x" * 3_000_000)
+    server.behaviour = lambda _request: Reply(200, body=b"x" * 10_000_000)
     async with sink_on(server) as sink:
         assert await sink.write([make_event()])
         assert await sink.write([make_event()])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from logweir.errors import SinkRejected, SinkUnavailable
-from logweir.sinks.http.verdicts import Answer, result_of
+from logweir.sinks.http.verdicts import Answer, FailedOnIt, result_of
 from logweir.sinks.results import WriteResult
 from logweir.testing.contract import make_event
 
@@ -68,6 +68,14 @@ def test_the_receiver_may_answer_event_by_event() -> None:
 )
 def test_any_other_body_of_a_success_says_nothing(body: bytes) -> None:
     assert result_of(Answer(200, body=body), [make_event()]) == WriteResult.all_stored()
+
+
+def test_verdicts_that_were_cut_are_no_success() -> None:
+    events = [make_event(), make_event()]
+    body = json.dumps({"rejected": {event.id: "no" for event in events}}).encode()
+    with pytest.raises(FailedOnIt, match=r"send less at once: batch\.max_events"):
+        result_of(Answer(200, body=body[:60], is_cut=True), events)
+    assert result_of(Answer(200, body=b"thank you", is_cut=True), events) == WriteResult.all_stored()
 
 
 def test_the_servers_wish_to_wait_is_passed_on() -> None:

@@ -174,6 +174,19 @@ async def test_of_what_is_refused_in_part_each_event_has_its_own_verdict(bad: se
     assert set(server.stored) == {event.id for event in batch} - refused
 
 
+async def test_refusals_with_words_too_long_to_be_read_are_no_success() -> None:
+    batch = [make_event(number=number) for number in range(4)]
+    async with receiving() as (server, sink):
+        server.behaviour = lambda request: (
+            partial(1, "too old" * 200_000) if len(events_in(request_in(request.body))) > 1 else partial(1)
+        )
+        result = await sink.write(batch)
+        assert result.rejected.keys() == {0, 1, 2, 3}
+        server.behaviour = lambda _request: partial(1, "too old" * 200_000)
+        with pytest.raises(SinkRejected, match="too long to be read"):
+            await sink.write(batch[:1])
+
+
 async def test_a_warning_beside_a_success_is_a_success() -> None:
     async with receiving() as (server, sink):
         server.behaviour = lambda _request: partial(0, "your clock is slow")
