@@ -30,17 +30,20 @@ from logweir.sinks.contract import Query
 from logweir.sinks.file.blocks import SIZE, Block, Wanted
 from logweir.sinks.file.config import ROTATED
 from logweir.sinks.file.needles import Needles
-from logweir.sinks.file.rotation import rotated_files
+from logweir.sinks.file.rotation import packed_name, rotated_files
 from logweir.sinks.file.sources import Current, Identity, Notes, Packed, Rotated, Source, Unpacking, Vanished
 from logweir.sinks.query_match import matches
 from logweir.sinks.shared.destinations import Template
 
-__all__ = ["Reader", "files_of", "ids_at_the_end"]
+__all__ = ["Reader", "files_of", "latest_ids"]
 
 #: How often a search begins anew because a file that it was about to read was compressed or deleted.
 _ATTEMPTS = 20
 #: Events that are held, however few are asked for, before those beyond them are dropped.
 _FEW = 1000
+#: A compressed file that is larger takes more than some seconds to unpack; opening does not wait for it.
+_MOST_UNPACKED = 2**26
+_UNPACKED_AT_ONCE = 2**20
 _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -75,12 +78,53 @@ def _found(pattern: Path) -> list[str]:
     return glob.glob(str(pattern))  # noqa: PTH207
 
 
-def ids_at_the_end(descriptor: int, length: int) -> Iterator[str]:
-    """Yield the ids of the events in the last ``length`` bytes of an open file."""
-    size = os.fstat(descriptor).st_size
-    for line in os.pread(descriptor, length, max(0, size - length)).split(b"\n"):
+def latest_ids(descriptor: int, path: Path, length: int) -> Iterator[str]:
+    """Yield the ids of the events in the last ``length`` bytes of an open file and of the rotated ones.
+
+    Args:
+        descriptor: The file, open.
+        path: Its name.
+        length: How many bytes are looked at, unpacked; the rotated files are read where the file has fewer.
+
+    Raises:
+        OSError: The file cannot be read, or its folder. A rotated file that cannot be read is passed over.
+    """
+    end = os.pread(descriptor, length, max(0, os.fstat(descriptor).st_size - length))
+    yield from _ids_in(end)
+    left = length - len(end)
+    rotated = rotated_files(path) if left else []
+    while rotated and left > 0:
+        end = _end_of(rotated.pop(), left)
+        yield from _ids_in(end)
+        left -= len(end)
+
+
+def _ids_in(content: bytes) -> Iterator[str]:
+    for line in content.split(b"\n"):
         with contextlib.suppress(ValueError):
             yield _decode_id(line).id
+
+
+def _end_of(file: Path, length: int) -> bytes:
+    """The last bytes of a rotated file, as far as it can be read; of one that takes long to unpack, none."""
+    try:
+        if file.suffix != ".gz":
+            with file.open("rb") as plain:
+                plain.seek(max(0, os.fstat(plain.fileno()).st_size - length))
+                return plain.read(length)
+        return b"" if file.stat().st_size > _MOST_UNPACKED else _unpacked_end(file, length)
+    except FileNotFoundError:  # compressed, or deleted, after it was listed
+        return b"" if file.suffix == ".gz" else _end_of(packed_name(file), length)
+    except OSError:
+        return b""
+
+
+def _unpacked_end(file: Path, length: int) -> bytes:
+    end = b""
+    with contextlib.suppress(*_DAMAGE), gzip.open(file) as packed:
+        while part := packed.read(_UNPACKED_AT_ONCE):
+            end = (end + part)[-length:]
+    return end
 
 
 class Reader:

@@ -53,9 +53,10 @@ def packed_name(file: Path) -> Path:
 def rotated_files(path: Path) -> list[Path]:
     """The rotated files of a path, oldest first; a file and its compressed copy count once."""
     found: dict[str, Path] = {}
-    for candidate in sorted(path.parent.iterdir()):
+    beginning_alike = (there for there in path.parent.iterdir() if there.name.startswith(path.stem))
+    for candidate in sorted(beginning_alike):
         name = candidate.name.removesuffix(".gz")
-        if name.startswith(path.stem) and name.endswith(path.suffix):
+        if name.endswith(path.suffix):
             stamp = name.removeprefix(path.stem).removesuffix(path.suffix)
             if ROTATED.fullmatch(stamp):
                 found.setdefault(name, candidate)

@@ -5,9 +5,9 @@ whether another has rotated the file away, and whether a crash has left an unfin
 which then gets a line of its own. A write that fails half-way is taken back.
 
 A batch that is sent again is not stored again: the sink remembers the ids of the last 50,000 events
-that it wrote, and at opening those in the last four megabytes of the file. Beyond that, and across
-processes that write to one file at once, an event whose answer was lost may stand in the file twice;
-searching yields it once.
+that it wrote, and at opening those in the last four megabytes of the file and of the rotated ones. Beyond
+that, and across processes that write to one file at once, an event whose answer was lost may stand in the
+file twice; searching yields it once.
 
 A path may be a symbolic link: what it names is written, locked and rotated, and the link stays.
 """
@@ -31,7 +31,7 @@ from logweir.process.pacing import in_slices_of_thread
 from logweir.sinks.contract import Query, SinkContext, SyncSink
 from logweir.sinks.file.cleanup import Cleanup
 from logweir.sinks.file.config import FileConfig
-from logweir.sinks.file.reading import Reader, files_of, ids_at_the_end
+from logweir.sinks.file.reading import Reader, files_of, latest_ids
 from logweir.sinks.file.recent_ids import RecentIds
 from logweir.sinks.file.rotation import is_due, put_aside, rotated_files
 from logweir.sinks.results import Health, HealthStatus, WriteResult
@@ -76,7 +76,7 @@ class FileSink(SyncSink[FileConfig]):
         return sink
 
     def open(self) -> None:
-        """Make the folder, open the file, and learn what stands at its end.
+        """Make the folder, open the file, and learn what was written to it last.
 
         Raises:
             SinkUnavailable: The file cannot be opened.
@@ -88,7 +88,7 @@ class FileSink(SyncSink[FileConfig]):
                 self._open_to_read()
                 return
             self._open_at(_real(self.config.path))
-            self._recent.add(ids_at_the_end(self._require_open(), _TAIL_BYTES))
+            self._recent.add(latest_ids(self._require_open(), self._path, _TAIL_BYTES))
         self._cleanup.begin()
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """The file sink: what it remembers, and what others may do to its file."""
 
 import fcntl
+import gzip
 import os
 import shutil
 import threading
@@ -12,8 +13,11 @@ from pydantic import ValidationError
 
 from logweir.encoding.events import decode_event
 from logweir.errors import SinkUnavailable
-from logweir.sinks.file import FileConfig, FileSink
+from logweir.sinks.file import FileConfig, FileSink, reading
+from logweir.sinks.file.config import RotateConfig
+from logweir.sinks.file.reading import latest_ids
 from logweir.sinks.file.recent_ids import RecentIds
+from logweir.sinks.file.rotation import clean_up, packed_name, rotated_files
 from logweir.sinks.results import HealthStatus
 from logweir.testing.contract import make_event
 
@@ -49,6 +53,69 @@ def test_a_batch_sent_again_is_stored_once(tmp_path: Path, restart: bool) -> Non
     assert sink.write(batch).duplicate == set(range(300))
     sink.close()
     assert names(tmp_path / "x.jsonl") == [event.name for event in batch]
+
+
+@pytest.mark.parametrize("compress", ["gzip", "none"])
+def test_a_batch_sent_again_after_a_restart_is_stored_once_though_the_file_was_rotated(
+    tmp_path: Path, compress: str
+) -> None:
+    path, rotate = tmp_path / "x.jsonl", {"max_bytes": 20_000, "compress": compress}
+    batches = [[make_event(f"{part}.{number}") for number in range(20)] for part in range(20)]
+    before = opened(path, rotate=rotate)
+    for batch in batches:
+        before.write(batch)
+    before.close()
+    assert len(rotated_files(path)) > 2
+    after = opened(path, rotate=rotate)
+    assert [len(after.write(batch).duplicate) for batch in batches] == [20] * 20
+    after.close()
+
+
+def test_rotated_files_that_cannot_be_read_do_not_keep_the_sink_from_opening(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    events = [make_event(str(number)) for number in range(3)]
+    sink = opened(path, rotate={"max_bytes": 1, "compress": "none"})
+    for event in events:
+        sink.write([event])
+    sink.close()
+    (oldest, corrupt) = rotated_files(path)
+    corrupt.unlink()
+    packed_name(corrupt).write_bytes(gzip.compress(b"x")[:-4])
+    oldest.rename(packed_name(oldest))
+    packed_name(oldest).write_bytes(gzip.compress(packed_name(oldest).read_bytes()))
+    sink = opened(path)
+    assert sink.write(events).duplicate == {0, 2}
+    sink.close()
+
+
+def test_only_the_latest_files_are_read_at_opening(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    events = [make_event(str(number), text="x" * 1000) for number in range(3)]
+    sink = opened(path, rotate={"max_bytes": 1, "compress": "none"})
+    for event in events:
+        sink.write([event])
+    sink.close()
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        ids = [list(latest_ids(file.fileno(), path, length)) for length in (size, size + 1, size * 9)]
+    assert ids == [[events[2].id], [events[2].id], [events[2].id, events[1].id, events[0].id]]
+
+
+def test_a_file_that_is_compressed_after_it_was_listed_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.jsonl"
+    event = make_event("a")
+    sink = opened(path, rotate={"max_bytes": 1, "compress": "none"})
+    sink.write([event])
+    sink.write([make_event("b")])
+    sink.close()
+    listed = rotated_files(path)
+    clean_up(path, RotateConfig())
+    assert not listed[0].exists()
+    monkeypatch.setattr(reading, "rotated_files", lambda _path: listed)
+    with path.open("rb") as file:
+        assert event.id in list(latest_ids(file.fileno(), path, 10_000))
 
 
 def test_an_event_that_is_not_json_is_rejected_and_the_others_are_stored(tmp_path: Path) -> None:
