@@ -1,8 +1,9 @@
 """Rotation: when a file is full, how it is named when it is put aside, and what becomes of it.
 
-A rotated file is named ``NAME-20261124T101530.123456Z.jsonl`` (the moment of its rotation), so that names
-sort by age. Compression works on a copy that replaces the file when it is complete; a crash in between
-leaves the file, and the next rotation or opening takes it up again.
+A rotated file is named ``NAME-20261124T101530.123456Z.jsonl``: by the moment of its rotation, or, where the
+clock was set back, by the one behind its predecessor's, so that names sort by age. Compression works on a
+copy that replaces the file when it is complete; a crash in between leaves the file, and the next rotation or
+opening takes it up again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from logweir.sinks.shared.permissions import hand_on, open_file
 
 __all__ = ["clean_up", "is_due", "packed_name", "put_aside", "rotated_files"]
 
+#: What stands in the name of a rotated file, as ``ROTATED`` finds it.
+_STAMP = "-%Y%m%dT%H%M%S.%fZ"
 _PERIODS = {"hour": "%Y%m%d%H", "day": "%Y%m%d"}
 
 
@@ -36,13 +39,18 @@ def is_due(config: RotateConfig, status: os.stat_result, more: int, now: datetim
 
 
 def put_aside(path: Path, now: datetime) -> None:
-    """Rename the file, over no other one even if the clock was set back; the caller holds the lock."""
-    while True:
-        target = path.with_name(f"{path.stem}-{now:%Y%m%dT%H%M%S.%fZ}{path.suffix}")
-        if not target.exists() and not packed_name(target).exists():
-            break
-        now += timedelta(microseconds=1)
-    path.rename(target)
+    """Rename the file, so that it sorts behind all rotated ones; the caller holds the lock."""
+    moment = max(now, _moment_behind(path, rotated_files(path)))
+    path.rename(path.with_name(f"{path.stem}{moment.strftime(_STAMP)}{path.suffix}"))
+
+
+def _moment_behind(path: Path, rotated: list[Path]) -> datetime:
+    """The first moment whose name sorts behind all rotated files but those that are named after none."""
+    for newest in reversed(rotated):
+        stamp = _stamp_in(newest.name.removesuffix(".gz"), path)
+        with contextlib.suppress(ValueError, OverflowError):
+            return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) + timedelta(microseconds=1)
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def packed_name(file: Path) -> Path:
@@ -56,11 +64,14 @@ def rotated_files(path: Path) -> list[Path]:
     beginning_alike = (there for there in path.parent.iterdir() if there.name.startswith(path.stem))
     for candidate in sorted(beginning_alike):
         name = candidate.name.removesuffix(".gz")
-        if name.endswith(path.suffix):
-            stamp = name.removeprefix(path.stem).removesuffix(path.suffix)
-            if ROTATED.fullmatch(stamp):
-                found.setdefault(name, candidate)
+        if name.endswith(path.suffix) and ROTATED.fullmatch(_stamp_in(name, path)):
+            found.setdefault(name, candidate)
     return list(found.values())
+
+
+def _stamp_in(name: str, path: Path) -> str:
+    """What the name of a rotated file has between the parts of the path's name."""
+    return name.removeprefix(path.stem).removesuffix(path.suffix)
 
 
 def clean_up(path: Path, config: RotateConfig, mode: int = 0o600) -> None:

@@ -4,6 +4,7 @@ import gzip
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -12,8 +13,9 @@ from logweir.encoding.events import decode_event, encode_event
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.file import reading
+from logweir.sinks.file.config import RotateConfig
 from logweir.sinks.file.reading import Reader
-from logweir.sinks.file.rotation import packed_name, put_aside, rotated_files
+from logweir.sinks.file.rotation import clean_up, packed_name, put_aside, rotated_files
 from logweir.testing.contract import make_event
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -115,6 +117,30 @@ def test_no_rotation_overwrites_another_though_the_clock_stands_still(tmp_path: 
         last = rotated_files(path)[-1]
         packed_name(last).write_bytes(gzip.compress(last.read_bytes()))
         last.unlink()
+    assert names(path) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("compress", ["gzip", "none"])
+def test_what_is_rotated_after_the_clock_was_set_back_is_the_newest(
+    tmp_path: Path, compress: Literal["gzip", "none"]
+) -> None:
+    path = tmp_path / "x.jsonl"
+    for number, now in enumerate([NOW + timedelta(days=1500), NOW, NOW + timedelta(seconds=1)]):
+        append(path, make_event(str(number), time_ns=number))
+        put_aside(path, now)
+        clean_up(path, RotateConfig(keep=2, compress=compress))
+    assert names(path) == ["1", "2"]
+
+
+@pytest.mark.parametrize("stamp", ["99999999T999999.999999Z", "99991231T235959.999999Z"])
+def test_a_file_whose_name_is_of_no_moment_or_of_the_last_is_no_trouble(tmp_path: Path, stamp: str) -> None:
+    path = tmp_path / "x.jsonl"
+    strange = tmp_path / f"x-{stamp}.jsonl"
+    strange.write_text("")
+    for number in range(3):
+        append(path, make_event(str(number), time_ns=number))
+        put_aside(path, NOW)
+    assert rotated_files(path)[-1] == strange
     assert names(path) == ["0", "1", "2"]
 
 
