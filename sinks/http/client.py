@@ -60,8 +60,9 @@ class HttpClient(ServerClient[HttpConfig]):
                 response.status_code,
                 response.reason_phrase,
                 response.headers.get("Retry-After"),
-                self.masked(body[:_MOST_READ]),
+                body[:_MOST_READ],
                 is_cut=len(body) > _MOST_READ,
+                masked=self.masked,
             )
 
     async def head(self) -> tuple[int, str]:

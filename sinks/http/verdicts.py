@@ -8,7 +8,7 @@ reason), and 409 for one event alone means that it is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -46,6 +46,8 @@ class Answer:
         retry_after: The header of that name, if it came.
         body: The beginning of the body.
         is_cut: Whether the body goes on.
+        masked: Masks our secrets in what the server said, once it was read: in the body as it came, a masked
+            id or key would be another one.
     """
 
     status: int
@@ -53,6 +55,7 @@ class Answer:
     retry_after: str | None = None
     body: bytes = b""
     is_cut: bool = False
+    masked: Callable[[bytes], bytes] = bytes
 
 
 class _ByEvent(msgspec.Struct):
@@ -107,7 +110,11 @@ def _by_event(answer: Answer, events: Sequence[Event]) -> WriteResult:
     if said is None:
         return WriteResult.all_stored()
     indexes = {event.id: index for index, event in enumerate(events)}
-    rejected = {indexes[name]: reason for name, reason in said.rejected.items() if name in indexes}
+    rejected = {
+        indexes[name]: answer.masked(reason.encode()).decode(errors="replace")
+        for name, reason in said.rejected.items()
+        if name in indexes
+    }
     retry = _known(said.retry, indexes) - rejected.keys()
     duplicate = _known(said.duplicate, indexes) - rejected.keys() - retry
     seconds = seconds_to_wait(answer.retry_after)
@@ -127,6 +134,6 @@ def _known(names: Sequence[str], indexes: Mapping[str, int]) -> set[int]:
 
 
 def _said(answer: Answer) -> str:
-    excerpt = in_one_line(answer.body.decode(errors="replace"), _EXCERPT)
-    line = f"answered {answer.status} {answer.reason}".rstrip()
+    excerpt = in_one_line(answer.masked(answer.body).decode(errors="replace"), _EXCERPT)
+    line = f"answered {answer.status} {answer.masked(answer.reason.encode()).decode()}".rstrip()
     return f"{line}: {excerpt}" if excerpt else line

@@ -59,6 +59,7 @@ class OtlpClient(ServerClient[OtlpConfig]):
                 response.reason_phrase,
                 response.headers.get("Retry-After"),
                 response.headers.get("Content-Type", ""),
-                self.masked(body[:_MOST_READ]),
+                body[:_MOST_READ],
                 is_cut=len(body) > _MOST_READ,
+                masked=self.masked,
             )

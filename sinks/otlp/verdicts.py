@@ -6,6 +6,7 @@ receiver of OTLP answers 200 with a *partial success*: how many records it refus
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +38,8 @@ class Answer:
         content_type: The header of that name.
         body: The beginning of the body.
         is_cut: Whether the body goes on.
+        masked: Masks our secrets in what the receiver said, once it was read: a body that was masked as it
+            came would be no protobuf any more.
     """
 
     status: int
@@ -45,6 +48,7 @@ class Answer:
     content_type: str = ""
     body: bytes = b""
     is_cut: bool = False
+    masked: Callable[[bytes], bytes] = bytes
 
 
 def refused_of(answer: Answer, *, now: datetime | None = None) -> tuple[int, str]:
@@ -83,13 +87,17 @@ def _partial_success(answer: Answer) -> tuple[int, str]:
         said = ExportLogsServiceResponse.FromString(answer.body).partial_success
     except DecodeError:
         return 0, ""  # it answered 200; what it says beside that is no protobuf
-    return max(said.rejected_log_records, 0), in_one_line(said.error_message, _EXCERPT)
+    return max(said.rejected_log_records, 0), _excerpt(answer, said.error_message)
 
 
 def _said(answer: Answer) -> str:
-    excerpt = in_one_line(_message(answer), _EXCERPT)
-    line = f"answered {answer.status} {answer.reason}".rstrip()
+    excerpt = _excerpt(answer, _message(answer))
+    line = f"answered {answer.status} {answer.masked(answer.reason.encode()).decode()}".rstrip()
     return f"{line}: {excerpt}" if excerpt else line
+
+
+def _excerpt(answer: Answer, words: str) -> str:
+    return in_one_line(answer.masked(words.encode()).decode(errors="replace"), _EXCERPT)
 
 
 def _message(answer: Answer) -> str:

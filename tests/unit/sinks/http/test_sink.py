@@ -223,6 +223,15 @@ async def test_events_whose_answer_is_too_long_to_be_read_even_alone_wait(server
     assert "too long to be read" in result.retry_reason
 
 
+async def test_verdicts_hold_though_a_secret_is_a_word_or_an_id_of_theirs(server: Webhook) -> None:
+    bad, good = make_event("bad"), make_event("good")
+    verdicts = {"rejected": {bad.id: "refused by rejected"}}
+    server.behaviour = lambda _request: Reply(body=json.dumps(verdicts).encode())
+    async with sink_on(server, headers={"X-If": "rejected", "X-First": bad.id[:13]}) as sink:
+        result = await sink.write([bad, good])
+    assert result.rejected == {0: "refused by ***"}
+
+
 async def test_an_endless_answer_is_not_read_to_its_end(server: Webhook) -> None:
     server.behaviour = lambda _request: Reply(200, body=b"x" * 10_000_000)
     async with sink_on(server) as sink:

@@ -187,6 +187,13 @@ async def test_refusals_with_words_too_long_to_be_read_are_no_success() -> None:
             await sink.write(batch[:1])
 
 
+async def test_a_secret_in_the_words_of_a_refusal_is_masked_and_the_refusal_holds() -> None:
+    async with receiving(headers={"X-Key": "hunter2-key"}) as (server, sink):
+        server.behaviour = lambda _request: partial(1, "too old for hunter2-key")
+        with pytest.raises(SinkRejected, match=r"too old for \*\*\*$"):
+            await sink.write([make_event()])
+
+
 async def test_a_warning_beside_a_success_is_a_success() -> None:
     async with receiving() as (server, sink):
         server.behaviour = lambda _request: partial(0, "your clock is slow")
