@@ -44,7 +44,7 @@ def secrets_in(value: Any) -> list[str]:
         return []
     match = _USER_AND_PASSWORD.search(value)
     if match:
-        return [match[1]]
+        return [match[1], *secrets_in(value[match.end() :])]
     around = [re.escape(part) for part in masked(value).split(MASK)]
     found = re.fullmatch("(.+?)".join(around), value, re.DOTALL)
     return [*found.groups()] if found else [value]

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, SecretStr, model_validator
 
 from logweir.settings.tls import TlsConfig, in_one_room, with_earlier_spellings
-from logweir.sinks.shared.credentials import login_of, secrets_of
+from logweir.sinks.shared.credentials import login_of, secrets_in_proxy, secrets_of
 from logweir.sinks.shared.search_engine.config import LifecycleConfig, SearchEngineConfig
 
 __all__ = ["ElasticsearchConfig"]
@@ -40,4 +40,8 @@ class ElasticsearchConfig(SearchEngineConfig):
 
     def secrets(self) -> list[str]:
         """See :meth:`SearchEngineConfig.secrets`."""
-        return secrets_of([self.password, self.api_key], login_of(self.username, self.password))
+        return secrets_of(
+            [self.password, self.api_key],
+            login_of(self.username, self.password),
+            secrets_in_proxy(self.proxy),
+        )

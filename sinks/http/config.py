@@ -12,7 +12,13 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
-from logweir.sinks.shared.credentials import check_one_way, login_of, secrets_of
+from logweir.sinks.shared.credentials import (
+    check_one_way,
+    login_of,
+    secrets_in_proxy,
+    secrets_in_url,
+    secrets_of,
+)
 from logweir.sinks.shared.documents import Form, check_rename
 from logweir.sinks.shared.headers import check_header_name, check_headers
 
@@ -135,6 +141,9 @@ class HttpConfig(SinkConfig):
         """What must never be shown, whoever sends it back to us; the longest first."""
         signing = self.sign.secret if self.sign is not None else None
         given = [self.password, self.bearer_token, signing, *self.headers.values()]
-        parts = urlsplit(self.url.get_secret_value())
-        of_the_url = (parts.path, parts.query, f"{parts.path}?{parts.query}")
-        return secrets_of(given, login_of(self.username, self.password), of_the_url)
+        url = self.url.get_secret_value()
+        parts = urlsplit(url)
+        more = (
+            {parts.path, f"{parts.path}?{parts.query}"} | secrets_in_url(url) | secrets_in_proxy(self.proxy)
+        )
+        return secrets_of(given, login_of(self.username, self.password), more)

@@ -16,7 +16,7 @@ from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
 from logweir.sinks.loki.labels import DEFAULT_LIMIT, refuse_unbounded
-from logweir.sinks.shared.credentials import check_one_way, login_of, secrets_of
+from logweir.sinks.shared.credentials import check_one_way, login_of, secrets_in_proxy, secrets_of
 from logweir.sinks.shared.destinations import (
     Template,
     TemplatedConfig,
@@ -203,4 +203,4 @@ class LokiConfig(TemplatedConfig):
     def secrets(self) -> list[str]:
         """What must never be shown, whoever sends it back to us; the longest first."""
         given = [self.password, self.bearer_token, *self.headers.values()]
-        return secrets_of(given, login_of(self.username, self.password))
+        return secrets_of(given, login_of(self.username, self.password), secrets_in_proxy(self.proxy))

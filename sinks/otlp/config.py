@@ -10,7 +10,13 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.urls import http_parts, may_hold_credentials
 from logweir.sinks.contract import SinkConfig
-from logweir.sinks.shared.credentials import check_one_way, login_of, secrets_of
+from logweir.sinks.shared.credentials import (
+    check_one_way,
+    login_of,
+    secrets_in_proxy,
+    secrets_in_url,
+    secrets_of,
+)
 from logweir.sinks.shared.headers import check_headers
 
 __all__ = ["OtlpConfig"]
@@ -67,4 +73,5 @@ class OtlpConfig(SinkConfig):
     def secrets(self) -> list[str]:
         """What must never be shown, whoever sends it back to us; the longest first."""
         given = [self.password, self.bearer_token, *self.headers.values()]
-        return secrets_of(given, login_of(self.username, self.password))
+        more = secrets_in_url(self.url) | secrets_in_proxy(self.proxy)
+        return secrets_of(given, login_of(self.username, self.password), more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from pydantic import SecretStr
 
@@ -17,12 +18,16 @@ __all__ = [
     "check_once",
     "check_one_way",
     "login_of",
+    "secrets_in_proxy",
+    "secrets_in_url",
     "secrets_of",
     "without_secrets",
 ]
 
 #: A shorter secret would be found, and masked, in what any server says.
 _SHORTEST_SECRET = 4
+#: A shorter part of a url is rather one of its words than a key.
+_SHORTEST_PART = 8
 
 
 def check_login(username: str | None, password: SecretStr | None) -> None:
@@ -116,6 +121,25 @@ def secrets_of(
         json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for secret in known for ascii_only in (True, False)
     }
     return sorted((secret for secret in known if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+def secrets_in_url(url: str) -> set[str]:
+    """What may be keys in a URL: parts of its path, values of its query, as written and unescaped."""
+    parts = urlsplit(url)
+    values = {pair.partition("=")[2] or pair for pair in parts.query.split("&")}
+    pieces = {*parts.path.split("/"), *values}
+    pieces |= {*map(unquote, pieces), *map(unquote_plus, values)}
+    return {parts.query, *(piece for piece in pieces if len(piece) >= _SHORTEST_PART)}
+
+
+def secrets_in_proxy(proxy: SecretStr | None) -> set[str]:
+    """What is secret in the address of a proxy: the password, and the login as its header holds it."""
+    parts = urlsplit(proxy.get_secret_value() if proxy is not None else "")
+    if parts.password is None:
+        return set()
+    password = unquote(parts.password)
+    login = f"{unquote(parts.username or '')}:{password}"
+    return {parts.password, password, base64.b64encode(login.encode()).decode()}
 
 
 def without_secrets(said: bytes, secrets: Iterable[bytes]) -> bytes:

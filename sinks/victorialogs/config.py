@@ -12,7 +12,7 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts, may_hold_credentials
-from logweir.sinks.shared.credentials import check_one_way, login_of, secrets_of
+from logweir.sinks.shared.credentials import check_one_way, login_of, secrets_in_proxy, secrets_of
 from logweir.sinks.shared.destinations import (
     Template,
     TemplatedConfig,
@@ -171,4 +171,4 @@ class VictoriaLogsConfig(TemplatedConfig):
     def secrets(self) -> list[str]:
         """What must never be shown, whoever sends it back to us; the longest first."""
         given = [self.password, self.bearer_token, *self.headers.values()]
-        return secrets_of(given, login_of(self.username, self.password))
+        return secrets_of(given, login_of(self.username, self.password), secrets_in_proxy(self.proxy))

@@ -22,7 +22,7 @@ from logweir.settings.proxy import ProxySetting
 from logweir.settings.tls import TlsConfig
 from logweir.settings.units import ByteSize, Seconds
 from logweir.settings.urls import http_parts
-from logweir.sinks.shared.credentials import check_login, login_of, secrets_of
+from logweir.sinks.shared.credentials import check_login, login_of, secrets_in_proxy, secrets_of
 from logweir.sinks.shared.destinations import TemplatedConfig, check_template, is_template
 
 __all__ = ["LifecycleConfig", "SearchEngineConfig"]
@@ -158,4 +158,6 @@ class SearchEngineConfig(TemplatedConfig):
 
     def secrets(self) -> list[str]:
         """What must never be shown, whoever sends it back to us; the longest first."""
-        return secrets_of([self.password], login_of(self.username, self.password))
+        return secrets_of(
+            [self.password], login_of(self.username, self.password), secrets_in_proxy(self.proxy)
+        )

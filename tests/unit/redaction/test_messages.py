@@ -151,6 +151,7 @@ def test_names_of_secrets_are_known(key: str) -> None:
         ("http//u:p@h", ["p"]),
         ("http://h/d?user=bob&passwd=hunter2&sslpassword=hunter3", ["hunter2", "hunter3"]),
         ("http://h/d;password=hunter2", ["hunter2"]),
+        ("rediss://u:p@h/0?ssl_password=hunter2", ["p", "hunter2"]),
         ("u:hunter2@tcp(h:3306)/d", ["hunter2"]),
         ("ghp_" + "a1B2" * 9, ["ghp_" + "a1B2" * 9]),
         ("mysql://h/d", []),

@@ -20,6 +20,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "token": {"bearer_token": "hunter2-token"},
     "header": {"headers": {"X-Key": "s3cr3t-s3cr3t"}},
     "api key": {"api_key": "hunter2-key"},
+    "proxy": {"proxy": "http://ann:hunter2-hunter2@proxy.example:3128"},
 }
 SINKS = [
     *(
@@ -30,6 +31,7 @@ SINKS = [
     *((kind, "login") for kind in ("elasticsearch", "opensearch")),
     ("elasticsearch", "api key"),
 ]
+ALL = ("http", "otlp", "loki", "victorialogs", "elasticsearch", "opensearch")
 
 
 def echo(request: Received) -> Reply:
@@ -70,3 +72,25 @@ async def test_no_sink_shows_credentials_that_a_server_sends_back(
     assert "no: " in said
     for secret in SECRETS:
         assert secret not in said
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_the_login_of_a_proxy_is_a_secret(kind: str) -> None:
+    sink_class: Any = registry.resolve(kind)
+    config = sink_class.Config.model_validate({"url": "http://h:1", **WAYS["proxy"]})
+    assert {"hunter2-hunter2", LOGIN} <= {*config.secrets()}
+
+
+@pytest.mark.parametrize("kind", ["http", "otlp"])
+async def test_no_part_of_a_url_that_may_be_a_key_is_shown(receiver: Webhook, kind: str) -> None:
+    receiver.behaviour = lambda _request: Reply(
+        401, body=b"no: no hook T00.hunter2-key, unknown token hunter2+token or hunter2 token"
+    )
+    url = f"{receiver.url}/T00.hunter2-key?token=hunter2+token&x=1"
+    sink_class: Any = registry.resolve(kind)
+    sink: Sink[Any] = sink_class(sink_class.Config.model_validate({"url": url}))
+    try:
+        with pytest.raises(SinkError, match=r"no hook \*\*\*, unknown token \*\*\* or \*\*\*"):
+            await used(sink)
+    finally:
+        await sink.close()
