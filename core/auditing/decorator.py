@@ -11,6 +11,7 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Collection
+from types import CoroutineType
 from typing import Any, TypeVar
 
 from logweir.auditing.arguments import Finder, Parameters
@@ -149,7 +150,8 @@ def _wrap_sync(target: Any, begin: Begin) -> Any:
         except BaseException as error:
             execution.settle(error)
             raise
-        if inspect.iscoroutine(result):  # such a function has ended when its coroutine has
+        # Such a function has ended when its coroutine has. The result itself is not asked what it is.
+        if issubclass(type(result), CoroutineType):
             return _follow(execution, result)
         execution.settle()
         return result

@@ -92,7 +92,7 @@ class AuditRecord(BaseModel):
     def _checks_extra_info(cls, values: Any) -> Any:
         """Take what the class declares out of ``extra_info``; all of it, where it allows nothing else."""
         info = values.get("extra_info") if isinstance(values, Mapping) else None
-        if not isinstance(info, Mapping) or not _has_usual_info(cls):
+        if not _is_mapping(info) or not _has_usual_info(cls):
             return values
         taken = _found_inside(cls, values, info)
         rest = {name: value for name, value in info.items() if name not in taken}
@@ -177,6 +177,11 @@ def _is_glob(action: str) -> bool:
     return not _GLOB_CHARACTERS.isdisjoint(action)
 
 
+def _is_mapping(value: Any) -> bool:
+    """By the real class: ``isinstance`` would ask the value, which may raise."""
+    return issubclass(type(value), Mapping)
+
+
 def _has_usual_info(record: type[AuditRecord]) -> bool:
     """Whether ``extra_info`` is what it is here, and no model of the class's own."""
     return record.model_fields["extra_info"].annotation == AuditRecord.model_fields["extra_info"].annotation
@@ -184,7 +189,7 @@ def _has_usual_info(record: type[AuditRecord]) -> bool:
 
 def _found_inside(record: type[AuditRecord], values: Mapping[Any, Any], info: Any) -> set[Any]:
     """The names in ``extra_info`` that are fields of the class's own, and not given beside it."""
-    if not isinstance(info, Mapping) or not _has_usual_info(record):
+    if not _is_mapping(info) or not _has_usual_info(record):
         return set()
     usual = AuditRecord.model_fields.keys()
     names: set[Any] = set()
@@ -210,7 +215,7 @@ def _describe(problem: Any, inside: Collection[Any]) -> str:
 
 
 def _holds_a_value(message: str, given: Any) -> bool:
-    values = given.values() if isinstance(given, Mapping) else [given]
+    values = given.values() if _is_mapping(given) else [given]
     return any(_is_in(value, message) for value in values)
 
 

@@ -48,11 +48,15 @@ def likely_user(arguments: Mapping[str, Any], receiver: Any, exclude: Collection
 
 def _id_of(user: Any) -> Any:
     """The id of a user, which may be the id itself."""
-    if isinstance(user, int | str | UUID):
-        return _identifier(user)
-    if isinstance(user, dict):
-        return _first(_identifier(dict.get(user, name)) for name in _IDS)
-    return _first(_identifier(_attribute(user, name)) for name in _IDS)
+    found = None
+    with suppress(Exception):  # a lazy user of Django's does not even say its class on an event loop
+        if isinstance(user, int | str | UUID):
+            found = _identifier(user)
+        elif isinstance(user, dict):
+            found = _first(_identifier(dict.get(user, name)) for name in _IDS)
+        else:
+            found = _first(_identifier(_attribute(user, name)) for name in _IDS)
+    return found
 
 
 def _attribute(of: Any, name: str) -> Any:
@@ -64,7 +68,10 @@ def _attribute(of: Any, name: str) -> Any:
 
 def _identifier(value: Any) -> Any:
     """The value if it can be an id: a number, a text, a UUID and the like."""
-    return None if value is None or isinstance(value, _NO_IDS) or callable(value) else value
+    found = None
+    with suppress(Exception):  # as above
+        found = None if value is None or isinstance(value, _NO_IDS) or callable(value) else value
+    return found
 
 
 def _first(values: Iterable[Any]) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -240,3 +241,22 @@ def test_a_missing_value_is_reported():
 
     with pytest.raises(AuditError, match="amount: Field required"):
         make_record("fund.transfer", {})
+
+
+# pydantic itself says of such a value that it raised, by Python's hook for errors that nobody can catch.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_value_that_does_not_say_its_class_is_refused_like_any_other():
+    class Lazy:
+        @property
+        def __class__(self) -> Any:  # type: ignore[override]
+            raise ValueError
+
+    class Transfer(AuditRecord, action="transfer"):
+        amount: int
+
+    with pytest.raises(AuditError, match="amount: Input should be a valid integer"):
+        make_record("transfer", {"amount": Lazy()})
+    with pytest.raises(AuditError, match="status: Input should be a valid string"):
+        make_record("transfer", {"amount": 1, "status": Lazy()})
+    with pytest.raises(AuditError, match="extra_info"):
+        make_record("transfer", {"amount": 1, "extra_info": Lazy()})

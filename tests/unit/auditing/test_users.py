@@ -147,3 +147,67 @@ def test_a_property_that_fails_breaks_no_call_and_is_no_report(recorder: Any, ca
     assert Service().work() == 1
     assert "user_id" not in recorder.only().fields
     assert caplog.text == ""
+
+
+class Lazy:
+    """Says not even what class it has, as a lazy user of Django's does on an event loop."""
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise SynchronousOnly
+
+    def __getattr__(self, name: str) -> Any:
+        raise SynchronousOnly
+
+    def __str__(self) -> str:
+        raise SynchronousOnly
+
+
+class SynchronousOnly(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"current_user": Lazy()},
+        {"current_user": Person(Lazy())},
+        {"current_user": {"id": Lazy()}},
+        {"user_id": Lazy()},
+    ],
+)
+def test_a_user_that_says_nothing_yet_is_nobody(recorder: Any, arguments: Any) -> None:
+    assert found(recorder, context=9, **arguments) == 9
+
+
+@pytest.mark.parametrize("name", ["current_user", "user_id"])
+def test_a_user_of_self_that_says_nothing_yet_is_nobody(recorder: Any, name: str) -> None:
+    class Service:
+        @audit_log("a", on_failure="raise")
+        def work(self) -> int:
+            return 1
+
+    service = Service()
+    vars(service)[name] = Lazy()
+    assert service.work() == 1
+    assert "user_id" not in recorder.only().fields
+
+
+async def test_a_coroutine_is_called_and_recorded_with_a_user_that_says_nothing_yet(recorder: Any) -> None:
+    @audit_log("a", on_failure="raise")
+    async def work(current_user: Any) -> int:
+        return 1
+
+    assert await work(Lazy()) == 1
+    assert "user_id" not in recorder.only().fields
+
+
+def test_a_result_that_says_nothing_yet_is_returned(recorder: Any) -> None:
+    lazy = Lazy()
+
+    @audit_log("a", on_failure="raise")
+    def work() -> Any:
+        return lazy
+
+    assert work() is lazy
+    assert recorder.only().fields["status"] == "success"
