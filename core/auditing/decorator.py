@@ -10,11 +10,11 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable, Collection
-from types import CoroutineType
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 from logweir.auditing.arguments import Finder, Parameters
+from logweir.auditing.coroutines import Followed, follow
 from logweir.auditing.execution import Execution, OnFailure, Options
 from logweir.auditing.generators import wrap_async_generator, wrap_generator
 from logweir.delivery.receipts import AckLevel
@@ -151,8 +151,8 @@ def _wrap_sync(target: Any, begin: Begin) -> Any:
             execution.settle(error)
             raise
         # Such a function has ended when its coroutine has. The result itself is not asked what it is.
-        if issubclass(type(result), CoroutineType):
-            return _follow(execution, result)
+        if issubclass(type(result), Coroutine):
+            return Followed(execution, result)
         execution.settle()
         return result
 
@@ -170,20 +170,9 @@ def _wrap_async(target: Any, begin: Begin) -> Any:
         except TypeError as error:  # arguments that do not fit
             await execution.asettle(error)
             raise
-        return await _follow(execution, coroutine)
+        return await follow(execution, coroutine)
 
     return audited
-
-
-async def _follow(execution: Execution, coroutine: Any) -> Any:
-    try:
-        with execution.bound():
-            result = await coroutine
-    except BaseException as error:
-        await execution.asettle(error)
-        raise
-    await execution.asettle()
-    return result
 
 
 def _signed(wrapper: Any, target: Any) -> Any:

@@ -350,6 +350,84 @@ async def test_a_function_that_returns_a_coroutine_ends_when_that_does(recorder:
     assert recorder.only().fields["status"] == "failed"
 
 
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+@audit_log("order.ship", acknowledge="accepted")
+def ship(order: int) -> Any:
+    return forever()
+
+
+def failed_by(recorder: Any) -> tuple[Any, Any, Any]:
+    fields = recorder.only().fields
+    return fields["status"], fields["error_type"], fields["arguments"]
+
+
+async def test_a_returned_coroutine_that_is_cancelled_before_its_first_step_is_recorded(recorder: Any):
+    task = asyncio.create_task(ship(7))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert failed_by(recorder) == ("failed", "CancelledError", {"order": 7})
+
+
+def test_a_returned_coroutine_that_is_closed_before_its_first_step_is_recorded(recorder: Any):
+    coroutine = ship(7)
+    coroutine.close()
+    assert failed_by(recorder) == ("failed", "CancelledError", {"order": 7})
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+        coroutine.send(None)
+
+
+def test_a_returned_coroutine_that_is_forgotten_is_recorded_and_python_warns_as_ever(recorder: Any):
+    with pytest.warns(RuntimeWarning, match="'forever' was never awaited"):
+        ship(7)
+    assert failed_by(recorder) == ("failed", "CancelledError", {"order": 7})
+
+
+def test_a_coroutine_that_is_closed_in_the_middle_has_not_succeeded(recorder: Any):
+    @audit_log("a", acknowledge="accepted")
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    coroutine = work()
+    coroutine.send(None)
+    coroutine.close()
+    assert recorder.only().fields["status"] == "failed"
+
+
+async def test_a_returned_coroutine_is_driven_and_shown_as_the_function_made_it(recorder: Any):
+    @audit_log("outer", acknowledge="accepted")
+    @audit_log("inner", acknowledge="accepted")
+    def work() -> Any:
+        async def body(actions: list[Any]) -> int:
+            actions.append(get_contextvars()["audit_action"])
+            try:
+                await forever()
+            except asyncio.CancelledError:
+                return len(actions)
+            return 0
+
+        return body([])
+
+    coroutine = work()
+    assert asyncio.iscoroutine(coroutine)
+    assert inspect.isawaitable(coroutine)
+    assert coroutine.__name__ == coroutine.cr_code.co_name == "body"
+    task = asyncio.create_task(coroutine)
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await task == 1
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+        await coroutine
+    events = await asyncio.to_thread(recorder.events)
+    assert [(event.name, event.fields["status"]) for event in events] == [
+        ("inner", "success"),
+        ("outer", "success"),
+    ]
+
+
 @pytest.mark.parametrize("target", [Account, property(lambda self: 1), 3])
 def test_what_is_not_a_function_is_refused(target: Any):
     with pytest.raises(TypeError, match="audit_log"):
