@@ -170,11 +170,14 @@ class Execution:
 
     @contextmanager
     def _refusal(self) -> Iterator[None]:
-        """Record, as far as that goes, a call that is refused because its intent was not acknowledged."""
+        """Record, as far as that goes, a call that is not made: its intent would look like one cut off.
+
+        It is refused because that was not acknowledged, or who waited for it was cancelled or interrupted.
+        """
         try:
             yield
-        except LogweirError as trouble:
-            if self.on_failure == "raise":
+        except BaseException as trouble:
+            if self.on_failure == "raise" or not isinstance(trouble, LogweirError):
                 with suppress(LogweirError):
                     self._emit_end(trouble, "accepted")
             raise

@@ -20,6 +20,7 @@ from logweir.auditing import record as record_module
 from logweir.auditing.decorator import audit_log
 from logweir.auditing.record import AuditRecord
 from logweir.context.binding import bind
+from logweir.delivery.receipts import Receipt
 from logweir.errors import AuditError, NotRunning
 from logweir.event import Kind
 from logweir.runtime import current as runtime
@@ -841,6 +842,44 @@ async def test_intents_of_coroutines_and_generators_come_before_their_first_step
     await asyncio.to_thread(lambda: list(synchronous_steps()))
     assert [seen[-1] for seen in statuses] == ["started"] * 3
     assert [event.fields["status"] for event in recorder.events()] == ["started", "success"] * 3
+
+
+async def test_a_call_that_is_cancelled_while_its_intent_is_written_is_recorded_as_not_made(recorder: Any):
+    done = []
+
+    @audit_log("a", intent=True, acknowledge="stored")
+    async def work() -> None:
+        done.append(1)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)  # its first step: it waits for `started`
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == []
+    started, ended = await asyncio.to_thread(recorder.events)
+    assert (started.fields["status"], ended.fields["status"]) == ("started", "failed")
+    assert ended.fields["error_type"] == "CancelledError"
+    assert ended.fields["call_id"] == started.fields["call_id"]
+
+
+def test_a_call_that_is_interrupted_while_its_intent_is_written_is_recorded_as_not_made(
+    recorder: Any, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(_receipt: Any, _level: str, _timeout: float) -> None:
+        raise KeyboardInterrupt
+
+    @audit_log("a", intent=True)
+    def work() -> None:
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Receipt, "acknowledged_sync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    started, ended = recorder.events()
+    assert (started.fields["status"], ended.fields["status"]) == ("started", "failed")
+    assert ended.fields["error_type"] == "KeyboardInterrupt"
 
 
 def broken_disk(tmp_path: Path) -> None:
