@@ -9,7 +9,7 @@ from typing import Any
 
 from logweir.diagnostics import report
 
-__all__ = ["Finder", "Parameters", "find"]
+__all__ = ["Finder", "Parameters", "ask", "find"]
 
 #: Where a value is found, by the (dotted) name of an argument, or a function of the arguments by name.
 Finder = str | Callable[[Mapping[str, Any]], Any]
@@ -102,9 +102,14 @@ def find(finder: Finder | None, arguments: Mapping[str, Any], option: str) -> An
     """Find a value among the arguments; None, and a report, where looking for it fails."""
     if finder is None:
         return None
+    return ask(option, lambda: _follow(finder, arguments) if isinstance(finder, str) else finder(arguments))
+
+
+def ask(option: str, question: Callable[[], Any]) -> Any:
+    """Return the answer of the application's own code; None, and a report, where it raises."""
     try:
-        return _follow(finder, arguments) if isinstance(finder, str) else finder(arguments)
-    except Exception as error:  # noqa: BLE001 - code of the application; the call must go on
+        return question()
+    except Exception as error:  # noqa: BLE001 - the call must go on
         report(
             f"audit {option}", "cannot find the %s of an audited call: %s", option, type(error).__qualname__
         )

@@ -14,10 +14,10 @@ from typing import Any, Literal, NoReturn
 
 from structlog.contextvars import get_contextvars
 
-from logweir.auditing.arguments import Finder, find
+from logweir.auditing.arguments import Finder, ask, find
 from logweir.auditing.audit import require_runtime
 from logweir.auditing.outcomes import outcome_of
-from logweir.auditing.record import AuditRecord, make_record, record_for
+from logweir.auditing.record import AuditRecord, as_declared, make_record, record_for
 from logweir.auditing.users import Likely, likely_user
 from logweir.capture.message import add_field
 from logweir.config.models import AuditConfig
@@ -106,7 +106,7 @@ class Execution:
             options,
             options.clock(),
             _user(options, arguments, receiver),
-            find(options.resource, arguments, "resource"),
+            _kept(options, "resource", find(options.resource, arguments, "resource")),
             (current or runtime.stand_in()).snapshot(_recorded(options, arguments)),
             acknowledge,
             config.timeout,
@@ -214,7 +214,9 @@ class Execution:
 
     def _user_id(self) -> Any:
         acting, named = self.user
-        bound = get_contextvars().get("user_id") if acting is None else acting
+        if acting is not None:
+            return acting
+        bound = _kept(self.options, "user_id", get_contextvars().get("user_id"))
         return named if bound is None else bound
 
     def _argument_fields(self, outcome: Collection[str]) -> dict[str, Any]:
@@ -229,8 +231,17 @@ class Execution:
 
 def _user(options: Options, arguments: dict[str, Any], receiver: Any) -> Likely:
     if options.user is None:
-        return likely_user(arguments, receiver, options.exclude)
-    return Likely(find(options.user, arguments, "user"), None)
+        user = likely_user(arguments, receiver, options.exclude)
+    else:
+        user = Likely(find(options.user, arguments, "user"), None)
+    return Likely(*(_kept(options, "user_id", value) for value in user))
+
+
+def _kept(options: Options, name: str, value: Any) -> Any:
+    """What the record keeps of a user or a resource, made now: later it may be another, or have no text."""
+    if value is None:
+        return None
+    return ask(name.removesuffix("_id"), lambda: as_declared(options.action, name, value))
 
 
 def _emit(action: str, values: dict[str, Any], *, level: str, acknowledge: AckLevel) -> Receipt:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from logweir.encoding.values import clean_text
 from logweir.errors import AuditError
 
-__all__ = ["AuditRecord", "make_record", "record_for"]
+__all__ = ["AuditRecord", "as_declared", "make_record", "record_for"]
 
 _GLOB_CHARACTERS = frozenset("*?[")
 _registry: dict[str, type[AuditRecord]] = {}
@@ -29,7 +29,7 @@ _registry: dict[str, type[AuditRecord]] = {}
 
 def _as_identifier(value: Any) -> Any:
     """Ids of other types (UUID, ObjectId, …) are kept as text."""
-    return value if value is None or isinstance(value, int | str) else str(value)
+    return value if value is None or issubclass(type(value), int | str) else str(value)
 
 
 Identifier = Annotated[int | str | None, BeforeValidator(_as_identifier)]
@@ -124,6 +124,16 @@ def record_for(action: str) -> type[AuditRecord]:
         return exact
     fitting = [pattern for pattern in _registry if _is_glob(pattern) and fnmatchcase(action, pattern)]
     return _registry[max(fitting, key=len)] if fitting else AuditRecord
+
+
+def as_declared(action: str, name: str, value: Any) -> Any:
+    """Return a user or a resource as its record keeps it: as text, unless the class declares it otherwise.
+
+    Raises:
+        Exception: Whatever making the text raises.
+    """
+    declared, usual = (kind.model_fields[name].annotation for kind in (record_for(action), AuditRecord))
+    return _as_identifier(value) if declared == usual else value
 
 
 def make_record(action: str, values: Mapping[str, Any]) -> AuditRecord:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import fastapi
 import httpx
 import pytest
+from pydantic import BeforeValidator
 from structlog.contextvars import get_contextvars
 
 from logweir.auditing import record as record_module
@@ -262,6 +263,49 @@ def test_the_user_of_the_context_is_the_default(recorder: Any):
         work()
     work()
     assert [event.fields.get("user_id") for event in recorder.events()] == [3, None]
+
+
+class Order:
+    """An object that is gone after its call, as a row that was deleted is to its session."""
+
+    gone = False
+
+    def __str__(self) -> str:
+        if self.gone:
+            raise Denied
+        return "order 7"
+
+
+def test_the_user_and_the_resource_are_recorded_as_they_were_when_the_call_began(recorder: Any):
+    @audit_log("a", user="who", resource="items")
+    def change(who: dict[str, int], items: list[int]) -> None:
+        who["id"] = 99
+        items.clear()
+
+    change({"id": 1}, [1, 2])
+    assert (recorder.only().fields["user_id"], recorder.only().fields["resource"]) == ("{'id': 1}", "[1, 2]")
+
+
+def test_a_resource_that_has_no_text_after_the_call_fails_nothing(recorder: Any):
+    @audit_log("a", resource="order", user=lambda arguments: arguments["order"], on_failure="raise")
+    def cancel(order: Order) -> str:
+        order.gone = True
+        return "cancelled"
+
+    assert cancel(Order()) == "cancelled"
+    assert recorder.only().fields["resource"] == recorder.only().fields["user_id"] == "order 7"
+    assert "record_error" not in recorder.only().fields
+
+
+def test_a_record_that_declares_the_resource_gets_what_was_found(recorder: Any):
+    class Closing(AuditRecord, action="close"):
+        resource: Annotated[Any, BeforeValidator(lambda number: f"account {number + 1}")]
+
+    @audit_log("close", resource="number")
+    def close(number: Decimal) -> None: ...
+
+    close(Decimal(6))
+    assert recorder.only().fields["resource"] == "account 7"
 
 
 @pytest.mark.parametrize("option", [{"user": "who.id"}, {"resource": "who"}, {"exclude": ["who"]}])

@@ -211,3 +211,25 @@ def test_a_result_that_says_nothing_yet_is_returned(recorder: Any) -> None:
 
     assert work() is lazy
     assert recorder.only().fields["status"] == "success"
+
+
+def test_what_is_said_of_a_user_that_says_nothing_yet_is_reported(recorder: Any, caplog: Any) -> None:
+    @audit_log("a", user="who", resource="what", on_failure="raise")
+    def work(who: Any, what: Any) -> int:
+        return 1
+
+    assert work(Lazy(), Lazy()) == 1
+    assert {"user_id", "resource"}.isdisjoint(recorder.only().fields)
+    assert "cannot find the user of an audited call: SynchronousOnly" in caplog.text
+    assert "cannot find the resource of an audited call: SynchronousOnly" in caplog.text
+
+
+def test_a_bound_user_that_says_nothing_yet_fails_no_call(recorder: Any) -> None:
+    @audit_log("a", on_failure="raise")
+    def work() -> int:
+        return 1
+
+    with bind(user_id=Lazy()):
+        assert work() == 1
+    assert recorder.only().fields["user_id"] == "<unprintable Lazy>"  # as the context has it
+    assert "record_error" not in recorder.only().fields
