@@ -1,7 +1,8 @@
 """The loop thread: a thread of its own with an event loop of its own, where all workers live.
 
 It serves sync code, async code and every thread alike, and goes on when the application's loop is
-blocked. It starts when it is first needed, which after a fork is the child's first event.
+blocked. It starts when it is first needed, which after a fork is the child's first event. Whoever waits for
+work on it gets an answer, also when it ends first.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from logweir.diagnostics import report
 from logweir.process.delivering import delivering, delivery_context, follow_threads
 from logweir.process.executor import LoopExecutor
 from logweir.process.reentry import registered
+from logweir.process.submitted import Submitted
 
 __all__ = ["LoopThread"]
 
@@ -39,6 +41,8 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ending = False
+        # What has no answer yet. No lock, for a signal handler may wait for work in the middle of anything.
+        self._open: set[Submitted[Any]] = set()
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run ``callback`` on the loop, from any thread; never blocks."""
@@ -82,6 +86,7 @@ class LoopThread:
         except RuntimeError as error:  # the interpreter is on its way out, or threads ran out
             report("loop_thread", "the delivery thread cannot start: %s", error)
             loop.close()
+            self._answer_all()
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
         """Run a coroutine on the loop and wait for it in this thread.
@@ -92,8 +97,6 @@ class LoopThread:
         future = self.submit(work)
         try:
             return future.result(timeout)
-        except CancelledError:
-            raise TimeoutError("the delivery thread has ended") from None
         except BaseException:  # time is up, or a signal's handler raised in the middle of it
             future.cancel()
             raise
@@ -114,10 +117,19 @@ class LoopThread:
         """
         try:
             loop = self._loop or self.start()
-            return delivery_context().run(asyncio.run_coroutine_threadsafe, work, loop)
         except RuntimeError as error:
             work.close()  # or the interpreter warns that it was never awaited
             raise TimeoutError(f"the delivery thread has ended: {error}") from None
+        submitted = Submitted(work, loop)
+        # Before the loop has it, which may end at any moment: at its end all that is open is answered.
+        self._open.add(submitted)
+        submitted.future.add_done_callback(lambda _future: self._open.discard(submitted))
+        try:
+            loop.call_soon_threadsafe(submitted.begin, context=delivery_context())
+        except RuntimeError as error:
+            submitted.end()
+            raise TimeoutError(f"the delivery thread has ended: {error}") from None
+        return submitted.future
 
     def is_running(self) -> bool:
         """Whether the thread has started and not ended."""
@@ -138,6 +150,11 @@ class LoopThread:
             loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
             thread.join(timeout)
+            self._answer_all()  # a sink that blocks the loop keeps it from its end, but nobody from an answer
+
+    def _answer_all(self) -> None:
+        for submitted in list(self._open):
+            submitted.end()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
@@ -147,9 +164,12 @@ class LoopThread:
                 while not self._run_until_stopped(loop):
                     pass
             finally:
-                _cancel_everything(loop)
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                loop.close()
+                try:
+                    _cancel_everything(loop)
+                    loop.run_until_complete(loop.shutdown_asyncgens())
+                finally:
+                    loop.close()
+                    self._answer_all()
 
     def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Run the loop; whether it has ended for good."""
