@@ -96,18 +96,25 @@ class LoopThread:
         """
         future = self.submit(work)
         try:
-            return future.result(timeout)
-        except BaseException:  # time is up, or a signal's handler raised in the middle of it
-            future.cancel()
+            return future.result(timeout if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+        except BaseException as error:  # time is up, or a signal's handler raised in the middle of it
+            if future.cancel() and isinstance(error, TimeoutError):
+                raise _no_answer(timeout) from None
             raise
 
-    async def run_from_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop and await it on another one.
+    async def run_from_loop(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
+        """Run a coroutine on the loop and await it on another one, whose clock the deadline goes by.
 
         Raises:
-            TimeoutError: The loop has ended.
+            TimeoutError: It did not finish in time (it is cancelled), or the loop has ended.
         """
-        return await asyncio.wrap_future(self.submit(work))
+        future = self.submit(work)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
+        except TimeoutError:
+            if future.cancelled():
+                raise _no_answer(timeout) from None
+            raise
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the loop.
@@ -181,6 +188,12 @@ class LoopThread:
         if not self._ending:
             report("loop_thread.stopped", "the delivery loop ended, and goes on: %s", why)
         return self._ending or loop.is_closed()
+
+
+def _no_answer(timeout: float | None) -> TimeoutError:
+    return TimeoutError(
+        f"the delivery thread did not answer within {timeout:g} s; maybe a sink blocks its loop"
+    )
 
 
 def _cancel_everything(loop: asyncio.AbstractEventLoop) -> None:

@@ -16,6 +16,7 @@ from logweir.errors import AuditError
 from logweir.event import Event
 from logweir.process.loop_thread import LoopThread
 from logweir.process.threads import on_event_loop
+from logweir.runtime.drain import GRACE
 from logweir.runtime.fan_out import FanOut
 from logweir.sinks.contract import Transactional
 
@@ -51,8 +52,9 @@ class ExplicitRows:
             AuditError: It was not written in time, or never will be.
             LogweirError: No sink can take it.
         """
+        seconds = self._seconds(timeout)
         try:
-            await self._loop_thread.run_from_loop(self._write(event, sink, timeout))
+            await self._loop_thread.run_from_loop(self._write(event, sink, seconds), seconds + GRACE)
         except TimeoutError as error:
             raise _not_written(event, error) from None
 
@@ -72,13 +74,18 @@ class ExplicitRows:
                 f"writing {event.name!r} cannot be waited for in a finaliser or a signal handler that "
                 "interrupted the delivery; make an audit event with acknowledge='accepted' there"
             )
+        seconds = self._seconds(timeout)
         try:
-            self._loop_thread.run(self._write(event, sink, timeout), None)
+            self._loop_thread.run(self._write(event, sink, seconds), seconds + GRACE)
         except TimeoutError as error:
             raise _not_written(event, error) from None
 
-    async def _write(self, event: Event, sink: str | None, timeout: float | None) -> None:
-        seconds = self._fan_out.pipeline.config.audit.timeout if timeout is None else timeout
+    def _seconds(self, timeout: float | None) -> float:
+        return self._fan_out.pipeline.config.audit.timeout if timeout is None else timeout
+
+    async def _write(self, event: Event, sink: str | None, seconds: float) -> None:
+        # It knows best why it is late, and so gets less time than its caller's own clock, which goes on where
+        # a sink blocks this loop.
         await direct_write.record(self._channel(event, sink), event, seconds, self._clock)
 
     def outboxes(self) -> list[Channel]:

@@ -135,7 +135,7 @@ class Runtime:
     async def await_sinks(self, timeout: float) -> None:
         """As :meth:`wait_for_sinks`, on any event loop."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._loop_thread.run_from_loop(self._sinks_tried()), timeout)
+            await self._loop_thread.run_from_loop(self._sinks_tried(), timeout)
 
     async def _sinks_tried(self) -> None:
         channels = self._pipeline.channels.values()
@@ -374,9 +374,7 @@ class Runtime:
     async def aflush(self, timeout: float = 10.0) -> bool:
         """Wait, on any event loop, until everything accepted so far is settled."""
         try:
-            return await asyncio.wait_for(
-                self._loop_thread.run_from_loop(self._settled(timeout)), timeout + GRACE
-            )
+            return await self._loop_thread.run_from_loop(self._settled(timeout), timeout + GRACE)
         except TimeoutError:
             return False
 

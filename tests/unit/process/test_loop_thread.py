@@ -92,7 +92,7 @@ async def test_who_awaits_what_the_end_of_the_loop_cuts_off_is_not_cancelled(thr
         begun.set()
         await wait_for_ever()
 
-    task = asyncio.ensure_future(thread.run_from_loop(work()))
+    task = asyncio.ensure_future(thread.run_from_loop(work(), None))
     await asyncio.to_thread(begun.wait, 20.0)
     await asyncio.to_thread(thread.stop)
     with pytest.raises(TimeoutError, match="the delivery thread has ended"):
