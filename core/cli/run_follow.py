@@ -119,8 +119,9 @@ def _was_replaced(reading: Reading) -> bool:
 
 def _was_truncated(reading: Reading) -> bool:
     source = reading.source
-    size, consumed = os.fstat(source.descriptor).st_size, source.consumed
-    if size <= consumed or source.converted:
-        return size < consumed
+    if os.fstat(source.descriptor).st_size < source.consumed:
+        return True
+    if source.converted:
+        return False
     last = reading.last[-_COMPARED:]
     return os.pread(source.descriptor, len(last), reading.position - len(last)) != last

@@ -210,6 +210,11 @@ class LineReader:
         self._hand_on(reading.parser.end(), reading.checkpoint, reading.position)
         self._flush_dead_letters()
         self.low_water.drop(reading.checkpoint)
+        self._checkpoints.begin_anew(reading.checkpoint, reading.source.descriptor, reading.source.read_at)
+        self.notes.append(
+            f"{reading.name}: it was truncated or rewritten after {reading.number:,} of its lines were read; "
+            "it is read from its beginning"
+        )
         reading.close()
 
     def read_on(
@@ -227,6 +232,8 @@ class LineReader:
             Stalled: As for :meth:`read_file`.
         """
         begun = reading.position
+        if not reading.source.compressed:
+            self._checkpoints.keep_head(reading.checkpoint, reading.source.read_at)
         try:
             self._read_on(reading, advance, to_the_end=to_the_end)
         except (*DAMAGED, OSError) as error:

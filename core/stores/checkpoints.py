@@ -15,6 +15,7 @@ that queue files have. Where several processes share a file, each has checkpoint
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,6 +117,7 @@ class Checkpoints:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._saving = threading.Lock()  # of whoever reads and of whoever settles
         self._locks: dict[Path, FileLock] = {}
 
     def claim(self, status: os.stat_result) -> bool:
@@ -206,10 +208,11 @@ class Checkpoints:
                 ranges.forget()
             if not changed:
                 found.name = name
-                _measure_head(found, read)
+                grown = _measure_head(found, read)
                 if from_start:
                     found.offset = found.lines = found.last_start = found.tail_length = 0
                     found.tail = ""
+                if grown or from_start:
                     save(path, found)
                 mark = Mark(found.offset, found.lines)
                 return Checkpoint(path, found, mark, mark, note and f"{name}: {note}")
@@ -221,11 +224,40 @@ class Checkpoints:
                 "its beginning, and lines of it may be stored once more"
             )
         generation = found.generation + 1 if found is not None else 0
-        token = _token(read, status.st_ino, generation)
-        saved = Saved(VERSION, name, time.time_ns() // _MS, generation, token, 0, "", 0, 0, 0, 0, "")
-        _measure_head(saved, read)
-        save(path, saved)  # before the first event: ids depend on what stands in it
+        saved = _begin(path, name, read, status.st_ino, generation)
         return Checkpoint(path, saved, Mark(), Mark(), note)
+
+    def keep_head(self, checkpoint: Checkpoint, read_at: ReadAt) -> None:
+        """Save what the file begins with, if that has grown: the file is known by it.
+
+        Before the first event of a line that is not settled yet. Else the next run might take for this file
+        what has come in its place, and give the ids of these lines to those.
+
+        Args:
+            checkpoint: Of the file.
+            read_at: Reads the lines at a place.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with self._saving:
+            if checkpoint.saved.head_length < _HEAD and _measure_head(checkpoint.saved, read_at):
+                save(checkpoint.path, checkpoint.saved)
+
+    def begin_anew(self, checkpoint: Checkpoint, descriptor: int, read_at: ReadAt) -> None:
+        """Save that the content of a file is gone: the lines that come in its place have ids of their own.
+
+        Args:
+            checkpoint: Of what is gone; it is settled no more.
+            descriptor: Of the file.
+            read_at: Reads the lines at a place.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with self._saving:
+            before = checkpoint.saved
+            _begin(checkpoint.path, before.name, read_at, os.fstat(descriptor).st_ino, before.generation + 1)
 
     def settle(self, checkpoint: Checkpoint, mark: Mark) -> None:
         """Note that everything before ``mark`` is settled.
@@ -233,13 +265,13 @@ class Checkpoints:
         Raises:
             OSError: It cannot be written.
         """
-        saved = checkpoint.saved
-        last = mark.last
-        saved.offset, saved.lines = mark.offset, mark.lines
-        saved.last_start = mark.offset if last.endswith(b"\n") else mark.offset - len(last)
+        saved, last = checkpoint.saved, mark.last
         tail = last[-_TAIL:]
-        saved.tail_length, saved.tail = len(tail), digest(tail)
-        save(checkpoint.path, saved)
+        with self._saving:
+            saved.offset, saved.lines = mark.offset, mark.lines
+            saved.last_start = mark.offset if last.endswith(b"\n") else mark.offset - len(last)
+            saved.tail_length, saved.tail = len(tail), digest(tail)
+            save(checkpoint.path, saved)
         checkpoint.settled = mark
 
 
@@ -259,9 +291,20 @@ def _what_changed(saved: Saved, read: ReadAt, size: int | None) -> str:
     return ""
 
 
-def _measure_head(saved: Saved, read: ReadAt) -> None:
-    head = read(_HEAD, 0)
+def _begin(path: Path, name: str, read: ReadAt, inode: int, generation: int) -> Saved:
+    """Save that nothing of a file is stored; before the first event, for ids depend on what stands there."""
+    token = _token(read, inode, generation)
+    saved = Saved(VERSION, name, time.time_ns() // _MS, generation, token, 0, "", 0, 0, 0, 0, "")
+    _measure_head(saved, read)
+    save(path, saved)
+    return saved
+
+
+def _measure_head(saved: Saved, read: ReadAt) -> bool:
+    """Note what the file begins with; whether that is more than before."""
+    head, before = read(_HEAD, 0), saved.head_length
     saved.head_length, saved.head = len(head), digest(head)
+    return len(head) > before
 
 
 def _token(read: ReadAt, inode: int, generation: int) -> str:

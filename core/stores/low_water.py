@@ -74,9 +74,10 @@ class LowWater:
         self._thread.start()
 
     def follow(self, checkpoint: Checkpoint) -> None:
-        """Save this one too."""
-        with self._room:
-            self._followed = [*self._followed, checkpoint]
+        """Save this one too; no more an earlier one of the same place, whose file is gone."""
+        with self._saving, self._room:
+            others = [other for other in self._followed if other.path != checkpoint.path]
+            self._followed = [*others, checkpoint]
 
     def drop(self, checkpoint: Checkpoint) -> None:
         """Save this one no more: what it is about is gone, and its file is another's from now on."""

@@ -85,6 +85,29 @@ def test_a_file_that_was_rewritten_behind_its_head_is_read_from_its_beginning(lo
     assert "rewritten since" in opened(log).note
 
 
+def test_lines_that_came_in_the_place_of_others_that_were_read_but_not_settled_have_new_ids(
+    log: Path,
+) -> None:
+    log.write_bytes(b"")
+    with log.open("r+b") as file, Checkpoints(log.parent / "checkpoints") as checkpoints:
+        before = checkpoints.open(str(log), file.fileno())
+        file.write(LINES[0])
+        file.flush()
+        checkpoints.keep_head(before, lambda length, offset: LINES[0][offset : offset + length])
+        assert checkpoints.open(str(log), file.fileno()).event_id(10, None) == before.event_id(10, None)
+    log.write_bytes(b"other line\n")
+    assert opened(log).event_id(10, None) != before.event_id(10, None)
+
+
+def test_what_is_begun_anew_has_new_ids_though_nothing_of_it_was_settled(log: Path) -> None:
+    with log.open("rb") as file, Checkpoints(log.parent / "checkpoints") as checkpoints:
+        before = checkpoints.open(str(log), file.fileno())
+        checkpoints.begin_anew(before, file.fileno(), lambda _length, _offset: b"")
+        now = checkpoints.open(str(log), file.fileno())
+    assert (now.offset, now.note) == (0, "")
+    assert now.event_id(10, 5_000_000) != before.event_id(10, 5_000_000)
+
+
 def test_ids_are_uuids_of_version_7_one_for_each_place_and_the_same_again(log: Path) -> None:
     checkpoint, again = opened(log), opened(log)
     ids = [checkpoint.event_id(place, None) for place in range(5000)]

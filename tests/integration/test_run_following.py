@@ -1,0 +1,130 @@
+"""Following files while sinks are slow: what is copied and truncated meanwhile is read from its beginning."""
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from logweir.cli.interruption import Interruption
+from logweir.cli.run_follow import Follower
+from logweir.cli.run_lines import LineReader
+from logweir.cli.run_outcome import Outcome
+from logweir.cli.run_process import Options, read_here
+from logweir.config.loading import load_config
+from logweir.sinks.memory import MemorySink
+from logweir.stores.checkpoint_file import digest, load
+from logweir.stores.checkpoints import Checkpoints
+from support import sinks as misbehaving
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.busy, pytest.mark.timeout(120)]
+
+ROUTING = {
+    "data_dir": "data",
+    "sinks": {"out": {"type": "support.sinks:Slow"}},
+    "routes": [{"name": "all", "to": ["out"]}],
+}
+
+
+@pytest.fixture(autouse=True)
+def _sick_until_healed() -> Iterator[None]:
+    misbehaving.healed.clear()
+    yield
+    misbehaving.healed.set()
+
+
+class Following:
+    """``logweir run -f`` in a thread of this process.
+
+    Attributes:
+        reader: Reads the lines, from the moment at which the run has begun.
+        said: What was reported at once.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self.reader: LineReader | None = None
+        self.said: list[str] = []
+        self._names = list(names)
+        self._interruption = Interruption()
+        self._thread = ThreadPoolExecutor(1)
+        self._outcome: Future[Outcome] = self._thread.submit(self._run)
+
+    def _run(self) -> Outcome:
+        config = load_config(ROUTING)
+        with Checkpoints(Path("data/checkpoints")) as checkpoints:
+            return read_here(config, checkpoints, self._interruption, Options(follow=True), self._follow)
+
+    def _follow(self, reader: LineReader) -> bool:
+        self.reader = reader
+        Follower(reader, self._names, self._interruption, self.said.append).run()
+        return False
+
+    def has_read(self, count: int) -> bool:
+        if self._outcome.done():
+            pytest.fail(f"the run has ended: {self._outcome.result()}")
+        return self.reader is not None and self.reader.read >= count
+
+    def end(self) -> Outcome:
+        self._interruption.asked = signal.SIGTERM
+        self._thread.shutdown()
+        return self._outcome.result()
+
+
+@pytest.fixture
+def follow() -> Iterator[type[Following]]:
+    begun = list[Following]()
+
+    class Ended(Following):
+        def __init__(self, *names: str) -> None:
+            super().__init__(*names)
+            begun.append(self)
+
+    yield Ended
+    misbehaving.healed.set()
+    for each in begun:
+        each.end()
+
+
+def stored() -> list[str]:
+    return sorted(event.name for event in MemorySink.of("out").events.values())
+
+
+def truncate(log: Path, content: str) -> None:
+    """Do what the ``copytruncate`` of logrotate does, and what its writer does then."""
+    with log.open("r+") as file:
+        file.truncate(0)
+        file.write(content)
+
+
+def test_lines_at_the_places_of_others_that_no_sink_has_settled_are_no_duplicates(
+    follow: type[Following],
+) -> None:
+    log = Path("app.log")
+    log.touch()
+    run = follow("app.log")
+    eventually(lambda: run.reader is not None)
+    log.write_text("".join(f"first  {n}\n" for n in range(5)))
+    eventually(lambda: run.has_read(5))
+    truncate(log, "".join(f"second {n}\n" for n in range(5)))  # as long as what was there
+    eventually(lambda: run.has_read(10), 20)
+    misbehaving.healed.set()
+    eventually(lambda: len(stored()) == 10, 20, found=stored)
+    assert run.end().sinks["out"][2] == 0, "a line was taken for a duplicate"
+    assert ["it is read from its beginning" in said for said in run.said] == [True]
+
+
+def test_a_file_that_was_empty_is_known_by_its_lines_before_a_sink_has_settled_one(
+    follow: type[Following],
+) -> None:
+    log = Path("app.log")
+    log.touch()
+    run = follow("app.log")
+    eventually(lambda: run.reader is not None)
+    log.write_text("a line\n")
+    eventually(lambda: run.has_read(1))
+    (path,) = Path("data/checkpoints").glob("*.json")
+    saved, _ = load(path)
+    assert saved is not None
+    assert (saved.head, saved.offset) == (digest(b"a line\n"), 0)
