@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -32,6 +33,8 @@ _CHUNK = 1 << 16
 #: Lines between two places that a checkpoint can have.
 _MARKED = 64
 _LETTERS_AT_ONCE = 500
+#: Seconds for which a file that may be truncated is read on without a look at that.
+_LOOK = 0.2
 #: Seconds after a signal for the hand-over of a line that the file still has.
 _HAND_OVER = 1.0
 
@@ -225,7 +228,8 @@ class LineReader:
         Args:
             reading: The file.
             advance: Notes how many bytes were read.
-            to_the_end: Nothing more will come, so that a line without an end is one.
+            to_the_end: Nothing more will come, so that a line without an end is one. Else it comes back soon,
+                perhaps before the end, for the file may have been truncated meanwhile.
 
         Raises:
             OSError: As for :meth:`read_file`.
@@ -247,6 +251,8 @@ class LineReader:
         checkpoint, parser, place, stored = reading.checkpoint, reading.parser, reading.place, reading.stored
         position, number = reading.position, reading.number
         interruption = self._interruption
+        # What stands at this place may be of another file when a sink has held up the reading for long.
+        until = math.inf if to_the_end else time.monotonic() + _LOOK
         line = b""
         done: tuple[int, int, bytes] | None = None  # a Mark, which costs more to make
         pending, marked = 0, number
@@ -265,7 +271,7 @@ class LineReader:
                     advance(pending)
                     self._stay_near(number - marked, pending)
                     pending, marked = 0, number
-                if interruption.asked is not None:
+                if interruption.asked is not None or time.monotonic() > until:
                     break
             else:
                 if to_the_end:

@@ -48,6 +48,7 @@ class Reading:
         self.last = b""
         self._held = b""
         self._joins = joins
+        self._at_end = True
 
     def lines(self, *, to_the_end: bool) -> Iterator[bytes]:
         """The lines that are there; one without an end only where none will come."""
@@ -66,11 +67,12 @@ class Reading:
 
     def _events(self, joins: Continuations, to_the_end: bool) -> Iterator[bytes]:
         """Lines that belong together; the last ones only when nothing has come since the last look."""
-        idle = True
+        idle, self._at_end = self._at_end, False
         for line in self._whole_lines(to_the_end):
             idle = False
             if done := joins.add(line):
                 yield done
+        self._at_end = True
         if joins and (idle or to_the_end):
             yield joins.rest()
 

@@ -128,3 +128,18 @@ def test_a_file_that_was_empty_is_known_by_its_lines_before_a_sink_has_settled_o
     saved, _ = load(path)
     assert saved is not None
     assert (saved.head, saved.offset) == (digest(b"a line\n"), 0)
+
+
+def test_what_is_truncated_while_the_run_waits_for_a_sink_is_read_from_its_beginning(
+    follow: type[Following],
+) -> None:
+    log = Path("app.log")
+    log.write_text("".join(f"old {n:05d}\n" for n in range(20_000)))
+    run = follow("app.log")
+    eventually(lambda: run.has_read(8_000))
+    truncate(log, "".join(f"new {n:05d}\n" for n in range(12_000)))
+    misbehaving.healed.set()
+    new = [f"new {n:05d}" for n in range(12_000)]
+    eventually(lambda: new[-1] in stored(), 60, pause=0.1)
+    eventually(lambda: [name for name in stored() if name.startswith("new")] == new, 20, pause=0.1)
+    assert all(len(name) == 9 for name in stored()), "a line is put together from two"
