@@ -163,17 +163,17 @@ class _Loader(yaml.SafeLoader):
     """Refuses a file of brackets alone, whose parsing takes the square of its depth, and the whole stack."""
 
     def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
-        super().fetch_flow_collection_start(token)  # type: ignore[no-untyped-call]
+        super().fetch_flow_collection_start(token)
         self._refuse_depth()
 
     def add_indent(self, column: int) -> bool:
-        deeper: bool = super().add_indent(column)  # type: ignore[no-untyped-call]
+        deeper: bool = super().add_indent(column)
         self._refuse_depth()
         return deeper
 
     def _refuse_depth(self) -> None:
         if self.flow_level + len(self.indents) > _MOST_LEVELS:
-            raise yaml.scanner.ScannerError(None, None, "it is nested too deeply", self.get_mark())  # type: ignore[no-untyped-call]
+            raise yaml.scanner.ScannerError(None, None, "it is nested too deeply", self.get_mark())
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError, file: str, text: str) -> ConfigProblem:
