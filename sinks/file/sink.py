@@ -10,6 +10,9 @@ that, and across processes that write to one file at once, an event whose answer
 file twice; searching yields it once.
 
 A path may be a symbolic link: what it names is written, locked and rotated, and the link stays.
+
+Of the files of a template only those that were written to last are open. The others are opened anew when
+their next batch comes; what is known of them stays.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from logweir.process.pacing import in_slices_of_thread
 from logweir.sinks.contract import Query, SinkContext, SyncSink
 from logweir.sinks.file.cleanup import Cleanup
 from logweir.sinks.file.config import FileConfig
+from logweir.sinks.file.open_files import OpenFiles
 from logweir.sinks.file.reading import Reader, files_of, latest_ids
 from logweir.sinks.file.recent_ids import RecentIds
 from logweir.sinks.file.rotation import is_due, put_aside, rotated_files
@@ -59,6 +63,8 @@ class FileSink(SyncSink[FileConfig]):
         self._turn = threading.Lock()
         self._file: int | None = None
         self._lock_file: int | None = None
+        self._is_resting = False
+        self._open_files = OpenFiles()
         self._recent = RecentIds(_REMEMBERED_IDS)
         self._reader = Reader()
         self._owns_reader = True
@@ -70,9 +76,10 @@ class FileSink(SyncSink[FileConfig]):
     # -- life ---------------------------------------------------------------------------------------
 
     def beside(self, config: FileConfig) -> FileSink:
-        """Make a sink for another file, which knows what this one has learned of the files that it read."""
+        """Make a sink for another file, which shares what this one has read and the number of open files."""
         sink = FileSink(config, self.context)
         sink._reader, sink._owns_reader = self._reader, False
+        sink._open_files = self._open_files
         return sink
 
     def open(self) -> None:
@@ -82,11 +89,12 @@ class FileSink(SyncSink[FileConfig]):
             SinkUnavailable: The file cannot be opened.
         """
         with self._turn, _as_sink_errors(self._path):
-            if self._file is not None:
+            if self._file is not None or self._is_resting:
                 return
             if self.context.read_only:
                 self._open_to_read()
                 return
+            self._open_files.use(self)
             self._open_at(_real(self.config.path))
             self._recent.add(latest_ids(self._require_open(), self._path, _TAIL_BYTES))
         self._cleanup.begin()
@@ -94,19 +102,29 @@ class FileSink(SyncSink[FileConfig]):
     def close(self) -> None:
         """Close the file."""
         with self._turn:
-            for descriptor in (self._file, self._lock_file):
-                if descriptor is not None:
-                    with contextlib.suppress(OSError):
-                        os.close(descriptor)
-            self._file = self._lock_file = None
+            self._close_files()
+            self._is_resting = False
+        self._open_files.forget(self)
         if self._owns_reader:
             self._reader.close()
         self._cleanup.wait(_CLEANUP_SECONDS)
+
+    def let_go(self) -> bool:
+        """Close the file until the next batch; False if one is being written."""
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            self._is_resting = self._is_resting or self._file is not None
+            self._close_files()
+        finally:
+            self._turn.release()
+        return True
 
     def check(self) -> Health:
         """Say whether the file is open and how large it is."""
         try:
             with self._turn, _as_sink_errors(self._path):
+                self._wake()
                 size = os.fstat(self._require_open()).st_size
         except SinkUnavailable as error:
             return Health(HealthStatus.DOWN, str(error))
@@ -132,6 +150,20 @@ class FileSink(SyncSink[FileConfig]):
         if self._lock_file is None:
             self._lock_file = open_file(path.parent / f".{path.name}.lock", self._mode)
         self._open_file()
+
+    def _wake(self) -> None:
+        """Open the file anew if it was closed for others to be open."""
+        self._open_files.use(self)
+        if self._is_resting:
+            self._open_at(_real(self.config.path))
+            self._is_resting = False
+
+    def _close_files(self) -> None:
+        for descriptor in (self._file, self._lock_file):
+            if descriptor is not None:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        self._file = self._lock_file = None
 
     def _close_lock(self) -> None:
         descriptor, self._lock_file = self._lock_file, None
@@ -192,6 +224,7 @@ class FileSink(SyncSink[FileConfig]):
 
     def _append(self, data: bytes) -> None:
         """Write in one piece, or not at all."""
+        self._wake()
         place = _real(self.config.path)
         if place != self._path:  # a symbolic link names another file now
             self._open_at(place)

@@ -13,6 +13,7 @@ from logweir.errors import SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.file import FileConfig, FileSink
+from logweir.sinks.file.open_files import OpenFiles
 from logweir.sinks.results import HealthStatus, WriteResult
 from logweir.sinks.templated import TemplatedSink
 from logweir.sinks.threaded import as_async
@@ -115,6 +116,56 @@ async def test_one_file_that_cannot_be_opened_lets_the_others_pass(tmp_path: Pat
             await sink.write(events[1:3])
         assert (await sink.check()).status is HealthStatus.OK
     assert files(tmp_path) == {"contract-service/globex.jsonl": 1, "contract-service/initech.jsonl": 1}
+
+
+def open_below(folder: Path) -> int:
+    """How many descriptors this process has of files below a folder."""
+    names = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    return sum(name.startswith(str(folder)) for name in names)
+
+
+async def test_a_bounded_number_of_files_is_open_and_those_that_were_closed_are_written_to_again(
+    tmp_path: Path,
+) -> None:
+    tenants = [f"t{number}" for number in range(300)]
+    first, second = of_tenants(*tenants), of_tenants(*tenants)
+    async with opened(tmp_path, max_destinations=1000) as sink:
+        assert await sink.write(first) == WriteResult.all_stored()
+        assert 100 < open_below(tmp_path) < 300
+        assert await sink.write(second) == WriteResult.all_stored()
+        assert (await sink.write([*first[:2], *second[-2:]])).duplicate == {0, 1, 2, 3}
+        assert (await sink.check()).status is HealthStatus.OK
+        assert open_below(tmp_path) < 300
+        assert {*ids(await found(sink))} == {*ids(first), *ids(second)}
+    assert open_below(tmp_path) == 0
+    assert files(tmp_path) == {f"contract-service/{tenant}.jsonl": 2 for tenant in sorted(tenants)}
+
+
+def test_files_that_are_written_to_are_not_closed_for_others() -> None:
+    class File:
+        busy = False
+
+        def let_go(self) -> bool:
+            return not self.busy
+
+    class Busy(File):
+        busy = True
+
+    open_files = OpenFiles(most=2)
+    closed: list[object] = []
+
+    class Noted(File):
+        def let_go(self) -> bool:
+            closed.append(self)
+            return super().let_go()
+
+    busy, oldest, newest = Busy(), Noted(), Noted()
+    for file in (busy, oldest, newest, busy):
+        open_files.use(file)
+    assert closed == [oldest]
+    open_files.forget(newest)
+    open_files.use(Noted())
+    assert closed == [oldest]
 
 
 async def test_reading_before_anything_was_stored_says_so(tmp_path: Path) -> None:
