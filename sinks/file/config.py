@@ -19,6 +19,8 @@ ROTATED = re.compile(r"-\d{8}T\d{6}\.\d{6}Z")
 #: A rotated file, its copy and its lock have longer names, and 255 bytes is what file systems take.
 _LONGEST_NAME = 200
 
+#: What a rotated file is once it is compressed; the name of the file itself must not end so.
+_COMPRESSED = ".gz"
 _STREAM = re.compile(r"/dev/(?:stdout|stderr|fd/\d+|tty)|/proc/(?:self|\d+)/fd/\d+")
 
 
@@ -54,16 +56,22 @@ class FileConfig(TemplatedConfig):
 
     @field_validator("path")
     @classmethod
-    def _path_is_no_stream(cls, value: Path) -> Path:
+    def _path_is_that_of_a_file(cls, value: Path) -> Path:
         if _STREAM.fullmatch(str(value)):
             raise ValueError(f"{value} is a stream and no file: take a sink of type stdout, with its stream")
+        if value.suffix == _COMPRESSED:
+            raise ValueError(
+                f"{value} ends in {_COMPRESSED}, and what is written there is not compressed: name it "
+                f"{value.with_suffix('')}; rotated files are compressed by rotate.compress"
+            )
         if is_template(str(value)):
             Template(str(value))
         return value
 
     def at_destination(self, text: str) -> FileConfig | None:
-        """The options for one file; None if its name is too long, or would be taken for a rotated file."""
+        """The options for one file; None if its name is too long, or that of a rotated or compressed file."""
         path = Path(text)
-        if ROTATED.search(text) or any(len(part) > _LONGEST_NAME for part in path.parts):
+        is_other = ROTATED.search(text) or path.suffix == _COMPRESSED
+        if is_other or any(len(part) > _LONGEST_NAME for part in path.parts):
             return None
         return self.model_copy(update={"path": path})

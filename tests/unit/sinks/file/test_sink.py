@@ -3,6 +3,7 @@
 import fcntl
 import gzip
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -190,6 +191,18 @@ def test_what_is_not_open_cannot_serve(tmp_path: Path) -> None:
 def test_b8_a_stream_is_refused_as_a_file_with_the_sink_that_it_is_for(stream: str) -> None:
     with pytest.raises(ValidationError, match="take a sink of type stdout"):
         FileConfig(path=Path(stream))
+
+
+@pytest.mark.parametrize("path", ["logs/app.jsonl.gz", "app.gz", "logs/{fields.tenant}.jsonl.gz"])
+def test_a_path_that_ends_as_a_compressed_file_does_is_refused_with_the_right_name(path: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(f"name it {path.removesuffix('.gz')};")):
+        FileConfig(path=Path(path))
+
+
+def test_a_value_that_ends_as_a_compressed_file_does_names_no_destination() -> None:
+    config = FileConfig(path=Path("logs/{fields.file}"))
+    assert config.at_destination("logs/a.gz") is None
+    assert config.at_destination("logs/a.gzip") is not None
 
 
 def test_b8_what_is_no_regular_file_is_neither_written_nor_locked(tmp_path: Path) -> None:
