@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from asyncio import CancelledError
 from collections.abc import Coroutine, Generator
 from typing import Any
@@ -69,7 +70,7 @@ class Followed(Coroutine[Any, Any, Any]):
         self._returned.close()
 
     def _live(self) -> Generator[Any, Any, Any]:
-        if self._steps.gi_frame is None:
+        if inspect.getgeneratorstate(self._steps) == inspect.GEN_CLOSED:
             raise RuntimeError("cannot reuse already awaited coroutine")
         return self._steps
 

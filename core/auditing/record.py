@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -187,7 +187,7 @@ def _is_glob(action: str) -> bool:
     return not _GLOB_CHARACTERS.isdisjoint(action)
 
 
-def _is_mapping(value: Any) -> bool:
+def _is_mapping(value: Any) -> TypeGuard[Mapping[Any, Any]]:
     """By the real class: ``isinstance`` would ask the value, which may raise."""
     return issubclass(type(value), Mapping)
 
