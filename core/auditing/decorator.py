@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from logweir.auditing.arguments import Finder, Parameters
@@ -73,12 +73,13 @@ def audit_log(
         clock: Nanoseconds, monotonic.
 
     Raises:
-        TypeError: What is decorated cannot be called, or is a class.
-        ValueError: ``user``, ``resource`` or ``exclude`` names an argument that does not exist.
+        TypeError: What is decorated cannot be called, or is a class; or an option is of the wrong type.
+        ValueError: ``user``, ``resource`` or ``exclude`` names an argument that does not exist, or
+            ``acknowledge`` or ``on_failure`` is a word that means nothing.
     """
     if not isinstance(action, str):
         raise TypeError('audit_log needs the action: write @audit_log("fund.transfer")')
-    if isinstance(exclude, str):
+    if isinstance(exclude, str) or not isinstance(exclude, Iterable):
         raise TypeError(f"exclude is a list of names: write exclude=[{exclude!r}]")
     options = Options(
         action, user, resource, record_args, frozenset(exclude), acknowledge, on_failure, intent, clock

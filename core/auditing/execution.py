@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
 from structlog.contextvars import get_contextvars
 
@@ -50,6 +50,29 @@ class Options:
     on_failure: OnFailure | None = None
     intent: bool = False
     clock: Callable[[], int] = time.perf_counter_ns
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing: it would show at the first call alone, or never.
+
+        Raises:
+            TypeError: An option is of the wrong type.
+            ValueError: An option is a word that means nothing.
+        """
+        for name, words in (("acknowledge", get_args(AckLevel)), ("on_failure", get_args(OnFailure))):
+            word = getattr(self, name)
+            if word is not None and word not in words:
+                raise ValueError(f"{name}={word!r} is none of {', '.join(words)}")
+        for name in ("record_args", "intent"):
+            if type(getattr(self, name)) is not bool:
+                raise TypeError(f"{name}={getattr(self, name)!r} is neither True nor False")
+        for name in ("user", "resource"):
+            finder = getattr(self, name)
+            if not (finder is None or isinstance(finder, str) or callable(finder)):
+                raise TypeError(
+                    f"{name}={finder!r} is neither the name of an argument nor a function of the arguments"
+                )
+        if not callable(self.clock):
+            raise TypeError(f"clock={self.clock!r} is no function")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import re
 import threading
 import traceback
 from collections.abc import AsyncIterator, Iterator
@@ -484,6 +485,32 @@ def test_forgotten_arguments_of_the_decorator_are_reported():
         audit_log(lambda: None)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="list of names"):
         audit_log("a", exclude="password")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "problem"),
+    [
+        (
+            {"acknowledge": "durabel"},
+            ValueError,
+            "acknowledge='durabel' is none of accepted, durable, stored",
+        ),
+        ({"acknowledge": ["stored"]}, ValueError, "acknowledge=['stored'] is none of"),
+        ({"on_failure": "Raise"}, ValueError, "on_failure='Raise' is none of raise, continue"),
+        ({"intent": "no"}, TypeError, "intent='no' is neither True nor False"),
+        ({"record_args": None}, TypeError, "record_args=None is neither True nor False"),
+        ({"user": 7}, TypeError, "user=7 is neither the name of an argument nor a function of the arguments"),
+        ({"resource": []}, TypeError, "resource=[] is neither the name"),
+        ({"exclude": 7}, TypeError, "exclude is a list of names"),
+        ({"exclude": "password"}, TypeError, "write exclude=['password']"),
+        ({"clock": 7}, TypeError, "clock=7 is no function"),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused_at_once(
+    options: dict[str, Any], kind: type[Exception], problem: str
+):
+    with pytest.raises(kind, match=re.escape(problem)):
+        audit_log("a", **options)
 
 
 # -- generators -----------------------------------------------------------------------------------------
