@@ -186,7 +186,8 @@ class Execution:
                 if error is None:
                     raise
                 # The function's own error is what its caller has to handle; ours must not take its place.
-                error.add_note(f"and this call was not recorded as it should: {trouble}")
+                with suppress(Exception):  # one that lets nobody change it; the report says it too
+                    error.add_note(f"and this call was not recorded as it should: {trouble}")
             report(
                 f"audit {self.options.action}", "an audited call was not recorded as it should: %s", trouble
             )

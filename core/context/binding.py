@@ -8,7 +8,6 @@ work, and :func:`merge_context` puts what is bound into the fields of an event.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar, Token, copy_context
 from typing import Any
 
@@ -20,6 +19,7 @@ from structlog.contextvars import (
     unbind_contextvars,
 )
 
+from logweir.context.blocks import block
 from logweir.context.identity import identity
 from logweir.context.trace import TraceParent, begin_trace, trace_flags
 
@@ -53,7 +53,7 @@ def name_of(variable: ContextVar[Any]) -> str | None:
     return name
 
 
-@contextmanager
+@block
 def bind(**values: Any) -> Iterator[None]:
     """Let every event inside the block carry these values; afterwards the previous ones are back.
 
@@ -85,7 +85,7 @@ def _restore(tokens: Mapping[str, Token[Any]], values: Mapping[str, Any]) -> Non
                 bind_contextvars(**{name: token.old_value})
 
 
-@contextmanager
+@block
 def scope(**values: Any) -> Iterator[None]:
     """Bind values as :func:`bind` does, and at the end forget all that was bound inside the block.
 

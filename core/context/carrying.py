@@ -7,10 +7,10 @@ reads requests by the same rules.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
 from logweir.context.binding import enter_unit, scope
+from logweir.context.blocks import block
 from logweir.context.identity import bound_values
 from logweir.context.incoming import REQUEST_ID_HEADER, is_request_id, read_incoming
 from logweir.context.trace import current_traceparent
@@ -61,7 +61,7 @@ def inject(headers: Any = None, *, request_id_header: str = REQUEST_ID_HEADER) -
     return headers
 
 
-@contextmanager
+@block
 def extract(
     headers: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None = None,
     *,

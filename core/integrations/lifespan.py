@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
 from typing import Any
 
 from logweir.config.loading import ConfigSource
@@ -46,14 +47,21 @@ def lifespan(
     return around
 
 
-@asynccontextmanager
-async def _runtime_for(config: ConfigSource) -> AsyncIterator[runtime.Runtime]:
-    if runtime.current() is None:
-        async with runtime.running(config) as started:
-            yield started
-        return
-    found = await asyncio.to_thread(runtime.start, config, handle_signals=False)
-    try:
-        yield found
-    finally:
-        await found.aflush(found.config.drain_timeout)
+def _runtime_for(config: ConfigSource) -> AbstractAsyncContextManager[runtime.Runtime]:
+    return runtime.running(config) if runtime.current() is None else _RunningOn(config)
+
+
+class _RunningOn(AbstractAsyncContextManager[runtime.Runtime]):
+    """The runtime that was running before, flushed at the end."""
+
+    def __init__(self, config: ConfigSource) -> None:
+        self._config = config
+
+    async def __aenter__(self) -> runtime.Runtime:
+        self._runtime = await asyncio.to_thread(runtime.start, self._config, handle_signals=False)
+        return self._runtime
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._runtime.aflush(self._runtime.config.drain_timeout)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from logweir.context.binding import enter_unit, scope
+from logweir.context.blocks import block
 from logweir.context.identity import origin_of
 
 __all__ = ["identify_answers"]
@@ -60,7 +60,7 @@ def _identified(maker: Callable[[Any, Exception], Any]) -> Callable[[Any, Except
     return make
 
 
-@contextmanager
+@block
 def _within(error: Exception) -> Iterator[None]:
     """The context of the request that the error has left."""
     origin = origin_of(error)

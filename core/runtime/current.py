@@ -11,12 +11,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
+from logweir.context.blocks import block
 from logweir.delivery.queues.bounded import interrupts_delivery
 from logweir.diagnostics import logger
 from logweir.encoding.counted import counted
@@ -433,7 +434,7 @@ def _at_last() -> None:
             state.life.to(Stage.AT_EXIT)
 
 
-@contextmanager
+@block
 def apart(instead: Callable[[RoutingConfig], RoutingConfig] | None = None) -> Iterator[None]:
     """Live another life for the length of a block, as a test does: without lines kept before, leaving none.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.context.blocks import block
 from logweir.errors import LogweirError
 from logweir.event import Event, Kind
 from logweir.runtime import current as runtime
@@ -55,7 +55,7 @@ class Captured:
         return [event.name for event in self.events]
 
 
-@contextmanager
+@block
 def capture(*, classify: Sequence[dict[str, Any]] = (), **settings: Any) -> Iterator[Captured]:
     """Run a runtime whose only sink keeps events in memory.
 

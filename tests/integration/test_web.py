@@ -1,6 +1,8 @@
 """Requests carry their trace through web applications, threads and tasks, into every event."""
 
 import asyncio
+import contextlib
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -147,6 +149,46 @@ async def test_a_lifespan_of_ones_own_runs_inside() -> None:
         assert state == {"answer": 42}
         assert app.state.logweir is logweir.current()
     assert list(stored()) == ["own start", "own end"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Unreachable(Exception):
+    """An exception that lets nobody write its traceback."""
+
+    host: str
+
+
+@pytest.mark.parametrize("runs_before", [False, True])
+async def test_the_very_error_of_ones_own_lifespan_leaves_it(runs_before: bool) -> None:
+    error = Unreachable("db")
+
+    @asynccontextmanager
+    async def own(_app: Any) -> AsyncIterator[None]:
+        if True:
+            raise error
+        yield
+
+    app = FastAPI(lifespan=logweir.lifespan(CONFIG, inner=own))
+    async with logweir.running(CONFIG) if runs_before else contextlib.nullcontext():
+        entered = app.router.lifespan_context(app)
+        with pytest.raises(Unreachable) as caught:
+            await entered.__aenter__()
+    assert caught.value is error
+
+
+async def test_the_very_error_of_a_request_leaves_its_middleware() -> None:
+    error = Unreachable("db")
+
+    async def application(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise error
+
+    async def nothing(*_message: Any) -> Any:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+    with pytest.raises(Unreachable) as caught:
+        await ContextMiddleware(application)(scope, nothing, nothing)
+    assert caught.value is error
 
 
 def test_a_wsgi_application_carries_its_trace_until_its_body_is_closed() -> None:

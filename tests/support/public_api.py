@@ -45,8 +45,8 @@ Assignment = ast.Assign | ast.AnnAssign
 
 #: Decorators that change what a caller sees.
 _TELLING = {
-    "abstractmethod", "asynccontextmanager", "cached_property", "classmethod", "contextmanager", "dataclass", "final",
-    "overload", "property", "pytest.fixture", "runtime_checkable", "staticmethod",
+    "abstractmethod", "asynccontextmanager", "block", "cached_property", "classmethod", "contextmanager", "dataclass",
+    "final", "overload", "property", "pytest.fixture", "runtime_checkable", "staticmethod",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.http import FileResponse
 
 from logweir.context.binding import enter_unit, scope
+from logweir.context.blocks import block
 from logweir.context.incoming import REQUEST_ID_HEADER, Incoming, read_incoming
 from logweir.integrations.access import log_access
 
@@ -67,7 +68,7 @@ class ContextMiddleware:
         sent = [request.headers.get(name) for name in ("traceparent", self._request_id_header)]
         return read_incoming(*([] if value is None else [value] for value in sent), trust=self._trust)
 
-    @contextmanager
+    @block
     def _unit(self, incoming: Incoming, request: Any) -> Iterator[None]:
         with scope():
             enter_unit(incoming.trace, incoming.context(request.method or "GET", request.path))

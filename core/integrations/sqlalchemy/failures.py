@@ -7,11 +7,11 @@ it is marked then, and its commit is refused until it is rolled back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
+from logweir.context.blocks import block
 from logweir.errors import AuditError
 
 __all__ = ["listen_to_commits", "not_to_be_committed"]
@@ -28,7 +28,7 @@ def listen_to_commits(engines: type[Engine]) -> None:
     event.listen(engines, "rollback_savepoint", _forget_savepoint)
 
 
-@contextmanager
+@block
 def not_to_be_committed(connection: Connection) -> Iterator[None]:
     """Mark the transaction if what is done inside raises."""
     try:

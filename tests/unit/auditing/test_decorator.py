@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import inspect
 import re
@@ -117,6 +118,63 @@ def test_an_error_whose_text_raises_is_recorded(recorder: Any):
     with pytest.raises(Hostile):
         fail()
     assert recorder.only().fields["error_type"] == "Hostile"
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):
+    """An exception that lets nobody write its traceback, nor a note."""
+
+    code: int
+
+
+@pytest.mark.parametrize("on_failure", ["continue", "raise"])
+def test_an_error_that_nobody_may_change_is_raised_again_itself(recorder: Any, on_failure: Any):
+    error = Frozen(1)
+
+    @audit_log("a", on_failure=on_failure)
+    def fail() -> None:
+        raise error
+
+    @audit_log("b", on_failure=on_failure, acknowledge="accepted")
+    async def afail() -> None:
+        raise error
+
+    @audit_log("c", on_failure=on_failure)
+    def steps() -> Iterator[int]:
+        yield 1
+        raise error
+
+    @audit_log("d", on_failure=on_failure, acknowledge="accepted")
+    async def asteps() -> AsyncIterator[int]:
+        yield 1
+        raise error
+
+    async def drain() -> list[int]:
+        return [step async for step in asteps()]
+
+    calls: list[Any] = [
+        fail,
+        lambda: asyncio.run(afail()),
+        lambda: list(steps()),
+        lambda: asyncio.run(drain()),
+    ]
+    for call in calls:
+        with pytest.raises(Frozen) as caught:
+            call()
+        assert caught.value is error
+    assert [event.fields["error_type"] for event in recorder.events()] == ["Frozen"] * 4
+
+
+def test_an_error_that_nobody_may_change_comes_before_that_of_its_audit(recorder: Any, caplog: Any):
+    runtime.stop()
+
+    @audit_log("a", on_failure="raise")
+    def fail() -> None:
+        raise Frozen(1)
+
+    with runtime.running({**recorder.config, **NO_AUDIT_ROUTE}), pytest.raises(Frozen):
+        fail()
+    assert "no route takes it" in caplog.text
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
