@@ -253,6 +253,35 @@ def test_logins_logouts_and_failed_logins_are_audited(captured: Captured, user: 
     assert "lovelace" not in str(audits)
 
 
+class NoRequest:
+    """What an application gives to `authenticate` in place of a request, such as the context of a GraphQL query."""
+
+
+class ForeignUser:
+    """A user of a directory, which is no model of Django's."""
+
+    def save(self, **_options: Any) -> None:
+        """Django writes the time of the login."""
+
+
+def test_a_login_without_a_request_of_djangos_is_audited_and_fails_nothing(captured: Captured) -> None:
+    from django.contrib.auth import signals
+
+    assert authenticate(NoRequest(), username="ada", password="wrong") is None
+    signals.user_logged_in.send(sender=ForeignUser, request=NoRequest(), user=ForeignUser())
+    signals.user_logged_out.send(sender=ForeignUser, request=None, user=ForeignUser())
+    signals.user_login_failed.send(sender=__name__, credentials="ada", request=object())
+    audits = captured.audit
+    assert [(event.name, event.fields["status"]) for event in audits] == [
+        ("auth.login", "failed"),
+        ("auth.login", "success"),
+        ("auth.logout", "success"),
+        ("auth.login", "failed"),
+    ]
+    assert audits[0].fields["credentials"]["username"] == "ada"
+    assert {"client", "username", "credentials"}.isdisjoint(audits[1].fields)
+
+
 MANAGE = """
 import logging
 import django
