@@ -8,6 +8,7 @@ task or thread finishes the generator.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from typing import Any
@@ -90,7 +91,7 @@ class _AsyncSteps:
     def __init__(self, generator: AsyncGenerator[Any, Any], execution: Execution) -> None:
         self._generator = generator
         self._execution = execution
-        self._step: Callable[[], Any] = partial(anext, generator)
+        self._step: Callable[[], Any] = partial(_first_step, generator)
         self.item: Any = None
 
     async def advance(self) -> bool:
@@ -111,3 +112,20 @@ class _AsyncSteps:
     async def close(self) -> None:
         with self._execution.bound():
             await self._generator.aclose()
+
+
+def _first_step(generator: AsyncGenerator[Any, Any]) -> Any:
+    """Begin a generator of which the event loop does not hear.
+
+    At its end, a loop closes all that it has heard of at once: this one, too, while ours around it closes it.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, _leave_to_ours)
+    try:
+        return anext(generator)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+def _leave_to_ours(_generator: AsyncGenerator[Any, Any]) -> None:
+    """Of a generator that is collected: ours around it is so at the same time, and closes it."""

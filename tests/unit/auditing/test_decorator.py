@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+import gc
 import inspect
 import re
 import threading
@@ -690,6 +691,51 @@ async def test_an_async_generator_that_raises_is_recorded_as_failed(recorder: An
     with pytest.raises(Denied):
         [_ async for _ in fail()]
     assert recorder.only().fields["error_type"] == "Denied"
+
+
+def test_an_async_generator_that_is_left_open_is_closed_with_the_loop_once(recorder: Any, caplog: Any):
+    closings = []
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            closings.append("closed")
+
+    async def leave_open() -> AsyncIterator[int]:
+        generator = audit_log("a", acknowledge="accepted")(numbers)()
+        assert await anext(generator) == 1
+        return generator
+
+    left = asyncio.run(leave_open())
+    assert inspect.isasyncgen(left)
+    assert closings == ["closed"]
+    assert recorder.only().fields["status"] == "success"
+    assert "an error occurred during closing" not in caplog.text
+
+
+@pytest.mark.parametrize("in_a_cycle", [False, True])
+async def test_an_async_generator_that_is_dropped_is_closed_by_the_loop(recorder: Any, in_a_cycle: bool):
+    closed = asyncio.Event()
+
+    @audit_log("a", acknowledge="accepted")
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            closed.set()
+
+    held: list[Any] = [numbers()]
+    assert await anext(held[0]) == 1
+    if in_a_cycle:
+        held.append(held)
+    del held
+    gc.collect()
+    await asyncio.wait_for(closed.wait(), 10)
+    await asyncio.sleep(0)
+    assert (await asyncio.to_thread(recorder.only)).fields["status"] == "success"
 
 
 # -- signatures -----------------------------------------------------------------------------------------
