@@ -55,9 +55,9 @@ def explain(
             parsed.name, fields, parsed.level, own.kind if own else None, event_id=parsed.event_id
         )
         if as_json:
-            typer.echo(json_printable(json.dumps(_document(outcome, settings), ensure_ascii=False)))
+            typer.echo(json_printable(json.dumps(_document(outcome, trial, settings), ensure_ascii=False)))
         else:
-            _show(outcome, settings, console)
+            _show(outcome, trial, settings, console)
 
 
 def _given(event: str) -> Iterator[Parsed]:
@@ -89,14 +89,14 @@ def _refuse_unknown(parsed: Parsed) -> None:
             raise typer.BadParameter(no_such(key, str(value), known))
 
 
-def _document(outcome: Outcome, config: RoutingConfig) -> dict[str, Any]:
+def _document(outcome: Outcome, trial: Trial, config: RoutingConfig) -> dict[str, Any]:
     """The answer for programs; of the event only what would be stored."""
     event, steps = outcome.event, outcome.routing.steps
     return {
         "event": event.name,
         "kind": event.kind.value,
         "level": event.level,
-        "why": _why(outcome.decision, config),
+        "why": _why(outcome.decision, trial, config),
         "outcome": outcome.verdict,
         "routes": [
             {"route": step.route, "verdict": step.verdict, "why": step.reason, "sinks": list(step.sinks)}
@@ -107,9 +107,9 @@ def _document(outcome: Outcome, config: RoutingConfig) -> dict[str, Any]:
     }
 
 
-def _show(outcome: Outcome, config: RoutingConfig, console: Console) -> None:
+def _show(outcome: Outcome, trial: Trial, config: RoutingConfig, console: Console) -> None:
     decision = outcome.decision
-    why = f"kind: {decision.kind.value} ({_why(decision, config)})"
+    why = f"kind: {decision.kind.value} ({_why(decision, trial, config)})"
     console.print(Text(printable(why)), soft_wrap=True)
     console.print(_table(outcome.routing, console))
     console.print(Text(f"sinks: {', '.join(outcome.routing.sinks) or 'none'}"), soft_wrap=True)
@@ -119,16 +119,17 @@ def _show(outcome: Outcome, config: RoutingConfig, console: Console) -> None:
         console.print(Text(printable(shown)), soft_wrap=True)
 
 
-def _why(decision: Decision, config: RoutingConfig) -> str:
-    """The reason, with the conditions of the rule that decided."""
+def _why(decision: Decision, trial: Trial, config: RoutingConfig) -> str:
+    """The reason, with the conditions of the rule that decided; no secret of theirs."""
     if decision.rule is None:
         return decision.reason
     reason = decision.reason
     own = len(config.classify) - len(strategies.classify_rules(config.strategy or "explicit"))
     if decision.rule >= own:
         reason = f"rule {decision.rule - own + 1} of strategy {config.strategy}"
-    match = config.classify[decision.rule].match.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return f"{reason}, match: {json.dumps(match, ensure_ascii=False)}"
+    match = trial.conditions.masked(config.classify[decision.rule].match)
+    shown = match.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return f"{reason}, match: {json.dumps(shown, ensure_ascii=False)}"
 
 
 def _table(explanation: Explanation, console: Console) -> Table:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import typer
 
 from logweir.capture.asking import snapshotter_of
-from logweir.capture.snapshot import Snapshotter
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import printable
 from logweir.config.loading import load_config
-from logweir.config.models import FieldMatch, MatchConfig, RouteConfig, RoutingConfig
+from logweir.config.models import MatchConfig, RouteConfig, RoutingConfig
 from logweir.config.queue_plan import QueuePlan, plan_queue
-from logweir.redaction.scan import MASK
 from logweir.routing.conditions import compile_match
+from logweir.runtime.shown_conditions import ShownConditions
 
 __all__ = ["flowchart", "graph"]
 
@@ -129,34 +127,13 @@ class _Words:
     """Says conditions in words, without secrets."""
 
     def __init__(self, config: RoutingConfig) -> None:
-        self._snapshot: Snapshotter = snapshotter_of(config.redact, config.limits)
+        self._snapshot = snapshotter_of(config.redact, config.limits)
+        self._is_secret = ShownConditions(self._snapshot).is_secret
 
     def of(self, match: MatchConfig) -> str:
         """The conditions of a match."""
-        words = self._snapshot.text(compile_match(self._masked(match)).describe())
+        words = self._snapshot.text(compile_match(match, self._is_secret).describe())
         return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
-
-    def _masked(self, match: MatchConfig) -> MatchConfig:
-        """The match with ``***`` where it compares a secret field."""
-        several: Any = {
-            key: [self._masked(part) for part in parts]
-            for key, parts in (("any", match.any), ("all", match.all))
-            if parts is not None
-        }
-        if match.not_ is not None:
-            several["not_"] = self._masked(match.not_)
-        if match.field is not None:
-            several["field"] = [self._masked_field(condition) for condition in match.field]
-        return match.model_copy(update=several)
-
-    def _masked_field(self, condition: FieldMatch) -> FieldMatch:
-        compared = [condition.equals, *(condition.in_ or ()), condition.glob, condition.regex]
-        given: Any = [value for value in compared if value is not None]
-        for name in reversed(condition.name.split(".")):
-            given = {name: given}
-        if not self._snapshot.explain(given)[1]:
-            return condition
-        return FieldMatch(name=condition.name, equals=MASK)
 
 
 def _edge(before: str, after: str, text: str) -> str:

@@ -31,11 +31,14 @@ from logweir.encoding.fields import MISSING, equal, index_of, look_up
 from logweir.encoding.parts import Entries, Excerpt, Hidden, Labelled
 from logweir.encoding.values import encode_value, unprintable
 from logweir.event import LEVELS, severity
+from logweir.redaction.scan import MASK
 from logweir.routing.heads import Head
 
-__all__ = ["Fields", "Predicate", "compile_match", "glob_matcher"]
+__all__ = ["Conceals", "Fields", "Predicate", "compile_match", "conceals_nothing", "glob_matcher"]
 
 Fields = Mapping[str, Any]
+#: Whether what a condition compares a field with is not to be said in words.
+Conceals = Callable[[FieldMatch], bool]
 
 #: The types whose values are stored as they are; numbers have bounds.
 _PLAIN = frozenset({str, bool, NoneType, list, dict})
@@ -269,8 +272,17 @@ def _enclosed(part: Predicate) -> str:
     return f"({words})" if isinstance(part, _Several) and len(part.parts) > 1 else words
 
 
-def compile_match(config: MatchConfig) -> Predicate:
+def conceals_nothing(_condition: FieldMatch) -> bool:
+    """For predicates that nobody shows."""
+    return False
+
+
+def compile_match(config: MatchConfig, conceals: Conceals = conceals_nothing) -> Predicate:
     """Compile a ``match`` of routing.yaml.
+
+    Args:
+        config: The conditions.
+        conceals: Of which of them the words have ``***`` for what the field is compared with.
 
     Raises:
         ValueError: ``call`` names no function.
@@ -285,15 +297,15 @@ def compile_match(config: MatchConfig) -> Predicate:
     if config.logger is not None:
         parts.append(_HeadIs("logger", glob_matcher(config.logger), " or ".join(config.logger)))
     if config.field is not None:
-        parts.extend(condition for field in config.field for condition in _field(field))
+        parts.extend(condition for field in config.field for condition in _field(field, conceals(field)))
     if config.call is not None:
         parts.append(_Call(config.call, find_function(config.call)))
     if config.any is not None:
-        parts.append(_Any(tuple(compile_match(part) for part in config.any)))
+        parts.append(_Any(tuple(compile_match(part, conceals) for part in config.any)))
     if config.all is not None:
-        parts.extend(compile_match(part) for part in config.all)
+        parts.extend(compile_match(part, conceals) for part in config.all)
     if config.not_ is not None:
-        parts.append(_Not(compile_match(config.not_)))
+        parts.append(_Not(compile_match(config.not_, conceals)))
     return _All(tuple(parts))
 
 
@@ -309,8 +321,9 @@ def _level(wanted: list[str]) -> Predicate:
     return _HeadIs("level", lambda level: severity(level) in passing, words)
 
 
-def _field(config: FieldMatch) -> list[Predicate]:
+def _field(config: FieldMatch, is_secret: bool) -> list[Predicate]:
     given = config.model_fields_set
+    words = config.model_copy(update=dict.fromkeys(given - {"name"}, MASK)) if is_secret else config
     name = config.name
     parts: list[Predicate] = []
     if "exists" in given and config.exists is not None:
@@ -323,20 +336,20 @@ def _field(config: FieldMatch) -> list[Predicate]:
     if "equals" in given:
         expected = _stored(config.equals)
         parts.append(
-            _FieldHolds(name, _of_stored_or_item(lambda value: _same(value, expected)), repr(config.equals))
+            _FieldHolds(name, _of_stored_or_item(lambda value: _same(value, expected)), repr(words.equals))
         )
     if config.in_ is not None:
-        parts.append(_FieldHolds(name, _of_stored_or_item(_one_of(config.in_)), f"in {config.in_!r}"))
+        parts.append(_FieldHolds(name, _of_stored_or_item(_one_of(config.in_)), f"in {words.in_!r}"))
     if config.glob is not None:
         matches = glob_matcher([config.glob])
-        parts.append(_FieldHolds(name, _of_stored(lambda value: matches(str(value))), config.glob))
+        parts.append(_FieldHolds(name, _of_stored(lambda value: matches(str(value))), words.glob or ""))
     if config.regex is not None:
         search = re.compile(config.regex).search
         parts.append(
             _FieldHolds(
                 name,
                 _of_stored(lambda value: search(str(value)) is not None),
-                f"a match of /{config.regex}/",
+                f"a match of /{words.regex}/",
             )
         )
     return parts

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from logweir.config.models import RouteConfig
 from logweir.event import Event
-from logweir.routing.conditions import Predicate, compile_match
+from logweir.routing.conditions import Conceals, Predicate, compile_match, conceals_nothing
 from logweir.routing.heads import Head, HeadCache
 
 __all__ = ["SAMPLED", "UNROUTED", "Explanation", "Router", "Step"]
@@ -91,14 +91,20 @@ class Router(Generic[T]):
     Args:
         routes: The routes of routing.yaml, in order.
         targets: What to answer for each sink name; several routes to one sink answer it once.
+        conceals: Of which conditions an explanation does not say what they compare a field with.
 
     Raises:
         ValueError: A route's ``call`` names no function.
     """
 
-    def __init__(self, routes: Sequence[RouteConfig], targets: Mapping[str, T]) -> None:
+    def __init__(
+        self,
+        routes: Sequence[RouteConfig],
+        targets: Mapping[str, T],
+        conceals: Conceals = conceals_nothing,
+    ) -> None:
         self._configs = tuple(routes)
-        self._conditions = tuple(compile_match(route.match) for route in routes)
+        self._conditions = tuple(compile_match(route.match, conceals) for route in routes)
         self._routes: tuple[_Route[T], ...] = tuple(
             _Route(
                 route.name,

@@ -18,6 +18,7 @@ from logweir.redaction.scan import Masked
 from logweir.routing.classifier import Classifier, Decision
 from logweir.routing.router import Explanation, Router
 from logweir.runtime.pipeline import capture_of
+from logweir.runtime.shown_conditions import ShownConditions
 
 __all__ = ["Outcome", "Sampling", "Trial", "Verdict", "id_of_seed"]
 
@@ -62,6 +63,9 @@ class Trial:
     Args:
         config: The configuration.
         sampling: What ``sample`` does.
+
+    Attributes:
+        conditions: What of the configuration's conditions may be shown.
     """
 
     def __init__(self, config: RoutingConfig, sampling: Sampling = "by id") -> None:
@@ -69,7 +73,8 @@ class Trial:
         self._classifier = Classifier(config.classify)
         self._capture = capture_of(config, self._classifier)
         routes = [_sampling_as(route, sampling) for route in config.routes]
-        self._router = Router(routes, {name: name for name in config.sinks})
+        self.conditions = ShownConditions(self._capture.snapshot)
+        self._router = Router(routes, {name: name for name in config.sinks}, self.conditions.is_secret)
 
     def __call__(
         self,

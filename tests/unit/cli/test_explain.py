@@ -159,3 +159,50 @@ def test_rules_see_static_fields_and_what_enrichers_have_added(
     )
     answer = json.loads(CliRunner().invoke(app, ["explain", "--json", '{"event": "x"}']).stdout)
     assert (answer["kind"], answer["sinks"]) == ("audit", ["a"])
+
+
+SECRETS = """\
+classify:
+  - {kind: audit, match: {field: {name: api_key, equals: "${ADMIN_KEY}"}}}
+  - {kind: audit, match: {not: {any: [{field: {name: user.password, exists: true, in: [pw_hidden, 1]}}]}, event: never}}
+sinks: {logs: {type: "null"}}
+routes:
+  - {name: by list, match: {field: {name: token, in: ["${ADMIN_KEY}"]}}, to: [logs]}
+  - {name: by regex, match: {field: {name: token, regex: "^hidden[a-z]"}}, to: [logs]}
+  - {name: by glob, match: {all: [{field: {name: session.secret, glob: "hidden*"}}]}, to: [logs]}
+  - {name: by not, match: {not: {field: {name: token, exists: false}}}, to: [logs]}
+  - {name: shown, match: {field: {name: role, equals: admin}}, to: [logs]}
+  - {name: rest, to: [logs]}
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_no_secret_of_a_condition_is_shown(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADMIN_KEY", "hidden-value-of-a-variable")
+    Path("routing.yaml").write_text(SECRETS)
+    event = '{"event": "x", "api_key": "hidden-value-of-a-variable"}'
+    result = CliRunner().invoke(app, ["explain", *options, event], env={"COLUMNS": "160"})
+    assert result.exit_code == 0, result.output
+    assert "hidden" not in result.stdout
+    why = json.loads(result.stdout)["why"] if options else result.stdout
+    assert 'rule 1 of classify, match: {"field": [{"name": "api_key", "equals": "***"}]}' in why
+    for reason in (
+        "field token is absent, not in '***'",
+        "field token is absent, not a match of /***/",
+        "field session.secret is absent, not ***",
+        "field token is absent, which `not` refuses",
+        "field role is absent, not 'admin'",
+    ):
+        assert reason in result.stdout
+
+
+def test_a_secret_inside_of_several_conditions_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADMIN_KEY", "k")
+    Path("routing.yaml").write_text(SECRETS)
+    result = CliRunner().invoke(app, ["explain", "--json", '{"event": "never", "user": {}}'])
+    rule, _, match = json.loads(result.stdout)["why"].partition(", match: ")
+    assert rule == "rule 2 of classify"
+    assert json.loads(match) == {
+        "event": ["never"],
+        "not": {"any": [{"field": [{"name": "user.password", "exists": True, "in": ["***"]}]}]},
+    }
