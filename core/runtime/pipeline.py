@@ -42,7 +42,16 @@ from logweir.sinks import registry
 from logweir.sinks.contract import Sink, SinkConfig, SinkContext
 from logweir.sinks.threaded import as_async
 
-__all__ = ["Pipeline", "Surroundings", "assemble", "capture_of", "files_of_sinks", "queues_of"]
+__all__ = [
+    "Draft",
+    "Pipeline",
+    "Surroundings",
+    "assemble",
+    "capture_of",
+    "draft",
+    "files_of_sinks",
+    "queues_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +97,55 @@ class Pipeline:
         return self.spool.dead_letters
 
 
-def assemble(
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A pipeline before it has queues: what is somebody else's code, or may fail, is behind it.
+
+    A queue on disk speaks for what waits there from the moment it is made, in the place of the one before it.
+
+    Attributes:
+        config: The configuration.
+        around: What the parts need.
+        classifier: As in the pipeline.
+        capture: Likewise.
+        spool: Likewise.
+        kept: Channels that are taken over, by sink name.
+        ends: What the others write to; none for those that another process delivers to.
+        files: As in the pipeline.
+    """
+
+    config: RoutingConfig
+    around: Surroundings
+    classifier: Classifier
+    capture: Capture
+    spool: Spool
+    kept: Mapping[str, Channel]
+    ends: Mapping[str, Sink[SinkConfig]]
+    files: Mapping[str, tuple[str, ...]]
+
+    def assemble(self) -> Pipeline:
+        """Make the queues, and the pipeline over them."""
+        config = self.config
+        channels = {
+            name: self.kept.get(name) or _channel(name, sink, self) for name, sink in config.sinks.items()
+        }
+        mask_with(masked)
+        router = Router(config.routes, channels)
+        return Pipeline(config, self.classifier, self.capture, router, channels, self.spool, self.files)
+
+
+def assemble(config: RoutingConfig, around: Surroundings) -> Pipeline:
+    """Make the parts of a configuration."""
+    return draft(config, around).assemble()
+
+
+def draft(
     config: RoutingConfig,
     around: Surroundings,
     previous: Pipeline | None = None,
     files: Mapping[str, tuple[str, ...]] | None = None,
-) -> Pipeline:
-    """Make the parts of a configuration.
+) -> Draft:
+    """Make the parts of a configuration that stand alone.
 
     Channels of ``previous`` whose settings, and whose ``files`` of TLS, did not change are taken over with
     all that they hold.
@@ -104,14 +155,13 @@ def assemble(
         spool, kept = previous.spool, _unchanged(config, previous, files)
     else:
         spool, kept = Spool(queues_of(config), DeadLetters(config.data_dir)), {}
-    channels = {
-        name: kept.get(name) or _channel(name, sink, config, around, spool)
+    ends = {
+        name: _end(name, sink, config, around)
         for name, sink in config.sinks.items()
+        if name not in kept and not plan_queue(name, config).is_elsewhere
     }
     classifier = Classifier(config.classify)
-    mask_with(masked)
-    router, capture = Router(config.routes, channels), capture_of(config, classifier)
-    return Pipeline(config, classifier, capture, router, channels, spool, files)
+    return Draft(config, around, classifier, capture_of(config, classifier), spool, kept, ends, files)
 
 
 def files_of_sinks(config: RoutingConfig) -> dict[str, tuple[str, ...]]:
@@ -164,20 +214,16 @@ def _unchanged(
     }
 
 
-def _channel(
-    name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings, spool: Spool
-) -> Channel:
-    plan = plan_queue(name, config)
+def _channel(name: str, sink: SinkConfig, made: Draft) -> Channel:
+    plan = plan_queue(name, made.config)
+    around, spool = made.around, made.spool
     if plan.is_elsewhere:
         return _channel_elsewhere(name, sink, plan, around, spool)
     queue, backlog = _queues(name, plan, spool, around)
-    end = end_of(sink, plan, context_of(name, config, workers=sink.workers))
-    if not plan.config.goes_over_a_broker:
-        end = with_fallback(name, config, end, around.clock)
     channel = Channel(
         name,
         sink,
-        end,
+        made.ends[name],
         queue,
         backlog,
         plan.bounds,
@@ -187,6 +233,13 @@ def _channel(
     )
     channel.reports_stored = not plan.config.goes_over_a_broker
     return channel
+
+
+def _end(name: str, sink: SinkConfig, config: RoutingConfig, around: Surroundings) -> Sink[SinkConfig]:
+    """What a channel of this process writes to; with a fallback, both as one."""
+    plan = plan_queue(name, config)
+    end = end_of(sink, plan, context_of(name, config, workers=sink.workers))
+    return end if plan.config.goes_over_a_broker else with_fallback(name, config, end, around.clock)
 
 
 def _channel_elsewhere(

@@ -25,7 +25,7 @@ from logweir.process.lasting import LastingTask
 from logweir.process.reentry import holds_registered, registered
 from logweir.process.threads import in_thread
 from logweir.runtime.fan_out import FanOut
-from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, queues_of
+from logweir.runtime.pipeline import Pipeline, Surroundings, draft, queues_of
 from logweir.telemetry.model import SinkMetrics
 
 __all__ = ["Reload"]
@@ -131,7 +131,8 @@ class Reload:
             files: What stands in the files of its TLS, which were read outside of the loop.
         """
         old = self._fan_out.pipeline
-        new = assemble(config, self._around, old, files)
+        # In this order: making a sink may fail, and then the queues in force must still be those that count.
+        new = draft(config, self._around, old, files).assemble()
         # Those taken over run already, and starting them again does nothing.
         for channel in new.channels.values():
             channel.start()

@@ -65,6 +65,13 @@ class HungInAThread(SyncSink[SinkConfig]):
         return WriteResult.all_stored()
 
 
+class Unmade(MemorySink):
+    """Cannot be made."""
+
+    def __init__(self, *args: Any) -> None:
+        raise RuntimeError("cannot be made")
+
+
 class Unopenable(MemorySink):
     """Raises in open until it is healed."""
 

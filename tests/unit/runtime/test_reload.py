@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import logweir
 from conftest import make_event
 from logweir.config.loading import load_config
 from logweir.delivery.counters import DeliveryCounters
@@ -22,6 +23,7 @@ from logweir.runtime.fan_out import FanOut
 from logweir.runtime.reload import Reload
 from logweir.runtime.runtime import Runtime
 from logweir.settings.delivery import Bounds
+from support import sinks as misbehaving
 
 
 class Channel:
@@ -107,7 +109,7 @@ class Replacement:
         before: Any = SimpleNamespace(channels={"out": old}, spool=self.store, config=config)
         channels = {} if new is None else {"out": new}
         after = SimpleNamespace(channels=channels, spool=self.store, config=config)
-        monkeypatch.setattr(module, "assemble", lambda *_: after)
+        monkeypatch.setattr(module, "draft", lambda *_: SimpleNamespace(assemble=lambda: after))
         around: Any = None
         self.reload = Reload(FanOut(before, OpenReceipts()), around, on_spools, lambda: False)
 
@@ -237,3 +239,27 @@ async def test_d6_while_a_channel_retires_what_it_holds_is_in_the_counts(
     old.may_finish.set()
     await running
     assert replacement.reload.metrics()["out"].queue_depth == 0
+
+
+@pytest.mark.parametrize(("queue", "count"), [({"type": "disk"}, 5), ({"when_full": "spill"}, 50)])
+@pytest.mark.parametrize("fallback", [None, {"to": "bad", "after": "1s"}])
+def test_d6_after_a_reload_that_fails_the_queues_in_force_still_count_and_are_drained(
+    queue: dict[str, Any], count: int, fallback: dict[str, Any] | None
+) -> None:
+    def config(bad: str, max_events: int) -> dict[str, Any]:
+        dead = {"type": "support.sinks:Dead", "retry": {"initial": "1ms", "max": "5ms"}}
+        out = {**dead, "queue": {**queue, "max_events": max_events}}
+        sinks = {"out": out, "beside": {**out, "fallback": fallback}, "bad": {"type": bad}}
+        return {"sinks": sinks, "routes": [{"name": "all", "to": ["out"]}]}
+
+    misbehaving.healed.clear()
+    runtime = logweir.start(config("memory", 20))
+    with pytest.raises(RuntimeError, match="cannot be made"):
+        logweir.reload(config("support.sinks:Unmade", 30))
+    for number in range(count):
+        runtime.emit(str(number), {})
+    counts = runtime.metrics().sinks["out"]
+    assert (counts.accepted, counts.queue_depth + counts.in_flight) == (count, count)
+    misbehaving.healed.set()
+    assert logweir.stop(20.0)
+    assert runtime.metrics().sinks["out"].stored == count
