@@ -262,6 +262,7 @@ def reload(config: ConfigSource | None = None) -> None:
     Raises:
         ConfigError: It is wrong; the old configuration stays in force.
         NotRunning: There is nothing to reload.
+        LogweirError: A sink held it up for ten seconds, or a stop came first; likewise.
     """
     runtime = _require()
     source = _state.source if config is None else config

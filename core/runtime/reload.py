@@ -25,7 +25,7 @@ from logweir.process.lasting import LastingTask
 from logweir.process.reentry import holds_registered, registered
 from logweir.process.threads import in_thread
 from logweir.runtime.fan_out import FanOut
-from logweir.runtime.pipeline import Pipeline, Surroundings, draft, queues_of
+from logweir.runtime.pipeline import Draft, Pipeline, Surroundings, draft, queues_of
 from logweir.telemetry.model import SinkMetrics
 
 __all__ = ["Reload"]
@@ -120,8 +120,11 @@ class Reload:
             )
 
     async def replace(
-        self, config: RoutingConfig, files: Mapping[str, tuple[str, ...]] | None = None
-    ) -> None:
+        self,
+        config: RoutingConfig,
+        files: Mapping[str, tuple[str, ...]] | None = None,
+        may_go_on: Callable[[], bool] = lambda: True,
+    ) -> bool:
         """Put the pipeline of a configuration in force; what it replaces retires in the background.
 
         Where its data directory is another one, :meth:`note_former` comes first.
@@ -129,10 +132,21 @@ class Reload:
         Args:
             config: The configuration.
             files: What stands in the files of its TLS, which were read outside of the loop.
+            may_go_on: Asked when all sinks are made, which is their own code and may take long: whether
+                whoever wants this still does. Nothing holds up what follows.
+
+        Returns:
+            Whether it is in force.
         """
+        made = draft(config, self._around, self._fan_out.pipeline, files)
+        if not may_go_on():
+            return False
+        self._put_in_force(made)
+        return True
+
+    def _put_in_force(self, made: Draft) -> None:
         old = self._fan_out.pipeline
-        # In this order: making a sink may fail, and then the queues in force must still be those that count.
-        new = draft(config, self._around, old, files).assemble()
+        new = made.assemble()
         # Those taken over run already, and starting them again does nothing.
         for channel in new.channels.values():
             channel.start()
@@ -177,12 +191,16 @@ class Reload:
         Returns:
             Whether it was done.
         """
+        if self._fan_out.pipeline.config is not before:
+            return False
+        # Without the lock: a sink that blocks while it is made would keep everybody from stopping.
+        made = draft(config, self._around, self._fan_out.pipeline, files)
         if not lock.acquire(blocking=False):
             return False
         try:
-            if self._is_stopped() or self._fan_out.pipeline.config is not before:
+            if self._is_stopped():
                 return False
-            await self.replace(config, files)
+            self._put_in_force(made)
         finally:
             lock.release()
         return True

@@ -16,6 +16,8 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,7 @@ from logweir.runtime.explicit_rows import ExplicitRows
 from logweir.runtime.fan_out import FanOut
 from logweir.runtime.feedback import Feedback
 from logweir.runtime.late_lines import LateLines
+from logweir.runtime.permit import Permit
 from logweir.runtime.pipeline import Pipeline, Surroundings, assemble, files_of_sinks
 from logweir.runtime.reload import Reload
 from logweir.runtime.secret_watch import SecretWatch
@@ -57,6 +60,8 @@ __all__ = ["Runtime"]
 
 #: How long serving metrics waits for a look at the dead letters.
 _LOOKING = 1.0
+#: How long a reload waits for the loop, and for sinks that are made, both of which a sink may hold up.
+_RELOADING = 10.0
 
 
 class Runtime:
@@ -86,6 +91,7 @@ class Runtime:
         self._reload = Reload(
             self._fan_out, around, self._housekeeping.hurry, lambda: self._stopped is not None
         )
+        self._reloading: Permit | None = None
         self._feedback = Feedback(self._reload.metrics)
         self._explicit = ExplicitRows(self._fan_out, self._loop_thread, self._clock)
         self._reporter = LossReporter(self.metrics)
@@ -183,6 +189,8 @@ class Runtime:
             LogweirError: When called on the runtime's own thread, which would wait for itself.
         """
         self._refuse_from_inside("stop")
+        if (reloading := self._reloading) is not None:
+            reloading.give_up()  # or it would hold the lock for as long as a sink holds it up
         # A second caller, such as the exit behind a SIGTERM, waits for the answer of the first.
         with self._lock:
             if self._stopped is None:
@@ -400,7 +408,8 @@ class Runtime:
         Raises:
             ConfigError: The new configuration is wrong, or its new data_dir cannot be written; the old one
                 stays in force.
-            LogweirError: The runtime has stopped, or this is its own thread.
+            LogweirError: The runtime has stopped, or this is its own thread; or a sink held the reload up for
+                ten seconds, or a stop came first: the old one stays in force.
         """
         self._refuse_from_inside("reload")
         new_config = load_config(config)  # before the lock: a wrong or slow file holds up nobody
@@ -409,11 +418,31 @@ class Runtime:
                 raise LogweirError("the runtime has stopped; call logweir.start(...) instead of reload")
             # Durable before anything changes: from then on a crash may leave events in both directories.
             self._reload.note_former(new_config)
-            # On the loop, to which the channels belong. It does no IO and so needs no timeout.
-            files = files_of_sinks(new_config)
-            self._loop_thread.run(self._reload.replace(new_config, files), timeout=None)
+            self._go_over(new_config, files_of_sinks(new_config))
             self._import_metrics_server(new_config)
             self._serve_metrics()
+
+    def _go_over(self, config: RoutingConfig, files: Mapping[str, tuple[str, ...]]) -> None:
+        """Replace the pipeline: on the loop, to which the channels belong."""
+        permit = Permit()
+        permit.outcome = self._loop_thread.submit(self._reload.replace(config, files, permit.take))
+        self._reloading = permit
+        try:
+            done = permit.outcome.result(_RELOADING)
+        except CancelledError:  # by a stop
+            done = False
+        except TimeoutError:
+            done = not permit.give_up()
+        except BaseException:
+            permit.give_up()
+            raise
+        finally:
+            self._reloading = None
+        if not done:
+            raise LogweirError(
+                f"the reload was given up, because a sink has held it up for {_RELOADING:g} s or a stop came "
+                "first; the old configuration stays in force"
+            )
 
     # -- observation --------------------------------------------------------------------------------
 

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 import logweir
-from logweir.errors import AuditError
+from logweir.config.loading import load_config
+from logweir.errors import AuditError, LogweirError
+from logweir.runtime import runtime as runtime_module
+from logweir.runtime.pipeline import files_of_sinks
 from logweir.sinks.memory import MemorySink
 from support import hostile
 from support.waiting import eventually
@@ -34,7 +37,7 @@ def config(kind: str, **options: Any) -> dict[str, Any]:
     common = {"retry": FAST, "batch": {"linger": 0}}
     return {
         "sinks": {
-            "bad": {"type": f"support.hostile:{kind}", **common, **options},
+            "bad": {"type": kind if kind == "memory" else f"support.hostile:{kind}", **common, **options},
             "good": {"type": "memory", **common},
         },
         "routes": [{"name": "all", "match": {}, "to": ["bad", "good"]}],
@@ -126,3 +129,76 @@ def test_d3_a_row_of_the_callers_own_waits_no_longer_than_asked_where_a_sink_blo
     caller.join(20.0)
     assert [type(error) for error in raised] == [AuditError], "the caller still waits"
     assert "maybe a sink blocks its loop" in str(raised[0])
+
+
+def reload_in_a_thread(after: dict[str, Any]) -> tuple[threading.Thread, list[str]]:
+    """A reload that a sink holds up, and what it raises."""
+    raised: list[str] = []
+
+    def call() -> None:
+        try:
+            logweir.reload(after)
+        except LogweirError as error:
+            raised.append(str(error))
+
+    caller = threading.Thread(target=call, daemon=True)
+    caller.start()
+    return caller, raised
+
+
+@pytest.fixture(params=["the loop", "its making"])
+def held_up(request: pytest.FixtureRequest) -> tuple[logweir.Runtime, dict[str, Any]]:
+    """A runtime, and a configuration that it cannot go over to until a sink lets it."""
+    if request.param == "its making":
+        return logweir.start(config("memory")), config("BlocksWhileItIsMade")
+    runtime = logweir.start(config("BlocksTheLoop"))
+    logweir.get_logger().info("first")
+    assert hostile.begun.wait(20.0)
+    return runtime, config("BlocksTheLoop", workers=2)
+
+
+def test_d3_a_reload_that_a_sink_holds_up_is_refused_and_never_comes(
+    held_up: tuple[logweir.Runtime, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, after = held_up
+    before = runtime.config
+    monkeypatch.setattr(runtime_module, "_RELOADING", 0.3)
+    caller, raised = reload_in_a_thread(after)
+    assert hostile.begun.wait(20.0)
+    caller.join(20.0)
+    assert [text for text in raised if "the old configuration stays in force" in text], "it still waits"
+    hostile.go_on.set()
+    logweir.get_logger().info("second")
+    assert runtime.flush(20.0)
+    assert runtime.config is before
+    assert "second" in stored("good")
+    monkeypatch.undo()
+    logweir.reload(after)
+    assert runtime.config == load_config(after)
+
+
+def test_d3_a_stop_does_not_wait_for_a_reload_that_a_sink_holds_up(
+    held_up: tuple[logweir.Runtime, dict[str, Any]],
+) -> None:
+    runtime, after = held_up
+    caller, raised = reload_in_a_thread(after)
+    eventually(lambda: runtime._reloading is not None)
+    before = time.monotonic()
+    stopper = threading.Thread(target=logweir.stop, args=(0.5,), daemon=True)
+    stopper.start()
+    stopper.join(20.0)
+    assert time.monotonic() - before < 5.0
+    caller.join(20.0)
+    assert [text for text in raised if "a stop came first" in text]
+
+
+def test_d3_a_stop_does_not_wait_for_a_sink_that_blocks_while_it_is_made_with_a_renewed_secret() -> None:
+    runtime = logweir.start(config("memory"))
+    after = load_config(config("BlocksWhileItIsMade"))
+    renewal = runtime._reload.replace_if_idle(runtime._lock, runtime.config, after, files_of_sinks(after))
+    runtime._loop_thread.submit(renewal)
+    assert hostile.begun.wait(20.0)
+    stopper = threading.Thread(target=logweir.stop, args=(0.5,), daemon=True)
+    stopper.start()
+    stopper.join(20.0)
+    assert not stopper.is_alive()

@@ -4,6 +4,7 @@ import asyncio
 import select
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from logweir.event import Event
 from logweir.sinks.memory import MemorySink
@@ -109,6 +110,13 @@ class NeverCloses(MemorySink):
     async def close(self) -> None:
         begun.set()
         await asyncio.Event().wait()
+
+
+class BlocksWhileItIsMade(MemorySink):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        begun.set()
+        block()
 
 
 class BlocksInClose(MemorySink):
