@@ -38,6 +38,8 @@ _SIZES = {
     "tib": 2**40,
 }
 _DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+#: Of a duration: what waits much longer than a life is meant to wait for ever, and no clock can.
+_LONGEST = 36_500 * _DURATIONS["d"]
 #: The owner, who writes the file, may always read and write it.
 _MODE = re.compile(r"0?[67][0-7]{2}")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
@@ -76,6 +78,18 @@ def parse_duration(value: Any) -> Any:
     if match is None or (unit and unit not in _DURATIONS):
         raise ValueError(f"not a duration: {value!r}; write a number with ms, s, m, h, d or w, such as 50ms")
     return float(match[1]) * _DURATIONS.get(unit, 1.0)
+
+
+def _parse_seconds(value: Any) -> Any:
+    """Turn a duration into seconds, as far as there are clocks that can wait for its end.
+
+    Raises:
+        ValueError: It is no duration, or longer than 100 years.
+    """
+    seconds = parse_duration(value)
+    if isinstance(seconds, int | float) and _LONGEST < seconds < math.inf:
+        raise ValueError(f"longer than 100 years: {value!r}; write at most {_LONGEST / _DURATIONS['d']:.0f}d")
+    return seconds
 
 
 def parse_share(value: Any) -> Any:
@@ -128,8 +142,8 @@ ByteSize = Annotated[
 ]
 Seconds = Annotated[
     float,
-    BeforeValidator(parse_duration),
-    Field(ge=0, allow_inf_nan=False),
+    BeforeValidator(_parse_seconds),
+    Field(ge=0, le=_LONGEST, allow_inf_nan=False),
     _AlsoText(r"^\s*\d+(\.\d+)?\s*([Mm][Ss]|[SsMmHhDdWw])?\s*$", "50ms"),
 ]
 Share = Annotated[

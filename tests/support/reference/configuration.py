@@ -18,7 +18,7 @@ HEAD = """\
 
 Every key with its type, its default and an example. How they work together is in [routing.yaml](routing.md); the same for an editor is
 [routing.schema.json](routing.schema.json). In any value `${NAME}`, `${NAME:-default}` and `${file:path}` may stand. A *duration* is
-`50ms`, `10s`, `5m`, `2h`, `7d` or `1w`, or a number of seconds; a *size* is `64KiB`, `1MiB` or `2GB`, or a number of bytes.
+`50ms`, `10s`, `5m`, `2h`, `7d` or `1w`, or a number of seconds, and 100 years (`36500d`) at most; a *size* is `64KiB`, `1MiB` or `2GB`, or a number of bytes.
 """
 EXAMPLES = Path(__file__).with_name("examples.yaml")
 #: What may stand for a value that the page has already named.

@@ -79,6 +79,16 @@ def test_a_ready_configuration_passes_unchanged(tmp_path: Path) -> None:
             "write a number with ms, s, m, h, d or w, such as 50ms",
         ),
         (
+            ("linger: 50ms", "linger: 9999999999"),
+            "routing.yaml:4:60: sinks.audit_db.batch.linger: longer than 100 years: 9999999999; "
+            "write at most 36500d",
+        ),
+        (
+            ("linger: 50ms", "linger: 6000w"),
+            "routing.yaml:4:60: sinks.audit_db.batch.linger: longer than 100 years: '6000w'; "
+            "write at most 36500d",
+        ),
+        (
             ("type: memory", "type: memroy"),
             "routing.yaml:4:20: sinks.audit_db.type: unknown sink type 'memroy'; did you mean 'memory'? "
             f"there are {', '.join(known_types())}, or a dotted path package.module:Class",
