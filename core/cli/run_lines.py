@@ -18,6 +18,7 @@ from logweir.cli.interruption import Interrupted, Interruption
 from logweir.cli.run_inputs import DAMAGED, Input, pipe
 from logweir.cli.run_reading import Reading
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.diagnostics import report
 from logweir.event import Event
 from logweir.integrations.line_formats.continuations import Continuations
 from logweir.integrations.log_lines import LineParser, Parsed
@@ -33,6 +34,7 @@ _CHUNK = 1 << 16
 #: Lines between two places that a checkpoint can have.
 _MARKED = 64
 _LETTERS_AT_ONCE = 500
+_NOT_TAKEN = "an event of it could not be made, or no queue could take it; the log says why"
 #: Seconds for which a file that may be truncated is read on without a look at that.
 _LOOK = 0.2
 #: Seconds after a signal for the hand-over of a line that the file still has.
@@ -56,7 +58,7 @@ class LineReader:
     Attributes:
         read: How many events were made.
         malformed: How many lines could not be read.
-        given_up: How many lines of a pipe no queue took in time.
+        given_up: How many lines became dead letters because no queue took their events.
         skipped: How many lines of files were stored before.
         damaged: How many files or pipes had compressed data that are damaged.
         size: How many bytes of lines were read.
@@ -121,7 +123,7 @@ class LineReader:
         except (*DAMAGED, OSError) as error:
             if self._interruption.asked is None:  # else it ended early because we did
                 self._note_damage(name, error)
-        self._hand_on(parser.end(), None, 0)
+        self._take_end(parser, partial(_place, name), number, None, 0)
         self._flush_dead_letters()
 
     def _take_all(self, name: str, parser: LineParser, lines: list[bytes], number: int) -> int:
@@ -210,7 +212,7 @@ class LineReader:
         if line:
             end = reading.position + len(line)
             self._take(reading.parser, reading.place, reading.number + 1, line, reading.checkpoint, end)
-        self._hand_on(reading.parser.end(), reading.checkpoint, reading.position)
+        self._take_end(reading.parser, reading.place, reading.number, reading.checkpoint, reading.position)
         self._flush_dead_letters()
         self.low_water.drop(reading.checkpoint)
         self._checkpoints.begin_anew(reading.checkpoint, reading.source.descriptor, reading.source.read_at)
@@ -275,7 +277,7 @@ class LineReader:
                     break
             else:
                 if to_the_end:
-                    self._hand_on(parser.end(), checkpoint, position)
+                    self._take_end(parser, place, number, checkpoint, position)
                     done = (position, number, line) if line else done
                     checkpoint.complete = True
         finally:
@@ -317,26 +319,58 @@ class LineReader:
             self.malformed += 1
             self._set_aside(place(number), str(error), line, checkpoint.line_id(end) if checkpoint else None)
             return
-        self._hand_on(found, checkpoint, end)
+        if not self._hand_on(found, checkpoint, end):
+            self._give_up(place(number), line, checkpoint, end)
 
-    def _hand_on(self, found: Sequence[Parsed], checkpoint: Checkpoint | None, end: int) -> None:
-        """Emit what a line holds; a place inside the line belongs to each of its events."""
+    def _take_end(
+        self,
+        parser: LineParser,
+        place: Callable[[int], str],
+        number: int,
+        checkpoint: Checkpoint | None,
+        end: int,
+    ) -> None:
+        """Take the events whose end will not come."""
+        found = parser.end()
+        if not self._hand_on(found, checkpoint, end):
+            rest = b"\n".join(parsed.name.encode("utf-8", "surrogateescape") for parsed in found)
+            self._give_up(place(number), rest, checkpoint, end)
+
+    def _give_up(self, place: str, line: bytes, checkpoint: Checkpoint | None, end: int) -> None:
+        """Keep as a dead letter what would be nowhere else once the checkpoint has passed it."""
+        self.given_up += 1
+        self._set_aside(place, _NOT_TAKEN, line, checkpoint.line_id(end) if checkpoint else None)
+
+    def _hand_on(self, found: Sequence[Parsed], checkpoint: Checkpoint | None, end: int) -> bool:
+        """Emit what a line holds; a place inside the line belongs to each of its events.
+
+        Returns:
+            Whether all of it became events that were handed to the queues.
+        """
+        taken = 0
         for parsed in found:
             if parsed.own is not None:
-                self._again(parsed.own)
+                made = self._again(parsed.own)
             else:
                 event_id = None if checkpoint is None else checkpoint.event_id(end, parsed.time_ns)
-                self._emit(
+                made = self._emit(
                     parsed.name, parsed.fields, level=parsed.level, time_ns=parsed.time_ns, event_id=event_id
                 )
             end -= 1
-            self.read += 1  # last: an interrupted hand-over is none
+            if made is not None:
+                taken += 1
+                self.read += 1  # last: an interrupted hand-over is none
+        return taken == len(found)
 
-    def _again(self, own: Event) -> None:
-        """Hand on an event that logweir wrote: redacted by the rules of now, and the same in all else."""
-        made = self._running.capture(own.name, own.fields, level=own.level, kind=own.kind)
-        self._running.dispatch(
-            structs.replace(
+    def _again(self, own: Event) -> Event | None:
+        """Hand on an event that logweir wrote: redacted by the rules of now, and the same in all else.
+
+        Returns:
+            The event; None if it could not be made or handed on, which is reported.
+        """
+        try:
+            made = self._running.capture(own.name, own.fields, level=own.level, kind=own.kind)
+            event = structs.replace(
                 made,
                 id=own.id,
                 time=own.time,
@@ -345,7 +379,11 @@ class LineReader:
                 trace_id=own.trace_id,
                 span_id=own.span_id,
             )
-        )
+            self._running.dispatch(event)
+        except Exception as error:  # noqa: BLE001 - one line is no reason to leave all others unread
+            report("emit", "an event could not be captured: %r", error)
+            return None
+        return event
 
     def _set_aside(self, place: str, reason: str, line: bytes, letter_id: str | None = None) -> None:
         text = self._redact(line.rstrip(b"\r\n").decode("utf-8", "surrogateescape"))

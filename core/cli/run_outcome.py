@@ -27,7 +27,7 @@ class Outcome(msgspec.Struct):
         read: How many events were made.
         size: How many bytes of lines were read.
         malformed: How many lines could not be read.
-        given_up: How many lines of pipes no queue took.
+        given_up: How many lines became dead letters because no queue took their events.
         skipped: How many lines were stored before.
         damaged: How many files had compressed data that are damaged.
         unrouted: How many events no route took.
@@ -81,7 +81,7 @@ class Outcome(msgspec.Struct):
         """Whether nothing is left, lost or damaged."""
         nothing_fits = self.malformed and not self.read
         dropped = any(counts[_SINK_COUNTS.index("dropped")] for counts in self.sinks.values())
-        return self.complete and not (nothing_fits or self.damaged or dropped)
+        return self.complete and not (nothing_fits or self.damaged or self.given_up or dropped)
 
 
 def added(outcomes: Iterable[Outcome]) -> Outcome:

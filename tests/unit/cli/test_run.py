@@ -12,7 +12,12 @@ from logweir.cli.run_outcome import Outcome, added, rates
 from logweir.cli.run_plan import planned
 from logweir.cli.run_process import Options
 from logweir.config.loading import load_config
+from logweir.delivery.dead_letters import DeadLetters
+from logweir.encoding.events import encode_event
+from logweir.event import Event
+from logweir.runtime.fan_out import FanOut
 from logweir.stores.checkpoints import Checkpoints, Mark
+from logweir.testing.contract import make_event
 
 ROUTING = "sinks: {nowhere: {type: 'null'}}\nroutes: [{name: all, to: [nowhere]}]\n"
 
@@ -72,6 +77,27 @@ def test_f9_the_name_of_a_damaged_file_does_not_steer_the_terminal(logs: list[st
     assert result.exit_code == 1
     assert r"a\x1b[2J[red]\x9b31m.log: its compressed data are damaged" in result.output
     assert not {"\x1b", "\x9b"} & set(result.output)
+
+
+def test_lines_whose_events_cannot_be_handed_on_are_dead_letters_and_the_run_fails(
+    logs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatch = FanOut.dispatch
+
+    def refusing(fan_out: FanOut, event: Event) -> None:
+        if event.name in {"bad", "bad again"}:
+            raise OverflowError("timeout value is too large")
+        dispatch(fan_out, event)
+
+    monkeypatch.setattr(FanOut, "dispatch", refusing)
+    own = encode_event(make_event("bad again"))
+    Path("c.log").write_bytes(b"good\nbad\ngood\n" + own + b"\n")
+    result = CliRunner().invoke(app, ["run", "c.log"])
+    assert result.exit_code == 1
+    assert "2 events read" in result.output
+    assert "2 lines that no queue took (in the dead letters)" in " ".join(result.output.split())
+    letters = DeadLetters(Path(".logweir")).read()
+    assert [(letter.place, letter.body) for letter in letters] == [("c.log:2", b"bad"), ("c.log:4", own)]
 
 
 def test_what_processes_did_is_added_up_and_one_that_failed_is_the_failure_of_all() -> None:
