@@ -24,7 +24,7 @@ from logweir.integrations.line_formats.continuations import Continuations
 from logweir.integrations.log_lines import LineParser, Parsed
 from logweir.runtime.current import Runtime
 from logweir.stores.checkpoints import Checkpoint, Checkpoints, Mark
-from logweir.stores.low_water import LowWater
+from logweir.stores.low_water import LowWater, Stalled
 
 __all__ = ["LineReader"]
 
@@ -89,10 +89,11 @@ class LineReader:
         self._from_start = from_start
         self._continuations = continuations
         self._letters: list[DeadLetter] = []
+        self._stalled = False
         self.low_water = LowWater(
             checkpoints,
             running.flush,
-            lambda: any(sink.dropped for sink in running.metrics().sinks.values()),
+            self._has_dropped,
             leaves=math.isinf(patience),
             jobs=jobs,
         )
@@ -110,6 +111,7 @@ class LineReader:
         Raises:
             MissingDependency: A package is needed to read it.
             Unreadable: It is no log.
+            Stalled: A sink has taken nothing for too long; what was read since is in the dead letters.
         """
         number = 0
         parser = self._new_parser()
@@ -121,13 +123,17 @@ class LineReader:
                 self.size += size
                 advance(size)
         except (*DAMAGED, OSError) as error:
-            if self._interruption.asked is None:  # else it ended early because we did
+            if self._interruption.asked is None and not self._stalled:  # else it ended early because we did
                 self._note_damage(name, error)
-        self._take_end(parser, partial(_place, name), number, None, 0)
-        self._flush_dead_letters()
+        try:
+            self._take_end(parser, partial(_place, name), number, None, 0)
+        finally:
+            self._flush_dead_letters()
+        if self._stalled:
+            raise Stalled
 
     def _take_all(self, name: str, parser: LineParser, lines: list[bytes], number: int) -> int:
-        """Take lines of a pipe: at a signal all that were read, or they become dead letters."""
+        """Take lines of a pipe; what no queue takes before the end of the run becomes dead letters."""
         taken = 0
         place = partial(_place, name)
         try:
@@ -135,7 +141,8 @@ class LineReader:
                 for line in lines:
                     self._take(parser, place, number + taken + 1, line, None, 0)
                     taken += 1
-        except Interrupted:
+        except (Interrupted, Stalled) as error:
+            self._stalled = isinstance(error, Stalled)
             reason = "the run was ended while no queue took it"
             for which, line in enumerate(lines[taken:], number + taken + 1):
                 self._set_aside(place(which), reason, line)
@@ -143,7 +150,9 @@ class LineReader:
         return number + len(lines)
 
     def _next_of(self, descriptor: int) -> bytes:
-        return os.read(descriptor, _CHUNK) if self._interruption.wait_for_input(descriptor) else b""
+        if self._stalled or not self._interruption.wait_for_input(descriptor):
+            return b""
+        return os.read(descriptor, _CHUNK)
 
     def read_file(
         self, name: str, advance: Callable[[int], object], start: int | None = None, end: int | None = None
@@ -346,9 +355,13 @@ class LineReader:
 
         Returns:
             Whether all of it became events that were handed to the queues.
+
+        Raises:
+            Stalled: A queue was full for too long.
         """
         taken = 0
         for parsed in found:
+            began = time.monotonic()
             if parsed.own is not None:
                 made = self._again(parsed.own)
             else:
@@ -357,10 +370,15 @@ class LineReader:
                     parsed.name, parsed.fields, level=parsed.level, time_ns=parsed.time_ns, event_id=event_id
                 )
             end -= 1
+            if time.monotonic() - began >= self._patience and self._has_dropped():
+                raise Stalled
             if made is not None:
                 taken += 1
                 self.read += 1  # last: an interrupted hand-over is none
         return taken == len(found)
+
+    def _has_dropped(self) -> bool:
+        return any(sink.dropped for sink in self._running.metrics().sinks.values())
 
     def _again(self, own: Event) -> Event | None:
         """Hand on an event that logweir wrote: redacted by the rules of now, and the same in all else.

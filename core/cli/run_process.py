@@ -30,8 +30,8 @@ from logweir.stores.low_water import Stalled
 
 __all__ = ["Options", "is_file", "joins_lines", "read_here", "read_pieces"]
 
-#: A run prefers waiting to dropping: how long it waits for one place in a queue.
-_PATIENCE = 3600.0
+#: What following waits for one place in a queue: longer than any machine runs.
+_FOR_EVER = 1e9
 #: Seconds for the sinks after a signal, until a second one.
 _AFTER_SIGNAL = 0.5
 
@@ -75,14 +75,15 @@ def read_here(
         options: What the command was given.
         read: Reads; whether it came to the end of everything.
     """
-    running = runtime.start(_patient(config))
+    patience = math.inf if options.follow else options.timeout
+    running = runtime.start(_patient(config, min(patience, _FOR_EVER)))
     reader = LineReader(
         running,
         DeadLetters(config.data_dir),
         lambda: options.parser(config.input),
         checkpoints,
         interruption,
-        math.inf if options.follow else options.timeout,
+        patience,
         jobs=options.jobs,
         from_start=options.from_start,
         continuations=partial(_continuations, config.input),
@@ -172,13 +173,16 @@ def _continuations(config: InputConfig) -> Continuations | None:
     return Continuations(config.multiline_start) if joins_lines(config) else None
 
 
-def _patient(config: RoutingConfig) -> RoutingConfig:
-    """Block at a full queue unless the file says otherwise: importing is no request that must not wait."""
+def _patient(config: RoutingConfig, seconds: float) -> RoutingConfig:
+    """Block at a full queue unless the file says otherwise: importing is no request that must not wait.
+
+    For so long as the run waits for a sink at all; then the event is dropped, and the run ends before it.
+    """
     sinks = {
         name: sink
         if sink.queue.when_full
         else sink.model_copy(
-            update={"queue": sink.queue.model_copy(update={"when_full": "block", "block_timeout": _PATIENCE})}
+            update={"queue": sink.queue.model_copy(update={"when_full": "block", "block_timeout": seconds})}
         )
         for name, sink in config.sinks.items()
     }

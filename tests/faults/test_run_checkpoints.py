@@ -146,21 +146,47 @@ def test_f6_sigterm_drops_nothing_that_was_read_from_a_pipe(tmp_path: Path) -> N
     assert numbers_in_file(tmp_path) == numbers_in_table(tmp_path) == list(range(301))
 
 
-def test_f6_a_pipe_whose_queue_is_full_at_sigterm_loses_nothing(tmp_path: Path) -> None:
-    (tmp_path / "slow_sink.py").write_text(SLOW)
-    (tmp_path / "routing.yaml").write_text(
+def start_with_a_slow_sink(directory: Path, *arguments: str) -> subprocess.Popen[str]:
+    (directory / "slow_sink.py").write_text(SLOW)
+    (directory / "routing.yaml").write_text(
         "data_dir: data\ndrain_timeout: 500ms\nsinks:\n"
         '  slow: {type: "slow_sink:Slow", queue: {type: memory, max_events: 5}, batch: {max_events: 1}}\n'
         "routes: [{name: all, to: [slow]}]\n"
     )
-    process = start(
-        tmp_path,
-        "-",
-        "--timeout",
-        "1",
-        stdin=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )
+    environment = {**os.environ, "PYTHONPATH": str(directory)}
+    return start(directory, *arguments, stdin=subprocess.PIPE, env=environment)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_run_over_files_ends_where_a_small_queue_is_full_for_as_long_as_it_waits(
+    tmp_path: Path, jobs: str
+) -> None:
+    write_lines(tmp_path / "a.log", range(50))
+    process = start_with_a_slow_sink(tmp_path, "a.log", "--timeout", "1", "--jobs", jobs)
+    said = finished(process)
+    assert process.returncode == 1
+    assert "no sink has taken anything for 1 s" in said
+    assert DeadLetters(tmp_path / "data").read() == []
+    write_config(tmp_path, "memory")
+    assert "50 events read" in finished(start(tmp_path, "a.log"))
+    assert numbers_in_file(tmp_path) == numbers_in_table(tmp_path) == list(range(50))
+
+
+def test_a_run_over_a_pipe_ends_where_a_small_queue_is_full_for_as_long_as_it_waits(tmp_path: Path) -> None:
+    process = start_with_a_slow_sink(tmp_path, "-", "--timeout", "1")
+    assert process.stdin is not None
+    process.stdin.write("".join(f'{{"event": "y", "n": {n}}}\n' for n in range(50)) + "last")
+    process.stdin.flush()
+    assert process.wait(60) == 1  # though the pipe is open
+    said = finished(process)
+    letters = DeadLetters(tmp_path / "data").read()
+    assert letters[-1].body == b"last"
+    assert f"{len(letters)} lines that no queue took (in the dead letters)" in said
+    assert len(letters) + int(said.split(" events read")[0].split()[-1]) == 51
+
+
+def test_f6_a_pipe_whose_queue_is_full_at_sigterm_loses_nothing(tmp_path: Path) -> None:
+    process = start_with_a_slow_sink(tmp_path, "-", "--timeout", "1")
     assert process.stdin is not None
     process.stdin.write("".join(f'{{"event": "y", "n": {n}}}\n' for n in range(50)))
     process.stdin.flush()
