@@ -88,9 +88,8 @@ def _logfmt(text: str) -> dict[str, Any] | None:
     """The fields of ``key=value key="other value"``; None if anything else stands between them."""
     fields: dict[str, Any] = {}
     position = 0
-    for match in _LOGFMT.finditer(text):
-        if match.start() != position or match[1] in fields:
-            return None
+    # Each where the one before ended: a search for the next in a long text that has none is quadratic.
+    while (match := _LOGFMT.match(text, position)) is not None and match[1] not in fields:
         position = match.end()
         quoted = match[2]
         fields[match[1]] = (

@@ -1,6 +1,7 @@
 """Lines as other loggers write them, each with the event that it becomes: a table of examples for every format."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -406,6 +407,18 @@ def test_what_a_container_runtime_cut_is_one_line_again_for_each_stream() -> Non
     assert docker(json.dumps({"log": "begun", "stream": "stdout", "time": "t"}).encode()) == ()
     assert [p.name for p in docker.end()] == ["begun"]
     assert not docker.begun
+
+
+@pytest.mark.busy
+@pytest.mark.parametrize(
+    "rest", ["a" * 16_000, 'a="' + "\\" * 16_000, 'a="b" ' * 2_600 + "c", "a=b=" * 4_000]
+)
+def test_a_long_line_that_begins_like_logfmt_is_read_as_fast_as_any(rest: str) -> None:
+    line = f"level=info {rest}"
+    began = time.process_time()
+    parsed = one(LineParser()(line.encode()))
+    assert time.process_time() - began < 0.5
+    assert (parsed.name, parsed.level) == (line, "info")
 
 
 def test_names_of_ones_own_come_first() -> None:
