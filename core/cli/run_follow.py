@@ -103,6 +103,8 @@ class Follower:
 
     def _read(self, reading: Reading) -> bool:
         """Read what there is; what is compressed is complete."""
+        if not reading.source.is_known():
+            return False
         compressed = reading.source.compressed
         done = compressed and reading.checkpoint.complete
         return not done and self._reader.read_on(reading, to_the_end=compressed)

@@ -205,6 +205,11 @@ def _peek(stream: BinaryIO) -> bytes:
         return b""  # what is read first will say it
 
 
+def _may_become_another(head: bytes) -> bool:
+    """Whether more bytes may say another form than these do, which are not even a line."""
+    return len(head) < _ENOUGH and (b"\n" not in head or b"\0" in head)
+
+
 def _encoding(head: bytes) -> str | None:
     """The encoding of text that is no UTF-8, by its mark, or by the zeros beside its letters."""
     for bom, encoding in _BOMS:
@@ -230,6 +235,8 @@ class Input:
         converted: Whether something had to be undone.
         compressed: Whether the file was compressed, so that nothing is added to it.
 
+    A file that has next to nothing yet is taken for text until :meth:`is_known` has looked again.
+
     Raises:
         MissingDependency: A package is needed to read it.
         Unreadable: It is no file of lines.
@@ -238,16 +245,35 @@ class Input:
     def __init__(self, descriptor: int) -> None:
         self._file = os.fdopen(descriptor, "rb")
         self.descriptor = descriptor
-        self._raw = _At(descriptor)
+        self.stream: BinaryIO = self._file
         try:
-            head = os.pread(descriptor, _LOOK, 0)
-            self.compressed = any(head.startswith(magic) for magic in _COMPRESSED)
-            stream = converted(head, _buffered(self._raw))
+            self._look()
         except BaseException:
             self._file.close()
             raise
+
+    def _look(self) -> None:
+        """See by the first bytes in what form the lines are."""
+        head = os.pread(self.descriptor, _LOOK, 0)
+        self._raw = _At(self.descriptor)
+        stream = converted(head, _buffered(self._raw))
+        self.compressed = any(head.startswith(magic) for magic in _COMPRESSED)
         self.converted = stream is not None
-        self.stream: BinaryIO = stream or self._file
+        self.stream = stream or self._file
+        self._is_known = not _may_become_another(head)
+
+    def is_known(self) -> bool:
+        """Whether there is enough of a file that grows to see in what form its lines are.
+
+        Until then nothing may be read from it.
+
+        Raises:
+            MissingDependency: A package is needed to read it.
+            Unreadable: It is no file of lines.
+        """
+        if not self._is_known:
+            self._look()
+        return self._is_known
 
     @property
     def consumed(self) -> int:

@@ -35,6 +35,18 @@ def _sick_until_healed() -> Iterator[None]:
     misbehaving.healed.set()
 
 
+class Looking(Interruption):
+    """Counts the looks at files that had nothing new."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def wait(self, seconds: float) -> None:
+        self.looks += 1
+        super().wait(seconds)
+
+
 class Following:
     """``logweir run -f`` in a thread of this process.
 
@@ -47,7 +59,7 @@ class Following:
         self.reader: LineReader | None = None
         self.said: list[str] = []
         self._names = list(names)
-        self._interruption = Interruption()
+        self._interruption = Looking()
         self._thread = ThreadPoolExecutor(1)
         self._outcome: Future[Outcome] = self._thread.submit(self._run)
 
@@ -65,6 +77,11 @@ class Following:
         if self._outcome.done():
             pytest.fail(f"the run has ended: {self._outcome.result()}")
         return self.reader is not None and self.reader.read >= count
+
+    def looks_again(self) -> None:
+        """Wait until all of what is there now was looked at."""
+        looks = self._interruption.looks
+        eventually(lambda: self._interruption.looks > looks + 1, 20)
 
     def end(self) -> Outcome:
         self._interruption.asked = signal.SIGTERM
@@ -128,6 +145,25 @@ def test_a_file_that_was_empty_is_known_by_its_lines_before_a_sink_has_settled_o
     saved, _ = load(path)
     assert saved is not None
     assert (saved.head, saved.offset) == (digest(b"a line\n"), 0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
+def test_the_encoding_of_a_file_is_seen_when_its_first_bytes_have_come(
+    follow: type[Following], encoding: str
+) -> None:
+    misbehaving.healed.set()
+    log = Path("app.log")
+    log.touch()
+    run = follow("app.log")
+    run.looks_again()
+    written = "hello one\nhello two\n".encode(encoding)
+    with log.open("ab", buffering=0) as writer:
+        for begun, end in ((0, 1), (1, 3), (3, 7), (7, len(written))):
+            writer.write(written[begun:end])
+            run.looks_again()
+    eventually(lambda: run.has_read(2), 20)
+    eventually(lambda: len(stored()) == 2, 20)
+    assert stored() == ["hello one", "hello two"]
 
 
 def test_what_is_truncated_while_the_run_waits_for_a_sink_is_read_from_its_beginning(
