@@ -1,8 +1,9 @@
 """The drain: what a stop does with what is under way, so that nothing accepted is lost without a count.
 
 Channels finish within the time there is. What one could not deliver goes to the disk, where the next start
-finds it; only what the disk does not take is lost, and counted. An interrupted drain (a signal handler's own
-stop, an exception out of one) leaves what was given back in :attr:`Drain.leftovers`, for whoever goes on.
+finds it; only what the disk does not take is lost, and counted. A disk that hangs is given up at the end of
+the time. An interrupted drain (a signal handler's own stop, an exception out of one) leaves what was given
+back in :attr:`Drain.leftovers`, for whoever goes on.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Drain:
 
     def run(self, timeout: float) -> bool:
         """Deliver for this many seconds, then save; whether everything was delivered or is safe on disk."""
+        deadline = time.monotonic() + timeout
         before = self._lost()
         channels = self._reload.all_channels
         if any(channel.statistics().depth for channel in channels()):
@@ -67,10 +69,10 @@ class Drain:
                 report("stop", "the drain did not end within %.1f s: a sink blocks the loop", timeout + GRACE)
         # Empty after an orderly drain. Where the loop never ran, or did not answer, this is all there is.
         self.leftovers += [(channel, channel.let_go()) for channel in channels()]
-        self._save_leftovers()
+        self._save_leftovers(deadline)
         # Only now: saving needed the spool in force. One that cannot write what it holds says what is lost.
         for spool in self._reload.spools:
-            if not spool.close():
+            if not spool.close(deadline):
                 for channel in channels():
                     channel.count_lost(spool.give_up(channel.name))
         self._receipts.end()  # whoever still waits would wait for its whole timeout
@@ -91,11 +93,11 @@ class Drain:
     async def _finish(self, channel: Channel, timeout: float) -> None:
         self.leftovers.append((channel, await channel.finish(timeout)))
 
-    def _save_leftovers(self) -> None:
+    def _save_leftovers(self, deadline: float) -> None:
         # Taken off only when it is done: an interruption in between leaves it to whoever goes on.
         while self.leftovers:
             channel, events = self.leftovers[-1]
-            if not self._reload.save(channel, events):
+            if not self._reload.save(channel, events, deadline):
                 channel.count_lost(events)
             self.leftovers.pop()
 

@@ -9,6 +9,7 @@ beyond, and what the disk does not take, is counted as dropped.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -74,7 +75,7 @@ class LateLines:
         with self._lock:
             self._write_left()
             spool, self._spool = self._spool, None
-            if spool is not None and not spool.close():
+            if spool is not None and not spool.close(time.monotonic()):
                 lost = {event.id for each in spool.backlogs() for event in spool.give_up(each.sink)}
                 self.lost += len(lost)
                 self.saved -= len(lost)

@@ -9,6 +9,7 @@ disk, or from hand to hand where the disk does not take it. Their counts go on i
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -252,11 +253,17 @@ class Reload:
                 return
             channel.counters.moved += 1
 
-    def save(self, channel: Channel, events: Sequence[Event]) -> bool:
-        """Keep on disk what a channel could not deliver; False if the disk does not take it."""
+    def save(self, channel: Channel, events: Sequence[Event], deadline: float = math.inf) -> bool:
+        """Keep on disk what a channel could not deliver; False if the disk does not take it.
+
+        Args:
+            channel: The channel.
+            events: What it gave back.
+            deadline: See :meth:`Spool.close`.
+        """
         if events:
             try:
-                self._fan_out.pipeline.spool.save(channel.name, events)
+                self._fan_out.pipeline.spool.save(channel.name, events, deadline)
             except OSError as error:
                 report(f"{channel.name}.save", "sink %r: what waits cannot be saved: %s", channel.name, error)
                 return False

@@ -36,9 +36,11 @@ taken, for it must wait for nobody (:mod:`logweir.process.reentry`).
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -49,6 +51,7 @@ from logweir.delivery.queue import OnDurable
 from logweir.delivery.set_aside import Group
 from logweir.delivery.spool import leading, orphans
 from logweir.delivery.spool.backlog import Backlog, Held
+from logweir.delivery.spool.closing import AtDisk, DiskHangs, unless_it_hangs
 from logweir.delivery.spool.committer import Committer
 from logweir.delivery.spool.current_file import CurrentFile
 from logweir.delivery.spool.notifications import NOBODY, Answers, Listeners, Owed
@@ -63,7 +66,6 @@ from logweir.diagnostics import report
 from logweir.event import Event
 from logweir.process import fork
 from logweir.process.fork import Stage
-from logweir.process.fork_gate import gate
 from logweir.process.reentry import Deferred, is_held_here, registered
 
 __all__ = ["REMOVAL_LINGER", "STAGED_BYTES", "Spool"]
@@ -112,6 +114,7 @@ class Spool:
         self.closed = False
         self._io = registered(threading.RLock())
         self._is_writing_here = is_held_here(self._io)
+        self._at_disk = AtDisk(self.directory)
         self._committed = threading.Condition(self.lock)
         self._staging = Staging()
         # Taken from the staging, and not yet known to be durable: `flush` waits for these too.
@@ -215,7 +218,7 @@ class Spool:
 
     def _commit(self, *, quickly: bool = False) -> Answers:
         """Commit, under the IO lock, and note who is to be answered without it."""
-        with gate:
+        with self._at_disk:
             self._writer.replace_damaged()
             if self._current.file is not None:
                 self._removals.add_dropped(self._current.file, self.backlogs())
@@ -345,26 +348,45 @@ class Spool:
                 self._staging.add_row(record.row, [self.backlog(sink) for sink in record.sinks], on_commit)
         self._commit_until(done)
 
-    def save(self, sink: str, events: Sequence[Event]) -> None:
+    def save(self, sink: str, events: Sequence[Event], deadline: float = math.inf) -> None:
         """Keep events that waited in memory; blocks until they are durable.
 
+        Args:
+            sink: Whose.
+            events: What waited.
+            deadline: As for :meth:`close`.
+
         Raises:
-            OSError: They are not, and are still the caller's.
+            OSError: They are not, as far as is known, and are still the caller's.
         """
         done, on_durable = thread_future()
         backlog = self.backlog(sink)
+        positions = []
         with self.lock:
             if self.closed:
                 raise SpoolClosed("the disk queue is closed")
             for event in events:
                 self.stage(backlog, event, on_durable if event is events[-1] else _ignore)
-        self._commit_until(done)
+                positions.append(backlog.last)
+        try:
+            self._at_disk_until(deadline, lambda: self._commit_until(done))
+        except DiskHangs:
+            with self.lock:
+                for seq in positions:
+                    backlog.fail(seq)
+            raise
 
     def _commit_until(self, done: Future[None]) -> None:
         """Commit in this thread, which the end of an interpreter does not take away."""
         while not done.done():
             self.commit()
         done.result()
+
+    def _at_disk_until(self, deadline: float, work: Callable[[], None]) -> None:
+        if deadline == math.inf:
+            work()
+        else:
+            unless_it_hangs(work, self._at_disk, deadline)
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -405,23 +427,33 @@ class Spool:
         """Whether deletions wait for a commit."""
         return len(self._removals) > 0
 
-    def close(self) -> bool:
+    def close(self, deadline: float = math.inf) -> bool:
         """Commit what is staged and let go of the file, which is deleted if nothing waits in it.
+
+        Args:
+            deadline: When, by the monotonic clock, a disk that hangs is given up. One that goes on is waited
+                for, however slow it is.
 
         Returns:
             Whether everything staged was committed; :meth:`give_up` says what was not. Idempotent.
         """
         with self.lock:
             self.closed = True
-        # From here on nothing is staged any more, and this thread alone commits: the loop below ends.
+        try:
+            self._at_disk_until(deadline, self._close)
+        except DiskHangs as error:
+            report("spool.close", "a disk queue is left as it is: %s", error, level=logging.ERROR)
+        self.listeners.notify(list(self._backlogs))
+        return not (self.has_staged or self._in_commit)
+
+    def _close(self) -> None:
+        # Nothing is staged any more, and this thread alone commits: the loop below ends.
         self._committer.stop()
         error = None
         while error is None and (self.has_staged or self.has_removals):
             error = self.commit()
-        with self._io, gate:
+        with self._io, self._at_disk:
             self._current.let_go()
-        self.listeners.notify(list(self._backlogs))
-        return not self.has_staged
 
     def give_up(self, sink: str) -> list[Event]:
         """Forget what a closed spool could not commit, and return it: it is the caller's now."""
@@ -434,7 +466,7 @@ class Spool:
         # Asked before the lock is taken: a caller who finds it taken must wake the committer for its commit.
         if any(backlog.depth or backlog.is_needed for backlog in self.backlogs()):
             return
-        with self._io, gate:
+        with self._io, self._at_disk:
             if self._current.file is not None:
                 self._current.file.give_back_space()
 

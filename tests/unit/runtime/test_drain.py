@@ -8,9 +8,12 @@ import pytest
 
 import logweir
 from logweir.delivery.queue import DropReason
+from logweir.delivery.spool import closing
+from logweir.delivery.spool.spool_file import SpoolFile
 from logweir.errors import LogweirError
 from logweir.sinks.memory import MemorySink
 from support import hostile
+from support.leading import Disk, Hold, started
 from support.waiting import eventually
 
 
@@ -75,3 +78,54 @@ def test_a_stop_from_the_delivery_itself_is_refused() -> None:
         runtime._loop_thread.run(stop(), 10.0)
     assert not runtime.stopped
     assert logweir.stop()
+
+
+@pytest.fixture
+def hung(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hold]:
+    """A disk whose next write does not return, and counts as hung soon."""
+    monkeypatch.setattr(closing, "HANGS_AFTER", 0.3)
+    disk = Disk()
+
+    def write(*written: Any) -> None:
+        disk.write(*written)
+
+    monkeypatch.setattr(SpoolFile, "write", write)
+    disk.before = hold = Hold()
+    yield hold
+    hold.go_on.set()
+
+
+def test_a_stop_does_not_wait_for_a_disk_that_hangs_and_says_what_is_not_known_to_be_on_it(
+    hung: Hold, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = logweir.start(config("memory", queue={"type": "disk"}))
+    runtime.emit_audit("hangs", {}, acknowledge="accepted")
+    assert hung.inside.wait(20.0)
+    runtime.emit_audit("behind it", {}, acknowledge="accepted")
+    assert started(lambda: logweir.stop(0.1)).result(10.0) is False
+    assert runtime.metrics().sinks["out"].dropped == {DropReason.SHUTDOWN: 2}
+    assert "does not answer" in caplog.text
+    assert "2 events were not delivered before the stop" in caplog.text
+    hung.go_on.set()
+
+    def comes_late() -> bool:
+        again = logweir.start(config("memory", queue={"type": "disk"}))
+        logweir.flush(20.0)
+        del again
+        logweir.stop()
+        return len(MemorySink.of("out").events) == 2
+
+    eventually(comes_late)
+
+
+def test_a_stop_that_saves_what_waits_in_memory_does_not_wait_for_a_disk_that_hangs(
+    hung: Hold, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = logweir.start(config("support.hostile:BlocksTheLoop", queue={"type": "memory"}))
+    for number in range(10):
+        runtime.emit(str(number), {})
+    assert hostile.begun.wait(20.0)
+    assert started(lambda: logweir.stop(0.1)).result(10.0) is False
+    assert hung.inside.is_set()
+    assert runtime.metrics().sinks["out"].dropped == {DropReason.SHUTDOWN: 10}
+    assert "10 events were not delivered before the stop" in caplog.text

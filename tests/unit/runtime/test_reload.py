@@ -86,7 +86,7 @@ class Store:
         self.takes = takes
         self.saved: list[Event] = []
 
-    def save(self, _name: str, events: Sequence[Event]) -> None:
+    def save(self, _name: str, events: Sequence[Event], _deadline: float) -> None:
         if not self.takes:
             raise OSError("the disk is full")
         self.saved += events
