@@ -19,7 +19,7 @@ class BacklogElsewhere(Backlog):
     Attributes:
         ledger: What is committed and not known to be settled.
         line: To the worker; one for all queues of the sink.
-        announced: Up to which position the worker was woken.
+        announced: Up to which position, and in which file, the worker was woken.
         early: What the worker has reported of events whose commit is not noted here yet.
     """
 
@@ -27,7 +27,7 @@ class BacklogElsewhere(Backlog):
         super().__init__(sink, window, window_bytes)
         self.ledger = Ledger()
         self.line: Line | None = None
-        self.announced = 0
+        self.announced: tuple[int, Path | None] = (0, None)
         self.early: list[tuple[int, int]] = []
 
     def commit(self, seq: int, time: int) -> None:

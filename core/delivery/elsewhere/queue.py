@@ -59,8 +59,8 @@ class ElsewhereQueue(DiskQueue):
                 self._room.notify_all()
         watch = False
         committed, path = self._backlog.committed_next, self._file.path
-        if committed > self._backlog.announced and path is not None:
-            self._backlog.announced = committed
+        if committed and path is not None and (committed, path) != self._backlog.announced:
+            self._backlog.announced = committed, path
             watch = self._line.announce(path)
         if self._flushes or watch:
             self._wake(self._on_wake)

@@ -40,7 +40,7 @@ import logging
 import math
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -123,6 +123,8 @@ class Spool:
         self._backlogs: dict[str, Backlog] = {}
         self.listeners = Listeners(self.lock)
         self._current = CurrentFile(self.directory)
+        # The file of the last commit.
+        self._answered_for: Path | None = None
         self._reader = Reader(self._current, self.lock, self.dead_letters, self._found_damaged)
         self._writer = Writer(self._current, self.lock, self.backlogs)
         self._owed = Owed(self.listeners)
@@ -274,7 +276,7 @@ class Spool:
                 # Events that a full queue dropped while they were on the way to the disk can be removed now.
                 if paid := backlog.pay():
                     self._removals.add(backlog, paid)
-            answers = self._owed.add(Answers(batch, None, {backlog.sink for backlog in backlogs}))
+            answers = self._owed.add(Answers(batch, None, self._changed(backlogs)))
             self._in_commit = []
             self._committed.notify_all()
         return answers
@@ -291,11 +293,18 @@ class Spool:
             for entry in failed:
                 for backlog in entry.backlogs:
                     backlog.fail(entry.seq)
-            sinks = {backlog.sink for entry in entries for backlog in entry.backlogs}
-            answers = self._owed.add(Answers(failed, error, sinks))
+            changed = {backlog for entry in entries for backlog in entry.backlogs}
+            answers = self._owed.add(Answers(failed, error, self._changed(changed)))
             self._in_commit = []
             self._committed.notify_all()
         return answers
+
+    def _changed(self, backlogs: set[Backlog]) -> Collection[str]:
+        """The sinks that a commit concerns: all, when it goes on with another file, which may have less."""
+        former, self._answered_for = self._answered_for, self.path
+        if self.path != former:
+            return list(self._backlogs)
+        return {backlog.sink for backlog in backlogs}
 
     # -- reading back -------------------------------------------------------------------------------
 
