@@ -278,6 +278,27 @@ async def test_a_change_of_any_note_is_reported(place: Place, name: str) -> None
         assert await findings(sink)
 
 
+# -- rows that no part of a verification would read -------------------------------------------------------
+
+HIDDEN = {
+    "under the name of the beginning": {"chain_writer": "beginning", "chain_seq": 1},
+    "under that name, far behind": {"chain_writer": "beginning", "chain_seq": 2**62},
+    "under a name behind all others": {"chain_writer": "~", "chain_seq": 1},
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+async def test_a_forged_row_is_found_wherever_it_hides(place: Place, name: str) -> None:
+    async with place.opened(key=KEY) as sink:
+        await sink.write([audit_event(number) for number in range(3)])
+        (row, *_) = await rows_of(place)
+        forged = {"id": "forged", "chain_prev": "x", "chain_hash": "y", **HIDDEN[name]}
+        await put(place, "", [{**row, **forged}])
+        assert [(item.trouble, item.event_id) for item in await findings(sink)] == [
+            (Trouble.INSERTED, "forged")
+        ]
+
+
 # -- honest operations ----------------------------------------------------------------------------------
 
 Operation = Callable[[Place, SqlSink], Awaitable[None]]

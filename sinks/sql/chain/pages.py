@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.sinks.sql.chain.identity import ChainEnd
 from logweir.sinks.sql.chain.judging import READ_COLUMNS, WRITER_AT, number
-from logweir.sinks.sql.chain.tables import ChainTables
+from logweir.sinks.sql.chain.tables import BEGINNING, ChainTables
 from logweir.sinks.sql.client import PAGE, Transaction
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.tamper_evidence import Place
@@ -104,7 +104,8 @@ class ChainPages:
     async def headless(self, newest: str) -> AsyncIterator[Page]:
         """Yield the rows of writers behind a name that have no head, nor have begun since."""
         writer, heads = self._table.c.chain_writer, self._chain.heads.c
-        headless = ~select(heads.writer).where(heads.writer == writer).exists()
+        # The note of the beginning is among the heads, but is none: it must not hide rows under its name.
+        headless = ~select(heads.writer).where(heads.writer == writer, heads.writer != BEGINNING).exists()
         async for page in self._pages(self._in_order().where(writer > newest, headless), None, None, None):
             yield page
 
