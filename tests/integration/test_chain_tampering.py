@@ -17,6 +17,7 @@ from logweir.errors import SinkRejected
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.sql.sink import SqlSink
+from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.tamper_evidence import Trouble
 from support.chains import KEY, Place, audit_event, findings, heads
 from support.sql import table_name
@@ -284,6 +285,8 @@ HIDDEN = {
     "under the name of the beginning": {"chain_writer": "beginning", "chain_seq": 1},
     "under that name, far behind": {"chain_writer": "beginning", "chain_seq": 2**62},
     "under a name behind all others": {"chain_writer": "~", "chain_seq": 1},
+    "without an id and a link": {"id": "", "time_us": 9 * 10**15, **dict.fromkeys(CHAIN_COLUMNS)},
+    "before that": {"id": "\x01", "time_us": 9 * 10**15, **dict.fromkeys(CHAIN_COLUMNS)},
 }
 
 
@@ -292,10 +295,10 @@ async def test_a_forged_row_is_found_wherever_it_hides(place: Place, name: str) 
     async with place.opened(key=KEY) as sink:
         await sink.write([audit_event(number) for number in range(3)])
         (row, *_) = await rows_of(place)
-        forged = {"id": "forged", "chain_prev": "x", "chain_hash": "y", **HIDDEN[name]}
+        forged: dict[str, Any] = {"id": "forged", "chain_prev": "x", "chain_hash": "y", **HIDDEN[name]}
         await put(place, "", [{**row, **forged}])
         assert [(item.trouble, item.event_id) for item in await findings(sink)] == [
-            (Trouble.INSERTED, "forged")
+            (Trouble.INSERTED, forged["id"])
         ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, Table, func, or_, select, tuple_
+from sqlalchemy import Row, Select, Table, bindparam, func, or_, select, tuple_
 
 from logweir.encoding.counted import counted
 from logweir.sinks.sql.chain.dividing import cuts_of, parts_between
@@ -170,18 +170,22 @@ class Verification:
             )
 
     async def _rows_without_link(self) -> AsyncIterator[Row[Any]]:
-        columns, last = self._table.c, ""
+        columns = self._table.c
         names = ("id", "time_us", *CHAIN_COLUMNS)
         wanted = select(*(columns[name] for name in names)).order_by(columns.id)
-        wanted = wanted.where(or_(columns.chain_writer.is_(None), columns.chain_seq.is_(None)))
+        wanted = wanted.where(or_(columns.chain_writer.is_(None), columns.chain_seq.is_(None))).limit(PAGE)
+        # The first page has no bound: whatever that was, somebody could put in an id before it.
+        following, page = wanted.where(columns.id > bindparam("last")), await self._read(wanted)
         while True:
-            async with self._transaction() as connection:
-                page = [*(await connection.execute(wanted.where(columns.id > last).limit(PAGE))).all()]
             for row in page:
                 yield row
             if len(page) < PAGE:
                 return
-            last = page[-1].id
+            page = await self._read(following.params(last=page[-1].id))
+
+    async def _read(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
+        async with self._transaction() as connection:
+            return (await connection.execute(wanted)).all()
 
     async def about_beginning(self) -> AsyncIterator[Finding]:
         """See :meth:`Chained.beginning`."""
