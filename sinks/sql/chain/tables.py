@@ -241,11 +241,14 @@ class ChainTables:
 
     def newest(self, connection: Connection) -> str:
         """Return the last of the writers, in the order of the database; an empty text if there is none."""
-        writer, closed = self.heads.c.writer, self.identity.closed.c.writer
-        found = [connection.scalar(select(func.max(writer)).where(writer != BEGINNING))]
-        if self.identity.is_there:
-            found.append(connection.scalar(select(func.max(closed))))
-        return max((name for name in found if name is not None), default="")
+        tables = [self.heads, self.identity.closed] if self.identity.is_there else [self.heads]
+        newest = ""
+        for table in tables:
+            writer = table.c.writer
+            # Only ever compared there: whoever adds one name must not move another out of what is read.
+            after = select(writer).where(writer > newest, writer != BEGINNING)
+            newest = connection.scalar(after.order_by(writer.desc()).limit(1)) or newest
+        return newest
 
     def ends_after(
         self, connection: Connection, writer: str, limit: int, *, is_open: bool, rowless: bool
