@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import printable
+from logweir.cli.printable import printable, utc
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.cli.times import MOMENT_HELP, moment
@@ -21,6 +21,7 @@ from logweir.config.models import RoutingConfig
 from logweir.encoding.counted import counted
 from logweir.event import Kind
 from logweir.sinks.contract import Readable
+from logweir.sinks.query_match import nanoseconds
 from logweir.stores.migration import Checkpoint, Migration, Moved
 from logweir.stores.migration import migrate as move
 from logweir.stores.reading import opened
@@ -58,7 +59,8 @@ def migrate(
     with progress_bar() as report:
         moved = asyncio.run(_move(settings, wanted, place, report))
     if moved.resumed:
-        typer.echo(f"went on after {counted(moved.resumed, 'event')} of an earlier run")
+        earlier, end = counted(moved.resumed, "event"), utc(nanoseconds(wanted.end))
+        typer.echo(f"went on after {earlier} of an earlier run, up to {end}")
     typer.echo(
         f"{source} to {target}: {counted(moved.copied, 'event')} copied, {moved.present:,} there already; "
         f"{moved.verified:,} of {source} found in {target}"

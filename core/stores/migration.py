@@ -90,7 +90,6 @@ class _Position(msgspec.Struct, frozen=True):
     source: str
     target: str
     start: datetime | None
-    end: datetime
     kind: str | None
     time_us: int
     read: int
@@ -140,8 +139,8 @@ async def migrate(
 ) -> Moved:
     """Copy what the source has into the target, and verify it.
 
-    Where the source says what was begun before with the same limits, it goes on from there, to the end
-    that was fixed then.
+    Where the checkpoint notes a move of the same events that was begun before, it goes on from there, to the
+    end that is asked for now.
 
     Raises:
         SinkError: A sink cannot be read or written for a while.
@@ -178,6 +177,8 @@ class _Move:
     async def copy(self) -> None:
         """Write page after page, and note each."""
         query = await self._resumed(self._migration.query)
+        if query.start is not None and query.start >= self._migration.end:
+            return  # some servers refuse a question that ends before it begins
         async for page in pages(self._source, query, self._migration.page):
             self._report_progress("copying", page[0])
             await self._write(page)
@@ -196,8 +197,7 @@ class _Move:
         if begun is None or not same:
             return query
         self.moved.resumed = begun.read
-        self._migration = replace(migration, end=begun.end)
-        return replace(self._migration.query, start=_EPOCH + timedelta(microseconds=begun.time_us))
+        return replace(query, start=_EPOCH + timedelta(microseconds=begun.time_us))
 
     async def _write(self, events: list[Event]) -> None:
         delivered = await deliver(self._target, events, COPYING)
@@ -211,7 +211,6 @@ class _Move:
             migration.source,
             migration.target,
             migration.start,
-            migration.end,
             migration.kind,
             last.time // 1000,
             moved.resumed + moved.read,

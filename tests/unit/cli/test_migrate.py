@@ -65,10 +65,24 @@ def test_a_part_of_the_time_is_moved(config: RoutingConfig) -> None:
     assert len(asyncio.run(held(config, "new"))) == 15
 
 
-async def moved(config: RoutingConfig, page: int = 7) -> Moved:
+async def moved(config: RoutingConfig, page: int = 7, end: datetime | None = None) -> Moved:
     async with opened("old", config) as source, opened("new", config) as target:
-        migration = Migration("old", "new", datetime.now(UTC), page=page)
+        migration = Migration("old", "new", end or datetime.now(UTC), page=page)
         return await migrate(source, target, migration, Checkpoint(Path("checkpoint.json")), sleep=_no_sleep)
+
+
+def die_in_write(patch: pytest.MonkeyPatch, fatal: int) -> None:
+    """Let the target die in its so many-th write."""
+    write, calls = SqlSink.write, 0
+
+    async def die(self: SqlSink, batch: Sequence[Event]) -> WriteResult:
+        nonlocal calls
+        calls += 1
+        if calls == fatal:
+            raise KeyboardInterrupt
+        return await write(self, batch)
+
+    patch.setattr(SqlSink, "write", die)
 
 
 async def test_a_file_is_looked_through_once_for_a_page_and_not_for_every_few_ids(
@@ -102,17 +116,8 @@ async def test_begun_again_it_goes_on_where_it_was(
 ) -> None:
     events = old_events(60)
     await fill(config, events, "old")
-    write, calls = SqlSink.write, 0
-
-    async def die(self: SqlSink, batch: Sequence[Event]) -> WriteResult:
-        nonlocal calls
-        calls += 1
-        if calls == fatal:
-            raise KeyboardInterrupt
-        return await write(self, batch)
-
     with monkeypatch.context() as patch:
-        patch.setattr(SqlSink, "write", die)
+        die_in_write(patch, fatal)
         with pytest.raises(RuntimeError, match="KeyboardInterrupt"):
             await moved(config)
     done = await moved(config)
@@ -121,6 +126,25 @@ async def test_begun_again_it_goes_on_where_it_was(
     assert done.verified == 60
     assert await held(config, "new") == bare(events)
     assert not await asyncio.to_thread(Path("checkpoint.json").exists)
+
+
+@pytest.mark.parametrize("later", [5, 30, 60])
+async def test_begun_again_with_another_end_it_goes_on_to_that_one(
+    config: RoutingConfig, monkeypatch: pytest.MonkeyPatch, later: int
+) -> None:
+    events = sorted(old_events(61), key=lambda event: event.time)
+    await fill(config, events, "old")
+
+    def end(number: int) -> datetime:
+        return datetime.fromtimestamp(events[number].time // 1000 / 1e6, UTC)
+
+    with monkeypatch.context() as patch:
+        die_in_write(patch, 3)
+        with pytest.raises(RuntimeError, match="KeyboardInterrupt"):
+            await moved(config, end=end(20))
+    done = await moved(config, end=end(later))
+    assert (done.resumed, done.verified) == (14, later)
+    assert await held(config, "new") == bare(events[: max(later, 14)])
 
 
 async def test_an_event_that_arrived_behind_the_reader_is_moved_too(
@@ -195,6 +219,16 @@ def test_what_the_target_refuses_is_reported_and_the_rest_is_moved(
     assert result.exit_code == 1
     assert f"refused: event {events[3].id}: too long" in result.output
     assert len(asyncio.run(held(config, "new"))) == 19
+
+
+def test_a_move_that_goes_on_says_up_to_when(config: RoutingConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(fill(config, old_events(1100), "old"))
+    with monkeypatch.context() as patch:
+        die_in_write(patch, 2)
+        assert run("--from", "old", "--to", "new").exit_code == 1
+    result = run("--from", "old", "--to", "new", "--until", "2101-02-03")
+    assert "went on after 500 events of an earlier run, up to 2101-02-03 00:00:00Z" in result.output
+    assert "1,100 of old found in new" in result.output
 
 
 @pytest.mark.parametrize(
