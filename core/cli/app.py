@@ -192,9 +192,10 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("LOGWEIR_TRACEBACK"):
             raise
-        _print_error(
-            f"unexpected {type(error).__name__}: {error}; LOGWEIR_TRACEBACK=1 in the environment shows where"
-        )
+        from logweir.redaction.reasons import masked  # noqa: PLC0415 - slow to import, and seldom needed
+
+        reason = masked(f"{type(error).__name__}: {error}")
+        _print_error(f"unexpected {reason}; LOGWEIR_TRACEBACK=1 in the environment shows where")
         sys.exit(_FAILED)
 
 

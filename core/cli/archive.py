@@ -143,7 +143,10 @@ def _reasons(error: ValidationError) -> list[str]:
 
 def _options(config: RoutingConfig, url: str) -> Mapping[str, Secret[Any]]:
     """The options of a retention rule whose archive is in the same place (bucket, host)."""
-    wanted = urlsplit(url)[:2]
+    try:
+        wanted = urlsplit(url)[:2]
+    except ValueError:  # it is refused where it is opened, without what it holds
+        return {}
     for settings in config.sinks.values():
         for rule in settings.retention or ():
             if rule.archive is not None and urlsplit(rule.archive)[:2] == wanted:

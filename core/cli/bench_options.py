@@ -12,13 +12,15 @@ from pathlib import Path
 import typer
 
 from logweir.benchmarks.suite.natives import Spec
+from logweir.redaction.reasons import masked
 from logweir.settings.suggestions import instead_of, no_such
 
 __all__ = ["command_line", "spec_of", "with_details"]
 
 #: The type that can be divided.
 _DIVIDED = "mysql"
-_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@")
+#: What is in a URL, and in no name of a backend.
+_OF_A_URL = re.compile(r"[/@]")
 
 
 def spec_of(text: str, folder: Path, known: Sequence[str]) -> Spec:
@@ -29,8 +31,8 @@ def spec_of(text: str, folder: Path, known: Sequence[str]) -> Spec:
     """
     name_and_type, separator, url = text.partition("=")
     name, _, kind = name_and_type.rpartition(":")
-    if not separator or not url:
-        raise typer.BadParameter(f"{text!r} is no backend; write [NAME:]TYPE=URL")
+    if not separator or not url or _OF_A_URL.search(name_and_type):
+        raise typer.BadParameter(f"{masked(text)!r} is no backend; write [NAME:]TYPE=URL")
     if kind not in known:
         raise typer.BadParameter(f"{kind!r} cannot be measured; {instead_of(kind, known)}")
     return Spec(name or kind, kind, url, folder)
@@ -65,8 +67,8 @@ def _by_name(option: str, given: Sequence[str], specs: Sequence[Spec]) -> dict[s
     found: dict[str, str] = {}
     for text in given:
         name, separator, value = text.partition("=")
-        if not separator or not value:
-            raise typer.BadParameter(f"{option} {text!r} is not NAME=VALUE")
+        if not separator or not value or _OF_A_URL.search(name):
+            raise typer.BadParameter(f"{option} {masked(text)!r} is not NAME=VALUE")
         if name not in servers:
             raise typer.BadParameter(f"{option}: {no_such('server of this run', name, servers)}")
         found[name] = value
@@ -75,4 +77,4 @@ def _by_name(option: str, given: Sequence[str], specs: Sequence[Spec]) -> dict[s
 
 def command_line() -> str:
     """The command as it was typed, without secrets."""
-    return _PASSWORD.sub(r"\1***@", shlex.join(["logweir", *sys.argv[1:]]))
+    return shlex.join(["logweir", *map(masked, sys.argv[1:])])

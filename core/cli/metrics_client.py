@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from logweir.delivery.histogram import Distribution
 from logweir.errors import LogweirError
+from logweir.redaction.reasons import masked
 
 __all__ = ["Picture", "SinkRow", "look", "look_at_each", "url_of"]
 
@@ -88,7 +89,8 @@ def look_at_each(url: str) -> dict[str, Picture]:
     nothing, *parts = re.split(r"^# process (\d+)\n", text, flags=re.MULTILINE)
     if nothing or not parts:
         raise LogweirError(
-            f"what {url} answers is not divided by process; leave out --processes, or upgrade what runs there"
+            f"what {masked(url)} answers is not divided by process; "
+            "leave out --processes, or upgrade what runs there"
         )
     return {number: _picture(url, at, part) for number, part in zip(parts[::2], parts[1::2], strict=True)}
 
@@ -99,9 +101,9 @@ def _ask(url: str) -> tuple[float, str]:
         with urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310 - its scheme was checked
             return at, answer.read().decode("utf-8", "replace")
     except (URLError, OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        reason = masked(str(getattr(error, "reason", error)))
         raise LogweirError(
-            f"no metrics at {url} ({reason}); is the process running, with metrics: {{port: …}}?"
+            f"no metrics at {masked(url)} ({reason}); is the process running, with metrics: {{port: …}}?"
         ) from None
 
 
@@ -111,7 +113,7 @@ def _picture(url: str, at: float, text: str) -> Picture:
     except Exception:  # noqa: BLE001 - the parser raises whatever it meets
         picture = None
     if picture is None or not picture.sinks:
-        raise LogweirError(f"what {url} answers are not the metrics of logweir")
+        raise LogweirError(f"what {masked(url)} answers are not the metrics of logweir")
     return picture
 
 

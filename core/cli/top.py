@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, NamedTuple
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Group, RenderableType
@@ -22,6 +21,8 @@ from logweir.cli.screen import Screen
 from logweir.cli.top_table import shown
 from logweir.config.loading import load_config
 from logweir.errors import LogweirError
+from logweir.redaction.reasons import masked
+from logweir.settings.urls import http_parts, may_hold_credentials
 
 __all__ = ["top"]
 
@@ -100,9 +101,11 @@ def _watch(place: str, before: _Look, interval: float, live: Live, *, processes:
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise typer.BadParameter(f"{url!r} is no URL; write http://127.0.0.1:9464/metrics")
+    if may_hold_credentials(url):
+        raise typer.BadParameter(f"{masked(url)!r} has a user or a password, and none is sent; leave it out")
+    parts = http_parts(url)
+    if parts is None:
+        raise typer.BadParameter(f"{masked(url)!r} is no URL; write http://127.0.0.1:9464/metrics")
     return url if parts.path.strip("/") else f"{url.rstrip('/')}/metrics"
 
 

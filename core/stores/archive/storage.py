@@ -16,6 +16,7 @@ from pydantic import Secret, SecretStr
 
 from logweir.errors import ArchiveError, ConfigError, ConfigProblem, LogweirError, MissingDependency
 from logweir.redaction.messages import mask
+from logweir.redaction.reasons import masked
 from logweir.settings.retention import check_archive_url
 
 __all__ = ["NewFile", "Storage", "unfinished_name"]
@@ -61,7 +62,7 @@ class Storage:
             raise MissingDependency(f"an archive at {protocol}://", "archive") from None
         except ValueError as error:
             message = mask(str(error).splitlines()[0], self._secrets)
-            raise ConfigError([ConfigProblem(message, file=self.url)]) from None
+            raise ConfigError([ConfigProblem(message, file=masked(self.url))]) from None
         except Exception as error:  # noqa: BLE001 - drivers raise whatever they like
             raise self._archive_error(self.url, error) from None
         return fs, str(root)
