@@ -21,6 +21,7 @@ from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.encoding.counted import counted
+from logweir.encoding.one_line import on_one_line
 from logweir.errors import LogweirError
 from logweir.event import Kind
 from logweir.settings.retention import RetentionConfig
@@ -194,5 +195,5 @@ def _without_problems(summary: Summary) -> bool:
 
 
 def _report_problem(problem: str) -> None:
-    text = Text("problem: ", style="bold red").append(problem, style="default not bold")
+    text = Text("problem: ", style="bold red").append(on_one_line(problem), style="default not bold")
     Console(stderr=True, soft_wrap=True, highlight=False).print(text)

@@ -15,6 +15,7 @@ from logweir.cli.dead_letter_options import LINES
 from logweir.cli.printable import json_printable, printable, sized, utc
 from logweir.delivery.dead_letters import DeadLetter, Totals
 from logweir.encoding.events import event_to_dict
+from logweir.encoding.one_line import on_one_line
 from logweir.encoding.times import format_time
 from logweir.settings.operations import DeadLettersConfig
 
@@ -28,10 +29,10 @@ def listed(letters: Iterable[DeadLetter]) -> Group:
     lines: list[RenderableType] = []
     for letter in letters:
         tries = f"  {letter.attempts} tries" if letter.attempts != 1 else ""
-        head = Text(printable(letter.id.removesuffix(f":{letter.sink}")), style="bold")
-        head.append(f"  {printable(letter.sink or LINES)}  {utc(letter.time)}{tries}", style="not bold")
-        what = Text(printable(_title(letter)), style="cyan").append(
-            f": {printable(letter.reason)}", style="default"
+        head = Text(on_one_line(letter.id.removesuffix(f":{letter.sink}")), style="bold")
+        head.append(f"  {on_one_line(letter.sink or LINES)}  {utc(letter.time)}{tries}", style="not bold")
+        what = Text(on_one_line(_title(letter)), style="cyan").append(
+            f": {on_one_line(letter.reason)}", style="default"
         )
         lines += [head, Padding(what, (0, 0, 0, 4))]
     return Group(*lines)

@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.text import Text
 
 from logweir.cli.options import ROUTING_FILE, ConfigOption
-from logweir.cli.printable import printable, utc
+from logweir.cli.printable import utc
 from logweir.cli.progress import ReportProgress, progress_bar
 from logweir.cli.sinks import require_ability
 from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.encoding.counted import counted
+from logweir.encoding.one_line import on_one_line
 from logweir.event import Kind
 from logweir.sinks.contract import Readable
 from logweir.sinks.query_match import nanoseconds
@@ -91,10 +92,10 @@ async def _move(
 def _report_refused(moved: Moved) -> None:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for event_id, reason in list(moved.rejected.items())[:_SHOWN]:
-        console.print(Text(printable(f"refused: event {event_id}: {reason}"), style="red"))
+        console.print(Text(on_one_line(f"refused: event {event_id}: {reason}"), style="red"))
     if len(moved.rejected) > _SHOWN:
         console.print(Text(f"refused: {len(moved.rejected) - _SHOWN:,} more", style="red"))
     if moved.missing:
         ids = ", ".join(moved.missing[:_SHOWN])
         missing = counted(len(moved.missing), "event", "is", "are")
-        console.print(Text(f"missing: {missing} not shown: {ids} …", style="red"))
+        console.print(Text(on_one_line(f"missing: {missing} not shown: {ids} …"), style="red"))

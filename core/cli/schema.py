@@ -16,6 +16,7 @@ from logweir.config.models import RoutingConfig
 from logweir.config.route_tests import tests_schema
 from logweir.config.schema import json_schema
 from logweir.config.sinks import context_of
+from logweir.encoding.one_line import on_one_line
 from logweir.errors import ConfigError, ConfigProblem, MissingDependency
 from logweir.runtime.lost_rows import lost_rows
 from logweir.settings.suggestions import no_such
@@ -70,7 +71,7 @@ async def _accept(sink: str | None, config: RoutingConfig) -> str:
         await target.close()
     if not accepted:
         return f"{sink}: nothing is gone; nothing was recorded"
-    return f"{sink}: recorded that an operator accepted: {accepted}"
+    return on_one_line(f"{sink}: recorded that an operator accepted: {accepted}")
 
 
 def readable_types(left_out: Callable[[MissingDependency], object] = lambda _: None) -> Iterator[str]:

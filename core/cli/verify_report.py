@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
-from logweir.cli.printable import printable
 from logweir.encoding.counted import counted
+from logweir.encoding.one_line import on_one_line
 from logweir.sinks.tamper_evidence import Chained, Finding, Tally
 from logweir.stores.saved_heads import SavedHeads
 
@@ -24,21 +24,22 @@ def about_epochs(sink: Chained) -> Iterator[str]:
     for epoch in epochs:
         if epoch.reason == "accepted":
             when = datetime.fromtimestamp(epoch.started_us / 1e6, UTC).isoformat(timespec="seconds")
-            yield f"on {when} an operator accepted a break: {epoch.detail}"
+            yield on_one_line(f"on {when} an operator accepted a break: {epoch.detail}")
 
 
 def about_saved(saved: SavedHeads) -> str:
     """Which file of heads it was compared with."""
-    text = f"compared with {saved.count:,} heads in {saved.path}, saved {saved.saved}"
+    text = on_one_line(f"compared with {saved.count:,} heads in {saved.path}, saved {saved.saved}")
     if saved.is_counted:
         return text
     return f"{text} by an older logweir, which did not count them: whether the file is whole is not known"
 
 
 def line(name: str, finding: Finding) -> Text:
-    """What is wrong, and where."""
+    """What is wrong, and where: on one line, whatever whoever changed the row wrote into it."""
     text = Text(f"{name}: ").append(finding.trouble.value, style="bold red")
-    return text.append("".join(f" {part}" for part in _place(finding)) + f": {printable(finding.detail)}")
+    said = "".join(f" {part}" for part in _place(finding)) + f": {finding.detail}"
+    return text.append(on_one_line(said))
 
 
 def _place(finding: Finding) -> list[str]:
@@ -51,7 +52,7 @@ def _place(finding: Finding) -> list[str]:
         parts.append(f"seq {finding.seq}-{finding.last}" if several else f"seq {finding.seq}")
     if finding.event_id is not None:
         before = "before " if finding.trouble.value == "missing" else ""
-        parts.append(f"{before}event {printable(finding.event_id)}")
+        parts.append(f"{before}event {finding.event_id}")
     if finding.time is not None:
         parts.append(f"of {finding.time.isoformat()}")
     return parts

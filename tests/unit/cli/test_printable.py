@@ -1,18 +1,23 @@
 """What was logged never commands a terminal, in whatever field it stands."""
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from msgspec import structs
 from rich.console import Console
 
-from logweir.cli import check, dead_letter_tables, events
+from logweir.cli import archive, check, dead_letter_tables, events, migrate, verify_report
 from logweir.cli import top_table as top
 from logweir.cli.metrics_client import Picture
 from logweir.delivery.dead_letters import DeadLetter
+from logweir.encoding.one_line import on_one_line
 from logweir.event import Event
 from logweir.sinks.results import Health, HealthStatus
+from logweir.sinks.tamper_evidence import Chained, Epoch, Finding, Trouble
+from logweir.stores.migration import Moved
+from logweir.stores.saved_heads import SavedHeads
 from logweir.testing.contract import make_event
 
 EVIL = "a\x1b[2J\x9b31m\u202e\x7f\nb\u2028"
@@ -59,6 +64,51 @@ def test_f9_nor_does_a_dead_letter(place: dict[str, Any]) -> None:
         console.print(dead_letter_tables.described(letter))
     assert not HARMFUL & set(shown.get())
     assert not HARMFUL & set(dead_letter_tables.as_json(letter))
+
+
+def shown_lines(*printed: Any) -> list[str]:
+    console = Console(width=500, color_system=None)
+    with console.capture() as captured:
+        for one in printed:
+            console.print(one)
+    return captured.get().splitlines()
+
+
+def test_a_row_writes_no_line_into_the_report_that_finds_it() -> None:
+    found = Finding(Trouble.INSERTED, EVIL, writer=EVIL, seq=EVIL, event_id=EVIL)  # type: ignore[arg-type]
+    (shown,) = shown_lines(verify_report.line("audit_db", found))
+    assert not HARMFUL & set(shown)
+    assert shown.count(on_one_line(EVIL)) == 4
+
+
+def test_nor_do_a_file_of_heads_and_what_an_operator_accepted(tmp_path: Path) -> None:
+    (shown,) = shown_lines(verify_report.about_saved(SavedHeads(tmp_path / EVIL, EVIL, EVIL, 3, True)))
+    assert not HARMFUL & set(shown)
+
+    class Accepting:
+        def epochs(self) -> list[Epoch]:
+            return [Epoch("id", 1, "accepted", EVIL)]
+
+    (shown,) = shown_lines(*verify_report.about_epochs(cast("Chained", Accepting())))
+    assert not HARMFUL & set(shown)
+
+
+def test_nor_does_an_event_that_an_archive_could_not_be_rid_of(capsys: pytest.CaptureFixture[str]) -> None:
+    archive._report_problem(f"the sink refused event {EVIL}: {EVIL}")
+    (shown,) = capsys.readouterr().err.split("\n")[:-1]
+    assert not HARMFUL & set(shown)
+
+
+def test_nor_does_an_event_that_was_not_moved(capsys: pytest.CaptureFixture[str]) -> None:
+    migrate._report_refused(Moved(rejected={EVIL: EVIL}, missing=[EVIL]))
+    shown = capsys.readouterr().err.split("\n")[:-1]
+    assert len(shown) == 2
+    assert not HARMFUL & set("".join(shown))
+
+
+def test_a_letter_is_two_lines_in_the_list_whatever_it_holds() -> None:
+    letter = DeadLetter.of_event("sink", EVIL, evil({"name": EVIL}))
+    assert len(shown_lines(dead_letter_tables.listed([letter]))) == 2
 
 
 def test_f9_nor_does_what_a_server_says_of_its_health() -> None:
