@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from dataclasses import asdict
 
@@ -14,6 +13,7 @@ from logweir.benchmarks.suite.store import Store, opened
 from logweir.benchmarks.suite.victim import BATCH
 from logweir.benchmarks.suite.workload import Workload, describe
 from logweir.errors import LogweirError
+from logweir.process.own_modules import command_of
 from logweir.sinks.contract import Query
 
 __all__ = ["recovery"]
@@ -60,7 +60,7 @@ async def _kill_a_writer(native: Native, store: str, workload: Workload) -> int:
     spec = {**asdict(native.spec), "folder": str(native.spec.folder)}
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "logweir.benchmarks.suite.victim", store),
+        *command_of("logweir.benchmarks.suite.victim", store),
         stdin=pipe,
         stdout=pipe,
         stderr=pipe,

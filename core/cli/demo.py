@@ -36,6 +36,7 @@ from logweir.config.loading import load_config
 from logweir.context.trace import new_trace_id
 from logweir.errors import LogweirError, MissingDependency
 from logweir.event import Kind
+from logweir.process.own_modules import command_of
 from logweir.sinks.contract import Query
 from logweir.stores.reading import Found, search_all
 
@@ -113,7 +114,7 @@ def _unwound_by_sigterm() -> Iterator[None]:
 def _service(config: Path) -> Iterator[str]:
     """Run the order service until the block ends; yields its address."""
     environment = {**os.environ, "LOGWEIR_CONFIG": str(config)}
-    command = [sys.executable, "-m", "logweir.examples.order_service", "0"]
+    command = command_of("logweir.examples.order_service", "0")
     with Path(_OUR_FILE).open("wb") as errors:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors)  # noqa: S603 - ours
     try:

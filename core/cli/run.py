@@ -42,6 +42,7 @@ from logweir.cli.run_process import Options, is_file, read_here, read_pieces
 from logweir.config.loading import load_config
 from logweir.errors import MissingDependency
 from logweir.integrations.log_lines import LineFormat
+from logweir.process.own_modules import command_of
 from logweir.stores.checkpoints import Checkpoints
 
 __all__ = ["run"]
@@ -151,7 +152,7 @@ def _read_all(
 
 def _command(config: str, checkpoints: Path, options: Options) -> list[str]:
     """What starts one of several processes; a descriptor is still missing."""
-    command = [sys.executable, "-m", "logweir", "run", "-c", config, "--checkpoint", str(checkpoints)]
+    command = command_of("logweir", "run", "-c", config, "--checkpoint", str(checkpoints))
     command += ["--timeout", str(options.timeout), "--jobs", str(options.jobs)]
     if options.line_format is not None:
         command += ["--format", options.line_format]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -26,6 +25,7 @@ from logweir.config.models import RoutingConfig
 from logweir.encoding.counted import counted
 from logweir.errors import LogweirError
 from logweir.process.garbage import kept
+from logweir.process.own_modules import command_of
 from logweir.process.threads import in_thread
 from logweir.sinks import registry
 from logweir.sinks.tamper_evidence import Chained, Finding, Tally
@@ -105,7 +105,7 @@ def _chosen(sink: str | None, config: RoutingConfig) -> list[str]:
 
 def _command(config: str) -> list[str]:
     """What starts one of several processes; a descriptor is still missing."""
-    return [sys.executable, "-m", "logweir", "verify", "-c", config, "--job"]
+    return command_of("logweir", "verify", "-c", config, "--job")
 
 
 def _verify_by_jobs(

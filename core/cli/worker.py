@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from typing import Annotated
 
@@ -23,6 +22,7 @@ from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.errors import LogweirError
 from logweir.process.garbage import keep_what_is_there
+from logweir.process.own_modules import command_of
 from logweir.runtime.worker_group import WorkerGroup
 from logweir.runtime.worker_process import WorkerProcess, refuse_what_cannot_work
 from logweir.runtime.worker_sinks import Share, divided, sinks_to_deliver
@@ -121,7 +121,7 @@ def _keep(
             f"process at a time delivers from this host's disk; give {len(own)} at most"
         )
     refuse_what_cannot_work(settings, names, forward=forward)
-    command = [sys.executable, "-m", "logweir", "worker", "-c", config]
+    command = command_of("logweir", "worker", "-c", config)
     command += [part for name in wanted for part in ("--sink", name)] + ["--forward"] * forward
     if metrics is not None:  # one of them serves it for all
         command += ["--metrics-port", str(metrics.port), "--metrics-host", metrics.host]

@@ -171,6 +171,44 @@ def test_d8_a_demo_ended_by_sigterm_ends_its_server(directory: Path) -> None:
     eventually(lambda: not server.is_running())
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "a.log", "b.log", "--jobs", "2"],
+        ["verify", "--jobs", "2"],
+        ["worker", "--processes", "2"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_module_that_lies_where_a_command_is_run_is_not_taken_for_one_of_ours(
+    tmp_path: Path, command: list[str]
+) -> None:
+    queue = "queue: {type: disk, deliver: elsewhere}" if command[0] == "worker" else ""
+    (tmp_path / "routing.yaml").write_text(f"""\
+data_dir: data
+imports: [mine]
+audit: {{chain: true, chain_key: "0123456789abcdef0123"}}
+sinks:
+  one: {{type: sqlite, url: "sqlite+aiosqlite:///one.db", provision: true, {queue}}}
+  two: {{type: sqlite, url: "sqlite+aiosqlite:///two.db", provision: true, {queue}}}
+routes:
+  - {{name: all, to: [one, two]}}
+""")
+    for name in ("a.log", "b.log"):
+        (tmp_path / name).write_text('{"event": "x"}\n')
+    (tmp_path / "mine.py").touch()
+    if command[0] == "verify":
+        assert logweir(tmp_path, "run", "a.log").returncode == 0
+    for name in ("mine", "msgspec"):
+        (tmp_path / f"{name}.py").write_text(f"import os; open(f'{name}.{{os.getpid()}}', 'x').close()\n")
+    program = [str(Path(sys.executable).with_name("logweir")), *command]
+    with subprocess.Popen(program, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        # The parent has imported the module that the file names, and so has each process.
+        eventually(lambda: len([*tmp_path.glob("mine.*[0-9]")]) >= 3 or any(tmp_path.glob("msgspec.[0-9]*")))
+        process.send_signal(signal.SIGTERM)
+    assert not [*tmp_path.glob("msgspec.[0-9]*")]
+
+
 def test_run_says_on_a_terminal_that_it_waits_for_lines(directory: Path) -> None:
     ours, theirs = pty.openpty()
     command = [str(Path(sys.executable).with_name("logweir")), "run"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +19,7 @@ from logweir.benchmarks.suite.natives.base import Native
 from logweir.benchmarks.suite.results import Label, Measure
 from logweir.benchmarks.suite.store import Store, opened
 from logweir.errors import LogweirError
+from logweir.process.own_modules import command_of
 
 __all__ = ["measure_commands"]
 
@@ -100,7 +100,7 @@ def _measure(native: Native, volume: int, command: str, what: str, unit: str, va
 @asynccontextmanager
 async def _running(arguments: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "logweir", *arguments),
+        *command_of("logweir", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
@@ -22,6 +21,7 @@ from logweir.benchmarks.suite.rivals import Rival, contenders, native_for
 from logweir.benchmarks.suite.rivals.logstash import Loopback
 from logweir.benchmarks.suite.rivals.turn import Outcome
 from logweir.errors import LogweirError, MissingDependency
+from logweir.process.own_modules import command_of
 
 __all__ = ["play_all"]
 
@@ -136,9 +136,7 @@ class _Match:
             "events": self.events,
         }
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "logweir.benchmarks.suite.rivals.turn",
+            *command_of("logweir.benchmarks.suite.rivals.turn"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
