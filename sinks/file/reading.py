@@ -87,12 +87,14 @@ def latest_ids(descriptor: int, path: Path, length: int) -> Iterator[str]:
         length: How many bytes are looked at, unpacked; the rotated files are read where the file has fewer.
 
     Raises:
-        OSError: The file cannot be read, or its folder. A rotated file that cannot be read is passed over.
+        OSError: The file cannot be read. What cannot be read of the rotated ones is passed over.
     """
     end = os.pread(descriptor, length, max(0, os.fstat(descriptor).st_size - length))
     yield from _ids_in(end)
     left = length - len(end)
-    rotated = rotated_files(path) if left else []
+    rotated = list[Path]()
+    with contextlib.suppress(OSError):  # a folder may be written to by somebody who may not list it
+        rotated = rotated_files(path) if left else []
     while rotated and left > 0:
         end = _end_of(rotated.pop(), left)
         yield from _ids_in(end)

@@ -40,8 +40,14 @@ def is_due(config: RotateConfig, status: os.stat_result, more: int, now: datetim
 
 def put_aside(path: Path, now: datetime) -> None:
     """Rename the file, so that it sorts behind all rotated ones; the caller holds the lock."""
-    moment = max(now, _moment_behind(path, rotated_files(path)))
-    path.rename(path.with_name(f"{path.stem}{moment.strftime(_STAMP)}{path.suffix}"))
+    with contextlib.suppress(PermissionError):  # who may write to a folder may not always list it
+        now = max(now, _moment_behind(path, rotated_files(path)))
+    while True:
+        target = path.with_name(f"{path.stem}{now.strftime(_STAMP)}{path.suffix}")
+        if not target.exists() and not packed_name(target).exists():
+            break
+        now += timedelta(microseconds=1)
+    path.rename(target)
 
 
 def _moment_behind(path: Path, rotated: list[Path]) -> datetime:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from logweir.sinks.file import FileConfig, FileSink
 from logweir.sinks.file.rotation import rotated_files
 from logweir.testing.contract import make_event
-from support.permissions import mode_of, umask
+from support.permissions import mode_of, nobody, public_folder, umask
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +105,18 @@ def test_s3_a_link_that_is_pointed_elsewhere_is_followed(tmp_path: Path) -> None
 def test_s3_what_is_no_mode_is_refused(mode: Any) -> None:
     with pytest.raises(ValidationError, match="not a mode"):
         FileConfig.model_validate({"path": "x", "mode": mode})
+
+
+def test_a_folder_that_may_be_written_to_and_not_listed_serves_through_rotations() -> None:
+    with public_folder() as folder:
+        path = folder / "closed" / "x.jsonl"
+        path.parent.mkdir()
+        path.parent.chmod(0o333)
+        with nobody():
+            sink = FileSink(FileConfig(path=path, rotate={"max_bytes": 1, "compress": "none"}))
+            sink.open()
+            for number in range(3):
+                sink.write([make_event(str(number))])
+            sink.close()
+        path.parent.chmod(0o755)
+        assert len(rotated_files(path)) == 2
