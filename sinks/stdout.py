@@ -3,12 +3,17 @@
 ``json`` writes flat objects by default, since collectors find labels at the top: the fields stand beside
 the event's own keys, and a field of the same name gets the prefix ``field_``. ``console`` is for people, with
 colours on a terminal. Neither stores an event id once: a batch that is sent again is printed again.
+
+Sinks of one process take turns at a stream, so that their lines stay whole. Other processes may write to it
+too: a pipe takes so many bytes at once that no other writer can come between them, and gets whole lines in
+pieces of at most that. A line that is longer may be torn there by another process.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +34,7 @@ from logweir.sinks.shared.documents import Form, check_rename, documents
 __all__ = ["StdoutConfig", "StdoutSink"]
 
 _encode = msgspec.json.Encoder().encode
+_turns: dict[tuple[int, str], threading.Lock] = {}
 
 
 class StdoutConfig(SinkConfig):
@@ -60,11 +66,10 @@ class StdoutSink(SyncSink[StdoutConfig]):
 
     def __init__(self, config: StdoutConfig, context: SinkContext | None = None) -> None:
         super().__init__(config, context)
-        self._turn = threading.Lock()
         self._json_line = _json_line(config)
 
     def write(self, batch: Sequence[Event]) -> WriteResult:
-        """Write a batch in one piece; see :meth:`SyncSink.write`.
+        """Write a batch, each line whole; see :meth:`SyncSink.write`.
 
         Raises:
             SinkUnavailable: The stream is closed, or nobody reads it any more.
@@ -79,8 +84,8 @@ class StdoutSink(SyncSink[StdoutConfig]):
                 except (TypeError, ValueError) as error:
                     rejected[index] = f"cannot be written as JSON: {type(error).__name__}"
         if lines:
-            with self._turn, _as_sink_errors(self.config.stream):
-                _write(_stream(self.config.stream), b"\n".join([*lines, b""]))
+            with _turn_at(self.config.stream), _as_sink_errors(self.config.stream):
+                _write(_stream(self.config.stream), lines)
         return WriteResult(rejected=rejected)
 
     def _console_line(self) -> Callable[[Event], bytes]:
@@ -100,6 +105,11 @@ class StdoutSink(SyncSink[StdoutConfig]):
         return Health(HealthStatus.OK, f"{self.config.format} on {self.config.stream}")
 
 
+def _turn_at(stream: str) -> threading.Lock:
+    """The lock of a stream; a fork's child has one of its own, since nobody there would free the parent's."""
+    return _turns.setdefault((os.getpid(), stream), threading.Lock())
+
+
 def _stream(name: str) -> TextIO:
     """The stream of this moment: tests and daemons put others in its place."""
     stream: TextIO | None = getattr(sys, name)
@@ -111,14 +121,37 @@ def _stream(name: str) -> TextIO:
     return stream
 
 
-def _write(stream: TextIO, data: bytes) -> None:
+def _write(stream: TextIO, lines: Sequence[bytes]) -> None:
     stream.flush()  # what the application has printed comes first
     try:
         descriptor = stream.fileno()
     except OSError:  # a stream that a test has put in its place
-        stream.write(data.decode())
+        stream.write(_joined(lines).decode())
         stream.flush()
         return
+    mode = os.fstat(descriptor).st_mode
+    is_pipe = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+    for part in _parts(lines, select.PIPE_BUF) if is_pipe else [lines]:
+        _write_all(descriptor, _joined(part))
+
+
+def _joined(lines: Sequence[bytes]) -> bytes:
+    return b"\n".join([*lines, b""])
+
+
+def _parts(lines: Sequence[bytes], most: int) -> Iterator[list[bytes]]:
+    """Divide lines into parts of at most so many bytes; one that is longer is a part of its own."""
+    part, size = list[bytes](), 0
+    for line in lines:
+        if part and size + len(line) + 1 > most:
+            yield part
+            part, size = [], 0
+        part.append(line)
+        size += len(line) + 1
+    yield part
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         try:

@@ -2,9 +2,13 @@
 
 import io
 import json
+import multiprocessing
 import os
+import select
 import sys
 import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +175,70 @@ def test_a_pipe_that_does_not_block_gets_every_line_whole(monkeypatch: pytest.Mo
         names = [json.loads(source.readline())["event"] for _ in batch]
         thread.join()
     assert names == [event.name for event in batch]
+
+
+def test_a_pipe_gets_whole_lines_in_pieces_that_no_other_writer_can_tear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, writer = os.pipe2(os.O_DIRECT)  # a read returns what was written at once
+    batch = [make_event(str(number), body="x" * (37 * number % 1500)) for number in range(300)]
+    with os.fdopen(reader, "rb", buffering=0) as source, os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        thread = threading.Thread(target=StdoutSink(StdoutConfig()).write, args=(batch,))
+        thread.start()
+        names: list[str] = []
+        pieces = 0
+        while len(names) < len(batch):
+            piece = source.read(2**20)
+            assert piece.endswith(b"\n")
+            assert len(piece) <= select.PIPE_BUF
+            names += [json.loads(line)["event"] for line in piece.splitlines()]
+            pieces += 1
+        thread.join()
+    assert names == [event.name for event in batch]
+    assert pieces < len(batch) / 2
+
+
+def test_sinks_of_one_process_do_not_tear_each_others_lines_however_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as source, os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        batches = [[make_event(name, body="x" * 9000) for _ in range(100)] for name in ("a", "b", "c")]
+        threads = [
+            threading.Thread(target=StdoutSink(StdoutConfig()).write, args=(batch,)) for batch in batches
+        ]
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(source.read)
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            stream.close()
+            names = Counter(json.loads(line)["event"] for line in found.result().splitlines())
+    assert names == {"a": 100, "b": 100, "c": 100}
+
+
+def write_to(descriptor: int, name: str) -> None:
+    sys.stdout = os.fdopen(descriptor, "w")
+    sink = StdoutSink(StdoutConfig())
+    for _ in range(10):
+        sink.write([make_event(name, body="x" * 500) for _ in range(200)])
+
+
+def test_processes_that_share_a_pipe_do_not_tear_each_others_lines() -> None:
+    reader, writer = os.pipe()
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=write_to, args=(writer, name)) for name in ("a", "b", "c")]
+    for process in processes:
+        process.start()
+    os.close(writer)
+    with os.fdopen(reader, "rb") as source:
+        names = Counter(json.loads(line)["event"] for line in source)
+    for process in processes:
+        process.join()
+    assert names == {"a": 2000, "b": 2000, "c": 2000}
 
 
 @pytest.mark.parametrize("closed", [True, False])
