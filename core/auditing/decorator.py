@@ -116,20 +116,27 @@ def _require_function(target: Any) -> None:
 
 def _wrap(target: Any, options: Options, parameters: Parameters) -> Any:
     code = _what_is_called(target)
-    awaited = inspect.iscoroutinefunction(code) or inspect.isasyncgenfunction(code)
+    is_coroutine = _is_coroutine_function(code)
+    awaited = is_coroutine or inspect.isasyncgenfunction(code)
 
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execution:
         # Of a class method no user is looked for: what its class has under such a name is no value.
         receiver = args[0] if args and parameters.receiver == "self" else None
         return Execution.begin(options, parameters.bind(args, kwargs), receiver, blocking=not awaited)
 
-    if inspect.iscoroutinefunction(code):
+    if is_coroutine:
         return _wrap_async(target, begin)
     if inspect.isasyncgenfunction(code):
         return wrap_async_generator(target, begin)
     if inspect.isgeneratorfunction(code):
         return wrap_generator(target, begin)
     return _wrap_sync(target, begin)
+
+
+def _is_coroutine_function(target: Any) -> bool:
+    """Whether what it returns is awaited: also where ``types.coroutine`` made it of a generator function."""
+    flags = getattr(getattr(target, "__code__", None), "co_flags", 0)
+    return inspect.iscoroutinefunction(target) or bool(flags & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _what_is_called(target: Any) -> Any:

@@ -8,6 +8,7 @@ import inspect
 import re
 import threading
 import traceback
+import types
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -453,6 +454,17 @@ async def test_a_function_that_returns_a_coroutine_ends_when_that_does(recorder:
     with pytest.raises(Denied):
         await coroutine
     assert recorder.only().fields["status"] == "failed"
+
+
+async def test_a_generator_based_coroutine_function_is_awaited_as_ever(recorder: Any):
+    @audit_log("a", acknowledge="accepted")
+    @types.coroutine
+    def work(number: int) -> Any:
+        yield
+        return number
+
+    assert await work(3) == 3
+    assert (await asyncio.to_thread(recorder.only)).fields["arguments"] == {"number": 3}
 
 
 async def forever() -> None:
