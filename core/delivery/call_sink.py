@@ -1,5 +1,6 @@
 """Calling a sink: within a deadline, known to forks, and so that nothing it raises can stop the loop.
 
+What it does by ``asyncio.to_thread``, or asyncio does for it, runs in threads that no other sink uses.
 ``SystemExit`` or ``KeyboardInterrupt`` that leaves a task ends asyncio's loop, and with it the delivery
 to every sink; a cancellation that nobody asked for ends the task. From a sink they are defects like any
 other exception. What comes out of here can be asked for its text and its wait, whatever class it is of.
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from logweir.delivery.watchdog import SinkCall, watched
 from logweir.errors import SinkRejected, SinkUnavailable
+from logweir.process.executor import threads_of
 from logweir.process.standstill import under_way
 
 __all__ = ["call_sink", "contained"]
@@ -41,7 +44,7 @@ async def contained(work: Callable[[], Awaitable[T]], call: SinkCall | None = No
     """
     task = asyncio.current_task()
     try:
-        with watched(call):
+        with watched(call), nullcontext() if call is None else threads_of(call.sink):
             return await work()
     except asyncio.CancelledError as error:
         if task is None or task.cancelling():

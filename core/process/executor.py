@@ -3,26 +3,47 @@
 The executors of the standard library end with the main thread: from then on they refuse work, though
 threads of the application may log for hours. Blocking work of the loop (files, SQLite, names of hosts) must
 go on until the last drain.
+
+A call that hangs keeps its thread, and a sink whose server hangs makes such a call at every try. So each sink
+has threads of its own here, and so has the delivery (:func:`threads_of`): whoever uses up theirs holds up
+nobody else.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
 
 from logweir.process.delivering import delivering
 
-__all__ = ["LoopExecutor"]
+__all__ = ["DELIVERY", "LoopExecutor", "threads_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: As many as asyncio's own executor has on a small machine.
+#: As many as asyncio's own executor has on a small machine; of each owner.
 _MOST_THREADS = 8
+#: The owner of the threads in which the delivery itself works.
+DELIVERY: Hashable = object()
+
+_owner: ContextVar[Hashable] = ContextVar("logweir_threads_of", default=None)
+
+
+@contextmanager
+def threads_of(owner: Hashable) -> Iterator[None]:
+    """Let what is submitted inside, and by tasks that begin inside, run in the threads of this owner."""
+    token = _owner.set(owner)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # the collector closes a coroutine, in a context of another one
+            _owner.reset(token)
 
 
 class LoopExecutor(ThreadPoolExecutor):
@@ -33,10 +54,7 @@ class LoopExecutor(ThreadPoolExecutor):
 
     def __init__(self) -> None:
         super().__init__(max_workers=1)  # asyncio accepts no other class; nothing of it is used
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        # A token for each thread that waits for work; without a lock, for only the loop takes them out.
-        self._free: deque[None] = deque()
-        self._count = 0
+        self._by_owner: dict[Hashable, _Threads] = {}
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a function in a thread."""
@@ -51,14 +69,37 @@ class LoopExecutor(ThreadPoolExecutor):
                 else:
                     future.set_result(result)
 
-        if self._has_thread():
-            self._calls.put(call)
-        else:
-            call()
+        mine = self._by_owner.setdefault(_owner.get(), _Threads())
+        for threads in (mine, *self._by_owner.values()):
+            if threads.take(call):
+                return future
+        call()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the threads end when they have done what they were given; waits for none."""
+        for threads in self._by_owner.values():
+            threads.end()
+
+
+class _Threads:
+    """The threads of one owner, started as they are needed."""
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        # A token for each thread that waits for work; without a lock, for only the loop takes them out.
+        self._free: deque[None] = deque()
+        self._count = 0
+
+    def take(self, call: Callable[[], None]) -> bool:
+        """Run it in a thread, as soon as one is free; False if there is none at all."""
+        if not self._has_thread():
+            return False
+        self._calls.put(call)
+        return True
+
+    def end(self) -> None:
+        """Let them end when they have done what they were given."""
         for _ in range(self._count):
             self._calls.put(None)
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from logweir.process.executor import DELIVERY, threads_of
+
 __all__ = ["in_thread", "on_event_loop"]
 
 T = TypeVar("T")
@@ -19,7 +21,8 @@ async def in_thread(work: Callable[[], T]) -> T:
     to write, and by then nobody else needs the loop.
     """
     try:
-        return await asyncio.to_thread(work)
+        with threads_of(DELIVERY):  # also inside of the call of a sink, whose own threads may all hang
+            return await asyncio.to_thread(work)
     except RuntimeError as error:
         if "shutdown" not in str(error):
             raise

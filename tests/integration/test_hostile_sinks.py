@@ -202,3 +202,21 @@ def test_d3_a_stop_does_not_wait_for_a_sink_that_blocks_while_it_is_made_with_a_
     stopper.start()
     stopper.join(20.0)
     assert not stopper.is_alive()
+
+
+def test_d3_a_sink_whose_calls_hang_in_threads_takes_them_from_nobody_else() -> None:
+    hanging = config("HangsInThreads", queue={"type": "memory"})
+    hanging["sinks"]["bad"]["retry"] = {"initial": "1ms", "max": "5ms", "timeout": "20ms"}
+    hanging["sinks"]["good"]["type"] = "support.hostile:WorksInThreads"
+    hanging["routes"] = [
+        {"name": "first", "match": {"event": "first"}, "to": ["bad"]},
+        {"name": "rest", "to": ["good"]},
+    ]
+    runtime = logweir.start(hanging)
+    log = logweir.get_logger()
+    log.info("first")
+    eventually(lambda: runtime.metrics().sinks["bad"].failures > 10)
+    log.info("second")
+    log.info("refused")
+    eventually(lambda: runtime.metrics().sinks["good"].dead == 1, found=lambda: str(runtime.metrics()))
+    eventually(lambda: stored("good") == {"second"})

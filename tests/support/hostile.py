@@ -112,6 +112,25 @@ class NeverCloses(MemorySink):
         await asyncio.Event().wait()
 
 
+class HangsInThreads(MemorySink):
+    """Leaves a thread of asyncio behind at every try."""
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        await asyncio.to_thread(block)
+        return await super().write(batch)
+
+
+class WorksInThreads(MemorySink):
+    """Works by threads of asyncio, and refuses events named ``refused``."""
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        refused = await asyncio.to_thread(
+            lambda: {number: "refused" for number, event in enumerate(batch) if event.name == "refused"}
+        )
+        await super().write([event for event in batch if event.name != "refused"])
+        return WriteResult(rejected=refused)
+
+
 class BlocksWhileItIsMade(MemorySink):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
