@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
-__all__ = ["LOGGER_NAME", "RateLimiter", "after_fork", "logger", "report"]
+__all__ = ["LOGGER_NAME", "RateLimiter", "after_fork", "logger", "report", "say"]
 
 LOGGER_NAME = "logweir"
 INTERVAL = 10.0
@@ -102,6 +102,11 @@ def report(key: str, message: str, *args: object, level: int = logging.WARNING) 
     if held_back:
         message += " (and %d more like it)"
         args = (*args, held_back)
+    say(level, message, *args)
+
+
+def say(level: int, message: str, *args: object) -> None:
+    """Log to the operator as often as this is called; never raises."""
     try:
         logger.log(level, message, *args)
     except Exception:  # noqa: BLE001 - a handler or filter of the application; it must not break who reports

@@ -196,7 +196,10 @@ class _DrainThenEnd:
         self._draining = False
 
     def _drain_and_signal(self, signum: int) -> None:
-        self._drain()
+        try:
+            self._drain()
+        except Exception as error:  # noqa: BLE001 - the process was asked to end, and must
+            report("hooks.term", "the drain of a signal failed: %r", error)
         os.kill(os.getpid(), signum)
 
 

@@ -8,6 +8,7 @@ that was given a configuration starts by itself at its first line; what was stop
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from logweir.config.loading import ConfigSource, load_config
 from logweir.config.models import RoutingConfig
 from logweir.context.blocks import block
 from logweir.delivery.queues.bounded import interrupts_delivery
-from logweir.diagnostics import logger
+from logweir.diagnostics import say
 from logweir.encoding.counted import counted
 from logweir.errors import ConfigError, LogweirError, NotRunning
 from logweir.process import hooks
@@ -193,7 +194,7 @@ def _start_by_itself(path: str) -> None:
         _start(load_config(path), path, Stage.BY_ITSELF)
     except Exception as error:  # noqa: BLE001 - a log call must never break its caller
         _state.gave_up = True
-        logger.error("cannot start from %s=%s: %s", ENVIRONMENT_VARIABLE, path, error)
+        say(logging.ERROR, "cannot start from %s=%s: %s", ENVIRONMENT_VARIABLE, path, error)
         return
     hooks.install_signals(on_term=_stop_on_signal, on_hup=_reload_or_report)
 
@@ -359,13 +360,13 @@ def _reload_or_report() -> None:
     try:
         reload()
     except ConfigError as error:
-        logger.error("routing.yaml was not reloaded, the old one stays in force:\n%s", error)
+        say(logging.ERROR, "routing.yaml was not reloaded, the old one stays in force:\n%s", error)
     except NotRunning:
         return
     except Exception as error:  # noqa: BLE001 - nobody else hears of it in this thread
-        logger.error("routing.yaml was not reloaded: %r", error)
+        say(logging.ERROR, "routing.yaml was not reloaded: %r", error)
     else:
-        logger.info("routing.yaml was reloaded")
+        say(logging.INFO, "routing.yaml was reloaded")
 
 
 def _end_late_lines() -> int:
@@ -392,7 +393,8 @@ def _deliver_late_lines() -> None:
 def _report_late_lines() -> None:
     waiting = _end_late_lines()
     if waiting and _state.last is not None:
-        logger.warning(
+        say(
+            logging.WARNING,
             "%s logged after the stop, and kept on disk (%s) for the next start",
             counted(waiting, "event", "was", "were"),
             _state.last.config.data_dir,

@@ -8,6 +8,7 @@ number is bounded; what comes beyond is counted and reported.
 from __future__ import annotations
 
 import contextvars
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from logweir.capture.capture import Capture
 from logweir.capture.ordinary import NOTHING_BOUND, Bound
 from logweir.capture.snapshot import Snapshotter
 from logweir.config.models import RedactConfig
-from logweir.diagnostics import logger, report
+from logweir.diagnostics import report, say
 from logweir.encoding.counted import counted
 from logweir.event import Event, Kind
 from logweir.routing.classifier import take_explicit
@@ -165,7 +166,9 @@ class EarlyLines:
         if dropped:
             count, audit = sum(dropped.values()), dropped.get(Kind.AUDIT, 0)
             are = "is" if count == 1 else "are"
-            logger.warning("%s (%d audit) %s lost: logged %s", counted(count, "event"), audit, are, when)
+            say(
+                logging.WARNING, "%s (%d audit) %s lost: logged %s", counted(count, "event"), audit, are, when
+            )
 
 
 @cache

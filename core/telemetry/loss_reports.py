@@ -6,9 +6,10 @@ Producers only count, which is cheap; this reporter on the runtime's loop compar
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
-from logweir.diagnostics import INTERVAL, logger
+from logweir.diagnostics import INTERVAL, say
 from logweir.encoding.counted import counted
 from logweir.telemetry.model import Metrics
 
@@ -40,7 +41,7 @@ class LossReporter:
                 self._reported[key] = count
                 sink, reason = key
                 dropped = counted(new, "event")
-                logger.warning("%s dropped %s: %s (%d in all)", sink, dropped, reason, count)
+                say(logging.WARNING, "%s dropped %s: %s (%d in all)", sink, dropped, reason, count)
 
 
 def _losses(metrics: Metrics) -> dict[tuple[str, str], int]:

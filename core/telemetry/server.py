@@ -27,7 +27,7 @@ from urllib.parse import quote
 
 from logweir.delivery.counters import SinkState
 from logweir.delivery.spool.ownership import FileLock
-from logweir.diagnostics import logger, report
+from logweir.diagnostics import report, say
 from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.process.threads import on_event_loop
@@ -162,7 +162,8 @@ class MetricsServer:
                     continue
                 if not self._reported:
                     self._reported = True
-                    logger.warning(
+                    say(
+                        logging.WARNING,
                         "metrics are not served: %s:%d cannot be listened at (%s); the service goes on "
                         "without, choose another metrics.port",
                         config.host,
@@ -174,7 +175,7 @@ class MetricsServer:
             server.end()
             return
         self._server = server
-        logger.log(logging.INFO if config.port else logging.WARNING, "metrics are served at %s", self.url)
+        say(logging.INFO if config.port else logging.WARNING, "metrics are served at %s", self.url)
 
     def _start_thread(self, name: str, work: Callable[[], None]) -> bool:
         try:

@@ -16,6 +16,7 @@ next one, after a ``kill -9``, does not know. When nobody has lived for a minute
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import threading
@@ -25,7 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from logweir.delivery.spool.ownership import FileLock
-from logweir.diagnostics import logger, report
+from logweir.diagnostics import report, say
 from logweir.errors import LogweirError
 from logweir.process import fork
 from logweir.process.fork import Stage
@@ -139,7 +140,8 @@ class SharedCounts:
             self._leave()
             if not self._failing:  # once: it is tried again each second
                 self._failing = True
-                logger.warning(
+                say(
+                    logging.WARNING,
                     "metrics are those of this process alone: %s cannot be written (%s)",
                     self._directory,
                     error.strerror or error,

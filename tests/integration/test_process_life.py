@@ -53,6 +53,20 @@ def test_sigterm_in_a_burst_drains_and_then_ends_the_process(tmp_path: Path) -> 
     assert len({event.id for event in events}) == len(events)
 
 
+def test_a_process_ends_by_sigterm_though_its_drain_fails(tmp_path: Path) -> None:
+    code = """
+    import signal
+    from logweir.process import hooks
+
+    hooks.install_signals(on_term=lambda: 1 / 0, on_hup=None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(30.0)
+    """
+    status, _, errors = run_program(tmp_path, code)
+    assert status == -signal.SIGTERM, errors
+    assert "the drain of a signal failed: ZeroDivisionError" in errors
+
+
 def test_sigint_drains_on_its_way_out(tmp_path: Path) -> None:
     code = """
     logweir.start()

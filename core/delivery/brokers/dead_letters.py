@@ -21,7 +21,7 @@ from typing import Any
 from logweir.delivery.brokers.contract import Broker, KeptLetter, LetterTotals
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters, Selection
 from logweir.delivery.dead_letters.pruning import described
-from logweir.diagnostics import logger, report
+from logweir.diagnostics import report, say
 from logweir.encoding.counted import counted
 from logweir.errors import SinkError
 from logweir.process.threads import in_thread
@@ -165,7 +165,8 @@ class BrokerLetters:
             gone += removed
         if gone:
             self._expired[self._sink] += gone
-            logger.warning(
+            say(
+                logging.WARNING,
                 "sink %r: %s deleted from the broker, beyond %s",
                 self._sink,
                 counted(gone, "dead letter", "was", "were"),

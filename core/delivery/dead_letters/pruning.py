@@ -7,13 +7,14 @@ at the start, and shown by the metrics, ``logweir check`` and ``logweir dlq list
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from logweir.delivery.dead_letters.store import DeadLetters, Totals
-from logweir.diagnostics import logger, report
+from logweir.diagnostics import report, say
 from logweir.encoding.counted import counted
 from logweir.process.standstill import under_way
 from logweir.process.threads import in_thread
@@ -57,14 +58,16 @@ class DeadLetterPruner:
             report("dead_letters.pruning", "the dead letters cannot be pruned: %s", error)
             return
         for sink, count in expired.items():
-            logger.warning(
+            say(
+                logging.WARNING,
                 "%s of %s deleted, beyond %s",
                 counted(count, "dead letter"),
                 f"sink {sink!r}" if sink else "unreadable lines",
                 described(bounds),
             )
         if report_waiting and totals.count and totals.oldest is not None:
-            logger.warning(
+            say(
+                logging.WARNING,
                 "%s in %s, the oldest since %s; see `logweir dlq list`",
                 counted(totals.count, "dead letter", "waits", "wait"),
                 letters.path,

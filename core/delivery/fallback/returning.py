@@ -11,6 +11,7 @@ time brings back.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from logweir.delivery.fallback.ledger import Noted
 from logweir.delivery.spool.ownership import FileLock
 from logweir.delivery.watchdog import SinkCall
 from logweir.delivery.worker import Clock
-from logweir.diagnostics import logger, report
+from logweir.diagnostics import report, say
 from logweir.encoding.counted import counted
 from logweir.errors import SinkRejected
 from logweir.event import Event
@@ -171,7 +172,8 @@ class Returning:
                 return [*first[0], *second[0]], [*first[1], *second[1]]
             answer = WriteResult(rejected={0: str(error)})
         for index, reason in answer.rejected.items():
-            logger.warning(
+            say(
+                logging.WARNING,
                 "sink %r refused event %s, which stays in its fallback %r: %s",
                 self._name,
                 events[index].id,

@@ -21,7 +21,7 @@ from logweir.delivery.spool.pages import PAGE_SIZE, header_damage
 from logweir.delivery.spool.raw_salvage import RawSalvage
 from logweir.delivery.spool.spool_file import Record, SpoolFile
 from logweir.delivery.spool.sqlite_errors import SpoolClosed
-from logweir.diagnostics import logger, report
+from logweir.diagnostics import report, say
 from logweir.encoding.counted import counted
 from logweir.process.fork_gate import gate
 from logweir.sinks.shared.write_ahead_log import read_log
@@ -94,7 +94,7 @@ def _look(path: Path) -> None:
     if damage := header_damage(path) or log.damage:
         raise sqlite3.DatabaseError(damage)
     if log.is_torn:
-        logger.info("the log of %s ends in the middle of a write, which was not acknowledged", path)
+        say(logging.INFO, "the log of %s ends in the middle of a write, which was not acknowledged", path)
 
 
 def _move(path: Path, take: Import, moved: list[int]) -> None:
@@ -119,7 +119,7 @@ def _move(path: Path, take: Import, moved: list[int]) -> None:
         ownership.remove(path)
     if moved:
         taken = counted(sum(moved), "event")
-        logger.info("took over %s from %s, left by a process that is gone", taken, path)
+        say(logging.INFO, "took over %s from %s, left by a process that is gone", taken, path)
 
 
 def _salvage(path: Path, take: Import, error: sqlite3.Error) -> int:

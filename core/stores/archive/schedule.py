@@ -9,13 +9,14 @@ that was never seen before waits for its time of day.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from logweir.config.models import RoutingConfig
-from logweir.diagnostics import logger, report
+from logweir.diagnostics import report, say
 from logweir.encoding.counted import counted
 from logweir.process.threads import in_thread
 from logweir.stores.archive.journal import Busy, Journal
@@ -112,11 +113,12 @@ class RetentionSchedule:
 
 def _log_summary(job: Job, summary: Summary) -> None:
     if summary.archived or summary.deleted:
-        logger.info(
+        say(
+            logging.INFO,
             "retention of sink %r: %s archived, %d deleted",
             job.sink,
             counted(summary.archived, "row"),
             summary.deleted,
         )
     for problem in summary.problems:
-        logger.error("retention of sink %r: %s", job.sink, problem)
+        say(logging.ERROR, "retention of sink %r: %s", job.sink, problem)
