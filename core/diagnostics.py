@@ -73,13 +73,13 @@ _mask: Callable[[str], str] = str
 
 
 def mask_with(mask: Callable[[str], str]) -> None:
-    """Show what reports quote, such as the words of a server, only as ``mask`` returns it."""
+    """Show what is quoted, such as the words of a server, only as ``mask`` returns it."""
     global _mask  # noqa: PLW0603 - the process has one voice
     _mask = mask
 
 
 class _Quoted:
-    """An argument of a report; its text is masked when it is written."""
+    """What a message quotes; its text is masked when it is written."""
 
     __slots__ = ("_value",)
 
@@ -98,7 +98,6 @@ def report(key: str, message: str, *args: object, level: int = logging.WARNING) 
     held_back = _limiter.admit(key)
     if held_back is None:
         return
-    args = tuple(value if isinstance(value, int | float) else _Quoted(value) for value in args)
     if held_back:
         message += " (and %d more like it)"
         args = (*args, held_back)
@@ -106,7 +105,8 @@ def report(key: str, message: str, *args: object, level: int = logging.WARNING) 
 
 
 def say(level: int, message: str, *args: object) -> None:
-    """Log to the operator as often as this is called; never raises."""
+    """Log to the operator as often as this is called, what it quotes masked; never raises."""
+    args = tuple(value if isinstance(value, int | float) else _Quoted(value) for value in args)
     try:
         logger.log(level, message, *args)
     except Exception:  # noqa: BLE001 - a handler or filter of the application; it must not break who reports

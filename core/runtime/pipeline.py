@@ -129,7 +129,6 @@ class Draft:
         channels = {
             name: self.kept.get(name) or _channel(name, sink, self) for name, sink in config.sinks.items()
         }
-        mask_with(masked)
         router = Router(config.routes, channels)
         return Pipeline(config, self.classifier, self.capture, router, channels, self.spool, self.files)
 
@@ -150,6 +149,7 @@ def draft(
     Channels of ``previous`` whose settings, and whose ``files`` of TLS, did not change are taken over with
     all that they hold.
     """
+    mask_with(masked)  # before anything of a sink's runs, whose errors are quoted
     files = files_of_sinks(config) if files is None else files
     if previous is not None and _share_spool(config, previous.config):
         spool, kept = previous.spool, _unchanged(config, previous, files)

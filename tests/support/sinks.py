@@ -66,10 +66,10 @@ class HungInAThread(SyncSink[SinkConfig]):
 
 
 class Unmade(MemorySink):
-    """Cannot be made."""
+    """Cannot be made, which it says with a password."""
 
     def __init__(self, *args: Any) -> None:
-        raise RuntimeError("cannot be made")
+        raise RuntimeError("cannot be made for db://app:zq7KXhunterS3cr@db/app")
 
 
 class Unopenable(MemorySink):
