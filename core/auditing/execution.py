@@ -231,10 +231,16 @@ class Execution:
             **self._argument_fields(outcome.keys()),
         }
         # With `continue` the caller learns of no failure, so the event must not be lost: it is kept as a line
-        # like any other where no runtime takes it.
-        if self.on_failure == "continue" and not runtime.serves_audit():
+        # like any other where no runtime takes it, also where the stop comes behind that question.
+        keeps = self.on_failure == "continue"
+        if keeps and not runtime.serves_audit():
             _keep(self.options.action, values, level)
-        return _emit(self.options.action, values, level=level, acknowledge=acknowledge)
+        try:
+            return _emit(self.options.action, values, level=level, acknowledge=acknowledge, save_late=keeps)
+        except NotRunning:
+            if keeps:
+                _keep(self.options.action, values, level)
+            raise
 
     def _user_id(self) -> Any:
         acting, named = self.user
@@ -268,7 +274,9 @@ def _kept(options: Options, name: str, value: Any) -> Any:
     return ask(name.removesuffix("_id"), lambda: as_declared(options.action, name, value))
 
 
-def _emit(action: str, values: dict[str, Any], *, level: str, acknowledge: AckLevel) -> Receipt:
+def _emit(
+    action: str, values: dict[str, Any], *, level: str, acknowledge: AckLevel, save_late: bool
+) -> Receipt:
     """Emit the event; one that its record refuses is emitted too, with the reason, and then reported.
 
     Raises:
@@ -277,9 +285,9 @@ def _emit(action: str, values: dict[str, Any], *, level: str, acknowledge: AckLe
     current = require_runtime()
     fields, refused = _fields_of(action, values)
     if refused is not None:
-        current.emit_audit(action, fields, level=level, acknowledge="accepted")
+        current.emit_audit(action, fields, level=level, acknowledge="accepted", save_late=save_late)
         raise refused
-    return current.emit_audit(action, fields, level=level, acknowledge=acknowledge)
+    return current.emit_audit(action, fields, level=level, acknowledge=acknowledge, save_late=save_late)
 
 
 def _fields_of(action: str, values: dict[str, Any]) -> tuple[dict[str, Any], AuditError | None]:

@@ -98,12 +98,13 @@ class FanOut:
         successor = self.pipeline.channels.get(channel.name)
         return successor is not None and self._put(successor, event) not in {_GONE, PutResult.CLOSED}
 
-    def audit(self, event: Event, acknowledge: AckLevel) -> Receipt:
+    def audit(self, event: Event, acknowledge: AckLevel, *, save_late: bool = False) -> Receipt:
         """Hand over an audit event whose acknowledgement can be waited for.
 
         Args:
             event: The event.
             acknowledge: The highest level that the receipt will be asked for.
+            save_late: What meets the stop is saved as a late line is; its receipt is refused all the same.
         """
         while True:
             channels = self.pipeline.router.route(event)
@@ -112,13 +113,18 @@ class FanOut:
                 self._count_unrouted(channels)
                 receipt.refused("no route takes it; add one with match: {kind: audit}")
                 return receipt
-            answers = self.put_audit(receipt, channels, acknowledge)
+            answers = self.put_audit(receipt, channels, acknowledge, save_late=save_late)
             # A receipt names its sinks for good, so new ones need a new receipt.
             if set(answers) != {_GONE}:
                 return receipt
 
     def put_audit(
-        self, receipt: Receipt, channels: Sequence[Channel], acknowledge: AckLevel
+        self,
+        receipt: Receipt,
+        channels: Sequence[Channel],
+        acknowledge: AckLevel,
+        *,
+        save_late: bool = False,
     ) -> list[PutResult | None]:
         """Put an audit event, and report to its receipt which queues did not accept it."""
         waits = acknowledge != "accepted"
@@ -142,7 +148,10 @@ class FanOut:
                 what = "closed" if answer is _GONE else answer.value
                 receipt.refused(f"sink {channel.name!r}: its queue answered {what}")
                 self._receipts.settled(channel.name, receipt.event)
-        self.dropped_at_stop += PutResult.CLOSED in answers
+        pairs = zip(channels, answers, strict=True)
+        stopped = [channel.name for channel, answer in pairs if answer is PutResult.CLOSED]
+        if stopped and not (save_late and self._save_late(receipt.event, stopped)):
+            self.dropped_at_stop += 1
         return answers
 
     def _put(self, channel: Channel, event: Event, on_durable: OnDurable | None = None) -> PutResult | None:

@@ -282,7 +282,13 @@ class Runtime:
             report("emit", "an event could not be captured: %r", error)
 
     def emit_audit(
-        self, name: str, fields: dict[str, Any], *, level: str = "info", acknowledge: AckLevel = "stored"
+        self,
+        name: str,
+        fields: dict[str, Any],
+        *,
+        level: str = "info",
+        acknowledge: AckLevel = "stored",
+        save_late: bool = False,
     ) -> Receipt:
         """Emit an audit event whose acknowledgement can be waited for.
 
@@ -292,8 +298,10 @@ class Runtime:
             level: The event's level.
             acknowledge: The highest level that the receipt will be asked for. When the disk cannot take it,
                 an event is refused; one that nobody waits for beyond ``accepted`` is kept and tried again.
+            save_late: Whether an event that meets the stop is saved for the next start, as a line is.
         """
-        return self._fan_out.audit(self._pipeline.capture(name, fields, level, Kind.AUDIT), acknowledge)
+        event = self._pipeline.capture(name, fields, level, Kind.AUDIT)
+        return self._fan_out.audit(event, acknowledge, save_late=save_late)
 
     def leave_out(self, source: str) -> None:
         """Count an event of this logger that is not made, because it would make the next one."""

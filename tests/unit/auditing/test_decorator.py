@@ -21,6 +21,7 @@ import pytest
 from pydantic import BeforeValidator
 from structlog.contextvars import get_contextvars
 
+from logweir.auditing import execution
 from logweir.auditing import record as record_module
 from logweir.auditing.decorator import audit_log
 from logweir.auditing.record import AuditRecord
@@ -29,6 +30,7 @@ from logweir.delivery.receipts import Receipt
 from logweir.errors import AuditError, NotRunning
 from logweir.event import Kind
 from logweir.runtime import current as runtime
+from logweir.sinks.memory import MemorySink
 
 NO_AUDIT_ROUTE = {"routes": [{"name": "t", "match": {"kind": "tracing"}, "to": ["m"]}]}
 
@@ -1154,3 +1156,45 @@ def test_c4_arguments_with_the_names_of_the_outcome_are_recorded_beside_it(recor
     assert {**ended, **declared, "kind": "tracing", "error": "ignore", "arguments#2": {"self_": 1}} == ended
     assert {**failed, **declared, "kind": "audit", "error": "denied"} == failed
     assert failed["arguments#2"] == {"error": "fail", "self_": 2}
+
+
+def stop_behind(question: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the runtime at the next answer of a question that an audited call asks of it."""
+    where: Any = runtime if question == "serves_audit" else execution
+    ask = getattr(where, question)
+
+    def ask_and_stop() -> Any:
+        monkeypatch.setattr(where, question, ask)
+        answer = ask()
+        runtime.stop()
+        return answer
+
+    monkeypatch.setattr(where, question, ask_and_stop)
+
+
+@pytest.mark.parametrize("question", ["serves_audit", "require_runtime"])
+def test_a_call_that_a_stop_overtakes_is_kept_if_its_caller_does_not_learn_of_it(
+    recorder: Any, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    @audit_log("fund.transfer")
+    def transfer() -> int:
+        stop_behind(question, monkeypatch)
+        return 7
+
+    assert transfer() == 7
+    assert recorder.runtime.metrics().dropped_at_stop == 0
+    assert runtime.start(recorder.config).flush(20.0)
+    assert [event.name for event in MemorySink.of("m").events.values()] == ["fund.transfer"]
+
+
+def test_a_call_that_a_stop_overtakes_raises_and_is_not_kept_if_its_caller_wants_to_know(
+    recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @audit_log("fund.transfer", on_failure="raise")
+    def transfer() -> None:
+        stop_behind("require_runtime", monkeypatch)
+
+    with pytest.raises(AuditError, match="its queue answered closed"):
+        transfer()
+    assert runtime.start(recorder.config).flush(20.0)
+    assert not MemorySink.of("m").events
