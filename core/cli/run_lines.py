@@ -280,7 +280,8 @@ class LineReader:
                 if number - marked >= _MARKED or pending >= _STEP:
                     self._mark(checkpoint, done)
                     advance(pending)
-                    self._stay_near(number - marked, pending)
+                    if self._stay_near(number - marked, pending) and not to_the_end:
+                        until = 0.0
                     pending, marked = 0, number
                 if interruption.asked is not None or time.monotonic() > until:
                     break
@@ -296,11 +297,13 @@ class LineReader:
             advance(pending)
         self._stay_near(number - marked, pending)  # of many small files, too
 
-    def _stay_near(self, lines: int, size: int) -> None:
-        """Wait while reading is too far ahead of what is settled."""
+    def _stay_near(self, lines: int, size: int) -> bool:
+        """Wait while reading is too far ahead of what is settled; whether it was."""
         self.size += size
-        if self.low_water.passed(lines, size):
+        is_far_ahead = self.low_water.passed(lines, size)
+        if is_far_ahead:
             self.low_water.wait(self._patience, lambda: self._interruption.asked is not None)
+        return is_far_ahead
 
     def _note_damage(self, name: str, error: Exception) -> None:
         self.damaged += 1

@@ -105,7 +105,7 @@ def follow() -> Iterator[type[Following]]:
 
 
 def stored() -> list[str]:
-    return sorted(event.name for event in MemorySink.of("out").events.values())
+    return sorted(event.name for event in list(MemorySink.of("out").events.values()))
 
 
 def truncate(log: Path, content: str) -> None:
