@@ -14,6 +14,7 @@ from collections.abc import Callable
 from logweir.cli.interruption import Interrupted, Interruption
 from logweir.cli.run_lines import LineReader
 from logweir.cli.run_reading import Reading
+from logweir.cli.run_renamed import has_lost_its_name
 
 __all__ = ["Follower"]
 
@@ -63,7 +64,7 @@ class Follower:
             pass  # the line is read again by the next run
         finally:
             for reading in (*self._open.values(), *self._leaving):
-                reading.close()
+                self._close(reading)
 
     def _look(self) -> bool:
         """Read what there is; whether that was anything."""
@@ -98,8 +99,14 @@ class Follower:
         if time.monotonic() - self._leaving[reading] > _LEAVE:
             self._reader.read_on(reading)
             del self._leaving[reading]
-            reading.close()
+            self._reader.part_with(reading)
         return False
+
+    def _close(self, reading: Reading) -> None:
+        if has_lost_its_name(reading):
+            self._reader.part_with(reading)
+        else:
+            reading.close()
 
     def _read(self, reading: Reading) -> bool:
         """Read what there is; what is compressed is complete."""

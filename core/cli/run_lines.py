@@ -17,6 +17,7 @@ from msgspec import structs
 from logweir.cli.interruption import Interrupted, Interruption
 from logweir.cli.run_inputs import DAMAGED, Input, pipe
 from logweir.cli.run_reading import Reading
+from logweir.cli.run_renamed import Renamed
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
 from logweir.diagnostics import report
 from logweir.event import Event
@@ -89,6 +90,7 @@ class LineReader:
         self._from_start = from_start
         self._continuations = continuations
         self._letters: list[DeadLetter] = []
+        self._renamed: list[Renamed] = []
         self._stalled = False
         self.low_water = LowWater(
             checkpoints,
@@ -230,6 +232,16 @@ class LineReader:
             "it is read from its beginning"
         )
         reading.close()
+
+    def part_with(self, reading: Reading) -> None:
+        """Close a file that lost its name; :meth:`note_what_is_left` says what of it is not stored then."""
+        others = [other for other in self._renamed if not other.is_stored]
+        self._renamed = [*others, Renamed.of(reading)]
+        reading.close()
+
+    def note_what_is_left(self) -> None:
+        """Note which files that lost their names are not stored to their ends, now that no more is stored."""
+        self.notes += [renamed.note() for renamed in self._renamed if not renamed.is_stored]
 
     def read_on(
         self, reading: Reading, advance: Callable[[int], object] = lambda _: None, *, to_the_end: bool = True

@@ -120,6 +120,7 @@ def _work(
         stopped = runtime.stop(drain)
         if stopped:
             reader.low_water.finish()
+        reader.note_what_is_left()
     return delivered and stopped
 
 

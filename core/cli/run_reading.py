@@ -87,6 +87,12 @@ class Reading:
             line, self._held = self._held, b""
             yield line
 
+    def has_more(self, size: int) -> bool:
+        """Whether a file of so many bytes has something unread, or a line whose end has not come."""
+        if self.source.compressed:
+            return not self.checkpoint.complete
+        return size > self.source.consumed or bool(self._held) or bool(self._joins)
+
     def held(self) -> bytes:
         """The beginning of a line whose end has not come; from now on it is no longer kept."""
         line, self._held = self._held, b""

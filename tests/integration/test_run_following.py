@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.busy, pytest.mark.timeout(120)]
 
 ROUTING = {
     "data_dir": "data",
+    "drain_timeout": "200ms",
     "sinks": {"out": {"type": "support.sinks:Slow"}},
     "routes": [{"name": "all", "to": ["out"]}],
 }
@@ -164,6 +165,38 @@ def test_the_encoding_of_a_file_is_seen_when_its_first_bytes_have_come(
     eventually(lambda: run.has_read(2), 20)
     eventually(lambda: len(stored()) == 2, 20)
     assert stored() == ["hello one", "hello two"]
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ("app.log.1", "app.log.1: it was app.log, and is not stored to its end; `logweir run app.log.1`"),
+        (None, "app.log: the file that had this name is gone, and was not stored to its end"),
+    ],
+)
+def test_what_is_left_of_a_file_that_lost_its_name_is_said_when_the_run_ends(
+    follow: type[Following], now: str | None, said: str
+) -> None:
+    log = Path("app.log")
+    log.write_text("".join(f"old {n:05d}\n" for n in range(20_000)))
+    run = follow("app.log")
+    eventually(lambda: run.has_read(8_000))
+    if now is None:
+        log.unlink()
+    else:
+        log.rename(now)
+        log.write_text("new\n")
+    assert [note[: len(said)] for note in run.end().notes] == [said]
+
+
+def test_nothing_is_said_of_a_renamed_file_of_which_nothing_is_left(follow: type[Following]) -> None:
+    log = Path("app.log")
+    log.write_text("one\ntwo\n")
+    run = follow("app.log")
+    eventually(lambda: run.has_read(2))
+    log.rename("app.log.1")
+    run.looks_again()
+    assert run.end().notes == []  # what no sink had taken is safe on disk
 
 
 def test_what_is_truncated_while_the_run_waits_for_a_sink_is_read_from_its_beginning(
