@@ -79,6 +79,8 @@ class Follower:
         reading = self._open.get(name)
         if reading is None:
             try:
+                if self._is_read(name):
+                    return False
                 reading = self._open[name] = self._reader.open(name)
             except FileNotFoundError:
                 return False
@@ -91,6 +93,12 @@ class Follower:
         if replaced:
             self._leaving[self._open.pop(name)] = time.monotonic()
         return found or replaced
+
+    def _is_read(self, name: str) -> bool:
+        """Whether a file is read by another name: a link, or the one that it had before a rotation."""
+        status = os.stat(name)  # noqa: PTH116 - a name, as it was given
+        readings = (*self._open.values(), *self._leaving)
+        return any(os.path.samestat(status, os.fstat(reading.source.descriptor)) for reading in readings)
 
     def _look_after(self, reading: Reading) -> bool:
         if self._read(reading):

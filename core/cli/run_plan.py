@@ -71,10 +71,12 @@ def planned(
             continue
         status = Path(name).stat()
         place = (status.st_dev, status.st_ino)
+        if place in known:
+            continue
         if options.jobs == 1 and not checkpoints.ranges(status).exist():
             plan.pieces.append(Piece(name))
             plan.size += status.st_size
-        elif place not in known:
+        else:
             _divide(plan, name, config, checkpoints, options, divides=not ordered)
         known.add(place)
     _say_what_is_idle(plan, options.jobs)

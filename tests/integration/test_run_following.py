@@ -1,7 +1,7 @@
 """Following files while sinks are slow: what is copied and truncated meanwhile is read from its beginning."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -146,6 +146,26 @@ def test_a_file_that_was_empty_is_known_by_its_lines_before_a_sink_has_settled_o
     saved, _ = load(path)
     assert saved is not None
     assert (saved.head, saved.offset) == (digest(b"a line\n"), 0)
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_one_file_by_two_names_is_read_once_also_through_a_rotation(
+    follow: type[Following], link: Callable[[Path, str], None]
+) -> None:
+    misbehaving.healed.set()
+    log = Path("app.log")
+    log.write_text("one\n")
+    link(Path("current.log"), "app.log")
+    run = follow("app.log", "./app.log", "current.log", "app.log.1")
+    run.looks_again()
+    log.rename("app.log.1")
+    log.write_text("two\n")
+    run.looks_again()
+    with Path("app.log.1").open("a") as late:
+        late.write("late\n")
+    run.looks_again()
+    assert run.end().sinks["out"][0] == 3
+    assert stored() == ["late", "one", "two"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])

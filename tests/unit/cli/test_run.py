@@ -45,6 +45,13 @@ def test_files_are_divided_and_none_is_read_twice_by_another_name(logs: list[str
     assert names_of(logs) == ["a.log"] * 8 + ["b.log"] * 8
 
 
+def test_one_process_reads_no_file_twice_by_another_name(logs: list[str]) -> None:
+    Path("link.log").symlink_to("b.log")
+    result = CliRunner().invoke(app, ["run", *logs, "./a.log", "link.log"])
+    assert result.exit_code == 0
+    assert "4,000 events read" in " ".join(result.output.split())
+
+
 def test_files_whose_order_matters_or_whose_lines_belong_together_are_not_divided(logs: list[str]) -> None:
     assert names_of(logs, ordered=True) == ["a.log", "b.log"]
     assert names_of(logs, config=ROUTING + "input: {multiline: true}\n") == ["a.log", "b.log"]
