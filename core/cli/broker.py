@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.options import ROUTING_FILE, ConfigOption, checked_seconds
 from logweir.cli.printable import json_printable, printable, sized
 from logweir.cli.screen import Screen
 from logweir.cli.sinks import require_sink
@@ -54,7 +54,9 @@ def status(
     timeout: Annotated[
         float | None,
         typer.Option(
-            help="Seconds for each broker to answer; its sink's retry.timeout by default.", min=0.01
+            help="Seconds for each broker to answer; its sink's retry.timeout by default.",
+            min=0.01,
+            callback=checked_seconds,
         ),
     ] = None,
     as_lines: Annotated[bool, typer.Option("--json", help="Answer in JSON, one sink to a line.")] = False,

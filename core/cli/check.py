@@ -14,7 +14,7 @@ from rich.text import Text
 
 from logweir.cli.dead_letter_tables import kept
 from logweir.cli.metrics_client import look, url_of
-from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.options import ROUTING_FILE, ConfigOption, checked_seconds
 from logweir.cli.printable import printable
 from logweir.cli.screen import Screen
 from logweir.cli.tables import health_word, table_of
@@ -48,7 +48,11 @@ def check(
     probe: Annotated[bool, typer.Option(help="Open every sink and ask whether it can serve.")] = True,
     timeout: Annotated[
         float | None,
-        typer.Option(help="Seconds for each sink to answer; its retry.timeout by default.", min=0.01),
+        typer.Option(
+            help="Seconds for each sink to answer; its retry.timeout by default.",
+            min=0.01,
+            callback=checked_seconds,
+        ),
     ] = None,
 ) -> None:
     """Validate routing.yaml and probe every sink."""

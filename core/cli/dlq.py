@@ -17,7 +17,7 @@ from rich.text import Text
 
 from logweir.cli.dead_letter_options import JsonOption, LimitOption, with_selection
 from logweir.cli.dead_letter_tables import as_json, described, kept, listed
-from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.options import ROUTING_FILE, ConfigOption, checked_seconds
 from logweir.cli.printable import json_printable, printable
 from logweir.cli.screen import Screen
 from logweir.cli.sinks import require_sink
@@ -93,7 +93,10 @@ def replay(
     limit: LimitOption = None,
     to: Annotated[str | None, typer.Option("--to", help="Another sink than the letters' own.")] = None,
     timeout: Annotated[
-        float, typer.Option(help="Seconds that a sink may go without an answer.", min=0.01)
+        float,
+        typer.Option(
+            help="Seconds that a sink may go without an answer.", min=0.01, callback=checked_seconds
+        ),
     ] = 60.0,
     as_lines: JsonOption = False,
     config: ConfigOption = ROUTING_FILE,
@@ -193,7 +196,7 @@ def _confirm(count: int) -> None:
 
 
 def _is_terminal() -> bool:
-    return sys.stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _drop(letters: AllDeadLetters, selection: Selection, limit: int | None) -> int:

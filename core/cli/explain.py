@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from logweir.cli.event_argument import parsed_event
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
 from logweir.cli.screen import Screen
+from logweir.cli.standard_input import standard_input
 from logweir.cli.tables import table_of
 from logweir.config import strategies
 from logweir.config.loading import load_config
@@ -65,7 +65,7 @@ def _given(event: str) -> Iterator[Parsed]:
     if event != "-":
         yield _parsed(event)
         return
-    for number, line in enumerate(sys.stdin.buffer, 1):
+    for number, line in enumerate(standard_input(), 1):
         if line.strip():
             try:
                 yield _parsed(line.decode("utf-8", "surrogateescape"))
@@ -85,7 +85,7 @@ def _refuse_unknown(parsed: Parsed) -> None:
     """A level or kind that logging would not know is a slip here: the answer would be about another event."""
     for key, known in (("level", LEVELS), ("kind", [kind.value for kind in Kind])):
         value = parsed.fields.get(key)
-        if value is not None and parsed.own is None and value not in known:
+        if value is not None and parsed.own is None and str(value) not in known:
             raise typer.BadParameter(no_such(key, str(value), known))
 
 

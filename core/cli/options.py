@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
 
-__all__ = ["ROUTING_FILE", "ConfigOption"]
+__all__ = ["ROUTING_FILE", "ConfigOption", "checked_seconds"]
+
+#: No clock waits much longer than this for anything.
+_LONGEST = 100 * 365 * 86_400.0
 
 #: The file that is read where none is named.
 ROUTING_FILE = "routing.yaml"
@@ -14,6 +18,18 @@ ROUTING_FILE = "routing.yaml"
 
 def _remember(context: typer.Context, value: str) -> str:
     context.find_root().obj = value
+    return value
+
+
+def checked_seconds(value: float | None) -> float | None:
+    """Return the seconds of an option if they can be waited for.
+
+    Raises:
+        typer.BadParameter: They are less than none, no number, or longer than 100 years.
+    """
+    if value is not None and not 0 <= value <= _LONGEST:
+        what = "no number" if math.isnan(value) else f"{value:g}"
+        raise typer.BadParameter(f"it is {what}; give seconds from 0 to {_LONGEST:.0f}")
     return value
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from logweir.cli.event_argument import parsed_event
 from logweir.cli.options import ROUTING_FILE, ConfigOption
 from logweir.cli.printable import json_printable, printable
 from logweir.cli.screen import Screen
+from logweir.cli.standard_input import standard_input
 from logweir.cli.tables import table_of
 from logweir.config.loading import load_config
 from logweir.redaction.scan import Masked
@@ -34,7 +34,7 @@ def redact(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
 ) -> None:
     """Show an event as it would be stored, and which rule masks what."""
-    given = sys.stdin.read() if event == "-" else event
+    given = standard_input().read().decode("utf-8", "surrogateescape") if event == "-" else event
     settings = load_config(config)
     name, fields = (given, {}) if text else _parsed(given)
     snapshot = snapshotter_of(settings.redact, settings.limits)

@@ -29,7 +29,7 @@ from rich.progress import (
 )
 
 from logweir.cli.interruption import Interruption, end_by
-from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.options import ROUTING_FILE, ConfigOption, checked_seconds
 from logweir.cli.printable import printable
 from logweir.cli.run_follow import Follower
 from logweir.cli.run_inputs import Input, Unreadable
@@ -39,6 +39,7 @@ from logweir.cli.run_lines import LineReader
 from logweir.cli.run_outcome import Outcome, rates, summary
 from logweir.cli.run_plan import Plan, planned
 from logweir.cli.run_process import Options, is_file, read_here, read_pieces
+from logweir.cli.standard_input import standard_input
 from logweir.config.loading import load_config
 from logweir.errors import MissingDependency
 from logweir.integrations.log_lines import LineFormat
@@ -77,6 +78,9 @@ _JobsOption = Annotated[
         "--jobs", help="So many processes, which read files and ranges of files.", min=1, max=256, metavar="N"
     ),
 ]
+_Timeout = Annotated[
+    float, typer.Option(help="Seconds to wait for sinks that take nothing.", callback=checked_seconds)
+]
 _Ordered = Annotated[
     bool, typer.Option("--ordered", help="With --jobs, read each file by one process, in its order.")
 ]
@@ -86,7 +90,7 @@ def run(
     files: _Files = None,
     config: ConfigOption = ROUTING_FILE,
     line_format: _Format = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for sinks that take nothing.")] = 60.0,
+    timeout: _Timeout = 60.0,
     follow: _Follow = False,
     from_start: _FromStart = False,
     checkpoint: _Checkpoint = None,
@@ -111,7 +115,7 @@ def run(
     names = ["-" if _is_stdin(name) else name for name in files or ["-"]]
     _require_files(names, follow=follow)
     console = Console(stderr=True)
-    if "-" in names and sys.stdin.isatty():
+    if "-" in names and standard_input().isatty():
         console.print(
             "reading lines from this terminal, until Ctrl-D; name files to read those", soft_wrap=True
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from logweir.cli.run_inputs import Unreadable
 from logweir.cli.run_lines import LineReader
 from logweir.cli.run_outcome import Outcome
 from logweir.cli.run_pieces import Piece
+from logweir.cli.standard_input import standard_input
 from logweir.config.input import InputConfig
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters
@@ -149,7 +149,7 @@ def _read_one(reader: LineReader, piece: Piece, advance: Callable[[int], object]
     elif is_file(name):
         reader.read_file(name, advance, piece.start, piece.end)
     elif name == "-":
-        reader.read_pipe(name, sys.stdin.buffer.fileno(), advance)
+        reader.read_pipe(name, standard_input().fileno(), advance)
     else:
         # Opened without waiting for a writer, so that a signal is heard while there is none.
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from logweir.cli import filters
 from logweir.cli.event_printer import EventPrinter
-from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.options import ROUTING_FILE, ConfigOption, checked_seconds
 from logweir.cli.printable import printable
 from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
@@ -34,7 +34,9 @@ def tail(
     since: Annotated[
         str | None, typer.Option(help=f"Begin with the events since then: {MOMENT_HELP}; now by default.")
     ] = None,
-    interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05)] = 1.0,
+    interval: Annotated[
+        float, typer.Option(help="Seconds between two looks.", min=0.05, callback=checked_seconds)
+    ] = 1.0,
     json: Annotated[bool, typer.Option("--json", help="One JSON object for each event.")] = False,
     config: ConfigOption = ROUTING_FILE,
 ) -> None:

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from logweir.cli.metrics_client import Picture, SinkRow, look, look_at_each, url_of
-from logweir.cli.options import ROUTING_FILE, ConfigOption
+from logweir.cli.options import ROUTING_FILE, ConfigOption, checked_seconds
 from logweir.cli.printable import printable
 from logweir.cli.screen import Screen
 from logweir.cli.top_table import shown
@@ -32,7 +32,9 @@ def top(
         str | None, typer.Option(help="Where the metrics are; by default as `metrics` of the file says.")
     ] = None,
     config: ConfigOption = ROUTING_FILE,
-    interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 1.0,
+    interval: Annotated[
+        float, typer.Option(help="Seconds between two looks.", min=0.1, callback=checked_seconds)
+    ] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Look over one interval, print it, and end.")] = False,
     as_lines: Annotated[bool, typer.Option("--json", help="As --once, in JSON, one sink to a line.")] = False,
     processes: Annotated[

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from logweir.config.models import RoutingConfig
 from logweir.config.pydantic_errors import describe, shown
@@ -117,6 +117,14 @@ class RouteTests(StrictModel):
     events without a trace are made of it, so that a share of them is kept, the same each time."""
     cases: list[RouteCase] = Field(min_length=1)
     """The cases."""
+
+    @field_validator("environment")
+    @classmethod
+    def _can_be_set(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name, value in environment.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise ValueError(f"no variable can be {name!r}: its name has a character at least and no =")
+        return environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,15 +83,17 @@ def test_what_is_no_event_gives_exit_code_2(event: str) -> None:
     [
         ("level", "gold", "there are debug, info, warning, error, critical"),
         ("kind", "tracking", "did you mean 'tracing'?"),
+        ("level", ["gold"], "there are debug, info, warning, error, critical"),
+        ("kind", {"audit": 1}, "there are audit, tracing"),
     ],
 )
 def test_x2_a_level_or_kind_that_nobody_knows_is_refused_with_those_that_are_known(
-    key: str, value: str, advice: str
+    key: str, value: object, advice: str
 ) -> None:
     result = explain(json.dumps({"event": "x", key: value}))
     assert result.exit_code == 2
     said = " ".join(result.output.replace("│", "").split())
-    assert f"there is no {key} {value!r}; {advice}" in said
+    assert f"there is no {key} {str(value)!r}; {advice}" in said
 
 
 def test_x2_a_rule_of_the_strategy_is_credited_to_it(tmp_path: Path) -> None:

@@ -139,6 +139,18 @@ WRONG = {
     ),
     "no expectation": (case("{event: x}", "{}"), "4:13: cases[0].expect: nothing is expected"),
     "an empty expectation": (case("{event: x}", "{sinks: }"), "sinks is empty; leave it out, or write []"),
+    "a variable without a name": (
+        'environment: {"": x}\n' + case("{event: x}", "{kind: audit}"),
+        "1:14: environment: no variable can be ''",
+    ),
+    "a variable with an odd name": (
+        "environment: {A=B: x}\n" + case("{event: x}", "{kind: audit}"),
+        "1:14: environment: no variable can be 'A=B'",
+    ),
+    "a variable with an odd value": (
+        'environment: {A: "a\\0b"}\n' + case("{event: x}", "{kind: audit}"),
+        "1:14: environment: no variable can be 'A'",
+    ),
     "an odd sampling": (
         "sampling: [1]\n" + case("{event: x}", "{kind: audit}"),
         "1:11: sampling: sampling must be always",

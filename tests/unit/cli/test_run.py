@@ -1,6 +1,9 @@
 """``logweir run``: what is divided among processes, what is refused, and what their counts are together."""
 
 import gzip
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,24 @@ def test_a_number_of_jobs_that_makes_no_sense_is_refused(logs: list[str], option
     result = CliRunner().invoke(app, ["run", "a.log", *options])
     assert result.exit_code == 2
     assert "--jobs" in result.output
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "-1", "1e10"])
+def test_a_timeout_that_nobody_can_wait_for_is_refused_before_anything_is_read(
+    logs: list[str], seconds: str
+) -> None:
+    result = CliRunner().invoke(app, ["run", "a.log", "--timeout", seconds])
+    assert result.exit_code == 2
+    assert "--timeout" in result.output
+    assert not Path(".logweir").exists()
+
+
+@pytest.mark.parametrize("command", [["run", "-"], ["explain", "-"], ["redact", "-"]])
+def test_a_closed_standard_input_is_wrong_input(logs: list[str], command: list[str]) -> None:
+    logweir = shlex.join([str(Path(sys.executable).with_name("logweir")), *command])
+    result = subprocess.run(["sh", "-c", f"{logweir} <&-"], check=False, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "the standard input is closed" in " ".join(result.stderr.split())
 
 
 def test_a_file_of_which_ranges_are_left_is_not_followed(logs: list[str]) -> None:
