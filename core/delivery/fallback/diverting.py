@@ -15,6 +15,7 @@ events, and they go to the fallback all the same.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from logweir.delivery.answer_check import sound
@@ -36,6 +37,11 @@ __all__ = ["Diverting"]
 
 #: Seconds between two looks, in a pause before a retry, whether the circuit is due to open.
 _LOOK = 0.25
+#: The share of the time for a write after which no further piece of a batch is begun: who is cut off in the
+#: middle does not know what the fallback has stored, and begins with all of it anew.
+_SHARE = 0.5
+# The most events that are remembered as refused.
+_MOST_REFUSED = 10_000
 
 
 class Diverting(Sink[SinkConfig]):
@@ -47,6 +53,7 @@ class Diverting(Sink[SinkConfig]):
         settings: When events go there.
         circuit: Decides where the next write goes.
         ledger: The notes of what may be in the fallback.
+        now: Monotonic seconds.
 
     Attributes:
         sink: The sink.
@@ -64,6 +71,7 @@ class Diverting(Sink[SinkConfig]):
         settings: FallbackConfig,
         circuit: Circuit,
         ledger: Ledger,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(sink.config, sink.context)
         self.sink = sink
@@ -74,6 +82,12 @@ class Diverting(Sink[SinkConfig]):
         self.counters = DeliveryCounters()
         self._for_sink = for_sink(sink)
         self._for_other = for_sink(other)
+        self._now = now
+        # The most events that are offered to the fallback at once, and those that it has refused, which are
+        # offered last. Both outlive a batch: where the time is up before anything has passed, the next
+        # attempt goes on from there.
+        self._most = sink.config.batch.max_events
+        self._refused = set[str]()
         self._sink_is_open = self._other_is_open = False
         self._opening = asyncio.Lock()
 
@@ -195,10 +209,10 @@ class Diverting(Sink[SinkConfig]):
         """
         await self.open_other()
         ids = [event.id for event in batch]
-        await self._noted(lambda: self.ledger.note(ids))
-        answer = not_dead(await self._offer(batch))
+        answer, later = await self._offer_in_time(batch)
+        answer = not_dead(answer)
         stored = [one for index, one in enumerate(ids) if index not in answer.retry]
-        refused = [one for index, one in enumerate(ids) if index in answer.retry]
+        refused = [one for index, one in enumerate(ids) if index in answer.retry and index not in later]
         self.counters.diverted += len(stored)
         try:
             await self._noted(lambda: self.ledger.settle(stored, refused))
@@ -206,19 +220,49 @@ class Diverting(Sink[SinkConfig]):
             report(f"{self.context.name}.notes", "%s", error)
         return answer
 
-    async def _offer(self, batch: Sequence[Event]) -> WriteResult:
-        """Write to the fallback; a batch that it refuses whole is split, until what it refuses is alone."""
+    async def _offer_in_time(self, batch: Sequence[Event]) -> tuple[WriteResult, frozenset[int]]:
+        """Write to the fallback; a batch that it refuses whole is split, until what it refuses is alone.
+
+        Returns:
+            The answer, in which what the time was too short for is to be sent again, and the places of that.
+        """
+        deadline = self._now() + self.config.retry.timeout * _SHARE
+        places = sorted(range(len(batch)), key=lambda place: batch[place].id in self._refused)
+        answers: list[tuple[Sequence[int], WriteResult]] = []
+        while places:
+            piece = places[: self._most]
+            answer = await self._offer([batch[place] for place in piece])
+            if answer is None:
+                self._most = len(piece) // 2
+            else:
+                answers.append((piece, answer))
+                self._note_refused([batch[piece[index]].id for index in answer.rejected])
+                del places[: len(piece)]
+                self._most = min(2 * self._most, self.config.batch.max_events)
+            if self._now() >= deadline:
+                break
+        if places:
+            reason = f"the fallback {self.settings.to!r} had no time left for it"
+            everything = frozenset(range(len(places)))
+            answers.append((places, WriteResult(retry=everything, retry_reason=reason)))
+        return joined(*answers), frozenset(places)
+
+    async def _offer(self, batch: Sequence[Event]) -> WriteResult | None:
+        """Write to the fallback; None where it refuses several events as a whole."""
+        ids = [event.id for event in batch]
+        await self._noted(lambda: self.ledger.note(ids))
         try:
             answer = await contained(lambda: self.other.write(self._for_other(batch)))
             return sound(answer, len(batch))
         except SinkRejected as error:
-            if len(batch) == 1:
-                return WriteResult(rejected={0: str(error)})
+            return WriteResult(rejected={0: str(error)}) if len(batch) == 1 else None
         except Exception as error:
             raise self._unavailable(error) from error
-        middle = len(batch) // 2
-        first, second = range(middle), range(middle, len(batch))
-        return joined((first, await self._offer(batch[:middle])), (second, await self._offer(batch[middle:])))
+
+    def _note_refused(self, ids: Sequence[str]) -> None:
+        if len(self._refused) + len(ids) > _MOST_REFUSED:
+            self._refused.clear()
+        self._refused.update(ids)
 
     async def _noted(self, work: Callable[[], None]) -> None:
         try:

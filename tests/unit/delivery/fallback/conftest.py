@@ -34,6 +34,7 @@ class Store(MemorySink):
         self.opened = self.writes = 0
         self.after_storing: Exception | None = None
         self.hangs = False
+        self.on_write: Callable[[], object] = lambda: None
 
     async def open(self) -> None:
         if self.down is not None:
@@ -45,6 +46,7 @@ class Store(MemorySink):
 
     async def write(self, batch: Sequence[Event]) -> WriteResult:
         self.writes += 1
+        self.on_write()
         if self.hangs:
             await asyncio.Event().wait()
         if self.down is not None:
@@ -76,7 +78,7 @@ class Pair:
         config = FallbackConfig.model_validate({"to": "b", "after": "10s", **settings})
         self.circuit = Circuit(config, self.sink.config.retry, lambda: self.now)
         self.ledger = Ledger(data_dir, "a", "b", lambda: self.now)
-        self.both = Diverting(self.sink, self.other, config, self.circuit, self.ledger)
+        self.both = Diverting(self.sink, self.other, config, self.circuit, self.ledger, lambda: self.now)
         self.returning = self.another_process()
 
     def another_process(self) -> Returning:

@@ -1,7 +1,7 @@
 """A sink with a fallback: each batch goes to one of the two, and nothing is lost or repeated by it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -253,3 +253,50 @@ async def test_both_are_closed_even_if_the_first_cannot_be(pair: Pairs) -> None:
     with pytest.raises(RuntimeError):
         await one.both.close()
     assert closed == ["b"]
+
+
+@pytest.mark.parametrize("seconds", [2.0, 6.0, 19.0])  # of the 20 that a write may take
+@pytest.mark.parametrize("poisoned", [[0], [31], [0, 16, 31], [*range(0, 32, 2)]])
+async def test_a_slow_fallback_stores_all_but_what_it_refuses_however_often_the_time_is_up(
+    pair: Pairs, seconds: float, poisoned: Sequence[int]
+) -> None:
+    one = pair()
+    await one.both.open()
+    await one.diverts()
+    one.other.refused = {"poison"}
+    began = 0.0
+
+    def takes() -> None:
+        one.now += seconds
+        assert one.now - began < one.sink.config.retry.timeout
+
+    one.other.on_write = takes
+    waiting = one.events(*("poison" if number in poisoned else "good" for number in range(32)))
+    good = {event.id for event in waiting if event.name == "good"}
+    for _ in range(100):
+        began = one.now
+        answer = await one.both.write(waiting)
+        waiting = [waiting[index] for index in sorted(answer.retry)]
+        if len(waiting) == len(poisoned):
+            break
+    assert set(one.other.events) == good
+
+
+async def test_what_a_slow_fallback_had_no_time_for_may_be_there_from_an_earlier_write(pair: Pairs) -> None:
+    one = pair()
+    await one.both.open()
+    await one.diverts()
+    waiting = one.events("poison", "x", "y", "z")
+    one.other.hangs = True
+    await given_up(one.both.write(waiting), lambda: one.other.writes)
+    one.other.hangs = False
+    one.other.refused = {"poison"}
+
+    def takes() -> None:
+        one.now += 15.0
+
+    one.other.on_write = takes
+    answer = await one.both.write(waiting)
+    assert answer.retry == {0, 1, 2, 3}
+    assert "no time left" in answer.retry_reason
+    assert await one.noted() == 4
