@@ -89,7 +89,7 @@ class Diverting(Sink[SinkConfig]):
         self._most = sink.config.batch.max_events
         self._refused = set[str]()
         self._sink_is_open = self._other_is_open = False
-        self._opening = asyncio.Lock()
+        self._opening_sink, self._opening_other = asyncio.Lock(), asyncio.Lock()
 
     def attach(self, counters: DeliveryCounters, filled: Callable[[], float]) -> None:
         """Take what only the channel has: its counters, and which share of its queue is filled."""
@@ -126,15 +126,16 @@ class Diverting(Sink[SinkConfig]):
         self.note_state()
 
     async def open_sink(self) -> None:
-        """Open the sink, unless it was opened before."""
-        if self._sink_is_open:
-            return
-        try:
-            await self.sink.open()
-        except BaseException as error:
-            self.circuit.failed(_reason(error))
-            raise
-        self._sink_is_open = True
+        """Open the sink, unless it was opened before; who comes while it is being opened waits for that."""
+        async with self._opening_sink:
+            if self._sink_is_open:
+                return
+            try:
+                await self.sink.open()
+            except BaseException as error:
+                self.circuit.failed(_reason(error))
+                raise
+            self._sink_is_open = True
 
     async def open_other(self) -> None:
         """Open the fallback, unless it was opened before.
@@ -142,7 +143,7 @@ class Diverting(Sink[SinkConfig]):
         Raises:
             SinkUnavailable: It cannot be opened.
         """
-        async with self._opening:
+        async with self._opening_other:
             if not self._other_is_open:
                 try:
                     await contained(self.other.open)

@@ -104,13 +104,17 @@ class Returning:
 
     async def _why_down(self) -> str | None:
         """Why the sink cannot serve; None if it says that it can."""
-        sink, timeout = self._both.sink, self._both.config.retry.timeout
         try:
-            await call_sink(self._both.open_sink, timeout, self._call("open"))
-            health = await call_sink(sink.check, timeout, self._call("check"))
+            await self._open_sink()
+            health = await call_sink(
+                self._both.sink.check, self._both.config.retry.timeout, self._call("check")
+            )
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
             return str(error) or type(error).__name__
         return health.detail or "it says that it is down" if health.status is HealthStatus.DOWN else None
+
+    async def _open_sink(self) -> None:
+        await call_sink(self._both.open_sink, self._both.config.retry.timeout, self._call("open"))
 
     async def _return_some(self) -> bool:
         counters, ledger = self._both.counters, self._both.ledger
@@ -121,6 +125,8 @@ class Returning:
         ):
             return False
         try:
+            # This task begins beside the channel's own attempt to open the sink.
+            await self._open_sink()
             limit = self._both.config.batch.max_events
             noted = await self._in_thread(lambda: ledger.oldest(limit, _LOOK))
             if noted:

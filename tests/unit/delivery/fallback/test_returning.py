@@ -202,3 +202,42 @@ async def test_a_failure_is_reported_and_the_task_goes_on(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_notes_of_an_earlier_life_come_back_only_when_the_sink_is_open(
+    pair: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = pair(**RETURN)
+    events = one.events("x", "y")
+    ids = [event.id for event in events]
+    await one.other.write(events)
+    await asyncio.to_thread(one.ledger.note, ids)
+    await asyncio.to_thread(one.ledger.settle, ids, [])
+    begun, may_end, order = asyncio.Event(), asyncio.Event(), []
+
+    async def opens() -> None:
+        order.append("open begins")
+        begun.set()
+        await may_end.wait()
+        order.append("open ends")
+
+    monkeypatch.setattr(one.sink, "open", opens)
+    one.sink.on_write = lambda: order.append("write")
+    opening = asyncio.ensure_future(one.both.open())
+    await begun.wait()
+    returning = asyncio.ensure_future(one.works())
+    for _ in range(20):  # it looks into its notes, in threads
+        await asyncio.sleep(0.005)
+    may_end.set()
+    await asyncio.gather(opening, returning)
+    assert order == ["open begins", "open ends", "write"]
+    assert (one.sink.names, one.other.names) == (["x", "y"], [])
+
+
+async def test_a_sink_that_nobody_has_opened_is_opened_before_anything_comes_back(pair: Pairs) -> None:
+    one = pair(**RETURN)
+    events = one.events("x")
+    await one.other.write(events)
+    await asyncio.to_thread(one.ledger.note, [events[0].id])
+    await one.works()
+    assert (one.sink.opened, one.sink.names) == (1, ["x"])
