@@ -3,8 +3,8 @@
 A transaction of the application's commits a row and, with it, a note in the outbox beside the table (the
 "transactional outbox" pattern). The outbox relay, on the loop thread, finds notes (those of rolled
 back transactions never come into being), hands each event to the queues of the other sinks, and deletes the
-note when every one of them has it for good. A crash in between repeats it, which sinks absorb by id: at
-least once, and only if the transaction committed.
+note when every one of them has it for good, be it as a dead letter. A crash in between repeats it, which
+sinks absorb by id: at least once, and only if the transaction committed.
 """
 
 from __future__ import annotations

@@ -112,6 +112,10 @@ class Receipt:
         self._levels["stored"].settle(sink, reason)
         self._call_due()
 
+    def dead_letter(self, sink: str, reason: str) -> None:
+        """Note that the event is kept as a dead letter, and the sink will not store it by itself."""
+        self.settled(sink, f"dead letter: {reason}")
+
     def unreported(self, sink: str) -> None:
         """Note that nobody will say whether a sink has stored the event: another process delivers it."""
         self._levels["stored"].settle(
@@ -225,6 +229,10 @@ class OpenReceipts:
     def settled(self, sink: str, event: Event, failure: str | None = None) -> None:
         """Pass on that ``sink`` is done with ``event``."""
         self._pass_on(event, lambda receipt: receipt.settled(sink, failure))
+
+    def dead_letter(self, sink: str, event: Event, reason: str) -> None:
+        """Pass on that ``event`` is a dead letter of ``sink``."""
+        self._pass_on(event, lambda receipt: receipt.dead_letter(sink, reason))
 
     def unreported(self, sink: str, event: Event) -> None:
         """Pass on that nobody will say whether ``sink`` has stored ``event``."""

@@ -324,4 +324,4 @@ class Worker:
                 event.name,
                 reason,
             )
-            self._receipts.settled(self._name, event, f"dead letter: {reason}")
+            self._receipts.dead_letter(self._name, event, reason)

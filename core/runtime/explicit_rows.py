@@ -96,7 +96,7 @@ class ExplicitRows:
     async def forward(self, event: Event, source: str) -> None:
         """Hand an event of an outbox to the other sinks of its route, and wait until all have it for good.
 
-        Where a queue is on disk, it has it for good.
+        A queue on disk has it for good, and so have the dead letters.
 
         Raises:
             AuditError: Not all have it.
@@ -104,13 +104,22 @@ class ExplicitRows:
         pipeline = self._fan_out.pipeline
         channels = [channel for channel in pipeline.router.route(event) if channel.name != source]
         if channels:
-            receipt = Receipt(event, tuple(channel.name for channel in channels))
+            receipt = _Forwarded(event, tuple(channel.name for channel in channels))
             self._fan_out.put_audit(receipt, channels, "durable")
             await receipt.acknowledged("durable", pipeline.config.audit.timeout)
 
     def _channel(self, event: Event, name: str | None) -> Channel:
         pipeline = self._fan_out.pipeline
         return direct_write.find_transactional(pipeline.channels, pipeline.router.route(event), name)
+
+
+class _Forwarded(Receipt):
+    """The receipt of an event whose note is deleted when nobody needs it any more."""
+
+    def dead_letter(self, sink: str, reason: str) -> None:
+        """See :meth:`Receipt.dead_letter`: it is kept there, and would only be refused again."""
+        del reason
+        self.settled(sink, None)
 
 
 def _not_written(event: Event, error: TimeoutError) -> AuditError:

@@ -31,6 +31,13 @@ TRANSFERS = Table(
 )
 
 
+def notes_in(folder: Path) -> int:
+    with sqlite3.connect(folder / "bank.db") as connection:
+        count: int = connection.execute("SELECT count(*) FROM audit_log_outbox").fetchone()[0]
+    connection.close()
+    return count
+
+
 def config(folder: Path, **sink: Any) -> dict[str, Any]:
     return {
         "data_dir": str(folder / "data"),
@@ -253,6 +260,22 @@ async def test_what_could_not_be_relayed_is_relayed_by_the_next_process(
     async with logweir.running(config(tmp_path, outbox=True)):
         await until(relayed, timeout=30)
         assert list(relayed()) == [event.id]
+
+
+async def test_what_another_sink_refuses_is_its_dead_letter_and_not_relayed_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picky = config(tmp_path, outbox=True)
+    picky["sinks"]["copy"] |= {"type": "support.sinks:RefusesBad", "queue": {"type": "memory"}}
+    async with logweir.running(picky) as runtime:
+        await LogService().create_audit_log(user_id=7, action="bad")
+        await until(lambda: runtime.metrics().sinks["copy"].dead)
+        await LogService().create_audit_log(user_id=7, action="fund.transfer")
+        await until(lambda: runtime.metrics().sinks["copy"].stored)
+        await until(lambda: notes_in(tmp_path) == 0)
+        assert runtime.metrics().sinks["copy"].dead == 1
+    assert "an event of the outbox" not in caplog.text
 
 
 async def test_fastapi_gives_an_endpoint_the_service_in_its_own_session(engine: AsyncEngine) -> None:
