@@ -132,21 +132,23 @@ class HostSpool:
 
     def read_set_aside(self, backlog: Backlog, group: Group) -> list[Held] | None:
         """See :meth:`Spool.read_set_aside`; blocks."""
-        del backlog
         with self.lock:
             origins = {each: self._origins[each] for each in group.positions if each in self._origins}
         by_source: dict[Source, dict[int, int]] = {}
         for position, (source, place) in origins.items():
             by_source.setdefault(source, {})[place.seq] = position
         held: list[Held] = []
+        settled: list[int] = []
         try:
             with self._turn:
                 for source, positions in by_source.items():
-                    rows = source.read_at(sorted(positions))
+                    rows, ended = source.read_at(sorted(positions))
                     held += [Held(positions[seq], event) for seq, event in rows]
+                    settled += [positions[seq] for seq in ended]
         except (OSError, sqlite3.Error) as error:
             self._report_trouble(error)
             return None
+        self.remove(backlog, settled)
         return sorted(held, key=lambda item: item.seq)
 
     # -- the pump -----------------------------------------------------------------------------------

@@ -158,17 +158,22 @@ class Source:
             self._low = seq + 1
         return places
 
-    def read_at(self, positions: Sequence[int]) -> list[Held]:
-        """Read rows again that were set aside; those that are gone are missing.
+    def read_at(self, positions: Sequence[int]) -> tuple[list[Held], list[int]]:
+        """Read rows again that were set aside.
+
+        Returns:
+            The events, and the positions of what is settled: it is gone, or has become a dead letter.
 
         Raises:
             sqlite3.Error: They cannot be read just now.
         """
         file = self._opened()
         if file is None:
-            return []
-        held, _ = decoded(file, self._sink, file.read_at(self._sink, positions), self._dead_letters)
-        return held
+            return [], []
+        rows = file.read_at(self._sink, positions)
+        held, dead = decoded(file, self._sink, rows, self._dead_letters)
+        gone = set(positions).difference([row.seq for row in rows])
+        return held, [*dead, *gone]
 
     def _opened(self) -> _ForeignFile | None:
         """The file, if it can be read: it is there, and not still being made."""
