@@ -27,6 +27,7 @@ __all__ = [
     "Place",
     "Seam",
     "Seams",
+    "Stock",
     "StoreMissing",
     "Tally",
     "Trouble",
@@ -114,6 +115,21 @@ class Finding:
     time: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What there is at one time.
+
+    Attributes:
+        rows: All rows of the table.
+        unlinked: Those without a whole link.
+        gone: Rows of chains whose deletion was noted by then.
+    """
+
+    rows: int
+    unlinked: int
+    gone: int
+
+
 @dataclass(slots=True)
 class Tally:
     """How far a verification is.
@@ -123,18 +139,28 @@ class Tally:
         rows: Rows that belong to a chain.
         writers: Chains.
         unlinked: Rows from before chaining was turned on.
+        loose: Other rows without a whole link.
+        stock: What there was when it began; None where that is not known.
     """
 
     expected: int = 0
     rows: int = 0
     writers: int = 0
     unlinked: int = 0
+    loose: int = 0
+    stock: Stock | None = field(default=None, compare=False)
+
+    @property
+    def read(self) -> int:
+        """How many rows were looked at."""
+        return self.rows + self.unlinked + self.loose
 
     def add(self, other: Tally) -> None:
         """Count what another verification has looked at; what is expected stays as it is."""
         self.rows += other.rows
         self.writers += other.writers
         self.unlinked += other.unlinked
+        self.loose += other.loose
 
 
 class PartKind(StrEnum):
@@ -230,7 +256,7 @@ class Chained(Protocol):
         Args:
             parts: Into how many parts the rows of chains are divided, about.
             rows: How many rows a part has at least, about.
-            tally: Gets how many rows are expected.
+            tally: Gets how many rows are expected, and what there is.
 
         Raises:
             SinkUnavailable: The rows cannot be read.
@@ -247,6 +273,14 @@ class Chained(Protocol):
 
     async def settle(self, suspects: Sequence[Finding]) -> list[Finding]:
         """Say which rows of one chain, found by several parts, were exchanged; the others stay changed."""
+        ...
+
+    def unread(self, tally: Tally) -> AsyncIterator[Finding]:
+        """Find out whether rows were there from the beginning that no part has read.
+
+        Args:
+            tally: What all parts have looked at, and what there was before them.
+        """
         ...
 
     def beginning(self) -> AsyncIterator[Finding]:

@@ -18,7 +18,7 @@ from logweir.cli.verify_job import Task
 from logweir.config.models import RoutingConfig
 from logweir.errors import LogweirError
 from logweir.process.ends import cause_of_end
-from logweir.sinks.tamper_evidence import Chained, Finding, Part, PartKind, Seams, Tally
+from logweir.sinks.tamper_evidence import Chained, Finding, Part, PartKind, Seams, Stock, Tally
 from logweir.stores.reading import opened
 from logweir.stores.verification import MOST_LISTED, PartResult, across
 
@@ -37,12 +37,14 @@ class DividedSink:
         name: The sink.
         parts: Its parts, in their order, without that which comes after all others.
         expected: About how many rows there are.
+        stock: What there was before any part was verified, if that is known.
         results: What was found in each part; None until it is done.
     """
 
     name: str
     parts: Sequence[Part]
     expected: int
+    stock: Stock | None = None
     results: list[PartResult | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,7 +87,7 @@ class DividedSink:
         Raises:
             SinkUnavailable: The rows cannot be read.
         """
-        tally.expected = self.expected
+        tally.expected, tally.stock = self.expected, self.stock
         for result in self.done:
             tally.add(result.tally)
         async for finding in sink.beginning():
@@ -95,6 +97,8 @@ class DividedSink:
         async for finding in across(sink, self.parts, self.done):
             yield finding
         async for finding in sink.verify_part(Part(PartKind.ROWLESS), tally, Seams()):
+            yield finding
+        async for finding in sink.unread(tally):
             yield finding
 
 
@@ -107,7 +111,8 @@ async def divided(name: str, config: RoutingConfig, jobs: int) -> DividedSink:
     tally = Tally()
     async with opened(name, config, read_only=True) as sink:
         parts = await sink.itself.divide(jobs * _EACH, _WORTH, tally)
-    return DividedSink(name, [part for part in parts if part.kind is not PartKind.ROWLESS], tally.expected)
+    divided = [part for part in parts if part.kind is not PartKind.ROWLESS]
+    return DividedSink(name, divided, tally.expected, tally.stock)
 
 
 @dataclass(slots=True)

@@ -322,6 +322,10 @@ class SqlSink(Sink[SqlConfig]):
         """See :meth:`Chained.settle`."""
         return await self._verification().settle(suspects)
 
+    def unread(self, tally: Tally) -> AsyncIterator[Finding]:
+        """See :meth:`Chained.unread`."""
+        return self._verification().unread(tally)
+
     def beginning(self) -> AsyncIterator[Finding]:
         """See :meth:`Chained.beginning`."""
         return self._verification().about_beginning()

@@ -68,17 +68,24 @@ def audit_event(number: int, **fields: Any) -> Event:
 async def findings(sink: SqlSink) -> list[Finding]:
     """What is wrong, as the whole and as its parts find it."""
     found = [finding async for finding in sink.verify(Tally())]
-    again, _ = await findings_in_parts(sink, await sink.divide(_PARTS, 1, Tally()))
+    before = Tally()
+    again, _ = await findings_in_parts(sink, await sink.divide(_PARTS, 1, before), before)
     assert summary(again) == summary(found)
     return found
 
 
-async def findings_in_parts(sink: SqlSink, parts: Sequence[Part]) -> tuple[list[Finding], Tally]:
+async def findings_in_parts(
+    sink: SqlSink, parts: Sequence[Part], before: Tally | None = None
+) -> tuple[list[Finding], Tally]:
     """What is wrong, and what was looked at, the last part first, as no whole would do it."""
     results = [PartResult() for _ in parts]
     for part, result in reversed([*zip(parts, results, strict=True)]):
         await verify_one(sink, part, result)
-    return await put_together(sink, parts, results)
+    found, tally = await put_together(sink, parts, results)
+    if before is not None:
+        tally.stock = before.stock
+        found += [finding async for finding in sink.unread(tally)]
+    return found, tally
 
 
 async def put_together(

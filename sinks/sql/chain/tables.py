@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    case,
     delete,
     func,
     insert,
@@ -36,7 +37,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, join
 from logweir.sinks.sql.chain.identity import OLDER, ChainEnd, Identity
 from logweir.sinks.sql.table import CHAIN_COLUMNS, TABLE_OPTIONS
-from logweir.sinks.tamper_evidence import Head
+from logweir.sinks.tamper_evidence import Head, Stock
 
 __all__ = ["BEGINNING", "Beginning", "ChainTables", "HeadMoved"]
 
@@ -273,6 +274,19 @@ class ChainTables:
         current = self.identity.current
         ends = [ChainEnd(Head(*row), current) for row in connection.execute(wanted)]
         return ends, ends[-1].head.writer if ends else None
+
+    def stock(self, connection: Connection) -> Stock:
+        """Return how many rows there are.
+
+        The notes come first: of a row that is deleted meanwhile, its note must not be counted before it is.
+        """
+        gone, audit = self.gone.c, self._audit.c
+        # No integers, which whoever forged a note could make overflow.
+        noted = connection.scalar(select(func.sum(gone.last_seq * 1.0 - gone.first_seq + 1)))
+        is_unlinked = or_(audit.chain_writer.is_(None), audit.chain_seq.is_(None))
+        counts = select(func.count(), func.sum(case((is_unlinked, 1), else_=0))).select_from(self._audit)
+        rows, unlinked = connection.execute(counts).one()
+        return Stock(rows, int(unlinked or 0), int(noted or 0))
 
     # -- what was deleted legitimately --------------------------------------------------------------
 

@@ -52,3 +52,17 @@ async def test_no_name_that_python_takes_for_the_last_hides_rows(place: Place, t
         values = ", ".join("1" for _ in names[table].split(","))
         await place.run(f"INSERT INTO TABLE_{table} (writer, {names[table]}) VALUES ('{BEFORE}', {values})")
         assert (Trouble.CHANGED, 3, None) in summary(await findings(sink))
+
+
+async def test_rows_that_no_part_reads_are_a_finding(place: Place) -> None:
+    """As where only one of the tables has another order, so that a writer comes behind the last one there."""
+    await place.run(
+        "ALTER TABLE TABLE__chain RENAME TO kept",
+        "CREATE TABLE TABLE__chain AS SELECT * FROM kept",
+        f"INSERT INTO TABLE__chain VALUES ('{BEFORE}', 1, '1', 1)",
+        "DELETE FROM TABLE__chain_closed",
+    )
+    async with place.opened(key=KEY, read_only=True) as sink:
+        (finding,) = [item for item in await findings(sink) if item.writer is None]
+        assert finding.trouble is Trouble.INSERTED
+        assert finding.detail.startswith("5 rows were read by no part")

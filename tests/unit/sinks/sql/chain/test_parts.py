@@ -179,6 +179,19 @@ async def test_rows_of_which_many_have_a_wrong_hash_are_not_kept(
 # -- what others do meanwhile ---------------------------------------------------------------------------
 
 
+async def test_rows_that_are_deleted_and_written_meanwhile_are_not_called_hidden(place: Place) -> None:
+    async with place.opened(key=KEY) as sink:
+        before = Tally()
+        parts = await sink.divide(1000, 2, before)
+        ids = [row[0] for row in await place.run("SELECT id FROM TABLE_ ORDER BY chain_seq, chain_writer")]
+        for number in (0, 3, 5, 9, 17):  # the first has no link
+            await sink.delete([ids[number]])
+        found, tally = await findings_in_parts(sink, parts, before)
+        assert (found, tally.read) == ([], 13)
+        await sink.write([audit_event(100)])
+        assert (await findings_in_parts(sink, parts, before))[0] == []
+
+
 async def forge(place: Place, seq: int) -> None:
     """Change a row of a chain without a key, with a hash that fits it and the row before it."""
     ((table_id,),) = await place.run("SELECT table_id FROM TABLE__chain_ids")
