@@ -20,6 +20,7 @@ from logweir.event import Event, Kind
 from logweir.sinks.contract import Query, Sink, SinkConfig, SinkContext
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 from logweir.sinks.shared.destinations import Template, template_of
+from logweir.sinks.sql.chain.deleting import delete_rows
 from logweir.sinks.sql.chain.hashing import Seal
 from logweir.sinks.sql.chain.known import KnownChains
 from logweir.sinks.sql.chain.memory import ChainMemory
@@ -299,7 +300,7 @@ class SqlSink(Sink[SqlConfig]):
         for start in range(0, len(ids), PAGE):
             page = and_(self._database.has_id_in(self._table, ids[start : start + PAGE]), *also)
             if self._chain is not None:
-                gone += await connection.run_sync(self._chain.delete, page)
+                gone += await connection.run_sync(delete_rows, self._table, self._chain, self._database, page)
             else:
                 gone += (await connection.execute(delete(self._table).where(page))).rowcount
         return gone

@@ -6,6 +6,7 @@ Every tampering is reported by verifying, whatever the database; every honest op
 import json
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +301,40 @@ async def test_a_forged_row_is_found_wherever_it_hides(place: Place, name: str) 
         assert [(item.trouble, item.event_id) for item in await findings(sink)] == [
             (Trouble.INSERTED, forged["id"])
         ]
+
+
+# -- rows that retention is made to delete ---------------------------------------------------------------
+
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
+
+
+async def test_retention_signs_nothing_for_a_row_whose_time_was_set_back(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with place.opened(key=KEY) as sink:
+        events = [audit_event(number) for number in range(5)]
+        await sink.write([*events, audit_event(5, time_ns=1_000_000)])
+        await place.run("UPDATE TABLE_ SET time_us = 1000 WHERE chain_seq = 3")
+        assert await sink.prune(LONG_AGO) == 1  # the one that is as old as it says
+        assert "1 row is left" in caplog.text
+        assert events[2].id in caplog.text
+        assert await sink.delete([events[1].id, events[2].id]) == 1
+        assert [(item.trouble, item.seq) for item in await findings(sink)] == [(Trouble.CHANGED, 3)]
+
+
+async def test_retention_signs_nothing_for_a_row_that_was_made_to_fit_a_gap(place: Place) -> None:
+    async with place.opened(key=KEY) as sink:
+        await sink.write([audit_event(number) for number in range(5)])
+        (row,) = [row for row in await rows_of(place) if row["chain_seq"] == 3]
+        await place.run("DELETE FROM TABLE_ WHERE chain_seq = 3")
+        await put(place, "", [{**row, "id": "forged", "time_us": 1000}])
+        assert await sink.prune(LONG_AGO) == 0
+        assert [(item.trouble, item.event_id) for item in await findings(sink)] == [
+            (Trouble.CHANGED, "forged")
+        ]
+        await place.run("UPDATE TABLE_ SET chain_hash = NULL WHERE chain_seq = 3")
+        assert await sink.prune(LONG_AGO) == 0
+        assert await findings(sink)
 
 
 # -- honest operations ----------------------------------------------------------------------------------

@@ -60,9 +60,8 @@ def audit_event(number: int, **fields: Any) -> Event:
     """An event with something in every column."""
     typed = {"user_id": "u", "status": "success", "resource": "r", "error_type": "E", "duration_ms": 1.5}
     started = 1_700_000_000_000_000_000
-    return make_event(
-        f"action {number}", {**typed, "n": number, **fields}, kind=Kind.AUDIT, time_ns=started + number * 1000
-    )
+    time_ns = fields.pop("time_ns", started + number * 1000)
+    return make_event(f"action {number}", {**typed, "n": number, **fields}, kind=Kind.AUDIT, time_ns=time_ns)
 
 
 async def findings(sink: SqlSink) -> list[Finding]:

@@ -21,7 +21,17 @@ from logweir.sinks.sql.own_model import AUDIT_COLUMNS
 from logweir.sinks.sql.table import CHAIN_COLUMNS
 from logweir.sinks.tamper_evidence import Finding, Head, Seam, Trouble
 
-__all__ = ["MOST_COMPARED", "READ_COLUMNS", "WRITER_AT", "Judge", "StoredRow", "moment", "number", "read_row"]
+__all__ = [
+    "MOST_COMPARED",
+    "READ_COLUMNS",
+    "WRITER_AT",
+    "Judge",
+    "StoredRow",
+    "fits",
+    "moment",
+    "number",
+    "read_row",
+]
 
 #: The columns of a row as it is read: those of the audit, with those of the link before the last.
 READ_COLUMNS = (*AUDIT_COLUMNS[:-1], *CHAIN_COLUMNS, AUDIT_COLUMNS[-1])
@@ -76,6 +86,14 @@ def read_row(columns: Mapping[str, Any], rule: Rule) -> StoredRow:
 def number(seq: Any) -> int:
     """Return the number of a row; 0 if somebody has put something else there."""
     return seq if type(seq) is int else 0
+
+
+def fits(rule: Rule, content: Any, link: Link) -> bool:
+    """Whether a row has, at its place, the hash of what it says; None is what cannot be read."""
+    try:
+        return content is not None and rule.hash_of(link, content) == link.hash
+    except (TypeError, ValueError):
+        return False
 
 
 class Judge:
@@ -208,13 +226,10 @@ class Judge:
 
     def _is_own(self, row: StoredRow) -> bool:
         """Whether the hash of a row is that of what it says, at its place."""
-        return row.content is not None and self._fits(row.content, row.link)
+        return self._fits(row.content, row.link)
 
     def _fits(self, content: Any, link: Link) -> bool:
-        try:
-            return self._rule.hash_of(link._replace(writer=self.writer), content) == link.hash
-        except (TypeError, ValueError):
-            return False
+        return fits(self._rule, content, link._replace(writer=self.writer))
 
     def _judge_own(self, row: StoredRow) -> Iterator[Finding]:
         if row.differing:
@@ -254,7 +269,7 @@ class Judge:
 
     def _belongs(self, row: StoredRow, other: StoredRow) -> bool:
         """Whether a row fits the place of another, with that one's link or with its own hashes."""
-        if row is other or row.content is None:
+        if row is other:
             return False
         return self._fits(row.content, other.link) or self._fits(
             row.content, row.link._replace(seq=other.link.seq)

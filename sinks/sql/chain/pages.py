@@ -20,7 +20,7 @@ from logweir.sinks.sql.client import PAGE, Transaction
 from logweir.sinks.sql.dialects.contract import Database
 from logweir.sinks.tamper_evidence import Place
 
-__all__ = ["ChainPages", "Page"]
+__all__ = ["ChainPages", "Page", "rows_of"]
 
 #: How many rows are read first, before it is known how large they are, and of large ones at least.
 _FIRST = 200
@@ -184,13 +184,15 @@ class ChainPages:
         return rows
 
     def _in_order(self) -> Select[Any]:
-        columns = self._table.c
-        *names, extra = READ_COLUMNS
-        wanted = select(
-            *(columns[name] for name in names), self._database.json_text_of(columns[extra]).label(extra)
-        )
+        columns, wanted = self._table.c, rows_of(self._table, self._database)
         order = (columns.chain_writer, columns.chain_seq, columns.id)
         return wanted.where(columns.chain_seq.is_not(None)).order_by(*order)
+
+
+def rows_of(table: Table, database: Database) -> Select[Any]:
+    """The rows of a table, with the columns of :data:`~logweir.sinks.sql.chain.judging.READ_COLUMNS`."""
+    *names, extra = READ_COLUMNS
+    return select(*(table.c[name] for name in names), database.json_text_of(table.c[extra]).label(extra))
 
 
 def _up_to(wanted: Select[Any], columns: Any, until: Place | None, writer: str) -> Select[Any]:

@@ -17,7 +17,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
     MetaData,
     String,
@@ -36,7 +35,7 @@ from sqlalchemy import (
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, join
 from logweir.sinks.sql.chain.identity import OLDER, ChainEnd, Identity
-from logweir.sinks.sql.table import CHAIN_COLUMNS, TABLE_OPTIONS
+from logweir.sinks.sql.table import TABLE_OPTIONS
 from logweir.sinks.tamper_evidence import Head, Stock
 
 __all__ = ["BEGINNING", "Beginning", "ChainTables", "HeadMoved"]
@@ -290,21 +289,6 @@ class ChainTables:
 
     # -- what was deleted legitimately --------------------------------------------------------------
 
-    def delete(self, connection: Connection, condition: ColumnElement[bool]) -> int:
-        """Delete rows, and note which links go with them; return how many went.
-
-        Raises:
-            SinkUnavailable: Somebody else deleted some of them meanwhile.
-        """
-        audit = self._audit.c
-        links = [audit[name] for name in CHAIN_COLUMNS]
-        rows = connection.execute(select(*links).where(condition).with_for_update()).all()
-        self._note_gone(connection, [Link(*row) for row in rows if all(part is not None for part in row)])
-        deleted = connection.execute(delete(self._audit).where(condition)).rowcount
-        if deleted != len(rows):
-            raise SinkUnavailable("another process deleted the same rows")
-        return deleted
-
     def gone_of(
         self, connection: Connection, writers: Iterable[str], between: tuple[int, int] | None = None
     ) -> list[Run]:
@@ -345,7 +329,8 @@ class ChainTables:
                 return
             last = rows[-1]
 
-    def _note_gone(self, connection: Connection, links: Sequence[Link]) -> None:
+    def note_gone(self, connection: Connection, links: Sequence[Link]) -> None:
+        """Note that rows go, whose links are known to be those that were written, in the same transaction."""
         if not links:
             return
         numbers = [link.seq for link in links]
