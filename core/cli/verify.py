@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ from logweir.config.chains import can_chain
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.encoding.counted import counted
-from logweir.errors import LogweirError
+from logweir.errors import LogweirError, SinkError
 from logweir.process.garbage import kept
 from logweir.process.own_modules import command_of
 from logweir.process.threads import in_thread
@@ -69,7 +69,7 @@ def verify(
 ) -> None:
     """Verify the chains of audit rows; names each row that was changed, deleted, moved or inserted.
 
-    Ends with 0 if all is sound, with 1 if something was found.
+    Ends with 0 if all is sound, with 1 if something was found or a sink could not be read.
     """
     settings = load_config(config)
     if job is not None:
@@ -89,7 +89,7 @@ def verify(
             if jobs > 1:
                 outcomes = _verify_by_jobs(names, settings, _command(config), jobs, save_heads, heads)
             else:
-                outcomes = [asyncio.run(_verify(name, settings, save_heads, heads)) for name in names]
+                outcomes = _verify_here(names, settings, save_heads, heads)
     except SavedHeadsError as error:
         raise typer.BadParameter(str(error)) from None
     if not all(outcomes):
@@ -108,6 +108,37 @@ def _command(config: str) -> list[str]:
     return command_of("logweir", "verify", "-c", config, "--job")
 
 
+@contextmanager
+def _noted(name: str, unread: list[str]) -> Iterator[None]:
+    """Note why a sink cannot be read: it keeps no other from being verified."""
+    try:
+        yield
+    except SinkError as error:
+        unread.append(f"sink {name!r} is not verified: {error}")
+
+
+def _require_all(unread: list[str]) -> None:
+    """See that every sink could be read.
+
+    Raises:
+        LogweirError: It names those that could not.
+    """
+    if unread:
+        raise LogweirError("\n".join(unread))
+
+
+def _verify_here(
+    names: list[str], config: RoutingConfig, save: Path | None, known: Path | None
+) -> list[bool]:
+    """Verify the sinks, and say what is found; which of them are sound."""
+    outcomes, unread = list[bool](), list[str]()
+    for name in names:
+        with _noted(name, unread):
+            outcomes.append(asyncio.run(_verify(name, config, save, known)))
+    _require_all(unread)
+    return outcomes
+
+
 def _verify_by_jobs(
     names: list[str],
     config: RoutingConfig,
@@ -119,36 +150,28 @@ def _verify_by_jobs(
     """Let processes verify the sinks, and say what they found, sink by sink; which of them are sound."""
     if known is not None:
         open_saved_heads(known, names[0])  # refused now, and not when all is read
-    sinks, error = _divided(names, config, jobs)
-    outcomes = list[bool]()
+    sinks, outcomes, unread = list[DividedSink](), list[bool](), list[str]()
+    for name in names:
+        with _noted(name, unread):
+            sinks.append(asyncio.run(divided(name, config, jobs)))
     with progress_bar() as report, Interruption() as interruption:
         rows = _Rows(sinks, report)
         group = VerifyJobs(command, jobs, interruption, rows.advance)
         group.run(sinks)
     for sink in sinks:
         if sink.is_done and interruption.asked is None:
-            outcomes.append(asyncio.run(_verify(sink.name, config, save, known, sink)))
+            with _noted(sink.name, unread):
+                outcomes.append(asyncio.run(_verify(sink.name, config, save, known, sink)))
         else:
             _list(sink.name, sink.listed())
     if interruption.asked is not None:
         end_by(interruption.asked)
-    group.require_success()
-    if error is not None:
-        raise error
+    try:
+        group.require_success()
+    except LogweirError as error:
+        unread.append(str(error))
+    _require_all(unread)
     return outcomes
-
-
-def _divided(
-    names: list[str], config: RoutingConfig, jobs: int
-) -> tuple[list[DividedSink], LogweirError | None]:
-    """The sinks, up to one that cannot be read: it ends the command, when those before it are verified."""
-    sinks = list[DividedSink]()
-    for name in names:
-        try:
-            sinks.append(asyncio.run(divided(name, config, jobs)))
-        except LogweirError as error:
-            return sinks, error
-    return sinks, None
 
 
 class _Rows:

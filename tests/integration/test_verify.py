@@ -76,6 +76,22 @@ def test_saved_heads_show_what_was_cut_off(audited: Path) -> None:
     assert "has been cut off" in done.output
 
 
+@pytest.mark.parametrize("jobs", [[], ["--jobs", "2"]], ids=["alone", "jobs"])
+def test_sinks_that_cannot_be_read_are_named_and_the_others_are_verified(
+    audited: Path, jobs: list[str]
+) -> None:
+    run("UPDATE audit_log SET user_id = 'mallory' WHERE action = 'permission.grant'")
+    gone = {"type": "sqlite", "url": "sqlite+aiosqlite:///gone.db", "provision": True}
+    sinks = {"a_gone": gone, **CONFIG["sinks"], "z_gone": gone}
+    audited.write_text(yaml.safe_dump({**CONFIG, "sinks": sinks}, sort_keys=False))
+    done = verify(audited, *jobs)
+    assert done.exit_code == 1
+    assert "audit_db: changed writer" in done.stdout
+    assert "audit_db: 6 rows of 2 chains verified: 1 finding" in done.stdout
+    assert done.stderr.startswith("logweir: sink 'a_gone' is not verified: ")
+    assert "\nsink 'z_gone' is not verified: " in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

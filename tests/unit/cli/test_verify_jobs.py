@@ -67,7 +67,7 @@ while task := ask():
         ("ask()", "ended by exit code 0: what it was to verify of sink 'a' is not verified"),
         ("ask(); done(); ask(); sys.exit(3)", "ended by exit code 3"),
         ("ask(); done(); os.kill(os.getpid(), 9)", "ended by SIGKILL"),
-        ("ask(); say('failed', 'no such table'); ask()", "^no such table$"),
+        ("ask(); say('failed', 'no such table'); ask()", "^sink 'a' is not verified: no such table$"),
     ],
 )  # fmt: skip
 def test_a_process_that_fails_ends_all_and_its_part_is_never_verified(code: str, why: str) -> None:
