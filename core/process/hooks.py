@@ -126,10 +126,15 @@ def install_signals(*, on_term: Callable[[], object], on_hup: Callable[[], None]
         return
     _handle(signal.SIGTERM, _DrainThenEnd(on_term))
     if on_hup is not None:
-        _handle(
-            signal.SIGHUP,
-            lambda _signum, _frame: threading.Thread(target=on_hup, name="logweir-reload").start(),
-        )
+        _handle(signal.SIGHUP, lambda _signum, _frame: _reload_in_thread(on_hup))
+
+
+def _reload_in_thread(reload: Callable[[], None]) -> None:
+    """Reload, but not in the code of the application that the signal has interrupted."""
+    try:
+        threading.Thread(target=reload, name="logweir-reload").start()
+    except RuntimeError as error:  # the interpreter is on its way out, or threads ran out
+        report("hooks.hup", "routing.yaml was not reloaded: %s", error)
 
 
 def listen_for_signals(call_on_loop: Callable[[Callable[[], None]], object]) -> None:
