@@ -302,8 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 body, content_type = expose(self.server.read(), self.headers.get("Accept", ""))
         except Exception as error:  # noqa: BLE001 - whoever asks must learn that there is no answer
-            report("metrics", "the metrics could not be read: %r", error)
-            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "the metrics could not be read")
+            self._answer_unread(error)
             return
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", content_type)
@@ -316,7 +315,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether the process lives (it answers), or is ready (it delivers, or somebody does for it)."""
         down: list[str] = []
         if self.path.startswith("/ready"):
-            sinks = self.server.read().sinks.items()
+            try:
+                sinks = self.server.read().sinks.items()
+            except Exception as error:  # noqa: BLE001 - as for the metrics
+                self._answer_unread(error)
+                return
             down = sorted(name for name, sink in sinks if sink.state is SinkState.DOWN)
         text = f"down: {', '.join(down)}\n" if down else "ok\n"
         self.send_response(HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK)
@@ -325,6 +328,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(text.encode())
+
+    def _answer_unread(self, error: Exception) -> None:
+        report("metrics", "the metrics could not be read: %r", error)
+        self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "the metrics could not be read")
 
     do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 

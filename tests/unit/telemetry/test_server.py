@@ -89,3 +89,19 @@ def test_who_asked_before_the_end_learns_the_counts_of_all_though_the_answer_com
     for name in ("unrouted", "accepted"):
         counts = re.findall(rf"^logweir_events_{name}_total\S* (\S+)", text, re.MULTILINE)
         assert sum(map(float, counts)) == 20
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/ready"])
+def test_who_asks_learns_that_the_metrics_cannot_be_read(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> Metrics:
+        raise TimeoutError("somebody has the lock")
+
+    server = MetricsServer(fail)
+    server.follow(MetricsConfig(port=0))
+    assert server.url is not None
+    try:
+        with pytest.raises(HTTPError, match="500"):
+            urlopen(server.url.replace("/metrics", path), timeout=10)
+    finally:
+        server.stop()
+    assert "the metrics could not be read: TimeoutError" in caplog.text
