@@ -313,7 +313,11 @@ class running:  # noqa: N801 - used like a function: `with running(config):` and
         # The file is read off the loop; signal handlers need the main thread, where we may be now.
         config = await in_thread(lambda: load_config(self._config))
         runtime = start(config, source=self._config)
-        await runtime.await_sinks(_OPENING)
+        try:
+            await runtime.await_sinks(_OPENING)
+        except BaseException:  # a cancellation: there is no block whose end would stop it
+            await in_thread(stop)
+            raise
         return runtime
 
     async def __aexit__(
