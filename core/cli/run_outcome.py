@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from logweir.cli.run_lines import LineReader
 from logweir.cli.tables import counts_by_name
 from logweir.encoding.counted import counted
+from logweir.encoding.values import clean_text
 from logweir.telemetry.model import Metrics
 
 __all__ = ["Outcome", "added", "rates", "summary"]
@@ -73,7 +74,7 @@ class Outcome(msgspec.Struct):
             metrics.unrouted,
             metrics.truncated,
             sinks,
-            reader.notes,
+            [clean_text(note) for note in reader.notes],  # a name in one need not be UTF-8
         )
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Self
 
 import msgspec
 
@@ -32,16 +33,28 @@ class Piece(msgspec.Struct, frozen=True):
     """What one process reads in one go.
 
     Attributes:
-        name: What the file is called.
+        path: What the file is called: bytes, for a name need not be UTF-8, which messages are.
         start: Where the range begins; None for a pipe, and for a file by its own checkpoint.
         end: Where it ends; None for the end of the file.
         descriptor: Of a pipe that this process was given open.
     """
 
-    name: str
+    path: bytes
     start: int | None = None
     end: int | None = None
     descriptor: int | None = None
+
+    @classmethod
+    def of(
+        cls, name: str, start: int | None = None, end: int | None = None, descriptor: int | None = None
+    ) -> Self:
+        """A piece of the file of this name."""
+        return cls(os.fsencode(name), start, end, descriptor)
+
+    @property
+    def name(self) -> str:
+        """What the file is called."""
+        return os.fsdecode(self.path)
 
 
 def pieces_of_file(
@@ -77,7 +90,7 @@ def pieces_of_file(
         gaps = ranges.gaps()
         count = jobs * _EACH if divides and jobs > 1 and not source.converted else 1
         pieces = [
-            Piece(name, start, end)
+            Piece.of(name, start, end)
             for gap in gaps
             if source.converted or gap[0] < (status.st_size if gap[1] is None else gap[1])
             for start, end in pieces_of_gap(source, gap, status.st_size, count, parser)

@@ -67,14 +67,14 @@ def planned(
     known = set[tuple[int, int]]()
     for name in names:
         if not is_file(name):
-            plan.pieces.append(Piece(name, descriptor=_descriptor(name) if options.jobs > 1 else None))
+            plan.pieces.append(Piece.of(name, descriptor=_descriptor(name) if options.jobs > 1 else None))
             continue
         status = Path(name).stat()
         place = (status.st_dev, status.st_ino)
         if place in known:
             continue
         if options.jobs == 1 and not checkpoints.ranges(status).exist():
-            plan.pieces.append(Piece(name))
+            plan.pieces.append(Piece.of(name))
             plan.size += status.st_size
         else:
             _divide(plan, name, config, checkpoints, options, divides=not ordered)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from logweir.delivery.spool.ownership import FileLock
+from logweir.encoding.values import clean_text
 from logweir.sinks.shared.sqlite_repair import corrupt_name
 from logweir.stores.checkpoint_file import VERSION, Saved, digest, load, save
 from logweir.stores.ranges import Ranges
@@ -207,7 +208,7 @@ class Checkpoints:
             if changed or from_start:
                 ranges.forget()
             if not changed:
-                found.name = name
+                found.name = clean_text(name)
                 grown = _measure_head(found, read)
                 if from_start:
                     found.offset = found.lines = found.last_start = found.tail_length = 0
@@ -294,7 +295,7 @@ def _what_changed(saved: Saved, read: ReadAt, size: int | None) -> str:
 def _begin(path: Path, name: str, read: ReadAt, inode: int, generation: int) -> Saved:
     """Save that nothing of a file is stored; before the first event, for ids depend on what stands there."""
     token = _token(read, inode, generation)
-    saved = Saved(VERSION, name, time.time_ns() // _MS, generation, token, 0, "", 0, 0, 0, 0, "")
+    saved = Saved(VERSION, clean_text(name), time.time_ns() // _MS, generation, token, 0, "", 0, 0, 0, 0, "")
     _measure_head(saved, read)
     save(path, saved)
     return saved

@@ -1,6 +1,7 @@
 """``logweir run``: what is divided among processes, what is refused, and what their counts are together."""
 
 import gzip
+import os
 import shlex
 import subprocess
 import sys
@@ -96,6 +97,21 @@ def test_a_file_of_which_ranges_are_left_is_not_followed(logs: list[str]) -> Non
     result = CliRunner().invoke(app, ["run", "a.log", "--follow"])
     assert result.exit_code == 2
     assert "has not come to its end" in result.output
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_file_whose_name_is_no_utf_8_is_read_and_named_by_its_escapes(logs: list[str], jobs: str) -> None:
+    for number, content in enumerate((b"a line\n" * 99 + b"\n{\n", gzip.compress(b"a line\n")[:-9])):
+        Path(os.fsdecode(b"caf\xe9.%d" % number)).write_bytes(content)
+    command = [str(Path(sys.executable).with_name("logweir")), "run", "--jobs", jobs]
+    names = [b"caf\xe9.0", b"caf\xe9.1"]
+    result = subprocess.run([*command, *names], check=False, capture_output=True)
+    said = " ".join(result.stderr.decode().split())
+    assert result.returncode == 1
+    assert "99 events read, 1 malformed line" in said
+    assert "unexpected" not in said
+    assert r"caf\udce9.1: its compressed data are damaged" in said
+    assert [letter.place for letter in DeadLetters(Path(".logweir")).read()] == [r"caf\udce9.0:101"]
 
 
 def test_f9_the_name_of_a_damaged_file_does_not_steer_the_terminal(logs: list[str]) -> None:
