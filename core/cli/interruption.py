@@ -22,6 +22,7 @@ import typer
 __all__ = ["Interrupted", "Interruption", "end_by"]
 
 _CTRL_C = 128 + signal.SIGINT
+_SIGNALS_AT_ONCE = 4096
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -45,6 +46,7 @@ class Interruption:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._heard, self._wake = os.pipe()
+            os.set_blocking(self._heard, False)
             os.set_blocking(self._wake, False)
             signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
             self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_alarm)
@@ -77,22 +79,32 @@ class Interruption:
 
     def wait_for_input(self, descriptor: int) -> bool:
         """Wait until there is something to read; False when a signal asked for the end first."""
-        if self.asked is None:
-            # Not by a handler that raises: what was read at that moment would be lost.
-            select.select([descriptor, *([self._heard] if self._before else [])], [], [])
+        # Not by a handler that raises: what was read at that moment would be lost.
+        while self.asked is None and not self._ready([descriptor]):
+            pass  # a signal that asks for something else
         return self.asked is None
 
     def wait_for_any(self, descriptors: Iterable[int]) -> list[int]:
         """Wait until there is something to read, or a signal asks for the end; those that can be read."""
-        wanted = list(descriptors)
-        signals = [self._heard] if self._before and self.asked is None else []
-        ready, _, _ = select.select([*wanted, *signals], [], [])
-        return [each for each in wanted if each in ready]
+        return self._ready(descriptors)
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until a signal asks for the end."""
         if self.asked is None:
-            select.select([self._heard] if self._before else [], [], [], seconds)
+            self._ready([], seconds)
+
+    def _ready(self, descriptors: Iterable[int], seconds: float | None = None) -> list[int]:
+        """Those that can be read, of any number of them; none after so long, or when a signal came first."""
+        poll = select.poll()
+        for descriptor in descriptors:
+            poll.register(descriptor, select.POLLIN)
+        if self._before and self.asked is None:
+            poll.register(self._heard, select.POLLIN)
+        ready = [each for each, _ in poll.poll(None if seconds is None else seconds * 1000)]
+        if self._heard in ready:
+            ready.remove(self._heard)
+            os.read(self._heard, _SIGNALS_AT_ONCE)  # else each wait from now on would end at once
+        return ready
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         if self.asked is not None:

@@ -7,7 +7,9 @@ is stored stands in a checkpoint: a run that was ended, by whatever, is simply b
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import sys
 import time
 from collections import deque
@@ -47,6 +49,9 @@ from logweir.process.own_modules import command_of
 from logweir.stores.checkpoints import Checkpoints
 
 __all__ = ["run"]
+
+#: Descriptors for all that is no input: sinks, queues, pipes between processes.
+_OTHER_FILES = 512
 
 _Files = Annotated[
     list[str] | None,
@@ -119,6 +124,7 @@ def run(
         console.print(
             "reading lines from this terminal, until Ctrl-D; name files to read those", soft_wrap=True
         )
+    _allow(len(names))
     with Checkpoints(directory) as checkpoints, Interruption() as interruption:
         _claim(names, checkpoints, follow=follow)
         began, count, code = time.monotonic(), 1, 0
@@ -210,11 +216,36 @@ def _claim(names: list[str], checkpoints: Checkpoints, *, follow: bool) -> None:
             raise typer.BadParameter(
                 f"{name}: a run with --jobs has not come to its end; `logweir run` it once without --follow"
             )
-        if not checkpoints.claim(status):
+        if not _claimed(status, checkpoints, len(names)):
             raise typer.BadParameter(
                 f"{name}: another `logweir run` is reading it, with the same checkpoint; wait for its "
                 "end, or end it"
             )
+
+
+def _claimed(status: os.stat_result, checkpoints: Checkpoints, files: int) -> bool:
+    try:
+        return checkpoints.claim(status)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        raise typer.BadParameter(
+            f"{files:,} files are more than a process may open here, of which {limit:,} can be open at once; "
+            "name fewer, or allow more (`ulimit -n`, LimitNOFILE of systemd)"
+        ) from None
+
+
+def _allow(files: int) -> None:
+    """Let this process and those that it starts open so many files, as far as they may.
+
+    Each has a lock as long as it is read, and is open itself where it is followed.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = files * 2 + _OTHER_FILES
+    if soft not in {hard, resource.RLIM_INFINITY} and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 @contextmanager

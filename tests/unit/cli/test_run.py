@@ -89,6 +89,38 @@ def test_a_closed_standard_input_is_wrong_input(logs: list[str], command: list[s
     assert "the standard input is closed" in " ".join(result.stderr.split())
 
 
+def run_with(limits: tuple[int, int], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run as a process that may open so many files, and at most so many if it asks."""
+    command = [str(Path(sys.executable).with_name("logweir")), "run", *arguments]
+    return subprocess.run(
+        ["sh", "-c", f"ulimit -Sn {limits[0]}; ulimit -Hn {limits[1]}; exec {shlex.join(command)}"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_more_files_than_a_process_may_open_by_default_are_read(logs: list[str], jobs: str) -> None:
+    names = [f"{number}.log" for number in range(200)]
+    for name in names:
+        Path(name).write_text("a line\n")
+    result = run_with((128, 1024), "--jobs", jobs, *names)
+    assert "200 events read" in " ".join(result.stderr.split())
+    assert result.returncode == 0
+
+
+def test_more_files_than_a_process_may_open_at_all_are_refused_with_the_way_out(logs: list[str]) -> None:
+    names = [f"{number}.log" for number in range(200)]
+    for name in names:
+        Path(name).write_text("a line\n")
+    result = run_with((128, 128), *names)
+    assert result.returncode == 2
+    assert "128 can be open at once; name fewer, or allow more (`ulimit -n`" in " ".join(
+        result.stderr.replace("│", "").split()
+    )
+
+
 def test_a_file_of_which_ranges_are_left_is_not_followed(logs: list[str]) -> None:
     with Checkpoints(Path(".logweir/checkpoints")) as checkpoints, Path("a.log").open("rb") as file:
         checkpoints.open("a.log", file.fileno())
