@@ -140,6 +140,10 @@ class BrokerQueue(EventQueue):
     async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
         """See :meth:`EventQueue.take`."""
         if not self._closed:
+            if (
+                not self._holding.has_begun()
+            ):  # and not in the task, which may begin anew after a long silence
+                self._shown = self._clock()
             for task in (self._leasing, self._settling, self._holding, self._watching):
                 task.start()
         lease = await self._inner.take(max_events, max_bytes, linger)
@@ -243,7 +247,8 @@ class BrokerQueue(EventQueue):
     async def _settle(self) -> None:
         """Settle with the broker what is settled here."""
         while True:
-            await self._settled.wait()
+            if not self._done:  # else a defect has ended this in the middle, and it goes on
+                await self._settled.wait()
             self._settled.clear()
             done, size = list(self._done), self._done_size
             await self._patiently(partial(self._broker.settle, done))
@@ -258,10 +263,8 @@ class BrokerQueue(EventQueue):
 
     async def _hold(self) -> None:
         """Show the broker, again and again, that what is held here is in living hands."""
-        pause = self._claim_after / _SIGNS
-        self._shown = self._clock()
         while True:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(self._claim_after / _SIGNS)
             now = self._clock()
             if now - self._shown > self._claim_after:
                 self._not_ours.update(self._held)
@@ -363,6 +366,7 @@ class BrokerQueue(EventQueue):
             self._done.clear()
             await self._broker.close()
             self._ended = True
+            self._changed.set()
 
     def remove_unsaved(self) -> list[Event]:
         """See :meth:`EventQueue.remove_unsaved`: nothing, for the broker has all of it."""

@@ -371,3 +371,84 @@ async def test_what_the_broker_holds_is_read_by_itself_and_grows_old_while_it_is
     queue.settle(lease)
     queue.close()
     await queue.end()
+
+
+async def test_a_worker_whose_sign_of_life_failed_by_a_defect_does_not_hold_what_others_have_by_now(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench(tmp_path, claim_after=0.2)
+    now = 0.0
+    held: list[int] = []
+
+    class Defective(BrokerDouble):
+        fails = False
+
+        async def hold(self, entries: Sequence[Entry]) -> None:
+            held.append(len(entries))
+            if self.fails:
+                raise RuntimeError("no error of the broker's")
+            await super().hold(entries)
+
+    broker = Defective(bench._place, partitions=3, claim_after=1000.0)
+    wake = asyncio.get_running_loop().call_soon_threadsafe
+    queue = BrokerQueue(
+        broker, "sink", 0.2, (100, 10**6), RETRY, bench.dead_letters, wake, clock=lambda: now
+    )  # fmt: skip
+    await bench.publish(4)
+    await take(queue, 4)
+    await bench.until(lambda: 4 in held)
+    held.clear()
+    broker.fails = True
+    await bench.until(lambda: len(held) > 1)  # it has begun anew
+    now = 100.0
+    await bench.until(lambda: held[-1] == 0)
+    broker.fails = False
+    held.clear()
+    await bench.until(lambda: len(held) > 1)
+    assert set(held) == {0}
+    assert "silent for" in caplog.text
+    await queue.end()
+
+
+async def test_a_flush_that_waits_for_the_broker_ends_with_the_queue(bench: Bench) -> None:
+    class NeverSettles(BrokerDouble):
+        begun = asyncio.Event()
+
+        async def settle(self, entries: Sequence[Entry]) -> None:
+            self.begun.set()
+            await asyncio.Event().wait()
+
+    broker = NeverSettles(bench._place, partitions=3, claim_after=30.0)
+    await bench.publish(1)
+    queue = bench.queue(broker)
+    [lease] = await take(queue, 1)
+    queue.settle(lease)
+    await broker.begun.wait()
+    flush = asyncio.ensure_future(queue.settled_up_to(queue.mark()))
+    await asyncio.sleep(0)
+    broker.settle = super(NeverSettles, broker).settle  # type: ignore[method-assign]
+    await queue.end()
+    async with asyncio.timeout(5):
+        await flush
+
+
+async def test_what_a_defect_kept_from_being_settled_is_settled_without_waiting_for_the_next(
+    bench: Bench,
+) -> None:
+    class FailsOnce(BrokerDouble):
+        failed = False
+
+        async def settle(self, entries: Sequence[Entry]) -> None:
+            if not self.failed:
+                self.failed = True
+                raise RuntimeError("no error of the broker's")
+            await super().settle(entries)
+
+    await bench.publish(1)
+    queue = bench.queue(FailsOnce(bench._place, partitions=3, claim_after=30.0))
+    [lease] = await take(queue, 1)
+    queue.settle(lease)
+    async with asyncio.timeout(5):
+        await queue.settled_up_to(queue.mark())
+    assert await bench.unsettled() == 0
+    await queue.end()
