@@ -78,10 +78,10 @@ def _report(table: Table, tampered: Sequence[StoredRow]) -> None:
     first = tampered[0]
     report(
         f"{table.name}.tampered",
-        "%s left in the table %s and not deleted, because of what was changed there (the first: event %s, writer"
-        " %s, number %s); run `logweir verify`",
-        counted(len(tampered), "row", "is", "are"),
+        "in the table %s %s not deleted, after a change past logweir (the first: event %s, writer %s, number"
+        " %s); run `logweir verify`",
         table.name,
+        counted(len(tampered), "row", "was", "were"),
         first.event_id,
         first.link.writer,
         first.link.seq,
