@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util import await_only
 
-from logweir.errors import SinkRejected
+from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.sql.sink import SqlSink
@@ -335,6 +336,34 @@ async def test_retention_signs_nothing_for_a_row_that_was_made_to_fit_a_gap(plac
         await place.run("UPDATE TABLE_ SET chain_hash = NULL WHERE chain_seq = 3")
         assert await sink.prune(LONG_AGO) == 0
         assert await findings(sink)
+
+
+# -- two who delete at the same time ---------------------------------------------------------------------
+
+
+async def test_of_two_who_delete_at_once_neither_loses_the_note_of_the_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.opened(key=KEY) as sink, place.opened(key=KEY) as other:
+        events = [audit_event(number) for number in range(9)]
+        await sink.write(events)
+        await sink.delete([events[4].id])
+        assert sink._chain is not None
+        read = sink._chain.gone_of
+
+        def overtaken(*arguments: Any) -> Any:
+            noted = read(*arguments)
+            monkeypatch.undo()
+            await_only(other.delete([events[5].id]))
+            return noted
+
+        monkeypatch.setattr(sink._chain, "gone_of", overtaken)
+        with pytest.raises(SinkUnavailable, match="noted deletions"):
+            await sink.delete([events[3].id])
+        assert await sink.delete([events[3].id]) == 1
+        assert await findings(sink) == []
+        ((first, last),) = await place.run("SELECT first_seq, last_seq FROM TABLE__chain_gone")
+        assert (first, last) == (4, 6)
 
 
 # -- honest operations ----------------------------------------------------------------------------------

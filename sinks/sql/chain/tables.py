@@ -330,7 +330,11 @@ class ChainTables:
             last = rows[-1]
 
     def note_gone(self, connection: Connection, links: Sequence[Link]) -> None:
-        """Note that rows go, whose links are known to be those that were written, in the same transaction."""
+        """Note that rows go, whose links are known to be those that were written, in the same transaction.
+
+        Raises:
+            SinkUnavailable: Somebody else has noted deletions of the same chains meanwhile.
+        """
         if not links:
             return
         numbers = [link.seq for link in links]
@@ -338,17 +342,32 @@ class ChainTables:
         beside = (min(numbers) - 1, min(max(numbers), _LARGEST - 1) + 1)
         noted = set(self.gone_of(connection, {link.writer for link in links}, beside))
         runs = set(join([*noted, *(Run.of_row(link) for link in links)]))
-        if not (changed := runs ^ noted):
+        if runs == noted:
             return
-        columns = self.gone.c
-        # By their places: a forged note may stand where a new one belongs.
-        places = tuple_(columns.writer, columns.first_seq)
-        connection.execute(delete(self.gone).where(places.in_([(run.writer, run.first) for run in changed])))
-        connection.execute(insert(self.gone), [self._gone_row(run) for run in runs - noted])
+        self._replace_notes(connection, noted - runs, runs - noted)
         # A chain of which nothing is left needs no head; a writer that still goes on with it begins anew.
         whole = [(run.writer, run.last) for run in runs if run.first == 1 and run.prev == GENESIS]
         for table in (self.heads, self.identity.closed) if whole else ():
             connection.execute(delete(table).where(tuple_(table.c.writer, table.c.seq).in_(whole)))
+
+    def _replace_notes(self, connection: Connection, old: set[Run], new: set[Run]) -> None:
+        """Replace notes by those that they were joined to."""
+        columns = self.gone.c
+        if old:
+            # As they were read: whoever deletes at the same time may have made others of them.
+            as_read = tuple_(columns.writer, columns.first_seq, columns.last_seq, columns.mac)
+            wanted = [(run.writer, run.first, run.last, self._mac_of(run)) for run in old]
+            if connection.execute(delete(self.gone).where(as_read.in_(wanted))).rowcount != len(old):
+                raise SinkUnavailable("another process noted deletions of the same chains")
+        if not new:
+            return
+        # A forged note may stand where a new one belongs.
+        places = tuple_(columns.writer, columns.first_seq)
+        connection.execute(delete(self.gone).where(places.in_([(run.writer, run.first) for run in new])))
+        connection.execute(insert(self.gone), [self._gone_row(run) for run in new])
+
+    def _mac_of(self, run: Run) -> str:
+        return self.seal.of_run(self.identity.current, run)
 
     def _gone_row(self, run: Run) -> dict[str, object]:
         values = (
@@ -357,7 +376,7 @@ class ChainTables:
             run.last,
             run.prev,
             run.hash,
-            self.seal.of_run(self.identity.current, run),
+            self._mac_of(run),
         )
         return dict(zip(self.gone.c.keys(), values, strict=True))
 
