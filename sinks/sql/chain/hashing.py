@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ GENESIS = "0" * 64
 _encode = msgspec.json.Encoder().encode
 #: The types of a column's value; anything else, such as a BLOB, might be written like a text.
 _PLAIN = frozenset({str, int, type(None)})
+#: Those of a number; a model may have a column of decimals.
+_NUMBERS = frozenset({float, int, Decimal})
 
 
 class Link(NamedTuple):
@@ -159,8 +162,14 @@ def extend(seal: Seal, table_id: str, head: Head, rows: Iterable[Sequence[Any]])
     return links
 
 
-def _number(value: float) -> msgspec.Raw:
-    """A number as a column of floats gives it back: never an integer, nor -0.0, which SQLite lacks."""
+def _number(value: float | Decimal) -> msgspec.Raw:
+    """A number as a column of floats gives it back: never an integer, nor -0.0, which SQLite lacks.
+
+    Raises:
+        TypeError: It is none, whatever Python would make of it: to SQL a text has another value.
+    """
+    if type(value) not in _NUMBERS:
+        raise TypeError("a number has another type")
     return msgspec.Raw(repr(float(value) + 0.0).encode())
 
 
