@@ -15,7 +15,7 @@ Abilities beyond writing are protocols (:class:`Readable`, :class:`Prunable`, :c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -180,6 +180,9 @@ class Query:
         newest_first: Order.
         levels: Only these levels.
         service: Only events of this service.
+        on_unreadable: Called with the name and fault of each row that is no event, because somebody changed
+            it or a later release wrote it, and which is then passed over. Without it, such a row ends the
+            search with a :class:`SinkRejected`. It is no condition, and counts in no comparison.
     """
 
     start: datetime | None = None
@@ -194,6 +197,7 @@ class Query:
     newest_first: bool = False
     levels: frozenset[str] | None = None
     service: str | None = None
+    on_unreadable: Callable[[str], object] | None = field(default=None, compare=False)
 
 
 @runtime_checkable

@@ -17,6 +17,7 @@ from logweir.cli.options import ROUTING_FILE, ConfigOption, checked_seconds
 from logweir.cli.printable import printable
 from logweir.cli.times import MOMENT_HELP, moment
 from logweir.config.loading import load_config
+from logweir.encoding.one_line import on_one_line
 from logweir.stores.tailing import Follower
 
 __all__ = ["tail"]
@@ -47,7 +48,7 @@ def tail(
         kind=kind, level=level, service=service, name=name, trace_id=trace_id, field=field, text=text
     )
     start = moment(since) or datetime.now(UTC)
-    follower = Follower(settings, names, wanted, start, on_change=_report)
+    follower = Follower(settings, names, wanted, start, on_change=_report, on_unreadable=_report_fault)
     try:
         asyncio.run(_print(follower, interval, json=json))
     except KeyboardInterrupt:
@@ -60,6 +61,11 @@ async def _print(follower: Follower, interval: float, *, json: bool) -> None:
             async for found in events:
                 printer.show(found.event, [found.sink])
                 printer.flush()
+
+
+def _report_fault(name: str, fault: str) -> None:
+    message = Text("not read: ", style="bold red").append(on_one_line(f"sink {name!r}: {fault}"))
+    Console(stderr=True, soft_wrap=True, highlight=False).print(message)
 
 
 def _report(name: str, reason: str | None) -> None:

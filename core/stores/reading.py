@@ -21,11 +21,13 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from logweir.config.models import RoutingConfig
 from logweir.config.sinks import context_of
 from logweir.delivery.call_sink import call_sink
+from logweir.encoding.counted import counted
 from logweir.encoding.events import encode_event
 from logweir.errors import SinkError, SinkUnavailable
 from logweir.event import Event
@@ -61,6 +63,8 @@ _SEARCHING = 60.0
 #: Events of a page where all are read: each page is a search, whose beginning costs something everywhere.
 _STREAMED = 20_000
 _MILLISECOND = 10**6
+#: Rows that are no events which are named one by one.
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Answers:
 
     Attributes:
         found: What was found, in the order asked for.
-        silent: The sinks that could not be read, each with the reason.
+        silent: The sinks that could not be read, or not all of whose rows are events, each with the reason.
     """
 
     found: list[Found] = field(default_factory=list)
@@ -233,11 +237,10 @@ async def search_each(config: RoutingConfig, query: Query, names: Collection[str
     asked = readable(config) if names is None else list(names)
     answers = await asyncio.gather(*(_search(name, config, query) for name in asked))
     found, silent = list[Found](), dict[str, str]()
-    for name, answer in zip(asked, answers, strict=True):
-        if isinstance(answer, str):
-            silent[name] = answer
-        else:
-            found += [Found(name, event) for event in answer]
+    for name, (events, reason) in zip(asked, answers, strict=True):
+        if reason:
+            silent[name] = reason
+        found += [Found(name, event) for event in events]
     found.sort(key=lambda item: (item.event.time, item.event.id), reverse=query.newest_first)
     return Answers(found, silent)
 
@@ -283,6 +286,8 @@ async def _read_on(
     name: str, config: RoutingConfig, query: Query, silent: dict[str, str]
 ) -> AsyncGenerator[Event, None]:
     """The events of one sink; where it fails, they end, and the reason is noted."""
+    faults = dict[str, None]()
+    query = replace(query, on_unreadable=faults.setdefault)
     try:
         async with opened(name, config, read_only=True) as sink:
             rest = aiter(pages(sink.itself, query, _STREAMED))
@@ -290,12 +295,15 @@ async def _read_on(
                 async with asyncio.timeout(_SEARCHING):
                     page = await anext(rest, None)
                 if page is None:
-                    return
+                    break
                 for event in page:
                     yield event
                 del page, event  # before the next one takes as much
     except Exception as error:  # noqa: BLE001 - a sink may raise anything
         silent[name] = _reason(error)
+    else:
+        if faults:
+            silent[name] = _passed_over(faults)
 
 
 def merged(found: Iterable[Found]) -> list[Sighting]:
@@ -307,13 +315,24 @@ def merged(found: Iterable[Found]) -> list[Sighting]:
     return [Sighting(event, tuple(dict.fromkeys(sinks[event_id]))) for event_id, event in events.items()]
 
 
-async def _search(name: str, config: RoutingConfig, query: Query) -> list[Event] | str:
-    """What a sink has, or why it does not answer."""
+async def _search(name: str, config: RoutingConfig, query: Query) -> tuple[list[Event], str]:
+    """What a sink has, and why that is not all; empty where it is."""
+    faults = dict[str, None]()
+    query = replace(query, on_unreadable=faults.setdefault)
     try:
         async with opened(name, config, read_only=True) as sink, asyncio.timeout(_SEARCHING):
-            return await _answer(sink.itself, query)
+            return await _answer(sink.itself, query), _passed_over(faults)
     except Exception as error:  # noqa: BLE001 - a sink may raise anything
-        return _reason(error)
+        return [], _reason(error)
+
+
+def _passed_over(faults: Collection[str]) -> str:
+    """Which rows are no events; empty without any."""
+    if not faults:
+        return ""
+    named = "; ".join(islice(faults, _NAMED))
+    more = f"; and {len(faults) - _NAMED:,} more" if len(faults) > _NAMED else ""
+    return f"{counted(len(faults), 'row')}: {named}{more}"
 
 
 def _reason(error: Exception) -> str:

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from logweir.config.models import RoutingConfig
@@ -38,6 +39,7 @@ class Follower:
         query: Which events; its times and limit are not used.
         start: Since when.
         on_change: Called when a sink stops answering (with the reason) and when it answers again (None).
+        on_unreadable: Called with a sink and what is wrong with a row of it that is no event; once for each.
         now: The time, injected by tests.
     """
 
@@ -49,6 +51,7 @@ class Follower:
         start: datetime,
         *,
         on_change: Callable[[str, str | None], None] = lambda _name, _reason: None,
+        on_unreadable: Callable[[str, str], None] = lambda _name, _fault: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._config = config
@@ -56,6 +59,8 @@ class Follower:
         self._query = query
         self._start = start
         self._on_change = on_change
+        self._on_unreadable = on_unreadable
+        self._faults = set[tuple[str, str]]()
         self._now = now
         self._silent: dict[str, str] = {}
         self._seen: dict[str, int] = {}
@@ -86,7 +91,10 @@ class Follower:
         return sorted(fresh, key=lambda item: (item.event.time, item.event.id))
 
     async def _ask(self, name: str, sinks: dict[str, Any], stack: AsyncExitStack) -> list[Event]:
-        query = replace(self._query, start=self._windows[name], end=None, newest_first=False)
+        report = partial(self._report_fault, name)
+        query = replace(
+            self._query, start=self._windows[name], end=None, newest_first=False, on_unreadable=report
+        )
         try:
             if name not in sinks:
                 sink = await stack.enter_async_context(opened(name, self._config, read_only=True))
@@ -103,6 +111,11 @@ class Follower:
             self._note(name, None)
             return events
         return []
+
+    def _report_fault(self, name: str, fault: str) -> None:
+        if (name, fault) not in self._faults:
+            self._faults.add((name, fault))
+            self._on_unreadable(name, fault)
 
     def _note(self, name: str, reason: str | None) -> None:
         """Report a change, once."""

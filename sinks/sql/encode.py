@@ -93,13 +93,24 @@ def _column_value(extra: Row, name: str, longest: int | None) -> str | float | N
 
 
 def to_event(row: Sequence[Any]) -> Event:
-    """Return the event of a row, whose columns come in the table's order."""
+    """Return the event of a row, whose columns come in the table's order.
+
+    Raises:
+        TypeError: A column holds what no event has, such as bytes in SQLite, whose columns have no types.
+        ValueError: Its kind is none.
+    """
     id_, time_us, time_ns, kind, level, action, service, env, trace_id, span_id, *typed, extra = row
+    if not isinstance(extra, dict):
+        raise TypeError("its extra_info is no JSON object")
+    time = time_us * 1000 + time_ns
+    if type(time) is not int:
+        raise TypeError(f"its time is no number of microseconds but {time_us!r}")
+    "".join((id_, level, action, service, env, trace_id or "", span_id or ""))  # raises where one is no text
     fields = {name: value for name, value in zip(_NAMES, typed, strict=True) if value is not None}
     fields.update(extra)
     return Event(
         id_,
-        time_us * 1000 + time_ns,
+        time,
         _BY_VALUE.get(kind) or Kind(kind),
         level,
         action,

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from logweir.errors import SinkRejected
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import matches
@@ -56,10 +57,10 @@ async def found(
         # Events are yielded outside of the transaction: whoever takes them may be slow.
         passed = 0
         for row in rows:
-            event = to_event(row)
-            if database.escapes_nul:
+            event = _event_of(row, table, query)
+            if event is not None and database.escapes_nul:
                 event = restore_nul(event)
-            if not matches(event, query):
+            if event is None or not matches(event, query):
                 passed += 1
                 continue
             yield event
@@ -72,6 +73,22 @@ async def found(
         # Where the clause lets much through that does not match, pages grow.
         smallest = min(PAGE, 2 * size) if passed else 1
         last = rows[-1] if rows else last  # others may have deleted all of them meanwhile
+
+
+def _event_of(row: Row[tuple[object, ...]], table: Table, query: Query) -> Event | None:
+    """The event of a row; None where it is none, which the one who asks is given to know.
+
+    Raises:
+        SinkRejected: It is none, and whoever asks does not pass over such rows.
+    """
+    try:
+        return to_event(row)
+    except (TypeError, ValueError) as error:
+        fault = f"row {row.id!r} of table {table.name} is no event: {error}"
+    if query.on_unreadable is None:
+        raise SinkRejected(fault)
+    query.on_unreadable(fault)
+    return None
 
 
 def _is_by_time(query: Query) -> bool:

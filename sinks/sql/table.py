@@ -76,8 +76,18 @@ class JsonDocument(TypeDecorator[Any]):
         return lambda value: canonical(value).decode()
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        """Read the text, whether the type is JSON or text; some drivers have read it already."""
-        return lambda value: msgspec.json.decode(value) if isinstance(value, str) else value
+        """Read the text, whether the type is JSON or text; some drivers have read it already.
+
+        A text that is not JSON stays one: an error here would take the whole page with it, without a name.
+        """
+
+        def read(value: Any) -> Any:
+            try:
+                return msgspec.json.decode(value) if isinstance(value, str) else value
+            except (msgspec.DecodeError, ValueError):
+                return value
+
+        return read
 
 
 def audit_table(name: str, *, chained: bool = False) -> Table:

@@ -130,7 +130,11 @@ class _Archiving:
         """The beginning of the first day that has a row."""
         query = Query(start=start, end=before, kind=self._kind, limit=1)
         async for event in self._sink.search(query):
-            return beginning_of(event.datetime.date())
+            try:
+                return beginning_of(event.datetime.date())
+            except (ValueError, OverflowError):
+                fault = f"event {event.id!r} has a time that is on no day ({event.time} ns since 1970)"
+                raise ArchiveError(f"{fault}; correct it, or delete it") from None
         return None
 
     def _clean_up(self) -> None:

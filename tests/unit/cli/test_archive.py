@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,22 @@ def test_a_failure_ends_with_1(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "logweir: " in result.stderr
     assert run("restore", "--from", "nowhere", "--to", "audit_db").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["kind = 'metric'", "extra_info = '{'", "time_us = -9000000000000000000"], ids=str
+)
+def test_a_row_that_is_no_event_is_named_and_nothing_is_deleted_behind_it(change: str) -> None:
+    asyncio.run(fill(configured(), old_events(10, days=1)))
+    with closing(sqlite3.connect("audit.db")) as database, database:
+        ((row_id,),) = database.execute("SELECT id FROM audit_log ORDER BY time_us, time_ns LIMIT 1")
+        database.execute(f"UPDATE audit_log SET {change} WHERE id = ?", [row_id])
+    result = run("archive", "--sink", "audit_db", "--older-than", "90d", "--to", "archive")
+    assert result.exit_code == 1
+    assert f"'{row_id}'" in result.stderr
+    assert "unexpected" not in result.stderr
+    with closing(sqlite3.connect("audit.db")) as database:
+        assert database.execute("SELECT count(*) FROM audit_log").fetchone() == (10,)
 
 
 @pytest.mark.parametrize(

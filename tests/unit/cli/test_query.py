@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -191,6 +193,22 @@ def test_a_trace_is_narrowed_to_levels_and_a_service() -> None:
     store("local", event("quiet", 1, trace_id=TRACE), loud)
     assert names(run("trace", TRACE, "--json", "--level", "warning+")) == ["loud"]
     assert names(run("trace", TRACE, "--json", "--service", "shop")) == ["loud"]
+
+
+@pytest.mark.parametrize("limit", ["100", "0"])
+def test_rows_that_are_no_events_are_named_and_all_others_are_shown(limit: str) -> None:
+    routing()
+    store("audit_db", *(event(f"e{number}", number) for number in range(12)))
+    with closing(sqlite3.connect("audit.db")) as database, database:
+        database.execute("UPDATE audit_log SET kind = 'metric' WHERE action = 'e3'")
+        database.execute("UPDATE audit_log SET extra_info = '[1]' WHERE action = 'e5'")
+        ids = database.execute("SELECT id FROM audit_log WHERE action IN ('e3', 'e5')").fetchall()
+    result = run("query", "--json", "--limit", limit)
+    assert result.exit_code == 1
+    assert names(result) == [f"e{number}" for number in range(12) if number not in {3, 5}]
+    assert "not read: sink 'audit_db': 2 rows: row '" in result.stderr
+    for (row_id,) in ids:
+        assert result.stderr.count(f"row '{row_id}' of table audit_log is no event") == 1
 
 
 def test_a_sink_that_is_down_is_reported_and_the_others_are_shown() -> None:

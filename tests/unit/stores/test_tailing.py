@@ -106,6 +106,30 @@ async def test_an_event_that_arrives_late_is_shown_and_memory_is_bounded(config:
     assert len(follower._seen) < 6
 
 
+async def test_what_is_no_event_is_reported_once_and_the_rest_is_shown(
+    config: RoutingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = MemorySink.search
+
+    def damaged(self: MemorySink, query: Query) -> AsyncIterator[Event]:
+        assert query.on_unreadable is not None
+        query.on_unreadable("row 'x' is no event")
+        return search(self, query)
+
+    monkeypatch.setattr(MemorySink, "search", damaged)
+    reported = list[tuple[str, str]]()
+    follower = Follower(
+        config,
+        ["one"],
+        Query(),
+        datetime.now(UTC),
+        on_unreadable=lambda name, fault: reported.append((name, fault)),
+    )
+    found = await followed(follower, arrives("one", make_event("a")), arrives("one", make_event("b")))
+    assert [item.event.name for item in found] == ["a", "b"]
+    assert reported == [("one", "row 'x' is no event")]
+
+
 async def test_a_filter_chooses(config: RoutingConfig) -> None:
     found = await followed(
         Follower(config, ["one"], Query(fields={"user_id": 7}), datetime.now(UTC)),

@@ -1,6 +1,7 @@
 """The SQLite sink: provisioning, what goes wrong, and what it reports."""
 
 import asyncio
+import re
 import sqlite3
 import subprocess
 import sys
@@ -327,6 +328,35 @@ async def test_pruning_takes_the_oldest_first(tmp_path: Path) -> None:
 
 
 # -- configuration --------------------------------------------------------------------------------------
+
+
+#: What somebody may do to a row beside us, after which it is no event.
+NO_EVENTS = {
+    "kind": "kind = 'metric'",
+    "broken fields": "extra_info = '{'",
+    "a list of fields": "extra_info = '[1]'",
+    "a time that is text": "time_us = 'yesterday'",
+    "an id of bytes": "id = x'00ff'",
+    "an action of bytes": "action = x'00ff'",
+    "a service of bytes": "service = x'00ff'",
+}
+
+
+@pytest.mark.parametrize("change", NO_EVENTS.values(), ids=NO_EVENTS)
+async def test_a_row_that_is_no_event_is_named_and_passed_over_by_who_asks_for_that(
+    tmp_path: Path, change: str
+) -> None:
+    async with opened(tmp_path / "a.db") as sink:
+        await sink.write([make_event(f"e{number}", time_ns=1_000_000 * number) for number in range(5)])
+        run(tmp_path / "a.db", f"UPDATE audit_log SET {change} WHERE action = 'e2'")
+        ((row_id,),) = run(tmp_path / "a.db", "SELECT id FROM audit_log ORDER BY rowid LIMIT 1 OFFSET 2")
+        named = re.escape(f"row {row_id!r} of table audit_log is no event: ")
+        with pytest.raises(SinkRejected, match=named):
+            await names(sink)
+        faults = list[str]()
+        assert await names(sink, Query(limit=5, on_unreadable=faults.append)) == ["e0", "e1", "e3", "e4"]
+        (fault,) = faults
+        assert re.match(named, fault)
 
 
 @pytest.mark.parametrize(
