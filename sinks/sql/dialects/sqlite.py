@@ -6,7 +6,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, Text, and_, func, select, true, type_coerce
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    and_,
+    func,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 
 from logweir.encoding.fields import numbers_equal_to
 from logweir.sinks.sql.dialects.contract import Database, Path, json_path, json_text
@@ -37,9 +49,13 @@ class Sqlite(Database):
         yield
 
     def has_id_in(self, table: Table, ids: Iterable[str]) -> ColumnElement[bool]:
-        """They travel as one JSON array."""
-        given = func.json_each(json_text(sorted(ids))).table_valued("value")
-        return table.c.id.in_(select(given.c.value))
+        """They travel as one JSON array, of which SQLite reads a text up to its first NUL."""
+        wanted = sorted(ids)
+        odd = [event_id for event_id in wanted if "\0" in event_id]
+        plain = [event_id for event_id in wanted if "\0" not in event_id] if odd else wanted
+        given = func.json_each(json_text(plain)).table_valued("value")
+        found = table.c.id.in_(select(given.c.value))
+        return or_(found, table.c.id.in_(odd)) if odd else found
 
     def contains(self, column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
         """See :meth:`Database.contains`."""

@@ -359,6 +359,15 @@ async def test_a_row_that_is_no_event_is_named_and_passed_over_by_who_asks_for_t
         assert re.match(named, fault)
 
 
+async def test_an_event_is_found_and_deleted_by_an_id_with_a_nul(tmp_path: Path) -> None:
+    odd = structs.replace(make_event("odd"), id="ab\0cd")
+    async with opened(tmp_path / "a.db") as sink:
+        await sink.write([odd, make_event("other")])
+        assert await names(sink, Query(ids=frozenset({odd.id}))) == ["odd"]
+        assert await sink.delete([odd.id, "ab"]) == 1
+        assert await names(sink) == ["other"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
