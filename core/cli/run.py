@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
