@@ -18,10 +18,13 @@ from typing import Any, BinaryIO, cast
 
 from logweir.errors import MissingDependency
 
-__all__ = ["DAMAGED", "Input", "Unreadable", "pipe"]
+__all__ = ["DAMAGED", "LONGEST_LINE", "Input", "Unreadable", "pipe"]
 
 #: What the modules raise about compressed data that end early or are no such data.
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError)
+#: Bytes of a line at most; what goes on beyond is the next. A line is in memory as a whole, more than once;
+#: documents with many events on one line (CloudTrail) have some 50 MB.
+LONGEST_LINE = 1 << 26
 _CHUNK = 1 << 16
 _LOOK = 64
 _ENOUGH = 8

@@ -15,7 +15,7 @@ from functools import partial
 from msgspec import structs
 
 from logweir.cli.interruption import Interrupted, Interruption
-from logweir.cli.run_inputs import DAMAGED, Input, pipe
+from logweir.cli.run_inputs import DAMAGED, LONGEST_LINE, Input, pipe
 from logweir.cli.run_reading import Reading
 from logweir.cli.run_renamed import Renamed
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
@@ -337,6 +337,8 @@ class LineReader:
         checkpoint: Checkpoint | None,
         end: int,
     ) -> None:
+        if line.startswith(b"\0"):  # the hole before what a writer adds at its old place in a truncated file
+            line = line.lstrip(b"\0")
         try:
             found = parser(line)
         except ValueError as error:
@@ -454,14 +456,19 @@ def _events_of(batches: Iterator[list[bytes]], joins: Continuations | None) -> I
 def _lines_of(read: Callable[[], bytes]) -> Iterator[list[bytes]]:
     """The lines of a pipe, as many as there are at a time; after a signal, the one that was begun."""
     parts: list[bytes] = []
+    size = 0
     try:
         while chunk := read():
             first, *others = chunk.split(b"\n")
             parts.append(first)
+            size += len(first)
             if others:
                 *whole, rest = others
                 yield [line + b"\n" for line in (b"".join(parts), *whole)]
-                parts = [rest]
+                parts, size = [rest], len(rest)
+            elif size >= LONGEST_LINE:
+                yield [b"".join(parts)]
+                parts, size = [], 0
     except DAMAGED:
         if last := b"".join(parts):
             yield [last]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from logweir.cli.run_inputs import Input
+from logweir.cli.run_inputs import LONGEST_LINE, Input
 from logweir.integrations.line_formats.continuations import Continuations
 from logweir.integrations.log_lines import LineParser
 from logweir.stores.checkpoints import Checkpoint
@@ -58,10 +59,12 @@ class Reading:
 
     def _parts(self) -> Iterator[bytes]:
         """What stands in the file, line by line, up to where the range ends."""
-        return iter(self.source.stream) if self.end is None else self._up_to(self.end - self.position)
+        if self.end is None:
+            return iter(partial(self.source.stream.readline, LONGEST_LINE), b"")
+        return self._up_to(self.end - self.position)
 
     def _up_to(self, left: int) -> Iterator[bytes]:
-        while left > 0 and (line := self.source.stream.readline()):
+        while left > 0 and (line := self.source.stream.readline(LONGEST_LINE)):
             left -= len(line)
             yield line
 
@@ -79,7 +82,7 @@ class Reading:
     def _whole_lines(self, to_the_end: bool) -> Iterator[bytes]:
         for part in self._parts():
             line, self._held = self._held + part, b""
-            if not to_the_end and not line.endswith(b"\n"):
+            if not to_the_end and not line.endswith(b"\n") and len(line) < LONGEST_LINE:
                 self._held = line
                 return
             yield line

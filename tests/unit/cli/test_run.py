@@ -5,12 +5,14 @@ import os
 import shlex
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
 
-from logweir.cli import run_pieces
+from logweir.cli import run_inputs, run_lines, run_pieces, run_reading
 from logweir.cli.app import app
 from logweir.cli.run_outcome import Outcome, added, rates
 from logweir.cli.run_plan import planned
@@ -20,6 +22,7 @@ from logweir.delivery.dead_letters import DeadLetters
 from logweir.encoding.events import encode_event
 from logweir.event import Event
 from logweir.runtime.fan_out import FanOut
+from logweir.sinks.memory import MemorySink
 from logweir.stores.checkpoints import Checkpoints, Mark
 from logweir.testing.contract import make_event
 
@@ -119,6 +122,51 @@ def test_more_files_than_a_process_may_open_at_all_are_refused_with_the_way_out(
     assert "128 can be open at once; name fewer, or allow more (`ulimit -n`" in " ".join(
         result.stderr.replace("│", "").split()
     )
+
+
+@pytest.mark.parametrize("form", ["file", "range", "gz", "pipe"])
+def test_a_line_without_an_end_is_read_in_parts(
+    logs: list[str], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    for module in (run_inputs, run_lines, run_reading):
+        monkeypatch.setattr(module, "LONGEST_LINE", 100_000)
+    content = b"x" * 250_000 + b"\nlast\n"
+    log = Path("long.log")
+    if form == "pipe":
+        os.mkfifo(log)
+        Thread(target=log.write_bytes, args=(content,)).start()
+    else:
+        log.write_bytes(gzip.compress(content) if form == "gz" else content)
+    if form == "range":
+        with Checkpoints(Path(".logweir/checkpoints")) as checkpoints, Path("long.log").open("rb") as file:
+            checkpoints.open("long.log", file.fileno())
+            checkpoints.settle(
+                checkpoints.open_range("long.log", file.fileno(), 250_001), Mark(250_006, 1, b"last\n")
+            )
+    counts = {"range": [3], "pipe": [3, 4]}.get(form, [4])  # a pipe is read by what it has at a time
+    result = CliRunner().invoke(app, ["run", "long.log"])
+    assert result.exit_code == 0
+    assert any(result.output.startswith(f"{count} events read") for count in counts)
+
+
+def test_a_hole_at_the_beginning_of_a_file_costs_neither_memory_nor_its_first_line(
+    logs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (run_inputs, run_reading):
+        monkeypatch.setattr(module, "LONGEST_LINE", 1 << 20)
+    Path("routing.yaml").write_text("sinks: {out: {type: memory}}\nroutes: [{name: all, to: [out]}]\n")
+    with Path("hole.log").open("wb") as file:
+        file.seek(50 << 20)
+        file.write(b"first\nsecond\n")
+    tracemalloc.start()
+    try:
+        result = CliRunner().invoke(app, ["run", "hole.log"])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert result.exit_code == 0
+    assert [event.name for event in MemorySink.of("out").events.values()] == ["first", "second"]
+    assert peak < 20 << 20
 
 
 def test_a_file_of_which_ranges_are_left_is_not_followed(logs: list[str]) -> None:
