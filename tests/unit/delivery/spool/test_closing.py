@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from logweir.delivery.spool import closing
-from logweir.delivery.spool.spool import Spool
 from logweir.testing.contract import make_event
 from support.disk import drain, make_queue, make_spool, names
 from support.leading import Disk, Hold, in_thread, started
@@ -27,11 +26,10 @@ def _is_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(closing, "HANGS_AFTER", 0.2)
 
 
-def left_by(spool: Spool, directory: Path) -> list[str]:
+def left_in(directory: Path) -> list[str]:
     """What the next process finds when the last threads of this one are through."""
-    eventually(lambda: not spool.path)
     after = make_spool(directory)
-    after.adopt()
+    eventually(after.adopt)
     found = names(drain(after))
     after.close()
     return found
@@ -52,7 +50,7 @@ def test_a_disk_that_hangs_is_given_up_and_what_it_has_after_all_is_found(
     assert names(spool.give_up("sink")) == ["in the commit", "behind it"]
     assert queue.statistics().depth == 0
     hold.go_on.set()
-    assert left_by(spool, tmp_path) == ["in the commit", "behind it"]
+    assert left_in(tmp_path) == ["in the commit", "behind it"]
 
 
 @pytest.mark.usefixtures("_is_impatient")
@@ -67,7 +65,7 @@ def test_what_a_hung_disk_did_not_save_is_the_callers_and_no_longer_the_queues(
     assert in_thread(lambda: spool.close(time.monotonic())) is False
     assert spool.give_up("sink") == []
     hold.go_on.set()
-    assert left_by(spool, tmp_path) == ["a", "b"]
+    assert left_in(tmp_path) == ["a", "b"]
     eventually(lambda: not any(thread.name == "logweir-close" for thread in threading.enumerate()))
     assert spool.path is None  # those that came late have made no file
 
@@ -80,7 +78,7 @@ def test_a_slow_disk_is_waited_for_beyond_the_time(tmp_path: Path, hold: Hold) -
     assert not closed.done()
     hold.go_on.set()
     assert closed.result(20.0) is True
-    assert left_by(spool, tmp_path) == ["slow"]
+    assert left_in(tmp_path) == ["slow"]
 
 
 def test_the_time_that_a_stop_has_is_a_hung_disks_too(
@@ -116,4 +114,4 @@ def test_where_no_thread_can_start_any_more_who_hangs_is_not_waited_for_either(
         assert closed.result(20.0) is False
         hold.go_on.set()
         eventually(lambda: spool.close(time.monotonic()))
-    assert left_by(spool, tmp_path) == ["hangs"]
+    assert left_in(tmp_path) == ["hangs"]
