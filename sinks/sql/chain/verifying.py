@@ -64,9 +64,10 @@ class Verification:
         """See :meth:`Chained.divide`; one part only has all rows of chains, and the others follow it."""
         async with self._transaction() as connection:
             await connection.run_sync(self._chain.identity.load)
-            newest = await connection.run_sync(self._chain.newest)
+            # Before the last writer is looked up: rows of one that begins between are left to the next run.
             tally.stock = await connection.run_sync(self._chain.stock)
             tally.expected = tally.stock.rows
+            newest = await connection.run_sync(self._chain.newest)
             size = max(rows, -(-tally.expected // parts))
             cuts = [] if parts == 1 else await cuts_of(connection, self._table, self._chain, newest, size)
         return parts_between(cuts, newest)

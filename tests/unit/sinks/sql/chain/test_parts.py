@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.util import await_only
 
+from logweir.sinks.contract import Query
 from logweir.sinks.sql.chain import tables
 from logweir.sinks.sql.chain.hashing import Link, Seal
+from logweir.sinks.sql.chain.tables import ChainTables
 from logweir.sinks.sql.own_model import AUDIT_COLUMNS
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.tamper_evidence import Finding, Part, PartKind, Seam, Tally, Trouble
@@ -190,6 +193,24 @@ async def test_rows_that_are_deleted_and_written_meanwhile_are_not_called_hidden
         assert (found, tally.read) == ([], 13)
         await sink.write([audit_event(100)])
         assert (await findings_in_parts(sink, parts, before))[0] == []
+
+
+async def test_rows_of_a_writer_that_begins_during_the_division_are_not_called_hidden(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.opened(key=KEY) as sink, place.opened(key=KEY) as other:
+        for name in ("stock", "newest"):
+            asked = getattr(ChainTables, name)
+
+            def beginning(self: ChainTables, connection: Any, asked: Any = asked) -> Any:
+                answer = asked(self, connection)
+                await_only(other.record(audit_event(100)))
+                return answer
+
+            with monkeypatch.context() as patch:
+                patch.setattr(ChainTables, name, beginning)
+                assert [finding async for finding in sink.verify(Tally())] == []
+            await other.delete([event.id async for event in other.search(Query(name="action 100"))])
 
 
 async def forge(place: Place, seq: int) -> None:
