@@ -28,6 +28,7 @@ __all__ = [
     "Judge",
     "StoredRow",
     "fits",
+    "is_beyond",
     "moment",
     "number",
     "read_row",
@@ -94,6 +95,11 @@ def fits(rule: Rule, content: Any, link: Link) -> bool:
         return content is not None and rule.hash_of(link, content) == link.hash
     except (TypeError, ValueError):
         return False
+
+
+def is_beyond(row: StoredRow, head: Head | None) -> bool:
+    """Whether a row is behind the end of its chain, by a head that was read after it."""
+    return head is None or number(row.link.seq) > head.seq
 
 
 class Judge:
@@ -192,7 +198,7 @@ class Judge:
         if seq <= self.seq:
             yield self._about(row, Trouble.INSERTED, "its number is taken by another row, or is none")
             return
-        if head is None or seq > head.seq:
+        if is_beyond(row, head):
             if not (is_own and seq == self.seq + 1):
                 yield self._about(row, Trouble.INSERTED, "its link fits nowhere: the chain ends before it")
                 return

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from logweir.sinks.sql.chain.hashing import Run
 from logweir.sinks.sql.chain.identity import ChainEnd
-from logweir.sinks.sql.chain.judging import Judge, StoredRow, number, read_row
+from logweir.sinks.sql.chain.judging import Judge, StoredRow, is_beyond, number, read_row
 from logweir.sinks.sql.chain.pages import ChainPages, Page
 from logweir.sinks.sql.chain.rules import Rule, Rules
 from logweir.sinks.sql.chain.tables import ChainTables
@@ -111,6 +111,8 @@ class Stretch:
             yield finding
 
     async def _take(self, judge: Judge, row: StoredRow, head: Head | None) -> AsyncIterator[Finding]:
+        if is_beyond(row, head) and await self._is_gone(row):
+            return
         runs: list[Run] = []
         # Asked for only where rows are missing, and after the row was read: retention notes what it deletes
         # in the transaction that deletes it, so that a gap that is seen has its note by now.
@@ -121,6 +123,16 @@ class Stretch:
                 runs = await self._runs(connection, [judge.writer], gap)
         for finding in judge.take(row, head, runs):
             yield finding
+
+    async def _is_gone(self, row: StoredRow) -> bool:
+        """Whether a row was deleted rightly since it was read, by which a whole chain loses its head too."""
+        writer, seq = row.link.writer, number(row.link.seq)
+        async with self._transaction() as connection:
+            # The note alone is not enough: somebody may have put back what was deleted.
+            if await self._pages.at(connection, writer, [seq]):
+                return False
+            runs = await self._runs(connection, [writer], (seq, seq))
+        return bool(runs)
 
     async def _end_all(self, judge: Judge | None) -> AsyncIterator[Finding]:
         """Judge the end of the last chain, of which rows must be there where the stretch ends within it."""
@@ -152,7 +164,7 @@ class Stretch:
             end = ends.get(judge.writer)
             for row in rows:
                 found = self._read(row, end)
-                for finding in judge.take(found, end.head if end is not None else None, runs):
+                async for finding in self._take(judge, found, end.head if end is not None else None):
                     yield finding
             if judge.seq == before:  # nothing more comes: what the head counts and nobody finds is missing
                 break

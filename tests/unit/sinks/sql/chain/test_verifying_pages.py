@@ -109,3 +109,30 @@ async def test_pages_have_fewer_rows_the_larger_these_are(size: int, rows: tuple
     few, many = rows
     page: Any = [("columns", "x" * size)] * 5
     assert few <= pages._next_page(page) <= many
+
+
+@pytest.mark.parametrize("size", [2, 5, 10])
+async def test_chains_that_are_deleted_rightly_behind_each_page_are_sound(
+    place: Place, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    _pages_of(monkeypatch, size)
+    next_page = ChainPages._next
+    async with place.opened(key=KEY) as sink:
+        for number in range(100, 106):
+            await sink.record(audit_event(number))
+        await place.run("CREATE TABLE kept AS SELECT * FROM TABLE_ WHERE chain_seq = 1 LIMIT 1")
+        ids = await place.run("SELECT id, chain_writer FROM TABLE_")
+
+        async def pruned(self: ChainPages, *arguments: Any) -> Any:
+            rows = await next_page(self, *arguments)
+            whole = {row.chain_writer for row in rows}
+            await sink.delete([event_id for event_id, writer in ids if writer in whole])
+            return rows
+
+        monkeypatch.setattr(ChainPages, "_next", pruned)
+        assert await findings(sink) == []
+        monkeypatch.setattr(ChainPages, "_next", next_page)
+        assert await place.run("SELECT count(*) FROM TABLE_") == [(3,)]
+        # Who puts back what was deleted rightly is not excused by its note.
+        await place.run("INSERT INTO TABLE_ SELECT * FROM kept")
+        assert summary(await findings(sink)) == [(Trouble.ROLLED_BACK, 1, None)]
