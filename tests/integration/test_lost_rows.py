@@ -211,3 +211,35 @@ def test_accepting_records_nothing_where_nothing_is_gone(audited: Path) -> None:
     done = command(audited, "schema", "--accept-new-chain", "--sink", "audit_db")
     assert (done.exit_code, "nothing is gone" in words(done)) == (0, True)
     assert run("SELECT count(*) FROM audit_log_chain_ids") == [(1,)]
+
+
+@pytest.mark.parametrize("key", ["another key of some length", None])
+def test_accepting_with_another_key_changes_nothing(audited: Path, key: str | None) -> None:
+    config = yaml.safe_load(audited.read_text())
+    config["audit"]["chain_key"] = key
+    other = audited.with_name("other.yaml")
+    other.write_text(yaml.safe_dump(config))
+    before = _notes()
+    done = command(other, "schema", "--accept-new-chain", "--sink", "audit_db")
+    assert done.exit_code == 1, done.output
+    assert "begun with another key" in words(done)
+    assert _notes() == before
+    write(audited)
+    assert command(audited, "verify").exit_code == 0
+
+
+def _notes() -> list[Any]:
+    (known,) = Path(".logweir/chains").iterdir()
+    rows = run("SELECT * FROM audit_log_chain_ids", "SELECT * FROM audit_log_chain")
+    return [known.read_bytes(), *rows]
+
+
+def test_accepting_after_the_ids_were_changed_goes_on_with_the_key_that_the_beginning_fits(
+    audited: Path,
+) -> None:
+    run("UPDATE audit_log_chain_ids SET detail = 'changed'")
+    with pytest.raises(ConfigError):
+        write(audited)
+    done = command(audited, "schema", "--accept-new-chain", "--sink", "audit_db")
+    assert done.exit_code == 0, done.output
+    write(audited)

@@ -132,6 +132,12 @@ class Identity:
         # At once: other writers of the process ask meanwhile.
         self._ids, self.is_sound = found, is_sound
 
+    def stored(self, connection: Connection) -> list[str]:
+        """Return the ids as they stand there, whoever has signed them."""
+        if not self.is_there:
+            return []
+        return [*connection.scalars(select(self.ids.c.table_id).order_by(self.ids.c.number))]
+
     def add(self, connection: Connection, reason: str, detail: str = "") -> None:
         """Give the table a further id.
 

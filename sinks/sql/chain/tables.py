@@ -133,11 +133,14 @@ class ChainTables:
             accepts: Whether an operator is about to :meth:`accept` whatever is there.
 
         Raises:
-            SinkRejected: The chains that are there were begun with another key.
+            SinkRejected: The chains that are there were begun with another key, whatever is accepted.
         """
         self.identity.load(connection)
         if accepts:
+            is_known = self._knows_the_key(connection)
             connection.rollback()
+            if not is_known:
+                raise self._other_key()
             return
         if note and not self.identity.is_sound:
             raise self._other_key()
@@ -195,6 +198,16 @@ class ChainTables:
     def _require_key(self, found: Beginning | None) -> None:
         if found is not None and not found.fits(self.seal, self.identity.first):
             raise self._other_key()
+
+    def _knows_the_key(self, connection: Connection) -> bool:
+        """Whether anything was made with this key, or there is nothing that was made with any.
+
+        To go on with another one would take away the ids, without which nobody can verify the rows again.
+        """
+        found, ids = self.beginning(connection), self.identity.stored(connection)
+        if self.identity.current or (found is None and not ids):
+            return True
+        return found is not None and any(found.fits(self.seal, table_id) for table_id in (OLDER, *ids))
 
     def _other_key(self) -> SinkRejected:
         return SinkRejected(
