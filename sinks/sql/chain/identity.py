@@ -21,6 +21,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     MetaData,
+    Row,
     String,
     Table,
     Text,
@@ -34,13 +35,19 @@ from logweir.sinks.sql.chain.hashing import Seal
 from logweir.sinks.sql.table import TABLE_OPTIONS
 from logweir.sinks.tamper_evidence import Epoch, Head
 
-__all__ = ["OLDER", "ChainEnd", "Identity"]
+__all__ = ["OLDER", "ChainEnd", "Identity", "head_of"]
 
 #: Stands for the id of a table in the hashes of rows that were written before tables had one.
 OLDER = ""
 _COLUMNS = ("number", "table_id", "started_us", "reason", "detail", "mac")
 #: Chains that are closed at once.
 _STEP = 1000
+
+
+def head_of(row: Row[Any]) -> Head | None:
+    """Return the head in the first columns of a row; None if somebody has put values of other types there."""
+    writer, seq, hash_ = row[:3]
+    return Head(writer, seq, hash_) if (type(writer), type(seq), type(hash_)) == (str, int, str) else None
 
 
 class ChainEnd(NamedTuple):
@@ -215,7 +222,10 @@ class Identity:
         wanted = select(self.closed).where(condition).order_by(columns.writer)
         found = []
         for row in connection.execute(wanted):
-            end = ChainEnd(Head(row.writer, row.seq, row.hash), row.table_id)
+            head = head_of(row)
+            if head is None:
+                continue
+            end = ChainEnd(head, row.table_id)
             if row.closed_by in self._known and row.mac == self._mac_of_end(end, row.closed_by):
                 found.append(end)
         return found

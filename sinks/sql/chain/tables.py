@@ -34,7 +34,7 @@ from sqlalchemy import (
 
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.sinks.sql.chain.hashing import GENESIS, Link, Run, Seal, join
-from logweir.sinks.sql.chain.identity import OLDER, ChainEnd, Identity
+from logweir.sinks.sql.chain.identity import OLDER, ChainEnd, Identity, head_of
 from logweir.sinks.sql.table import TABLE_OPTIONS
 from logweir.sinks.tamper_evidence import Head, Stock
 
@@ -68,6 +68,10 @@ class Beginning:
     def fits(self, seal: Seal, table_id: str) -> bool:
         """Whether it was noted with this key, for the table of this id."""
         return self.hash == seal.of_beginning(table_id, self.unlinked, self.started_us)
+
+
+#: What does not fit any table: for a note in which somebody has put no numbers.
+_NO_BEGINNING = Beginning(0, 0, "")
 
 
 class ChainTables:
@@ -220,7 +224,10 @@ class ChainTables:
         columns = self.heads.c
         wanted = select(columns.seq, columns.started_us, columns.hash).where(columns.writer == BEGINNING)
         row = connection.execute(wanted).first()
-        return None if row is None else Beginning(*row)
+        if row is None:
+            return None
+        is_plain = (type(row.seq), type(row.started_us)) == (int, int)
+        return Beginning(*row) if is_plain else _NO_BEGINNING
 
     # -- heads --------------------------------------------------------------------------------------
 
@@ -249,7 +256,8 @@ class ChainTables:
         wanted = select(columns.writer, columns.seq, columns.hash)
         wanted = wanted.where(columns.writer.in_(names), columns.writer != BEGINNING)
         current = self.identity.current
-        ends = {row.writer: ChainEnd(Head(*row), current) for row in connection.execute(wanted)}
+        found = map(head_of, connection.execute(wanted))
+        ends = {head.writer: ChainEnd(head, current) for head in found if head is not None}
         return ends | {end.head.writer: end for end in self.identity.ends_of(connection, names)}
 
     def newest(self, connection: Connection) -> str:
@@ -260,7 +268,11 @@ class ChainTables:
             writer = table.c.writer
             # Only ever compared there: whoever adds one name must not move another out of what is read.
             after = select(writer).where(writer > newest, writer != BEGINNING)
-            newest = connection.scalar(after.order_by(writer.desc()).limit(1)) or newest
+            last = after.order_by(writer.desc()).limit(1)
+            found = connection.scalar(last)
+            while found is not None and type(found) is not str:  # a BLOB of SQLite, which no place can name
+                found = connection.scalar(last.where(writer < found))
+            newest = newest if found is None else found
         return newest
 
     def ends_after(
@@ -283,9 +295,9 @@ class ChainTables:
             return self.identity.ends_after(connection, writer, limit, *also)
         wanted = select(columns.writer, columns.seq, columns.hash).order_by(columns.writer).limit(limit)
         wanted = wanted.where(columns.writer > writer, columns.writer != BEGINNING, *also)
-        current = self.identity.current
-        ends = [ChainEnd(Head(*row), current) for row in connection.execute(wanted)]
-        return ends, ends[-1].head.writer if ends else None
+        current, rows = self.identity.current, connection.execute(wanted).all()
+        ends = [ChainEnd(head, current) for head in map(head_of, rows) if head is not None]
+        return ends, rows[-1].writer if rows else None
 
     def stock(self, connection: Connection) -> Stock:
         """Return how many rows there are.
