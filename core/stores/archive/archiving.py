@@ -142,7 +142,7 @@ class _Archiving:
         left = self._journal.unfinished()
         if left is None:
             return
-        if left.url != self._storage.url:
+        if left.url != self._storage.place:
             self.summary.problems.append(
                 f"an unfinished run may have left files {part_name(left.run)}* in {left.url}; remove them"
             )
@@ -182,7 +182,7 @@ class _Archiving:
         """Write and verify the files of a day, then its manifest; None if there is nothing to archive."""
         run, origin = new_run(datetime.now(UTC)), self._origin
         # The note outlives a kill before the manifest is written, and the next run removes the files by it.
-        await in_thread(lambda: self._journal.begin(Unfinished(self._storage.url, origin.sink, day, run)))
+        await in_thread(lambda: self._journal.begin(Unfinished(self._storage.place, origin.sink, day, run)))
         files = await self._write_files(folder, day, run)
         manifest = None
         if files:

@@ -30,7 +30,7 @@ class Unfinished(msgspec.Struct, frozen=True):
     """Files that are being written.
 
     Attributes:
-        url: The archive.
+        url: The archive, as it is found from every directory.
         sink: The sink.
         day: The day.
         run: The run whose name the files bear.

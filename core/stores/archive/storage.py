@@ -67,6 +67,11 @@ class Storage:
             raise self._archive_error(self.url, error) from None
         return fs, str(root)
 
+    @property
+    def place(self) -> str:
+        """The folder as every process of this machine finds it, whatever its directory; it asks the disk."""
+        return os.path.realpath(self.root) if self._is_local else self.url
+
     # -- names --------------------------------------------------------------------------------------
 
     def path(self, *parts: str) -> str:

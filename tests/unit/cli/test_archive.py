@@ -94,6 +94,43 @@ def test_a_damaged_file_ends_with_1_and_the_others_are_restored(tmp_path: Path) 
     assert "40 rows restored" in result.stdout
 
 
+def test_files_of_a_run_that_was_killed_are_named_where_they_are_from_any_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit(9)
+
+    asyncio.run(fill(configured(), old_events(10, days=1)))
+    here = ["archive", "--sink", "audit_db", "--older-than", "90d", "--to", "archive"]
+    with monkeypatch.context() as patch:
+        patch.setattr("logweir.stores.archive.archiving.verify", die)
+        assert run(*here).exit_code == 9
+    assert len(archived_rows(tmp_path)) == 10
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    result = run(*here, "-c", "../routing.yaml")
+    assert result.exit_code == 1
+    assert f" in {tmp_path}/archive; remove them" in result.stderr
+
+
+def test_a_run_that_was_killed_leaves_nothing_behind_where_it_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit(9)
+
+    asyncio.run(fill(configured(), old_events(10, days=1)))
+    here = ["archive", "--sink", "audit_db", "--older-than", "90d", "--to"]
+    with monkeypatch.context() as patch:
+        patch.setattr("logweir.stores.archive.archiving.verify", die)
+        assert run(*here, "archive").exit_code == 9
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    result = run(*here, "../archive", "-c", "../routing.yaml")
+    assert result.exit_code == 0, result.stderr
+    assert len(archived_rows(tmp_path)) == 10
+
+
 def test_a_failure_ends_with_1(tmp_path: Path) -> None:
     config = configured()
     asyncio.run(fill(config, old_events(10)))
