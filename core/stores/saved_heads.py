@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -117,13 +117,25 @@ async def write_saved_heads(path: Path, sink: str, table_id: str, heads: AsyncIt
 
 
 class _Unfinished:
-    """A file beside the one that it replaces in the end."""
+    """A file beside the one that it replaces in the end; a pipe or a device is written itself, and stays.
+
+    Args:
+        path: The file; a link to it stays one.
+
+    Raises:
+        OSError: It cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        self._file = os.fdopen(descriptor, "wb")
-        self._itself = Path(name)
+        self._replaced = path.resolve()
+        self._itself: Path | None = None
+        if path.exists() and not path.is_file():
+            self._file = path.open("wb")
+        else:
+            folder, name = self._replaced.parent, self._replaced.name
+            descriptor, beside = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+            self._file = os.fdopen(descriptor, "wb")
+            self._itself = Path(beside)
         self._hash = sha256()
 
     def write(self, lines: Iterable[bytes]) -> None:
@@ -134,13 +146,17 @@ class _Unfinished:
     def finish(self, count: int) -> None:
         self._file.write(msgspec.json.encode(_End(count, self._hash.hexdigest())) + b"\n")
         self._file.flush()
-        os.fsync(self._file.fileno())
+        if self._itself is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._itself.replace(self._replaced)
         self._file.close()
-        self._itself.replace(self._path)
 
     def abandon(self) -> None:
-        self._file.close()
-        self._itself.unlink(missing_ok=True)
+        with suppress(OSError):  # what is left to be written does not fit either
+            self._file.close()
+        if self._itself is not None:
+            self._itself.unlink(missing_ok=True)
 
 
 def open_saved_heads(path: Path, sink: str) -> SavedHeads:

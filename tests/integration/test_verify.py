@@ -1,5 +1,6 @@
 """``logweir verify``: what it says, how it ends, and what it refuses."""
 
+import os
 import re
 import shutil
 import sqlite3
@@ -171,6 +172,34 @@ def test_a2_heads_of_a_table_that_was_made_anew_are_reported(audited: Path) -> N
     done = verify(audited, "--sink", "audit_db", "--heads", "heads.jsonl")
     assert done.exit_code == 1
     assert "is of a table with another id" in " ".join(done.output.split())
+
+
+def test_heads_are_saved_through_a_link_which_stays_one(audited: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "heads.jsonl").symlink_to("kept/heads.jsonl")
+    assert verify(audited, "--save-heads", "heads.jsonl").exit_code == 0
+    assert (tmp_path / "heads.jsonl").is_symlink()
+    assert verify(audited, "--heads", "kept/heads.jsonl").exit_code == 0
+
+
+def test_heads_are_written_into_a_pipe_which_stays_one(audited: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert verify(audited, "--save-heads", "pipe").exit_code == 0
+        content = os.read(reader, 1 << 20)
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "heads.jsonl").write_bytes(content)
+    assert verify(audited, "--heads", "heads.jsonl").exit_code == 0
+    assert not [*tmp_path.glob(".pipe.*")]
+
+
+def test_a_folder_is_no_file_for_heads(audited: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert verify(audited, "--save-heads", "folder").exit_code == 1
+    assert not [*tmp_path.glob(".folder.*")]
 
 
 def test_heads_of_another_sink_are_refused(audited: Path) -> None:
