@@ -90,7 +90,7 @@ async def apply(config: RoutingConfig, job: Job, now: datetime, progress: Progre
     await in_thread(journal.acquire)
     try:
         async with opened(job.sink, config) as sink:
-            before = now - timedelta(seconds=rule.after)
+            before = _earlier(now, rule.after)
             if storage is None:
                 summary = await _prune(sink.itself, before, rule, progress)
             else:
@@ -102,6 +102,14 @@ async def apply(config: RoutingConfig, job: Job, now: datetime, progress: Progre
     finally:
         await in_thread(journal.release)
     return summary
+
+
+def _earlier(now: datetime, seconds: float) -> datetime:
+    """The moment so long ago; the first that the calendar has, where that was before it."""
+    try:
+        return now - timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 async def _prune(sink: Prunable, before: datetime, rule: RetentionConfig, progress: Progress) -> Summary:

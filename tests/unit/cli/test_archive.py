@@ -131,6 +131,17 @@ def test_a_run_that_was_killed_leaves_nothing_behind_where_it_is_begun_again(
     assert len(archived_rows(tmp_path)) == 10
 
 
+@pytest.mark.parametrize("age", ["1000000d", "99999999999999999999w"])
+def test_an_age_from_before_the_calendar_is_one_that_nothing_has(age: str) -> None:
+    asyncio.run(fill(configured(retention={"after": age}), old_events(10)))
+    assert run("archive", "--due").output == "audit_db: 0 rows deleted\n"
+    result = run("archive", "--sink", "audit_db", "--older-than", age, "--to", "archive")
+    assert (result.exit_code, result.output) == (
+        0,
+        "audit_db: 0 rows of 0 days archived in 0 files at archive, 0 rows deleted\n",
+    )
+
+
 def test_a_failure_ends_with_1(tmp_path: Path) -> None:
     config = configured()
     asyncio.run(fill(config, old_events(10)))
