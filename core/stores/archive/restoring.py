@@ -55,8 +55,8 @@ async def restore(
     wanted = [(folder, manifest) for folder, manifest in found if _overlaps(manifest, since, until)]
     total = sum(manifest.rows for _, manifest in wanted) or 1
     done = 0
+    summary.days = len({manifest.day for _, manifest in wanted})
     for folder, manifest in wanted:
-        summary.days += 1
         for file in manifest.files:
             progress.report(f"restoring {manifest.day}", done / total, summary)
             try:

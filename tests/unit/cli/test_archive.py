@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from logweir.cli.app import app
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
+from logweir.event import Kind
 from logweir.stores.archive.journal import Journal
 from support.archives import archived_rows, bare, fill, held, old_events
 
@@ -30,6 +31,16 @@ def configured(**sink: Any) -> RoutingConfig:
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments, env={"COLUMNS": "300"})
+
+
+def test_a_day_that_was_archived_in_several_runs_is_one_day() -> None:
+    config = configured()
+    asyncio.run(fill(config, old_events(10, days=1)))
+    for kind in ("audit", "tracing"):
+        asyncio.run(fill(config, old_events(10, days=1, kind=Kind(kind))))
+        run("archive", "--sink", "audit_db", "--older-than", "90d", "--to", "archive", "--kind", kind)
+    result = run("restore", "--from", "archive", "--to", "audit_db")
+    assert result.stdout == "audit_db: 30 rows restored, 0 there already, from 2 files of 1 day\n"
 
 
 def test_there_and_back(tmp_path: Path) -> None:
