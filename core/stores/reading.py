@@ -52,6 +52,7 @@ __all__ = [
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC)
 #: How long a sink may take to let go of its connections.
 _CLOSING = 2.0
 #: What a page may weigh, about; how large the first one is, before that is known; how many are weighed.
@@ -204,7 +205,10 @@ def _from(moment: datetime | None, query: Query) -> Query:
     """The rest of a query whose answer was read up to a microsecond, with that microsecond once more."""
     if moment is None:
         return query
-    return replace(query, end=moment + _MICROSECOND) if query.newest_first else replace(query, start=moment)
+    if not query.newest_first:
+        return replace(query, start=moment)
+    # Behind the last microsecond that the calendar has there is no end, and nothing to leave out.
+    return query if moment == _LAST else replace(query, end=moment + _MICROSECOND)
 
 
 def _fitting(page: Sequence[Event]) -> int:

@@ -5,6 +5,7 @@ import random
 import weakref
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +44,17 @@ async def test_every_event_comes_once_and_in_order(size: int, spread: int) -> No
     backwards = [event async for page in pages(sink, Query(newest_first=True), size) for event in page]
     assert sorted(event.id for event in backwards) == sorted(event.id for event in events)
     assert [event.time for event in backwards] == sorted((event.time for event in events), reverse=True)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_pages_end_in_the_last_microsecond_that_there_is(newest_first: bool) -> None:
+    last = (datetime.max.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    sink = MemorySink(MemoryConfig())
+    times = [last * 1000 + number for number in range(12)] + [number * 1000 for number in range(12)]
+    await sink.write([make_event(f"e{number}", time_ns=time) for number, time in enumerate(times)])
+    query = Query(limit=None, newest_first=newest_first)
+    found = [event.time async for page in pages(sink, query, 5) for event in page]
+    assert found == sorted(times, reverse=newest_first)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
