@@ -109,7 +109,7 @@ class Checkpoint:
         """How far it was, if it was begun."""
         try:
             return msgspec.json.decode(self.path.read_bytes(), type=_Position)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, ValueError):
             return None
 
     def save(self, position: _Position) -> None:

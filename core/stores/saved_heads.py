@@ -213,7 +213,7 @@ async def lost_since(saved: SavedHeads, sink: Chained) -> AsyncIterator[Finding]
 def _is_end(line: bytes, count: int, digest: str) -> bool:
     try:
         return msgspec.json.decode(line, type=_End) == _End(count, digest)
-    except msgspec.MsgspecError:
+    except ValueError:
         return False
 
 
@@ -223,5 +223,5 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SavedHeadsError(f"{path} cannot be read: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
+    except ValueError as error:  # no JSON, not of this form, or no UTF-8
         raise SavedHeadsError(f"{path}: it is no file of heads: {error}") from None

@@ -13,6 +13,7 @@ import os
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -20,6 +21,9 @@ from logweir.delivery.spool.ownership import FileLock
 from logweir.errors import LogweirError
 
 __all__ = ["Busy", "Journal", "Unfinished"]
+
+#: What a rule's time is compared with has a zone too.
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Busy(LogweirError):
@@ -87,7 +91,7 @@ class Journal:
         data = self._read(".run")
         try:
             return None if data is None else msgspec.json.decode(data, type=Unfinished)
-        except msgspec.DecodeError:
+        except ValueError:
             return None
 
     def end(self) -> None:
@@ -102,8 +106,8 @@ class Journal:
         # What cannot be read counts as never done; a rule that is done twice does no harm.
         data = self._read(".done")
         try:
-            return {} if data is None else msgspec.json.decode(data, type=dict[str, datetime])
-        except msgspec.DecodeError:
+            return {} if data is None else msgspec.json.decode(data, type=dict[str, _Moment])
+        except ValueError:
             return {}
 
     def done(self, rule: str, moment: datetime) -> None:
