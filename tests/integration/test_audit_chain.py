@@ -1,6 +1,7 @@
 """Chained audit rows on every relational database: each kind of tampering is found, and nothing else is."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,6 +173,18 @@ async def test_a_row_without_a_link_is_found_unless_it_was_there_before(place: P
         await place.run("UPDATE TABLE_ SET time_us = 9000000000000000 WHERE id = 'inserted'")
         (finding,) = await findings(sink)
         assert (finding.trouble, finding.event_id) == (INSERTED, "inserted")
+
+
+async def test_rows_from_before_whose_clock_was_ahead_are_no_insertion(place: Place) -> None:
+    ahead = time.time_ns() + 3600 * 10**9
+    async with place.opened(chained=False) as sink:
+        await sink.write([audit_event(0), audit_event(1, time_ns=ahead)])
+    async with place.opened(key=KEY) as sink:
+        await sink.write([audit_event(number) for number in range(2, 9)])
+        assert await findings(sink) == []
+        await _insert_copy(place, "NULL, NULL, NULL, NULL")
+        await place.run(f"UPDATE TABLE_ SET time_us = {ahead // 1000 + 1} WHERE id = 'inserted'")
+        assert [(item.trouble, item.event_id) for item in await findings(sink)] == [(INSERTED, "inserted")]
 
 
 async def test_a_row_put_where_the_next_one_goes_stops_no_writer(place: Place, sink: SqlSink) -> None:

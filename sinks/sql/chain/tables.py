@@ -188,9 +188,13 @@ class ChainTables:
             self._note_beginning(connection)
 
     def _note_beginning(self, connection: Connection) -> None:
-        linked = self._audit.c.chain_writer.is_not(None)
-        unlinked = connection.scalar(select(func.count()).select_from(self._audit).where(~linked)) or 0
+        there = select(func.count(), func.max(self._audit.c.time_us)).select_from(self._audit)
+        unlinked, newest = connection.execute(there.where(self._audit.c.chain_writer.is_(None))).one()
         started = time.time_ns() // 1000
+        if (
+            type(newest) is int
+        ):  # a clock that was ahead of this one must not make insertions of what is there
+            started = max(started, min(newest, _LARGEST - 1) + 1)
         seal = self.seal.of_beginning(self.identity.first, unlinked, started)
         values = {"writer": BEGINNING, "seq": unlinked, "hash": seal, "started_us": started}
         connection.execute(insert(self.heads).values(values))
