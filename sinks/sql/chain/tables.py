@@ -38,7 +38,7 @@ from logweir.sinks.sql.chain.identity import OLDER, ChainEnd, Identity, head_of
 from logweir.sinks.sql.table import TABLE_OPTIONS
 from logweir.sinks.tamper_evidence import Head, Stock
 
-__all__ = ["BEGINNING", "Beginning", "ChainTables", "HeadMoved"]
+__all__ = ["BEGINNING", "Beginning", "ChainGone", "ChainTables", "HeadMoved"]
 
 BEGINNING = "beginning"
 #: The largest number that a column of links holds.
@@ -49,6 +49,10 @@ _STEP = 1000
 
 class HeadMoved(SinkUnavailable):
     """A head is not as its writer left it: another process has changed it."""
+
+
+class ChainGone(SinkUnavailable):
+    """All rows of a chain were deleted rightly, and its head with them: its writer begins another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +244,7 @@ class ChainTables:
 
         Raises:
             HeadMoved: It is not where this process has left it.
+            ChainGone: It was deleted with all rows of the chain.
         """
         if head.seq == 0:
             values = {"writer": last.writer, "seq": last.seq, "hash": last.hash}
@@ -248,11 +253,15 @@ class ChainTables:
         columns = self.heads.c
         mine = and_(columns.writer == head.writer, columns.seq == head.seq, columns.hash == head.hash)
         moved = connection.execute(update(self.heads).where(mine).values(seq=last.seq, hash=last.hash))
-        if moved.rowcount != 1:
-            raise HeadMoved(
-                f"the head of writer {head.writer} in the table {self._audit.name} was changed by somebody"
-                " else; run `logweir verify`"
-            )
+        if moved.rowcount == 1:
+            return
+        runs = self.gone_of(connection, [head.writer], (head.seq, head.seq))
+        if any((run.first, run.last, run.hash) == (1, head.seq, head.hash) for run in runs):
+            raise ChainGone(f"the chain of writer {head.writer} in the table {self._audit.name} was deleted")
+        raise HeadMoved(
+            f"the head of writer {head.writer} in the table {self._audit.name} was changed by somebody else;"
+            " run `logweir verify`"
+        )
 
     def ends_of(self, connection: Connection, writers: Iterable[str]) -> dict[str, ChainEnd]:
         """Return where the chains of writers end, those that have an end."""

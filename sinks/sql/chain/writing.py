@@ -19,7 +19,7 @@ from logweir.diagnostics import report
 from logweir.errors import SinkRejected
 from logweir.event import Event, new_event_id
 from logweir.sinks.sql.chain.hashing import GENESIS, Link, extend
-from logweir.sinks.sql.chain.tables import ChainTables, HeadMoved
+from logweir.sinks.sql.chain.tables import ChainGone, ChainTables, HeadMoved
 from logweir.sinks.sql.client import Transaction
 from logweir.sinks.sql.outbox import insert_row, row_of
 from logweir.sinks.sql.table import CHAIN_COLUMNS
@@ -78,6 +78,8 @@ class Writers:
             return await self._store(head, rows)
         except DuplicateKey:
             pass  # an id is there, or in the batch twice, or somebody else has put a row at our place
+        except ChainGone:
+            pass  # by retention, while nobody wrote to it
         except HeadMoved as error:
             report(f"{head.writer}.head", "%s", error)
         # The second attempt begins a chain of its own: the place in the old one may be taken, and the old

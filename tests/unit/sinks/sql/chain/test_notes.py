@@ -49,6 +49,20 @@ async def test_deletions_in_any_order_leave_one_note_for_each_gap(
     assert not ends & {first - 1 for first, _ in await _notes(place)}
 
 
+async def test_a_writer_goes_on_without_a_word_after_all_of_its_rows_were_deleted_rightly(
+    place: Place, sink: SqlSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = [audit_event(number) for number in range(5)]
+    await sink.write(events)
+    await sink.delete([event.id for event in events])
+    await sink.write([audit_event(5)])
+    assert caplog.text == ""
+    assert await findings(sink) == []
+    await place.run("DELETE FROM TABLE__chain WHERE writer <> 'beginning'")
+    await sink.write([audit_event(6)])
+    assert "was changed by somebody else" in caplog.text
+
+
 async def test_a_deletion_reads_the_notes_beside_it_alone(
     place: Place, sink: SqlSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
