@@ -23,6 +23,7 @@ from logweir.config.models import RoutingConfig
 from logweir.errors import LogweirError
 from logweir.process.garbage import keep_what_is_there
 from logweir.process.own_modules import command_of
+from logweir.redaction.reasons import masked
 from logweir.runtime.worker_group import WorkerGroup
 from logweir.runtime.worker_process import WorkerProcess, refuse_what_cannot_work
 from logweir.runtime.worker_sinks import Share, divided, sinks_to_deliver
@@ -89,8 +90,9 @@ def worker(
 def _reload(process: WorkerProcess, config: str) -> None:
     try:
         process.reload(load_config(config))
-    except LogweirError as error:
-        _say(f"the configuration in force stays, for the new one is wrong: {error}")
+    except Exception as error:  # noqa: BLE001 - a sink of somebody else's may raise anything when it is made
+        reason = error if isinstance(error, LogweirError) else masked(f"{type(error).__name__}: {error}")
+        _say(f"the configuration in force stays, for the new one is wrong: {reason}")
     else:
         _say(f"{config} was read again")
 

@@ -127,28 +127,28 @@ class WorkerProcess:
     def _on_loop_thread_start(self) -> None:
         for task in self._background:
             task.start()
-        self._begin()
+        self._begin(self._made(self.config, self._dead_letters))
 
-    def _begin(self) -> None:
-        """Make and start what the configuration in force asks for; on the loop."""
-        made = {name: self._delivery(name) for name in self._names(self.config)}
+    def _made(self, config: RoutingConfig, dead_letters: DeadLetters) -> dict[str, _Delivery]:
+        """Make what a configuration asks for; nothing is opened or claimed yet."""
+        return {name: self._delivery(name, config, dead_letters) for name in self._names(config)}
+
+    def _begin(self, made: dict[str, _Delivery]) -> None:
+        """Start to deliver; on the loop."""
         with self._books:
             self._deliveries = made
         for delivery in made.values():
             delivery.channel.start()
             delivery.beside.start()
 
-    def _delivery(self, name: str) -> _Delivery:
-        config, sink = self.config, self.config.sinks[name]
-        wake = self._loop_thread.call_soon
+    def _delivery(self, name: str, config: RoutingConfig, dead_letters: DeadLetters) -> _Delivery:
+        sink, wake = config.sinks[name], self._loop_thread.call_soon
         if sink.queue.goes_over_a_broker and not self._forward:
             around = Surroundings(wake, OpenReceipts(), self._clock)
-            letters = letters_of_broker(
-                name, config, self._dead_letters, self._run_on_loop, self._pruner.expired
-            )
+            letters = letters_of_broker(name, config, dead_letters, self._run_on_loop, self._pruner.expired)
             moving = LastingTask(f"the dead letters of sink {name!r}", letters.run)
             return _Delivery(letters, moving, channel_from_broker(name, config, around, letters))
-        spool = HostSpool(queues_of(config), name, self._dead_letters, wake)
+        spool = HostSpool(queues_of(config), name, dead_letters, wake)
         plan = plan_queue(name, config)
         queue = DiskQueue(spool, name, plan.config, "block", wake, clock=self._clock.monotonic)
         end = end_of(sink, plan, context_of(name, config, workers=sink.workers))
@@ -159,7 +159,7 @@ class WorkerProcess:
             queue,
             None,
             plan.bounds,
-            self._dead_letters,
+            dead_letters,
             OpenReceipts(),
             self._clock,
         )
@@ -178,6 +178,7 @@ class WorkerProcess:
         Raises:
             ConfigError: It leaves this worker nothing to do; the old one stays in force.
             MissingDependency: A driver is not installed; likewise.
+            Exception: What a sink of somebody else's raises when it is made; likewise.
         """
         _require_clients(config, self._names(config), forward=self._forward)
         files = files_of_sinks(config)
@@ -185,13 +186,15 @@ class WorkerProcess:
 
     async def _replace(self, config: RoutingConfig, files: Mapping[str, tuple[str, ...]]) -> None:
         async with self._replacing:
+            # Made before the old ones end: what cannot be made leaves those at work.
+            dead_letters = DeadLetters(config.data_dir)
+            made = self._made(config, dead_letters)
             # One after the other: a sink has one worker at a time, and only its end lets go of what it has
             # read.
             await self._end(self.config.drain_timeout)
-            self.config, self._files = config, files
-            self._dead_letters = DeadLetters(config.data_dir)
+            self.config, self._files, self._dead_letters = config, files, dead_letters
             if not self._ending:
-                self._begin()
+                self._begin(made)
 
     async def _take_secrets(
         self, before: RoutingConfig, config: RoutingConfig, files: Mapping[str, tuple[str, ...]]

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from logweir.cli.app import app
+from logweir.cli.worker import _reload
 from logweir.config.loading import load_config
 from logweir.config.models import RoutingConfig
 from logweir.delivery.dead_letters import DeadLetters
@@ -60,14 +61,23 @@ class Store(Sink[SinkConfig]):
         return WriteResult(rejected=rejected, retry=frozenset(retry))
 
 
+class Unmakeable(Store):
+    """Cannot be made, as one whose constructor needs what is not there."""
+
+    def __init__(self, *_: Any) -> None:
+        raise RuntimeError("no driver for odd://app:zq7KXw93@db/app")
+
+
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     Store.names, Store.rejects, Store.puts_off, Store.opened = [], set(), {}, 0
 
 
-def configured(directory: Path, *, kind: str = "audit", **queue: Any) -> RoutingConfig:
+def configured(
+    directory: Path, *, kind: str = "audit", sink_class: type[Store] = Store, **queue: Any
+) -> RoutingConfig:
     sink = {
-        "type": f"{__name__}:Store",
+        "type": f"{__name__}:{sink_class.__name__}",
         "queue": {"type": "disk", "deliver": "elsewhere", **queue},
         "batch": {"linger": "0ms"},
         "retry": {"initial": "1ms", "max": "5ms"},
@@ -130,6 +140,24 @@ def test_the_application_opens_no_sink_and_its_flush_and_stop_wait_for_the_disk_
     with working(configured(tmp_path)):
         eventually(lambda: Store.names == ["a", "b"])
         eventually(lambda: not list(tmp_path.glob("queues/*.db")))
+
+
+def test_a_worker_whose_reload_cannot_make_a_sink_delivers_as_before_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path)
+    with application(config) as runtime, working(config) as process:
+        audit(runtime, "a")
+        eventually(lambda: Store.names == ["a"])
+        wrong = configured(tmp_path, sink_class=Unmakeable)
+        monkeypatch.setattr("logweir.cli.worker.load_config", lambda _path: wrong)
+        _reload(process, "routing.yaml")
+        assert process.config is config
+        audit(runtime, "b")
+        eventually(lambda: Store.names == ["a", "b"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the configuration in force stays" in said
+    assert "no driver for odd://app:***@db/app" in said
 
 
 def test_each_row_wakes_the_worker_which_reports_it_back(
