@@ -21,7 +21,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     MetaData,
-    Row,
     String,
     Table,
     Text,
@@ -44,9 +43,8 @@ _COLUMNS = ("number", "table_id", "started_us", "reason", "detail", "mac")
 _STEP = 1000
 
 
-def head_of(row: Row[Any]) -> Head | None:
-    """Return the head in the first columns of a row; None if somebody has put values of other types there."""
-    writer, seq, hash_ = row[:3]
+def head_of(writer: Any, seq: Any, hash_: Any) -> Head | None:
+    """Return a head by its columns; None if somebody has put values of other types there."""
     return Head(writer, seq, hash_) if (type(writer), type(seq), type(hash_)) == (str, int, str) else None
 
 
@@ -222,7 +220,7 @@ class Identity:
         wanted = select(self.closed).where(condition).order_by(columns.writer)
         found = []
         for row in connection.execute(wanted):
-            head = head_of(row)
+            head = head_of(row.writer, row.seq, row.hash)
             if head is None:
                 continue
             end = ChainEnd(head, row.table_id)

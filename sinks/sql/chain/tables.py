@@ -269,7 +269,7 @@ class ChainTables:
         wanted = select(columns.writer, columns.seq, columns.hash)
         wanted = wanted.where(columns.writer.in_(names), columns.writer != BEGINNING)
         current = self.identity.current
-        found = map(head_of, connection.execute(wanted))
+        found = [head_of(*row) for row in connection.execute(wanted)]
         ends = {head.writer: ChainEnd(head, current) for head in found if head is not None}
         return ends | {end.head.writer: end for end in self.identity.ends_of(connection, names)}
 
@@ -308,9 +308,10 @@ class ChainTables:
             return self.identity.ends_after(connection, writer, limit, *also)
         wanted = select(columns.writer, columns.seq, columns.hash).order_by(columns.writer).limit(limit)
         wanted = wanted.where(columns.writer > writer, columns.writer != BEGINNING, *also)
-        current, rows = self.identity.current, connection.execute(wanted).all()
-        ends = [ChainEnd(head, current) for head in map(head_of, rows) if head is not None]
-        return ends, rows[-1].writer if rows else None
+        current, page = self.identity.current, connection.execute(wanted).all()
+        heads = [head_of(*row) for row in page]
+        ends = [ChainEnd(head, current) for head in heads if head is not None]
+        return ends, page[-1].writer if page else None
 
     def stock(self, connection: Connection) -> Stock:
         """Return how many rows there are.

@@ -202,9 +202,9 @@ class Verification:
                 return
             page = await self._read(following.params(last=page[-1].id))
 
-    async def _read(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
+    async def _read(self, wanted: Select[Any]) -> list[Row[Any]]:
         async with self._transaction() as connection:
-            return (await connection.execute(wanted)).all()
+            return [*(await connection.execute(wanted)).all()]
 
     async def about_beginning(self) -> AsyncIterator[Finding]:
         """See :meth:`Chained.beginning`."""
