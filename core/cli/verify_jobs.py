@@ -163,8 +163,8 @@ class VerifyJobs:
             self._sinks[task.sink].note(task.number, result)
             self.advance(0, result.found + len(result.seams.suspects))
         elif what == "failed":
-            task = self._working.get(job)
-            self._fail(f"sink {task.sink!r} is not verified: {value}" if task is not None else str(value))
+            at_work = self._working.get(job)
+            self._fail(f"sink {at_work.sink!r} is not verified: {value}" if at_work else str(value))
         elif self._tasks and not self._group.is_ending:
             self._working[job] = self._tasks.popleft()
             job.say(self._working[job])
