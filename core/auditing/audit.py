@@ -15,6 +15,7 @@ from logweir.delivery.receipts import Ack, AckLevel, Receipt
 from logweir.delivery.spool.leading import leading
 from logweir.errors import AuditError, NotRunning
 from logweir.event import known_level
+from logweir.process.patience import waitable
 from logweir.process.threads import on_event_loop
 from logweir.runtime import current as runtime
 
@@ -113,7 +114,7 @@ def _terms(
         raise AuditError(f"{acknowledge=} is none of {', '.join(_ACK_LEVELS)}")
     if not isinstance(timeout, int | float | None):
         raise AuditError(f"{timeout=} is no number of seconds")
-    return acknowledge or config.acknowledge, config.timeout if timeout is None else timeout
+    return acknowledge or config.acknowledge, waitable(config.timeout if timeout is None else timeout)
 
 
 def _emit(

@@ -38,6 +38,7 @@ from logweir.process import hooks, standstill
 from logweir.process.delivering import is_delivering
 from logweir.process.lasting import LastingTask
 from logweir.process.loop_thread import LoopThread
+from logweir.process.patience import waitable
 from logweir.routing.classifier import take_explicit
 from logweir.runtime.drain import GRACE, Drain
 from logweir.runtime.explicit_rows import ExplicitRows
@@ -194,8 +195,7 @@ class Runtime:
         # A second caller, such as the exit behind a SIGTERM, waits for the answer of the first.
         with self._lock:
             if self._stopped is None:
-                if timeout is None:
-                    timeout = self.config.drain_timeout
+                timeout = waitable(self.config.drain_timeout if timeout is None else timeout)
                 deadline = time.monotonic() + timeout + GRACE
                 for task in self._background:
                     task.expect_end()
@@ -372,6 +372,7 @@ class Runtime:
         self._refuse_from_inside("flush")
         if interrupts_delivery():
             return False
+        timeout = waitable(timeout)
         try:
             return self._loop_thread.run(self._settled(timeout), timeout + GRACE)
         except TimeoutError:

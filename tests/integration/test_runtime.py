@@ -56,6 +56,17 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.002)
 
 
+@pytest.mark.parametrize("timeout", [float("inf"), 10**12])
+def test_a_time_longer_than_any_lock_can_wait_is_as_good_as_for_ever(timeout: float) -> None:
+    route = {"name": "all", "to": ["out"]}
+    logweir.start(config(routes=[route], out={"queue": {"type": "memory"}}))
+    logweir.audit_sync("a", acknowledge="stored", timeout=timeout)
+    assert logweir.flush(timeout)
+    assert asyncio.run(logweir.aflush(timeout))
+    assert logweir.stop(timeout)
+    assert names() == ["a"]
+
+
 # -- one sink's trouble --------------------------------------------------------------------------------
 
 
