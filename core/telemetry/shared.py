@@ -179,15 +179,27 @@ class SharedCounts:
             give_back(lock)
 
     def _living_and_ended(self) -> tuple[dict[int, Metrics], Metrics]:
-        ended, added = self._read_ended()
-        living: dict[int, Metrics] = {}
         dead: list[FileLock] = []
+        try:
+            return self._living(dead), self._added_to_ended(dead)
+        finally:  # who keeps the lock of one that is dead makes it one of the living
+            for lock in dead:
+                give_back(lock)
+
+    def _living(self, dead: list[FileLock]) -> dict[int, Metrics]:
+        """What the others have counted that live; ``dead`` gets the locks of those that do not."""
+        living: dict[int, Metrics] = {}
         for path in sorted({found.with_suffix(".counts") for found in self._directory.glob("*-*.*")}):
             lock = take(path)
             if lock is not None:
                 dead.append(lock)
             elif self._own is None or path != self._own.database:
                 living |= {int(path.name.partition("-")[0]): picture for picture in _pictures(path)}
+        return living
+
+    def _added_to_ended(self, dead: list[FileLock]) -> Metrics:
+        """What all have counted that ended, with these; their files are gone then."""
+        ended, added = self._read_ended()
         new = [lock.database for lock in dead if lock.database.name not in added and lock.database.exists()]
         if new:
             ended = counts_of([ended, *(picture for path in new for picture in _pictures(path))])
@@ -196,8 +208,7 @@ class SharedCounts:
             self._write_ended(ended, [path.name for path in new])
         for lock in dead:
             lock.database.unlink(missing_ok=True)
-            give_back(lock)
-        return living, ended
+        return ended
 
     def _read_ended(self) -> tuple[Metrics, list[str]]:
         path = self._directory / "ended.json"

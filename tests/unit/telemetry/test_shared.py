@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -48,6 +49,23 @@ def kill(child: int) -> None:
         os.waitpid(child, 0)
     except (ProcessLookupError, ChildProcessError):
         pass
+
+
+def test_who_died_is_not_kept_among_the_living_by_a_reader_whose_disk_was_full(tmp_path: Path) -> None:
+    mine = SharedCounts(tmp_path, lambda: counting(1))
+    mine.publish()
+    with process(tmp_path, 10) as child:
+        kill(child)
+    limits, before = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            mine.all(lambda: counting(1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    seen = mine.all(lambda: counting(1))
+    assert (seen.unrouted, seen.processes) == (11, 1)
 
 
 def test_what_a_killed_process_counted_stays_counted_once(tmp_path: Path) -> None:
