@@ -57,7 +57,8 @@ def name_of(variable: ContextVar[Any]) -> str | None:
 def bind(**values: Any) -> Iterator[None]:
     """Let every event inside the block carry these values; afterwards the previous ones are back.
 
-    Works as a decorator too. Values that are bound inside the block under other names stay.
+    Works as a decorator of functions and coroutine functions too. Values that are bound inside the block
+    under other names stay.
     """
     tokens = bind_contextvars(**values)
     try:

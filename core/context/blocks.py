@@ -7,6 +7,7 @@ lets nobody change it refuses, as that of a frozen dataclass: its refusal would 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -44,7 +45,15 @@ class Block(AbstractContextManager[T], Generic[T]):
             self._steps.close()
 
     def __call__(self, function: Function) -> Function:
-        """Let every call of a function be such a block."""
+        """Let every call of a function be such a block, that of a coroutine function until it has run."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def inside_coroutine(*args: Any, **kwargs: Any) -> Any:
+                with Block(self._make):
+                    return await function(*args, **kwargs)
+
+            return cast(Function, inside_coroutine)
 
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:

@@ -5,6 +5,7 @@ import re
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextvars import copy_context
+from inspect import iscoroutinefunction
 from multiprocessing import get_context
 
 import pytest
@@ -61,6 +62,24 @@ def test_bind_decorates_functions():
         return user()
 
     assert (seen(), seen(), user()) == (5, 5, None)
+
+
+async def test_bind_decorates_coroutine_functions_for_as_long_as_they_run():
+    @bind(user_id=5)
+    async def seen(pause: asyncio.Event) -> object:
+        before = user()
+        await pause.wait()
+        return before, user()
+
+    assert iscoroutinefunction(seen)
+    pause = asyncio.Event()
+    coroutine = seen(pause)
+    assert user() is None
+    running = asyncio.create_task(coroutine)
+    await asyncio.sleep(0)
+    pause.set()
+    assert await running == (5, 5)
+    assert (await seen(pause), user()) == ((5, 5), None)
 
 
 def test_bind_ends_cleanly_in_a_copy_of_its_context():
