@@ -29,6 +29,7 @@ from logweir.capture.ordinary import (
     keep,
 )
 from logweir.capture.snapshot import Snapshotter
+from logweir.capture.tracebacks import format_error
 from logweir.capture.truncation import ENTRY_COST
 from logweir.context.binding import merge_context
 from logweir.context.identity import identity, origin_of
@@ -344,7 +345,7 @@ def _exception_of(exc_info: Any) -> BaseException | None:
 
 def _format(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(error)).rstrip("\n")
+        return format_error(error)
     except Exception:  # noqa: BLE001 - a hostile __str__ or a broken traceback must not break the log call
         return _class_of(error)
 
