@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -47,9 +48,13 @@ class SimulatedSpool(Spool):
             self.world.violations.append(f"a commit raised {error!r}")
             raise
 
-    def close(self) -> bool:
+    def _at_disk_until(self, deadline: float, work: Callable[[], None]) -> None:
+        """Do it: a disk is full here, or gone with its process, and none hangs."""
+        work()
+
+    def close(self, deadline: float = math.inf) -> bool:
         """Close; what was stored and a full disk does not let it delete is taken over, and sent, once more."""
-        complete = super().close()
+        complete = super().close(deadline)
         if self.has_removals:
             for store in self.world.stores.values():
                 store.again |= store.there
