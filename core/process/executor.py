@@ -12,8 +12,9 @@ nobody else.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -29,15 +30,24 @@ T = TypeVar("T")
 
 #: As many as asyncio's own executor has on a small machine; of each owner.
 _MOST_THREADS = 8
-#: The owner of the threads in which the delivery itself works.
-DELIVERY: Hashable = object()
 
-_owner: ContextVar[Hashable] = ContextVar("logweir_threads_of", default=None)
+
+class _Owner:
+    """An owner of threads that is no sink."""
+
+
+#: The owner of the threads in which the delivery itself works.
+DELIVERY = _Owner()
+_NOBODY = _Owner()
+_owner: ContextVar[object] = ContextVar("logweir_threads_of", default=_NOBODY)
 
 
 @contextmanager
-def threads_of(owner: Hashable) -> Iterator[None]:
-    """Let what is submitted inside, and by tasks that begin inside, run in the threads of this owner."""
+def threads_of(owner: object) -> Iterator[None]:
+    """Let what is submitted inside, and by tasks that begin inside, run in the threads of this owner.
+
+    They end when it is gone, as a sink is after a reload has replaced it.
+    """
     token = _owner.set(owner)
     try:
         yield
@@ -54,7 +64,10 @@ class LoopExecutor(ThreadPoolExecutor):
 
     def __init__(self) -> None:
         super().__init__(max_workers=1)  # asyncio accepts no other class; nothing of it is used
-        self._by_owner: dict[Hashable, _Threads] = {}
+        # By the owner's id(): a sink of somebody else's may be equal to another one, or have no hash.
+        self._by_owner: dict[int, _Threads] = {}
+        # Those that are gone. The collector says so in the middle of anything, and leaves the rest to us.
+        self._gone: deque[int] = deque()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a function in a thread."""
@@ -69,12 +82,20 @@ class LoopExecutor(ThreadPoolExecutor):
                 else:
                     future.set_result(result)
 
-        mine = self._by_owner.setdefault(_owner.get(), _Threads())
-        for threads in (mine, *self._by_owner.values()):
+        for threads in (self._threads_of(_owner.get()), *self._by_owner.values()):
             if threads.take(call):
                 return future
         call()
         return future
+
+    def _threads_of(self, owner: object) -> _Threads:
+        while self._gone:
+            self._by_owner.pop(self._gone.popleft()).end()
+        number = id(owner)
+        if number not in self._by_owner:
+            self._by_owner[number] = _Threads()
+            weakref.finalize(owner, self._gone.append, number).atexit = False
+        return self._by_owner[number]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the threads end when they have done what they were given; waits for none."""
