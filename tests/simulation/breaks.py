@@ -20,7 +20,6 @@ from logweir.delivery.queues.bounded import BoundedQueue
 from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.queues.memory import MemoryQueue
 from logweir.delivery.receipts import Receipt
-from logweir.delivery.spool.backlog import Backlog
 from logweir.delivery.spool.committer import Committer
 from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.delivery.spool.notifications import Answers
@@ -178,13 +177,6 @@ def the_committer_clears_its_flag_after_it_has_looked_for_work() -> Iterator[Non
 
 
 @contextmanager
-def what_is_read_before_its_commit_is_noted_is_counted_twice() -> Iterator[None]:
-    """As read, and as on its way to the disk."""
-    with patch.object(Backlog, "_note_as_durable", lambda self, end: None):
-        yield
-
-
-@contextmanager
 def a_commit_is_noted_when_another_may_have_come_in_between() -> Iterator[None]:
     """Two threads that commit, each after its own write, report it to the backlogs in any order."""
     finish = Spool._finish
@@ -254,7 +246,6 @@ BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         files_left_by_a_reload_are_looked_for_later,
         an_audit_call_that_meets_only_closed_queues_is_not_routed_anew,
         the_committer_clears_its_flag_after_it_has_looked_for_work,
-        what_is_read_before_its_commit_is_noted_is_counted_twice,
         a_commit_is_noted_when_another_may_have_come_in_between,
         a_leader_leaves_without_looking_again,
     )

@@ -120,7 +120,8 @@ class Process:
     # -- what the runtime does --------------------------------------------------------------------
 
     def _wake(self, callback: Callable[[], None]) -> None:
-        if not self.dead:
+        # Queues of an earlier history are asked until the collector has found them.
+        if not (self.dead or self._loop.is_closed()):
             self._loop.call_later(self.world.chance.uniform(0, 0.002), callback)
 
     def _run(self, work: Any) -> asyncio.Task[Any]:

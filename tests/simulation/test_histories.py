@@ -18,7 +18,6 @@ TESTS = Path(__file__).parents[1]
 BEGIN = {
     "what_the_disk_refuses_at_a_reload_is_forgotten": 205,
     "what_may_be_in_the_fallback_is_written_to_the_sink": 30,
-    "what_is_read_before_its_commit_is_noted_is_counted_twice": 230,
 }
 
 
