@@ -264,6 +264,7 @@ class ForeignUser:
         """Django writes the time of the login."""
 
 
+@pytest.mark.usefixtures("user")  # and the tables for one
 def test_a_login_without_a_request_of_djangos_is_audited_and_fails_nothing(captured: Captured) -> None:
     from django.contrib.auth import signals
 
