@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ROUTING_FILE", "ConfigOption", "checked_seconds"]
+from logweir.process.patience import LONGEST_ASKED
 
-#: No clock waits much longer than this for anything.
-_LONGEST = 100 * 365 * 86_400.0
+__all__ = ["ROUTING_FILE", "ConfigOption", "checked_seconds"]
 
 #: The file that is read where none is named.
 ROUTING_FILE = "routing.yaml"
@@ -27,9 +26,9 @@ def checked_seconds(value: float | None) -> float | None:
     Raises:
         typer.BadParameter: They are less than none, no number, or longer than 100 years.
     """
-    if value is not None and not 0 <= value <= _LONGEST:
+    if value is not None and not 0 <= value <= LONGEST_ASKED:
         what = "no number" if math.isnan(value) else f"{value:g}"
-        raise typer.BadParameter(f"it is {what}; give seconds from 0 to {_LONGEST:.0f}")
+        raise typer.BadParameter(f"it is {what}; give seconds from 0 to {LONGEST_ASKED:.0f}")
     return value
 
 

@@ -14,6 +14,8 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchem
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from logweir.process.patience import LONGEST_ASKED
+
 __all__ = [
     "ByteSize",
     "FileMode",
@@ -38,8 +40,6 @@ _SIZES = {
     "tib": 2**40,
 }
 _DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-#: Of a duration: what waits much longer than a life is meant to wait for ever, and no clock can.
-_LONGEST = 36_500 * _DURATIONS["d"]
 #: The owner, who writes the file, may always read and write it.
 _MODE = re.compile(r"0?[67][0-7]{2}")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
@@ -87,8 +87,10 @@ def _parse_seconds(value: Any) -> Any:
         ValueError: It is no duration, or longer than 100 years.
     """
     seconds = parse_duration(value)
-    if isinstance(seconds, int | float) and _LONGEST < seconds < math.inf:
-        raise ValueError(f"longer than 100 years: {value!r}; write at most {_LONGEST / _DURATIONS['d']:.0f}d")
+    if isinstance(seconds, int | float) and LONGEST_ASKED < seconds < math.inf:
+        raise ValueError(
+            f"longer than 100 years: {value!r}; write at most {LONGEST_ASKED / _DURATIONS['d']:.0f}d"
+        )
     return seconds
 
 
@@ -143,7 +145,7 @@ ByteSize = Annotated[
 Seconds = Annotated[
     float,
     BeforeValidator(_parse_seconds),
-    Field(ge=0, le=_LONGEST, allow_inf_nan=False),
+    Field(ge=0, le=LONGEST_ASKED, allow_inf_nan=False),
     _AlsoText(r"^\s*\d+(\.\d+)?\s*([Mm][Ss]|[SsMmHhDdWw])?\s*$", "50ms"),
 ]
 Share = Annotated[

@@ -110,12 +110,12 @@ def secrets_of(
 
     Args:
         given: The secrets of the configuration.
-        login: That of basic authentication (RFC 7617), whose header holds the password in another form.
+        login: That of basic authentication, whose header holds the password in another form.
         more: Others.
     """
     known = {secret.get_secret_value() for secret in given if secret is not None} | {*more}
     if login is not None:
-        known.add(base64.b64encode(":".join(login).encode()).decode())
+        known.add(_in_header(login))
     # In an answer of JSON they may stand escaped.
     known |= {
         json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for secret in known for ascii_only in (True, False)
@@ -138,8 +138,12 @@ def secrets_in_proxy(proxy: SecretStr | None) -> set[str]:
     if parts.password is None:
         return set()
     password = unquote(parts.password)
-    login = f"{unquote(parts.username or '')}:{password}"
-    return {parts.password, password, base64.b64encode(login.encode()).decode()}
+    return {parts.password, password, _in_header((unquote(parts.username or ""), password))}
+
+
+def _in_header(login: tuple[str, str]) -> str:
+    """The login as a header of basic authentication holds it (RFC 7617)."""
+    return base64.b64encode(":".join(login).encode()).decode()
 
 
 def without_secrets(said: bytes, secrets: Iterable[bytes]) -> bytes:

@@ -30,7 +30,6 @@ from logweir.errors import SinkRejected
 from logweir.event import Event
 from logweir.process.standstill import under_way
 from logweir.process.threads import in_thread
-from logweir.redaction.reasons import masked
 from logweir.sinks.contract import Query
 from logweir.sinks.results import HealthStatus, WriteResult
 
@@ -184,7 +183,7 @@ class Returning:
                 self._name,
                 events[index].id,
                 self._both.settings.to,
-                masked(reason),
+                reason,
             )
         open_indexes = answer.retry | answer.rejected.keys()
         passed = [event.id for index, event in enumerate(events) if index not in open_indexes]

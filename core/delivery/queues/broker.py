@@ -140,9 +140,8 @@ class BrokerQueue(EventQueue):
     async def take(self, max_events: int, max_bytes: int, linger: float) -> Lease | None:
         """See :meth:`EventQueue.take`."""
         if not self._closed:
-            if (
-                not self._holding.has_begun()
-            ):  # and not in the task, which may begin anew after a long silence
+            # Here and not in the task, which may begin anew after a long silence.
+            if not self._holding.has_begun():
                 self._shown = self._clock()
             for task in (self._leasing, self._settling, self._holding, self._watching):
                 task.start()

@@ -17,11 +17,18 @@ from logweir.encoding.events import decode_event
 from logweir.event import Event
 from logweir.process.fork_gate import gate
 
-__all__ = ["Reader", "decoded", "read_back", "write_dead_letters"]
+__all__ = ["AwaitsDeadLetter", "Reader", "decoded", "read_back", "write_dead_letters"]
 
 _T = TypeVar("_T")
 #: Times within which the row and the text of the event say the same.
 _FIRST_TIME, _LAST_TIME = -(2**63) + 1, 2**63 - 2
+
+
+class AwaitsDeadLetter(OSError):
+    """A damaged row is not passed before its dead letter can be written."""
+
+    def __init__(self) -> None:
+        super().__init__("a damaged row waits until its dead letter can be written")
 
 
 class Reader:
@@ -89,7 +96,7 @@ class Reader:
         try:
             with gate:
                 return look()
-        except OSError:  # reported where it happened
+        except AwaitsDeadLetter:  # which was reported when it could not be written
             return None
         except sqlite3.Error as error:
             if file is self._current.file:  # otherwise it was replaced meanwhile
@@ -108,7 +115,7 @@ def read_back(
     """Read a sink's rows from a position on; blocks.
 
     Raises:
-        OSError: The first of them is damaged, and its dead letter cannot be written for now.
+        AwaitsDeadLetter: The first of them is damaged, and its dead letter cannot be written for now.
         sqlite3.Error: They cannot be read.
     """
     rows, complete = file.read(sink, start, max_rows, max_bytes)
@@ -118,7 +125,7 @@ def read_back(
     # Up to the first that has no letter yet, and no further: what is passed may be deleted.
     first = min(letters)
     if not (before := [item for item in held if item.seq < first]):
-        raise OSError("a damaged row waits until its dead letter can be written")
+        raise AwaitsDeadLetter
     return Read(before, [], first, complete=False)
 
 
@@ -128,11 +135,11 @@ def decoded(
     """Decode rows; what cannot be decoded becomes a dead letter: its positions come second.
 
     Raises:
-        OSError: A dead letter cannot be written for now.
+        AwaitsDeadLetter: One cannot be written for now.
     """
     held, letters = _decoded(file, sink, rows)
     if not _are_written(letters, dead_letters):
-        raise OSError("a damaged row waits until its dead letter can be written")
+        raise AwaitsDeadLetter
     return held, [*letters]
 
 
