@@ -116,13 +116,19 @@ def truncate(log: Path, content: str) -> None:
         file.write(content)
 
 
-def test_lines_at_the_places_of_others_that_no_sink_has_settled_are_no_duplicates(
-    follow: type[Following],
-) -> None:
+def following_an_empty_file(follow: type[Following]) -> tuple[Path, Following]:
+    """A file without a line yet, and the run that reads it."""
     log = Path("app.log")
     log.touch()
     run = follow("app.log")
     eventually(lambda: run.reader is not None)
+    return log, run
+
+
+def test_lines_at_the_places_of_others_that_no_sink_has_settled_are_no_duplicates(
+    follow: type[Following],
+) -> None:
+    log, run = following_an_empty_file(follow)
     log.write_text("".join(f"first  {n}\n" for n in range(5)))
     eventually(lambda: run.has_read(5))
     truncate(log, "".join(f"second {n}\n" for n in range(5)))  # as long as what was there
@@ -136,10 +142,7 @@ def test_lines_at_the_places_of_others_that_no_sink_has_settled_are_no_duplicate
 def test_a_file_that_was_empty_is_known_by_its_lines_before_a_sink_has_settled_one(
     follow: type[Following],
 ) -> None:
-    log = Path("app.log")
-    log.touch()
-    run = follow("app.log")
-    eventually(lambda: run.reader is not None)
+    log, run = following_an_empty_file(follow)
     log.write_text("a line\n")
     eventually(lambda: run.has_read(1))
     (path,) = Path("data/checkpoints").glob("*.json")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from logweir.delivery.queues.disk import DiskQueue
 from logweir.delivery.spool import closing
+from logweir.delivery.spool.spool import Spool
 from logweir.testing.contract import make_event
 from support.disk import drain, make_queue, make_spool, names
 from support.leading import Disk, Hold, in_thread, started
@@ -35,15 +37,21 @@ def left_in(directory: Path) -> list[str]:
     return found
 
 
+def hanging_with(name: str, directory: Path, hold: Hold) -> tuple[Spool, DiskQueue]:
+    """A spool whose commit of an event of this name hangs, and its queue."""
+    spool = make_spool(directory, threaded=True)
+    queue = make_queue(spool)
+    queue.put(make_event(name))
+    spool.nudge()
+    assert hold.inside.wait(20.0)
+    return spool, queue
+
+
 @pytest.mark.usefixtures("_is_impatient")
 def test_a_disk_that_hangs_is_given_up_and_what_it_has_after_all_is_found(
     tmp_path: Path, hold: Hold, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spool = make_spool(tmp_path, threaded=True)
-    queue = make_queue(spool)
-    queue.put(make_event("in the commit"))
-    spool.nudge()
-    assert hold.inside.wait(20.0)
+    spool, queue = hanging_with("in the commit", tmp_path, hold)
     queue.put(make_event("behind it"))
     assert in_thread(lambda: spool.close(time.monotonic())) is False
     assert f"the disk under {spool.directory} does not answer" in caplog.text
@@ -97,11 +105,7 @@ def test_the_time_that_a_stop_has_is_a_hung_disks_too(
 def test_where_no_thread_can_start_any_more_who_hangs_is_not_waited_for_either(
     tmp_path: Path, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool = make_spool(tmp_path, threaded=True)
-    queue = make_queue(spool)
-    queue.put(make_event("hangs"))
-    spool.nudge()
-    assert hold.inside.wait(20.0)
+    spool, _ = hanging_with("hangs", tmp_path, hold)
 
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
