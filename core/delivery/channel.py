@@ -134,7 +134,7 @@ class Channel:
 
     def call(self, method: str) -> SinkCall:
         """A call of a method of the sink, for the watchdog."""
-        return SinkCall.of(self.name, method, self.sink, self.counters)
+        return SinkCall(self.name, method, self.sink, self.counters)
 
     def close_queues(self) -> None:
         """Refuse new events."""

@@ -40,21 +40,21 @@ class SinkCall:
     """A call into a sink.
 
     Attributes:
-        sink: The sink's name in routing.yaml.
+        name: The sink's name in routing.yaml.
         method: The method called.
-        module: The module of the sink's class; frames of its package are the sink's own.
+        sink: The sink itself.
         counters: Where a block is counted.
     """
 
-    sink: str
+    name: str
     method: str
-    module: str
+    sink: object = field(repr=False)
     counters: DeliveryCounters
 
-    @classmethod
-    def of(cls, sink: str, method: str, itself: object, counters: DeliveryCounters) -> SinkCall:
-        """A call of a method of a sink."""
-        return cls(sink, method, type(itself).__module__, counters)
+    @property
+    def module(self) -> str:
+        """The module of the sink's class; frames of its package are the sink's own."""
+        return type(self.sink).__module__
 
 
 @dataclass(slots=True, eq=False)
@@ -174,7 +174,7 @@ def _look(heart: _Heart) -> None:
 
 def _report(heart: _Heart, call: SinkCall | None, where: str, seconds: float) -> None:
     if call is None:
-        under_way = ", ".join(sorted({f"{each.method} of sink {each.sink!r}" for each in list(heart.calls)}))
+        under_way = ", ".join(sorted({f"{each.method} of sink {each.name!r}" for each in list(heart.calls)}))
         report(
             "watchdog.blocked",
             "the delivery to all sinks has stood still for %.1f s, at %s; under way: %s",
@@ -184,10 +184,10 @@ def _report(heart: _Heart, call: SinkCall | None, where: str, seconds: float) ->
         )
         return
     report(
-        f"{call.sink}.blocks",
+        f"{call.name}.blocks",
         "sink %r blocks the delivery to all sinks: its %s has not let the event loop go on for %.1f s, "
         "at %s; let it await, or derive it from SyncSink",
-        call.sink,
+        call.name,
         call.method,
         seconds,
         where,

@@ -178,7 +178,7 @@ class Worker:
         started = self._clock.monotonic()
         failure: _Failure
         try:
-            call = SinkCall.of(self._name, "write", self._sink, counters)
+            call = SinkCall(self._name, "write", self._sink, counters)
             batch = self._for_sink(events)
             with paced(self._queue.has_leisure):
                 result = await call_sink(lambda: self._answer(batch), self._retry.timeout, call)

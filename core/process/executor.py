@@ -46,7 +46,8 @@ _owner: ContextVar[object] = ContextVar("logweir_threads_of", default=_NOBODY)
 def threads_of(owner: object) -> Iterator[None]:
     """Let what is submitted inside, and by tasks that begin inside, run in the threads of this owner.
 
-    They end when it is gone, as a sink is after a reload has replaced it.
+    They end when it is gone, as a sink is after a reload has replaced it; those of an object that no weak
+    reference can name end with the loop.
     """
     token = _owner.set(owner)
     try:
@@ -68,6 +69,8 @@ class LoopExecutor(ThreadPoolExecutor):
         self._by_owner: dict[int, _Threads] = {}
         # Those that are gone. The collector says so in the middle of anything, and leaves the rest to us.
         self._gone: deque[int] = deque()
+        # Those of which nothing says when they are gone.
+        self._kept: list[object] = []
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a function in a thread."""
@@ -94,7 +97,10 @@ class LoopExecutor(ThreadPoolExecutor):
         number = id(owner)
         if number not in self._by_owner:
             self._by_owner[number] = _Threads()
-            weakref.finalize(owner, self._gone.append, number).atexit = False
+            try:
+                weakref.finalize(owner, self._gone.append, number).atexit = False
+            except TypeError:  # an object with __slots__
+                self._kept.append(owner)  # or another one may come to have its id()
         return self._by_owner[number]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

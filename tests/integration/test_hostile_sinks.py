@@ -220,3 +220,17 @@ def test_d3_a_sink_whose_calls_hang_in_threads_takes_them_from_nobody_else() -> 
     log.info("refused")
     eventually(lambda: runtime.metrics().sinks["good"].dead == 1, found=lambda: str(runtime.metrics()))
     eventually(lambda: stored("good") == {"second"})
+
+
+def test_d3_a_sink_whose_calls_hang_in_threads_leaves_its_fallback_some() -> None:
+    hanging = config("HangsInThreads", queue={"type": "memory"})
+    hanging["sinks"]["bad"] |= {
+        "retry": {"initial": "1ms", "max": "5ms", "timeout": "100ms"},
+        "fallback": {"to": "good", "after": "2s"},
+    }
+    hanging["sinks"]["good"]["type"] = "support.hostile:WorksInThreads"
+    hanging["routes"] = [{"name": "all", "to": ["bad"]}]
+    runtime = logweir.start(hanging)
+    runtime.emit("a", {})
+    eventually(lambda: runtime.metrics().sinks["bad"].diverted == 1, found=lambda: str(runtime.metrics()))
+    assert runtime.metrics().sinks["bad"].failures > 8

@@ -1,7 +1,9 @@
 """The running engine: one sink's trouble is nobody else's, and every event is accounted for."""
 
 import asyncio
+import gc
 import logging
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -512,6 +514,24 @@ def test_a_reload_keeps_the_channels_that_did_not_change() -> None:
     after = runtime._pipeline.channels
     assert after["out"] is before["out"]
     assert after["other"] is not before["other"]
+
+
+def test_the_threads_of_a_sink_end_when_a_reload_has_replaced_it() -> None:
+    def in_a_thread(workers: int) -> dict[str, Any]:
+        return config(out={"type": "support.hostile:WorksInThreads", "workers": workers})
+
+    def count() -> int:
+        runtime.emit("a", {})
+        assert runtime.flush()
+        gc.collect()
+        return sum(thread.name == "logweir-work" for thread in threading.enumerate())
+
+    runtime = logweir.start(in_a_thread(1))
+    for workers in range(2, 10):
+        runtime.emit(f"{workers}", {})
+        assert runtime.flush()
+        runtime.reload(in_a_thread(workers))
+    eventually(lambda: count() < 6)
 
 
 @pytest.mark.parametrize(("after", "stored"), [({"out": {"workers": 2}}, "out"), ({"new": {}}, "new")])

@@ -25,6 +25,7 @@ from logweir.delivery.fallback.circuit import Circuit, CircuitState
 from logweir.delivery.fallback.ledger import Ledger
 from logweir.delivery.fallback.verdicts import joined, not_dead
 from logweir.delivery.own_copies import for_sink
+from logweir.delivery.watchdog import SinkCall
 from logweir.diagnostics import report
 from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
@@ -115,6 +116,14 @@ class Diverting(Sink[SinkConfig]):
 
         return pause
 
+    def call(self, method: str) -> SinkCall:
+        """A call of a method of the sink, for the watchdog."""
+        return SinkCall(self.context.name, method, self.sink, self.counters)
+
+    def call_other(self, method: str) -> SinkCall:
+        """A call of a method of the fallback, whose threads what hangs in those of the sink does not take."""
+        return SinkCall(self.settings.to, method, self.other, self.counters)
+
     async def open(self) -> None:
         """Open the sink or, when that has failed for long enough, the fallback."""
         if self.circuit.takes_sink():
@@ -146,7 +155,7 @@ class Diverting(Sink[SinkConfig]):
         async with self._opening_other:
             if not self._other_is_open:
                 try:
-                    await contained(self.other.open)
+                    await contained(self.other.open, self.call_other("open"))
                 except Exception as error:
                     raise self._unavailable(error) from error
                 self._other_is_open = True
@@ -190,7 +199,8 @@ class Diverting(Sink[SinkConfig]):
     async def write_to_sink(self, batch: Sequence[Event]) -> WriteResult:
         """Write a batch to the sink, and let the circuit know how that went."""
         try:
-            answer = sound(await self.sink.write(self._for_sink(batch)), len(batch))
+            answer = await contained(lambda: self.sink.write(self._for_sink(batch)), self.call("write"))
+            answer = sound(answer, len(batch))
         except SinkRejected:  # speaks of the events, and not of the sink
             raise
         except BaseException as error:
@@ -253,7 +263,9 @@ class Diverting(Sink[SinkConfig]):
         ids = [event.id for event in batch]
         await self._noted(lambda: self.ledger.note(ids))
         try:
-            answer = await contained(lambda: self.other.write(self._for_other(batch)))
+            answer = await contained(
+                lambda: self.other.write(self._for_other(batch)), self.call_other("write")
+            )
             return sound(answer, len(batch))
         except SinkRejected as error:
             return WriteResult(rejected={0: str(error)}) if len(batch) == 1 else None

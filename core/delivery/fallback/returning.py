@@ -22,7 +22,6 @@ from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.fallback.diverting import Diverting
 from logweir.delivery.fallback.ledger import Noted
 from logweir.delivery.spool.ownership import FileLock
-from logweir.delivery.watchdog import SinkCall
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import report, say
 from logweir.encoding.counted import counted
@@ -106,14 +105,14 @@ class Returning:
         try:
             await self._open_sink()
             health = await call_sink(
-                self._both.sink.check, self._both.config.retry.timeout, self._call("check")
+                self._both.sink.check, self._both.config.retry.timeout, self._both.call("check")
             )
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
             return str(error) or type(error).__name__
         return health.detail or "it says that it is down" if health.status is HealthStatus.DOWN else None
 
     async def _open_sink(self) -> None:
-        await call_sink(self._both.open_sink, self._both.config.retry.timeout, self._call("open"))
+        await call_sink(self._both.open_sink, self._both.config.retry.timeout, self._both.call("open"))
 
     async def _return_some(self) -> bool:
         counters, ledger = self._both.counters, self._both.ledger
@@ -140,12 +139,12 @@ class Returning:
         ledger = self._both.ledger
         over = [one for one, state, _ in noted if state is Noted.RETURNED]
         sought = {one: (state, age) for one, state, age in noted if state is not Noted.RETURNED}
-        events = await self._call_sink(lambda: self._read(frozenset(sought))) if sought else []
+        events = await self._call_other("search", lambda: self._read(frozenset(sought))) if sought else []
         passed, kept = await self._write(events) if events else ([], [])
         await self._in_thread(lambda: ledger.returned(passed))
         over += passed
         if over:
-            await self._call_sink(lambda: _itself(self._both.other).delete(over))
+            await self._call_other("delete", lambda: _itself(self._both.other).delete(over))
         found = {event.id for event in events}
         missing = {one: known for one, known in sought.items() if one not in found}
         lost = [one for one, (state, age) in missing.items() if age > self._patience(state)]
@@ -168,7 +167,9 @@ class Returning:
         """Write to the sink: the ids that it has now, and those that it refuses for good."""
         try:
             answer = await call_sink(
-                lambda: self._both.write_to_sink(events), self._both.config.retry.timeout, self._call("write")
+                lambda: self._both.write_to_sink(events),
+                self._both.config.retry.timeout,
+                self._both.call("write"),
             )
         except SinkRejected as error:
             if len(events) > 1:
@@ -199,11 +200,9 @@ class Returning:
                 self._both.settings.to,
             )
 
-    async def _call_sink(self, work: Callable[[], Awaitable[T]]) -> T:
-        return await call_sink(work, self._both.other.config.retry.timeout)
-
-    def _call(self, method: str) -> SinkCall:
-        return SinkCall.of(self._name, method, self._both.sink, self._both.counters)
+    async def _call_other(self, method: str, work: Callable[[], Awaitable[T]]) -> T:
+        both = self._both
+        return await call_sink(work, both.other.config.retry.timeout, both.call_other(method))
 
     @staticmethod
     async def _in_thread(work: Callable[[], T]) -> T:

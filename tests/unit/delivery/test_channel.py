@@ -432,4 +432,4 @@ async def test_the_books_of_all_its_queues_begin_anew(
 
 async def test_a_call_that_the_watchdog_sees_has_the_name_of_the_sink(bench: Callable[..., Bench]) -> None:
     call = bench().channel.call("prune")
-    assert (call.sink, call.method, call.module) == ("out", "prune", __name__)
+    assert (call.name, call.method, call.module) == ("out", "prune", __name__)

@@ -52,6 +52,17 @@ def test_d3_a_sink_that_blocks_the_loop_is_named_while_it_does(caplog: pytest.Lo
         assert runtime.metrics().sinks["bad"].blocks == 1
 
 
+def test_d3_a_fallback_that_blocks_the_loop_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    sinks = {
+        "down": {"type": "support.sinks:Dead", "batch": {"linger": 0}, "fallback": {"to": "bad", "after": 0}},
+        "bad": {"type": "support.hostile:BlocksTheLoop"},
+    }
+    with caplog.at_level(logging.WARNING, "logweir"):
+        runtime = logweir.start({"sinks": sinks, "routes": [{"name": "all", "match": {}, "to": ["down"]}]})
+        runtime.emit("first", {})
+        eventually(lambda: "sink 'bad' blocks the delivery to all sinks: its write" in caplog.text)
+
+
 def test_d3_a_close_that_blocks_the_loop_is_named(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "logweir"):
         start("BlocksInClose")

@@ -11,7 +11,12 @@ class Owner:
     """A sink that is a dataclass: equal to others, and without a hash."""
 
 
-def thread_for(executor: LoopExecutor, owner: Owner) -> threading.Thread:
+@dataclass(slots=True)
+class SlottedOwner:
+    """A sink with __slots__, which no weak reference can name."""
+
+
+def thread_for(executor: LoopExecutor, owner: object) -> threading.Thread:
     with threads_of(owner):
         return executor.submit(threading.current_thread).result(10)
 
@@ -34,3 +39,12 @@ def test_the_threads_of_an_owner_that_is_gone_end() -> None:
     executor.shutdown()
     lives.join(10)
     assert not lives.is_alive()
+
+
+def test_an_owner_without_weak_references_has_threads_of_its_own() -> None:
+    executor = LoopExecutor()
+    thread = thread_for(executor, SlottedOwner())
+    assert thread_for(executor, SlottedOwner()) is not thread
+    executor.shutdown()
+    thread.join(10)
+    assert not thread.is_alive()
