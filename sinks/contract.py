@@ -23,6 +23,7 @@ from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, runtime
 
 from pydantic import AfterValidator, Field
 
+from logweir.errors import SinkRejected
 from logweir.event import Event, Kind
 from logweir.settings.delivery import BatchConfig, QueueConfig, RetryConfig, StrictModel
 from logweir.settings.fallback import FallbackConfig
@@ -198,6 +199,16 @@ class Query:
     levels: frozenset[str] | None = None
     service: str | None = None
     on_unreadable: Callable[[str], object] | None = field(default=None, compare=False)
+
+    def pass_over(self, fault: str) -> None:
+        """Pass over a row that is no event.
+
+        Raises:
+            SinkRejected: Whoever asks does not pass over such rows.
+        """
+        if self.on_unreadable is None:
+            raise SinkRejected(fault)
+        self.on_unreadable(fault)
 
 
 @runtime_checkable

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable
 
 from logweir.cli.interruption import Interrupted, Interruption
+from logweir.cli.run_inputs import Unreadable
 from logweir.cli.run_lines import LineReader
 from logweir.cli.run_reading import Reading
 from logweir.cli.run_renamed import has_lost_its_name
+from logweir.errors import MissingDependency
 
 __all__ = ["Follower"]
 
@@ -32,7 +34,7 @@ class Follower:
 
     Args:
         reader: Feeds the lines to the runtime.
-        names: Of the files; one that does not exist is waited for.
+        names: Of the files; one that does not exist, or cannot be read, is waited for.
         interruption: Ends it.
         say: Reports what is worth saying about the files, at once.
     """
@@ -46,14 +48,13 @@ class Follower:
         self._interruption = interruption
         self._open: dict[str, Reading] = {}
         self._leaving: dict[Reading, float] = {}
+        self._refused: dict[str, str] = {}
 
     def run(self) -> None:
         """Read until a signal asks for the end.
 
         Raises:
             OSError: A file or its checkpoint cannot be read, or that not written.
-            MissingDependency: A package is needed to read one.
-            Unreadable: One is no log.
         """
         try:
             with self._interruption.patience(_HAND_OVER):
@@ -78,12 +79,10 @@ class Follower:
     def _look_at(self, name: str) -> bool:
         reading = self._open.get(name)
         if reading is None:
-            try:
-                if self._is_read(name):
-                    return False
-                reading = self._open[name] = self._reader.open(name)
-            except FileNotFoundError:
+            reading = self._opened(name)
+            if reading is None:
                 return False
+            self._open[name] = reading
         elif _was_truncated(reading):
             self._reader.give_up(self._open.pop(name))
             return True
@@ -93,6 +92,25 @@ class Follower:
         if replaced:
             self._leaving[self._open.pop(name)] = time.monotonic()
         return found or replaced
+
+    def _opened(self, name: str) -> Reading | None:
+        """Open a file; None while there is none, or none that can be read, which is said once."""
+        try:
+            if self._is_read(name):
+                return None
+            reading = self._reader.open(name)
+        except FileNotFoundError:
+            return None
+        except (Unreadable, MissingDependency, PermissionError, IsADirectoryError) as error:
+            if isinstance(error, PermissionError) and error.filename != name:  # but its checkpoint
+                raise
+            reason = str(error.strerror if isinstance(error, OSError) else error)
+            if self._refused.get(name) != reason:
+                self._refused[name] = reason
+                self._say(f"{name}: {reason}; it is read as soon as it can be")
+            return None
+        self._refused.pop(name, None)
+        return reading
 
     def _is_read(self, name: str) -> bool:
         """Whether a file is read by another name: a link, or the one that it had before a rotation."""

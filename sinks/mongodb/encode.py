@@ -22,6 +22,7 @@ from bson.codec_options import DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
 from logweir.event import Event, Kind
+from logweir.sinks.shared.stored_event import stored_event
 
 __all__ = ["GUARDED", "TEXT", "Document", "document_of", "event_of", "guarded_document_of", "text_of"]
 
@@ -37,6 +38,7 @@ _DEEPEST = 90  # MongoDB's limit is 100 levels
 _INT64 = range(-(2**63), 2**63)
 _UNSTORABLE = str.maketrans({"\0": "\ufffd", ".": "\uff0e", "$": "\uff04"})
 
+_PLAIN = frozenset({str, int, float, bool})
 _KINDS = {kind: kind.value for kind in Kind}
 _encode_json = msgspec.json.Encoder().encode
 _OPTIONS: CodecOptions[Document] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
@@ -90,21 +92,30 @@ def guarded_document_of(event: Event, expire_at: int | None = None, *, with_text
 
 
 def event_of(document: bytes) -> Event:
-    """Return the event of a document as the server sent it."""
+    """Return the event of a document as the server sent it.
+
+    Raises:
+        ValueError: It is none; the text says what is wrong with it.
+    """
     found = bson.decode(document, _OPTIONS)
-    guarded = found.get(GUARDED)
-    return Event(
-        found["_id"],
-        int(found["time"]) * _MILLION + found["ns"],
-        Kind(found["kind"]),
-        found["level"],
-        found["name"],
-        found["service"],
-        found["env"],
-        found.get("trace_id"),
-        found.get("span_id"),
-        _fields_of(document, found) if guarded is None else msgspec.json.decode(guarded),
-    )
+    try:
+        guarded = found.get(GUARDED)
+        return stored_event(
+            found["_id"],
+            int(found["time"]) * _MILLION + found["ns"],
+            found["kind"],
+            found["level"],
+            found["name"],
+            found["service"],
+            found["env"],
+            found.get("trace_id"),
+            found.get("span_id"),
+            _fields_of(document, found) if guarded is None else msgspec.json.decode(guarded),
+        )
+    except KeyError as error:
+        raise ValueError(f"it has no {error}") from None
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def text_of(event: Event) -> str:
@@ -140,9 +151,11 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if kind is Int64:
         return int(value)
+    if kind in _PLAIN or value is None:
+        return value
     if kind is DBRef:
         raise _ReferenceFound
-    return value
+    raise ValueError(f"its fields hold a {kind.__name__}, which JSON has not")
 
 
 def _storable(value: Any, depth: int) -> Any:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.mongodb.client import PAGE, Connected
@@ -21,7 +24,12 @@ __all__ = ["found_in", "in_order"]
 
 
 async def found_in(state: Connected, query: Query) -> AsyncGenerator[Event, None]:
-    """Yield what matches, sorted by milliseconds."""
+    """Yield what matches, sorted by milliseconds.
+
+    Raises:
+        SinkRejected: A document is no event, and whoever asks does not pass over such.
+        SinkError: The server does not answer.
+    """
     with as_sink_errors():
         cursor = state.raw_collection.find(
             filter_of(query, state.server.protocol),
@@ -30,11 +38,19 @@ async def found_in(state: Connected, query: Query) -> AsyncGenerator[Event, None
         )
         try:
             async for document in cursor:
-                event = event_of(document.raw)
-                if matches(event, query):
+                event = _event_of(document, query)
+                if event is not None and matches(event, query):
                     yield event
         finally:
             await cursor.close()
+
+
+def _event_of(document: RawBSONDocument, query: Query) -> Event | None:
+    try:
+        return event_of(bytes(document.raw))
+    except (ValueError, BSONError) as error:
+        query.pass_over(f"document {document.get('_id')!r} is no event: {error}")
+        return None
 
 
 async def in_order(found: AsyncIterator[Event], *, newest_first: bool) -> AsyncGenerator[Event, None]:

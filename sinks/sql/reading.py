@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from logweir.errors import SinkRejected
 from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.query_match import matches
@@ -84,11 +83,8 @@ def _event_of(row: Row[tuple[object, ...]], table: Table, query: Query) -> Event
     try:
         return to_event(row)
     except (TypeError, ValueError) as error:
-        fault = f"row {row.id!r} of table {table.name} is no event: {error}"
-    if query.on_unreadable is None:
-        raise SinkRejected(fault)
-    query.on_unreadable(fault)
-    return None
+        query.pass_over(f"row {row.id!r} of table {table.name} is no event: {error}")
+        return None
 
 
 def _is_by_time(query: Query) -> bool:

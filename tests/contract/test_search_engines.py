@@ -17,6 +17,7 @@ from logweir.errors import SinkRejected
 from logweir.event import Kind
 from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.shared.search_engine import reading
+from logweir.sinks.shared.search_engine.encode import to_document
 from logweir.sinks.shared.search_engine.query import page_of
 from logweir.sinks.shared.search_engine.sink import SearchEngineSink
 from logweir.sinks.threaded import as_async
@@ -368,6 +369,8 @@ async def test_documents_of_somebody_elses_are_passed_over(server: Server, store
         await sink.write([make_event(time_ns=MOMENT_NS)])
         foreign = {"@timestamp": "2026-01-01T00:00:00Z", "message": "hello"}
         store.ask("PUT", f"/{store.name}-2026.01.01/_create/x", foreign)
+        changed = to_document(make_event(time_ns=MOMENT_NS + 1)) | {"log": {"level": 5}}
+        store.ask("PUT", f"/{store.name}-2026.01.01/_create/y", changed)
         assert len(await all_of(sink)) == 1
 
 

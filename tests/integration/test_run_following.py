@@ -171,6 +171,28 @@ def test_one_file_by_two_names_is_read_once_also_through_a_rotation(
     assert stored() == ["late", "one", "two"]
 
 
+def test_what_cannot_be_read_under_a_name_is_said_once_and_ends_nothing(follow: type[Following]) -> None:
+    misbehaving.healed.set()
+    for log in (Path("app.log"), Path("web.log")):
+        log.write_text("before\n")
+    run = follow("app.log", "web.log")
+    eventually(lambda: run.has_read(2))
+    Path("new.log").write_bytes(b"PK\x03\x04" + bytes(100))
+    Path("new.log").replace("app.log")
+    Path("web.log").unlink()
+    Path("web.log").mkdir()
+    eventually(lambda: len(run.said) == 2)
+    run.looks_again()
+    assert sorted(said.partition(":")[0] for said in run.said) == ["app.log", "web.log"]
+    Path("web.log").rmdir()
+    for log in (Path("app.log"), Path("web.log")):
+        log.unlink(missing_ok=True)
+        log.write_text("after\n")
+    eventually(lambda: run.has_read(4))
+    run.end()
+    assert stored() == ["after", "after", "before", "before"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
 def test_the_encoding_of_a_file_is_seen_when_its_first_bytes_have_come(
     follow: type[Following], encoding: str

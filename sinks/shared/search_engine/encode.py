@@ -20,9 +20,10 @@ from typing import Any
 import msgspec
 
 from logweir.encoding.times import format_time, parse_time
-from logweir.event import Event, Kind
+from logweir.event import Event
 from logweir.sinks.shared.documents import documents, fields_of_ecs
 from logweir.sinks.shared.search_engine.layout import clamped
+from logweir.sinks.shared.stored_event import stored_event
 
 __all__ = [
     "DATASET",
@@ -94,10 +95,10 @@ def to_event(source: Mapping[str, Any]) -> Event:
     else:
         kind, fields = about["kind"], source["fields"]
     exact = about.get("time_ns")
-    return Event(
+    return stored_event(
         about["id"],
         parse_time(source["@timestamp"]) if exact is None else int(exact),
-        Kind(kind),
+        kind,
         source["log"]["level"],
         about["action"],
         source["service"]["name"],
