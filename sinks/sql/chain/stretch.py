@@ -53,6 +53,7 @@ class Stretch:
         self._seams = seams
         self._after: Place | None = None
         self._until: Place | None = None
+        self._rolled_back: str | None = None
 
     async def findings(self, after: Place | None, until: Place) -> AsyncIterator[Finding]:
         """Yield what is wrong with the rows between two places, and with the chains that end there."""
@@ -111,8 +112,11 @@ class Stretch:
             yield finding
 
     async def _take(self, judge: Judge, row: StoredRow, head: Head | None) -> AsyncIterator[Finding]:
-        if is_beyond(row, head) and await self._is_gone(row):
-            return
+        if is_beyond(row, head) and judge.writer != self._rolled_back:
+            if await self._is_gone(row):
+                return
+            # What one row shows is so of all behind it, and each question takes as long as a page of rows.
+            self._rolled_back = judge.writer
         runs: list[Run] = []
         # Asked for only where rows are missing, and after the row was read: retention notes what it deletes
         # in the transaction that deletes it, so that a gap that is seen has its note by now.

@@ -76,6 +76,28 @@ async def test_sound_rows_are_not_looked_at_one_by_one(
     assert (tally.rows, tally.writers, tally.unlinked) == (15, 3, 3)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"UPDATE audit_log_chain SET seq = 1 WHERE writer = {FIRST}",
+        f"DELETE FROM audit_log_chain WHERE writer = {FIRST}",
+    ],
+)
+async def test_of_a_chain_without_its_head_one_row_is_looked_up_and_not_each(
+    place: Place, sink: SqlSink, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    asked, at = list[list[int]](), ChainPages.at
+
+    async def counting(self: ChainPages, connection: Any, writer: str, seqs: list[int]) -> Any:
+        asked.append(seqs)
+        return await at(self, connection, writer, seqs)
+
+    monkeypatch.setattr(ChainPages, "at", counting)
+    await place.run(change)
+    assert [finding async for finding in sink.verify(Tally())]
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 10])
 async def test_a_chain_that_grows_behind_each_page_is_sound_and_verifying_it_ends(
     place: Place, monkeypatch: pytest.MonkeyPatch, size: int
