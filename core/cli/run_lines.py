@@ -96,6 +96,7 @@ class LineReader:
             checkpoints,
             running.flush,
             self._has_dropped,
+            lambda: running.metrics().settled,
             leaves=math.isinf(patience),
             jobs=jobs,
         )

@@ -106,7 +106,7 @@ def _work(
         delivered = read(reader)
         if delivered:
             with interruption.patience(_AFTER_SIGNAL):
-                delivered = running.flush(timeout)
+                delivered = _flushed(running, timeout)
     except Stalled:
         reader.notes.append(
             f"no sink has taken anything for {timeout:g} s: the run has ended; begun again, it goes on there"
@@ -122,6 +122,16 @@ def _work(
             reader.low_water.finish()
         reader.note_what_is_left()
     return delivered and stopped
+
+
+def _flushed(running: Runtime, timeout: float) -> bool:
+    """Wait until all is settled; False when nothing at all was settled for so long."""
+    settled = running.metrics().settled
+    while not running.flush(timeout):
+        before, settled = settled, running.metrics().settled
+        if settled == before:
+            return False
+    return True
 
 
 def read_pieces(

@@ -36,6 +36,7 @@ class LowWater:
         checkpoints: Where they are saved.
         flush: Waits until everything accepted so far is settled; False if the seconds ran out.
         lost: Whether an event was dropped: no checkpoint passes it, so that the next run reads it again.
+        settled: How often a sink has settled an event up to now.
         leaves: Whether the checkpoint of a complete file is left to others: whoever follows files for months
             comes by many.
         jobs: How many processes do this at the same time; each stays within its part of the distance, so that
@@ -47,6 +48,7 @@ class LowWater:
         checkpoints: Checkpoints,
         flush: Callable[[float], bool],
         lost: Callable[[], bool],
+        settled: Callable[[], int],
         *,
         leaves: bool = False,
         jobs: int = 1,
@@ -55,6 +57,7 @@ class LowWater:
         self._checkpoints = checkpoints
         self._flush = flush
         self._lost = lost
+        self._settled = settled
         self._followed: list[Checkpoint] = []
         self._error: OSError | None = None
         self._stopped = False
@@ -101,6 +104,7 @@ class LowWater:
             Stalled: Nothing was settled for ``patience`` seconds.
         """
         self._moved_at = max(self._moved_at, time.monotonic() - _INTERVAL)
+        settled = self._settled()
         while self._is_far_ahead() and not ended():
             self._wake.set()
             with self._room:
@@ -108,7 +112,10 @@ class LowWater:
             if self._error is not None:
                 raise self._error
             if time.monotonic() - self._moved_at > patience:
-                raise Stalled
+                before, settled = settled, self._settled()
+                if settled == before:
+                    raise Stalled
+                self._moved_at = time.monotonic()
 
     def stop(self) -> None:
         """End the thread; what is settled from now on is saved by :meth:`finish`."""

@@ -274,3 +274,8 @@ class Metrics:
     enrich_errors: int = 0
     brokers: Mapping[str, BrokerMetrics] = field(default_factory=dict)
     processes: int = 1
+
+    @property
+    def settled(self) -> int:
+        """How often a sink has settled an event: stored it, had it already, or refused it for good."""
+        return sum(sink.stored + sink.duplicate + sink.dead for sink in self.sinks.values())

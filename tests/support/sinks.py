@@ -54,6 +54,16 @@ class Slow(MemorySink):
         return await super().write(batch)
 
 
+class Steady(MemorySink):
+    """Stores one event after the other, and takes its time."""
+
+    async def write(self, batch: Sequence[Event]) -> WriteResult:
+        for event in batch:
+            await asyncio.sleep(0.02)
+            await super().write([event])
+        return WriteResult.all_stored()
+
+
 class HungInAThread(SyncSink[SinkConfig]):
     """Blocks its thread until it is healed."""
 

@@ -23,6 +23,7 @@ from logweir.encoding.events import encode_event
 from logweir.event import Event
 from logweir.runtime.fan_out import FanOut
 from logweir.sinks.memory import MemorySink
+from logweir.stores import low_water
 from logweir.stores.checkpoints import Checkpoints, Mark
 from logweir.testing.contract import make_event
 
@@ -50,6 +51,27 @@ def names_of(logs: list[str], *, ordered: bool = False, config: str = ROUTING) -
 
 def test_files_are_divided_and_none_is_read_twice_by_another_name(logs: list[str]) -> None:
     assert names_of(logs) == ["a.log"] * 8 + ["b.log"] * 8
+
+
+@pytest.mark.busy
+@pytest.mark.parametrize("name", ["steady.log", "steady.pipe"])
+def test_a_sink_that_is_slower_than_the_time_to_wait_but_moves_is_waited_for(
+    logs: list[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(low_water, "_LINES_AHEAD", 160)
+    Path("routing.yaml").write_text(
+        "sinks: {out: {type: 'support.sinks:Steady', batch: {max_events: 5}}}\n"
+        "routes: [{name: all, to: [out]}]\n"
+    )
+    lines = "".join(f"line {number}\n" for number in range(120))
+    if name.endswith("pipe"):
+        os.mkfifo(name)
+        Thread(target=Path(name).write_text, args=(lines,), daemon=True).start()
+    else:
+        Path(name).write_text(lines)
+    result = CliRunner().invoke(app, ["run", name, "--timeout", "1"])
+    assert result.exit_code == 0, result.output
+    assert len(MemorySink.of("out").events) == 120
 
 
 def test_one_process_reads_no_file_twice_by_another_name(logs: list[str]) -> None:
