@@ -146,7 +146,7 @@ def test_reloads_in_a_burst_of_audit_lose_nothing_and_double_nothing(tmp_path: P
     deliver_the_rest(tmp_path)
     check_once_each(tmp_path, acknowledged)
     found = stored(tmp_path)
-    assert len(found) == len(acknowledged) + 16
+    assert len(found) == len(acknowledged) + 16, said(tmp_path)
     for worker in range(8):
         seen = numbers(tmp_path, "thread", worker)
         assert seen == list(range(len(seen)))

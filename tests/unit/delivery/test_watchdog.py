@@ -15,6 +15,7 @@ from logweir.delivery.queue import QueueStatistics
 from logweir.settings.delivery import Bounds
 from logweir.telemetry.model import SinkMetrics
 from support import hostile
+from support import sinks as misbehaving
 from support.waiting import eventually
 
 pytestmark = pytest.mark.busy
@@ -23,8 +24,10 @@ pytestmark = pytest.mark.busy
 @pytest.fixture(autouse=True)
 def _let_go() -> Iterator[None]:
     hostile.begin_anew()
+    misbehaving.healed.clear()
     logweir.configure_structlog()
     yield
+    misbehaving.healed.set()
     hostile.go_on.set()
 
 
