@@ -159,6 +159,8 @@ def _look(heart: _Heart) -> None:
             heart.blocked = None
         heart.counted = heart.reported = 0.0
         return
+    if not heart.calls:  # nothing is under way: its loop has ended, or is about to stop the beats
+        return
     call, where = _culprit(heart)
     if call is not None:
         if heart.blocked is None:

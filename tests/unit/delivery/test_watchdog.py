@@ -1,5 +1,6 @@
 """The watchdog names who blocks the loop while it lasts, and costs nothing while nothing is under way."""
 
+import asyncio
 import logging
 import os
 import threading
@@ -91,6 +92,17 @@ def test_nothing_beats_while_nothing_is_under_way() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_loop_that_ended_with_nothing_under_way_is_not_said_to_stand_still(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    heart = watchdog._Heart(loop, threading.get_ident(), beating=True)
+    with caplog.at_level(logging.WARNING, "logweir"):
+        watchdog._look(heart)
+    assert caplog.text == ""
+
+
 def test_a_forks_child_watches_with_a_thread_of_its_own() -> None:
     runtime = start("NeverCloses")
     logweir.get_logger().info("first")
