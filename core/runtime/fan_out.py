@@ -32,6 +32,8 @@ __all__ = ["FanOut"]
 #: The answer for a sink that the pipeline in force does not have.
 _GONE: Final = None
 _CLOSED = PutResult.CLOSED  # found faster than a member of its class
+#: What a queue answered, and whose.
+_Taken = tuple[PutResult | None, Channel]
 
 
 class FanOut:
@@ -132,13 +134,11 @@ class FanOut:
         # itself, once it is on disk, need not be asked of the sinks.
         if waits and (acknowledge == "stored" or not all(channel.queue.durable for channel in channels)):
             self._receipts.watch(receipt)
-        answers = [
-            self._put(channel, receipt.event, receipt.on_durable(channel.name) if waits else None)
-            for channel in channels
-        ]
+        takers = [self._put_audit(channel, receipt, waits=waits) for channel in channels]
+        answers = [answer for answer, _ in takers]
         if waits:
             receipt.interrupts = prepare_to_wait()
-            for channel in channels:
+            for _, channel in takers:
                 # What a broker has confirmed is durable, and reported as any answer of a sink.
                 reports = channel.reports_stored or channel.config.queue.is_forwarded_here
                 if not reports or (acknowledge == "stored" and not channel.reports_stored):
@@ -154,11 +154,41 @@ class FanOut:
             self.dropped_at_stop += 1
         return answers
 
-    def _put(self, channel: Channel, event: Event, on_durable: OnDurable | None = None) -> PutResult | None:
+    def _put_audit(self, channel: Channel, receipt: Receipt, *, waits: bool) -> _Taken:
+        """Put an audit event; what its receipt waits for depends on the queue that takes it.
+
+        A reload may have put one in memory in the place of one on disk, which reports by itself.
+        """
+
+        def watch(successor: Channel) -> None:
+            if waits and not successor.queue.durable:
+                self._receipts.watch(receipt)
+
+        on_durable = receipt.on_durable(channel.name) if waits else None
+        return self._follow(channel, receipt.event, on_durable, watch)
+
+    def _put(self, channel: Channel, event: Event) -> PutResult | None:
+        """Put an event into a sink's queue, following the sink through reloads; the answer."""
+        return self._follow(channel, event)[0]
+
+    def _follow(
+        self,
+        channel: Channel,
+        event: Event,
+        on_durable: OnDurable | None = None,
+        before: Callable[[Channel], None] = lambda _successor: None,
+    ) -> _Taken:
         """Put an event into a sink's queue, following the sink through reloads.
 
+        Args:
+            channel: The sink's channel, which may be replaced by now.
+            event: The event.
+            on_durable: What the queue reports to.
+            before: Called with each successor, before the event is put there.
+
         Returns:
-            What the queue answered; CLOSED says that the runtime has stopped, None that the sink is gone.
+            What the queue answered, and the last channel that was asked; CLOSED says that the runtime has
+            stopped, None that the sink is gone.
         """
         while (answer := channel.put(event, on_durable)) is PutResult.CLOSED:
             # Read once: another reload may be under way.
@@ -166,9 +196,10 @@ class FanOut:
             if successor is channel:
                 break
             if successor is None:
-                return _GONE
+                return _GONE, channel
             channel = successor
-        return answer
+            before(channel)
+        return answer, channel
 
     def _count_unrouted(self, answer: object) -> None:
         if answer is SAMPLED:

@@ -28,6 +28,7 @@ class Channel:
         self.events: list[Event] = []
         self.queue = SimpleNamespace(durable=False)
         self.reports_stored = True
+        self.config: Any = None
 
     def put(self, event: Event, on_durable: Any = None) -> PutResult:
         if self.closed:
@@ -47,9 +48,9 @@ def pipeline(channels: Sequence[Channel], routed: Sequence[Channel] | None = Non
     )
 
 
-def reloaded(old: Sequence[Channel], new: Any) -> FanOut:
+def reloaded(old: Sequence[Channel], new: Any, receipts: OpenReceipts | None = None) -> FanOut:
     """A fan-out whose event has chosen ``old`` when a reload puts ``new`` in force."""
-    fan_out = FanOut(pipeline(old), OpenReceipts())
+    fan_out = FanOut(pipeline(old), OpenReceipts() if receipts is None else receipts)
 
     def route(_event: Event) -> Sequence[Channel]:
         fan_out.pipeline = new
@@ -127,6 +128,25 @@ async def test_an_audit_event_follows_its_sinks_to_their_successors() -> None:
     receipt = fan_out.audit(make_event(), "accepted")
     assert (await receipt.acknowledged("accepted", 1.0)).sinks == ("a", "b")
     assert successor.events == other.events == [receipt.event]
+
+
+async def test_the_caller_of_an_audit_event_waits_for_a_successor_that_is_in_memory() -> None:
+    closed, successor = Channel("a", closed=True), Channel("a")
+    closed.queue.durable = True
+    receipts = OpenReceipts()
+    fan_out = reloaded([closed], pipeline([successor]), receipts)
+    receipt = fan_out.audit(make_event(), "durable")
+    receipts.settled("a", successor.events[0])
+    assert await receipt.acknowledged("durable", 0.1)
+
+
+async def test_the_caller_of_an_audit_event_does_not_wait_for_a_successor_that_never_says_stored() -> None:
+    closed, successor = Channel("a", closed=True), Channel("a")
+    successor.reports_stored = False
+    successor.config = SimpleNamespace(queue=SimpleNamespace(is_forwarded_here=False))
+    fan_out = reloaded([closed], pipeline([successor]))
+    with pytest.raises(AuditError, match="another process delivers to it"):
+        await fan_out.audit(make_event(), "stored").acknowledged("stored", 10)
 
 
 async def test_an_audit_event_whose_sinks_are_all_gone_is_routed_anew() -> None:
