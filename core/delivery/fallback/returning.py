@@ -166,10 +166,9 @@ class Returning:
     async def _write(self, events: Sequence[Event]) -> tuple[list[str], list[str]]:
         """Write to the sink: the ids that it has now, and those that it refuses for good."""
         try:
+            # Without a call: write_to_sink names its own.
             answer = await call_sink(
-                lambda: self._both.write_to_sink(events),
-                self._both.config.retry.timeout,
-                self._both.call("write"),
+                lambda: self._both.write_to_sink(events), self._both.config.retry.timeout
             )
         except SinkRejected as error:
             if len(events) > 1:

@@ -91,7 +91,6 @@ def test_nothing_beats_while_nothing_is_under_way() -> None:
     assert thread.daemon
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_loop_that_ended_with_nothing_under_way_is_not_said_to_stand_still(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -103,6 +102,7 @@ def test_a_loop_that_ended_with_nothing_under_way_is_not_said_to_stand_still(
     assert caplog.text == ""
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forks_child_watches_with_a_thread_of_its_own() -> None:
     runtime = start("NeverCloses")
     logweir.get_logger().info("first")
