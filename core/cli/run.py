@@ -33,7 +33,7 @@ from logweir.cli.interruption import Interruption, end_by
 from logweir.cli.options import ROUTING_FILE, ConfigOption, checked_seconds
 from logweir.cli.printable import printable
 from logweir.cli.run_follow import Follower
-from logweir.cli.run_inputs import Input, Unreadable
+from logweir.cli.run_inputs import Unreadable, open_file
 from logweir.cli.run_job import work_as_job
 from logweir.cli.run_jobs import Jobs
 from logweir.cli.run_lines import LineReader
@@ -195,7 +195,7 @@ def _require_files(names: list[str], *, follow: bool) -> None:
         path = Path(name)
         if is_file(name):
             try:
-                Input(os.open(name, os.O_RDONLY | os.O_CLOEXEC)).close()
+                open_file(name).close()
             except (OSError, MissingDependency, Unreadable) as error:
                 raise typer.BadParameter(f"{name}: {error}") from None
         elif follow and (name == "-" or path.exists() or not path.absolute().parent.is_dir()):

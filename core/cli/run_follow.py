@@ -101,8 +101,8 @@ class Follower:
             reading = self._reader.open(name)
         except FileNotFoundError:
             return None
-        except (Unreadable, MissingDependency, PermissionError, IsADirectoryError) as error:
-            if isinstance(error, PermissionError) and error.filename != name:  # but its checkpoint
+        except (Unreadable, MissingDependency, OSError) as error:
+            if isinstance(error, OSError) and error.filename != name:  # but its checkpoint
                 raise
             reason = str(error.strerror if isinstance(error, OSError) else error)
             if self._refused.get(name) != reason:
@@ -146,7 +146,7 @@ class Follower:
 def _was_replaced(reading: Reading) -> bool:
     try:
         now = os.stat(reading.name)  # noqa: PTH116 - a name, as it was given
-    except FileNotFoundError:
+    except OSError:
         return False  # between two moves of a rotation
     mine = os.fstat(reading.source.descriptor)
     return (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino)

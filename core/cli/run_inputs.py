@@ -12,13 +12,14 @@ import gzip
 import io
 import lzma
 import os
+import stat
 import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 from logweir.errors import MissingDependency
 
-__all__ = ["DAMAGED", "LONGEST_LINE", "Input", "Unreadable", "pipe"]
+__all__ = ["DAMAGED", "LONGEST_LINE", "Input", "Unreadable", "open_file", "pipe"]
 
 #: What the modules raise about compressed data that end early or are no such data.
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError)
@@ -225,6 +226,25 @@ def _encoding(head: bytes) -> str | None:
         if not any(even) and odd.count(0) == 0:
             return "utf-16-be"
     return None
+
+
+def open_file(name: str) -> Input:
+    """Open a file of lines.
+
+    Raises:
+        OSError: It cannot be read.
+        MissingDependency: A package is needed to read it.
+        Unreadable: It is no file of lines.
+    """
+    # Without waiting: what was a file may be a pipe by now, to which nobody writes.
+    descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Unreadable("it is no file")
+    try:
+        return Input(descriptor)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from error  # whose first bytes cannot be read
 
 
 class Input:

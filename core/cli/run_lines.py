@@ -15,7 +15,7 @@ from functools import partial
 from msgspec import structs
 
 from logweir.cli.interruption import Interrupted, Interruption
-from logweir.cli.run_inputs import DAMAGED, LONGEST_LINE, Input, pipe
+from logweir.cli.run_inputs import DAMAGED, LONGEST_LINE, open_file, pipe
 from logweir.cli.run_reading import Reading
 from logweir.cli.run_renamed import Renamed
 from logweir.delivery.dead_letters import DeadLetter, DeadLetters
@@ -192,7 +192,7 @@ class LineReader:
             MissingDependency: A package is needed to read it.
             Unreadable: It is no log.
         """
-        source = Input(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
+        source = open_file(name)
         try:
             read_at = source.read_at if source.converted else None
             checkpoint = self._checkpoints.open(name, source.descriptor, read_at, from_start=self._from_start)
@@ -208,7 +208,7 @@ class LineReader:
 
     def _open_range(self, name: str, start: int, end: int | None) -> Reading:
         """Open a file at a range; whoever divided it has looked at its checkpoint."""
-        source = Input(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
+        source = open_file(name)
         try:
             checkpoint = self._checkpoints.open_range(name, source.descriptor, start)
             source.seek(checkpoint.begun)

@@ -13,7 +13,7 @@ from typing import Self
 
 import msgspec
 
-from logweir.cli.run_inputs import Input
+from logweir.cli.run_inputs import Input, open_file
 from logweir.integrations.log_lines import LineParser
 from logweir.stores.checkpoints import Checkpoints
 
@@ -81,7 +81,7 @@ def pieces_of_file(
         MissingDependency: A package is needed to read it.
         Unreadable: It is no log.
     """
-    source = Input(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
+    source = open_file(name)
     try:
         read_at = source.read_at if source.converted else None
         whole = checkpoints.open(name, source.descriptor, read_at, from_start=from_start)

@@ -56,7 +56,11 @@ class Renamed:
     def _name_now(self) -> str | None:
         """What it is called now, in the directory in which it was."""
         directory = os.path.dirname(self.name)  # noqa: PTH120 - a name, as it was given
-        for name in os.listdir(directory or "."):  # noqa: PTH208 - likewise
+        try:
+            names = os.listdir(directory or ".")  # noqa: PTH208 - likewise
+        except OSError:
+            return None  # it is gone too, or nobody may look into it
+        for name in names:
             path = os.path.join(directory, name)  # noqa: PTH118 - likewise
             try:
                 if os.path.samestat(os.lstat(path), self.status):

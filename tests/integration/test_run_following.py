@@ -1,5 +1,6 @@
 """Following files while sinks are slow: what is copied and truncated meanwhile is read from its beginning."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -193,6 +194,58 @@ def test_what_cannot_be_read_under_a_name_is_said_once_and_ends_nothing(follow: 
     assert stored() == ["after", "after", "before", "before"]
 
 
+def _is_a_loop_now(log: Path) -> None:
+    log.unlink()
+    log.symlink_to(log.name)
+
+
+def _is_a_pipe_now(log: Path) -> None:
+    log.unlink()
+    os.mkfifo(log)
+
+
+def _is_below_a_file_now(log: Path) -> None:
+    log.unlink()
+    log.parent.rmdir()
+    log.parent.touch()
+
+
+def _is_gone_with_its_directory(log: Path) -> None:
+    log.unlink()
+    log.parent.rmdir()
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+@pytest.mark.parametrize(
+    "become", [_is_a_loop_now, _is_a_pipe_now, _is_below_a_file_now, _is_gone_with_its_directory]
+)
+def test_a_name_that_leads_to_no_file_is_waited_for(
+    become: Callable[[Path], None], is_read: bool, follow: type[Following]
+) -> None:
+    misbehaving.healed.set()
+    log = Path("logs/app.log")
+    log.parent.mkdir()
+    log.write_text("before\n")
+    if not is_read:
+        become(log)
+    run = follow("logs/app.log")
+    eventually(lambda: run.has_read(is_read))
+    if is_read:
+        become(log)
+    run.looks_again()
+    run.looks_again()
+    assert len(set(run.said)) == len(run.said) <= 1
+    if log.parent.is_dir():
+        log.unlink()
+    else:
+        log.parent.unlink(missing_ok=True)
+        log.parent.mkdir()
+    log.write_text("after\n")
+    eventually(lambda: run.has_read(1 + is_read))
+    run.end()
+    assert stored() == ["after", "before"][: 1 + is_read]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
 def test_the_encoding_of_a_file_is_seen_when_its_first_bytes_have_come(
     follow: type[Following], encoding: str
@@ -215,22 +268,28 @@ def test_the_encoding_of_a_file_is_seen_when_its_first_bytes_have_come(
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        ("app.log.1", "app.log.1: it was app.log, and is not stored to its end; `logweir run app.log.1`"),
-        (None, "app.log: the file that had this name is gone, and was not stored to its end"),
+        (
+            "logs/app.log.1",
+            "logs/app.log.1: it was logs/app.log, and is not stored to its end; `logweir run logs/app.log.1`",
+        ),
+        (None, "logs/app.log: the file that had this name is gone, and was not stored to its end"),
+        ("", "logs/app.log: the file that had this name is gone, and was not stored to its end"),
     ],
+    ids=["renamed", "removed", "removed with its directory"],
 )
 def test_what_is_left_of_a_file_that_lost_its_name_is_said_when_the_run_ends(
     follow: type[Following], now: str | None, said: str
 ) -> None:
-    log = Path("app.log")
+    log = Path("logs/app.log")
+    log.parent.mkdir()
     log.write_text("".join(f"old {n:05d}\n" for n in range(20_000)))
-    run = follow("app.log")
+    run = follow("logs/app.log")
     eventually(lambda: run.has_read(8_000))
-    if now is None:
-        log.unlink()
-    else:
+    if now:
         log.rename(now)
         log.write_text("new\n")
+    else:
+        _is_gone_with_its_directory(log) if now == "" else log.unlink()
     assert [note[: len(said)] for note in run.end().notes] == [said]
 
 
