@@ -1,6 +1,7 @@
 """Fixtures that every test shares."""
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -19,6 +20,9 @@ from logweir.event import Event, Kind, new_event_id
 from logweir.runtime import current as runtime
 from support.programs import end_programs
 
+# Each of the thousand programs that tests start would look for plug-ins of pydantic in all of the installed packages: a tenth of its start.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 pytest_plugins = ["servers.plugin"]  # real servers: `mysql`, `own_server`, `proxy`, ...
 
 # How long an example takes says how busy the machine is, and nothing about what is tested.
@@ -30,6 +34,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what depends on time in the contract suite, which is not ours alone and has no marks of ours."""
     if item.name == "test_no_call_blocks_the_event_loop":
         item.add_marker(pytest.mark.busy)
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage go through all tests again, which are there to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

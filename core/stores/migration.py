@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -85,13 +85,13 @@ class Moved:
 
 
 class _Position(msgspec.Struct, frozen=True):
-    """How far a move is: everything before this moment was written."""
+    """How far a move is: everything before this moment, of the years 1 to 9999, was written."""
 
     source: str
     target: str
     start: datetime | None
     kind: str | None
-    time_us: int
+    time_us: Annotated[int, msgspec.Meta(ge=-62_135_596_800_000_000, lt=253_402_300_800_000_000)]
     read: int
 
 

@@ -44,7 +44,15 @@ def test_what_retention_left_half_done_is_nothing(tmp_path: Path) -> None:
     assert Journal(tmp_path, "audit_db").unfinished() is None
 
 
-def test_a_move_begins_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"source":"\xff"}',
+        b'{"source":"a","target":"b","start":null,"kind":null,"time_us":253402300800000000,"read":1}',
+        b'{"source":"a","target":"b","start":null,"kind":null,"time_us":-62135596800000001,"read":1}',
+    ],
+)
+def test_a_move_begins_anew(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "move.json"
-    path.write_bytes(b'{"source":"\xff"}')
+    path.write_bytes(content)
     assert Checkpoint(path).load() is None
