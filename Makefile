@@ -44,8 +44,8 @@ test: $(VENV)/.installed ## all tests in two processes, soak tests in their shor
 busy: $(VENV)/.installed ## the tests that depend on time, three times beside eight processes that are at work; BUSY="--times 1"
 	PYTHONPATH=tests $(BIN)/python -m support.busy $(BUSY)
 
-soak: $(VENV)/.installed ## the soak tests in their long form
-	LOGWEIR_SOAK=long $(BIN)/python -m pytest -m soak --timeout 3600
+soak: $(VENV)/.installed ## the soak tests in their long form, in two processes (hours)
+	LOGWEIR_SOAK=long $(BIN)/python -m pytest -m soak --timeout 3600 --numprocesses 2 --dist worksteal
 
 mutants: $(VENV)/.installed ## break the code in small ways and see which tests notice (hours; goes on where it was); MUTANTS="routing"
 	PYTHONPATH=tests $(BIN)/python -m mutants $(MUTANTS)

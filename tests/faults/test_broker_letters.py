@@ -19,6 +19,7 @@ pytestmark = pytest.mark.busy
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 
 
+@pytest.mark.soak
 def test_no_letter_is_lost_or_doubled_when_workers_are_killed(tmp_path: Path, redis: Server) -> None:
     queue = {"type": "redis", "url": redis.url, "partitions": 2, "claim_after": "500ms"}
     config = {

@@ -103,6 +103,7 @@ def test_an_acknowledgement_of_stored_is_given_by_the_fallback(
     assert given.runtime.stop()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_kills_at_every_step_end_with_everything_in_the_sink_once(
     number: int, mariadb: Any, proxy: Any, tmp_path: Path
@@ -131,6 +132,7 @@ def test_kills_at_every_step_end_with_everything_in_the_sink_once(
     assert in_local(tmp_path) == []
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_without_return_a_kill_while_events_go_to_the_fallback_puts_none_in_both(
     number: int, mariadb: Any, proxy: Any, tmp_path: Path

@@ -42,6 +42,7 @@ def routing(folder: Path, url: str, **queue: Any) -> dict[str, Any]:
 # -- processes -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_workers_that_are_killed_lose_and_repeat_nothing(tmp_path: Path, redis: Server) -> None:
     generator = random.Random(16)
     config = routing(tmp_path, redis.url)

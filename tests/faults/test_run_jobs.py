@@ -24,7 +24,7 @@ from support.waiting import eventually
 pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
 
 _LINES = 12_000
-_ROUNDS = 20 if os.environ.get("LOGWEIR_SOAK") else 1
+_ROUNDS = 20 if os.environ.get("LOGWEIR_SOAK") == "long" else 1
 
 
 def processes_of(run: subprocess.Popen[str]) -> list[int]:
@@ -43,6 +43,7 @@ def runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("whom", ["the parent", "a process"])
 def test_a_run_of_several_processes_killed_at_random_points_and_begun_again_stores_every_line_once(
     tmp_path: Path, whom: str

@@ -399,7 +399,18 @@ async def test_a_statement_that_takes_too_long_is_ended(place: Place) -> None:
             with pytest.raises(SinkUnavailable):
                 async with sink._transaction() as connection:
                     await connection.exec_driver_sql(slow[place.name])
-        assert not (await sink.write([make_event()])).rejected
+        assert not (await written_in_time(sink)).rejected
+
+
+async def written_in_time(sink: SqlSink) -> WriteResult:
+    """Write an event, as a worker does: again, where a busy machine took longer than the sink's limit."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await sink.write([make_event()])
+            except SinkUnavailable as error:
+                if "did not answer in time" not in str(error):
+                    raise
 
 
 async def test_a_table_that_was_dropped_is_made_again(place: Place) -> None:

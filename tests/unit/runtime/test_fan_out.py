@@ -199,6 +199,7 @@ def test_nobody_watches_for_an_event_that_no_queue_took(acknowledge: Any) -> Non
     assert not receipts
 
 
+@pytest.mark.soak
 def test_c1_an_audit_call_that_may_wait_wakes_whom_the_call_that_it_interrupts_was_about_to_wake(
     tmp_path: Path,
 ) -> None:
