@@ -1,7 +1,10 @@
 """Nothing logged is lost or doubled however a process ends, forks, spawns or reloads."""
 
 import os
+import shlex
 import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -81,6 +84,30 @@ def test_sigint_drains_on_its_way_out(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert names(tmp_path) == ["event"] * 1000
+
+
+def test_x4_tests_are_green_where_their_parent_ignores_the_signals_that_they_send(tmp_path: Path) -> None:
+    test = f"{__file__}::{test_sigint_drains_on_its_way_out.__name__}"
+    pytest_run = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--basetemp",
+        str(tmp_path / "its"),
+    ]
+    trap = f"trap '' INT TERM HUP; exec {shlex.join([*pytest_run, test])}"  # as nohup and a script's `&` do
+    done = subprocess.run(
+        ["sh", "-c", trap],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_an_applications_own_sigterm_handler_is_left_alone(tmp_path: Path) -> None:

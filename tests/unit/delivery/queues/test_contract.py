@@ -265,7 +265,7 @@ async def test_a_flush_is_not_fooled_by_batches_settled_out_of_order(make_queue:
     await asyncio.wait_for(flushed, 2.0)
 
 
-async def test_a_flush_that_times_out_leaves_nobody_behind_who_waits(make_queue: MakeQueue) -> None:
+async def test_d5_a_flush_that_times_out_leaves_nobody_behind_who_waits(make_queue: MakeQueue) -> None:
     queue = make_queue()
     queue.put(event())
     for _ in range(3):
