@@ -101,16 +101,22 @@ class Follower:
             reading = self._reader.open(name)
         except FileNotFoundError:
             return None
-        except (Unreadable, MissingDependency, OSError) as error:
-            if isinstance(error, OSError) and error.filename != name:  # but its checkpoint
+        except (Unreadable, MissingDependency) as error:
+            self._refuse(name, str(error))
+            return None
+        except OSError as error:
+            if error.filename != name:  # but its checkpoint
                 raise
-            reason = str(error.strerror if isinstance(error, OSError) else error)
-            if self._refused.get(name) != reason:
-                self._refused[name] = reason
-                self._say(f"{name}: {reason}; it is read as soon as it can be")
+            self._refuse(name, str(error.strerror))
             return None
         self._refused.pop(name, None)
         return reading
+
+    def _refuse(self, name: str, reason: str) -> None:
+        """Say why a name is not read, once for each reason."""
+        if self._refused.get(name) != reason:
+            self._refused[name] = reason
+            self._say(f"{name}: {reason}; it is read as soon as it can be")
 
     def _is_read(self, name: str) -> bool:
         """Whether a file is read by another name: a link, or the one that it had before a rotation."""
@@ -148,8 +154,7 @@ def _was_replaced(reading: Reading) -> bool:
         now = os.stat(reading.name)  # noqa: PTH116 - a name, as it was given
     except OSError:
         return False  # between two moves of a rotation
-    mine = os.fstat(reading.source.descriptor)
-    return (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino)
+    return not os.path.samestat(now, os.fstat(reading.source.descriptor))
 
 
 def _was_truncated(reading: Reading) -> bool:
