@@ -42,6 +42,18 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured (``record_property("figures", ...)``), which several processes cannot print themselves."""
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    found = [
+        (each.nodeid, value) for each in reports for name, value in each.user_properties if name == "figures"
+    ]
+    if found:
+        terminalreporter.section("figures")
+    for nodeid, value in sorted(found):
+        terminalreporter.line(f"{nodeid.rpartition('::')[2]}: {value}")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _nothing_blocks_the_event_loop() -> Iterator[None]:
     """Fail any test in which our code blocks an event loop; begun once, for that takes a third of a small test."""

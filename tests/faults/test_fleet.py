@@ -1,7 +1,7 @@
 """A fleet under faults: an application, a broker and `logweir worker` processes, each of which dies at any moment.
 
 `make soak` runs the long forms: fifty kills of each, ten minutes of an outage and of a load. One of them alone, and shortened:
-`LOGWEIR_SOAK=long LOGWEIR_SOAK_ROUNDS=5 LOGWEIR_SOAK_SECONDS=60 pytest -s tests/faults/test_fleet.py -k "whoever and redis-mysql"`.
+`LOGWEIR_SOAK=long LOGWEIR_SOAK_ROUNDS=5 LOGWEIR_SOAK_SECONDS=60 pytest tests/faults/test_fleet.py -k "whoever and redis-mysql"`.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 SECONDS = float(os.environ.get("LOGWEIR_SOAK_SECONDS", "600"))
 RATE = 1000
 OwnServers = Callable[..., Any]
+Figures = Callable[[str, object], None]
 
 
 # -- an outage -----------------------------------------------------------------------------------------
@@ -46,7 +47,7 @@ OwnServers = Callable[..., Any]
 @pytest.mark.timeout(3600 if LONG else 240)
 @pytest.mark.parametrize("broker", BROKERS)
 def test_an_application_serves_while_its_broker_is_away_and_catches_up_in_order(
-    broker: str, tmp_path: Path, own_server: OwnServers
+    broker: str, tmp_path: Path, own_server: OwnServers, record_property: Figures
 ) -> None:
     over, server = BROKERS[broker], own_server(broker)
     config = routing(tmp_path, over.queue(server.url))
@@ -71,7 +72,7 @@ def test_an_application_serves_while_its_broker_is_away_and_catches_up_in_order(
     for numbers in partitions:  # what was sent again, for its confirmation was lost, is there twice
         firsts = list(dict.fromkeys(numbers))
         assert firsts == sorted(firsts)
-    os.write(1, f"{broker}: caught up with {rate:,.0f}/s\n".encode())
+    record_property("figures", f"{broker}: caught up with {rate:,.0f}/s")
     if LONG:
         assert rate >= 3 * RATE
 
@@ -103,7 +104,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 @pytest.mark.timeout(3600 if LONG else 240)
 @pytest.mark.parametrize("broker", BROKERS)
 def test_two_workers_share_a_load_evenly_and_no_process_grows(
-    broker: str, tmp_path: Path, host: Host, request: pytest.FixtureRequest
+    broker: str, tmp_path: Path, host: Host, request: pytest.FixtureRequest, record_property: Figures
 ) -> None:
     over, server = BROKERS[broker], request.getfixturevalue(broker)
     config = routing(tmp_path, over.queue(server.url))  # not a file, whose sink remembers ids up to a bound
@@ -123,9 +124,9 @@ def test_two_workers_share_a_load_evenly_and_no_process_grows(
     eventually(lambda: sum(host.stored().values()) >= number, 60, found=host.stored)
     found = host.stored()
     growth = [after / before for before, after in zip(early, late, strict=True)]
-    os.write(
-        1,
-        f"{broker}: shares {found[one]:,} and {found[other]:,}; memory {[f'{each:.3f}' for each in growth]}\n".encode(),
+    grown = ", ".join(f"{each:.3f}" for each in growth)
+    record_property(
+        "figures", f"{broker}: shares {found[one]:,} and {found[other]:,}; memory grew by {grown}"
     )
     eventually(lambda: over.waiting(config) == 0, 30, pause=0.2)
     assert sorted(numbers_in(tmp_path)) == list(range(number))
@@ -211,6 +212,7 @@ def test_whoever_is_killed_what_was_acknowledged_is_stored_once(
     broker: str,
     store: str,
     request: pytest.FixtureRequest,
+    record_property: Figures,
 ) -> None:
     chance = random.Random(store)
     rounds = int(os.environ.get("LOGWEIR_SOAK_ROUNDS", "50")) if LONG else 3
@@ -248,10 +250,8 @@ def test_whoever_is_killed_what_was_acknowledged_is_stored_once(
         assert len(found) == len(set(found))
         lost = set(callers.acknowledged) - set(found)
         assert not lost, f"{len(lost)} of {len(callers.acknowledged)} are lost"
-        os.write(
-            1,
-            f"{broker}, {store}: {len(callers.acknowledged):,} acknowledged, {len(found):,} stored, {len(harms)} kills\n".encode(),
-        )
+        counts = f"{len(callers.acknowledged):,} acknowledged, {len(found):,} stored, {len(harms)} kills"
+        record_property("figures", f"{broker}, {store}: {counts}")
 
 
 # -- an upgrade ----------------------------------------------------------------------------------------
