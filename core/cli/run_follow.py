@@ -27,6 +27,8 @@ _LEAVE = 10.0
 #: Seconds after a signal for the hand-over of a line that the file still has.
 _HAND_OVER = 1.0
 _COMPARED = 256
+#: What is raised where a file holds something else, or lines that a missing package would unpack.
+_NO_LINES = Unreadable, MissingDependency
 
 
 class Follower:
@@ -83,6 +85,10 @@ class Follower:
             if reading is None:
                 return False
             self._open[name] = reading
+        elif reason := _fault_of(reading):
+            self._open.pop(name).close()  # nothing of it was read
+            self._refuse(name, reason)
+            return False
         elif _was_truncated(reading):
             self._reader.give_up(self._open.pop(name))
             return True
@@ -101,7 +107,7 @@ class Follower:
             reading = self._reader.open(name)
         except FileNotFoundError:
             return None
-        except (Unreadable, MissingDependency) as error:
+        except _NO_LINES as error:
             self._refuse(name, str(error))
             return None
         except OSError as error:
@@ -125,14 +131,20 @@ class Follower:
         return any(os.path.samestat(status, os.fstat(reading.source.descriptor)) for reading in readings)
 
     def _look_after(self, reading: Reading) -> bool:
+        if _fault_of(reading):
+            self._part_with(reading)
+            return False
         if self._read(reading):
             self._leaving[reading] = time.monotonic()
             return True
         if time.monotonic() - self._leaving[reading] > _LEAVE:
             self._reader.read_on(reading)
-            del self._leaving[reading]
-            self._reader.part_with(reading)
+            self._part_with(reading)
         return False
+
+    def _part_with(self, reading: Reading) -> None:
+        del self._leaving[reading]
+        self._reader.part_with(reading)
 
     def _close(self, reading: Reading) -> None:
         if has_lost_its_name(reading):
@@ -142,11 +154,23 @@ class Follower:
 
     def _read(self, reading: Reading) -> bool:
         """Read what there is; what is compressed is complete."""
-        if not reading.source.is_known():
-            return False
+        try:
+            if not reading.source.is_known():
+                return False
+        except _NO_LINES:
+            return False  # the next look says so
         compressed = reading.source.compressed
         done = compressed and reading.checkpoint.complete
         return not done and self._reader.read_on(reading, to_the_end=compressed)
+
+
+def _fault_of(reading: Reading) -> str:
+    """Why an open file is no file of lines, which shows when it has grown; nothing where it is one."""
+    try:
+        reading.source.is_known()
+    except _NO_LINES as error:
+        return str(error)
+    return ""
 
 
 def _was_replaced(reading: Reading) -> bool:

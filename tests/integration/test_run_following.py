@@ -194,6 +194,31 @@ def test_what_cannot_be_read_under_a_name_is_said_once_and_ends_nothing(follow: 
     assert stored() == ["after", "after", "before", "before"]
 
 
+def test_what_grows_into_no_file_of_lines_is_said_once_and_ends_nothing(follow: type[Following]) -> None:
+    misbehaving.healed.set()
+    for log in (Path("app.log"), Path("rotated.log")):
+        log.write_bytes(b"P")
+    run = follow("app.log", "rotated.log")
+    run.looks_again()
+    Path("rotated.log").rename("rotated.log.1")
+    Path("rotated.log").touch()
+    run.looks_again()  # the one that lost its name is still read
+    for log in (Path("app.log"), Path("rotated.log.1")):
+        with log.open("ab") as writer:
+            writer.write(b"K\x03\x04" + bytes(100))
+    run.looks_again()
+    run.looks_again()
+    assert run.said == [
+        "app.log: it is a zip archive, which cannot be read; unpack it first; it is read as soon as it can be"
+    ]
+    for log in (Path("app.log"), Path("rotated.log")):
+        log.write_text("after\n")
+    eventually(lambda: run.has_read(2))
+    outcome = run.end()
+    assert stored() == ["after", "after"]
+    assert [note.partition(",")[0] for note in outcome.notes] == ["rotated.log.1: it was rotated.log"]
+
+
 def _is_a_loop_now(log: Path) -> None:
     log.unlink()
     log.symlink_to(log.name)
