@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from msgspec import structs
 
 from logweir.cli.interruption import Interrupted, Interruption
-from logweir.cli.run_inputs import DAMAGED, LONGEST_LINE, open_file, pipe
+from logweir.cli.run_inputs import DAMAGED, open_file, pipe
+from logweir.cli.run_letters import LineLetters
+from logweir.cli.run_pipe import events_of, lines_of
 from logweir.cli.run_reading import Reading
 from logweir.cli.run_renamed import Renamed
-from logweir.delivery.dead_letters import DeadLetter, DeadLetters
+from logweir.delivery.dead_letters import DeadLetters
 from logweir.diagnostics import report
 from logweir.event import Event
 from logweir.integrations.line_formats.continuations import Continuations
@@ -34,7 +36,6 @@ _STEP = 1 << 20
 _CHUNK = 1 << 16
 #: Lines between two places that a checkpoint can have.
 _MARKED = 64
-_LETTERS_AT_ONCE = 500
 _NOT_TAKEN = "an event of it could not be made, or no queue could take it; the log says why"
 #: Seconds for which a file that may be truncated is read on without a look at that.
 _LOOK = 0.2
@@ -81,15 +82,13 @@ class LineReader:
     ) -> None:
         self._running = running
         self._emit = running.emit
-        self._redact = running.redact
-        self._dead_letters = dead_letters
         self._new_parser = parser
         self._checkpoints = checkpoints
         self._interruption = interruption
         self._patience = patience
         self._from_start = from_start
         self._continuations = continuations
-        self._letters: list[DeadLetter] = []
+        self._letters = LineLetters(dead_letters, running.redact)
         self._renamed: list[Renamed] = []
         self._stalled = False
         self.low_water = LowWater(
@@ -120,7 +119,7 @@ class LineReader:
         parser = self._new_parser()
         read = pipe(lambda: self._next_of(descriptor))
         try:
-            for lines in _events_of(_lines_of(read), self._continuations()):
+            for lines in events_of(lines_of(read), self._continuations()):
                 number = self._take_all(name, parser, lines, number)
                 size = sum(map(len, lines))
                 self.size += size
@@ -131,7 +130,7 @@ class LineReader:
         try:
             self._take_end(parser, partial(_place, name), number, None, 0)
         finally:
-            self._flush_dead_letters()
+            self._letters.flush()
         if self._stalled:
             raise Stalled
 
@@ -148,7 +147,7 @@ class LineReader:
             self._stalled = isinstance(error, Stalled)
             reason = "the run was ended while no queue took it"
             for which, line in enumerate(lines[taken:], number + taken + 1):
-                self._set_aside(place(which), reason, line)
+                self._letters.add(place(which), reason, line)
             self.given_up += len(lines) - taken
         return number + len(lines)
 
@@ -225,7 +224,7 @@ class LineReader:
             end = reading.position + len(line)
             self._take(reading.parser, reading.place, reading.number + 1, line, reading.checkpoint, end)
         self._take_end(reading.parser, reading.place, reading.number, reading.checkpoint, reading.position)
-        self._flush_dead_letters()
+        self._letters.flush()
         self.low_water.drop(reading.checkpoint)
         self._checkpoints.begin_anew(reading.checkpoint, reading.source.descriptor, reading.source.read_at)
         self.notes.append(
@@ -304,7 +303,7 @@ class LineReader:
                     done = (position, number, line) if line else done
                     checkpoint.complete = True
         finally:
-            self._flush_dead_letters()
+            self._letters.flush()
             self._mark(checkpoint, done)
             reading.position, reading.number, reading.last = position, number, line or reading.last
             advance(pending)
@@ -326,7 +325,7 @@ class LineReader:
 
     def _mark(self, checkpoint: Checkpoint, mark: tuple[int, int, bytes] | None) -> None:
         """Let the checkpoint follow up to here, once the dead letters of the lines before are kept."""
-        if mark is not None and not self._letters:
+        if mark is not None and not self._letters.waiting:
             checkpoint.read = Mark(*mark)
 
     def _take(
@@ -344,7 +343,9 @@ class LineReader:
             found = parser(line)
         except ValueError as error:
             self.malformed += 1
-            self._set_aside(place(number), str(error), line, checkpoint.line_id(end) if checkpoint else None)
+            self._letters.add(
+                place(number), str(error), line, checkpoint.line_id(end) if checkpoint else None
+            )
             return
         if not self._hand_on(found, checkpoint, end):
             self._give_up(place(number), line, checkpoint, end)
@@ -366,7 +367,7 @@ class LineReader:
     def _give_up(self, place: str, line: bytes, checkpoint: Checkpoint | None, end: int) -> None:
         """Keep as a dead letter what would be nowhere else once the checkpoint has passed it."""
         self.given_up += 1
-        self._set_aside(place, _NOT_TAKEN, line, checkpoint.line_id(end) if checkpoint else None)
+        self._letters.add(place, _NOT_TAKEN, line, checkpoint.line_id(end) if checkpoint else None)
 
     def _hand_on(self, found: Sequence[Parsed], checkpoint: Checkpoint | None, end: int) -> bool:
         """Emit what a line holds; a place inside the line belongs to each of its events.
@@ -421,58 +422,6 @@ class LineReader:
             return None
         return event
 
-    def _set_aside(self, place: str, reason: str, line: bytes, letter_id: str | None = None) -> None:
-        text = self._redact(line.rstrip(b"\r\n").decode("utf-8", "surrogateescape"))
-        body = text.encode("utf-8", "surrogateescape")
-        self._letters.append(DeadLetter.of_line(place, reason, body, letter_id))
-        if len(self._letters) >= _LETTERS_AT_ONCE:
-            self._flush_dead_letters()
-
-    def _flush_dead_letters(self) -> None:
-        if self._letters:
-            self._dead_letters.add(self._letters)
-            self._letters.clear()
-
 
 def _place(name: str, number: int) -> str:
     return f"{name}:{number}"
-
-
-def _events_of(batches: Iterator[list[bytes]], joins: Continuations | None) -> Iterator[list[bytes]]:
-    """Lines of a pipe that belong together, if they are joined at all."""
-    if joins is None:
-        yield from batches
-        return
-    try:
-        for lines in batches:
-            yield list(joins.joined(iter(lines)))
-    except DAMAGED:
-        if joins:
-            yield [joins.rest()]
-        raise
-    if joins:
-        yield [joins.rest()]
-
-
-def _lines_of(read: Callable[[], bytes]) -> Iterator[list[bytes]]:
-    """The lines of a pipe, as many as there are at a time; after a signal, the one that was begun."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while chunk := read():
-            first, *others = chunk.split(b"\n")
-            parts.append(first)
-            size += len(first)
-            if others:
-                *whole, rest = others
-                yield [line + b"\n" for line in (b"".join(parts), *whole)]
-                parts, size = [rest], len(rest)
-            elif size >= LONGEST_LINE:
-                yield [b"".join(parts)]
-                parts, size = [], 0
-    except DAMAGED:
-        if last := b"".join(parts):
-            yield [last]
-        raise
-    if last := b"".join(parts):
-        yield [last]

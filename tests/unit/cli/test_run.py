@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 from typer.testing import CliRunner
 
-from logweir.cli import run_inputs, run_lines, run_pieces, run_reading
+from logweir.cli import run_inputs, run_pieces, run_pipe, run_reading
 from logweir.cli.app import app
 from logweir.cli.run_outcome import Outcome, added, rates
 from logweir.cli.run_plan import planned
@@ -150,7 +150,7 @@ def test_more_files_than_a_process_may_open_at_all_are_refused_with_the_way_out(
 def test_a_line_without_an_end_is_read_in_parts(
     logs: list[str], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    for module in (run_inputs, run_lines, run_reading):
+    for module in (run_inputs, run_pipe, run_reading):
         monkeypatch.setattr(module, "LONGEST_LINE", 100_000)
     content = b"x" * 250_000 + b"\nlast\n"
     log = Path("long.log")
