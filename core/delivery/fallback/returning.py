@@ -144,7 +144,7 @@ class Returning:
         await self._in_thread(lambda: ledger.returned(passed))
         over += passed
         if over:
-            await self._call_other("delete", lambda: _itself(self._both.other).delete(over))
+            await self._call_other("delete", lambda: self._delete(over))
         found = {event.id for event in events}
         missing = {one: known for one, known in sought.items() if one not in found}
         lost = [one for one, (state, age) in missing.items() if age > self._patience(state)]
@@ -162,6 +162,11 @@ class Returning:
     async def _read(self, ids: frozenset[str]) -> list[Event]:
         await self._both.open_other()
         return [event async for event in _itself(self._both.other).search(Query(ids=ids, limit=None))]
+
+    async def _delete(self, ids: Sequence[str]) -> int:
+        # Where all of them were noted as returned before a kill, nothing has read from it before.
+        await self._both.open_other()
+        return await _itself(self._both.other).delete(ids)
 
     async def _write(self, events: Sequence[Event]) -> tuple[list[str], list[str]]:
         """Write to the sink: the ids that it has now, and those that it refuses for good."""

@@ -1,7 +1,7 @@
 """A sink and its fallback, both in memory, that do what a test asks of them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.event import Event
 from logweir.settings.delivery import RetryConfig
 from logweir.settings.fallback import FallbackConfig
-from logweir.sinks.contract import SinkContext
+from logweir.sinks.contract import Query, SinkContext
 from logweir.sinks.memory import MemoryConfig, MemorySink
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 from logweir.testing.contract import make_event
@@ -32,6 +32,7 @@ class Store(MemorySink):
         self.refused: set[str] = set()
         self.waiting: set[str] = set()
         self.opened = self.writes = 0
+        self.is_open = False
         self.after_storing: Exception | None = None
         self.hangs = False
         self.on_write: Callable[[], object] = lambda: None
@@ -40,11 +41,22 @@ class Store(MemorySink):
         if self.down is not None:
             raise self.down
         self.opened += 1
+        self.is_open = True
+
+    async def search(self, query: Query) -> AsyncIterator[Event]:
+        assert self.is_open, "a search in a sink that is not open"
+        async for event in super().search(query):
+            yield event
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        assert self.is_open, "a deletion in a sink that is not open"
+        return await super().delete(ids)
 
     async def check(self) -> Health:
         return Health(HealthStatus.DOWN, str(self.down)) if self.down else Health(HealthStatus.OK)
 
     async def write(self, batch: Sequence[Event]) -> WriteResult:
+        assert self.is_open, "a write to a sink that is not open"
         self.writes += 1
         self.on_write()
         if self.hangs:
@@ -75,10 +87,16 @@ class Pair:
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         self.now = 1_000_000.0
         self.sink, self.other = Store("a"), Store("b")
-        config = FallbackConfig.model_validate({"to": "b", "after": "10s", **settings})
-        self.circuit = Circuit(config, self.sink.config.retry, lambda: self.now)
-        self.ledger = Ledger(data_dir, "a", "b", lambda: self.now)
-        self.both = Diverting(self.sink, self.other, config, self.circuit, self.ledger, lambda: self.now)
+        self._config = FallbackConfig.model_validate({"to": "b", "after": "10s", **settings})
+        self._data_dir = data_dir
+        self._begin()
+
+    def _begin(self) -> None:
+        self.circuit = Circuit(self._config, self.sink.config.retry, lambda: self.now)
+        self.ledger = Ledger(self._data_dir, "a", "b", lambda: self.now)
+        self.both = Diverting(
+            self.sink, self.other, self._config, self.circuit, self.ledger, lambda: self.now
+        )
         self.returning = self.another_process()
 
     def another_process(self) -> Returning:
@@ -112,9 +130,10 @@ class Pair:
         return await asyncio.to_thread(self.ledger.count)
 
     async def killed(self) -> None:
-        """Another process goes on where this one was."""
+        """Another process goes on where this one was, and has opened nothing yet."""
         await asyncio.to_thread(self.returning._let_go)
-        self.returning = self.another_process()
+        self.sink.is_open = self.other.is_open = False
+        self._begin()
 
     @staticmethod
     def events(*names: str) -> list[Event]:

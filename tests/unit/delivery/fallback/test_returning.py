@@ -57,8 +57,8 @@ async def test_whatever_step_a_kill_interrupts_the_next_process_ends_in_the_same
     pair: Pairs, killed_in: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = await with_events_in_the_fallback(pair, "x", "y")
-    owner = {"write": one.sink, "delete": one.other}.get(killed_in, one.ledger)
     for done in (False, True):
+        owner = {"write": one.sink, "delete": one.other}.get(killed_in, one.ledger)
         original = getattr(owner, killed_in)
 
         def killed(*args: Any, done: bool = done, original: Any = original) -> Any:
@@ -169,7 +169,7 @@ async def test_of_several_processes_one_at_a_time_brings_back(pair: Pairs) -> No
     while await second.step():
         pass
     assert (one.sink.names, one.other.names) == (["x"], ["y"])
-    await one.killed()
+    await asyncio.to_thread(one.returning._let_go)
     one.now += 6.0
     while await second.step():
         pass
@@ -210,15 +210,18 @@ async def test_notes_of_an_earlier_life_come_back_only_when_the_sink_is_open(
     one = pair(**RETURN)
     events = one.events("x", "y")
     ids = [event.id for event in events]
+    await one.other.open()
     await one.other.write(events)
     await asyncio.to_thread(one.ledger.note, ids)
     await asyncio.to_thread(one.ledger.settle, ids, [])
     begun, may_end, order = asyncio.Event(), asyncio.Event(), []
+    original = one.sink.open
 
     async def opens() -> None:
         order.append("open begins")
         begun.set()
         await may_end.wait()
+        await original()
         order.append("open ends")
 
     monkeypatch.setattr(one.sink, "open", opens)
@@ -237,6 +240,7 @@ async def test_notes_of_an_earlier_life_come_back_only_when_the_sink_is_open(
 async def test_a_sink_that_nobody_has_opened_is_opened_before_anything_comes_back(pair: Pairs) -> None:
     one = pair(**RETURN)
     events = one.events("x")
+    await one.other.open()
     await one.other.write(events)
     await asyncio.to_thread(one.ledger.note, [events[0].id])
     await one.works()
