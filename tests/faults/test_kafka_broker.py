@@ -19,7 +19,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.settings.delivery import QueueConfig
 from servers import FaultProxy, Server, machine
 from support import kafka as look
-from support.behind_a_broker import burst, expect_all_once, routing_behind, stored
+from support.behind_a_broker import burst, expect_all_once, routing_behind, stands_still, stored
 from support.consumers import consumers
 from support.tls import make_certificate, tls_relay
 from support.waiting import eventually
@@ -54,7 +54,7 @@ def test_workers_that_are_killed_added_and_stand_still_lose_and_repeat_nothing(
                 running.until_more_is_stored(generator.randrange(100, 800))
                 workers.kill(generator.randrange(3))
             workers.wait_until_ready()
-            workers.processes[0].send_signal(signal.SIGSTOP)
+            eventually(lambda: stands_still(workers, 0, tmp_path))
             before = len(stored(tmp_path))
             # At a thousand a second, longer than the claim time: the others have its partitions by now.
             running.until_more_is_stored(4000)

@@ -1,12 +1,10 @@
 """Events that go over Redis, under faults: nothing that was accepted is lost, and nothing is stored twice."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import random
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,7 +21,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.settings.delivery import QueueConfig
 from logweir.testing.conduct import cancelled_at
 from servers import FaultProxy, Server
-from support.behind_a_broker import burst, expect_all_once, routing_behind, stored
+from support.behind_a_broker import burst, expect_all_once, routing_behind, stands_still, stored
 from support.consumers import consumers
 from support.waiting import eventually
 
@@ -56,20 +54,6 @@ def test_workers_that_are_killed_lose_and_repeat_nothing(tmp_path: Path, redis: 
         workers.stop()
 
 
-def stands_still(worker: Any, folder: Path) -> bool:
-    """Stop a worker, unless it is in the middle of a transaction, of which nobody would be rid."""
-    worker.send_signal(signal.SIGSTOP)
-    with contextlib.closing(
-        sqlite3.connect(folder / "store.db", timeout=1, isolation_level=None)
-    ) as database:
-        try:
-            database.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            worker.send_signal(signal.SIGCONT)
-            return False
-    return True
-
-
 def test_a_worker_that_stood_still_for_longer_than_the_claim_time_repeats_nothing(
     tmp_path: Path, redis: Server
 ) -> None:
@@ -77,7 +61,7 @@ def test_a_worker_that_stood_still_for_longer_than_the_claim_time_repeats_nothin
     with consumers(tmp_path, config, 2) as workers:
         workers.wait_until_ready()
         with burst(config) as running:
-            eventually(lambda: stands_still(workers.processes[0], tmp_path))
+            eventually(lambda: stands_still(workers, 0, tmp_path))
             eventually(lambda: len(stored(tmp_path)) > 300)
             running.until_more_is_stored(2500)  # at a thousand a second: longer than the claim time
             workers.processes[0].send_signal(signal.SIGCONT)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ __all__ = [
     "burst",
     "expect_all_once",
     "routing_behind",
+    "stands_still",
     "stored",
 ]
 
@@ -74,6 +76,20 @@ def stored(folder: Path) -> list[int]:
         except sqlite3.OperationalError:
             return []
     return sorted(number for (number,) in rows)
+
+
+def stands_still(workers: Consumers, number: int, folder: Path) -> bool:
+    """Stop a worker, unless it is in the middle of a transaction, of which nobody would be rid."""
+    worker = workers.processes[number]
+    worker.send_signal(signal.SIGSTOP)
+    database = sqlite3.connect(folder / "store.db", timeout=1, isolation_level=None)
+    with contextlib.closing(database):
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            worker.send_signal(signal.SIGCONT)
+            return False
+    return True
 
 
 def expect_all_once(folder: Path, sent: int, workers: Consumers) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from logweir.delivery.answer_check import sound
 from logweir.delivery.call_sink import contained
@@ -36,6 +37,7 @@ from logweir.sinks.results import WriteResult
 
 __all__ = ["Diverting"]
 
+T = TypeVar("T")
 #: Seconds between two looks, in a pause before a retry, whether the circuit is due to open.
 _LOOK = 0.25
 #: The share of the time for a write after which no further piece of a batch is begun: who is cut off in the
@@ -220,10 +222,13 @@ class Diverting(Sink[SinkConfig]):
         """
         await self.open_other()
         ids = [event.id for event in batch]
+        before = await self._noted(lambda: self.ledger.held(ids))
         answer, later = await self._offer_in_time(batch)
+        # What is put off may be there from an earlier write whose answer was lost; what is refused is not.
+        unsure = {index for index in answer.retry if index in later or ids[index] in before}
         answer = not_dead(answer)
         stored = [one for index, one in enumerate(ids) if index not in answer.retry]
-        refused = [one for index, one in enumerate(ids) if index in answer.retry and index not in later]
+        refused = [one for index, one in enumerate(ids) if index in answer.retry and index not in unsure]
         self.counters.diverted += len(stored)
         try:
             await self._noted(lambda: self.ledger.settle(stored, refused))
@@ -277,9 +282,9 @@ class Diverting(Sink[SinkConfig]):
             self._refused.clear()
         self._refused.update(ids)
 
-    async def _noted(self, work: Callable[[], None]) -> None:
+    async def _noted(self, work: Callable[[], T]) -> T:
         try:
-            await in_thread(work)
+            return await in_thread(work)
         except OSError as error:
             raise SinkUnavailable(f"what goes to the fallback cannot be noted: {error}") from error
 

@@ -163,10 +163,10 @@ class Returning:
         await self._both.open_other()
         return [event async for event in _itself(self._both.other).search(Query(ids=ids, limit=None))]
 
-    async def _delete(self, ids: Sequence[str]) -> int:
+    async def _delete(self, ids: Sequence[str]) -> None:
         # Where all of them were noted as returned before a kill, nothing has read from it before.
         await self._both.open_other()
-        return await _itself(self._both.other).delete(ids)
+        await _itself(self._both.other).delete(ids)
 
     async def _write(self, events: Sequence[Event]) -> tuple[list[str], list[str]]:
         """Write to the sink: the ids that it has now, and those that it refuses for good."""

@@ -300,3 +300,33 @@ async def test_what_a_slow_fallback_had_no_time_for_may_be_there_from_an_earlier
     assert answer.retry == {0, 1, 2, 3}
     assert "no time left" in answer.retry_reason
     assert await one.noted() == 4
+
+
+@pytest.mark.parametrize("returns", [True, False])
+async def test_what_a_fallback_puts_off_may_be_there_from_an_earlier_write(
+    pair: Pairs, returns: bool
+) -> None:
+    one = pair(**{"return": returns})
+    await one.both.open()
+    await one.diverts()
+    waiting = one.events("x")
+    one.other.after_storing = SinkUnavailable("the connection broke")
+    with pytest.raises(SinkUnavailable):
+        await one.both.write(waiting)
+    one.other.after_storing = None
+    one.other.waiting = {"x"}
+    assert (await one.both.write(waiting)).retry == {0}
+    await one.comes_back()
+    one.other.waiting = set()
+    await one.both.write(waiting)
+    await one.works()
+    assert (one.sink.names, one.other.names) == ((["x"], []) if returns else ([], ["x"]))
+
+
+async def test_what_a_fallback_puts_off_at_once_is_not_there(pair: Pairs) -> None:
+    one = pair()
+    await one.both.open()
+    await one.diverts()
+    one.other.waiting = {"x"}
+    assert (await one.both.write(one.events("x"))).retry == {0}
+    assert await one.noted() == 0
