@@ -161,7 +161,8 @@ class Returning:
 
     async def _read(self, ids: frozenset[str]) -> list[Event]:
         await self._both.open_other()
-        return [event async for event in _itself(self._both.other).search(Query(ids=ids, limit=None))]
+        query = Query(ids=ids, limit=None, on_unreadable=self._report_unreadable)
+        return [event async for event in _itself(self._both.other).search(query)]
 
     async def _delete(self, ids: Sequence[str]) -> None:
         # Where all of them were noted as returned before a kill, nothing has read from it before.
@@ -203,6 +204,15 @@ class Returning:
                 counted(len(lost), "event", "is", "are"),
                 self._both.settings.to,
             )
+
+    def _report_unreadable(self, fault: str) -> None:
+        report(
+            f"{self._name}.unreadable",
+            "sink %r: what somebody changed in its fallback %r cannot return, the rest does: %s",
+            self._name,
+            self._both.settings.to,
+            fault,
+        )
 
     async def _call_other(self, method: str, work: Callable[[], Awaitable[T]]) -> T:
         both = self._both

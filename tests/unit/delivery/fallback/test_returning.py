@@ -98,6 +98,20 @@ async def test_what_the_sink_refuses_stays_in_the_fallback_and_is_reported(
     assert await one.noted() == 0
 
 
+async def test_what_somebody_changed_in_the_fallback_holds_up_nothing_and_is_reported(
+    pair: Pairs, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = await with_events_in_the_fallback(pair, "x", "changed", "y")
+    one.other.unreadable = {"changed"}
+    with caplog.at_level(logging.WARNING, "logweir"):
+        await one.comes_back()
+    assert (sorted(one.sink.names), one.other.names) == (["x", "y"], ["changed"])
+    assert "is no event" in caplog.text
+    one.other.unreadable = set()
+    await one.works()
+    assert (sorted(one.sink.names), one.other.names) == (["changed", "x", "y"], [])
+
+
 async def test_what_the_sink_puts_off_is_tried_again(pair: Pairs) -> None:
     one = await with_events_in_the_fallback(pair, "x", "busy")
     one.sink.waiting = {"busy"}
