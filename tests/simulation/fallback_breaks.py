@@ -55,6 +55,17 @@ def what_returns_is_deleted_before_the_sink_has_it() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def what_was_returned_is_deleted_in_a_fallback_that_is_not_open() -> Iterator[None]:
+    """A process that has read nothing from the fallback deletes what an earlier one has brought back."""
+
+    async def delete(self: Any, ids: Sequence[str]) -> None:
+        await returning._itself(self._both.other).delete(ids)
+
+    with patch.object(returning.Returning, "_delete", delete):
+        yield
+
+
 FALLBACK_BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     each.__name__: each
     for each in (
@@ -62,5 +73,6 @@ FALLBACK_BREAKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         what_may_be_in_the_fallback_is_written_to_the_sink,
         events_are_settled_before_the_fallback_has_stored_them,
         what_returns_is_deleted_before_the_sink_has_it,
+        what_was_returned_is_deleted_in_a_fallback_that_is_not_open,
     )
 }

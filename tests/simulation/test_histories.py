@@ -32,6 +32,7 @@ SHOWS = {
     "what_may_be_in_the_fallback_is_written_to_the_sink": 140,
     "events_are_settled_before_the_fallback_has_stored_them": 22,
     "what_returns_is_deleted_before_the_sink_has_it": 2,
+    "what_was_returned_is_deleted_in_a_fallback_that_is_not_open": 302,
 }
 
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from logweir.delivery.dead_letters.database import transaction
 from logweir.delivery.quarantine import is_damage, quarantine
@@ -38,7 +38,7 @@ from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.process.reentry import registered
 
-__all__ = ["Ledger", "Noted", "carry_over", "waiting_in"]
+__all__ = ["Ledger", "Note", "Noted", "carry_over", "waiting_in"]
 
 _FILE_NAME = "fallback.db"
 _FORMAT = 1
@@ -53,7 +53,8 @@ CREATE TABLE IF NOT EXISTS diverted (
 _NOTE = """
 INSERT INTO diverted (sink, fallback, id, state, run, time)
 SELECT ?, ?, value, ?, ?, ? FROM json_each(?) WHERE true
-ON CONFLICT DO UPDATE SET run = excluded.run, time = excluded.time
+ON CONFLICT DO UPDATE SET run = excluded.run, time = excluded.time,
+    state = iif(state = ?, excluded.state, state)
 """
 _HELD = """
 SELECT id FROM diverted WHERE sink = ? AND fallback = ? AND id IN (SELECT value FROM json_each(?))
@@ -66,9 +67,16 @@ _MARK = """
 UPDATE diverted SET state = ?, time = ?
 WHERE sink = ? AND fallback = ? AND id IN (SELECT value FROM json_each(?))
 """
+_MARK_UNCHANGED = (
+    "UPDATE diverted SET state = ?, time = ? WHERE sink = ? AND fallback = ? AND id = ? AND time = ?"
+)
 _DELETE = """
 DELETE FROM diverted WHERE sink = ? AND fallback = ? AND id IN (SELECT value FROM json_each(?))
 """
+_DELETE_RETURNED = """
+DELETE FROM diverted WHERE sink = ? AND fallback = ? AND state = ? AND id IN (SELECT value FROM json_each(?))
+"""
+_DELETE_UNCHANGED = "DELETE FROM diverted WHERE sink = ? AND fallback = ? AND id = ? AND time = ?"
 _INDEX = "CREATE INDEX IF NOT EXISTS diverted_by_look ON diverted (sink, fallback, looked, id)"
 #: What is stored in the fallback has left the sink's queue, on disk too, when so many seconds have passed.
 _SETTLED_AFTER = 60.0
@@ -87,6 +95,22 @@ class Noted(IntEnum):
     SENT = 0
     STORED = 1
     RETURNED = 2
+
+
+class Note(NamedTuple):
+    """A note.
+
+    Attributes:
+        id: Of the event.
+        state: What is known of it.
+        time: Since when, seconds since 1970.
+        age: For how many seconds.
+    """
+
+    id: str
+    state: Noted
+    time: float
+    age: float
 
 
 class Ledger:
@@ -118,7 +142,8 @@ class Ledger:
         Raises:
             OSError: The file cannot be written.
         """
-        values = (*self._pair, int(Noted.SENT), self._run, self._now(), json.dumps(ids))
+        # What is about to be deleted there, for it has returned, may come there once more meanwhile.
+        values = (*self._pair, int(Noted.SENT), self._run, self._now(), json.dumps(ids), int(Noted.RETURNED))
         self._change(lambda connection: connection.execute(_NOTE, values))
 
     def settle(self, stored: Sequence[str], refused: Sequence[str]) -> None:
@@ -156,11 +181,8 @@ class Ledger:
         self._empty_as = before if empty and is_old else None
         return held
 
-    def oldest(self, limit: int, pause: float) -> list[tuple[str, Noted, float]]:
+    def oldest(self, limit: int, pause: float) -> list[Note]:
         """Events that may be in the fallback and were not looked for in the last ``pause`` seconds.
-
-        Returns:
-            Of each its id, what is known of it, and for how many seconds.
 
         Raises:
             OSError: The file cannot be read.
@@ -174,7 +196,7 @@ class Ledger:
         now = self._now()  # a look in the future says that the clock was put back
         wanted = (*self._pair, now - pause, now, limit)
         rows = self._read(lambda connection: connection.execute(query, wanted).fetchall())
-        return [(str(one), Noted(state), now - when) for one, state, when in rows]
+        return [Note(str(one), Noted(state), when, now - when) for one, state, when in rows]
 
     def looked_for(self, ids: Sequence[str]) -> None:
         """Note that these were looked for and not found, or not taken, now.
@@ -185,21 +207,32 @@ class Ledger:
         values = (self._now(), *self._pair, json.dumps(ids))
         self._change(lambda connection: connection.execute(_LOOKED, values))
 
-    def returned(self, ids: Sequence[str]) -> None:
-        """Note, durably, that the sink itself has these now.
+    def returned(self, notes: Sequence[Note]) -> None:
+        """Note, durably, that the sink has these now, unless they were sent to the fallback again since.
 
         Raises:
             OSError: The file cannot be written.
         """
-        self._change(lambda connection: self._mark(connection, Noted.RETURNED, ids))
+        values = [(int(Noted.RETURNED), self._now(), *self._pair, note.id, note.time) for note in notes]
+        self._change(lambda connection: connection.executemany(_MARK_UNCHANGED, values))
 
-    def forget(self, ids: Sequence[str]) -> None:
-        """Forget notes.
+    def deleted(self, ids: Sequence[str]) -> None:
+        """Forget what has returned and was deleted in the fallback, unless it was sent there again since.
 
         Raises:
             OSError: The file cannot be written.
         """
-        self._change(lambda connection: self._delete(connection, ids))
+        values = (*self._pair, int(Noted.RETURNED), json.dumps(ids))
+        self._change(lambda connection: connection.execute(_DELETE_RETURNED, values))
+
+    def give_up(self, notes: Sequence[Note]) -> None:
+        """Forget notes, unless their events were sent to the fallback again since.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        values = [(*self._pair, note.id, note.time) for note in notes]
+        self._change(lambda connection: connection.executemany(_DELETE_UNCHANGED, values))
 
     def count(self) -> int:
         """How many events are noted.

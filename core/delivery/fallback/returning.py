@@ -20,7 +20,7 @@ from urllib.parse import quote
 from logweir.delivery.call_sink import call_sink
 from logweir.delivery.fallback.circuit import CircuitState
 from logweir.delivery.fallback.diverting import Diverting
-from logweir.delivery.fallback.ledger import Noted
+from logweir.delivery.fallback.ledger import Note, Noted
 from logweir.delivery.spool.ownership import FileLock
 from logweir.delivery.worker import Clock
 from logweir.diagnostics import report, say
@@ -135,24 +135,26 @@ class Returning:
             counters.in_fallback = await self._in_thread(ledger.count)
         return bool(noted)
 
-    async def _return(self, noted: Sequence[tuple[str, Noted, float]]) -> None:
+    async def _return(self, noted: Sequence[Note]) -> None:
         ledger = self._both.ledger
-        over = [one for one, state, _ in noted if state is Noted.RETURNED]
-        sought = {one: (state, age) for one, state, age in noted if state is not Noted.RETURNED}
+        over = [note.id for note in noted if note.state is Noted.RETURNED]
+        sought = {note.id: note for note in noted if note.state is not Noted.RETURNED}
         events = await self._call_other("search", lambda: self._read(frozenset(sought))) if sought else []
         passed, kept = await self._write(events) if events else ([], [])
-        await self._in_thread(lambda: ledger.returned(passed))
+        await self._in_thread(lambda: ledger.returned([sought[one] for one in passed]))
         over += passed
         if over:
             await self._call_other("delete", lambda: self._delete(over))
+            await self._in_thread(lambda: ledger.deleted(over))
         found = {event.id for event in events}
-        missing = {one: known for one, known in sought.items() if one not in found}
-        lost = [one for one, (state, age) in missing.items() if age > self._patience(state)]
-        later = [one for one in {*missing, *found} if one not in {*over, *lost, *kept}]
-        await self._in_thread(lambda: ledger.forget([*over, *kept, *lost]))
+        missing = [note for note in sought.values() if note.id not in found]
+        lost = [note for note in missing if note.age > self._patience(note.state)]
+        done = {*over, *kept, *(note.id for note in lost)}
+        later = [one for one in sought if one not in done]
+        await self._in_thread(lambda: ledger.give_up([*lost, *(sought[one] for one in kept)]))
         await self._in_thread(lambda: ledger.looked_for(later))
         self._both.counters.returned += len(passed)
-        self._report([one for one in lost if missing[one][0] is Noted.STORED])
+        self._report([note.id for note in lost if note.state is Noted.STORED])
 
     def _patience(self, state: Noted) -> float:
         # A write that is under way must not come behind the last look for it.

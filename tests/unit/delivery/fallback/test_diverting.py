@@ -199,8 +199,8 @@ async def test_an_event_is_noted_before_it_is_written_to_the_fallback(pair: Pair
     (event,) = one.events("x")
     one.other.hangs = True
     await given_up(one.both.write([event]), lambda: one.other.writes)
-    ((noted, state, _),) = await asyncio.to_thread(one.ledger.oldest, 10, 5.0)
-    assert (noted, state) == (event.id, Noted.SENT)
+    (note,) = await asyncio.to_thread(one.ledger.oldest, 10, 5.0)
+    assert (note.id, note.state) == (event.id, Noted.SENT)
     assert await asyncio.to_thread(one.ledger.held, [event.id]) == {event.id}
 
 

@@ -26,13 +26,13 @@ def test_what_is_noted_is_held_and_by_a_later_process_too(tmp_path: Path) -> Non
     assert later.held(["1", "2", "3"]) == {"1", "2"}
     later.settle(["1"], ["2"])
     assert ledger.held(["1", "2"]) == {"1"}
-    assert [(one, state) for one, state, _ in ledger.oldest(10, 5.0)] == [("1", Noted.STORED)]
+    assert [(note.id, note.state) for note in ledger.oldest(10, 5.0)] == [("1", Noted.STORED)]
 
 
 def test_a_note_of_another_process_is_seen_after_a_look_that_found_none(tmp_path: Path) -> None:
     one, other = Ledger(tmp_path, "a", "b"), Ledger(tmp_path, "a", "b")
     one.note(["1"])
-    one.forget(["1"])
+    one.settle([], ["1"])
     for _ in range(3):
         assert one.held(["1"]) == set()
     other.note(["1"])
@@ -43,7 +43,7 @@ def test_the_notes_of_one_pair_are_no_business_of_another(tmp_path: Path) -> Non
     Ledger(tmp_path, "a", "b").note(["1"])
     Ledger(tmp_path, "a", "c").note(["1", "2"])
     assert Ledger(tmp_path, "b", "a").held(["1"]) == set()
-    Ledger(tmp_path, "a", "c").forget(["1"])
+    Ledger(tmp_path, "a", "c").settle([], ["1"])
     assert waiting_in(tmp_path) == {("a", "b"): 1, ("a", "c"): 1}
     assert waiting_in(tmp_path / "nowhere") == {}
 
@@ -52,11 +52,11 @@ def test_what_was_looked_for_in_vain_makes_room_for_others(tmp_path: Path) -> No
     time = Time()
     ledger = Ledger(tmp_path, "a", "b", time)
     ledger.note(["1", "2", "3"])
-    assert [one for one, _, _ in ledger.oldest(2, 5.0)] == ["1", "2"]
+    assert [note.id for note in ledger.oldest(2, 5.0)] == ["1", "2"]
     ledger.looked_for(["1", "2"])
-    assert [one for one, _, _ in ledger.oldest(2, 5.0)] == ["3"]
+    assert [note.id for note in ledger.oldest(2, 5.0)] == ["3"]
     time.now += 10.0
-    assert [one for one, _, _ in ledger.oldest(3, 5.0)] == ["3", "1", "2"]
+    assert [note.id for note in ledger.oldest(3, 5.0)] == ["3", "1", "2"]
 
 
 def test_a_clock_that_is_put_back_hides_nothing(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_clock_that_is_put_back_hides_nothing(tmp_path: Path) -> None:
     ledger.looked_for(["1"])
     assert ledger.oldest(1, 5.0) == []
     time.now -= 3600.0
-    assert [one for one, _, _ in ledger.oldest(1, 5.0)] == ["1"]
+    assert [note.id for note in ledger.oldest(1, 5.0)] == ["1"]
 
 
 def test_a_note_is_pruned_when_no_queue_can_hold_its_event_any_more(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_notes_of_a_former_directory_come_along_with_what_waits_there(tmp_pa
     carry_over(tmp_path / "nowhere", tmp_path / "new")
     assert waiting_in(tmp_path / "former") == {}
     assert waiting_in(tmp_path / "new") == {("a", "b"): 2501}
-    states = {one: state for one, state, _ in Ledger(tmp_path / "new", "a", "b").oldest(3000, 5.0)}
+    states = {note.id: note.state for note in Ledger(tmp_path / "new", "a", "b").oldest(3000, 5.0)}
     assert states["7"] is Noted.STORED
 
 

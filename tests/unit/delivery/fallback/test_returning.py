@@ -52,7 +52,7 @@ async def test_it_comes_back_in_several_batches(pair: Pairs) -> None:
     assert (len(one.sink.events), len(one.other.events)) == (1201, 0)
 
 
-@pytest.mark.parametrize("killed_in", ["write", "returned", "delete", "forget"])
+@pytest.mark.parametrize("killed_in", ["write", "returned", "delete", "deleted"])
 async def test_whatever_step_a_kill_interrupts_the_next_process_ends_in_the_same_place(
     pair: Pairs, killed_in: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +169,61 @@ async def test_what_never_came_to_the_fallback_is_not_looked_for_for_long(
     assert await one.noted() == 0
     assert "gone from its" not in caplog.text
     assert one.sink.names == ["x", "killed before it was written"]
+
+
+@pytest.mark.parametrize("noted_before", ["write", "delete"])
+async def test_what_goes_to_the_fallback_again_while_it_returns_is_brought_back_again(
+    pair: Pairs, noted_before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await with_events_in_the_fallback(pair, "x")
+    (event,) = one.other.events.values()
+    write, delete = one.sink.write, one.other.delete
+
+    async def note_before(method: str) -> None:
+        """As another process does that has the event too, and whose connection to the sink is cut."""
+        if method == noted_before:
+            one.now += 0.1
+            await asyncio.to_thread(one.ledger.note, [event.id])
+
+    async def writes(batch: Any) -> Any:
+        await note_before("write")
+        return await write(batch)
+
+    async def deletes(ids: Any) -> int:
+        await note_before("delete")
+        gone = int(await delete(ids))
+        monkeypatch.undo()
+        await one.other.write([event])
+        return gone
+
+    monkeypatch.setattr(one.sink, "write", writes)
+    monkeypatch.setattr(one.other, "delete", deletes)
+    await one.comes_back()
+    await one.works()
+    assert (one.sink.names, one.other.names) == (["x"], [])
+    assert await one.noted() == 0
+
+
+async def test_what_goes_to_the_fallback_again_while_it_is_given_up_is_brought_back(
+    pair: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await with_events_in_the_fallback(pair, "x")
+    (event,) = one.other.events.values()
+    one.other.events.clear()
+    one.now += 4000.0
+    give_up = one.ledger.give_up
+
+    def gives_up(*given: Any) -> None:
+        monkeypatch.undo()
+        one.ledger.note([event.id])
+        one.other.events[event.id] = event
+        one.ledger.settle([event.id], [])
+        give_up(*given)
+
+    monkeypatch.setattr(one.ledger, "give_up", gives_up)
+    await one.comes_back()
+    await one.works()
+    assert (one.sink.names, one.other.names) == (["x"], [])
 
 
 async def test_of_several_processes_one_at_a_time_brings_back(pair: Pairs) -> None:
