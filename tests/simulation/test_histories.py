@@ -28,10 +28,10 @@ SHOWS = {
     "the_committer_clears_its_flag_after_it_has_looked_for_work": 4,
     "a_commit_is_noted_when_another_may_have_come_in_between": 9,
     "a_leader_leaves_without_looking_again": 20,
-    "what_goes_to_the_fallback_is_not_noted_first": 8,
-    "what_may_be_in_the_fallback_is_written_to_the_sink": 140,
-    "events_are_settled_before_the_fallback_has_stored_them": 22,
-    "what_returns_is_deleted_before_the_sink_has_it": 2,
+    "what_goes_to_the_fallback_is_not_noted_first": 2,
+    "what_may_be_in_the_fallback_is_written_to_the_sink": 139,
+    "events_are_settled_before_the_fallback_has_stored_them": 23,
+    "what_returns_is_deleted_before_the_sink_has_it": 4,
     "what_was_returned_is_deleted_in_a_fallback_that_is_not_open": 302,
 }
 
