@@ -4,15 +4,18 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 import logweir
 from logweir import Event, Kind
+from logweir.cli.app import app
 from logweir.testing.contract import make_event
 from support.code_blocks import RUN
 from support.tree import copy_tree
@@ -32,13 +35,27 @@ def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=350, check=False)
 
 
+def typed(command: str) -> Result:
+    """Do what a command of a page does, in this process: none of the pages is about its start."""
+    return CliRunner().invoke(app, shlex.split(command)[1:])
+
+
+@pytest.fixture(scope="module")
+def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as ``logweir init`` leaves it, to be copied: it leaves the same for every page."""
+    folder = tmp_path_factory.mktemp("initialised")
+    done = run(folder, str(BIN / "logweir"), "init")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if blocks(page, "python") and page.relative_to(ROOT).as_posix() not in SESSIONS],
     ids=lambda page: page.name,
 )
-def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    run(tmp_path, str(BIN / "logweir"), "init")
+def test_the_python_of_a_page_runs(page: Path, initialised: Path, tmp_path: Path) -> None:
+    shutil.copytree(initialised, tmp_path, dirs_exist_ok=True)
     for number, block in enumerate(blocks(page, "python")):
         name = re.match(r"# (\w+\.py)\n", block)
         (tmp_path / (name[1] if name else f"block{number}.py")).write_text(block)
@@ -78,8 +95,8 @@ def test_the_page_on_testing_does_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "routing.yaml").write_text(routing)
     (tmp_path / "routes.test.yaml").write_text(cases)
     (command,) = blocks(page, "console")[0].splitlines()
-    done = run(tmp_path, str(BIN / "logweir"), *shlex.split(command)[2:])
-    assert done.stdout.endswith("4 passed, 0 failed\n"), done.stdout + done.stderr
+    done = typed(command.removeprefix("$ "))
+    assert done.stdout.endswith("4 passed, 0 failed\n"), done.output
     assert (tmp_path / "report.xml").exists()
     for block in blocks(page, "python"):
         (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
@@ -96,13 +113,13 @@ def test_the_page_on_archives_does_what_it_says(tmp_path: Path) -> None:
     old_rows(tmp_path)
     said = ""
     for command in commands("archive.md"):
-        done = run(tmp_path, str(BIN / "logweir"), *command.split()[1:])
-        assert done.returncode == 0, (command, done.stderr)
+        done = typed(command)
+        assert done.exit_code == 0, (command, done.output)
         said += done.stdout
     assert "20 rows of 1 day archived in 1 file at archive, 20 rows deleted" in said
     assert "20 rows restored, 0 there already" in said
-    done = run(tmp_path, sys.executable, "read.py")
-    assert (done.returncode, done.stdout) == (0, "20 transfers of user 7\n"), done.stderr
+    reading = run(tmp_path, sys.executable, "read.py")
+    assert (reading.returncode, reading.stdout) == (0, "20 transfers of user 7\n"), reading.stderr
 
 
 def test_the_page_on_reading_back_does_what_it_says(tmp_path: Path) -> None:
@@ -113,38 +130,39 @@ def test_the_page_on_reading_back_does_what_it_says(tmp_path: Path) -> None:
     routing = {"sinks": sinks, "routes": [{"name": "all", "to": ["audit_db"]}]}
     (tmp_path / "routing.yaml").write_text(json.dumps(routing))
     events = old_rows(tmp_path, "audit_db.db")
-    run(
-        tmp_path, str(BIN / "logweir"), "check"
-    )  # opens the sinks as the service does, and makes their tables
+    typed("logweir check")  # opens the sinks as the service does, and makes their tables
     for command in commands("read-back.md"):
         if " tail " not in command:  # it has no end
-            done = run(tmp_path, str(BIN / "logweir"), *shlex.split(command)[1:])
-            assert done.returncode == 0, (command, done.stderr)
+            done = typed(command)
+            assert done.exit_code == 0, (command, done.output)
     assert "20 of audit_db found in archive_db" in done.stdout
-    traced = run(tmp_path, str(BIN / "logweir"), "trace", str(events[0].trace_id))
+    traced = typed(f"logweir trace {events[0].trace_id}")
     assert traced.stdout.count("[audit_db, archive_db]") == 20
 
 
 @pytest.mark.parametrize("page", ["redaction.md", "routing.md"])
-def test_the_commands_of_a_reference_work(page: str, tmp_path: Path) -> None:
-    run(tmp_path, str(BIN / "logweir"), "init")
+def test_the_commands_of_a_reference_work(page: str, initialised: Path, tmp_path: Path) -> None:
+    shutil.copytree(initialised, tmp_path, dirs_exist_ok=True)
     lines = [
         line for block in blocks(ROOT / "docs/reference" / page, "console") for line in block.splitlines()
     ]
     for command in [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]:
-        done = run(tmp_path, str(BIN / "logweir"), *shlex.split(command)[1:])
-        assert done.returncode == 0, (command, done.stderr)
+        done = typed(command)
+        assert done.exit_code == 0, (command, done.output)
 
 
 #: Commands of a release that take long, or talk to others.
 NOT_HERE = (".ci/run", "git push", ".venv/bin/uv publish")
 
-#: Makes virtual environments as Python does, and lets them see what is installed here instead of downloading it.
+#: Makes virtual environments as Python does, and lets them see what is installed here instead of downloading it. That
+#: holds of pip too: Python would unpack and compile it, which takes longer than all that it installs then.
 VENV_MAKER = """\
 #!/bin/sh
 set -e
-{python} "$@"
+{python} "$@" --without-pip
 echo '{site}' > "$(echo "$3"/lib/python*/site-packages)/installed_here.pth"
+printf '#!/bin/sh\\nexec "%s/bin/python" -m pip "$@"\\n' "$(realpath "$3")" > "$3/bin/pip"
+chmod +x "$3/bin/pip"
 """
 
 
