@@ -25,11 +25,14 @@ from support.durable import (
     start,
     stored,
 )
+from support.programs import LOADED_BY_THE_MASTER
 
 pytestmark = pytest.mark.busy
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 ROUNDS = 100 if LONG else 12
+#: Seconds that a child lives at most; it audits thousands of events in each.
+LIFE = 1.5 if LONG else 0.75
 
 NURSERY = """
 from logweir.config.loading import load_config
@@ -63,7 +66,7 @@ for _ in range(ROUNDS):
     # A few are killed wherever their start is; on a machine with other work it may take all of that time.
     if generator.random() < 0.75:
         assert os.read(reading, 1)
-    time.sleep(generator.uniform(0.05, 1.5))
+    time.sleep(generator.uniform(0.05, LIFE))
     os.kill(child, signal.SIGKILL)
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
     os.close(reading)
@@ -76,7 +79,9 @@ for _ in range(ROUNDS):
 @pytest.mark.wound("vector #20118")
 def test_killed_at_random_moments_every_acknowledged_event_is_stored_once(tmp_path: Path) -> None:
     configure(tmp_path)
-    acknowledged = run(tmp_path, NURSERY.replace("ROUNDS", str(ROUNDS)), timeout=800)
+    acknowledged = run(
+        tmp_path, NURSERY.replace("ROUNDS", str(ROUNDS)).replace("LIFE", str(LIFE)), timeout=800
+    )
     assert len(acknowledged) > 10 * ROUNDS  # thousands, but for a disk that others keep busy
     deliver_the_rest(tmp_path)
     check_once_each(tmp_path, acknowledged)
@@ -242,6 +247,7 @@ def application(environ, start_response):
 def gunicorn(directory: Path, *, preload: bool) -> Iterator[str]:
     """Serve with four workers; yields the address."""
     (directory / "web.py").write_text(WEB)
+    (directory / "gunicorn.conf.py").write_text(LOADED_BY_THE_MASTER)
     process = start(
         directory,
         f"""

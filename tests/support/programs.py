@@ -26,6 +26,12 @@ logweir.configure_structlog()
 log = logweir.get_logger("program")
 """
 
+#: Begins a gunicorn.conf.py: its master has loaded what logweir needs of others, so that each worker loads logweir alone.
+LOADED_BY_THE_MASTER = """\
+import aiosqlite, msgspec, sqlalchemy.ext.asyncio, structlog, yaml
+from pydantic import BaseModel, TypeAdapter
+"""
+
 
 _started: list[subprocess.Popen[str]] = []
 
