@@ -1,5 +1,6 @@
-"""``logweir run`` and ``logweir demo``, as processes, on real input."""
+"""``logweir run`` and ``logweir demo`` on real input, as processes where it matters that they are."""
 
+import contextlib
 import json
 import os
 import pty
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner, Result
 
+from logweir.cli.app import app
 from logweir.delivery.dead_letters import DeadLetters
 from support.programs import stored
 from support.waiting import eventually
@@ -44,6 +47,11 @@ def logweir(directory: Path, *arguments: str, text: str = "") -> subprocess.Comp
     )
 
 
+def here(*arguments: str) -> Result:
+    """Do what a command does, in this process and its working directory, which is the test's."""
+    return CliRunner().invoke(app, arguments)
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     (tmp_path / "routing.yaml").write_text(CONFIG)
@@ -70,8 +78,8 @@ def test_lines_of_files_and_of_stdin_are_routed(directory: Path) -> None:
 def test_c5_what_was_cut_is_said_at_the_end(directory: Path) -> None:
     lines = ["x" * 3_000_000, json.dumps({"event": "long", "a": "y" * 70_000}), "short"]
     (directory / "a.log").write_text("\n".join(lines))
-    result = logweir(directory, "run", "a.log")
-    assert result.returncode == 0, result.stderr
+    result = here("run", "a.log")
+    assert result.exit_code == 0, result.output
     assert "3 events read, 0 malformed lines, 2 cut to fit `limits`" in " ".join(result.stderr.split())
     first, second, _ = stored(directory, "tracing.jsonl")
     for text, letter, given in ((first.name, "x", 3_000_000), (second.fields["a"], "y", 70_000)):
@@ -82,8 +90,8 @@ def test_c5_what_was_cut_is_said_at_the_end(directory: Path) -> None:
 
 def test_malformed_lines_become_dead_letters_with_their_place_and_stop_nothing(directory: Path) -> None:
     (directory / "a.log").write_bytes(b'{"event": "good"}\n{broken\n{"event": "good"}\n[1]\n\xff{\n')
-    result = logweir(directory, "run", "a.log", "--format", "json")
-    assert result.returncode == 0, result.stderr
+    result = here("run", "a.log", "--format", "json")
+    assert result.exit_code == 0, result.output
     assert "2 events read, 3 malformed lines" in result.stderr
     letters = DeadLetters(directory / "data").read()
     assert [letter.place for letter in letters] == ["a.log:2", "a.log:4", "a.log:5"]
@@ -93,7 +101,7 @@ def test_malformed_lines_become_dead_letters_with_their_place_and_stop_nothing(d
 
 def test_a_secret_in_a_malformed_line_is_not_kept(directory: Path) -> None:
     (directory / "a.log").write_text('{"event": "x", "password": "hunter2", "card": "4111111111111111"\n')
-    assert logweir(directory, "run", "a.log").returncode == 1  # not a single line could be read
+    assert here("run", "a.log").exit_code == 1  # not a single line could be read
     (letter,) = DeadLetters(directory / "data").read()
     assert b"hunter2" not in letter.body
     assert b"4111111111111111" not in letter.body
@@ -101,12 +109,13 @@ def test_a_secret_in_a_malformed_line_is_not_kept(directory: Path) -> None:
 
 def test_reading_a_file_of_our_own_twice_stores_it_once(directory: Path) -> None:
     (directory / "a.log").write_text("".join(f'{{"event": "e", "n": {number}}}\n' for number in range(50)))
-    assert logweir(directory, "run", "a.log").returncode == 0
+    assert here("run", "a.log").exit_code == 0
     again = directory / "again"
     again.mkdir()
     (again / "routing.yaml").write_text(CONFIG)
     for _ in range(2):
-        assert logweir(again, "run", "../tracing.jsonl").returncode == 0
+        with contextlib.chdir(again):
+            assert here("run", "../tracing.jsonl").exit_code == 0
     first, second = stored(directory, "tracing.jsonl"), stored(again, "tracing.jsonl")
     assert [(event.id, event.time, event.fields["n"]) for event in first] == [
         (event.id, event.time, event.fields["n"]) for event in second
@@ -130,22 +139,22 @@ def test_a_run_that_cannot_store_everything_fails(directory: Path) -> None:
 
 
 def test_the_demo_proves_what_it_claims(tmp_path: Path) -> None:
-    result = logweir(tmp_path, "demo", "--requests", "300", "-c", str(ROOT / "routing.yaml"))
+    result = logweir(tmp_path, "demo", "--requests", "100", "-c", str(ROOT / "routing.yaml"))
     assert result.returncode == 0, result.stderr
     assert "each stored exactly once" in " ".join(result.stdout.split())
     (trace,) = re.findall(
         r"^One refund, across the sinks.*\n\$ .*logweir (trace .+)$", result.stdout, re.MULTILINE
     )
-    again = logweir(tmp_path, *shlex.split(trace))
-    assert "fund.refund [audit_db]" in again.stdout, again.stderr
+    again = here(*shlex.split(trace))
+    assert "fund.refund [audit_db]" in again.stdout, again.output
 
 
 @pytest.mark.parametrize("folder", [".", "mine"])
 def test_the_demo_empties_no_folder_but_its_own(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir(exist_ok=True)
     (tmp_path / folder / "thesis.txt").write_text("three years")
-    result = logweir(tmp_path, "demo", "--directory", folder, "-c", str(ROOT / "routing.yaml"))
-    assert result.returncode == 2
+    result = here("demo", "--directory", folder, "-c", str(ROOT / "routing.yaml"))
+    assert result.exit_code == 2
     assert "is not a folder of the demo" in " ".join(result.stderr.replace("│", " ").split())
     assert (tmp_path / folder / "thesis.txt").exists()
 
@@ -153,8 +162,8 @@ def test_the_demo_empties_no_folder_but_its_own(tmp_path: Path, folder: str) -> 
 def test_a_wrong_file_is_wrong_input_for_every_command(tmp_path: Path) -> None:
     (tmp_path / "routing.yaml").write_text("sinks: [")
     for command in (["run", "-"], ["check"], ["explain", "{}"], ["demo"]):
-        result = logweir(tmp_path, *command)
-        assert result.returncode == 2, command
+        result = here(*command)
+        assert result.exit_code == 2, command
         assert "routing.yaml:1:9: not valid YAML" in result.stderr
         assert "Traceback" not in result.stderr
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from logweir.encoding.events import decode_event
+from support.log_runs import ran
 from support.programs import ended_with_the_test
 from support.waiting import eventually, whole_lines
 
@@ -44,7 +45,7 @@ def start(folder: Path, *arguments: str, **options: object) -> subprocess.Popen[
     return ended_with_the_test(process)
 
 
-def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, str]:
+def run_with_input(folder: Path, *arguments: str, stdin: bytes) -> tuple[int, str]:
     process = start(folder, *arguments, stdin=subprocess.PIPE)
     said, _ = process.communicate(stdin, timeout=120)
     return process.returncode, " ".join(said.decode().split())
@@ -82,12 +83,12 @@ def test_f7_compressed_files_and_other_encodings_are_read_by_what_is_in_them_and
         pass
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    code, said = run(folder, *files)
+    code, said = ran(*files)
     assert (code, set(stored(folder))) == (0, expected), said
-    code, said = run(folder, *files)
+    code, said = ran(*files)
     assert (code, len(stored(folder))) == (0, len(expected)), said
     assert f"0 events read, 0 malformed lines, {len(expected)} lines stored before" in said
-    code, said = run(folder, "--from-start", *files)
+    code, said = ran("--from-start", *files)
     assert (code, len(stored(folder))) == (0, len(expected)), said
     assert f"{len(expected)} events read" in said
 
@@ -107,9 +108,9 @@ def test_lines_of_one_event_are_joined_where_routing_yaml_says_so_and_a_followed
     process.communicate(timeout=60)
     with log.open("ab") as writer:
         writer.write(b"after\n  it\n")
-    code, said = run(folder, "app.log")
+    code, said = ran("app.log")
     assert (code, "1 event read" in said, "6 lines stored before" in said) == (0, True, True), said
-    code, said = run(folder, "-", stdin=b"piped\n  more\nend")
+    code, said = run_with_input(folder, "-", stdin=b"piped\n  more\nend")
     assert (code, stored(folder)[3:]) == (0, ["after", "piped", "end"]), said
     events = [decode_event(line) for line in (folder / "out.jsonl").read_bytes().splitlines()]
     assert events[0].fields["exception"] == "Traceback (most recent call last):\n  File 1"
@@ -118,18 +119,18 @@ def test_lines_of_one_event_are_joined_where_routing_yaml_says_so_and_a_followed
 def test_f7_what_is_damaged_or_no_log_is_reported(folder: Path) -> None:
     content = gzip.compress(lines(*(f"line {n} {os.urandom(9).hex()}" for n in range(5000))))
     (folder / "torn.log").write_bytes(content[:-2000])
-    code, said = run(folder, "torn.log")
+    code, said = ran("torn.log")
     assert code == 1
     assert "its compressed data are damaged or end early" in said
     before = len(stored(folder))
     assert before > 1000
     (folder / "torn.log").write_bytes(content)  # as when it was still being copied
-    assert run(folder, "torn.log")[0] == 0
+    assert ran("torn.log")[0] == 0
     assert len(stored(folder)) == len(set(stored(folder))) == 5000
     (folder / "a.zip").write_bytes(b"PK\x03\x04....")
-    code, said = run(folder, "a.zip")
+    code, said = ran("a.zip")
     assert (code, "a zip archive" in said) == (2, True)
-    code, said = run(folder, "-", stdin=b'{"a": }\n{"b"\n')
+    code, said = run_with_input(folder, "-", stdin=b'{"a": }\n{"b"\n')
     assert (code, "2 malformed lines" in said) == (1, True)
 
 
@@ -141,7 +142,7 @@ def test_f7_pipes_are_read_as_files_are(folder: Path) -> None:
         writer.write(gzip.compress(lines("by a pipe")))
     said, _ = process.communicate(timeout=120)
     assert (process.returncode, stored(folder)) == (0, ["by a pipe"]), said
-    code, said_too = run(
+    code, said_too = run_with_input(
         folder, "/dev/stdin", stdin="\ufeff".encode("utf-16-le") + '{"msg": "x"}\n'.encode("utf-16-le")
     )
     assert (code, stored(folder)) == (0, ["by a pipe", "x"]), said_too
@@ -197,7 +198,7 @@ def test_following_goes_on_through_both_kinds_of_rotation_and_ctrl_c(folder: Pat
     assert b"6 events read" in b" ".join(said.split()), said
     with log.open("ab") as writer:
         writer.write(lines("five"))
-    assert run(folder, "app.log.1", "app.log", "later.log")[0] == 0
+    assert ran("app.log.1", "app.log", "later.log")[0] == 0
     assert sorted(stored(folder)) == sorted(
         [
             "one",

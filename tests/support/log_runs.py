@@ -6,11 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from logweir.cli.app import app
 from logweir.encoding.events import decode_event
 from logweir.event import Event
 from support.programs import ended_with_the_test
 
-__all__ = ["finished", "numbers_in_file", "numbers_in_table", "size", "start", "write_config", "write_lines"]
+__all__ = [
+    "finished",
+    "numbers_in_file",
+    "numbers_in_table",
+    "ran",
+    "size",
+    "start",
+    "write_config",
+    "write_lines",
+]
 
 CONFIG = """\
 data_dir: data
@@ -40,6 +52,16 @@ def start(directory: Path, *arguments: str, **options: object) -> subprocess.Pop
 def finished(process: subprocess.Popen[str]) -> str:
     _, said = process.communicate(timeout=280)
     return " ".join(said.split())
+
+
+def ran(*arguments: str) -> tuple[int, str]:
+    """Run to the end in this process, in its working directory: where no process is to be ended, none is started.
+
+    Returns:
+        The exit code, and what was said.
+    """
+    done = CliRunner().invoke(app, ["run", *arguments])
+    return done.exit_code, " ".join(done.output.split())
 
 
 def write_config(directory: Path, queue: str) -> None:
