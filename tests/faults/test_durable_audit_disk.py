@@ -255,16 +255,14 @@ def test_a_queue_file_that_rots_under_the_service_is_replaced_and_nothing_is_los
     assert in_sink("audit_db") == Counter(map(str, range(200)))
 
 
-@pytest.mark.busy
-@pytest.mark.wound("vector #18336")
-@pytest.mark.parametrize("damage", ["head", "middle", "all"])
-def test_a_queue_file_that_is_damaged_at_the_start_is_set_aside_and_the_service_goes_on(
-    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    configure(tmp_path, database="not a folder/audit.db")
-    (tmp_path / "not a folder").touch()
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of data in which 300 events wait on disk, left by a process that has ended; to be copied."""
+    folder = tmp_path_factory.mktemp("waiting")
+    configure(folder, database="not a folder/audit.db")
+    (folder / "not a folder").touch()
     process = start(
-        tmp_path,
+        folder,
         """
         logweir.start()
         for number in range(300):
@@ -272,7 +270,17 @@ def test_a_queue_file_that_is_damaged_at_the_start_is_set_aside_and_the_service_
         logweir.stop(timeout=0.1)
         """,
     )
-    assert len(end(process).split()) == 300, said(tmp_path)
+    assert len(end(process).split()) == 300, said(folder)
+    return folder / "data"
+
+
+@pytest.mark.busy
+@pytest.mark.wound("vector #18336")
+@pytest.mark.parametrize("damage", ["head", "middle", "all"])
+def test_a_queue_file_that_is_damaged_at_the_start_is_set_aside_and_the_service_goes_on(
+    waiting: Path, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(waiting, tmp_path / "data")
     (path,) = (tmp_path / "data" / "queues").glob("*.db")
     content = bytearray(path.read_bytes())
     page = len(content) // 2 // 4096 * 4096

@@ -1,5 +1,6 @@
 """Programs that audit until they die, and what is stored after the next start."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
+import logweir
 from support.programs import ended_with_the_test
 
 TESTS = Path(__file__).parents[1]
@@ -112,8 +114,11 @@ def said(directory: Path) -> str:
 
 
 def deliver_the_rest(directory: Path) -> None:
-    """Start once more, as an operator would, and deliver what waits."""
-    run(directory, "logweir.start()\nassert logweir.flush(60)\nassert logweir.stop()")
+    """Start once more, as an operator would, and deliver what waits; in this process, which nobody ends."""
+    with contextlib.chdir(directory):
+        logweir.start("routing.yaml", handle_signals=False)
+        assert logweir.flush(60)
+        assert logweir.stop()
 
 
 def stored(directory: Path, database: str = "audit.db") -> list[str]:
