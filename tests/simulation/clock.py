@@ -14,18 +14,26 @@ from simulation.threads import Threads
 __all__ = ["VirtualLoop"]
 
 
+#: Turns of the loop at one moment after which it is said to spin: histories have some thousand at most.
+_MOST_TURNS = 100_000
+
+
 class _Selector(selectors.SelectSelector):
     """Waits for nothing: other threads run, or what the loop would sleep is added to its time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self._turns = 0
         self.threads: Threads
         self.on_idle: Callable[[], object] = lambda: None
 
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = super().select(0)
         if ready or timeout == 0:
+            self._turns += 1
+            if self._turns > _MOST_TURNS:
+                raise RuntimeError("the loop spins: there is always something to do at the present moment")
             self.threads.point()
             return ready
         if not self.threads.run_one():
@@ -35,6 +43,7 @@ class _Selector(selectors.SelectSelector):
             if all(each is None for each in times):
                 raise RuntimeError("nothing is left that could ever happen")
             self.now = max(self.now, min(each for each in times if each is not None))
+            self._turns = 0
         return []
 
 

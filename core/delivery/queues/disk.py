@@ -223,8 +223,11 @@ class DiskQueue(BoundedQueue):
             return self._closed or not stay
 
     def wait_for_set_aside(self) -> float | None:
-        """Seconds until something that is set aside can be tried; None while nothing can."""
+        """Seconds until something that is set aside can be tried here; None while nothing can."""
         with self._spool.lock:
+            # A successor tries it after a hand-over; it would be due here for ever.
+            if self.handed_over or self._spool.closed:
+                return None
             return self._backlog.aside.wait(self._clock())
 
     async def _lease_aside(self, max_events: int, max_bytes: int) -> Lease | None:

@@ -147,3 +147,30 @@ async def test_what_is_set_aside_on_disk_comes_back_to_a_consumer_that_waits_for
     assert lease is not None
     assert names(list(lease.events)) == ["disk"]
     queue.settle(lease)
+
+
+async def test_a_queue_that_was_handed_over_does_not_ask_for_what_is_set_aside_on_disk(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = spilling(spool, memory=1)
+    for name in ("memory", "disk"):
+        queue.put(make_event(name))
+
+    async def set_aside() -> list[str]:
+        lease = await asyncio.wait_for(queue.take(1, 2**20, 0.0), 5.0)
+        assert lease is not None
+        queue.settle(lease, put_off=[PutOff([(event, 1) for event in lease.events], 3600.0, "busy")])
+        return names(list(lease.events))
+
+    assert [*await set_aside(), *await set_aside()] == ["memory", "disk"]
+    successor = spilling(spool, memory=1)
+    queue.close()  # which makes due what is set aside
+    assert await set_aside() == ["memory"]
+    asked: list[None] = []
+    monkeypatch.setattr(queue._memory, "interrupt", lambda: asked.append(None))
+    taking = asyncio.ensure_future(queue.take(1, 2**20, 0.0))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    taking.cancel()
+    assert asked == []
+    successor.close()
