@@ -5,7 +5,7 @@ so an event that comes back is the one that was sent. It keeps an entry that is 
 are compared by their distinct ids.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +18,9 @@ from logweir.sinks.loki import LokiConfig, LokiSink
 from logweir.sinks.loki.encode import to_event
 from logweir.sinks.query_match import matches
 from logweir.testing.contract import SinkContract
-from servers.server import OwnServer
+from servers import Server
+from servers.kinds import Options
+from servers.pool import Pool
 from support import victorialogs
 
 
@@ -34,7 +36,7 @@ class SinkReadByLogsQL(LokiSink):
 
     async def _everything(self) -> list[Event]:
         url = self.config.url.removesuffix("/insert")
-        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=60, verify=False) as client:
             await client.get("/internal/force_flush")
             query = f'{{job="{self.config.static_labels["job"]}"}}'
             answer = await client.post("/select/logsql/query", data={"query": query})
@@ -45,15 +47,25 @@ class SinkReadByLogsQL(LokiSink):
         return [event for event in events if event is not None]
 
 
+@pytest.fixture(scope="module")
+def unparsing(victorialogs: Server) -> Iterator[str]:
+    """The URL of a server that keeps the line whole, as ``_msg``, not taken apart into fields of text."""
+    pool = Pool(brief=True)
+    try:
+        server = pool.own("victorialogs", Options(brief=True, args=("-loki.disableMessageParsing",)))
+        yield server.url
+        pool.discard(server)
+    finally:
+        pool.close()
+
+
 class TestProtobufIntoVictoriaLogs(SinkContract):
     reports_duplicates = False  # it never says what it had
     options: ClassVar[dict[str, Any]] = {"encoding": "protobuf"}
 
     @pytest.fixture(autouse=True)
-    def _server(self, own_server: Callable[..., OwnServer]) -> None:
-        # The line whole, as ``_msg``, not taken apart into fields of text.
-        self.url = own_server("victorialogs", args=["-loki.disableMessageParsing"]).url
-        self.job = new_event_id()
+    def _own_job(self, unparsing: str) -> None:
+        self.url, self.job = unparsing, new_event_id()
 
     def make_sink(self, tmp_path: Path) -> LokiSink:
         config = LokiConfig(

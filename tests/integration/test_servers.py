@@ -63,12 +63,12 @@ def put_one(server: Server) -> None:
         with MongoClient[dict[str, Any]](server.url) as client:
             client.t.smoke.insert_one({"_id": 1})
     elif server.name in {"elasticsearch", "opensearch"}:
-        httpx.put(f"{server.url}/smoke/_doc/1", json={"n": 1}, timeout=30).raise_for_status()
+        httpx.put(f"{server.url}/smoke/_doc/1", json={"n": 1}, timeout=30, verify=False).raise_for_status()
     elif server.name in {"loki", "victorialogs"}:
         line = [str(time.time_ns()), "smoke"]
         body = {"streams": [{"stream": {"job": "smoke"}, "values": [line]}]}
         path = "/insert" if server.name == "victorialogs" else ""
-        httpx.post(f"{server.url}{path}/loki/api/v1/push", json=body).raise_for_status()
+        httpx.post(f"{server.url}{path}/loki/api/v1/push", json=body, verify=False).raise_for_status()
         if path:
             eventually(lambda: victorialogs.saved(server.url))  # it answers before it saves
     elif server.name == "redis":
@@ -88,11 +88,14 @@ def count(server: Server, timeout: float = 10) -> int:
         ) as client:
             return client.t.smoke.count_documents({})
     if server.name in {"elasticsearch", "opensearch"}:
-        httpx.post(f"{server.url}/smoke/_refresh", timeout=timeout).raise_for_status()
-        return int(httpx.get(f"{server.url}/smoke/_count", timeout=timeout).json()["count"])
+        httpx.post(f"{server.url}/smoke/_refresh", timeout=timeout, verify=False).raise_for_status()
+        return int(httpx.get(f"{server.url}/smoke/_count", timeout=timeout, verify=False).json()["count"])
     if server.name == "loki":
         found = httpx.get(
-            f"{server.url}/loki/api/v1/query_range", params={"query": '{job="smoke"}'}, timeout=timeout
+            f"{server.url}/loki/api/v1/query_range",
+            params={"query": '{job="smoke"}'},
+            timeout=timeout,
+            verify=False,
         )
         return sum(len(stream["values"]) for stream in found.json()["data"]["result"])
     if server.name == "victorialogs":
@@ -106,7 +109,7 @@ def count(server: Server, timeout: float = 10) -> int:
 
 
 def test_the_opensearch_of_the_tests_has_scripts_and_delete_by_query_and_no_ism(opensearch: Server) -> None:
-    with httpx.Client(base_url=opensearch.url, timeout=30) as client:
+    with httpx.Client(base_url=opensearch.url, timeout=30, verify=False) as client:
         client.put("/abilities/_doc/1?refresh=true", json={"n": 1}).raise_for_status()
         script = {"script": {"source": "ctx._source.n += params.more", "params": {"more": 2}}}
         client.post("/abilities/_update/1?refresh=true", json=script).raise_for_status()

@@ -35,7 +35,7 @@ async def in_mysql(url: str, table: str) -> list[Stored]:
 
 def in_loki(url: str, job: str, since: int) -> list[Stored]:
     """Every line of a job since a time in nanoseconds, as often as Loki holds it."""
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with httpx.Client(base_url=url, timeout=60, verify=False) as client:
         return [_line(labels, line) for labels, line in _lines(client, job, since)]
 
 
