@@ -9,24 +9,31 @@ from pathlib import Path
 
 import pymysql
 import pytest
+from typer.testing import CliRunner
 
 from logweir.benchmarks.suite.natives import Spec
 from logweir.benchmarks.suite.profiles import PROFILES
 from logweir.benchmarks.suite.results import Results
-from logweir.benchmarks.suite.rivals import contenders
+from logweir.benchmarks.suite.rivals import _RIVALS, contenders
 from logweir.benchmarks.suite.rivals.counts import mysql_arguments
+from logweir.benchmarks.suite.rivals.drop_in import LogxideFile, PicologgingFile
 from logweir.benchmarks.suite.rivals.loguru_file import LoguruFile
 from logweir.benchmarks.suite.rivals.match import play_all
+from logweir.benchmarks.suite.rivals.opentelemetry_file import OpentelemetryFile
+from logweir.benchmarks.suite.rivals.own import Own
+from logweir.cli.app import app
 from servers import Server
 from support.victorialogs import push_url
 
-LOGWEIR = str(Path(sys.executable).parent / "logweir")
 ONE_TURN = replace(PROFILES["tiny"], repeats=0)
-
-
-def rivals(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [LOGWEIR, "bench", "rivals", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=250, check=False)
+#: The command, with one turn of each contender: each is a process, and that there are further ones is tested by few.
+IN_ONE_TURN = """
+from dataclasses import replace
+from logweir.__main__ import main
+from logweir.benchmarks.suite.profiles import PROFILES
+PROFILES["tiny"] = replace(PROFILES["tiny"], repeats=0)
+main()
+"""
 
 
 def names_with(results: Results, of: str) -> list[tuple[str, str]]:
@@ -41,9 +48,10 @@ def tables(url: str, like: str) -> list[str]:
 
 @pytest.mark.timeout(300)
 def test_the_embedded_rivals_play_and_everything_they_logged_is_counted(tmp_path: Path) -> None:
-    done = rivals(tmp_path, "--profile", "tiny", "--events", "60")
+    command = [sys.executable, "-c", IN_ONE_TURN, "bench", "rivals", "--profile", "tiny", "--events", "60"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "file, turn 1: loguru" in done.stderr  # it says where it is
+    assert "file, turn 0: loguru" in done.stderr  # it says where it is
     results = Results.load(tmp_path / "bench-rivals" / "results.json")
     playing = [(kind, rival) for kind in ("sqlite", "file", "loopback") for rival in contenders(kind)]
     wanted = [(kind, rival.name) for kind, rival in playing if rival.missing() is None]
@@ -89,9 +97,11 @@ async def test_a_rival_that_is_not_installed_and_a_server_that_is_not_there_are_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LoguruFile, "missing", classmethod(lambda _cls: "it is not installed"))
+    monkeypatch.setitem(_RIVALS, "file", [Own, LoguruFile, PicologgingFile, LogxideFile, OpentelemetryFile])
     nobody = "mysql+aiomysql://u:p@127.0.0.1:1/t"
     specs = [Spec("mysql", "mysql", nobody, tmp_path), Spec("file", "file", "", tmp_path)]
-    results = await play_all(tmp_path, specs, ONE_TURN, events=20)
+    turns: list[str] = []
+    results = await play_all(tmp_path, specs, PROFILES["tiny"], events=20, progress=turns.append)
     assert [(entry.backend, entry.what, entry.failed) for entry in results.not_run] == [
         ("mysql", "rivals", True),
         *(("file", rival.name, False) for rival in contenders("file") if rival.missing()),
@@ -100,6 +110,9 @@ async def test_a_rival_that_is_not_installed_and_a_server_that_is_not_there_are_
     assert names_with(results, "rate") == [
         ("file", rival.name) for rival in contenders("file") if not rival.missing()
     ]
+    playing = [rival.name for rival in contenders("file") if not rival.missing()]
+    assert turns == [f"file, turn {turn}: {name}" for turn in (0, 1) for name in playing]
+    assert {len(measure.values) for measure in results.select("rival")} == {1}  # the first does not count
 
 
 @pytest.mark.parametrize(
@@ -110,10 +123,8 @@ async def test_a_rival_that_is_not_installed_and_a_server_that_is_not_there_are_
         (["--no-embedded"], "nothing to measure"),
     ],
 )
-def test_wrong_input_gets_a_message_and_never_a_traceback(
-    tmp_path: Path, arguments: list[str], message: str
-) -> None:
-    done = rivals(tmp_path, *arguments)
-    assert done.returncode == 2
+def test_wrong_input_gets_a_message_and_never_a_traceback(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(app, ["bench", "rivals", *arguments])
+    assert done.exit_code == 2
     assert message in " ".join(done.stderr.replace("│", "").split())
     assert "Traceback" not in done.stderr
