@@ -16,8 +16,10 @@ import pytest
 from pydantic import ValidationError
 from redis import Redis
 from redis.cluster import RedisCluster
+from typer.testing import CliRunner
 
 import logweir
+from logweir.cli.app import app
 from logweir.delivery.brokers.contract import Message, Place
 from logweir.delivery.brokers.redis import RedisBroker
 from logweir.errors import SinkRejected, SinkUnavailable
@@ -150,10 +152,10 @@ async def test_a_node_that_dies_is_reported_while_the_others_deliver(
 # -- what a cluster is not ------------------------------------------------------------------------------
 
 
-def end_of(folder: Path, command: str, config: dict[str, Any]) -> tuple[int, str]:
+def end_of_a_worker(folder: Path, config: dict[str, Any]) -> tuple[int, str]:
     path = folder / "routing.yaml"
     path.write_text(json.dumps(config))
-    words = [sys.executable, "-m", "logweir", command, "-c", str(path)]
+    words = [sys.executable, "-m", "logweir", "worker", "-c", str(path)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stderr
 
@@ -176,17 +178,18 @@ def test_keys_that_a_cluster_cannot_keep_are_refused(queue: dict[str, Any], mess
 
 @pytest.mark.parametrize("command", ["check", "worker"])
 def test_wait_replicas_over_a_cluster_ends_with_exit_code_2(command: str, tmp_path: Path) -> None:
-    code, said_there = end_of(tmp_path, command, routing(tmp_path, "redis://127.0.0.1:9", wait_replicas=1))
-    assert code == 2
-    assert "set min-replicas-to-write on the nodes" in said_there
-    assert len(said_there.splitlines()) == 1
+    routing(tmp_path, "redis://127.0.0.1:9", wait_replicas=1)
+    done = CliRunner().invoke(app, [command, "-c", str(tmp_path / "routing.yaml")])
+    assert done.exit_code == 2
+    assert "set min-replicas-to-write on the nodes" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_node_of_a_cluster_without_the_key_ends_a_worker_with_exit_code_2(
     tmp_path: Path, redis_cluster: Server
 ) -> None:
     config = routing(tmp_path, redis_cluster.url, cluster=False)
-    code, said_there = end_of(tmp_path, "worker", config)
+    code, said_there = end_of_a_worker(tmp_path, config)
     assert code == 2
     assert "sinks.store.queue: Redis: this is a node of a cluster; say cluster: true beside" in said_there
     assert len(said_there.splitlines()) == 1
@@ -194,7 +197,7 @@ def test_a_node_of_a_cluster_without_the_key_ends_a_worker_with_exit_code_2(
 
 def test_a_single_redis_with_the_key_ends_a_worker_with_exit_code_2(tmp_path: Path, redis: Server) -> None:
     config = routing(tmp_path, redis.url)
-    code, said_there = end_of(tmp_path, "worker", config)
+    code, said_there = end_of_a_worker(tmp_path, config)
     assert code == 2
     assert "sinks.store.queue: Redis: this is no cluster; leave cluster: true out" in said_there
 

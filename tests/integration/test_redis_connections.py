@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from redis import Redis
+from typer.testing import CliRunner
 
+from logweir.cli.app import app
 from logweir.delivery.brokers.contract import Message, Place
 from logweir.delivery.brokers.redis import RedisBroker
 from logweir.errors import SinkRejected, SinkUnavailable
@@ -142,12 +142,11 @@ def test_such_an_option_ends_a_command_with_one_message_and_exit_code_2(tmp_path
             }
         )
     )
-    command = [sys.executable, "-m", "logweir", "worker", "-c", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2
+    done = CliRunner().invoke(app, ["worker", "-c", str(path)])
+    assert done.exit_code == 2
     assert "ssl_verify is no option of a url of Redis" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert "hush" not in done.stderr
+    assert "hush" not in done.output
 
 
 async def test_b2_after_a_failover_no_connection_to_the_redis_that_is_a_replica_now_is_kept(

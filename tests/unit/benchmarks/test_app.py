@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from logweir.benchmarks.app import brokers
+from logweir.benchmarks.app import brokers, measuring
 from logweir.benchmarks.app.cases import Case, cases
 from logweir.benchmarks.app.load import Latencies, Plan, percentile, perform
 from logweir.benchmarks.app.measuring import measure
@@ -169,8 +169,11 @@ def test_processor_time_is_compared_above_no_logging_turn_by_turn() -> None:
     ]
 
 
-def test_a_service_is_measured_with_each_way_of_logging(tmp_path: Path) -> None:
-    report = measure(seconds=0.6, turns=1, sinks=["file"], rivals=["stdlib"], unpinned=False, urls={})
+def test_a_service_is_measured_with_each_way_of_logging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "_WARM_UP", 0.05)  # as much as is answered: two cores for its whole length
+    report = measure(seconds=0.2, turns=1, sinks=["file"], rivals=["stdlib"], unpinned=False, urls={})
     rows = {series.name.partition(" | ")[0] for series in report.series}
     assert rows == {"none", "structlog", "stdlib", "logweir to file", "logweir to file, elsewhere"}
     assert all(value > 0 for series in report.series for value in series.values)
