@@ -70,7 +70,9 @@ def put_one(server: Server) -> None:
         path = "/insert" if server.name == "victorialogs" else ""
         httpx.post(f"{server.url}{path}/loki/api/v1/push", json=body, verify=False).raise_for_status()
         if path:
-            eventually(lambda: victorialogs.saved(server.url))  # it answers before it saves
+            eventually(
+                lambda: victorialogs.saved(server.url), pause=0.1
+            )  # it answers seconds before it saves
     elif server.name == "redis":
         with redis.Redis.from_url(server.url) as client:
             client.xadd("smoke", {"n": 1})
