@@ -39,7 +39,7 @@ from support.order_service import (
 from support.raw_stores import Stored
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
-REQUESTS = 20_000 if LONG else 2_000
+REQUESTS = 20_000 if LONG else 700
 EXAMPLES = ROOT / "examples" / "separated"
 TRACING = ("logs", "search", "documents")
 SECRET = re.compile(rf"{CARD_PREFIX}\d{{10}}|{PASSWORD_PREFIX}\w+")
