@@ -3,10 +3,14 @@
 With ``fallbacks`` as the break nothing is broken, but each sink has a fallback, as with the breaks of these.
 
 Prints what breaks a law, a line for each seed, and ends with 1 then; with a break it ends at the first finding.
+
+``python -m simulation each BREAK=SEED ...``: live through one history with each of these breaks, each in a process
+of its own; what it prints comes behind a line with its name, and before a line with its exit code.
 Started with ``PYTHONHASHSEED=0``, for sets of text have an order of their own in each process otherwise.
 """
 
 import logging
+import os
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -48,5 +52,27 @@ def main(first: int, last: int, broken: str | None) -> int:
     return 1 if found else 0
 
 
+def _forked(broken: str, seed: int) -> int:
+    """Return the exit code of a process that lives through one history, with all modules there already."""
+    process = os.fork()
+    if process == 0:
+        code = 3  # unless it comes to an end of its own
+        try:
+            code = main(seed, seed + 1, broken)
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def each(asked: list[str]) -> int:
+    """Try one seed for each of some breaks; they are judged by what is printed."""
+    for broken, _, seed in (one.partition("=") for one in asked):
+        print(broken, flush=True)  # noqa: T201
+        print(_forked(broken, int(seed)), flush=True)  # noqa: T201
+    return 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "each":
+        sys.exit(each(sys.argv[2:]))
     sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None))
