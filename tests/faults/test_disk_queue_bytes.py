@@ -16,11 +16,11 @@ from logweir.event import Event
 from logweir.testing.contract import make_event
 from support.disk import crash, drain, make_queue, make_spool
 
-COUNT = 2000
+COUNT = 1000
 PAGE = 4096
 FRAME = 24 + PAGE
 #: Rows on one page, of a body or of marks, and one to spare.
-A_PAGE = 400
+A_PAGE = 300
 
 
 def put(directory: Path, count: int = COUNT, commits: int = 20, *, close: bool) -> list[Event]:
