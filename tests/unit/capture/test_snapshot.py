@@ -140,21 +140,21 @@ _makers = st.recursive(
     _scalars.map(lambda value: lambda: value)
     | st.text().map(lambda value: lambda: LyingText(value))
     | st.text().map(lambda value: lambda: Proxy(value))
-    | st.sets(_keys).map(lambda value: lambda: value)
+    | st.sets(_keys, max_size=4).map(lambda value: lambda: value)
     | _hostile,
     lambda inner: (
         st.builds(
             lambda kind, makers: lambda: kind([make() for make in makers]),
             st.sampled_from([list, tuple, deque, HostileList, Proxy]),
-            st.lists(inner),
+            st.lists(inner, max_size=4),
         )
         | st.builds(
             lambda kind, makers: lambda: kind(_made(makers)),
             st.sampled_from([dict, HostileDict, OrderedDict, Proxy]),
-            st.dictionaries(_keys, inner),
+            st.dictionaries(_keys, inner, max_size=4),
         )
     ),
-    max_leaves=15,
+    max_leaves=6,
 )
 _plain_text = st.text(st.characters(exclude_categories=["Cs"]))
 _plain = st.recursive(
@@ -163,8 +163,8 @@ _plain = st.recursive(
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | _plain_text,
-    lambda inner: st.lists(inner) | st.dictionaries(_plain_text, inner),
-    max_leaves=15,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_plain_text, inner, max_size=4),
+    max_leaves=6,
 )
 
 
@@ -185,7 +185,7 @@ def _has_secrets(redactor, value):
 _shared = _snapshotter()
 
 
-@given(st.dictionaries(st.text(), _makers))
+@given(st.dictionaries(st.text(), _makers, max_size=4))
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)
 def test_whatever_is_logged_becomes_json_that_survives_the_way_there_and_back(makers):
     snapshot, size = _shared(_made(makers))
@@ -194,7 +194,7 @@ def test_whatever_is_logged_becomes_json_that_survives_the_way_there_and_back(ma
     assert size >= 0
 
 
-@given(st.dictionaries(_keys, _makers))
+@given(st.dictionaries(_keys, _makers, max_size=4))
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=75)
 def test_even_names_that_are_not_text_become_names(makers):
     snapshot, _ = _shared(_made(makers))
@@ -205,7 +205,7 @@ def test_even_names_that_are_not_text_become_names(makers):
 
 
 @given(
-    st.dictionaries(st.text(), _makers),
+    st.dictionaries(st.text(), _makers, max_size=4),
     st.sampled_from([{}, {"max_items": 2}, {"max_event_bytes": 1024}, {"max_depth": 2}, {"max_string": 16}]),
 )
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)
@@ -226,7 +226,7 @@ def test_what_was_too_deep_under_a_secret_name_says_so_the_second_time_too():
     assert snapshotter(once)[0] == once
 
 
-@given(st.dictionaries(_plain_text, _plain))
+@given(st.dictionaries(_plain_text, _plain, max_size=4))
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=200)
 def test_plain_json_comes_out_equal(fields):
     if not _has_secrets(_shared.redactor, fields):
