@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import textwrap
 import threading
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -217,34 +218,52 @@ async def test_what_is_no_archive_is_reported(tmp_path: Path) -> None:
 # -- stopping, and being killed --------------------------------------------------------------------
 
 
-async def test_stopped_at_any_step_and_begun_again_nothing_is_lost_and_nothing_twice(tmp_path: Path) -> None:
-    steps = await steps_of_a_run(tmp_path / "whole")
+@dataclass(frozen=True)
+class Filled:
+    """A folder with a sink full of old events, of which each run gets a copy.
+
+    Attributes:
+        folder: The folder.
+        events: What the sink holds.
+    """
+
+    folder: Path
+    events: list[Event]
+
+    def copied(self, to: Path) -> RoutingConfig:
+        shutil.copytree(self.folder, to)
+        return routing(to)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    folder = tmp_path_factory.mktemp("filled")
+    config = routing(folder)
+    asyncio.run(fill(config, old_events(60, days=2)))
+    return Filled(folder, asyncio.run(held(config)))
+
+
+async def test_stopped_at_any_step_and_begun_again_nothing_is_lost_and_nothing_twice(
+    filled: Filled, tmp_path: Path
+) -> None:
+    steps = await steps_of_a_run(filled, tmp_path / "whole")
     assert steps > 30
     for step in range(1, steps + 1):
-        await prove_resumable(tmp_path / str(step), step)
+        await prove_resumable(filled, tmp_path / str(step), step)
 
 
-async def steps_of_a_run(directory: Path) -> int:
+async def steps_of_a_run(filled: Filled, directory: Path) -> int:
     reported: list[str] = []
-    config = await prepared(directory)
     await archived(
-        config,
+        filled.copied(directory),
         str(directory / "archive"),
         progress=Progress(lambda what, _share, _summary: reported.append(what)),
     )
     return len(reported)
 
 
-async def prepared(directory: Path) -> RoutingConfig:
-    await asyncio.to_thread(directory.mkdir)
-    config = routing(directory)
-    await fill(config, old_events(60, days=2))
-    return config
-
-
-async def prove_resumable(directory: Path, step: int) -> None:
-    config = await prepared(directory)
-    events = await held(config)
+async def prove_resumable(filled: Filled, directory: Path, step: int) -> None:
+    config = filled.copied(directory)
     stop = threading.Event()
     count = 0
 
@@ -259,17 +278,19 @@ async def prove_resumable(directory: Path, step: int) -> None:
     except Cancelled:
         await archived(config, str(directory / "archive"))
     assert await held(config) == []
-    assert sorted(row["id"] for row in archived_rows(directory)) == [event.id for event in events]
+    assert sorted(row["id"] for row in archived_rows(directory)) == [event.id for event in filled.events]
 
 
+#: Forks a process for each step, which is killed there in the folder of that name; with 0 it lives, and says how many
+#: steps there are. Importing everything takes longer than what each of them does.
 KILLED = """
-    import asyncio, os, signal, sys
+    import asyncio, os, signal, sys, traceback
     from pathlib import Path
     from support import archives
     from logweir.stores.archive import archiving, files, journal, manifest, storage
     from logweir.sinks.sql.sink import SqlSink
 
-    fatal, count = int(sys.argv[1]), 0
+    fatal, count = 0, 0
 
     def deadly(owner, name, is_async=False):
         original = getattr(owner, name)
@@ -294,64 +315,73 @@ KILLED = """
 
         setattr(owner, name, run_async if is_async else run)
 
+    def live():
+        here = Path.cwd() / str(fatal)
+        os.chdir(here)
+        asyncio.run(archives.archived(archives.routing(here), str(here / "archive")))
+        print(count, flush=True)
+
     deadly(journal.Journal, "begin"); deadly(journal.Journal, "end")
     deadly(files.Part, "write"); deadly(files.Part, "finish")
     deadly(storage.Storage, "write"); deadly(os, "replace"); deadly(storage.Storage, "remove")
     deadly(archiving, "verify")
     deadly(SqlSink, "delete", is_async=True)
-    here = Path.cwd()
-    asyncio.run(archives.archived(archives.routing(here), str(here / "archive")))
-    print(count)
+    for fatal in map(int, sys.argv[1:]):
+        process = os.fork()
+        if process == 0:
+            try:
+                live()
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        _, status = os.waitpid(process, 0)
+        if os.waitstatus_to_exitcode(status) != (-signal.SIGKILL if fatal else 0):
+            sys.exit(f"step {fatal} ended by {status}")
 """
 
 
-def killed_at(directory: Path, step: int) -> subprocess.Popen[str]:
+async def killed_at(directory: Path, *steps: int) -> str:
+    """Kill a process at each step, and return what was printed."""
     program = directory / "killed.py"
     program.write_text(textwrap.dedent(KILLED))
-    tests = Path(__file__).parents[1]
-    return subprocess.Popen(
-        [sys.executable, str(program), str(step)],
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, str(program), *map(str, steps)],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(tests)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
 
 
 @pytest.mark.soak
 async def test_killed_at_many_points_and_begun_again_nothing_is_lost_and_nothing_twice(
-    tmp_path: Path,
+    filled: Filled, tmp_path: Path
 ) -> None:
-    await prepared(tmp_path / "whole")
-    whole = killed_at(tmp_path / "whole", 0)
-    out, err = await asyncio.to_thread(whole.communicate)
-    assert whole.returncode == 0, err
-    steps = int(out)
+    filled.copied(tmp_path / "0")
+    steps = int(await killed_at(tmp_path, 0))
     points = steps if os.environ.get("LOGWEIR_SOAK") == "long" else 14
     chosen = sorted({round(1 + number * (steps - 1) / (points - 1)) for number in range(points)})
-    await asyncio.gather(*(kill_and_resume(tmp_path / str(step), step, _turns) for step in chosen))
+    configs = {step: filled.copied(tmp_path / str(step)) for step in chosen}
+    await killed_at(tmp_path, *chosen)
+    for step, config in configs.items():
+        await prove_killed_is_resumable(filled, tmp_path / str(step), config)
 
 
-_turns = asyncio.Semaphore(3)
-
-
-async def kill_and_resume(directory: Path, step: int, turns: asyncio.Semaphore) -> None:
-    async with turns:
-        config = await prepared(directory)
-        events = await held(config)
-        process = killed_at(directory, step)
-        _, err = await asyncio.to_thread(process.communicate)
-        assert process.returncode == -signal.SIGKILL, err
-        present = {event.id for event in await held(config)}
-        in_files = {row["id"] for row in archived_rows(directory)}
-        assert {event.id for event in events} - present <= in_files  # what is gone is archived
-        await archived(config, str(directory / "archive"))
-        assert await held(config) == []
-        assert sorted(row["id"] for row in archived_rows(directory)) == [event.id for event in events], step
-        assert named(directory, "*.tmp") == []
-        await restored(config, str(directory / "archive"))
-        assert await held(config) == events
+async def prove_killed_is_resumable(filled: Filled, directory: Path, config: RoutingConfig) -> None:
+    events = filled.events
+    present = {event.id for event in await held(config)}
+    in_files = {row["id"] for row in archived_rows(directory)}
+    assert {event.id for event in events} - present <= in_files  # what is gone is archived
+    await archived(config, str(directory / "archive"))
+    assert await held(config) == []
+    assert sorted(row["id"] for row in archived_rows(directory)) == [event.id for event in events], directory
+    assert named(directory, "*.tmp") == []
+    await restored(config, str(directory / "archive"))
+    assert await held(config) == events
 
 
 async def test_one_process_at_a_time_is_at_work_on_a_sink(tmp_path: Path) -> None:
