@@ -128,7 +128,7 @@ def stored_by(runtime: logweir.Runtime, call: Any) -> logweir.Event:
 
 
 @given(fields=st.dictionaries(names | st.just("a"), anything, max_size=4), name=anything)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_logged_value_makes_a_log_call_raise(
     fields: dict[str, Any], name: Any, running: logweir.Runtime
 ) -> None:
@@ -237,7 +237,7 @@ def assert_all_is_found(
     in_context=st.booleans(),
     method=st.sampled_from(METHODS),
 )
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_c3_no_log_call_raises_and_every_field_of_it_can_be_found_again(
     message: Any,
     args: list[Any],
@@ -264,7 +264,7 @@ def test_c3_no_log_call_raises_and_every_field_of_it_can_be_found_again(
     fields=any_fields,
     method=st.sampled_from(["debug", "info", "warning", "error", "exception", "critical"]),
 )
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_c3_no_record_of_logging_raises_and_every_extra_of_it_can_be_found_again(
     message: Any, args: list[Any], fields: dict[str, Any], method: str, running: logweir.Runtime
 ) -> None:

@@ -85,7 +85,7 @@ def _stored(value: Any) -> str:
     return msgspec.json.encode(_snapshot({"value": value})[0]).decode()
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(_NAMES, _NAMED, st.lists(_CONTAINERS, max_size=6))
 def test_a_secret_under_its_name_is_not_stored_whatever_is_around_it(
     name: str, named: Any, around: list[Any]
@@ -97,7 +97,7 @@ def test_a_secret_under_its_name_is_not_stored_whatever_is_around_it(
     assert _SECRET not in _stored(value)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(_SHAPES, _AROUND, _AROUND, st.lists(_CONTAINERS, max_size=4))
 def test_a_secret_of_a_known_shape_is_not_stored_whatever_text_is_around_it(
     secret: str, before: str, after: str, around: list[Any]
@@ -109,7 +109,7 @@ def test_a_secret_of_a_known_shape_is_not_stored_whatever_text_is_around_it(
     assert f" {secret} " not in json.loads(f"[{_stored(value)}]").__repr__()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(_NAMES, _NAMED, _AROUND, st.lists(_CONTAINERS, max_size=4))
 def test_masking_twice_changes_nothing(name: str, named: Any, text: str, around: list[Any]) -> None:
     value = {"said": f"{text} {named(name)} {text}", "it": named(name)}
@@ -149,7 +149,7 @@ _HARMLESS = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.dictionaries(_HARMLESS_NAMES, _HARMLESS, max_size=5))
 def test_what_is_no_secret_is_stored_as_it_is(fields: dict[str, Any]) -> None:
     assert _snapshot(fields)[0] == fields
