@@ -63,9 +63,7 @@ def _grows_linearly(work, piece):
 
 
 def _costs(work, texts, repeats):
-    return [
-        min(_cost(work, text) for _ in range(times)) for text, times in zip(texts, repeats, strict=True)
-    ]
+    return [min(_cost(work, text) for _ in range(times)) for text, times in zip(texts, repeats, strict=True)]
 
 
 def _growth(costs):
