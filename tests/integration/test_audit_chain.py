@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import chdir
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from logweir.errors import SinkRejected
 from logweir.sinks.sql.chain.hashing import GENESIS, Link, Seal
@@ -40,14 +42,45 @@ COLUMNS = {
 }
 
 
-@pytest.fixture(params=["sqlite", "mysql", "mariadb", "postgresql"])
+SERVERS = ["sqlite", "mysql", "mariadb", "postgresql"]
+#: For tests that only look at rows that were written for all of them.
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
+
+def place_on(server: str, request: pytest.FixtureRequest, folder: Path) -> Place:
+    if server == "sqlite":
+        return Place("sqlite", f"sqlite+aiosqlite:///{folder / 'audit.db'}", "audit_log")
+    return Place(server, request.getfixturevalue(server).url, table_name())
+
+
+@pytest.fixture(params=SERVERS)
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
-    if request.param == "sqlite":
-        yield Place("sqlite", f"sqlite+aiosqlite:///{tmp_path / 'audit.db'}", "audit_log")
-        return
-    place = Place(request.param, request.getfixturevalue(request.param).url, table_name())
+    place = place_on(request.param, request, tmp_path)
     yield place
+    if request.param != "sqlite":
+        await place.drop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=SERVERS)
+async def written_once(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[Place, SqlSink]]:
+    folder = tmp_path_factory.mktemp("written")
+    place = place_on(request.param, request, folder)
+    with chdir(folder):  # where the sink notes what it knows of the table
+        async with place.opened(key=KEY) as sink:
+            await sink.write([audit_event(number) for number in range(1, EVENTS + 1)])
+            await place.keep()
+            yield place, sink
     await place.drop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def written(written_once: tuple[Place, SqlSink]) -> AsyncIterator[tuple[Place, SqlSink]]:
+    """A sink with one chain of rows, to which nothing is written: what is done to them is undone for the next test."""
+    place, _ = written_once
+    yield written_once
+    await place.put_back()
 
 
 @pytest.fixture
@@ -58,13 +91,17 @@ async def sink(place: Place) -> AsyncIterator[SqlSink]:
         yield sink
 
 
-async def test_what_was_only_written_is_sound(sink: SqlSink) -> None:
+@in_one_loop
+async def test_what_was_only_written_is_sound(written: tuple[Place, SqlSink]) -> None:
+    _, sink = written
     assert await findings(sink) == []
     assert [head.seq for head in await heads(sink)] == [EVENTS]
 
 
+@in_one_loop
 @pytest.mark.parametrize("columns", [[*COLUMNS][:9], [*COLUMNS][9:]], ids=["first", "others"])
-async def test_a_change_of_any_column_is_found(place: Place, sink: SqlSink, columns: list[str]) -> None:
+async def test_a_change_of_any_column_is_found(written: tuple[Place, SqlSink], columns: list[str]) -> None:
+    place, sink = written
     for number, column in enumerate(columns):
         await place.run(f"UPDATE TABLE_ SET {column} = {COLUMNS[column]} WHERE chain_seq = {2 * number + 2}")
     assert summary(await findings(sink)) == [
@@ -81,7 +118,9 @@ async def test_a_column_that_only_doubles_a_field_is_compared_too(place: Place, 
     assert (finding.trouble, finding.seq) == (CHANGED, EVENTS + 1)
 
 
-async def test_a_finding_names_writer_event_and_time(place: Place, sink: SqlSink) -> None:
+@in_one_loop
+async def test_a_finding_names_writer_event_and_time(written: tuple[Place, SqlSink]) -> None:
+    place, sink = written
     ((event_id, writer),) = await place.run("SELECT id, chain_writer FROM TABLE_ WHERE chain_seq = 3")
     await place.run("UPDATE TABLE_ SET status = 'failed' WHERE chain_seq = 3")
     (finding,) = await findings(sink)
@@ -89,6 +128,7 @@ async def test_a_finding_names_writer_event_and_time(place: Place, sink: SqlSink
     assert finding.time == datetime(2023, 11, 14, 22, 13, 20, 3, UTC)
 
 
+@in_one_loop
 @pytest.mark.parametrize(
     ("condition", "first", "last"),
     [
@@ -101,13 +141,18 @@ async def test_a_finding_names_writer_event_and_time(place: Place, sink: SqlSink
     ],
 )
 async def test_deleted_rows_are_missing(
-    place: Place, sink: SqlSink, condition: str, first: int, last: int
+    written: tuple[Place, SqlSink], condition: str, first: int, last: int
 ) -> None:
+    place, sink = written
     await place.run(f"DELETE FROM TABLE_ WHERE chain_seq {condition}")
     assert summary(await findings(sink)) == [(MISSING, first, last)]
 
 
-async def test_swapped_rows_are_reported_with_the_places_they_belong_to(place: Place, sink: SqlSink) -> None:
+@in_one_loop
+async def test_swapped_rows_are_reported_with_the_places_they_belong_to(
+    written: tuple[Place, SqlSink],
+) -> None:
+    place, sink = written
     await place.run(
         "UPDATE TABLE_ SET chain_seq = 1000 WHERE chain_seq = 5",
         "UPDATE TABLE_ SET chain_seq = 5 WHERE chain_seq = 9",
@@ -118,7 +163,9 @@ async def test_swapped_rows_are_reported_with_the_places_they_belong_to(place: P
     assert {item.detail for item in found} == {"it belongs at 5", "it belongs at 9"}
 
 
-async def test_rows_that_swapped_their_whole_links_are_reported_too(place: Place, sink: SqlSink) -> None:
+@in_one_loop
+async def test_rows_that_swapped_their_whole_links_are_reported_too(written: tuple[Place, SqlSink]) -> None:
+    place, sink = written
     links = await place.run("SELECT chain_seq, chain_prev, chain_hash FROM TABLE_ WHERE chain_seq IN (5, 9)")
     one, other = sorted(links)
     await place.run(
@@ -139,6 +186,7 @@ async def _insert_copy(place: Place, link: str) -> None:
     )
 
 
+@in_one_loop
 @pytest.mark.parametrize(
     "link",
     [
@@ -150,7 +198,8 @@ async def _insert_copy(place: Place, link: str) -> None:
     ],
     ids=["after the end", "far after it", "of no writer", "before the first", "without a writer"],
 )
-async def test_an_inserted_row_is_found_whatever_its_link(place: Place, sink: SqlSink, link: str) -> None:
+async def test_an_inserted_row_is_found_whatever_its_link(written: tuple[Place, SqlSink], link: str) -> None:
+    place, sink = written
     await _insert_copy(place, link)
     found = await findings(sink)
     assert [(item.trouble, item.event_id) for item in found] == [(INSERTED, "inserted")]
@@ -219,7 +268,9 @@ async def test_what_was_cut_off_with_its_head_shows_by_saved_heads(place: Place,
     assert (finding.trouble, finding.writer, finding.seq) == (MISSING, saved[0].writer, EVENTS)
 
 
-async def test_a_whole_writer_that_was_cut_off_shows_by_saved_heads(place: Place, sink: SqlSink) -> None:
+@in_one_loop
+async def test_a_whole_writer_that_was_cut_off_shows_by_saved_heads(written: tuple[Place, SqlSink]) -> None:
+    place, sink = written
     saved = await heads(sink)
     await place.run("DELETE FROM TABLE_", "DELETE FROM TABLE__chain WHERE writer <> 'beginning'")
     assert await findings(sink) == []
@@ -239,7 +290,9 @@ async def test_a_chain_computed_anew_without_the_key_is_found(place: Place, sink
     assert summary(await findings(sink)) == [(CHANGED, 1, None)]
 
 
-async def test_another_key_is_refused_at_once(place: Place, sink: SqlSink) -> None:
+@in_one_loop
+async def test_another_key_is_refused_at_once(written: tuple[Place, SqlSink]) -> None:
+    place, _ = written
     with pytest.raises(SinkRejected, match=r"begun with another key; set audit.chain_key to that one"):
         await place.sink().open()
 

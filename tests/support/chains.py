@@ -18,8 +18,10 @@ from support.sql import run
 
 TYPES = {"sqlite": "sqlite", "mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql"}
 KEY = SecretStr("a key of the tests' own")
-#: How many parts of about the same size the rows are divided into.
-_PARTS = 7
+#: How many parts of about the same size the rows are divided into: one of them has others on both of its sides.
+_PARTS = 3
+#: What is behind the name of the audit table, and of those beside it.
+_TABLES = ("", "_chain", "_chain_gone", "_chain_ids", "_chain_closed")
 
 
 @dataclass
@@ -51,9 +53,22 @@ class Place:
     async def run(self, *statements: str) -> list[Any]:
         return [*await run(self.url, *(statement.replace("TABLE_", self.table) for statement in statements))]
 
+    async def keep(self) -> None:
+        """Copy what the tables hold, for :meth:`put_back`."""
+        await self.run(
+            *(f"CREATE TABLE TABLE_{suffix}_kept AS SELECT * FROM TABLE_{suffix}" for suffix in _TABLES)
+        )
+
+    async def put_back(self) -> None:
+        """Let the tables hold what they held when it was kept."""
+        await self.run(
+            *(f"DELETE FROM TABLE_{suffix}" for suffix in _TABLES),
+            *(f"INSERT INTO TABLE_{suffix} SELECT * FROM TABLE_{suffix}_kept" for suffix in _TABLES),
+        )
+
     async def drop(self) -> None:
-        for suffix in ("", "_chain", "_chain_gone", "_chain_ids", "_chain_closed", "_outbox"):
-            await self.run(f"DROP TABLE IF EXISTS TABLE_{suffix}")
+        suffixes = (*_TABLES, *(f"{suffix}_kept" for suffix in _TABLES), "_outbox")
+        await self.run(*(f"DROP TABLE IF EXISTS TABLE_{suffix}" for suffix in suffixes))
 
 
 def audit_event(number: int, **fields: Any) -> Event:
