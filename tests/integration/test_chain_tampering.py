@@ -5,12 +5,15 @@ Every tampering is reported by verifying, whatever the database; every honest op
 
 import json
 import shutil
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import chdir
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
@@ -20,13 +23,58 @@ from logweir.event import Event
 from logweir.sinks.contract import Query
 from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.sql.table import CHAIN_COLUMNS
-from logweir.sinks.tamper_evidence import Trouble
+from logweir.sinks.tamper_evidence import Finding, Trouble
 from support.chains import KEY, Place, audit_event, findings, heads
 from support.sql import table_name
 
 #: Rows, heads and notes that the release before version 2 of the table has written, with KEY.
 OLD = json.loads((Path(__file__).parents[1] / "support/chains_of_version_1.json").read_text())
 SERVERS = ["sqlite", "mysql", "mariadb", "postgresql"]
+#: For tests that look at rows that were written for all of them.
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
+
+def place_on(server: str, request: pytest.FixtureRequest, folder: Path) -> Place:
+    """A table for the tests of this module."""
+    if server == "sqlite":
+        return Place(server, f"sqlite+aiosqlite:///{folder / 'audit.db'}", table_name())
+    return Place(server, request.getfixturevalue(server).url, table_name())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=SERVERS)
+async def accepted_once(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[Place, SqlSink]]:
+    folder = tmp_path_factory.mktemp("accepted")
+    place = place_on(request.param, request, folder)
+    with chdir(folder):  # where the sink notes what it knows of the table
+        async with place.opened(key=KEY) as sink:
+            await sink.write([audit_event(number) for number in range(3)])
+        async with place.opened(key=KEY) as sink:
+            await accept(place, sink)
+            await sink.write([audit_event(4)])
+            assert await findings(sink) == []
+            await place.keep()
+            yield place, sink
+            assert await findings(sink) == []  # so all was put back, each time
+    await place.drop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def accepted(accepted_once: tuple[Place, SqlSink]) -> AsyncIterator[tuple[Place, SqlSink]]:
+    """Four rows of a table that was accepted under another id; what is done to them is undone for the next test."""
+    place, _ = accepted_once
+    yield accepted_once
+    await place.put_back()
+
+
+async def accept(place: Place, sink: SqlSink) -> None:
+    """Give the table a new id."""
+    engine = create_async_engine(place.url)
+    async with engine.begin() as connection:
+        assert sink._chain is not None
+        await connection.run_sync(sink._chain.accept, "a test")
+    await engine.dispose()
 
 
 @pytest.fixture(params=SERVERS)
@@ -124,22 +172,69 @@ TEXTS = {
 SAME_TO_MYSQL = {*TEXTS} - {"another number", "another spelling of the number"}
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """Rows of which each got another text of :data:`TEXTS`.
+
+    Attributes:
+        server: Where they are.
+        ids: The row of each text.
+        found: What verifying says of all of them.
+        values: What SQL reads in them, as far as it was asked.
+    """
+
+    server: str
+    ids: dict[str, str]
+    found: list[Finding]
+    values: dict[str, tuple[str, str]]
+
+    def stays_the_same(self, name: str) -> bool:
+        return self.server == "mysql" and name in SAME_TO_MYSQL
+
+
+@pytest_asyncio.fixture(
+    scope="module",
+    loop_scope="module",
+    params=[(server, is_service) for server in SERVERS for is_service in (False, True)],
+    ids=[f"{server}-{how}" for server in SERVERS for how in ("batch", "service")],
+)
+async def rewritten(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rewritten:
+    server, is_service = request.param
+    folder = tmp_path_factory.mktemp("rewritten")
+    place = place_on(server, request, folder)
+    events = {name: _bare(amount=50, deep={"amount": 50}) for name in TEXTS}
+    with chdir(folder):
+        async with place.opened(key=KEY) as sink:
+            for event in events.values():
+                await (sink.record(event) if is_service else sink.write([event]))
+            saved = await heads(sink)
+            assert await findings(sink) == []
+            for name, event in events.items():
+                await set_extra(place, TEXTS[name], f"id = '{event.id}'")
+            found = await findings(sink)
+            assert [item async for item in sink.compare(saved)] == []
+    values = dict[str, tuple[str, str]]()
+    if server == "mysql":
+        asked = "SELECT id, extra_info->>'$.amount', extra_info->>'$.deep.amount' FROM TABLE_"
+        values = {row_id: (amount, deep) for row_id, amount, deep in await place.run(asked)}
+    await place.drop()
+    return Rewritten(server, {name: event.id for name, event in events.items()}, found, values)
+
+
 @pytest.mark.parametrize("name", TEXTS)
-@pytest.mark.parametrize("is_service", [False, True], ids=["batch", "service"])
-async def test_a1_extra_info_with_another_text_is_found(place: Place, name: str, is_service: bool) -> None:
-    async with place.opened(key=KEY) as sink:
-        event = _bare(amount=50, deep={"amount": 50})
-        await (sink.record(event) if is_service else sink.write([event]))
-        saved = await heads(sink)
-        await set_extra(place, TEXTS[name], "chain_seq = 1")
-        found = await findings(sink)
-        assert [item async for item in sink.compare(saved)] == []
-        if place.name == "mysql" and name in SAME_TO_MYSQL:
-            assert found == []
-            asked = "SELECT extra_info->>'$.amount', extra_info->>'$.deep.amount' FROM TABLE_"
-            assert await place.run(asked) == [("50", "50")]
-        else:
-            assert [(item.trouble, item.event_id) for item in found] == [(Trouble.CHANGED, event.id)]
+def test_a1_extra_info_with_another_text_is_found(rewritten: Rewritten, name: str) -> None:
+    row_id = rewritten.ids[name]
+    found = [item.trouble for item in rewritten.found if item.event_id == row_id]
+    if rewritten.stays_the_same(name):
+        assert found == []
+        assert rewritten.values[row_id] == ("50", "50")
+    else:
+        assert found == [Trouble.CHANGED]
+
+
+def test_a1_nothing_but_the_rows_with_another_text_is_found(rewritten: Rewritten) -> None:
+    changed = [row_id for name, row_id in rewritten.ids.items() if not rewritten.stays_the_same(name)]
+    assert sorted(item.event_id or "" for item in rewritten.found) == sorted(changed)
 
 
 async def test_a1_a_duplicate_in_front_of_rows_of_the_release_before_is_found(place: Place) -> None:
@@ -265,20 +360,12 @@ NOTES = {
 }
 
 
+@in_one_loop
 @pytest.mark.parametrize("name", NOTES)
-async def test_a_change_of_any_note_is_reported(place: Place, name: str) -> None:
-    async with place.opened(key=KEY) as sink:
-        await sink.write([audit_event(number) for number in range(3)])
-    async with place.opened(key=KEY) as sink:
-        engine = create_async_engine(place.url)
-        async with engine.begin() as connection:
-            assert sink._chain is not None
-            await connection.run_sync(sink._chain.accept, "a test")
-        await engine.dispose()
-        await sink.write([audit_event(4)])
-        assert await findings(sink) == []
-        await place.run(NOTES[name])
-        assert await findings(sink)
+async def test_a_change_of_any_note_is_reported(accepted: tuple[Place, SqlSink], name: str) -> None:
+    place, sink = accepted
+    await place.run(NOTES[name])
+    assert await findings(sink)
 
 
 # -- rows that no part of a verification would read -------------------------------------------------------
@@ -292,16 +379,16 @@ HIDDEN = {
 }
 
 
+@in_one_loop
 @pytest.mark.parametrize("name", HIDDEN)
-async def test_a_forged_row_is_found_wherever_it_hides(place: Place, name: str) -> None:
-    async with place.opened(key=KEY) as sink:
-        await sink.write([audit_event(number) for number in range(3)])
-        (row, *_) = await rows_of(place)
-        forged: dict[str, Any] = {"id": "forged", "chain_prev": "x", "chain_hash": "y", **HIDDEN[name]}
-        await put(place, "", [{**row, **forged}])
-        assert [(item.trouble, item.event_id) for item in await findings(sink)] == [
-            (Trouble.INSERTED, forged["id"])
-        ]
+async def test_a_forged_row_is_found_wherever_it_hides(accepted: tuple[Place, SqlSink], name: str) -> None:
+    place, sink = accepted
+    (row, *_) = await rows_of(place)
+    forged: dict[str, Any] = {"id": "forged", "chain_prev": "x", "chain_hash": "y", **HIDDEN[name]}
+    await put(place, "", [{**row, **forged}])
+    assert [(item.trouble, item.event_id) for item in await findings(sink)] == [
+        (Trouble.INSERTED, forged["id"])
+    ]
 
 
 # -- rows that retention is made to delete ---------------------------------------------------------------
@@ -394,11 +481,7 @@ async def _sent_again(place: Place, sink: SqlSink) -> None:
 
 
 async def _accepted(place: Place, sink: SqlSink) -> None:
-    engine = create_async_engine(place.url)
-    async with engine.begin() as connection:
-        assert sink._chain is not None
-        await connection.run_sync(sink._chain.accept, "a test")
-    await engine.dispose()
+    await accept(place, sink)
 
 
 async def _accepted_by_another_process(place: Place, sink: SqlSink) -> None:
