@@ -43,6 +43,9 @@ def _doubled(history: History) -> Iterator[str]:
     """What was stored is sent again only where the answer was lost."""
     world = history.world
     for name, store in list(world.stores.items()):
+        # A drain that is over while what a fallback answered is being noted leaves its events to the successor.
+        if is_fallback(name) and history.reloads:
+            continue
         # What may be in the other of the two, because an answer of that was lost, comes here once more.
         again = world.store(fallback_of(name)).again if history.returns else set[str]()
         if doubled := [each for each in store.doubled if each not in again]:
