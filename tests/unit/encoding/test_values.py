@@ -29,8 +29,8 @@ _json = st.recursive(
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | _text,
-    lambda inner: st.lists(inner) | st.dictionaries(_text, inner),
-    max_leaves=20,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_text, inner, max_size=4),
+    max_leaves=8,
 )
 _events = st.builds(
     Event,
@@ -43,7 +43,7 @@ _events = st.builds(
     _text,
     st.none() | _text,
     st.none() | _text,
-    st.dictionaries(_text, _json),
+    st.dictionaries(_text, _json, max_size=4),
 )
 
 

@@ -1,7 +1,5 @@
 """Parts of a verification, each done by itself and in any order, find together what the whole finds."""
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,29 +28,6 @@ from support.chains import (
 )
 
 SIZES = (1, 2, 3, 4, 7)
-
-
-@pytest.fixture(scope="module")
-def three_chains(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with three chains of five rows, and rows from before the chains."""
-    path = tmp_path_factory.mktemp("chains") / "audit.db"
-
-    async def fill() -> None:
-        place = Place("sqlite", f"sqlite+aiosqlite:///{path}", "audit_log")
-        async with place.opened(chained=False) as sink:
-            await sink.write([audit_event(-number) for number in range(1, 4)])
-        for writer in range(3):
-            async with place.opened(key=KEY) as sink:
-                await sink.write([audit_event(writer * 5 + number) for number in range(1, 6)])
-
-    asyncio.run(fill())
-    return path
-
-
-@pytest.fixture
-def place(three_chains: Path, tmp_path: Path) -> Place:
-    shutil.copy(three_chains, tmp_path / "audit.db")
-    return Place("sqlite", f"sqlite+aiosqlite:///{tmp_path / 'audit.db'}", "audit_log")
 
 
 @pytest.fixture
@@ -155,7 +130,7 @@ async def test_every_row_of_a_chain_that_is_cut_behind_each_of_them(
 ) -> None:
     before = await divided(sink, 1)
     await place.run(statement.format(seq=seq, writer=FIRST))
-    found = summary(await findings(sink))
+    found = summary([finding async for finding in sink.verify(Tally())])
     assert found
     assert summary((await findings_in_parts(sink, await divided(sink, 1)))[0]) == found
     assert (await findings_in_parts(sink, before))[0]  # divided before it was done

@@ -1,7 +1,6 @@
 """Verifying reads in pages: what is found does not depend on where one page ends and the next begins."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +12,6 @@ from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.tamper_evidence import Tally, Trouble
 from support.chain_tamperings import FIRST, TAMPERINGS
 from support.chains import KEY, Place, audit_event, findings, heads, summary
-
-
-@pytest.fixture
-async def place(tmp_path: Path) -> Place:
-    """Three chains of five rows, and rows from before the chains."""
-    place = Place("sqlite", f"sqlite+aiosqlite:///{tmp_path / 'audit.db'}", "audit_log")
-    async with place.opened(chained=False) as sink:
-        await sink.write([audit_event(-number) for number in range(1, 4)])
-    for writer in range(3):
-        async with place.opened(key=KEY) as sink:
-            await sink.write([audit_event(writer * 5 + number) for number in range(1, 6)])
-    return place
 
 
 @pytest.fixture
