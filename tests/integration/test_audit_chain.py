@@ -395,7 +395,7 @@ async def test_a_table_that_is_verified_while_it_is_written_and_pruned_is_sound(
     async def write() -> None:
         for _ in range(25):  # a table that grows for as long as it is verified has no end on a slow machine
             if not done.is_set():
-                await sink.write([audit_event(number) for number in range(100)])
+                await sink.write([audit_event(number) for number in range(50)])
 
     async def prune() -> None:
         while not done.is_set():
