@@ -87,7 +87,7 @@ async def test_s1_what_cannot_be_kept_of_the_log_is_reported(
 
     def harm(content: bytearray) -> None:
         for start in range(32 + 24, len(content), FRAME):
-            if start > len(content) - 40 * FRAME:
+            if start > len(content) - 12 * FRAME:
                 content[start + 3000 : start + 3100] = b"\xaa" * 100
 
     damage(left, harm)
