@@ -110,7 +110,10 @@ class Process:
         self.receipts = OpenReceipts()
         around = Surroundings(self._wake, self.receipts, Clock(self._loop.time, asyncio.sleep))
         self.fan_out = FanOut(pipelines.assemble(config, around), self.receipts)
-        self._housekeeping = Housekeeping(lambda: self.reload.on_disk())  # noqa: PLW0108 - made below
+        self._housekeeping = Housekeeping(
+            lambda: self.reload.on_disk(),  # noqa: PLW0108 - made below
+            lambda: 1e9 + loop.time(),
+        )
         self.reload = Reload(self.fan_out, around, self._housekeeping.hurry, lambda: self.stopped)
         self._tasks: set[asyncio.Task[Any]] = set()
         for channel in self.fan_out.pipeline.channels.values():

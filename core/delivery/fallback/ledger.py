@@ -38,7 +38,7 @@ from logweir.process import fork
 from logweir.process.fork import Stage
 from logweir.process.reentry import registered
 
-__all__ = ["Ledger", "Note", "Noted", "carry_over", "waiting_in"]
+__all__ = ["Ledger", "Note", "Noted", "carry_over", "copy_over", "waiting_in"]
 
 _FILE_NAME = "fallback.db"
 _FORMAT = 1
@@ -77,6 +77,9 @@ _DELETE_RETURNED = """
 DELETE FROM diverted WHERE sink = ? AND fallback = ? AND state = ? AND id IN (SELECT value FROM json_each(?))
 """
 _DELETE_UNCHANGED = "DELETE FROM diverted WHERE sink = ? AND fallback = ? AND id = ? AND time = ?"
+_SINCE = """
+SELECT sink, fallback, id, iif(time <= ?, ?, state), run, time, looked FROM diverted WHERE time > ?
+"""
 _INDEX = "CREATE INDEX IF NOT EXISTS diverted_by_look ON diverted (sink, fallback, looked, id)"
 #: What is stored in the fallback has left the sink's queue, on disk too, when so many seconds have passed.
 _SETTLED_AFTER = 60.0
@@ -317,8 +320,32 @@ def waiting_in(data_dir: Path) -> dict[tuple[str, str], int]:
     return {(str(sink), str(fallback)): int(count) for sink, fallback, count in rows}
 
 
+def copy_over(former: Path, data_dir: Path, since: float) -> None:
+    """Copy the notes of another data directory, whose events come here while others still work there.
+
+    They stay where they are as well: whoever has such an event in hand asks there where it may be already.
+
+    Args:
+        former: The other data directory.
+        data_dir: This one.
+        since: When the last copy began, seconds since 1970; 0 for all of them.
+
+    Raises:
+        OSError: One of the files cannot be used.
+    """
+    source, target = former / _FILE_NAME, data_dir / _FILE_NAME
+    if not source.exists():
+        return
+    # What was noted shortly before the last copy may have been written behind it. Where it was copied, and is
+    # over here by now, it is looked for in vain, of which nobody need hear.
+    values = (since, int(Noted.SENT), since - _BUSY_SECONDS)
+    rows = _use(source, lambda connection: connection.execute(_SINCE, values).fetchall())
+    for start in range(0, len(rows), _PIECE):
+        _use(target, partial(_insert, rows[start : start + _PIECE]))
+
+
 def carry_over(former: Path, data_dir: Path) -> None:
-    """Move the notes of another data directory here, where events that wait in its queues come too.
+    """Move the notes of another data directory here, in whose queues nothing is left.
 
     In pieces: a crash in between leaves one in both, which are as one.
 

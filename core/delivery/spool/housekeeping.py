@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from logweir.delivery.fallback.ledger import carry_over
+from logweir.delivery.fallback.ledger import carry_over, copy_over
 from logweir.delivery.spool import former_directories
 from logweir.delivery.spool.spool import Spool
 from logweir.delivery.spool.unconfigured import dead_letter_unconfigured
@@ -34,12 +35,16 @@ class Housekeeping:
 
     Args:
         look: The spool and the sinks there are; asked anew each time, for reloads change it.
+        now: The time, seconds since 1970.
     """
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, now: Callable[[], float] = time.time) -> None:
         self._look = look
+        self._now = now
         self._due = asyncio.Event()
         self._done_once = asyncio.Event()
+        # When the notes of fallbacks were last copied from one directory of queues to another.
+        self._copied: dict[tuple[Path, Path], float] = {}
 
     async def run(self) -> None:
         """Run for ever."""
@@ -72,23 +77,35 @@ class Housekeeping:
                 busy.add(other.directory)
         spool.adopt()
         for directory in former_directories.noted(spool.directory):
-            _move_from(directory, spool, may_forget=directory not in busy)
+            self._move_from(directory, spool, may_forget=directory not in busy)
         dead_letter_unconfigured(spool, sinks)
 
+    def _move_from(self, former: Path, spool: Spool, *, may_forget: bool) -> None:
+        """Take over what a former directory of queues holds, and forget it when that is all and may be."""
+        # It may have had a former one itself, when two reloads followed each other.
+        for earlier in former_directories.noted(former):
+            former_directories.note(spool.directory, earlier)
+            former_directories.forget(former, earlier)
+        # Before the events: who delivers them must know where they may be already.
+        copied = _done_with_notes(former, lambda: self._copy_notes(former, spool.directory))
+        spool.adopt(former)
+        # A file that is still there belongs to a process that lives, or could not be taken over just now.
+        if not copied or not may_forget or any(former.glob("*.db")):
+            return
+        if _done_with_notes(former, lambda: carry_over(former.parent, spool.directory.parent)):
+            former_directories.forget(spool.directory, former)
 
-def _move_from(former: Path, spool: Spool, *, may_forget: bool) -> None:
-    """Take over what a former directory of queues holds, and forget it when that is all and may be."""
-    # It may have had a former one itself, when two reloads followed each other.
-    for earlier in former_directories.noted(former):
-        former_directories.note(spool.directory, earlier)
-        former_directories.forget(former, earlier)
-    # Before the events: who delivers them must know where they may be already.
+    def _copy_notes(self, former: Path, directory: Path) -> None:
+        way, began = (former, directory), self._now()
+        copy_over(former.parent, directory.parent, self._copied.get(way, 0.0))
+        self._copied[way] = began
+
+
+def _done_with_notes(former: Path, work: Callable[[], object]) -> bool:
+    """Take the notes of fallbacks along; False if that could not be done."""
     try:
-        carry_over(former.parent, spool.directory.parent)
+        work()
     except OSError as error:
         report(f"{former}.notes", "the notes of fallbacks cannot be taken along, trying again: %s", error)
-        may_forget = False
-    spool.adopt(former)
-    # A file that is still there belongs to a process that lives, or could not be taken over just now.
-    if may_forget and not any(former.glob("*.db")):
-        former_directories.forget(spool.directory, former)
+        return False
+    return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from logweir.delivery.fallback.ledger import Ledger, Noted, carry_over, waiting_in
+from logweir.delivery.fallback.ledger import Ledger, Noted, carry_over, copy_over, waiting_in
 
 
 class Time:
@@ -100,6 +100,27 @@ def test_the_notes_of_a_former_directory_come_along_with_what_waits_there(tmp_pa
     assert waiting_in(tmp_path / "new") == {("a", "b"): 2501}
     states = {note.id: note.state for note in Ledger(tmp_path / "new", "a", "b").oldest(3000, 5.0)}
     assert states["7"] is Noted.STORED
+
+
+def test_notes_are_copied_while_somebody_works_in_the_former_directory(tmp_path: Path) -> None:
+    time = Time()
+    former, here = (Ledger(tmp_path / name, "a", "b", time) for name in ("former", "new"))
+    former.note(["in hand", "stored"])
+    former.settle(["stored"], [])
+    began = time.now
+    copy_over(tmp_path / "former", tmp_path / "new", 0.0)
+    assert former.held(["in hand", "stored"]) == here.held(["in hand", "stored"]) == {"in hand", "stored"}
+    here.settle([], ["in hand", "stored"])  # they are over here
+    time.now += 5.0
+    former.note(["later"])
+    copy_over(tmp_path / "former", tmp_path / "new", began)
+    # What was noted shortly before may have been written after the first copy, and nothing is known of it.
+    states = {note.id: note.state for note in here.oldest(9, 5.0)}
+    assert states == dict.fromkeys(["in hand", "stored", "later"], Noted.SENT)
+    here.settle([], [*states])
+    copy_over(tmp_path / "former", tmp_path / "new", began + 60.0)
+    copy_over(tmp_path / "nowhere", tmp_path / "new", 0.0)
+    assert here.held([*states]) == set()
 
 
 def test_a_damaged_ledger_is_quarantined_and_begun_anew(

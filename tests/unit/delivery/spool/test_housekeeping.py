@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from logweir.delivery.fallback.ledger import Ledger
 from logweir.delivery.spool import housekeeping
 from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.delivery.spool.spool import Spool
@@ -101,4 +102,25 @@ async def test_what_a_reload_left_in_another_directory_is_taken_over_when_the_di
     running.cancel()
     await asyncio.wait((running,))
     assert names(await asyncio.to_thread(drain, spool, "kept")) == ["for kept"]
+    await asyncio.to_thread(spool.close)
+
+
+async def test_who_still_works_in_a_former_directory_finds_the_notes_of_fallbacks_there(
+    tmp_path: Path,
+) -> None:
+    """Found by the simulation: a sink that a reload replaced wrote what might be in its fallback to itself, too."""
+    spool, former = (make_spool(tmp_path / name) for name in ("new", "old"))
+    make_queue(former, "kept").put(make_event("in hand"))
+    there, here = (Ledger(tmp_path / name, "kept", "fallback") for name in ("old", "new"))
+    await asyncio.to_thread(there.note, ["in hand"])
+    is_former = [former]
+    keeping = Housekeeping(lambda: (spool, {"kept"}, is_former))
+    await asyncio.to_thread(keeping._once)
+    for ledger in (there, here):
+        assert await asyncio.to_thread(ledger.held, ["in hand"]) == {"in hand"}
+    await asyncio.to_thread(former.close)
+    is_former.clear()
+    await asyncio.to_thread(keeping._once)
+    assert await asyncio.to_thread(there.count) == 0
+    assert await asyncio.to_thread(here.count) == 1
     await asyncio.to_thread(spool.close)
