@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 
 from logweir.delivery.brokers.contract import Message, Place
 from logweir.delivery.brokers.kafka import KafkaBroker
@@ -187,6 +188,49 @@ async def test_a_deleted_topic_is_made_anew(parts: Parts) -> None:
                     continue
     async with opened(parts.broker(partitions=1)) as broker:
         assert await lease_all(broker, 1) == [b"new"]
+
+
+async def test_a_worker_soon_has_a_topic_that_was_made_anew_and_partitions_that_came_later(
+    parts: Parts,
+) -> None:
+    async with opened(parts.broker(partitions=1)) as worker:
+        await publish(worker, 1)
+        assert len(await lease_all(worker, 1)) == 1
+        await look.delete_topic(parts.url, parts.topic)
+        async with asyncio.timeout(60):
+            while worker._group.parts:
+                with contextlib.suppress(SinkUnavailable):
+                    await worker.lease(1, 0.1)
+        assert not await worker.lease(1, 2.0)  # it has joined its group again, for nothing
+        await look.create_topic(parts.url, parts.topic, 1)
+        await look.send(parts.url, parts.topic, b"anew")
+        assert await lease_all(worker, 1) == [b"anew"]
+        await look.create_partitions(parts.url, parts.topic, 2)
+        await look.send(parts.url, parts.topic, b"later", partition=1)
+        assert await lease_all(worker, 1) == [b"later"]
+
+
+async def test_kafka_is_not_asked_without_a_pause_where_a_topic_is(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    update = AIOKafkaClient._metadata_update
+
+    async def counted(client: AIOKafkaClient, *args: Any) -> Any:
+        asked.append(time.monotonic())
+        return await update(client, *args)
+
+    monkeypatch.setattr(AIOKafkaClient, "_metadata_update", counted)
+    monkeypatch.setattr("logweir.delivery.brokers.kafka_publisher.ANSWER", 3.0)
+    async with opened(parts.broker(partitions=1)) as broker:
+        await publish(broker, 1)
+        await look.delete_topic(parts.url, parts.topic)
+        begun = time.monotonic()
+        with pytest.raises(SinkUnavailable):
+            await publish(broker, 1)
+        ended = time.monotonic()
+    number = sum(begun <= moment <= ended for moment in asked)
+    assert number < 30 * (ended - begun)  # the producer and the consumer, ten times a second each
 
 
 async def test_what_was_removed_before_it_was_delivered_is_counted_and_the_rest_goes_on(

@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.errors import NodeNotReadyError
 
 __all__ = [
     "brokers",
+    "create_partitions",
     "create_topic",
     "delete_records",
     "delete_topic",
@@ -52,11 +53,17 @@ async def create_topic(url: str, topic: str, partitions: int = 1, **settings: st
 
 
 async def delete_topic(url: str, topic: str) -> None:
-    """Delete a topic with all that is in it."""
+    """Delete a topic with all that is in it; returns when it is gone.
+
+    Kafka answers before that, and confirms for another moment what it is about to delete.
+    """
     client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
     try:
         await client.start()
         await client.delete_topics([topic])
+        async with asyncio.timeout(30):
+            while topic in await client.list_topics():
+                await asyncio.sleep(0.01)
     finally:
         await client.close()
 
@@ -72,13 +79,23 @@ async def delete_records(url: str, topic: str, before: dict[int, int]) -> None:
         await client.close()
 
 
-async def send(url: str, topic: str, *values: bytes) -> None:
+async def create_partitions(url: str, topic: str, number: int) -> None:
+    """Give a topic more partitions, so that it has so many."""
+    client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
+    try:
+        await client.start()
+        await client.create_partitions({topic: NewPartitions(number)})
+    finally:
+        await client.close()
+
+
+async def send(url: str, topic: str, *values: bytes, partition: int | None = None) -> None:
     """Publish values as somebody else would."""
     producer = AIOKafkaProducer(bootstrap_servers=brokers(url), acks="all")
     try:
         await producer.start()
         for value in values:
-            await producer.send_and_wait(topic, value)
+            await producer.send_and_wait(topic, value, partition=partition)
     finally:
         await producer.stop()
 

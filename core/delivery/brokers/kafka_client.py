@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, errors
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import create_conn
 
 from logweir.errors import SinkError, SinkRejected, SinkUnavailable
@@ -26,6 +28,9 @@ __all__ = ["ANSWER", "Client"]
 
 #: How long Kafka may take to answer anything that does not wait, in seconds.
 ANSWER = 10.0
+#: How old what a client knows of topics may grow: when a worker sees at the latest that its topic was made
+#: anew, or has more partitions. Between two questions there is at least the pause.
+_KNOWN, _PAUSE = 5.0, 0.1
 _MECHANISMS = {
     "plain": "PLAIN",
     "scram-sha-256": "SCRAM-SHA-256",
@@ -117,6 +122,7 @@ class Client:
             max_batch_size=batch_size,
             max_request_size=_MESSAGE,
         )
+        _ask_with_pauses(producer.client)
         await self._start(producer)
         return producer
 
@@ -127,8 +133,11 @@ class Client:
             "auto_offset_reset": "none",
             "max_partition_fetch_bytes": _MESSAGE,
             "fetch_max_bytes": _FETCH,
+            "metadata_max_age_ms": int(_KNOWN * 1000),
         }
-        return AIOKafkaConsumer(**{**await self.options(), **defaults, **options})
+        consumer = AIOKafkaConsumer(**{**await self.options(), **defaults, **options})
+        _ask_with_pauses(consumer._client)  # noqa: SLF001 - as in close()
+        return consumer
 
     async def start(self, consumer: AIOKafkaConsumer, patience: float = ANSWER) -> None:
         """Start a consumer; one that fails is stopped.
@@ -227,6 +236,23 @@ class Client:
         except (errors.KafkaError, errors.ConsumerStoppedError, OSError, AssertionError) as error:
             # The client asserts what may change under it, such as that a partition is assigned.
             raise SinkUnavailable(self.reason(error)) from None
+
+
+def _ask_with_pauses(client: AIOKafkaClient) -> None:
+    """Let a client pause before it asks again where a topic is.
+
+    It asks as fast as it is answered while a partition is nowhere, which would take a processor from the
+    application.
+    """
+    ask, asked = client._metadata_update, float("-inf")  # noqa: SLF001 - it has no setting for this
+
+    async def ask_again(*args: Any) -> Any:
+        nonlocal asked
+        await asyncio.sleep(asked + _PAUSE - time.monotonic())
+        asked = time.monotonic()
+        return await ask(*args)
+
+    client._metadata_update = ask_again  # noqa: SLF001
 
 
 #: The most bytes of one message; a topic's own bound (`max.message.bytes`) is 1 MiB by default.
