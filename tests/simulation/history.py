@@ -320,7 +320,7 @@ class History:
     def _begin_after(self, process: Process) -> None:
         if not process.dead:
             directory = process.directory
-            process.threads.end(process)
+            process.exit()
             self._all_may_come_again()
             self._begin(directory, process.fan_out.pipeline.config.data_dir.name)
 
@@ -329,7 +329,7 @@ class History:
         sent = {event.id for event, _ in self.sent}
         for store in self.world.stores.values():
             store.again |= sent
-            store.unsure |= store.there  # and those may still be in the queue
+            store.unsure |= sent  # two files may have what is stored from the first of them
 
     async def _flush(self) -> None:
         await self._process.flush(self.chance.choice([0.01, 1]))

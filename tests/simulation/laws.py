@@ -46,8 +46,10 @@ def _doubled(history: History) -> Iterator[str]:
         # A drain that is over while what a fallback answered is being noted leaves its events to the successor.
         if is_fallback(name) and history.reloads:
             continue
-        # What may be in the other of the two, because an answer of that was lost, comes here once more.
-        again = world.store(fallback_of(name)).again if history.returns else set[str]()
+        other = world.store(fallback_of(name))
+        # What may be in the other of the two, because an answer of that was lost, comes here once more. A
+        # reload cuts a return off before its answer is noted, and its successor brings back the same.
+        again = other.again | (other.events.keys() if history.reloads else set()) if history.returns else ()
         if doubled := [each for each in store.doubled if each not in again]:
             yield f"{name} got twice without a reason: {[int(each, 16) for each in doubled[:5]]}"
 

@@ -16,6 +16,7 @@ from logweir.delivery.spool import former_directories
 from logweir.delivery.spool.housekeeping import Housekeeping
 from logweir.delivery.spool.leading import leading
 from logweir.delivery.spool.notifications import Answers
+from logweir.delivery.spool.ownership import FileLock
 from logweir.delivery.spool.spool import Spool
 from logweir.delivery.worker import Clock
 from logweir.errors import AuditError
@@ -116,6 +117,8 @@ class Process:
         )
         self.reload = Reload(self.fan_out, around, self._housekeeping.hurry, lambda: self.stopped)
         self._tasks: set[asyncio.Task[Any]] = set()
+        # The locks of whoever brings back from fallbacks, by what they stand for.
+        self.turns: dict[Path, FileLock] = {}
         for channel in self.fan_out.pipeline.channels.values():
             channel.start()
         self._run(self._housekeeping.run())
@@ -199,6 +202,12 @@ class Process:
                     former_directories.forget(place, former)
                     former_directories.note(place, self.left / former.relative_to(self.directory))
 
+    def exit(self) -> None:
+        """End its threads, and free what the system frees."""
+        self.threads.end(self)
+        for lock in self.turns.values():
+            lock.release()
+
     async def release(self) -> None:
         """Free what the dead one holds."""
         self._cancel()
@@ -206,7 +215,7 @@ class Process:
             if channel._task is not None:
                 channel._task.cancel()
         await asyncio.sleep(0.05)
-        self.threads.end(self)
+        self.exit()
         self.world.disk_full = False
         for spool in self.reload.spools:
             with contextlib.suppress(Exception):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from logweir.delivery.fallback import returning
 from logweir.delivery.fallback.ledger import Ledger
+from logweir.delivery.spool.ownership import FileLock
 from logweir.delivery.spool.spool_file import SpoolFile
 from logweir.event import Event
 from logweir.routing.router import Router
@@ -40,6 +43,12 @@ def seams(history: History) -> Iterator[None]:
     def noting(data_dir: Path, sink: str, fallback: str) -> Ledger:
         return Ledger(data_dir, sink, fallback, lambda: 1e9 + history.loop.time())
 
+    def taking(path: Path) -> FileLock | None:
+        lock = FileLock.take(path)
+        if lock is not None and world.process is not None:
+            world.process.turns[path] = lock
+        return lock
+
     resolve = registry.resolve
 
     def resolving(name: str) -> Any:
@@ -51,5 +60,6 @@ def seams(history: History) -> Iterator[None]:
         patch.object(Router, "route", routing),
         patch.object(registry, "resolve", resolving),
         patch.object(fallback_maker, "Ledger", noting),
+        patch.object(returning, "FileLock", SimpleNamespace(take=taking)),
     ):
         yield

@@ -141,7 +141,14 @@ class Committer:
         # Asked again: there was no commit here, or no room in it for this caller's own event. Who has taken
         # that one meanwhile answers for it.
         if self._failing or self._spool.has_staged:
-            self.nudge()
+            self.wake()
+        elif self._promised:  # this call may have interrupted a nudge, and now holds it up for long
+            self._wake()
+
+    def wake(self) -> None:
+        """As :meth:`nudge`, by a caller who is about to wait, perhaps in the middle of another nudge."""
+        self.nudge()
+        self.ensure_awake()
 
     def ensure_awake(self) -> None:
         """Do what a call that this very one interrupted has still to do; before waiting for a commit.

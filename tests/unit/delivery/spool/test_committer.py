@@ -10,6 +10,7 @@ import pytest
 
 from logweir.delivery.spool import committer as module
 from logweir.delivery.spool.committer import Committer
+from logweir.delivery.spool.leading import kept, pay
 from support.waiting import eventually
 
 CONTEXT: contextvars.ContextVar[str] = contextvars.ContextVar("of the caller", default="")
@@ -69,7 +70,7 @@ class Played:
         return None
 
     def commit_quickly(self, seconds: float) -> OSError | None:
-        return self.commit()
+        return None if self.interrupted else self.commit()
 
     def rest(self) -> None:
         self.rests += 1
@@ -413,23 +414,44 @@ def test_a_call_that_interrupts_the_start_of_the_thread_is_known(
     assert not committer.is_here()
 
 
+class Interrupted(SimpleQueue):  # type: ignore[type-arg]
+    """Something interrupts the first put."""
+
+    def __init__(self, interrupt: Callable[[], None]) -> None:
+        self.interrupts = [interrupt]
+
+    def put(self, item: None, block: bool = True, timeout: float | None = None) -> None:
+        if self.interrupts:
+            self.interrupts.pop()()
+        super().put(item, block, timeout)
+
+
+def put_and_wait(committer: Committer) -> None:
+    committer.nudge()  # does nothing: somebody is about to
+    committer.ensure_awake()
+
+
+def wait_for_something_else(committer: Committer) -> None:
+    kept[threading.get_ident()] = [committer]
+    try:
+        pay()
+    finally:
+        del kept[threading.get_ident()]
+
+
+@pytest.mark.parametrize(
+    "before_waiting", [put_and_wait, lambda committer: committer.lead(5.0), wait_for_something_else]
+)
 def test_a_call_that_interrupts_a_nudge_before_its_wake_up_wakes_the_thread_itself(
-    spool: Played, committer: Committer
+    spool: Played, committer: Committer, before_waiting: Callable[[Committer], None]
 ) -> None:
-    class Interrupted(SimpleQueue):  # type: ignore[type-arg]
-        """What interrupts the first put waits until the thread has committed."""
+    spool.interrupted = True  # nothing can be committed in the middle of a nudge, as where the disk is slow
 
-        interrupts = True
+    def interrupt() -> None:
+        before_waiting(committer)
+        eventually(lambda: spool.commits)
 
-        def put(self, item: None, block: bool = True, timeout: float | None = None) -> None:
-            if self.interrupts:
-                self.interrupts = False
-                committer.nudge()  # does nothing: somebody is about to
-                committer.ensure_awake()
-                eventually(lambda: spool.commits)
-            super().put(item, block, timeout)
-
-    committer._wakeups = Interrupted()
+    committer._wakeups = Interrupted(interrupt)
     stage(spool, committer)
     eventually(lambda: spool.rests)
     assert spool.commits == [(1, 0)]
@@ -437,6 +459,21 @@ def test_a_call_that_interrupts_a_nudge_before_its_wake_up_wakes_the_thread_itse
     before = committer._wakeups.qsize()
     committer.ensure_awake()
     assert committer._wakeups.qsize() == before
+
+
+def test_who_relies_on_a_nudge_that_a_leading_call_interrupts_need_not_wait_for_that_call(
+    spool: Played, committer: Committer
+) -> None:
+    def interrupt() -> None:
+        committer.lead(5.0)
+        assert spool.commits == [(1, 0)]
+        other = threading.Thread(target=stage, args=(spool, committer))
+        other.start()
+        other.join()
+        eventually(lambda: spool.commits[1:] == [(1, 0)])  # while this one waits for its event's sink
+
+    committer._wakeups = Interrupted(interrupt)
+    stage(spool, committer)
 
 
 def test_where_there_are_no_threads_any_more_the_caller_commits(
