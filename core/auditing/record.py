@@ -16,10 +16,11 @@ from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, TypeGuard
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from logweir.encoding.values import clean_text
 from logweir.errors import AuditError
+from logweir.settings.described import Described
 
 __all__ = ["AuditRecord", "as_declared", "make_record", "record_for"]
 
@@ -35,12 +36,10 @@ def _as_identifier(value: Any) -> Any:
 Identifier = Annotated[int | str | None, BeforeValidator(_as_identifier)]
 
 
-class AuditRecord(BaseModel):
+class AuditRecord(Described):
     """Who did what to what, and how it ended; other keyword arguments are kept as they are."""
 
-    model_config = ConfigDict(
-        extra="allow", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
     #: The action, or glob of actions, that the class was declared for.
     registered_action: ClassVar[str | None] = None
