@@ -46,10 +46,11 @@ def _doubled(history: History) -> Iterator[str]:
         # A drain that is over while what a fallback answered is being noted leaves its events to the successor.
         if is_fallback(name) and history.reloads:
             continue
-        other = world.store(fallback_of(name))
-        # What may be in the other of the two, because an answer of that was lost, comes here once more. A
-        # reload cuts a return off before its answer is noted, and its successor brings back the same.
-        again = other.again | (other.events.keys() if history.reloads else set()) if history.returns else ()
+        other, again = world.store(fallback_of(name)), set[str]()
+        if history.returns:  # what may be in the other one, because its answer was lost, comes here once more
+            again |= other.again
+        if history.returns and history.reloads:  # which cut a return off before its answer is noted
+            again |= other.events.keys()
         if doubled := [each for each in store.doubled if each not in again]:
             yield f"{name} got twice without a reason: {[int(each, 16) for each in doubled[:5]]}"
 

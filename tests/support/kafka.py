@@ -1,7 +1,8 @@
 """Apache Kafka as a test looks at it: with its client, beside what is tested."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,16 +41,22 @@ def run(work: Coroutine[Any, Any, Any], timeout: float = 30.0) -> Any:
     return asyncio.run(within())
 
 
-async def create_topic(url: str, topic: str, partitions: int = 1, **settings: str) -> None:
-    """Create a topic; dots in the names of settings are written ``_``."""
+@asynccontextmanager
+async def _admin(url: str) -> AsyncIterator[AIOKafkaAdminClient]:
     client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
     try:
         await client.start()
+        yield client
+    finally:
+        await client.close()
+
+
+async def create_topic(url: str, topic: str, partitions: int = 1, **settings: str) -> None:
+    """Create a topic; dots in the names of settings are written ``_``."""
+    async with _admin(url) as client:
         configs = {name.replace("_", "."): value for name, value in settings.items()}
         answer = await client.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)])
         assert all(not error[1] for error in answer.topic_errors), answer
-    finally:
-        await client.close()
 
 
 async def delete_topic(url: str, topic: str) -> None:
@@ -57,36 +64,24 @@ async def delete_topic(url: str, topic: str) -> None:
 
     Kafka answers before that, and confirms for another moment what it is about to delete.
     """
-    client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
-    try:
-        await client.start()
+    async with _admin(url) as client:
         await client.delete_topics([topic])
         async with asyncio.timeout(30):
             while topic in await client.list_topics():
                 await asyncio.sleep(0.01)
-    finally:
-        await client.close()
 
 
 async def delete_records(url: str, topic: str, before: dict[int, int]) -> None:
     """Remove what is before these offsets, as retention does."""
-    client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
-    try:
-        await client.start()
+    async with _admin(url) as client:
         due = {TopicPartition(topic, number): RecordsToDelete(offset) for number, offset in before.items()}
         await client.delete_records(due)
-    finally:
-        await client.close()
 
 
 async def create_partitions(url: str, topic: str, number: int) -> None:
     """Give a topic more partitions, so that it has so many."""
-    client = AIOKafkaAdminClient(bootstrap_servers=brokers(url))
-    try:
-        await client.start()
+    async with _admin(url) as client:
         await client.create_partitions({topic: NewPartitions(number)})
-    finally:
-        await client.close()
 
 
 async def send(url: str, topic: str, *values: bytes, partition: int | None = None) -> None:

@@ -122,6 +122,8 @@ class Committer:
                 self._wake()
             finally:
                 self._promised.pop()
+        elif self._promised and self._threaded:  # by a call that this one may have interrupted, and holds up
+            self._wake()
 
     def lead(self, seconds: float) -> None:
         """Commit in the caller's thread, which waits for it anyway; where that cannot be, wake the thread.
@@ -141,14 +143,7 @@ class Committer:
         # Asked again: there was no commit here, or no room in it for this caller's own event. Who has taken
         # that one meanwhile answers for it.
         if self._failing or self._spool.has_staged:
-            self.wake()
-        elif self._promised:  # this call may have interrupted a nudge, and now holds it up for long
-            self._wake()
-
-    def wake(self) -> None:
-        """As :meth:`nudge`, by a caller who is about to wait, perhaps in the middle of another nudge."""
-        self.nudge()
-        self.ensure_awake()
+            self.nudge()
 
     def ensure_awake(self) -> None:
         """Do what a call that this very one interrupted has still to do; before waiting for a commit.

@@ -26,7 +26,7 @@ class Leadable(Protocol):
         """Commit in this thread, or wake who does."""
         ...
 
-    def wake(self) -> None:
+    def nudge(self) -> None:
         """Wake the thread that commits."""
         ...
 
@@ -93,7 +93,7 @@ def pay() -> None:
     """Wake the committers for what was kept; called before this thread waits for anything else."""
     mine = kept.get(threading.get_ident())
     while mine:
-        mine[-1].wake()
+        mine[-1].nudge()
         mine.pop()
 
 

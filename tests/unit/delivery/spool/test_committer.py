@@ -427,7 +427,7 @@ class Interrupted(SimpleQueue):  # type: ignore[type-arg]
 
 
 def put_and_wait(committer: Committer) -> None:
-    committer.nudge()  # does nothing: somebody is about to
+    committer.nudge()
     committer.ensure_awake()
 
 
@@ -440,7 +440,13 @@ def wait_for_something_else(committer: Committer) -> None:
 
 
 @pytest.mark.parametrize(
-    "before_waiting", [put_and_wait, lambda committer: committer.lead(5.0), wait_for_something_else]
+    "before_waiting",
+    [
+        Committer.ensure_awake,
+        put_and_wait,
+        lambda committer: committer.lead(5.0),
+        wait_for_something_else,
+    ],
 )
 def test_a_call_that_interrupts_a_nudge_before_its_wake_up_wakes_the_thread_itself(
     spool: Played, committer: Committer, before_waiting: Callable[[Committer], None]
