@@ -39,7 +39,7 @@ servers: $(VENV)/.installed ## the real servers that tests use, installed or bui
 	PYTHONPATH=tests $(BIN)/python -m servers
 
 test: $(VENV)/.installed ## all tests in two processes, soak tests in their short form
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 busy: $(VENV)/.installed ## the tests that depend on time, three times beside eight processes that are at work; BUSY="--times 1"
 	PYTHONPATH=tests $(BIN)/python -m support.busy $(BUSY)

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,14 +27,23 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 pytest_plugins = ["servers.plugin"]  # real servers: `mysql`, `own_server`, `proxy`, ...
 
 # How long an example takes says how busy the machine is, and nothing about what is tested.
-settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "busy", settings(), max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("busy")
+
+_UNIT_TESTS = Path(__file__).parent / "unit"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what depends on time in the contract suite, which is not ours alone and has no marks of ours."""
     if item.name == "test_no_call_blocks_the_event_loop":
         item.add_marker(pytest.mark.busy)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave unit tests for the end, whose files take moments: no process waits long for another's last file."""
+    items.sort(key=lambda item: _UNIT_TESTS in item.path.parents)
 
 
 def pytest_collection_finish() -> None:

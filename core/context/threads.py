@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import Context, copy_context
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -58,9 +59,15 @@ def submit_with_context(
 
     Into another process only the values that events carry can follow, and they must be picklable.
     """
-    if isinstance(executor, ProcessPoolExecutor):
+    if _is_a_pool_of_processes(executor):
         return executor.submit(_run_bound, bound_values(), function, *args, **kwargs)
     return executor.submit(_run_in, copy_context(), function, *args, **kwargs)
+
+
+def _is_a_pool_of_processes(executor: Executor) -> bool:
+    # Whoever has such a pool has imported its module, which is a tenth of what logweir imports at a start.
+    module = sys.modules.get("concurrent.futures.process")
+    return module is not None and isinstance(executor, module.ProcessPoolExecutor)
 
 
 def _run_in(context: Context, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:

@@ -52,6 +52,9 @@ AWKWARD_FIELDS: dict[str, Any] = {
     "kind": "not the event's kind",
     "fields": {"not": "the fields"},
 }
+#: Names that stores have columns of their own for, and what may be logged under any name, of whatever type.
+_COLUMN_FIELDS = ("user_id", "status", "resource", "error_type", "duration_ms")
+_ANY_VALUES: tuple[Any, ...] = ("text", "x" * 5000, 7, 7.5, True, None, ["list"], {"a": 1})
 
 
 class SinkContract(Conduct):
@@ -188,15 +191,12 @@ class SinkContract(Conduct):
             assert_law(await sink.write(batch), len(batch))
             assert await self.stored(itself) == [_bare(event) for event in batch]
 
-    @pytest.mark.parametrize("name", ["user_id", "status", "resource", "error_type", "duration_ms"])
-    @pytest.mark.parametrize("value", ["text", "x" * 5000, 7, 7.5, True, None, ["list"], {"a": 1}])
-    async def test_fields_that_stores_give_columns_keep_any_value(
-        self, tmp_path: Path, name: str, value: Any
-    ) -> None:
-        event = make_event("event", {name: value})
+    async def test_fields_that_stores_give_columns_keep_any_value(self, tmp_path: Path) -> None:
+        batches = [[make_event("event", {name: value}) for name in _COLUMN_FIELDS] for value in _ANY_VALUES]
         async with self.opened(tmp_path) as (sink, itself):
-            assert_law(await sink.write([event]), 1)
-            assert await self.stored(itself) == [_bare(event)]
+            for batch in batches:
+                assert_law(await sink.write(batch), len(batch))
+            assert await self.stored(itself) == [_bare(event) for batch in batches for event in batch]
 
     async def test_a_large_event_is_stored(self, tmp_path: Path) -> None:
         event = make_event(body="ß" * 200_000)

@@ -4,8 +4,8 @@ With ``fallbacks`` as the break nothing is broken, but each sink has a fallback,
 
 Prints what breaks a law, a line for each seed, and ends with 1 then; with a break it ends at the first finding.
 
-``python -m simulation each BREAK=SEED ...``: live through one history with each of these breaks, each in a process
-of its own; what it prints comes behind a line with its name, and before a line with its exit code.
+``python -m simulation each BREAK=SEED,SEED,... ...``: live through histories with each of these breaks until one shows
+it, each in a process of its own; what they print comes behind a line with its name, and before one with the exit code.
 Started with ``PYTHONHASHSEED=0``, for sets of text have an order of their own in each process otherwise.
 """
 
@@ -65,10 +65,11 @@ def _forked(broken: str, seed: int) -> int:
 
 
 def each(asked: list[str]) -> int:
-    """Try one seed for each of some breaks; they are judged by what is printed."""
-    for broken, _, seed in (one.partition("=") for one in asked):
+    """Try a few seeds for each of some breaks; they are judged by what is printed."""
+    for broken, _, seeds in (one.partition("=") for one in asked):
         print(broken, flush=True)  # noqa: T201
-        print(_forked(broken, int(seed)), flush=True)  # noqa: T201
+        codes = (_forked(broken, int(seed)) for seed in seeds.split(","))
+        print(next((code for code in codes if code), 0), flush=True)  # noqa: T201
     return 0
 
 

@@ -54,7 +54,7 @@ def test_an_application_without_frameworks_imports_none_of_them() -> None:
     program = (
         "import sys, logweir, logweir.context; from logweir.integrations.stdlib import install_stdlib;"
         "from logweir.integrations import asgi, wsgi; logweir.configure_structlog(); logweir.start;"
-        "known = {'alembic', 'celery', 'django', 'fastapi', 'flask', 'starlette'};"
+        "known = {'alembic', 'celery', 'django', 'fastapi', 'flask', 'multiprocessing', 'starlette'};"
         "print(sorted(known.intersection(sys.modules)))"
     )
     assert in_a_new_process(program) == "[]"

@@ -159,7 +159,7 @@ async def test_c4_a_level_that_the_record_declares_is_the_records_too(recorder: 
 
 
 @given(fields=st.dictionaries(st.text(max_size=8) | st.sampled_from(OURS), st.none() | st.integers(0, 9)))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_c4_every_field_of_an_audit_can_be_found_again(fields: dict[str, Any], recorder: Any):
     secret = recorder.runtime._pipeline.capture.snapshot.redactor.secrecy
     fields = {name: value for name, value in fields.items() if not secret(name) and name not in MEANT}

@@ -186,7 +186,7 @@ _shared = _snapshotter()
 
 
 @given(st.dictionaries(st.text(), _makers, max_size=4))
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
 def test_whatever_is_logged_becomes_json_that_survives_the_way_there_and_back(makers):
     snapshot, size = _shared(_made(makers))
 
@@ -195,7 +195,7 @@ def test_whatever_is_logged_becomes_json_that_survives_the_way_there_and_back(ma
 
 
 @given(st.dictionaries(_keys, _makers, max_size=4))
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=75)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
 def test_even_names_that_are_not_text_become_names(makers):
     snapshot, _ = _shared(_made(makers))
 
@@ -208,7 +208,7 @@ def test_even_names_that_are_not_text_become_names(makers):
     st.dictionaries(st.text(), _makers, max_size=4),
     st.sampled_from([{}, {"max_items": 2}, {"max_event_bytes": 1024}, {"max_depth": 2}, {"max_string": 16}]),
 )
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
 def test_the_snapshot_of_a_snapshot_is_equal_to_it(makers, limits):
     snapshotter = _snapshotter(**limits)
     once, _ = snapshotter(_made(makers))
@@ -227,7 +227,7 @@ def test_what_was_too_deep_under_a_secret_name_says_so_the_second_time_too():
 
 
 @given(st.dictionaries(_plain_text, _plain, max_size=4))
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=80)
 def test_plain_json_comes_out_equal(fields):
     if not _has_secrets(_shared.redactor, fields):
         assert _shared(fields)[0] == fields

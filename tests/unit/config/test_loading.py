@@ -337,7 +337,7 @@ def mutated(value: Any, path: tuple[Any, ...], replacement: Any) -> Any:
 
 
 @given(data=st.data())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_file_that_is_wrong_anywhere_is_refused_with_a_place_or_loads(
     data: st.DataObject, tmp_path: Path
 ) -> None:
@@ -356,7 +356,7 @@ def test_a_file_that_is_wrong_anywhere_is_refused_with_a_place_or_loads(
     content=st.binary(max_size=200)
     | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_refused_or_load(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "routing.yaml").write_bytes(content)
     try:

@@ -117,7 +117,7 @@ def test_the_file_that_is_mutated_is_good(tmp_path: Path) -> None:
 
 
 @given(changes=mutations, flow=st.booleans())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_wrong_in_every_key(changes: list[tuple[Any, ...]], flow: bool, tmp_path: Path) -> None:
     data = yaml.safe_load(GOOD)
     for path, change, new in changes:
@@ -128,7 +128,7 @@ def test_wrong_in_every_key(changes: list[tuple[Any, ...]], flow: bool, tmp_path
 
 
 @given(position=st.integers(0, len(GOOD)), cut=st.integers(0, 20), put=st.text(max_size=5))
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_wrong_in_every_character(position: int, cut: int, put: str, tmp_path: Path) -> None:
     file = tmp_path / "routing.yaml"
     file.write_bytes((GOOD[:position] + put + GOOD[position + cut :]).encode("utf-8", "surrogatepass"))
@@ -144,7 +144,7 @@ def test_wrong_in_every_character(position: int, cut: int, put: str, tmp_path: P
         st.sampled_from(["sinks", "routes", "classify", "strategy", "service", "x"]) | st.integers(), garbage
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_mapping(data: dict[Any, Any]) -> None:
     try:
         load_config(data)

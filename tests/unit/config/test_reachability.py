@@ -143,7 +143,7 @@ events = st.builds(
     below=matches,
     happened=st.lists(events, min_size=1, max_size=8),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_is_covered_is_never_reached_by_an_event(
     above: list[dict[str, Any]], below: dict[str, Any], happened: list[Event]
 ) -> None:

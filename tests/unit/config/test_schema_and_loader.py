@@ -167,7 +167,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(files())
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

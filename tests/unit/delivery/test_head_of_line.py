@@ -448,7 +448,7 @@ _ANSWERS = st.lists(
 
 
 @given(answers=_ANSWERS, number=st.integers(1, 12), kind=st.sampled_from(KINDS))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_every_event_settles_once_whatever_is_put_off_and_when(
     answers: list[list[str]], number: int, kind: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -183,7 +183,7 @@ if int(version("structlog").split(".")[0]) >= 25:  # before, its own fatal() was
 
 
 @settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -271,4 +271,4 @@ class ProcessLife(RuleBasedStateMachine):
 
 
 TestProcessLife = ProcessLife.TestCase
-TestProcessLife.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+TestProcessLife.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)

@@ -133,7 +133,7 @@ _GARBAGE = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(_GARBAGE)
 def test_masking_any_text_twice_changes_nothing(text):
     redactor = Redactor()
@@ -142,7 +142,7 @@ def test_masking_any_text_twice_changes_nothing(text):
     assert redactor.redact_text(once) == once
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(_GARBAGE)
 def test_a_text_is_searched_for_nothing_that_its_signs_and_syllables_rule_out(text):
     redactor = Redactor()

@@ -445,7 +445,7 @@ def naive_field(match: dict[str, Any], fields: dict[str, Any]) -> bool:
 
 
 @given(match=matches, head=heads, fields=events)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_compiled_form_answers_like_a_word_by_word_reading(
     match: dict[str, Any], head: Head, fields: dict[str, Any]
 ) -> None:
@@ -453,7 +453,7 @@ def test_the_compiled_form_answers_like_a_word_by_word_reading(
 
 
 @given(match=matches, head=heads, fields=events)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_failure_is_explained_exactly_when_there_is_one(
     match: dict[str, Any], head: Head, fields: dict[str, Any]
 ) -> None:

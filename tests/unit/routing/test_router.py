@@ -221,7 +221,7 @@ def one_by_one(routes: list[dict[str, Any]], made: Event) -> tuple[str, ...]:
 
 
 @given(routes=route_lists, events=st.lists(some_events, min_size=1, max_size=10))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_what_is_kept_never_changes_an_answer_and_every_answer_is_explained(
     routes: list[dict[str, Any]], events: list[Event]
 ) -> None:

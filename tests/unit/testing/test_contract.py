@@ -214,6 +214,7 @@ async def outcome(sink_class: type[Honest], test: str, folder: Path, *arguments:
         (LosesTheLast, "test_a_batch_is_stored_whole", (10,)),
         (ForgetsNanoseconds, "test_an_event_without_a_trace_comes_back_without_one", ()),
         (TurnsTrueIntoOne, "test_awkward_fields_come_back_as_they_were", ()),
+        (TurnsTrueIntoOne, "test_fields_that_stores_give_columns_keep_any_value", ()),
         (CountsBeyondTheBatch, "test_an_empty_batch_is_nothing", ()),
         (ClosesOnce, "test_closing_twice_is_closing_once", ()),
         (SearchesBackwards, "test_each_condition_of_a_search_holds", ()),

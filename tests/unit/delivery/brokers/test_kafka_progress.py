@@ -83,7 +83,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(STEPS, st.sampled_from([40, 4000]))
 def test_nothing_is_lost_whatever_happens_and_nothing_committed_comes_twice(
     steps: list[tuple[str, int]], longest: int

@@ -44,7 +44,7 @@ def has_nul_name(value: Any) -> bool:
     return isinstance(value, list) and any(map(has_nul_name, value))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(fields=FIELDS, time=TIMES)
 @example(
     fields={"$ref": "", "$id": None}, time=0
@@ -57,7 +57,7 @@ def test_an_event_comes_back_as_it_was(fields: dict[str, Any], time: int) -> Non
     assert exact(read.fields) == exact(fields)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(fields=FIELDS)
 def test_a_guarded_event_comes_back_as_it_was_and_every_server_takes_its_names(
     fields: dict[str, Any],

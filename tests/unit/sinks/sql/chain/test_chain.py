@@ -97,7 +97,7 @@ def head_of(rows: list[dict[str, Any]]) -> Head:
     return Head(WRITER, rows[-1]["chain_seq"], rows[-1]["chain_hash"])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_any_deletion_is_missing_unless_it_was_noted(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 15))
@@ -113,7 +113,7 @@ def test_any_deletion_is_missing_unless_it_was_noted(data: st.DataObject) -> Non
     assert missing == gone - noted
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_any_change_of_content_or_link_is_found_and_named(data: st.DataObject) -> None:
     rows = chained(8)
