@@ -7,10 +7,10 @@ from servers import machine
 from servers.guard import Guard
 from servers.kinds import readiness
 from servers.kinds.contract import Options, ServerKind
+from servers.kinds.java import java, learn_classes, quick_start
 from servers.server import Program
 
 _HEAP = "512m"
-_QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _LOGIN = "org.apache.kafka.common.security"
 _AUTH = (
     "listener.name.client.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256",
@@ -61,10 +61,11 @@ class Kafka(ServerKind):
         )
         machine.run(
             [
-                *self._java(), "kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAA",
+                *self._java(*quick_start(self.name)), "kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAA",
                 "--add-scram", "SCRAM-SHA-256=[name=u,password=p]", "-c", str(settings),
             ]
         )  # fmt: skip
+        learn_classes(self, data, guard)
 
     def programs(self, data: Path, port: int, options: Options) -> list[Program]:
         """As in ServerKind."""
@@ -72,7 +73,7 @@ class Kafka(ServerKind):
         settings = data / "server.properties"
         lines = self._settings(data, port, internal, controller, options)
         settings.write_text("".join(f"{line}\n" for line in lines))
-        java = self._java(*(_QUICK_START if options.brief else ()))
+        java = self._java(*(quick_start(self.name) if options.brief else ()))
         return [Program([*java, "kafka.Kafka", str(settings)], lambda: readiness.kafka(internal))]
 
     @staticmethod
@@ -111,4 +112,4 @@ class Kafka(ServerKind):
     def _java(*options: str) -> list[str]:
         lib = machine.cache_directory("kafka") / "lib"
         log = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-        return [machine.program("java") or "java", f"-Xmx{_HEAP}", *options, log, "-cp", f"{lib}/*"]
+        return [java(), f"-Xmx{_HEAP}", *options, log, "-cp", f"{lib}/*"]

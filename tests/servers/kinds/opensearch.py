@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from servers import machine
+from servers.guard import Guard
 from servers.kinds import readiness
 from servers.kinds.contract import Options, ServerKind
+from servers.kinds.java import java, learn_classes, quick_start
 from servers.server import Program
 
 _HEAP = "512m"
-_QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # half the processor time until it is ready
 
 
 class OpenSearch(ServerKind):
@@ -24,13 +25,17 @@ class OpenSearch(ServerKind):
         jar = next((directory / "lib").glob("opensearch-[0-9]*.jar"))
         return jar.stem.replace("opensearch-", "OpenSearch ")
 
+    def initialise(self, data: Path, guard: Guard) -> None:
+        """As in ServerKind."""
+        learn_classes(self, data, guard)
+
     def programs(self, data: Path, port: int, options: Options) -> list[Program]:
         """As in ServerKind."""
         home = machine.cache_directory(self.name)
         argv = [
-            machine.program("java") or "java", f"-Xms{_HEAP}", f"-Xmx{_HEAP}",
-            *(_QUICK_START if options.brief else ()),
-            "-cp", f"{home}/classes:{home}/lib/*", "OsServer",
+            java(), f"-Xms{_HEAP}", f"-Xmx{_HEAP}",
+            *(quick_start(self.name) if options.brief else ()),
+            "-cp", f"{home}/OsServer.jar:{home}/lib/*", "OsServer",
             f"{home}/home", str(data), str(port), *options.args,
         ]  # fmt: skip
         return [Program(argv, lambda: readiness.http(port, "/_cluster/health"))]
