@@ -18,7 +18,7 @@ from support.waiting import eventually
 pytestmark = pytest.mark.busy
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
-ROUNDS = 50 if LONG else 3
+ROUNDS = 50 if LONG else 2
 
 AUDIT_FOR_EVER = "logweir.start()\naudit_in_threads(8)\ntime.sleep(300)"
 
@@ -74,6 +74,7 @@ def test_a_worker_delivers_what_an_application_puts_while_both_live(tmp_path: Pa
             assert logweir.stop()
             assert time.monotonic() - started < 5
             """,
+            anew=True,  # what it has imported is looked at
         )
         check_once_each(tmp_path, acknowledged)
         assert terminate(process) == 0, said(tmp_path)

@@ -58,7 +58,7 @@ def test_an_application_serves_while_its_broker_is_away_and_catches_up_in_order(
         burst.until_more_is_stored(200)
         server.kill()
         began, before = time.monotonic(), burst.sent
-        eventually(lambda: time.monotonic() - began > (SECONDS if LONG else 5), 2 * SECONDS, pause=0.2)
+        eventually(lambda: time.monotonic() - began > (SECONDS if LONG else 2.5), 2 * SECONDS, pause=0.2)
         assert burst.sent > before
         assert burst.metrics.queue_depth > RATE
         server.start()
@@ -109,10 +109,10 @@ def test_two_workers_share_a_load_evenly_and_no_process_grows(
 ) -> None:
     over, server = BROKERS[broker], request.getfixturevalue(broker)
     config = routing(tmp_path, over.queue(server.url))  # not a file, whose sink remembers ids up to a bound
-    one, other = host.add(), host.add()
+    one, other = host.add(anew=True), host.add(anew=True)  # of whose memory nothing is another's
     eventually(lambda: over.have_joined(config, 2), 60, pause=0.2)
-    number = int(RATE * (SECONDS if LONG else 5))
-    application = durable.start(tmp_path, APPLICATION.format(number=number, rate=RATE))
+    number = int(RATE * (SECONDS if LONG else 3))
+    application = durable.start(tmp_path, APPLICATION.format(number=number, rate=RATE), anew=True)
     assert application.stdout is not None
     assert application.stdout.readline() == "ready\n", durable.said(tmp_path)
     processes = [application.pid, *(process.pid for process in host.workers.values())]
@@ -216,7 +216,7 @@ def test_whoever_is_killed_what_was_acknowledged_is_stored_once(
     record_property: Figures,
 ) -> None:
     chance = random.Random(store)
-    rounds = int(os.environ.get("LOGWEIR_SOAK_ROUNDS", "50")) if LONG else 3
+    rounds = int(os.environ.get("LOGWEIR_SOAK_ROUNDS", "50")) if LONG else 2
     harms = ["application", "worker", broker] * rounds
     chance.shuffle(harms)
     over, server = BROKERS[broker], own_server(broker)

@@ -21,10 +21,10 @@ from logweir.delivery.receipts import OpenReceipts
 from logweir.delivery.worker import Clock
 from logweir.runtime.from_broker import channel_from_broker
 from logweir.runtime.pipeline import Surroundings
+from support.forked import fork
+from support.programs import ended_with_the_test
 
 __all__ = ["Consumers", "consumers"]
-
-from support.programs import ended_with_the_test
 
 TESTS = Path(__file__).parents[1]
 
@@ -57,16 +57,11 @@ class Consumers:
         self.processes = [self._start() for _ in range(number)]
 
     def _start(self) -> subprocess.Popen[str]:
+        env = {**os.environ, "PYTHONPATH": str(TESTS)}
         with self._log.open("a") as log:
-            return ended_with_the_test(
-                subprocess.Popen(
-                    [sys.executable, "-m", "support.consumers", str(self._path)],
-                    env={**os.environ, "PYTHONPATH": str(TESTS)},
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                )
-            )
+            run = {"module": "support.consumers"}
+            made = fork(run, [str(self._path)], cwd=Path.cwd(), env=env, stdout=True, stderr=log)
+            return ended_with_the_test(made)
 
     def wait_until_ready(self) -> None:
         for process in self.processes:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import logweir
+from support.forked import fork
 from support.programs import ended_with_the_test
 
 TESTS = Path(__file__).parents[1]
@@ -70,14 +71,25 @@ def configure(directory: Path, database: str = "audit.db") -> None:
     (directory / "routing.yaml").write_text(CONFIG.format(database=database))
 
 
-def start(directory: Path, code: str) -> subprocess.Popen[str]:
-    """Start a program; what it acknowledges comes out of its stdout, what it says is kept beside it."""
+def start(directory: Path, code: str, *, anew: bool = False) -> subprocess.Popen[str]:
+    """Start a program; what it acknowledges comes out of its stdout, what it says is kept beside it.
+
+    Args:
+        directory: Where it runs.
+        code: What it does.
+        anew: Whether it begins as an interpreter does, and not as a process that has imported logweir.
+    """
+    code = PREAMBLE + textwrap.dedent(code)
+    env = {**os.environ, "PYTHONPATH": str(TESTS)}
     with (directory / "stderr.txt").open("w") as errors:
+        if not anew:
+            made = fork({"code": code}, [], cwd=directory, env=env, stdout=True, stderr=errors)
+            return ended_with_the_test(made)
         return ended_with_the_test(
             subprocess.Popen(
-                [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PREAMBLE + textwrap.dedent(code)],
+                [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],
                 cwd=directory,
-                env={**os.environ, "PYTHONPATH": str(TESTS)},
+                env=env,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -100,9 +112,9 @@ def end(process: subprocess.Popen[str], timeout: float = 100) -> str:
     return out
 
 
-def run(directory: Path, code: str, timeout: float = 100) -> list[str]:
+def run(directory: Path, code: str, timeout: float = 100, *, anew: bool = False) -> list[str]:
     """Run a program to its end; returns the lines that it wrote."""
-    process = start(directory, code)
+    process = start(directory, code, anew=anew)
     out = end(process, timeout)
     assert process.returncode == 0, said(directory)
     return out.split()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.forked import fork
 from support.programs import ended_with_the_test
 from support.waiting import eventually
 
@@ -36,19 +37,29 @@ def configure(directory: Path, queue: str = "", linger: str = "5ms") -> None:
     (directory / "routing.yaml").write_text(CONFIG.format(queue=queue, linger=linger))
 
 
-def start_worker(directory: Path, *arguments: str, begins: str = "delivers to") -> subprocess.Popen[str]:
-    """Start ``logweir worker`` and wait until it delivers, or begins as it is expected to."""
+def start_worker(
+    directory: Path, *arguments: str, begins: str = "delivers to", anew: bool = False
+) -> subprocess.Popen[str]:
+    """Start ``logweir worker`` and wait until it delivers, or begins as it is expected to.
+
+    Args:
+        directory: Where it runs.
+        *arguments: Its options.
+        begins: What it says as it begins.
+        anew: Whether it begins as an interpreter does, and not as a process that has imported logweir.
+    """
+    env = {**os.environ, "PYTHONPATH": str(TESTS), "COLUMNS": "200"}
+    command = ["worker", *arguments]
     with (directory / "worker.txt").open("a") as errors:
         begin = errors.tell()
-        process = ended_with_the_test(
+        process = (
             subprocess.Popen(
-                [sys.executable, "-m", "logweir", "worker", *arguments],
-                cwd=directory,
-                env={**os.environ, "PYTHONPATH": str(TESTS), "COLUMNS": "200"},
-                stderr=errors,
-                text=True,
+                [sys.executable, "-m", "logweir", *command], cwd=directory, env=env, stderr=errors, text=True
             )
+            if anew
+            else fork({"module": "logweir"}, command, cwd=directory, env=env, stdout=False, stderr=errors)
         )
+        ended_with_the_test(process)
     eventually(lambda: begins in said(directory)[begin:], 90, found=lambda: said(directory))
     return process
 

@@ -179,10 +179,10 @@ class Host:
     folder: Path
     workers: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
 
-    def add(self) -> int:
-        """Start one more."""
+    def add(self, *, anew: bool = False) -> int:
+        """Start one more, as ``start_worker`` does."""
         port = machine.free_port()
-        self.workers[port] = start_worker(self.folder, "--metrics-port", str(port))
+        self.workers[port] = start_worker(self.folder, "--metrics-port", str(port), anew=anew)
         return port
 
     def stored(self) -> dict[int, int]:
