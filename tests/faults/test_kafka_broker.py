@@ -28,7 +28,7 @@ from support.waiting import eventually
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 pytestmark = [pytest.mark.busy, pytest.mark.timeout(3600 if LONG else 300)]
 
-TIMES = 50 if LONG else 3
+TIMES = 50 if LONG else 2
 OwnServers = Callable[..., Any]
 
 
@@ -36,6 +36,12 @@ def routing(folder: Path, url: str, **queue: Any) -> dict[str, Any]:
     """A routing.yaml whose one sink is SQLite behind Kafka."""
     over = {"type": "kafka", "brokers": look.brokers(url), "partitions": 6, "replication": 1}
     return routing_behind({**over, "claim_after": 2.0, **queue}, folder)
+
+
+def soon_failing(config: dict[str, Any]) -> dict[str, Any]:
+    """The same, where an attempt that nobody answers is a failure after a second."""
+    config["sinks"]["store"]["retry"]["timeout"] = "1s"
+    return config
 
 
 # -- processes -----------------------------------------------------------------------------------------
@@ -58,7 +64,7 @@ def test_workers_that_are_killed_added_and_stand_still_lose_and_repeat_nothing(
             eventually(lambda: stands_still(workers, 0, tmp_path))
             before = len(stored(tmp_path))
             # At a thousand a second, longer than the claim time: the others have its partitions by now.
-            running.until_more_is_stored(4000)
+            running.until_more_is_stored(3000)
             eventually(lambda: len(stored(tmp_path)) > before + 500, 60)
             workers.processes[0].send_signal(signal.SIGCONT)
         expect_all_once(tmp_path, running.sent, workers)
@@ -70,7 +76,7 @@ def test_a_kafka_that_is_full_or_killed_loses_nothing_of_what_it_confirmed(
     tmp_path: Path, own_server: OwnServers
 ) -> None:
     server = own_server("kafka", size="400m")
-    config = routing(tmp_path, server.url)
+    config = soon_failing(routing(tmp_path, server.url))
     with consumers(tmp_path, config, 2) as workers:
         workers.wait_until_ready()
         with burst(config, rate=300) as running:
@@ -95,7 +101,7 @@ def test_a_cut_network_on_either_side_loses_and_repeats_nothing(
         own_server(
             "kafka", args=[f"via={port}:{each.port}" for port, each in zip(ports, proxies, strict=True)]
         )
-        config = routing(tmp_path, before.url)
+        config = soon_failing(routing(tmp_path, before.url))
         other = routing(tmp_path, behind.url) | {"service": config["service"]}
         with consumers(tmp_path, other, 2) as workers:
             workers.wait_until_ready()
@@ -174,7 +180,8 @@ async def test_a_topic_with_fewer_partitions_is_given_more_and_loses_nothing(par
         assert len(await lease_all(broker, 10)) == 10
 
 
-async def test_a_deleted_topic_is_made_anew(parts: Parts) -> None:
+async def test_a_deleted_topic_is_made_anew(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logweir.delivery.brokers.kafka_publisher.ANSWER", 2.0)
     async with opened(parts.broker(partitions=1)) as broker:
         await publish(broker, 3)
         assert len(await lease_all(broker, 3)) == 3

@@ -90,6 +90,10 @@ def count(server: Server, timeout: float = 10) -> int:
         ) as client:
             return client.t.smoke.count_documents({})
     if server.name in {"elasticsearch", "opensearch"}:
+        # It answers before it has opened its indexes again.
+        httpx.get(
+            f"{server.url}/_cluster/health/smoke?wait_for_status=yellow", timeout=timeout, verify=False
+        ).raise_for_status()
         httpx.post(f"{server.url}/smoke/_refresh", timeout=timeout, verify=False).raise_for_status()
         return int(httpx.get(f"{server.url}/smoke/_count", timeout=timeout, verify=False).json()["count"])
     if server.name == "loki":
@@ -125,7 +129,9 @@ def test_the_opensearch_of_the_tests_has_scripts_and_delete_by_query_and_no_ism(
 def test_a_server_keeps_its_data_when_it_is_killed_paused_and_stopped(
     name: str, own_server: Callable[..., Any]
 ) -> None:
-    server = own_server(name)
+    # VictoriaLogs saves what it has every five seconds, if it is not to do so sooner.
+    args = ["-inmemoryDataFlushInterval=1s"] if name == "victorialogs" else []
+    server = own_server(name, args=args)
     put_one(server)
     assert count(server) == 1
     killed = server.pids
