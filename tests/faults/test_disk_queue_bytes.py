@@ -19,7 +19,8 @@ from support.disk import crash, drain, make_queue, make_spool
 
 COUNT = 600
 #: How many bytes are changed anywhere in each of the two files.
-ROUNDS = 30 if os.environ.get("LOGWEIR_SOAK") == "long" else 6
+LONG = os.environ.get("LOGWEIR_SOAK") == "long"
+ROUNDS = 30 if LONG else 3
 PAGE = 4096
 FRAME = 24 + PAGE
 #: Rows on one page, of a body or of marks, and one to spare.
@@ -167,7 +168,7 @@ def test_a_changed_bit_in_the_head_of_a_row_keeps_back_no_other_row(
     heads += [found.start() for found in re.finditer(b"sink", content)][-5:]  # those that wait for a row
     # A row begins with its length and the kinds of its columns, the last of these in front of its values.
     for place in [head - distance for head in heads for distance in range(1, 25 if head == heads[0] else 6)]:
-        for bit in range(8):
+        for bit in range(8) if LONG else range(place % 2, 8, 2):
             caplog.clear()
             found = few.adopted(".db", flip(place, 1 << bit))
             assert all(known[event.id] == event for event in found), (place, bit)

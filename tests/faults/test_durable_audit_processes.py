@@ -30,7 +30,7 @@ from support.programs import LOADED_BY_THE_MASTER
 pytestmark = pytest.mark.busy
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
-ROUNDS = 100 if LONG else 12
+ROUNDS = 100 if LONG else 6
 #: Seconds that a child lives at most; it audits thousands of events in each.
 LIFE = 1.5 if LONG else 0.75
 

@@ -20,7 +20,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.settings.delivery import QueueConfig
 from servers import FaultProxy, Server, machine
 from support import kafka as look
-from support.behind_a_broker import burst, expect_all_once, routing_behind, stands_still, stored
+from support.behind_a_broker import burst, expect_all_once, routing_behind, soon_failing, stands_still, stored
 from support.consumers import consumers
 from support.tls import make_certificate, tls_relay
 from support.waiting import eventually
@@ -36,12 +36,6 @@ def routing(folder: Path, url: str, **queue: Any) -> dict[str, Any]:
     """A routing.yaml whose one sink is SQLite behind Kafka."""
     over = {"type": "kafka", "brokers": look.brokers(url), "partitions": 6, "replication": 1}
     return routing_behind({**over, "claim_after": 2.0, **queue}, folder)
-
-
-def soon_failing(config: dict[str, Any]) -> dict[str, Any]:
-    """The same, where an attempt that nobody answers is a failure after a second."""
-    config["sinks"]["store"]["retry"]["timeout"] = "1s"
-    return config
 
 
 # -- processes -----------------------------------------------------------------------------------------

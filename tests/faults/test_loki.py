@@ -189,7 +189,7 @@ async def test_one_stream_that_is_too_fast_for_loki_waits_and_the_others_do_not(
     server = own_server(
         "loki",
         args=[
-            "-ingester.per-stream-rate-limit=20KB",
+            "-ingester.per-stream-rate-limit=40KB",
             "-ingester.per-stream-rate-limit-burst=40KB",
             "-shard-streams.enabled=false",
         ],
@@ -204,7 +204,7 @@ async def test_one_stream_that_is_too_fast_for_loki_waits_and_the_others_do_not(
                     result = await sink.write(waiting)
                 except SinkUnavailable as error:
                     assert "ate limit exceeded" in str(error)
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(0.1)
                     continue
                 assert not result.rejected
                 if attempt == 0:
@@ -212,7 +212,7 @@ async def test_one_stream_that_is_too_fast_for_loki_waits_and_the_others_do_not(
                 if not result.retry:
                     break
                 waiting = [waiting[index] for index in sorted(result.retry)]
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.1)
         stored = [event.fields["number"] async for event in sink.search(Query(limit=None))]
     assert sorted(stored) == list(range(60))
 

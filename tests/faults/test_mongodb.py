@@ -42,7 +42,7 @@ def config(url: str, collection: str, **more: Any) -> MongoConfig:
         "provision": True,
         "workers": 2,
         "queue": {"max_events": 200_000, "when_full": "block", "block_timeout": 60},
-        "retry": {"initial": 0.05, "max": 0.3, "timeout": 3},
+        "retry": {"initial": 0.05, "max": 0.3, "timeout": 1.5},
         **more,
     }
     return MongoConfig.model_validate(options)

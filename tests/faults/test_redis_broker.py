@@ -21,7 +21,7 @@ from logweir.errors import SinkRejected, SinkUnavailable
 from logweir.settings.delivery import QueueConfig
 from logweir.testing.conduct import cancelled_at
 from servers import FaultProxy, Server
-from support.behind_a_broker import burst, expect_all_once, routing_behind, stands_still, stored
+from support.behind_a_broker import burst, expect_all_once, routing_behind, soon_failing, stands_still, stored
 from support.consumers import consumers
 from support.waiting import eventually
 
@@ -47,7 +47,7 @@ def test_workers_that_are_killed_lose_and_repeat_nothing(tmp_path: Path, redis: 
     with consumers(tmp_path, config, 3) as workers:
         workers.wait_until_ready()
         with burst(config) as running:
-            for _ in range(50 if LONG else 3):
+            for _ in range(50 if LONG else 2):
                 running.until_more_is_stored(generator.randrange(100, 800))
                 workers.kill(generator.randrange(3))
         expect_all_once(tmp_path, running.sent, workers)
@@ -63,7 +63,7 @@ def test_a_worker_that_stood_still_for_longer_than_the_claim_time_repeats_nothin
         with burst(config) as running:
             eventually(lambda: stands_still(workers, 0, tmp_path))
             eventually(lambda: len(stored(tmp_path)) > 300)
-            running.until_more_is_stored(2500)  # at a thousand a second: longer than the claim time
+            running.until_more_is_stored(2000)  # at a thousand a second: longer than the claim time
             workers.processes[0].send_signal(signal.SIGCONT)
         expect_all_once(tmp_path, running.sent, workers)
         workers.stop()
@@ -77,7 +77,7 @@ def test_a_redis_that_is_killed_loses_nothing_of_what_it_confirmed(
     with consumers(tmp_path, config, 2) as workers:
         workers.wait_until_ready()
         with burst(config) as running:
-            for _ in range(3):
+            for _ in range(3 if LONG else 2):
                 server.kill()
                 running.until_it_fails()
                 server.start()
@@ -90,7 +90,7 @@ def test_a_cut_network_on_either_side_loses_and_repeats_nothing(
     tmp_path: Path, redis: Server, proxy: Proxies
 ) -> None:
     before, behind = proxy(redis), proxy(redis)
-    config = routing(tmp_path, before.url)
+    config = soon_failing(routing(tmp_path, before.url))
     other = routing(tmp_path, behind.url) | {"service": config["service"]}
     with consumers(tmp_path, other, 2) as workers:
         workers.wait_until_ready()

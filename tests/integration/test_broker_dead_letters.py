@@ -163,8 +163,9 @@ def test_dead_letters_in_a_broker_are_dropped_one_by_one_or_all(tmp_path: Path, 
 
 
 def test_a_letter_is_kept_by_the_worker_while_redis_is_away_and_moved_when_it_is_back(
-    tmp_path: Path, own_server: Callable[..., Any]
+    tmp_path: Path, own_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("logweir.delivery.brokers.dead_letters._PERIOD", 0.5)
     server = own_server("redis")
     hosts = Hosts(tmp_path, server.url)
     Refuses.turn.clear()
@@ -194,7 +195,10 @@ def test_letters_in_a_broker_are_bounded_as_those_on_a_disk_are(tmp_path: Path, 
         eventually(lambda: process.metrics().dead_letters.expired == {"store": 5})
 
 
-def test_a_worker_counts_what_its_broker_holds(tmp_path: Path, redis: Server) -> None:
+def test_a_worker_counts_what_its_broker_holds(
+    tmp_path: Path, redis: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logweir.delivery.queues.broker._WATCH", 0.5)
     hosts = Hosts(tmp_path, redis.url)
     Refuses.turn.clear()
     with hosts.worker() as process:

@@ -59,7 +59,7 @@ async def test_durable_is_acknowledged_on_disk_or_by_the_broker(
     server = await asyncio.to_thread(own_server, "kafka")
     for local in ("disk", "none"):
         config = routing(tmp_path / local, server.url, local=local)
-        config["audit"] = {"timeout": "5s"}
+        config["audit"] = {"timeout": "2s"}
         async with logweir.running(config):
             ack = await logweir.audit("fund.transfer", user_id=7)
             assert ack.level == "durable"
@@ -70,7 +70,7 @@ async def test_durable_is_acknowledged_on_disk_or_by_the_broker(
             if local == "disk":
                 await logweir.audit("fund.transfer", user_id=8)
             else:
-                with pytest.raises(AuditError, match="was not durable within 5 s by store"):
+                with pytest.raises(AuditError, match="was not durable within 2 s by store"):
                     await logweir.audit("fund.transfer", user_id=8)
             await asyncio.to_thread(server.resume)
             assert await logweir.aflush(30)

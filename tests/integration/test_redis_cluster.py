@@ -230,7 +230,7 @@ async def test_the_rights_that_the_page_names_are_enough_for_a_cluster(own_serve
     broker = RedisBroker(queue, Place("a", owner="test", consumer="a"))
     await broker.open()
     assert not await broker.publish([Message(f"{item}", b"x") for item in range(20)])
-    entries = await broker.lease(20, 5.0)
+    entries = await broker.lease(20, 1.0)
     await broker.hold(entries)
     await broker.settle(entries)
     assert entries

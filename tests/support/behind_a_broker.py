@@ -28,6 +28,7 @@ __all__ = [
     "burst",
     "expect_all_once",
     "routing_behind",
+    "soon_failing",
     "stands_still",
     "stored",
 ]
@@ -50,6 +51,12 @@ def routing_behind(queue: dict[str, Any], folder: Path) -> dict[str, Any]:
         "sinks": {"store": store},
         "routes": [{"name": "all", "to": ["store"]}],
     }
+
+
+def soon_failing(config: dict[str, Any]) -> dict[str, Any]:
+    """The same, where an attempt that nobody answers is a failure after a second."""
+    config["sinks"]["store"]["retry"]["timeout"] = "1s"
+    return config
 
 
 @contextmanager

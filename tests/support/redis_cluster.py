@@ -60,6 +60,7 @@ def replica(url: str, folder: Path) -> Iterator[Redis]:
         with Redis.from_url(url) as primary, Redis(port=port) as node:
             eventually(lambda: _answers(node), 30)
             bus = primary.config_get("cluster-port")["cluster-port"]
+            primary.config_set("repl-diskless-sync-delay", 0)  # it would wait for further replicas
             address = primary.connection_pool.connection_kwargs
             node.execute_command("CLUSTER MEET", address["host"], address["port"], bus)
             own = primary.execute_command("CLUSTER MYID").decode()
