@@ -1,9 +1,9 @@
 """Audit chains under faults: however processes and connections die, what is in the database is sound."""
 
 import asyncio
+import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from logweir.sinks.sql.sink import SqlSink
 from logweir.sinks.tamper_evidence import Tally
 from servers import FaultProxy, Server
 from support.chains import KEY, Place, audit_event, findings
+from support.forked import fork
+from support.programs import ended_with_the_test
 from support.sql import table_name
 
 PROGRAM = """
-import asyncio, sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
+import asyncio
 from support.chains import KEY, Place, audit_event
 
 async def work(sink, number):
@@ -74,11 +74,10 @@ async def write_at_last(sink: SqlSink, batch: list[Event]) -> None:
 
 def start(place: Place, folder: Path) -> subprocess.Popen[str]:
     """A process with four workers that write until they are killed."""
-    tests = str(Path(__file__).parents[1])
-    path = folder / "writer.py"
-    path.write_text(PROGRAM.format(tests=tests, name=place.name, url=place.url, table=place.table))
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(path)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    code = PROGRAM.format(name=place.name, url=place.url, table=place.table)
+    with (folder / "stderr.txt").open("a") as errors:
+        made = fork({"code": code}, [], cwd=folder, env=os.environ, stdout=True, stderr=errors)
+        return ended_with_the_test(made)
 
 
 def wait_and_kill(process: subprocess.Popen[str], writes: int) -> None:

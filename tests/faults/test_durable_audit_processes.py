@@ -259,6 +259,7 @@ def gunicorn(directory: Path, *, preload: bool) -> Iterator[str]:
             print(line, end="", flush=True)
         sys.exit(process.wait())
         """,
+        anew=True,
     )
     assert process.stdout is not None
     try:

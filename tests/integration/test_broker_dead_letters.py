@@ -17,6 +17,7 @@ import logweir
 from logweir.cli.app import app
 from logweir.config.loading import load_config
 from logweir.config.sinks import context_of
+from logweir.delivery.brokers.dead_letters import BrokerLetters
 from logweir.delivery.brokers.making import make_broker, place_of
 from logweir.delivery.dead_letters import DeadLetters
 from logweir.event import Event
@@ -58,6 +59,11 @@ def _fresh() -> None:
     Refuses.stored.clear()
     Refuses.turn.set()
     Refuses.asked.clear()
+
+
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker look ten times as often what its broker has of dead letters."""
+    monkeypatch.setitem(BrokerLetters.__init__.__kwdefaults__, "period", 0.5)
 
 
 def over(url: str) -> dict[str, Any]:
@@ -165,7 +171,7 @@ def test_dead_letters_in_a_broker_are_dropped_one_by_one_or_all(tmp_path: Path, 
 def test_a_letter_is_kept_by_the_worker_while_redis_is_away_and_moved_when_it_is_back(
     tmp_path: Path, own_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("logweir.delivery.brokers.dead_letters._PERIOD", 0.5)
+    looks_often(monkeypatch)
     server = own_server("redis")
     hosts = Hosts(tmp_path, server.url)
     Refuses.turn.clear()
@@ -198,7 +204,7 @@ def test_letters_in_a_broker_are_bounded_as_those_on_a_disk_are(tmp_path: Path, 
 def test_a_worker_counts_what_its_broker_holds(
     tmp_path: Path, redis: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("logweir.delivery.queues.broker._WATCH", 0.5)
+    looks_often(monkeypatch)
     hosts = Hosts(tmp_path, redis.url)
     Refuses.turn.clear()
     with hosts.worker() as process:
