@@ -17,6 +17,7 @@ import logweir
 from logweir import Event, Kind
 from logweir.cli.app import app
 from logweir.testing.contract import make_event
+from support import loaded
 from support.code_blocks import RUN
 from support.tree import copy_tree
 
@@ -65,7 +66,7 @@ def test_the_python_of_a_page_runs(page: Path, initialised: Path, tmp_path: Path
         (tmp_path / "all.py").write_text(text)
         programs = ["all.py"]
     for program in programs:
-        done = run(tmp_path, sys.executable, program)
+        done = loaded.run(tmp_path, "python", program)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
 
