@@ -17,7 +17,7 @@ import logweir
 from logweir import Event, Kind
 from logweir.cli.app import app
 from logweir.testing.contract import make_event
-from support import loaded
+from support import forked
 from support.code_blocks import RUN
 from support.tree import copy_tree
 
@@ -66,7 +66,7 @@ def test_the_python_of_a_page_runs(page: Path, initialised: Path, tmp_path: Path
         (tmp_path / "all.py").write_text(text)
         programs = ["all.py"]
     for program in programs:
-        done = loaded.run(tmp_path, "python", program)
+        done = forked.run(["python", program], cwd=tmp_path, env=os.environ)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from support import loaded
-
 CONFIG = """\
 data_dir: data
 audit: {chain: true}
@@ -45,8 +43,8 @@ def peaks(directory: Path, count: int) -> dict[str, int]:
     return {name: peak(directory, arguments) for name, arguments in COMMANDS.items()}
 
 
-#: The kernel's own count begins with what the program begins with, where that of a child that has ended (`ru_maxrss`)
-#: begins with the memory of the process that started it. What is imported beforehand is less than a command needs.
+#: The kernel's own count begins anew with the program, where that of a child that has ended (`ru_maxrss`)
+#: begins with the memory of the process that started it.
 MEASURED = """
 import sys
 from pathlib import Path
@@ -63,14 +61,13 @@ finally:
 
 
 def peak(directory: Path, arguments: list[str]) -> int:
-    (directory / "measured.py").write_text(MEASURED)
-    program = ["measured.py", *arguments]
-    if arguments[0] == "archive":  # the largest, and near to the most: without what others import
-        done = subprocess.run(
-            [sys.executable, *program], cwd=directory, capture_output=True, text=True, check=False
-        )
-    else:
-        done = loaded.run(directory, "python", *program)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return int((directory / "peak.txt").read_text()) * 1024
 

@@ -96,7 +96,7 @@ def test_the_tutorial_leaves_after_each_step_what_it_says(
                 folder,
                 ours,
                 {"docker stop mysql": way.refuse, "docker start mysql": way.clear},
-                loaded=True,
+                forked=True,
             )
         )
     finally:
@@ -113,6 +113,6 @@ def test_an_example_leaves_what_its_page_says(example: str, folder: Path) -> Non
     if (ROOT / "examples" / example / "routing.yaml").exists():  # a program of its own; others are installed
         shutil.copytree(ROOT / "examples" / example, folder, dirs_exist_ok=True)
     port = str(machine.free_port())
-    follow(Session(f"examples/{example}/README.md", folder, {"8000": port}, loaded=True))
+    follow(Session(f"examples/{example}/README.md", folder, {"8000": port}, forked=True))
     tables = {name for path in folder.glob("*.db") for name in tables_in(path)}
     assert not {name for name in tables if not name.startswith(OWN_TABLES)}

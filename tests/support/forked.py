@@ -9,25 +9,29 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any, Never
 
-__all__ = ["Forked", "fork"]
+__all__ = ["Forked", "fork", "run"]
 
 TESTS = Path(__file__).parents[1]
 _LOADED = (
-    "aiosqlite", "aiosqlite.context", "asyncio", "random", "redis.asyncio.cluster", "sqlalchemy.dialects.sqlite.aiosqlite",
-    "sqlalchemy.ext.asyncio", "structlog", "textwrap", "yaml", "logweir.auditing.record", "logweir.cli.app",
-    "logweir.cli.worker", "logweir.config.loading", "logweir.delivery.brokers.making", "logweir.runtime.from_broker",
-    "logweir.runtime.worker_process", "support.consumers",
+    "aiosqlite", "asyncio", "random", "redis.asyncio.cluster", "sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.ext.asyncio",
+    "structlog", "textwrap", "yaml", "logweir.__main__", "logweir.auditing.record", "logweir.config.loading",
+    "logweir.delivery.brokers.making", "logweir.runtime.current", "logweir.runtime.from_broker", "logweir.runtime.worker_process",
+    "logweir.sinks.file.sink", "logweir.sinks.sql.sink", "support.consumers",
 )  # fmt: skip
 _LONGEST = 1 << 18
 
@@ -61,14 +65,14 @@ class Forked(subprocess.Popen[str]):
 
     def _ended(self, timeout: float | None) -> int | None:
         if self.returncode is None and select.select([self._end], [], [], timeout)[0]:
-            self.returncode = os.waitstatus_to_exitcode(_origin().ask({"ended": self.pid}))
+            self.returncode = os.waitstatus_to_exitcode(_origin().status(self.pid))
             os.close(self._end)
         return None if self.returncode is None else int(self.returncode)
 
 
 def fork(
-    run: Mapping[str, str],
-    arguments: list[str],
+    begin: Mapping[str, str],
+    arguments: Sequence[str],
     *,
     cwd: Path,
     env: Mapping[str, str],
@@ -78,7 +82,7 @@ def fork(
     """Start a process.
 
     Args:
-        run: Its ``code``, or the name of its ``module``.
+        begin: What it runs: its ``code``, the name of a ``module``, the path of a ``program``, or a ``command``.
         arguments: What is in ``sys.argv`` behind the name.
         cwd: Where it runs.
         env: Its environment.
@@ -86,12 +90,39 @@ def fork(
         stderr: A file for what it says.
     """
     reading, writing = os.pipe() if stdout else (-1, os.open(os.devnull, os.O_WRONLY))
-    what = {**run, "argv": arguments, "cwd": str(cwd), "env": dict(env)}
     try:
-        pid = _origin().ask(what, writing, stderr.fileno())
+        pid = _origin().fork(begin, arguments, cwd, env, writing, stderr.fileno())
     finally:
         os.close(writing)
     return Forked(pid, os.fdopen(reading) if stdout else None)
+
+
+def run(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], together: bool = False, timeout: float = 350
+) -> subprocess.CompletedProcess[str]:
+    """Run ``logweir ...`` or ``python program.py ...`` to its end, as ``subprocess.run`` does.
+
+    Args:
+        command: Its words.
+        cwd: Where it runs.
+        env: Its environment.
+        together: Its errors are among what it prints.
+        timeout: After how many seconds it is killed.
+    """
+    name, *arguments = command
+    begin = {"command": name} if name == "logweir" else {"program": arguments.pop(0)}
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        said = out if together else err
+        process = Forked(_origin().fork(begin, arguments, cwd, env, out.fileno(), said.fileno()), None)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, status, out.read(), err.read())
 
 
 class _Origin:
@@ -104,15 +135,8 @@ class _Origin:
         self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-W",
-                    "ignore::DeprecationWarning",
-                    "-m",
-                    "support.forked",
-                    str(theirs.fileno()),
-                ],
-                env={**os.environ, "PYTHONPATH": str(TESTS)},
+                [sys.executable, "-P", "-W", "ignore::DeprecationWarning", __file__, str(theirs.fileno())],
+                cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -120,8 +144,22 @@ class _Origin:
             )
         atexit.register(self.close)
 
-    def ask(self, what: Mapping[str, Any], *files: int) -> int:
-        """Ask it something, with open files for a new process; returns its answer."""
+    def fork(
+        self,
+        begin: Mapping[str, str],
+        arguments: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        *files: int,
+    ) -> int:
+        """Start a process with these files for its output and its errors; returns its id."""
+        return self._ask({**begin, "argv": [*arguments], "cwd": str(cwd), "env": dict(env)}, *files)
+
+    def status(self, pid: int) -> int:
+        """How a process has ended, as ``os.waitpid`` gives it."""
+        return self._ask({"ended": pid})
+
+    def _ask(self, what: Mapping[str, Any], *files: int) -> int:
         message = json.dumps(what).encode()
         with self._lock:
             socket.send_fds(self._socket, [message], files)
@@ -133,13 +171,9 @@ class _Origin:
         self._process.wait()
 
 
-_origins: list[_Origin] = []
-
-
+@cache
 def _origin() -> _Origin:
-    if not _origins:
-        _origins.append(_Origin())
-    return _origins[0]
+    return _Origin()
 
 
 def _serve(asked: socket.socket) -> dict[str, Any]:
@@ -163,23 +197,60 @@ def _serve(asked: socket.socket) -> dict[str, Any]:
             return what
 
 
-def _main(asked: int) -> None:
-    for name in _LOADED:
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
-    what = _serve(socket.socket(fileno=asked))
+def _become(what: Mapping[str, Any]) -> None:
+    """Run what was asked for, as an interpreter that has begun with it would."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(what["cwd"])
     os.environ.clear()
     os.environ.update(what["env"])
-    sys.path[0] = ""
-    sys.argv = ["", *what["argv"]]
-    if "module" in what:
-        runpy.run_module(what["module"], run_name="__main__", alter_sys=True)
+    sys.path[:0] = [path for path in what["env"].get("PYTHONPATH", "").split(":") if path]
+    if "command" in what:
+        _run_command(what["command"], what["argv"])
+    elif "program" in what:
+        _run_program(what["program"], what["argv"])
     else:
-        exec(compile(what["code"], "<string>", "exec"), sys.modules["__main__"].__dict__)
+        sys.path.insert(0, "")
+        sys.argv = ["", *what["argv"]]
+        if "module" in what:
+            runpy.run_module(what["module"], run_name="__main__", alter_sys=True)
+        else:
+            exec(compile(what["code"], "<string>", "exec"), _new_main().__dict__)
+
+
+def _run_command(name: str, arguments: list[str]) -> None:
+    folder = Path(sys.executable).parent
+    sys.path.insert(0, str(folder))
+    sys.argv = [str(folder / name), *arguments]
+    from logweir.__main__ import main
+
+    main()
+
+
+def _run_program(path: str, arguments: list[str]) -> None:
+    sys.path.insert(0, str(Path(path).parent.absolute()))
+    sys.argv = [path, *arguments]
+    _new_main().__file__ = path
+    exec(compile(Path(path).read_bytes(), path, "exec"), sys.modules["__main__"].__dict__)
+
+
+def _new_main() -> ModuleType:
+    module = sys.modules["__main__"] = ModuleType("__main__")
+    return module
+
+
+def _load() -> None:
+    """Import what nearly all of them import at some time."""
+    import logweir.cli
+
+    commands = [f"logweir.cli.{each.name}" for each in pkgutil.iter_modules(logweir.cli.__path__)]
+    sys.path.insert(0, str(TESTS))
+    for name in (*commands, *_LOADED):
+        importlib.import_module(name)
+    sys.path.remove(str(TESTS))
+    gc.collect()
+    gc.freeze()
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]))
+    _load()
+    _become(_serve(socket.socket(fileno=int(sys.argv[1]))))

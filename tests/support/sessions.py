@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support import loaded
+from support import forked
 
 ROOT = Path(__file__).parents[2]
 #: What a page has the reader type, and no test does: it asks the network, or the machine has it already.
@@ -81,15 +81,15 @@ class Session:
         folder: Where its files and commands are.
         instead: What the page names, and what this machine has instead: addresses of servers.
         done: What is done here for a command of SKIPPED, such as one that stops a server.
-        loaded: Whether commands begin in a process that has imported what they need, which takes a fifth of the time: for
-            long pages, and none that are about the first start.
+        forked: Whether commands are forked from a process that has imported what they need, which takes a fifth of the
+            time: for long pages, and none that are about the first start.
     """
 
     page: str
     folder: Path
     instead: Mapping[str, str] = field(default_factory=dict)
     done: Mapping[str, Callable[[], object]] = field(default_factory=dict)
-    loaded: bool = False
+    forked: bool = False
     _beside: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def play(self) -> list[tuple[str, str, str]]:
@@ -120,10 +120,10 @@ class Session:
         return printed
 
     def _run(self, command: str) -> str:
-        if self.loaded and not _IN_A_SHELL.search(command):
+        if self.forked and not _IN_A_SHELL.search(command):
             words = shlex.split(self._here(command))
             environment = self._environment()
-            done = loaded.run(self.folder, *words, environment=environment, together=True, timeout=100)
+            done = forked.run(words, cwd=self.folder, env=environment, together=True, timeout=100)
             text = done.stdout
         else:
             process = self._start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -1,6 +1,7 @@
 """Directories of queues that a reload left: noted until they are empty."""
 
 import errno
+import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,6 +32,44 @@ def test_a_note_lasts_until_it_is_forgotten(tmp_path: Path) -> None:
     forget(here, there)
     forget(here, there)
     assert noted(here) == {other}
+
+
+def test_a_process_that_ends_in_the_middle_of_a_note_leaves_no_other_file_and_no_other_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+
+    def ends(_descriptor: int) -> NoReturn:
+        raise SystemExit
+
+    monkeypatch.setattr("os.fsync", ends)
+    with pytest.raises(SystemExit):
+        note(here, there)
+    monkeypatch.undo()
+    (left,) = here.iterdir()
+    assert left.suffix == ".former"
+    for kept in (0, len(str(tmp_path))):  # what of it was written, if the machine ended
+        os.truncate(left, kept)
+        assert noted(here) == set()
+        note(here, there)
+        assert noted(here) == {there}
+
+
+def test_who_notes_the_same_at_the_same_time_does_not_take_the_note_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a reload and the housekeeping behind it do."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    sync = os.fsync
+
+    def overtaken(descriptor: int) -> None:
+        monkeypatch.undo()
+        sync(descriptor)
+        note(here, there)
+
+    monkeypatch.setattr("os.fsync", overtaken)
+    note(here, there)
+    assert noted(here) == {there}
 
 
 def test_the_next_process_takes_over_what_was_noted_and_what_that_had_noted(tmp_path: Path) -> None:
