@@ -243,24 +243,37 @@ def test_eager_tasks_are_spans_of_their_callers_trace(tmp_path: Path) -> None:
     assert events["outside"][0].trace_id is None
 
 
-@pytest.mark.parametrize(("task", "error"), [("dies", "WorkerLostError"), ("hangs", "TimeLimitExceeded")])
-def test_a_task_whose_process_is_killed_is_logged_as_failed_with_its_trace(
-    tmp_path: Path, task: str, error: str
-) -> None:
+KILLED = {"dies": "WorkerLostError", "hangs": "TimeLimitExceeded"}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory, redis: Server) -> Path:
+    """Where a worker has logged the tasks whose process was killed, one after the other."""
+    folder = tmp_path_factory.mktemp("killed")
     code = f"""
     from shop import *
     with logweir.context.extract({{"traceparent": "00-{TRACE}-00f067aa0ba902b7-01"}}, user_id=7):
-        lost = {task}.delay()
-    try:
-        lost.get(timeout=90)
-    except Exception as error:
-        print(type(error).__name__)
+        lost = [dies.delay(), hangs.delay()]
+    for each in lost:
+        try:
+            each.get(timeout=90)
+        except Exception as error:
+            print(type(error).__name__)
     """
-    with worker(tmp_path, "--concurrency", "1", "--pool", "prefork") as printed:
-        status, out, errors = run_program(tmp_path, code, config=CONFIG, timeout=110)
-        assert (status, out) == (0, f"{error}\n"), errors + printed.read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHOP_REDIS", redis.url)
+        with worker(folder, "--concurrency", "1", "--pool", "prefork") as printed:
+            status, out, errors = run_program(folder, code, config=CONFIG, timeout=110)
+            assert (status, out.split()) == (0, [*KILLED.values()]), errors + printed.read_text()
+    return folder
+
+
+@pytest.mark.parametrize(("task", "error"), KILLED.items())
+def test_a_task_whose_process_is_killed_is_logged_as_failed_with_its_trace(
+    killed: Path, task: str, error: str
+) -> None:
     # A process that took too long is asked to end first, and may log its own end.
-    events = by_name(stored(tmp_path))["celery.task"]
+    events = by_name(stored(killed))["celery.task"]
     assert {event.trace_id for event in events} == {TRACE}
     (event,) = [event for event in events if event.fields.get("error_type") == error]
     fields = event.fields
