@@ -123,8 +123,8 @@ print(json.dumps({
 def test_what_a_sink_misses_while_it_is_down_is_delivered_in_order_and_memory_stays_flat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SECONDS_DOWN", "60" if LONG else "3")
-    report = json.loads(" ".join(durable.run(tmp_path, DOWN, timeout=300)))
+    monkeypatch.setenv("SECONDS_DOWN", "60" if LONG else "5")
+    report = json.loads(" ".join(durable.run(tmp_path, DOWN, timeout=300, anew=True)))
     (early, first), (late, count) = report["early"], report["late"]
     assert count > first > 100
     # Memory holds a window of what waits; a kilobyte for each event would show.
