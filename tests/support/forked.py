@@ -26,12 +26,12 @@ from typing import IO, Any, Never
 
 __all__ = ["Forked", "fork", "run"]
 
-TESTS = Path(__file__).parents[1]
 _LOADED = (
     "aiosqlite", "asyncio", "random", "redis.asyncio.cluster", "sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.ext.asyncio",
     "structlog", "textwrap", "yaml", "logweir.__main__", "logweir.auditing.record", "logweir.config.loading",
-    "logweir.delivery.brokers.making", "logweir.runtime.current", "logweir.runtime.from_broker", "logweir.runtime.worker_process",
-    "logweir.sinks.file.sink", "logweir.sinks.sql.sink", "support.consumers",
+    "logweir.delivery.brokers.kafka", "logweir.delivery.brokers.making", "logweir.delivery.brokers.redis", "logweir.runtime.current",
+    "logweir.runtime.from_broker", "logweir.runtime.pipeline", "logweir.runtime.worker_process", "logweir.sinks.file.sink",
+    "logweir.sinks.sql.sink",
 )  # fmt: skip
 _LONGEST = 1 << 18
 
@@ -243,10 +243,8 @@ def _load() -> None:
     import logweir.cli
 
     commands = [f"logweir.cli.{each.name}" for each in pkgutil.iter_modules(logweir.cli.__path__)]
-    sys.path.insert(0, str(TESTS))
     for name in (*commands, *_LOADED):
         importlib.import_module(name)
-    sys.path.remove(str(TESTS))
     gc.collect()
     gc.freeze()
 
