@@ -120,7 +120,10 @@ def test_a_bucket_that_is_missing_is_reported_and_nothing_is_deleted(tmp_path: P
     assert asyncio.run(held(config)) == bare(events)
 
 
-def test_a_store_that_nobody_serves_is_reported_without_its_credentials() -> None:
+def test_a_store_that_nobody_serves_is_reported_without_its_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # what is said of it is the same after one
     place = storage("http://127.0.0.1:9", "s3://bucket/audit")
     with pytest.raises(ArchiveError, match="s3://bucket/audit") as raised:
         place.read(place.path("x"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from support import hostile
 from support.waiting import eventually
 
 pytestmark = pytest.mark.busy
+LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 
 FAST = {"initial": "1ms", "max": "5ms", "timeout": "5s"}
 
@@ -79,19 +81,21 @@ def test_d3_delivery_goes_on_after_a_sink_disturbed_its_loop(
     assert [record for record in caplog.records if "sink" in record.getMessage()], "nothing was reported"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "kind", ["BlocksTheLoop", "Sleeps", "NeverCloses", "BlocksInClose", "SwallowsCancellation"]
 )
-def test_d3_a_stop_of_three_seconds_takes_no_more_than_four(kind: str) -> None:
+def test_d3_a_stop_takes_no_more_than_a_second_longer_than_it_may(kind: str) -> None:
     logweir.start(config(kind, queue={"type": "disk"}))
     logweir.get_logger().info("first")
     if "Close" not in kind:
         assert hostile.begun.wait(20.0)
     else:
         eventually(lambda: stored("bad") == {"first"})
+    seconds = 3.0 if LONG else 1.0
     before = time.monotonic()
-    logweir.stop(timeout=3.0)
-    assert time.monotonic() - before < 4.0
+    logweir.stop(timeout=seconds)
+    assert time.monotonic() - before < seconds + 1.0
 
 
 def in_sync_code(service: logweir.LogService) -> None:
