@@ -1,10 +1,11 @@
 """The examples where something that they need is missing: one sentence, as from the command line."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
+
+from support import forked
 
 
 @pytest.mark.parametrize(
@@ -31,13 +32,8 @@ def test_what_is_missing_is_said_without_a_traceback(
     tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
     name, *rest = arguments
-    done = subprocess.run(
-        [sys.executable, "-m", f"logweir.examples.{name}", *rest],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
+    done = forked.run(
+        ["python", "-m", f"logweir.examples.{name}", *rest], cwd=tmp_path, env=os.environ, timeout=110
     )
     assert done.returncode == code
     assert message.format(folder=tmp_path) in done.stderr

@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -25,6 +23,7 @@ from logweir.runtime.worker_process import WorkerProcess
 from logweir.sinks.contract import Sink, SinkConfig
 from logweir.sinks.results import Health, HealthStatus, WriteResult
 from servers import Server
+from support import forked
 from support.waiting import eventually
 
 
@@ -261,15 +260,10 @@ def test_the_circuit_shows_in_metrics_top_and_check(tmp_path: Path, monkeypatch:
 
 
 def test_the_example_shows_an_outage_from_its_beginning_to_its_end(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "logweir.examples.fallback"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-        env={**os.environ, "COLUMNS": "200"},
-    )
+    environment = {**os.environ, "COLUMNS": "200"}
+    command = ["python", "-m", "logweir.examples.fallback"]
+    done = forked.run(command, cwd=tmp_path, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "before the outage: the circuit is closed; the store has 3 events, the fallback 0",
         "during the outage: the circuit is open; the store has 3 events, the fallback 5",

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from logweir.encoding.events import decode_event
+from support import forked
 from support.log_runs import ran
 from support.programs import ended_with_the_test
 from support.waiting import eventually, whole_lines
@@ -46,9 +47,15 @@ def start(folder: Path, *arguments: str, **options: object) -> subprocess.Popen[
 
 
 def run_with_input(folder: Path, *arguments: str, stdin: bytes) -> tuple[int, str]:
-    process = start(folder, *arguments, stdin=subprocess.PIPE)
-    said, _ = process.communicate(stdin, timeout=120)
-    return process.returncode, " ".join(said.decode().split())
+    done = forked.run(
+        ["logweir", "run", *arguments],
+        cwd=folder,
+        env=os.environ,
+        stdin=stdin,
+        together=True,
+        timeout=120,
+    )
+    return done.returncode, " ".join(done.stdout.split())
 
 
 def stored(folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -89,40 +90,70 @@ def fork(
         stdout: Whether what it writes there can be read.
         stderr: A file for what it says.
     """
-    reading, writing = os.pipe() if stdout else (-1, os.open(os.devnull, os.O_WRONLY))
-    try:
-        pid = _origin().fork(begin, arguments, cwd, env, writing, stderr.fileno())
-    finally:
-        os.close(writing)
+    with open(os.devnull, "r+") as nothing:
+        reading, writing = os.pipe() if stdout else (-1, os.dup(nothing.fileno()))
+        try:
+            pid = _origin().fork(begin, arguments, cwd, env, nothing.fileno(), writing, stderr.fileno())
+        finally:
+            os.close(writing)
     return Forked(pid, os.fdopen(reading) if stdout else None)
 
 
 def run(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], together: bool = False, timeout: float = 350
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: bytes = b"",
+    together: bool = False,
+    timeout: float = 350,
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``logweir ...`` or ``python program.py ...`` to its end, as ``subprocess.run`` does.
+    """Run ``logweir ...``, ``python program.py ...`` or ``python -m module ...`` to its end, as ``subprocess.run`` does.
 
     Args:
         command: Its words.
         cwd: Where it runs.
         env: Its environment.
+        stdin: What it reads, out of a pipe.
         together: Its errors are among what it prints.
         timeout: After how many seconds it is killed.
     """
-    name, *arguments = command
-    begin = {"command": name} if name == "logweir" else {"program": arguments.pop(0)}
+    reading, writing = os.pipe()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         said = out if together else err
-        process = Forked(_origin().fork(begin, arguments, cwd, env, out.fileno(), said.fileno()), None)
+        begin, arguments = _begin(command)
+        pid = _origin().fork(begin, arguments, cwd, env, reading, out.fileno(), said.fileno())
+        os.close(reading)
+        feeder = threading.Thread(target=_feed, args=(writing, stdin))
+        feeder.start()
+        process = Forked(pid, None)
         try:
             status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
+        except BaseException:  # that of a test that takes too long, too
             process.kill()
             process.wait()
             raise
+        finally:
+            feeder.join()
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(command, status, out.read(), err.read())
+
+
+def _begin(command: Sequence[str]) -> tuple[dict[str, str], Sequence[str]]:
+    match command:
+        case ["logweir", *arguments]:
+            return {"command": "logweir"}, arguments
+        case [_, "-m", module, *arguments]:
+            return {"module": module}, arguments
+        case [_, program, *arguments]:
+            return {"program": program}, arguments
+    raise ValueError(f"neither logweir nor Python: {command}")
+
+
+def _feed(pipe: int, text: bytes) -> None:
+    with suppress(BrokenPipeError), os.fdopen(pipe, "wb") as end:
+        end.write(text)
 
 
 class _Origin:
@@ -152,7 +183,7 @@ class _Origin:
         env: Mapping[str, str],
         *files: int,
     ) -> int:
-        """Start a process with these files for its output and its errors; returns its id."""
+        """Start a process with these files for its input, its output and its errors; returns its id."""
         return self._ask({**begin, "argv": [*arguments], "cwd": str(cwd), "env": dict(env)}, *files)
 
     def status(self, pid: int) -> int:
@@ -179,7 +210,7 @@ def _origin() -> _Origin:
 def _serve(asked: socket.socket) -> dict[str, Any]:
     """Fork whenever somebody asks; returns what is to be run, in the process that is to run it."""
     while True:
-        message, files, _, _ = socket.recv_fds(asked, _LONGEST, 2)
+        message, files, _, _ = socket.recv_fds(asked, _LONGEST, 3)
         if not message:
             sys.exit()
         what: dict[str, Any] = json.loads(message)
@@ -191,7 +222,7 @@ def _serve(asked: socket.socket) -> dict[str, Any]:
                 os.close(file)
         else:
             asked.close()
-            for number, file in enumerate(files, start=1):
+            for number, file in enumerate(files):
                 os.dup2(file, number)
                 os.close(file)
             return what

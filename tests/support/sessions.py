@@ -25,7 +25,7 @@ SKIPPED = ("docker", "pip ", "make ", "git ", "python3 -m venv", ". .venv")
 #: Whose answer may come a moment late, because events are on their way.
 _READS = re.compile(r"^(logweir (query|trace|broker)|curl|cat) ?")
 #: What needs a shell, or is a program of its own in any case.
-_IN_A_SHELL = re.compile(r"^(?!logweir |python \w+\.py)|[|><&$*]")
+_IN_A_SHELL = re.compile(r"^(?!logweir |python (\w+\.py|-m logweir\.examples\.))|[|><&$*]")
 _PATIENCE = 3.0 if os.environ.get("LOGWEIR_SESSIONS") == "write" else 90.0
 #: Where the reader of the pages is; ``folder`` is as long, so that tables break their lines alike.
 _READERS_FOLDER = "/home/ann/shop"
