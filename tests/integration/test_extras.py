@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from distribution import smoke
-from distribution.build import build
 from distribution.environments import environment, try_out, unpacked
+from support import builds
 from support.tree import ROOT
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -16,9 +16,8 @@ SMOKE = Path(smoke.__file__)
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built")
-    _, wheel = build(folder)
-    return unpacked(wheel, folder / "site")
+    _, wheel = builds.built(tmp_path_factory)
+    return unpacked(wheel, tmp_path_factory.mktemp("site"))
 
 
 def test_each_extra_is_tried() -> None:

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 
 import logweir
 from distribution.build import build, checksums
+from support import builds
 from support.tree import ROOT, tracked
 
 TREE = tracked()
@@ -43,10 +44,10 @@ def ours() -> list[PurePosixPath]:
     ]
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+@pytest.fixture(name="built", scope="module")
+def _built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The source distribution and the wheel, built with no network."""
-    return build(tmp_path_factory.mktemp("built"))
+    return builds.built(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
