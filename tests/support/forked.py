@@ -90,7 +90,7 @@ def fork(
         stdout: Whether what it writes there can be read.
         stderr: A file for what it says.
     """
-    with open(os.devnull, "r+") as nothing:
+    with Path(os.devnull).open("r+") as nothing:
         reading, writing = os.pipe() if stdout else (-1, os.dup(nothing.fileno()))
         try:
             pid = _origin().fork(begin, arguments, cwd, env, nothing.fileno(), writing, stderr.fileno())
