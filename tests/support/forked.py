@@ -243,6 +243,7 @@ def _become(what: Mapping[str, Any]) -> None:
         sys.path.insert(0, "")
         sys.argv = ["", *what["argv"]]
         if "module" in what:
+            sys.modules.pop(f"{what['module']}.__main__", None)  # it runs under another name
             runpy.run_module(what["module"], run_name="__main__", alter_sys=True)
         else:
             exec(compile(what["code"], "<string>", "exec"), _new_main().__dict__)

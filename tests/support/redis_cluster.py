@@ -67,10 +67,24 @@ def replica(url: str, folder: Path) -> Iterator[Redis]:
             eventually(lambda: own in str(node.execute_command("CLUSTER NODES")), 30)
             node.execute_command("CLUSTER REPLICATE", own)
             eventually(lambda: node.info("replication").get("master_link_status") == "up", 30)
+            _wait_until_all_know(url, node.execute_command("CLUSTER MYID").decode())
             yield node
     finally:
         process.kill()
         process.wait()
+
+
+def _wait_until_all_know(url: str, replica_id: str) -> None:
+    """Wait for those who must vote for it; a node that dies before they have heard of it takes it along."""
+    with RedisCluster.from_url(url) as cluster:
+        for each in cluster.get_primaries():
+            with Redis(host=each.host, port=each.port) as voter:
+                eventually(lambda: _is_replica(voter, replica_id), 30)
+
+
+def _is_replica(voter: Redis, replica_id: str) -> bool:
+    nodes = voter.execute_command("CLUSTER NODES").values()
+    return any(each["node_id"] == replica_id and "slave" in each["flags"] for each in nodes)
 
 
 def _answers(node: Redis) -> bool:
