@@ -38,7 +38,7 @@ def _sick_until_healed() -> Iterator[None]:
 
 
 class Looking(Interruption):
-    """Counts the looks at files that had nothing new."""
+    """Counts the looks at files that had nothing new, and looks more often than a run on its own."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Looking(Interruption):
 
     def wait(self, seconds: float) -> None:
         self.looks += 1
-        super().wait(seconds)
+        super().wait(seconds / 4)
 
 
 class Following:
