@@ -76,7 +76,8 @@ def start(place: Place, folder: Path) -> subprocess.Popen[str]:
     """A process with four workers that write until they are killed."""
     code = PROGRAM.format(name=place.name, url=place.url, table=place.table)
     with (folder / "stderr.txt").open("a") as errors:
-        made = fork({"code": code}, [], cwd=folder, env=os.environ, stdout=True, stderr=errors)
+        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        made = fork({"code": code}, [], cwd=folder, env=env, stdout=True, stderr=errors)
         return ended_with_the_test(made)
 
 

@@ -361,7 +361,7 @@ def test_a_pause_lies_between_its_floor_and_its_ceiling(
 
 
 @given(data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 async def test_every_event_settles_exactly_once_whatever_the_sink_answers(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
