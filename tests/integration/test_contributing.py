@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.programs import PYTEST
 from support.tree import ROOT, copy_tree, use_bytecode
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
@@ -63,23 +64,12 @@ def test_a_worked_example_works(part: str, tmp_path: Path) -> None:
     modules = [name for _, name, _ in BLOCK.findall(EXAMPLES[part]) if name.endswith(".py")]
     # With plain assertions, of which pytest would compile another form for all of the packages; they hold or not all the same.
     for command in (
-        [
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:randomly",
-            "-p",
-            "no:faker",
-            "--assert=plain",
-            *tests,
-        ],
-        ["ruff", "check", *modules],
-        ["ruff", "format", "--check", *modules],
+        [*PYTEST, "--assert=plain", *tests],
+        [sys.executable, "-m", "ruff", "check", *modules],
+        [sys.executable, "-m", "ruff", "format", "--check", *modules],
     ):
         done = subprocess.run(
-            [sys.executable, "-m", *command],
+            command,
             cwd=root,
             env=environment,
             capture_output=True,

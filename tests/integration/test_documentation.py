@@ -19,6 +19,7 @@ from logweir.cli.app import app
 from logweir.testing.contract import make_event
 from support import forked
 from support.code_blocks import RUN
+from support.programs import PYTEST
 from support.tree import copy_tree
 
 ROOT = Path(__file__).parents[2]
@@ -102,18 +103,7 @@ def test_the_page_on_testing_does_what_it_says(tmp_path: Path) -> None:
     for block in blocks(page, "python"):
         (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
     (tmp_path / "routing.yaml").write_text(routing.replace("${LOKI_HOST}", "loki"))
-    done = run(
-        tmp_path,
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:faker",
-        "test_shop.py",
-    )
+    done = run(tmp_path, *PYTEST, "test_shop.py")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
     assert not (tmp_path / "audit.db").exists()
 
@@ -228,20 +218,7 @@ def test_the_custom_sink_of_the_documentation_keeps_the_contract(tmp_path: Path)
         assert name
         (tmp_path / name[1]).write_text(block)
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
-    done = run(
-        tmp_path,
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "-p",
-        "no:faker",
-        ".",
-    )
+    done = run(tmp_path, *PYTEST, ".")
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout
 

@@ -4,14 +4,13 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
 
-from support.programs import CONFIG, names, run_program, start_program, stored
+from support.programs import CONFIG, PYTEST, names, run_program, start_program, stored
 
 pytestmark = pytest.mark.busy
 
@@ -88,16 +87,7 @@ def test_sigint_drains_on_its_way_out(tmp_path: Path) -> None:
 
 def test_x4_tests_are_green_where_their_parent_ignores_the_signals_that_they_send(tmp_path: Path) -> None:
     test = f"{__file__}::{test_sigint_drains_on_its_way_out.__name__}"
-    pytest_run = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--basetemp",
-        str(tmp_path / "its"),
-    ]
+    pytest_run = [*PYTEST, "--basetemp", str(tmp_path / "its")]
     trap = f"trap '' INT TERM HUP; exec {shlex.join([*pytest_run, test])}"  # as nohup and a script's `&` do
     done = subprocess.run(
         ["sh", "-c", trap],

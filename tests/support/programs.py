@@ -33,6 +33,11 @@ from pydantic import BaseModel, TypeAdapter
 """
 
 
+#: pytest as a program, without the plug-ins that tests started by tests have no use for.
+PYTEST = (
+    sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:faker",
+)  # fmt: skip
+
 _started: list[subprocess.Popen[str]] = []
 
 

@@ -55,9 +55,8 @@ def learn_classes(kind: ServerKind, data: Path, guard: Guard) -> None:
             )
             server.start()
             server.stop()
-            if (
-                made.exists()
-            ):  # else it was too slow for the deadline of a stop, and the next session tries again
+            # Where a stop took too long there is none, and the next session tries again.
+            if made.exists():
                 made.rename(archive)
 
 
