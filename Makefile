@@ -9,7 +9,7 @@ SPHINX := $(BIN)/python -m sphinx -c docs --doctree-dir .build/doctrees --fresh-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test busy soak mutants check format-check lint types layers $(TYPES) docs links api reference pictures format \
+.PHONY: help demo servers test test-all busy soak mutants check format-check lint types layers $(TYPES) docs links api reference pictures format \
 	bench bench-servers bench-growth bench-engine dist release compat lock clean
 
 help: ## list the commands
@@ -38,8 +38,14 @@ demo: $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.demo) ## a
 servers: $(VENV)/.installed ## the real servers that tests use, installed or built (once, some minutes)
 	PYTHONPATH=tests $(BIN)/python -m servers
 
-test: $(VENV)/.installed ## all tests in two processes, soak tests in their short form
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Three processes for two cores: much of the time of a test goes by in a server.
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/.installed ## the tests, in twenty minutes: without the slow ones that few changes can break
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.installed ## all tests, as CI runs them, soak tests in their short form
+	$(PYTEST)
 
 busy: $(VENV)/.installed ## the tests that depend on time, three times beside eight processes that are at work; BUSY="--times 1"
 	PYTHONPATH=tests $(BIN)/python -m support.busy $(BUSY)

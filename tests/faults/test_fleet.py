@@ -102,6 +102,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3600 if LONG else 240)
 @pytest.mark.parametrize("broker", BROKERS)
 def test_two_workers_share_a_load_evenly_and_no_process_grows(

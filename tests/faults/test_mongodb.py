@@ -196,6 +196,7 @@ async def test_the_server_deletes_what_has_expired_and_keeps_what_has_not(
         await sink.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_memory_stays_flat_over_writes_and_over_failures(
     mongodb: Any, proxy: Any, collection: str, driver: str

@@ -226,6 +226,7 @@ async def test_events_of_a_skewed_clock_are_stored_once(server: Any, name: str, 
     assert_all_there_once(server, name, len(batch))
 
 
+@pytest.mark.slow
 @once_is_enough
 async def test_memory_stays_flat_over_writes_and_over_failures(server: Any, proxy: Any, name: str) -> None:
     fault = proxy(server)

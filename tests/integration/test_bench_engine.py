@@ -14,6 +14,7 @@ from servers.kinds import KINDS
 from support.public_api import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_what_is_measured_with_and_without_a_server_becomes_one_page(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "servers.bench_engine", "router", "broker", "nothing", "--quick"]

@@ -57,6 +57,7 @@ def killed_when(condition: Callable[[], object], command: list[str]) -> int:
     return process.returncode
 
 
+@pytest.mark.slow
 async def test_a_run_that_is_killed_and_resumed_has_every_event_once_and_every_answer_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +102,7 @@ def assert_all_is_measured(results: Results, backend: str, volume: int) -> None:
     assert results.backends[backend].counted
 
 
+@pytest.mark.slow
 async def test_a_batch_that_was_stored_though_nobody_noted_it_is_not_stored_again(tmp_path: Path) -> None:
     run = begin(tmp_path, "file")
     assert_all_is_measured(await run.go(), "file", BRIEF.volumes[0])
@@ -188,6 +190,7 @@ def test_options_that_cannot_be_are_answered_by_a_message_and_exit_code_2(
     assert message in " ".join(done.output.replace("│", "").split())
 
 
+@pytest.mark.slow
 async def test_the_time_that_the_right_answers_take_is_no_stores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

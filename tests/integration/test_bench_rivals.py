@@ -46,6 +46,7 @@ def tables(url: str, like: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_embedded_rivals_play_and_everything_they_logged_is_counted(tmp_path: Path) -> None:
     command = [sys.executable, "-c", IN_ONE_TURN, "bench", "rivals", "--profile", "tiny", "--events", "60"]
@@ -72,6 +73,7 @@ def test_the_embedded_rivals_play_and_everything_they_logged_is_counted(tmp_path
     assert [name for name in left if not name.endswith(".lock")] == []
 
 
+@pytest.mark.slow
 async def test_rivals_on_a_server_lose_nothing_and_leave_nothing(mysql: Server, tmp_path: Path) -> None:
     results = await play_all(tmp_path, [Spec("mysql", "mysql", mysql.url, tmp_path)], ONE_TURN, events=60)
     assert all("apt-get install" in entry.why and not entry.failed for entry in results.not_run)
@@ -84,6 +86,7 @@ async def test_rivals_on_a_server_lose_nothing_and_leave_nothing(mysql: Server, 
     assert tables(mysql.url, f"bench_{run}_%") == []
 
 
+@pytest.mark.slow
 async def test_rivals_on_a_victorialogs_are_counted_by_logsql(victorialogs: Server, tmp_path: Path) -> None:
     spec = Spec("logs", "loki", push_url(victorialogs.url), tmp_path)
     results = await play_all(tmp_path, [spec], ONE_TURN, events=60)
@@ -93,6 +96,7 @@ async def test_rivals_on_a_victorialogs_are_counted_by_logsql(victorialogs: Serv
     assert results.backends["logs"].server.startswith("VictoriaLogs")
 
 
+@pytest.mark.slow
 async def test_a_rival_that_is_not_installed_and_a_server_that_is_not_there_are_said_and_the_rest_plays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from logweir.benchmarks.suite.truth import CLASSES
 from servers import Server
 from support import victorialogs as store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "name",

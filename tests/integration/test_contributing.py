@@ -53,6 +53,7 @@ def test_there_is_an_example_of_each_part() -> None:
     assert list(EXAMPLES) == ["sink", "command", "condition of `match`", "metric", "queue"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", EXAMPLES)
 def test_a_worked_example_works(part: str, tmp_path: Path) -> None:
     root = copy_tree(tmp_path / "copy")

@@ -195,6 +195,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tree
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # builds, installs and runs the demo
 def test_the_page_on_releases_does_what_it_says(clone: Path) -> None:
     page = "".join(blocks(ROOT / "docs/how-to/release.md", "console"))

@@ -10,6 +10,8 @@ from distribution.environments import environment, try_out, unpacked
 from support import builds
 from support.tree import ROOT
 
+pytestmark = pytest.mark.slow
+
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 SMOKE = Path(smoke.__file__)
 

@@ -72,6 +72,7 @@ def peak(directory: Path, arguments: list[str]) -> int:
     return int((directory / "peak.txt").read_text()) * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.timeout(300)
 def test_memory_is_flat_over_the_number_of_events(tmp_path: Path) -> None:

@@ -232,6 +232,7 @@ def gunicorn(directory: Path, *options: str, web: str = WSGI) -> AbstractContext
     return serving(directory, *command, mark="Listening at: ", web=web)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "worker",
     [
@@ -267,6 +268,7 @@ def test_the_master_that_loaded_the_application_answers_for_its_workers(tmp_path
     assert "logweir: " not in "".join(service.lines)
 
 
+@pytest.mark.slow
 def test_counts_never_go_backwards_while_workers_are_recycled_under_load(tmp_path: Path) -> None:
     seen: list[float] = []
     over = threading.Event()

@@ -23,6 +23,8 @@ from servers.server import OwnServer
 from support import kafka, victorialogs
 from support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 ALL = [
     "mysql", "mariadb", "postgresql", "mongodb", "elasticsearch", "opensearch", "loki", "victorialogs", "redis", "kafka",
 ]  # fmt: skip

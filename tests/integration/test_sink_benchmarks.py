@@ -10,6 +10,8 @@ from logweir.benchmarks.app import measuring as app
 from logweir.benchmarks.measure import Report
 from servers import Server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("server", "measure", "bars"),

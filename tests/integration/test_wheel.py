@@ -116,6 +116,7 @@ def test_the_source_distribution_holds_what_git_knows(built: tuple[Path, Path]) 
     assert found - made == set(map(str, TREE)), "see MANIFEST.in"
 
 
+@pytest.mark.slow
 def test_the_same_tree_becomes_the_same_bytes(
     built: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

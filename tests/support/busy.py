@@ -1,7 +1,7 @@
 """``make busy``: tests again and again on a machine that has other work, as a shared runner of CI has.
 
 What is given after ``--`` goes to pytest; by default the tests that depend on time are run, in two processes as
-``make test`` runs them all.
+``make test-all`` runs them all.
 """
 
 import os

@@ -169,6 +169,7 @@ def test_processor_time_is_compared_above_no_logging_turn_by_turn() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_service_is_measured_with_each_way_of_logging(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from logweir.benchmarks import (
 from logweir.benchmarks.measure import Bar, Report, Series, take_turns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("measure", "size"),
     [
@@ -49,6 +50,7 @@ def check(report: Report, folder: Path) -> None:
     assert (folder / "report.json").read_text().startswith("{")
 
 
+@pytest.mark.slow
 def test_logweir_run_yields_a_report_and_reads_every_line_in_every_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
