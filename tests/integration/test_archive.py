@@ -360,6 +360,7 @@ async def killed_at(directory: Path, *steps: int) -> str:
     return out.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 async def test_killed_at_many_points_and_begun_again_nothing_is_lost_and_nothing_twice(
     filled: Filled, tmp_path: Path

@@ -33,6 +33,7 @@ def begin(folder: Path) -> runner.Run:
     )
 
 
+@pytest.mark.slow
 def test_a_run_is_reported_compared_and_followed_by_a_recommendation(tmp_path: Path) -> None:
     done = logweir(tmp_path, "run", "--profile", "tiny")
     assert done.returncode == 0, done.stderr
@@ -64,6 +65,7 @@ def test_a_run_is_reported_compared_and_followed_by_a_recommendation(tmp_path: P
     assert checked.exit_code == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.slow
 async def test_a_backend_that_fails_in_mid_run_is_reported_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +83,7 @@ async def test_a_backend_that_fails_in_mid_run_is_reported_and_the_rest_goes_on(
     assert "the disk is gone" in render(results)
 
 
+@pytest.mark.slow
 async def test_an_interrupted_run_is_resumed_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

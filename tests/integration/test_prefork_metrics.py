@@ -21,7 +21,7 @@ from servers.machine import free_port
 from support.programs import LOADED_BY_THE_MASTER
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.busy, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.busy, pytest.mark.timeout(600)]
 IN_THE_LONG_FORM = [
     pytest.mark.soak,
     pytest.mark.skipif(os.environ.get("LOGWEIR_SOAK") != "long", reason="others show the same in less time"),
@@ -232,7 +232,6 @@ def gunicorn(directory: Path, *options: str, web: str = WSGI) -> AbstractContext
     return serving(directory, *command, mark="Listening at: ", web=web)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "worker",
     [
@@ -268,7 +267,6 @@ def test_the_master_that_loaded_the_application_answers_for_its_workers(tmp_path
     assert "logweir: " not in "".join(service.lines)
 
 
-@pytest.mark.slow
 def test_counts_never_go_backwards_while_workers_are_recycled_under_load(tmp_path: Path) -> None:
     seen: list[float] = []
     over = threading.Event()

@@ -12,7 +12,7 @@ from simulation.fallback_breaks import FALLBACK_BREAKS
 
 LONG = os.environ.get("LOGWEIR_SOAK") == "long"
 SEEDS = 5000 if LONG else 300
-CHUNK = 500 if LONG else 100
+CHUNK = 500 if LONG else 50
 TESTS = Path(__file__).parents[1]
 #: Histories in which each fault showed when this was written; where none of them does so any longer, all are looked through.
 SHOWS = {

@@ -1,7 +1,6 @@
 """``make busy``: tests again and again on a machine that has other work, as a shared runner of CI has.
 
-What is given after ``--`` goes to pytest; by default the tests that depend on time are run, in two processes as
-``make test-all`` runs them all.
+What is given after ``--`` goes to pytest; by default the tests that depend on time are run, in two processes.
 """
 
 import os
