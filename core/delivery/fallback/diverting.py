@@ -231,7 +231,7 @@ class Diverting(Sink[SinkConfig]):
         refused = [one for index, one in enumerate(ids) if index in answer.retry and index not in unsure]
         self.counters.diverted += len(stored)
         try:
-            await self._noted(lambda: self.ledger.settle(stored, refused))
+            await self._noted(lambda: self.ledger.settle(stored, refused, returns=self.settings.return_))
         except SinkUnavailable as error:  # they stay noted as sent, which does no harm
             report(f"{self.context.name}.notes", "%s", error)
         return answer

@@ -63,9 +63,9 @@ _LOOKED = """
 UPDATE diverted SET looked = ?
 WHERE sink = ? AND fallback = ? AND id IN (SELECT value FROM json_each(?))
 """
-_MARK = """
-UPDATE diverted SET state = ?, time = ?
-WHERE sink = ? AND fallback = ? AND id IN (SELECT value FROM json_each(?))
+_MARK_STORED = """
+UPDATE diverted SET state = ?, time = iif(?, time, ?)
+WHERE sink = ? AND fallback = ? AND state <> ? AND id IN (SELECT value FROM json_each(?))
 """
 _MARK_UNCHANGED = (
     "UPDATE diverted SET state = ?, time = ? WHERE sink = ? AND fallback = ? AND id = ? AND time = ?"
@@ -149,15 +149,28 @@ class Ledger:
         values = (*self._pair, int(Noted.SENT), self._run, self._now(), json.dumps(ids), int(Noted.RETURNED))
         self._change(lambda connection: connection.execute(_NOTE, values))
 
-    def settle(self, stored: Sequence[str], refused: Sequence[str]) -> None:
+    def settle(self, stored: Sequence[str], refused: Sequence[str], *, returns: bool = True) -> None:
         """Note what the fallback answered: these are there, and those are not.
+
+        Args:
+            stored: What is there, of which some may have returned before the fallback answered.
+            refused: What is not.
+            returns: What is there is to return, and keeps its time, which says whether it was sent again.
 
         Raises:
             OSError: The file cannot be written.
         """
 
         def settle(connection: sqlite3.Connection) -> None:
-            self._mark(connection, Noted.STORED, stored)
+            values = (
+                int(Noted.STORED),
+                returns,
+                self._now(),
+                *self._pair,
+                int(Noted.RETURNED),
+                json.dumps(stored),
+            )
+            connection.execute(_MARK_STORED, values)
             self._delete(connection, refused)
 
         self._change(settle)
@@ -268,9 +281,6 @@ class Ledger:
                 connection.execute(f"{where} AND time < ?", (*self._pair, now - _TAKEN_OVER_FOR))
 
         self._change(prune)
-
-    def _mark(self, connection: sqlite3.Connection, state: Noted, ids: Sequence[str]) -> None:
-        connection.execute(_MARK, (int(state), self._now(), *self._pair, json.dumps(ids)))
 
     def _delete(self, connection: sqlite3.Connection, ids: Sequence[str]) -> None:
         connection.execute(_DELETE, (*self._pair, json.dumps(ids)))

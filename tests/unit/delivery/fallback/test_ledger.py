@@ -48,6 +48,36 @@ def test_the_notes_of_one_pair_are_no_business_of_another(tmp_path: Path) -> Non
     assert waiting_in(tmp_path / "nowhere") == {}
 
 
+@pytest.mark.parametrize("answered", ["while it returns", "once it has returned"])
+def test_what_returns_before_the_fallback_has_answered_leaves_no_note(tmp_path: Path, answered: str) -> None:
+    time = Time()
+    ledger = Ledger(tmp_path, "a", "b", time)
+    ledger.note(["1"])
+    found = ledger.oldest(1, 5.0)
+    time.now += 1.0
+    if answered == "while it returns":
+        ledger.settle(["1"], [])
+        ledger.returned(found)
+    else:
+        ledger.returned(found)
+        ledger.settle(["1"], [])
+    ledger.deleted(["1"])
+    assert ledger.count() == 0
+
+
+def test_what_is_sent_again_while_it_returns_stays_noted(tmp_path: Path) -> None:
+    time = Time()
+    ledger = Ledger(tmp_path, "a", "b", time)
+    ledger.note(["1"])
+    found = ledger.oldest(1, 5.0)
+    time.now += 1.0
+    ledger.note(["1"])
+    ledger.settle(["1"], [])
+    ledger.returned(found)
+    ledger.deleted(["1"])
+    assert ledger.held(["1"]) == {"1"}
+
+
 def test_what_was_looked_for_in_vain_makes_room_for_others(tmp_path: Path) -> None:
     time = Time()
     ledger = Ledger(tmp_path, "a", "b", time)
