@@ -76,7 +76,9 @@ DELETE FROM diverted WHERE sink = ? AND fallback = ? AND id IN (SELECT value FRO
 _DELETE_RETURNED = """
 DELETE FROM diverted WHERE sink = ? AND fallback = ? AND state = ? AND id IN (SELECT value FROM json_each(?))
 """
-_DELETE_UNCHANGED = "DELETE FROM diverted WHERE sink = ? AND fallback = ? AND id = ? AND time = ?"
+_DELETE_UNCHANGED = (
+    "DELETE FROM diverted WHERE sink = ? AND fallback = ? AND id = ? AND time = ? AND state = ?"
+)
 _SINCE = """
 SELECT sink, fallback, id, iif(time <= ?, ?, state), run, time, looked FROM diverted WHERE time > ?
 """
@@ -242,12 +244,12 @@ class Ledger:
         self._change(lambda connection: connection.execute(_DELETE_RETURNED, values))
 
     def give_up(self, notes: Sequence[Note]) -> None:
-        """Forget notes, unless their events were sent to the fallback again since.
+        """Forget notes, unless their events were sent to the fallback again since, or it has answered since.
 
         Raises:
             OSError: The file cannot be written.
         """
-        values = [(*self._pair, note.id, note.time) for note in notes]
+        values = [(*self._pair, note.id, note.time, int(note.state)) for note in notes]
         self._change(lambda connection: connection.executemany(_DELETE_UNCHANGED, values))
 
     def count(self) -> int:

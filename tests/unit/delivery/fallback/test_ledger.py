@@ -78,6 +78,17 @@ def test_what_is_sent_again_while_it_returns_stays_noted(tmp_path: Path) -> None
     assert ledger.held(["1"]) == {"1"}
 
 
+def test_what_the_fallback_answers_behind_the_last_look_for_it_stays_noted(tmp_path: Path) -> None:
+    time = Time()
+    ledger = Ledger(tmp_path, "a", "b", time)
+    ledger.note(["1"])
+    time.now += 4000.0
+    sought = ledger.oldest(1, 5.0)
+    ledger.settle(["1"], [])
+    ledger.give_up(sought)
+    assert ledger.held(["1"]) == {"1"}
+
+
 def test_what_was_looked_for_in_vain_makes_room_for_others(tmp_path: Path) -> None:
     time = Time()
     ledger = Ledger(tmp_path, "a", "b", time)
